@@ -1,0 +1,1 @@
+"""How a question proceeds: the state, the ask graph and its budgets."""

@@ -1,0 +1,1 @@
+"""What the agent can do with one opened video: overview, clip, resample, crop, search, answer."""

@@ -1,0 +1,309 @@
+"""The values that cross floors: budgets, answers and what they are made of.
+
+Times are float seconds on the player's clock (PTS minus the container's start time); ranges are half-open
+`[start_s, end_s)`; boxes are `xyxy` in source pixels after rotation; sizes are `(width, height)`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, get_args
+
+from vidagent.errors import BudgetError, UsageError
+
+__all__ = [
+    "Answer",
+    "Box",
+    "Budget",
+    "BudgetName",
+    "BudgetReport",
+    "Coverage",
+    "Evidence",
+    "Span",
+    "Status",
+    "Step",
+    "StepUsage",
+    "Usage",
+    "Verdict",
+    "VideoInfo",
+]
+
+Status = Literal["answered", "not_found", "partial"]
+Verdict = Literal["supported", "partial", "unsupported"]
+Step = Literal["survey", "plan", "look", "verify", "compose"]
+BudgetName = Literal[
+    "seconds",
+    "steps",
+    "model_calls",
+    "prompt_tokens",
+    "completion_tokens",
+    "thinking_tokens",
+    "frames",
+]
+Box = tuple[int, int, int, int]
+"""`(x0, y0, x1, y1)` in source pixels, right and bottom edges exclusive."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range `[start_s, end_s)` of the video, in seconds.
+
+    Raises:
+        UsageError: If a bound is not finite, negative, or the end lies before the start.
+    """
+
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        """Refuse a span that no video can hold."""
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise UsageError(f"a span needs finite bounds, got [{self.start_s}, {self.end_s})")
+        if not 0 <= self.start_s <= self.end_s:
+            raise UsageError(f"a span needs 0 <= start_s <= end_s, got [{self.start_s}, {self.end_s})")
+
+    @property
+    def length_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one question may cost; `None` means unlimited.
+
+    Args:
+        seconds: Wall-clock seconds of the whole run.
+        steps: Turns of the planner.
+        model_calls: Requests to the model.
+        prompt_tokens: Prompt tokens over all requests.
+        completion_tokens: Generated tokens over all requests, thinking included.
+        thinking_tokens: Reasoning tokens over all requests; 0 turns thinking off.
+        frames: Frames shown to the model over all requests.
+
+    Raises:
+        BudgetError: If a field is zero or negative (`thinking_tokens` may be 0) or not a number.
+    """
+
+    seconds: float | None = None
+    steps: int | None = None
+    model_calls: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    thinking_tokens: int | None = None
+    frames: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse budgets that would end a run before it starts."""
+        for name in get_args(BudgetName):
+            self._check(name, getattr(self, name))
+
+    @staticmethod
+    def _check(name: str, value: float | None) -> None:
+        if value is None:
+            return
+        kinds = (int, float) if name == "seconds" else (int,)
+        least = "0 or more" if name == "thinking_tokens" else "more than 0"
+        number = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value < 0 or (value == 0 and name != "thinking_tokens"):
+            what = "a number" if name == "seconds" else "a whole number"
+            raise BudgetError(f"budget {name} must be {what}, {least}; got {value!r}")
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """Return the limits by name."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What the container says of a video, after rotation.
+
+    Args:
+        path: Path as the caller gave it.
+        duration_s: Seconds from the first shown instant to the end of the last frame.
+        fps: Average frame rate of the video stream.
+        width: Shown width in pixels, after rotation.
+        height: Shown height in pixels.
+        sha256: Hex digest of the file's bytes.
+        codec: Codec name as FFmpeg spells it, such as `"h264"`.
+        container: FFmpeg demuxer name, such as `"mov,mp4,m4a,3gp,3g2,mj2"`.
+        rotation_deg: Clockwise degrees a player turns the coded picture by: 0, 90, 180 or 270.
+        audio: Audio codec name, or None.
+        subtitles: Names of the text subtitle tracks and sidecar files, such as `"eng"` or `"talk.srt"`.
+        frame_count: Frames the container announces, or None.
+    """
+
+    path: str
+    duration_s: float
+    fps: Fraction
+    width: int
+    height: int
+    sha256: str
+    codec: str
+    container: str
+    rotation_deg: int = 0
+    audio: str | None = None
+    subtitles: tuple[str, ...] = ()
+    frame_count: int | None = None
+
+    @property
+    def frame_s(self) -> float:
+        """Mean time between frames, in seconds."""
+        return float(1 / self.fps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the `video` object of the answer's JSON."""
+        return {
+            "path": self.path,
+            "duration_s": round(self.duration_s, 6),
+            "fps": f"{self.fps.numerator}/{self.fps.denominator}",
+            "width": self.width,
+            "height": self.height,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One claim of the answer, the moment that shows it, and how the check of it ended.
+
+    `frame` is the path of the saved picture, `box_px` where in it the claim is to be seen.
+    """
+
+    time_s: float
+    claim: str
+    verdict: Verdict
+    frame: str | None = None
+    box_px: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the video was looked at: seconds, fraction of the duration, and where."""
+
+    seconds_seen: float = 0.0
+    fraction: float = 0.0
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepUsage:
+    """What one step cost."""
+
+    step: Step
+    seconds: float = 0.0
+    model_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    thinking_tokens: int = 0
+    cached_tokens: int = 0
+    frames_decoded: int = 0
+    frames_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a whole run cost: the sums, and each step in order."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    model_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    thinking_tokens: int = 0
+    cached_tokens: int = 0
+    frames_decoded: int = 0
+    frames_sent: int = 0
+    by_step: tuple[StepUsage, ...] = ()
+
+    @classmethod
+    def total(cls, by_step: tuple[StepUsage, ...], *, seconds: float) -> Usage:
+        """Add the steps up; `seconds` is the wall clock of the run, as steps may overlap."""
+        names = [f.name for f in dataclasses.fields(StepUsage) if f.name not in {"step", "seconds"}]
+        sums = {name: sum(getattr(step, name) for step in by_step) for name in names}
+        plans = sum(step.step == "plan" for step in by_step)
+        return cls(seconds=seconds, steps=plans, by_step=by_step, **sums)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReport:
+    """The limits of the run, and which of them ended it."""
+
+    limit: Budget = field(default_factory=Budget)
+    ended_by: BudgetName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question, with where it was seen and what it cost.
+
+    Args:
+        status: `answered`, `not_found`, or `partial` when a budget ended the run.
+        answer: The answer in words.
+        choice: Index into the options, when options were given and one fits.
+        confidence: From 0 to 1.
+        spans: Where the answer is; empty if it has no place, several for "every time".
+        count: The number asked for, for counting questions.
+        evidence: The claims the answer rests on.
+        coverage: What was looked at.
+        usage: What it cost.
+        budget: The limits, and which one ended the run.
+        video: The video asked about.
+        model: Name of the model that answered.
+        run_id: Name of the run, for `--resume`.
+    """
+
+    status: Status
+    answer: str
+    confidence: float
+    video: VideoInfo
+    model: str
+    run_id: str
+    choice: int | None = None
+    spans: tuple[Span, ...] = ()
+    count: int | None = None
+    evidence: tuple[Evidence, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+    usage: Usage = field(default_factory=Usage)
+    budget: BudgetReport = field(default_factory=BudgetReport)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contract's JSON object; its keys and types are stable."""
+        usage = dataclasses.asdict(self.usage)
+        usage["seconds"] = round(self.usage.seconds, 3)
+        usage["by_step"] = [
+            {**dataclasses.asdict(step), "seconds": round(step.seconds, 3)} for step in self.usage.by_step
+        ]
+        return {
+            "status": self.status,
+            "answer": self.answer,
+            "choice": self.choice,
+            "confidence": round(self.confidence, 3),
+            "spans": [_span(span) for span in self.spans],
+            "count": self.count,
+            "evidence": [
+                {**dataclasses.asdict(item), "time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
+                for item in self.evidence
+            ],
+            "coverage": {
+                "seconds_seen": round(self.coverage.seconds_seen, 3),
+                "fraction": round(self.coverage.fraction, 4),
+                "spans": [_span(span) for span in self.coverage.spans],
+            },
+            "usage": usage,
+            "budget": {"limit": self.budget.limit.to_dict(), "ended_by": self.budget.ended_by},
+            "video": self.video.to_dict(),
+            "model": self.model,
+            "run_id": self.run_id,
+        }
+
+
+def _span(span: Span) -> dict[str, float]:
+    return {"start_s": round(span.start_s, 6), "end_s": round(span.end_s, 6)}
+
+
+def _box(box: Box | None) -> list[int] | None:
+    return None if box is None else list(box)

@@ -1,0 +1,1 @@
+"""Videos on disk: one clock, one place where pixels come from."""
