@@ -1,0 +1,33 @@
+"""Pictures and sizes scaled down to a longest side; never up."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["fit", "fit_wh"]
+
+
+def fit_wh(size_wh: tuple[int, int], max_side_px: int) -> tuple[int, int]:
+    """Return the size with its longer side at most `max_side_px`, the aspect kept, no side below 1.
+
+    Raises:
+        ValueError: If a side or the limit is below 1.
+    """
+    width, height = size_wh
+    if min(width, height, max_side_px) < 1:
+        raise ValueError(f"sizes and limits are 1 px or more, got {width}x{height} and {max_side_px}")
+    longest = max(width, height)
+    if longest <= max_side_px:
+        return width, height
+    return max(1, round(width * max_side_px / longest)), max(1, round(height * max_side_px / longest))
+
+
+def fit(rgb: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
+    """Return the picture scaled down by pixel area, or the same array where it already fits."""
+    height, width = rgb.shape[:2]
+    size_wh = fit_wh((width, height), max_side_px)
+    if size_wh == (width, height):
+        return rgb
+    return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
