@@ -1,0 +1,68 @@
+# vidagent: `make demo` shows what it does, `make test` checks that it does it. Both start from a bare clone.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+DEMO ?= demo
+SOURCES := vidagent tests examples benchmarks
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-slow fmt fmt-check lint layers type build clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/installed ## draw a video, ask about it, compare the answer with the truth
+	$(BIN)/python examples/demo.py $(DEMO)
+
+test: fmt-check lint layers type $(VENV)/installed-dev ## format, lint, layers, types and the tests that are not slow
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(VENV)/installed-dev ## every test, the minutes-long ones too
+	$(BIN)/python -m pytest -q
+
+fmt: $(VENV)/installed-dev ## format the code
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --quiet --fix-only $(SOURCES)
+
+fmt-check: $(VENV)/installed-dev
+	$(BIN)/ruff format --quiet --check $(SOURCES)
+
+lint: $(VENV)/installed-dev ## ruff
+	$(BIN)/ruff check --quiet $(SOURCES)
+
+layers: $(VENV)/installed-dev ## imports go down the floors only
+	$(BIN)/lint-imports --no-cache
+
+type: $(VENV)/installed-dev ## mypy, strict
+	$(BIN)/mypy
+
+build: $(VENV)/installed-dev ## wheel into dist/
+	$(PIP) wheel --no-deps --wheel-dir dist .
+
+clean: ## remove what the commands above made
+	rm -rf $(VENV) $(DEMO) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# The first Python of at least 3.11 that can make virtual environments; `make PYTHON=… demo` names another.
+$(BIN)/python:
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3 python3.14; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "making $(VENV) with $$("$$python" --version)"; \
+	        exec "$$python" -m venv $(VENV); \
+	    fi; \
+	done; \
+	echo "vidagent needs Python 3.11 or newer with venv and pip (on Debian: apt install python3-venv);" >&2; \
+	echo "none found on PATH. Name one with: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; \
+	exit 1
+
+# Stamps: a new installation only when pyproject.toml has changed.
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "installing vidagent and what it needs into $(VENV)"
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
+	@echo "installing vidagent and its development tools into $(VENV)"
+	$(PIP) install --editable '.[dev]'
+	@touch $(VENV)/installed $@

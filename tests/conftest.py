@@ -1,0 +1,38 @@
+"""What every test stands on: no network, an environment of its own, and the folder of real videos."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+VIDEOS = "VIDAGENT_TEST_VIDEOS"
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Open the loopback, and nothing else, to tests marked `network`; sockets are shut otherwise."""
+    for item in items:
+        if item.get_closest_marker("network"):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the developer's settings, cache and terminal out of the tests."""
+    for name in list(os.environ):
+        if (name.startswith("VIDAGENT_") and name != VIDEOS) or name in COLOURS:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def videos() -> Path:
+    """Return the folder of real videos, or skip the test where there is none."""
+    folder = Path(os.environ.get(VIDEOS, ROOT.parent / "shared" / "videos"))
+    if not (folder / "items.jsonl").is_file():
+        pytest.skip(f"no real videos: set {VIDEOS} to their folder")
+    return folder

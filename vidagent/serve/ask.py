@@ -1,0 +1,86 @@
+"""`vidagent ask`: one question about one video."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import typer
+
+from vidagent.serve import download, flags, printing, questions, terminal
+from vidagent.serve.progress import Progress
+from vidagent.types import Answer, Budget
+
+__all__ = ["BUDGET_ENDED", "ask"]
+
+BUDGET_ENDED = 5
+
+
+def ask(
+    video: flags.Video,
+    question: flags.Question,
+    as_json: flags.AsJson = False,
+    option: flags.Options = None,
+    model: flags.Model = None,
+    base_url: flags.BaseUrl = None,
+    save_frames: flags.SaveFrames = None,
+    dry_run: flags.DryRun = False,
+    resume: flags.Resume = None,
+    decoder: flags.DecoderName = "pyav",
+    fetch: flags.Download = False,
+    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
+    seconds: flags.Seconds = None,
+    steps: flags.Steps = None,
+    model_calls: flags.ModelCalls = None,
+    prompt_tokens: flags.PromptTokens = None,
+    completion_tokens: flags.CompletionTokens = None,
+    thinking_tokens: flags.ThinkingTokens = None,
+    frames: flags.Frames = None,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Ask a question about a video."""
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    text, options = questions.question(question), questions.options(option)
+    budget = Budget(seconds, steps, model_calls, prompt_tokens, completion_tokens, thinking_tokens, frames)
+    # Imported here, as it brings the decoders and LangGraph: `--help` and wrong flags need neither.
+    from vidagent import api
+
+    with (
+        Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress,
+        download.local(video, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,
+    ):
+        if dry_run:
+            plan = api.plan_cost(
+                path, text, options=options, model=model, base_url=base_url, budget=budget, decoder=decoder
+            )
+            printing.show_report(plan, terminal.stdout(), as_json=as_json)
+            return
+        answer = api.analyze_video(
+            path,
+            text,
+            options=options,
+            model=model,
+            base_url=base_url,
+            budget=budget,
+            on_event=progress,
+            decoder=decoder,
+            save_frames=save_frames,
+            resume=resume,
+        )
+        progress.tell(f"cost         {printing.cost(answer)}; model {answer.model}")
+    _deliver(_named(answer, video), options, as_json=as_json)
+
+
+def _named(answer: Answer, video: str) -> Answer:
+    """Name the video as the user did, also where a temporary copy was read."""
+    return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=video))
+
+
+def _deliver(answer: Answer, options: list[str] | None, *, as_json: bool) -> None:
+    """Print the answer on stdout; raise the exit code of a run that its budget ended."""
+    if as_json:
+        printing.show_json(answer.to_dict(), terminal.stdout())
+    else:
+        printing.show_answer(answer, terminal.stdout(), options)
+    if answer.status == "partial":
+        raise typer.Exit(BUDGET_ENDED)

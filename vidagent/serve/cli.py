@@ -1,0 +1,111 @@
+"""The command line: `vidagent ask`, `probe`, `index` and `models`.
+
+Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
+`vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from vidagent.errors import VidagentError
+from vidagent.serve import flags, printing, terminal
+from vidagent.serve.ask import ask
+
+__all__ = ["app", "run"]
+
+INTERNAL = 1
+INTERRUPTED = 130
+_log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="vidagent",
+    help="Ask questions about videos of any length; get answers with the frames that prove them.",
+    epilog="Exit codes: 0 answered or not found, 1 internal error, 2 usage, 3 video, 4 model, "
+    "5 a budget ended the run (the partial answer is printed), 130 interrupted.",
+    pretty_exceptions_enable=False,
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; every error is one line on stderr."""
+    with terminal.messages():
+        try:
+            command = typer.main.get_command(app)
+            code = (
+                command.main(list(arguments) or ["--help"], prog_name="vidagent", standalone_mode=False) or 0
+            )
+        except typer.TyperException as error:
+            terminal.complain(f"{error.format_message()} (--help lists what is legal)")
+            return error.exit_code
+        except VidagentError as error:
+            _log.debug("where it came from", exc_info=True)
+            terminal.complain(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - the serving edge: never a bare traceback
+            _log.debug("traceback", exc_info=True)
+            hint = "" if _log.isEnabledFor(logging.DEBUG) else " (-v or VIDAGENT_DEBUG=1 shows the traceback)"
+            terminal.complain(f"internal error: {type(error).__name__}: {error}{hint}")
+            return INTERNAL
+        if code == INTERRUPTED:
+            terminal.complain("interrupted")
+        return int(code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        terminal.stdout().say(f"vidagent {version('vidagent')}")
+        raise typer.Exit
+
+
+@app.callback()
+def vidagent(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Ask questions about videos of any length; get answers with the frames that prove them."""
+
+
+app.command()(ask)
+
+
+@app.command()
+def probe(
+    video: flags.Video,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    from vidagent import api
+
+    info = api.probe_video(video)
+    out = terminal.stdout()
+    if as_json:
+        printing.show_json(printing.video_object(info), out)
+    else:
+        printing.show_rows(printing.video_rows(info), out)
+
+
+@app.command()
+def index(
+    video: flags.Video,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Build what is missing of a video's index and say what it holds and cost."""
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    from vidagent import api
+
+    printing.show_report(api.index_video(video), terminal.stdout(), as_json=as_json)

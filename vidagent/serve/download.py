@@ -1,0 +1,146 @@
+"""Videos behind http(s) URLs: fetched to a temporary file, on request only, under limits.
+
+A host name is resolved once, every address it has must be public, and the connection goes to that address:
+a name that changes its mind between check and use, and a redirect inwards, are refused alike.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from pathlib import Path
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from vidagent.errors import UsageError, VideoError
+
+__all__ = ["DEFAULT_MAX_MB", "is_url", "local"]
+
+DEFAULT_MAX_MB = 500
+MAX_SECONDS = 600.0
+MAX_REDIRECTS = 5
+SILENCE_S = 30.0
+"""A server that sends nothing for this long is given up on."""
+_PIECE_BYTES = 1 << 18
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+def is_url(video: str) -> bool:
+    """Tell a web address from a path."""
+    return video.lower().startswith(("http://", "https://"))
+
+
+@contextmanager
+def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]) -> Iterator[str]:
+    """Give the path of a file to open: `video` itself, or a copy of the URL that lives as long as the block.
+
+    Args:
+        video: A path or an http(s) URL.
+        allowed: Whether the user asked for a download.
+        max_mb: Largest download, in MB (10^6 bytes).
+        tell: Takes one line about the download, for people.
+
+    Raises:
+        UsageError: If `max_mb` is not positive.
+        VideoError: If a download is not allowed, over a limit, or fails.
+    """
+    if max_mb <= 0:
+        raise UsageError(f"--max-download-mb must be more than 0, got {max_mb}")
+    if not is_url(video):
+        yield video
+        return
+    if not allowed:
+        raise VideoError(f"{video} is a URL, not a file: --download fetches it first (at most {max_mb} MB)")
+    with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
+        copy = Path(folder, "video")
+        size = _fetch(video, copy, max_bytes=max_mb * 1_000_000)
+        tell(f"downloaded {size / 1e6:.1f} MB from {video}")
+        yield str(copy)
+
+
+def _fetch(url: str, copy: Path, *, max_bytes: int) -> int:
+    """Write what the URL leads to into `copy` and return its size in bytes."""
+    deadline = time.monotonic() + MAX_SECONDS
+    try:
+        for _ in range(MAX_REDIRECTS + 1):
+            with closing(_connect(urlsplit(url))) as connection:
+                response = _get(connection, urlsplit(url))
+                if response.status not in _REDIRECTS:
+                    return _save(response, copy, max_bytes=max_bytes, deadline=deadline, url=url)
+                url = urljoin(url, response.headers.get("Location", ""))
+    except (OSError, HTTPException, ValueError) as error:
+        raise VideoError(f"cannot download {url}: {error or type(error).__name__}") from error
+    raise VideoError(f"cannot download {url}: more than {MAX_REDIRECTS} redirects")
+
+
+def _connect(url: SplitResult) -> HTTPConnection:
+    """Connect to a public address of the URL's host."""
+    secure = url.scheme == "https"
+    if not url.hostname or url.scheme not in {"http", "https"}:
+        raise VideoError(f"cannot download {url.geturl()}: not an http or https address")
+    port = url.port or (443 if secure else 80)
+    plain = socket.create_connection((_public_address(url.hostname, port), port), timeout=SILENCE_S)
+    if not secure:
+        connection = HTTPConnection(url.hostname, port, timeout=SILENCE_S)
+        connection.sock = plain
+        return connection
+    try:
+        connection = HTTPSConnection(url.hostname, port, timeout=SILENCE_S)
+        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=url.hostname)
+    except BaseException:
+        plain.close()
+        raise
+    return connection
+
+
+def _public_address(host: str, port: int) -> str:
+    addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    private = next((address for address in addresses if not _is_public(address)), None)
+    if private is not None:
+        raise VideoError(f"refused to download from {host}: {private} is not a public address")
+    return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    ip = mapped or ip
+    return ip.is_global and not ip.is_multicast
+
+
+def _get(connection: HTTPConnection, url: SplitResult) -> HTTPResponse:
+    target = quote(url.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{url.query}" if url.query else "")
+    connection.request("GET", target, headers={"User-Agent": "vidagent", "Accept-Encoding": "identity"})
+    return connection.getresponse()
+
+
+def _save(response: HTTPResponse, copy: Path, *, max_bytes: int, deadline: float, url: str) -> int:
+    if response.status != 200:
+        raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
+    too_large = f"cannot download {url}: larger than {max_bytes / 1e6:g} MB (--max-download-mb)"
+    if int(response.headers.get("Content-Length") or 0) > max_bytes:
+        raise VideoError(too_large)
+    size = 0
+    with copy.open("wb") as file:
+        while piece := response.read1(_PIECE_BYTES):
+            size += len(piece)
+            if size > max_bytes:
+                raise VideoError(too_large)
+            if time.monotonic() > deadline:
+                raise VideoError(
+                    f"cannot download {url}: not done after {MAX_SECONDS:g} s ({size / 1e6:.1f} MB)"
+                )
+            file.write(piece)
+    _check_complete(response, size, url)
+    return size
+
+
+def _check_complete(response: HTTPResponse, size: int, url: str) -> None:
+    announced = response.headers.get("Content-Length")
+    if announced is not None and size != int(announced):
+        raise VideoError(f"cannot download {url}: the connection ended after {size} of {announced} bytes")

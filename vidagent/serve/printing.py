@@ -1,0 +1,149 @@
+"""Answers and reports as text for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from vidagent.serve.terminal import Terminal, one_line
+from vidagent.types import Answer, Evidence, Span, VideoInfo
+from vidagent.video.clock import format_time
+
+__all__ = [
+    "Report",
+    "answer_rows",
+    "cost",
+    "show_answer",
+    "show_json",
+    "show_report",
+    "show_rows",
+    "video_object",
+    "video_rows",
+]
+
+Row = tuple[str, str]
+_LABEL_WIDTH = 9
+
+
+class Report(Protocol):
+    """What a dry run or an index has to say, for programs and for people."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+
+    def lines(self) -> Sequence[str]:
+        """Return lines for people."""
+
+
+def show_json(value: dict[str, Any], out: Terminal) -> None:
+    """Print one JSON object: on one line for programs, indented on a terminal."""
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    indent = 2 if out.is_terminal else None
+    out.say(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent))
+
+
+def show_rows(rows: Iterable[Row], out: Terminal) -> None:
+    """Print `label  text` lines; an empty label continues the row above."""
+    for label, text in rows:
+        out.say(f"{label:<{_LABEL_WIDTH}} {text}".rstrip())
+
+
+def show_answer(answer: Answer, out: Terminal, options: Sequence[str] | None = None) -> None:
+    """Print the answer first, then where it was seen."""
+    out.say(answer.answer, style="bold")
+    out.say("")
+    show_rows(answer_rows(answer, options), out)
+
+
+def show_report(report: Report, out: Terminal, *, as_json: bool) -> None:
+    """Print a report in the form asked for."""
+    if as_json:
+        show_json(report.to_dict(), out)
+        return
+    for line in report.lines():
+        out.say(line)
+
+
+def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterator[Row]:
+    """Say how the run ended, when it was, what supports it and what was looked at."""
+    if answer.status == "not_found":
+        yield "status", "not found"
+    if answer.budget.ended_by is not None:
+        yield "status", f"partial: the {answer.budget.ended_by} budget ended the run"
+    if answer.choice is not None and options:
+        yield "choice", f"{answer.choice + 1} of {len(options)}: {options[answer.choice]}"
+    if answer.count is not None:
+        yield "count", str(answer.count)
+    yield from _labelled("when", [_span(span) for span in answer.spans])
+    yield from _labelled("evidence", [line for item in answer.evidence for line in _evidence(item)])
+    yield "sure", f"{answer.confidence:.2f}"
+    seen, whole = format_time(answer.coverage.seconds_seen), format_time(answer.video.duration_s)
+    yield "seen", f"{seen} of {whole} ({answer.coverage.fraction:.0%})"
+    yield "run", answer.run_id
+
+
+def cost(answer: Answer) -> str:
+    """Return the run's cost as one line."""
+    usage = answer.usage
+    parts = [
+        f"{usage.seconds:.1f} s",
+        _counted(usage.model_calls, "model call"),
+        _counted(usage.frames_sent, "frame") + " sent",
+        f"{usage.frames_decoded:,} decoded",
+    ]
+    if usage.prompt_tokens or usage.completion_tokens:
+        parts.append(f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens")
+    if usage.thinking_tokens:
+        parts.append(f"{usage.thinking_tokens:,} of them thinking")
+    return ", ".join(parts)
+
+
+def video_object(info: VideoInfo) -> dict[str, Any]:
+    """Return the contract's `video` object and what else the container says."""
+    return {
+        **info.to_dict(),
+        "codec": info.codec,
+        "container": info.container,
+        "audio": info.audio,
+        "rotation_deg": info.rotation_deg,
+        "subtitles": list(info.subtitles),
+        "frames": info.frame_count,
+    }
+
+
+def video_rows(info: VideoInfo) -> Iterator[Row]:
+    """Describe a video from its container."""
+    yield "file", info.path
+    yield "duration", format_time(info.duration_s)
+    rate = f"{float(info.fps):.3f}".rstrip("0").rstrip(".")
+    frames = f", {info.frame_count:,} frames" if info.frame_count else ""
+    yield "rate", f"{rate} fps ({info.fps.numerator}/{info.fps.denominator}){frames}"
+    turned = f", turned {info.rotation_deg}° by the player" if info.rotation_deg else ""
+    yield "picture", f"{info.width}x{info.height} {info.codec}{turned}"
+    yield "sound", info.audio or "none"
+    yield "subtitles", ", ".join(info.subtitles) or "none"
+    yield "container", info.container
+    yield "sha256", info.sha256
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines):
+        yield ("" if number else label), line
+
+
+def _span(span: Span) -> str:
+    if span.length_s == 0:
+        return format_time(span.start_s)
+    return f"{format_time(span.start_s)} to {format_time(span.end_s)} ({span.length_s:.3f} s)"
+
+
+def _evidence(item: Evidence) -> Iterator[str]:
+    yield f"{format_time(item.time_s)}  {item.verdict:<11}  {one_line(item.claim)}"
+    if item.frame is not None:
+        yield f"  {item.frame}" + (f"  box {','.join(map(str, item.box_px))} px" if item.box_px else "")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
