@@ -1,0 +1,159 @@
+"""A chat model over an OpenAI-compatible server that keeps what ChatOpenAI drops."""
+
+# ruff: noqa: ANN401  (the signatures of LangChain's hooks)
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from vidagent.agents.faults import ServerError, explain, public_url
+
+__all__ = ["ChatVLM", "connect", "is_loopback"]
+
+_REASONING_KEYS = ("reasoning", "reasoning_content")
+_NO_KEY = "EMPTY"
+_CHARS_PER_TOKEN = 4
+
+
+class ChatVLM(ChatOpenAI):
+    """ChatOpenAI for vLLM, NIM and their kin.
+
+    - Reasoning is kept, streamed or not, in `additional_kwargs["reasoning_content"]` (where langchain-core
+      looks for it), and goes back to the server under the name the server used.
+    - `extra_body` of a call is laid over the constructor's instead of replacing it.
+    - Tokens are counted by length: the tiktoken tables that ChatOpenAI would fetch fit no VLM.
+    - Every failure is a `ServerError` with one clear line.
+    """
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate the tokens of a text, without a tokenizer and without the network."""
+        return -(-len(text) // _CHARS_PER_TOKEN)
+
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Any = None, **kwargs: Any
+    ) -> int:
+        """Estimate the tokens of the text in the messages; pictures are not counted."""
+        return sum(self.get_num_tokens(message.text) for message in messages)
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        with self._explained():
+            return await super()._agenerate(*args, **kwargs)
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        with self._explained():
+            async for chunk in super()._astream(*args, **kwargs):
+                yield chunk
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        if self.extra_body and "extra_body" in kwargs:
+            kwargs["extra_body"] = {**self.extra_body, **kwargs["extra_body"]}
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        if "max_completion_tokens" in payload and not self._is_openai:
+            payload["max_tokens"] = payload.pop("max_completion_tokens")
+        for message, sent in zip(self._convert_input(input_).to_messages(), payload["messages"], strict=True):
+            if isinstance(message, AIMessage) and (
+                thought := message.additional_kwargs.get("reasoning_content")
+            ):
+                sent[message.additional_kwargs.get("reasoning_key", "reasoning")] = thought
+        return payload
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        if not isinstance(response, dict | openai.BaseModel):
+            where = public_url(str(self.openai_api_base))
+            raise ServerError(
+                f"{where} answered with a page, not JSON; is the base URL right, such as http://HOST:8000/v1?"
+            )
+        reply = response if isinstance(response, dict) else response.model_dump(warnings=False)
+        self._check(reply)
+        result = super()._create_chat_result(response, generation_info)
+        for generation, choice in zip(result.generations, reply["choices"], strict=True):
+            generation.message.additional_kwargs.update(_reasoning(choice["message"]))
+            if choice.get("stop_reason") is not None:
+                generation.message.response_metadata["stop_reason"] = choice["stop_reason"]
+        return result
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        choices = chunk.get("choices") or chunk.get("chunk", {}).get("choices") or []
+        if made is not None and choices:
+            thought = _reasoning(choices[0].get("delta") or {})
+            thought.pop("reasoning_key", None)  # chunks are added up, and the name would be repeated
+            made.message.additional_kwargs.update(thought)
+        return made
+
+    def _check(self, reply: Mapping[str, Any]) -> None:
+        where = public_url(str(self.openai_api_base))
+        if reply.get("error"):
+            raise ServerError(
+                f"the model server at {where} replied with an error: {str(reply['error'])[:300]}"
+            )
+        choices = reply.get("choices")
+        if not isinstance(choices, list) or not choices:
+            raise ServerError(f"the model server at {where} replied without choices", retried=True)
+        if any(not isinstance(choice.get("message"), dict) for choice in choices):
+            raise ServerError(f"the model server at {where} replied without a message", retried=True)
+
+    @property
+    def _is_openai(self) -> bool:
+        return urlsplit(str(self.openai_api_base)).hostname == "api.openai.com"
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (openai.OpenAIError, ValueError) as error:
+            key = self.openai_api_key
+            secret = key.get_secret_value() if isinstance(key, SecretStr) else ""
+            raise explain(
+                error,
+                base_url=str(self.openai_api_base),
+                model=self.model_name,
+                key="" if secret == _NO_KEY else secret,
+            ) from error
+
+
+def connect(base_url: str, model: str, *, api_key: str | None = None, **kwargs: Any) -> ChatVLM:
+    """Make the chat model for one server; nothing is sent yet.
+
+    The server gets no key but the one given: `OPENAI_API_KEY` stays with OpenAI. Connections are closed
+    after each call, so that the model can be used from one event loop after another, and servers on this
+    machine are reached past any proxy.
+    """
+    return ChatVLM(
+        model=model,
+        base_url=base_url,
+        api_key=SecretStr(api_key or _NO_KEY),
+        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(base_url)),
+        default_headers={"Connection": "close"},
+        max_retries=0,
+        timeout=None,
+        stream_usage=True,
+        use_responses_api=False,
+        **kwargs,
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL points to this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1", "0.0.0.0"} or host.startswith("127.")  # noqa: S104
+
+
+def _reasoning(message: Mapping[str, Any]) -> dict[str, str]:
+    for name in _REASONING_KEYS:
+        if isinstance(thought := message.get(name), str) and thought:
+            return {"reasoning_content": thought, "reasoning_key": name}
+    return {}
