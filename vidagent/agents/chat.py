@@ -27,8 +27,8 @@ _CHARS_PER_TOKEN = 4
 class ChatVLM(ChatOpenAI):
     """ChatOpenAI for vLLM, NIM and their kin.
 
-    - Reasoning is kept, streamed or not, in `additional_kwargs["reasoning_content"]` (where langchain-core
-      looks for it), and goes back to the server under the name the server used.
+    - Reasoning is kept, streamed or not, in `additional_kwargs["reasoning_content"]`, and goes back to the
+      server under the name the server used.
     - `extra_body` of a call is laid over the constructor's instead of replacing it.
     - Tokens are counted by length: the tiktoken tables that ChatOpenAI would fetch fit no VLM.
     - Every failure is a `ServerError` with one clear line.

@@ -1,4 +1,4 @@
-"""The one way to a model: each request passes the gate and has a deadline, each reply is read or asked again."""
+"""The one way to a model: each request passes the gate under a deadline, each reply is read or asked again."""
 
 from __future__ import annotations
 
