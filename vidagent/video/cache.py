@@ -1,0 +1,140 @@
+"""What was learnt of a video, kept under the user's cache folder by the hash of the file's bytes.
+
+Small things (JSON values, texts found) are rows of one sqlite file; arrays are files that are memory-mapped.
+Several threads and processes may read and write at once. The cache never fails: what cannot be read counts as
+absent, what cannot be written is not kept, and what is damaged is made anew.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import platformdirs
+from numpy.typing import NDArray
+
+from vidagent.types import Box
+from vidagent.video import arrayfile
+from vidagent.video.database import Database
+
+__all__ = ["FoundText", "VideoCache", "default_folder"]
+
+T = TypeVar("T")
+LOG = logging.getLogger(__name__)
+HASH_FORM = re.compile(r"[0-9a-f]{64}")
+KEY_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=,-]{0,99}")
+SCHEMA = """
+CREATE TABLE entries (
+    sha256 TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (sha256, key)
+) WITHOUT ROWID;
+CREATE TABLE texts (
+    sha256 TEXT NOT NULL, time_s REAL NOT NULL, text TEXT NOT NULL, box TEXT NOT NULL,
+    PRIMARY KEY (sha256, time_s, text, box)
+) WITHOUT ROWID;
+"""
+
+
+def default_folder() -> Path:
+    """Return `VIDAGENT_CACHE_DIR`, else the user's cache folder of the platform."""
+    named = os.environ.get("VIDAGENT_CACHE_DIR")
+    return (
+        Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("vidagent", appauthor=False))
+    )
+
+
+class FoundText(NamedTuple):
+    """A text that was read in the frame at `time_s`, and where in the source picture."""
+
+    time_s: float
+    text: str
+    box_px: Box | None
+
+
+class VideoCache:
+    """Values and arrays by content hash and key."""
+
+    def __init__(self, folder: Path | str | None = None) -> None:
+        """Name the folder, `default_folder()` unless given; it is made with the first thing kept."""
+        self.folder = (default_folder() if folder is None else Path(folder)) / "v1"
+        self._database = Database(self.folder / "index.sqlite3", SCHEMA)
+
+    def get_json(self, sha256: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the value kept under the key, or None."""
+        place = (_hash(sha256), _key(key))
+        query = "SELECT value FROM entries WHERE sha256 = ? AND key = ?"
+        row = self._guarded(lambda: self._database.read(lambda db: db.execute(query, place).fetchone()))
+        try:
+            return json.loads(row[0]) if row else None
+        except (TypeError, ValueError) as error:
+            self._warn(f"entry {key} of video {sha256[:12]} is damaged: {error}")
+            return None
+
+    def put_json(self, sha256: str, key: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Keep a JSON value under the key, in place of an earlier one."""
+        row = (_hash(sha256), _key(key), json.dumps(value))
+        self._change(lambda db: db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", row))
+
+    def get_arrays(self, sha256: str, key: str) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays kept under the key as read-only memory maps, or None."""
+        path = self._arrays_path(sha256, key)
+        return self._guarded(lambda: arrayfile.read(path)) if path.is_file() else None
+
+    def put_arrays(self, sha256: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep named arrays of booleans or numbers under the key, in place of earlier ones."""
+        path = self._arrays_path(sha256, key)
+        self._guarded(lambda: arrayfile.write(path, arrays))
+
+    def texts(self, sha256: str) -> list[FoundText]:
+        """Return every text found so far, by time."""
+        place = (_hash(sha256),)
+        query = "SELECT time_s, text, box FROM texts WHERE sha256 = ? ORDER BY time_s, box, text"
+        rows = self._guarded(lambda: self._database.read(lambda db: db.execute(query, place).fetchall()))
+        return [FoundText(time_s, text, _box(box)) for time_s, text, box in rows or ()]
+
+    def put_texts(self, sha256: str, found: Iterable[tuple[float, str, Box | None]]) -> None:
+        """Add texts as `(time_s, text, box_px)`; the same text at the same time and place is kept once."""
+        name = _hash(sha256)
+        rows = [(name, float(time_s), text, ",".join(map(str, box or ()))) for time_s, text, box in found]
+        self._change(lambda db: db.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", rows))
+
+    def _arrays_path(self, sha256: str, key: str) -> Path:
+        return self.folder / _hash(sha256)[:2] / sha256 / f"{_key(key)}.arrays"
+
+    def _change(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        self._guarded(lambda: self._database.change(work))
+
+    def _guarded(self, work: Callable[[], T]) -> T | None:
+        """Return what the work returns, or None with a warning where the folder or a file is of no use."""
+        try:
+            return work()
+        except (sqlite3.Error, OSError, arrayfile.ArrayFileError) as error:
+            self._warn(str(error))
+            return None
+
+    def _warn(self, why: str) -> None:
+        LOG.warning("going on without the cache in %s: %s", self.folder, why)
+
+
+def _hash(sha256: str) -> str:
+    if not HASH_FORM.fullmatch(sha256):
+        raise ValueError(f"a content hash is 64 hex digits, got {sha256!r}")
+    return sha256
+
+
+def _key(key: str) -> str:
+    if not KEY_FORM.fullmatch(key):
+        raise ValueError(f"a cache key is 1 to 100 letters, digits and _.=,- beginning with one; got {key!r}")
+    return key
+
+
+def _box(text: str) -> Box | None:
+    if not text:
+        return None
+    x0, y0, x1, y1 = map(int, text.split(","))
+    return x0, y0, x1, y1
