@@ -2,8 +2,8 @@
 
     python examples/demo.py [FOLDER]
 
-The video is drawn by `draw_demo.py`, which knows every time in it to the frame. The embedded model answers, so
-this needs no GPU, no download and no network. Ends with 1 if the answer is more than one frame off.
+The video is drawn by `draw_demo.py`, which knows every time in it to the frame. The embedded model answers,
+so this needs no GPU, no download and no network. Ends with 1 if the answer is more than one frame off.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(arguments[0] if arguments else "demo")
     video, frames = folder / "demo.mp4", folder / "frames"
     folder.mkdir(parents=True, exist_ok=True)
-    if not video.exists():
-        print(f"drawing {video}: {draw_demo.DURATION_S:g} s, {draw_demo.SHOTS} shots", flush=True)
-        draw_demo.draw(video)
+    print(f"drawing {video}: {draw_demo.DURATION_S:g} s, {draw_demo.SHOTS} shots", flush=True)
+    draw_demo.render(video)
     command = ["vidagent", "ask", str(video), QUESTION, "--model", "signals", "--save-frames", str(frames)]
     print(f"\n$ {shlex.join(command)}", flush=True)
     with Progress(terminal.stderr()) as progress:
@@ -53,7 +52,9 @@ def compare(answer: Answer, frames: Path) -> int:
         for got, true in ((span.start_s, truth.start_s), (span.end_s, truth.end_s))
     ]
     right = bool(errors) and max(errors) <= 1 + ROUNDING_S / FRAME_S and len(answer.spans) == 1
-    off = f"start and end {errors[0]:.2f} and {errors[1]:.2f} frames off" if errors else "no time in the answer"
+    off = (
+        f"start and end {errors[0]:.2f} and {errors[1]:.2f} frames off" if errors else "no time in the answer"
+    )
     print(f"check     {'right' if right else 'WRONG'}: {off}")
     print(f"frames    {len(saved)} saved in {frames}/")
     return 0 if right and saved else 1

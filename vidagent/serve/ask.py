@@ -6,7 +6,7 @@ import dataclasses
 
 import typer
 
-from vidagent.serve import download, flags, printing, questions, terminal
+from vidagent.serve import download, flags, questions, terminal
 from vidagent.serve.progress import Progress
 from vidagent.types import Answer, Budget
 
@@ -42,8 +42,9 @@ def ask(
     terminal.loudness(quiet=quiet, verbose=verbose)
     text, options = questions.question(question), questions.options(option)
     budget = Budget(seconds, steps, model_calls, prompt_tokens, completion_tokens, thinking_tokens, frames)
-    # Imported here, as it brings the decoders and LangGraph: `--help` and wrong flags need neither.
+    # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
     from vidagent import api
+    from vidagent.serve import printing
 
     with (
         Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress,
@@ -68,19 +69,11 @@ def ask(
             resume=resume,
         )
         progress.tell(f"cost         {printing.cost(answer)}; model {answer.model}")
-    _deliver(_named(answer, video), options, as_json=as_json)
+    printing.show_answer(_named(answer, video), terminal.stdout(), options, as_json=as_json)
+    if answer.status == "partial":
+        raise typer.Exit(BUDGET_ENDED)
 
 
 def _named(answer: Answer, video: str) -> Answer:
     """Name the video as the user did, also where a temporary copy was read."""
     return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=video))
-
-
-def _deliver(answer: Answer, options: list[str] | None, *, as_json: bool) -> None:
-    """Print the answer on stdout; raise the exit code of a run that its budget ended."""
-    if as_json:
-        printing.show_json(answer.to_dict(), terminal.stdout())
-    else:
-        printing.show_answer(answer, terminal.stdout(), options)
-    if answer.status == "partial":
-        raise typer.Exit(BUDGET_ENDED)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from vidagent.errors import VidagentError
-from vidagent.serve import flags, printing, terminal
+from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
 
 __all__ = ["app", "run"]
@@ -88,6 +88,7 @@ def probe(
     """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
     terminal.loudness(quiet=quiet, verbose=verbose)
     from vidagent import api
+    from vidagent.serve import printing
 
     info = api.probe_video(video)
     out = terminal.stdout()
@@ -107,5 +108,6 @@ def index(
     """Build what is missing of a video's index and say what it holds and cost."""
     terminal.loudness(quiet=quiet, verbose=verbose)
     from vidagent import api
+    from vidagent.serve import printing
 
     printing.show_report(api.index_video(video), terminal.stdout(), as_json=as_json)

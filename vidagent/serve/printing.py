@@ -50,8 +50,13 @@ def show_rows(rows: Iterable[Row], out: Terminal) -> None:
         out.say(f"{label:<{_LABEL_WIDTH}} {text}".rstrip())
 
 
-def show_answer(answer: Answer, out: Terminal, options: Sequence[str] | None = None) -> None:
-    """Print the answer first, then where it was seen."""
+def show_answer(
+    answer: Answer, out: Terminal, options: Sequence[str] | None = None, *, as_json: bool = False
+) -> None:
+    """Print the answer: as the contract's object, or for people: the words first, then where it was seen."""
+    if as_json:
+        show_json(answer.to_dict(), out)
+        return
     out.say(answer.answer, style="bold")
     out.say("")
     show_rows(answer_rows(answer, options), out)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress"]
 
-_PASSING = frozenset({"step", "look", "answer"})
+_PASSING = frozenset({"progress", "step", "look", "answer"})
 """Events that a later one supersedes: they live in the status line, and stay on the screen only with `-v`."""
 _STYLES = {"model": "cyan", "observation": "dim", "claim": "dim", "note": "yellow"}
 

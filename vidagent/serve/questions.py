@@ -22,7 +22,7 @@ def question(argument: str) -> str:
     text = _read_stdin() if argument == _STDIN else _valid_unicode(argument)
     text = text.strip()
     if not 1 <= len(text) <= MAX_CHARACTERS:
-        got = f"more than {MAX_CHARACTERS:,}" if text else "0"
+        got = f"{len(text):,}" + (" or more" if len(text) > MAX_CHARACTERS and argument == _STDIN else "")
         raise UsageError(f"a question needs 1 to {MAX_CHARACTERS:,} characters, got {got}")
     return text
 

@@ -70,8 +70,12 @@ def complain(text: str) -> None:
 
 
 def loudness(*, quiet: bool, verbose: bool) -> None:
-    """Choose which log records are shown: errors only, warnings too, or everything vidagent logs."""
-    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING
+    """Choose which log records are shown: errors only, warnings too, or everything vidagent logs.
+
+    `VIDAGENT_DEBUG` asks for everything whatever the flags say.
+    """
+    everything = verbose or bool(os.environ.get("VIDAGENT_DEBUG"))
+    level = logging.DEBUG if everything else logging.ERROR if quiet else logging.WARNING
     _PACKAGE.setLevel(level)
 
 
@@ -83,7 +87,7 @@ def messages() -> Iterator[None]:
     show, level = warnings.showwarning, _PACKAGE.level
     root.addHandler(handler)
     warnings.showwarning = _log_warning
-    loudness(quiet=False, verbose=bool(os.environ.get("VIDAGENT_DEBUG")))
+    loudness(quiet=False, verbose=False)
     try:
         yield
     finally:

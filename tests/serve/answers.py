@@ -1,0 +1,116 @@
+"""Answers and a stand-in for `vidagent.api`, for tests of the doors alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from types import ModuleType
+from typing import Any
+
+from vidagent.types import (
+    Answer,
+    Budget,
+    BudgetReport,
+    Coverage,
+    Evidence,
+    Span,
+    StepUsage,
+    Usage,
+    VideoInfo,
+)
+
+INFO = VideoInfo(
+    path="clip.mp4",
+    duration_s=60.0,
+    fps=Fraction(30000, 1001),
+    width=1280,
+    height=720,
+    sha256="ab" * 32,
+    codec="h264",
+    container="mov,mp4,m4a,3gp,3g2,mj2",
+    rotation_deg=90,
+    audio="aac",
+    subtitles=("eng", "talk.srt"),
+    frame_count=1798,
+)
+ANSWER = Answer(
+    status="answered",
+    answer="'SALE' is shown from 0:37.480 to 0:37.880.",
+    confidence=0.9,
+    video=INFO,
+    model="signals",
+    run_id="run-7",
+    spans=(Span(37.48, 37.88),),
+    evidence=(
+        Evidence(37.48, "SALE is in the picture", "supported", "frames/37.480.jpg", (10, 20, 300, 80)),
+    ),
+    coverage=Coverage(6.0, 0.1, (Span(34, 40),)),
+    usage=Usage.total(
+        (StepUsage("plan", 0.5, 1, 1200, 30), StepUsage("look", 1.5, 2, frames_sent=24)), seconds=2
+    ),
+)
+PARTIAL = dataclasses.replace(ANSWER, status="partial", budget=BudgetReport(Budget(frames=24), "frames"))
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event of a run, as `on_event` takes it."""
+
+    kind: str
+    text: str
+    step: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+EVENTS = (
+    Happening("model", "signals (embedded)"),
+    Happening("step", "plan 1 of 8", "plan"),
+    Happening("look", "clip 0:34.000 to 0:40.000 at 4 fps", "look"),
+    Happening("observation", "clip 0:34.000 to 0:40.000 at 4 fps, 24 frames: found", "look"),
+    Happening("verdict", "supported: SALE is in the picture", "verify"),
+)
+
+
+class Report:
+    """A dry run or an index report."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"frames": 48}
+
+    def lines(self) -> list[str]:
+        return ["overview: 48 frames", "at most 200 frames"]
+
+
+class FakeApi(ModuleType):
+    """`vidagent.api` without video or model: it records its calls and gives what it was given."""
+
+    def __init__(self, outcome: Answer | BaseException | Callable[..., Answer] = ANSWER) -> None:
+        super().__init__("vidagent.api")
+        self.outcome = outcome
+        self.calls: list[dict[str, Any]] = []
+
+    def analyze_video(
+        self, path: str, question: str, *, on_event: Callable[[Any], None], **rest: Any
+    ) -> Answer:
+        self.calls.append({"path": path, "question": question, **rest})
+        for event in EVENTS:
+            on_event(event)
+        return self._outcome(path)
+
+    def plan_cost(self, path: str, question: str, **rest: Any) -> Report:
+        self.calls.append({"path": path, "question": question, **rest})
+        return Report()
+
+    def probe_video(self, path: str) -> VideoInfo:
+        return dataclasses.replace(self._outcome(path).video, path=path)
+
+    def index_video(self, path: str) -> Report:
+        self._outcome(path)
+        return Report()
+
+    def _outcome(self, path: str) -> Answer:
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome if isinstance(self.outcome, Answer) else self.outcome(path)
