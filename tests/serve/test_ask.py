@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.answers import ANSWER, PARTIAL
+from vidagent import config
 from vidagent.errors import ModelError, UsageError, VideoError
 from vidagent.types import Budget
 
@@ -70,20 +71,32 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "path": "clip.mp4",
             "question": "Which?",
             "options": ["a", "b"],
-            "model": "m",
-            "base_url": "http://127.0.0.1:1/v1",
-            "budget": Budget(1.5, 2, 3, 4, 5, 0, 7),
-            "decoder": "decord",
+            "settings": config.load(
+                model="m",
+                base_url="http://127.0.0.1:1/v1",
+                decoder="decord",
+                budget_seconds=1.5,
+                budget_steps=2,
+                budget_model_calls=3,
+                budget_prompt_tokens=4,
+                budget_completion_tokens=5,
+                budget_thinking_tokens=0,
+                budget_frames=7,
+            ),
             "save_frames": tmp_path,
             "resume": "run-3",
         }
     ]
 
 
-def test_without_flags_settings_decide(api, command):
-    command("ask", "clip.mp4", "When?")
+def test_without_flags_settings_decide(api, command, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_BUDGET_FRAMES", "11")
+    monkeypatch.setenv("VIDAGENT_MODEL", "other")
+    command("ask", "clip.mp4", "When?", "--model", "signals")
     assert api.calls[0]["options"] is None
     assert api.calls[0]["save_frames"] is None
+    settings = api.calls[0]["settings"]
+    assert (settings.model, settings.decoder, settings.budget()) == ("signals", "pyav", Budget(frames=11))
 
 
 def test_question_from_stdin(api, command, monkeypatch):
@@ -208,7 +221,7 @@ def test_choice_and_count_are_shown(api, command):
 def test_dry_run_asks_nothing(api, command):
     done = command("ask", "clip.mp4", "When?", "--dry-run", "--budget-frames", "9")
     assert (done.code, done.out) == (0, "overview: 48 frames\nat most 200 frames\n")
-    assert api.calls[0]["budget"] == Budget(frames=9)
+    assert api.calls[0]["settings"].budget() == Budget(frames=9)
     assert command("ask", "clip.mp4", "When?", "--dry-run", "--json").json() == {"frames": 48}
 
 

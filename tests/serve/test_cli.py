@@ -75,6 +75,29 @@ def test_video_errors_are_exit_3(api, command, name):
     assert (done.code, done.out, done.err) == (3, "", "vidagent: clip.mp4: no such file\n")
 
 
+@pytest.mark.network
+def test_models_without_a_server(command, monkeypatch):
+    monkeypatch.setattr("vidagent.agents.choice.LOCAL_URL", "http://127.0.0.1:1/v1")
+    done = command("models")
+    assert done.code == 0
+    assert "* signals  embedded  (profile signals)" in done.out
+    (signals,) = command("models", "--json").json()["models"]
+    assert signals == {"model": "signals", "where": None, "profile": "signals", "chosen": True}
+
+
+@pytest.mark.network
+def test_models_of_a_server_that_is_not_there(command):
+    done = command("models", "--base-url", "http://127.0.0.1:1/v1")
+    assert (done.code, done.out) == (4, "")
+    assert done.err.startswith("vidagent: no model server answers at http://127.0.0.1:1/v1")
+
+
+def test_a_bad_base_url_is_exit_2(command):
+    done = command("models", "--base-url", "nonsense")
+    assert done.code == 2
+    assert "nonsense" in done.err
+
+
 FAKE_RUN = """
 import sys
 from tests.serve.answers import FakeApi

@@ -8,7 +8,7 @@ import typer
 
 from vidagent.serve import download, flags, questions, terminal
 from vidagent.serve.progress import Progress
-from vidagent.types import Answer, Budget
+from vidagent.types import Answer
 
 __all__ = ["BUDGET_ENDED", "ask"]
 
@@ -25,7 +25,7 @@ def ask(
     save_frames: flags.SaveFrames = None,
     dry_run: flags.DryRun = False,
     resume: flags.Resume = None,
-    decoder: flags.DecoderName = "pyav",
+    decoder: flags.Decoder = None,
     fetch: flags.Download = False,
     max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
     seconds: flags.Seconds = None,
@@ -41,30 +41,36 @@ def ask(
     """Ask a question about a video."""
     terminal.loudness(quiet=quiet, verbose=verbose)
     text, options = questions.question(question), questions.options(option)
-    budget = Budget(seconds, steps, model_calls, prompt_tokens, completion_tokens, thinking_tokens, frames)
     # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
-    from vidagent import api
+    from vidagent import api, config
     from vidagent.serve import printing
 
+    settings = config.load(
+        model=model,
+        base_url=base_url,
+        decoder=decoder,
+        budget_seconds=seconds,
+        budget_steps=steps,
+        budget_model_calls=model_calls,
+        budget_prompt_tokens=prompt_tokens,
+        budget_completion_tokens=completion_tokens,
+        budget_thinking_tokens=thinking_tokens,
+        budget_frames=frames,
+    )
     with (
         Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress,
         download.local(video, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,
     ):
         if dry_run:
-            plan = api.plan_cost(
-                path, text, options=options, model=model, base_url=base_url, budget=budget, decoder=decoder
-            )
+            plan = api.plan_cost(path, text, options=options, settings=settings)
             printing.show_report(plan, terminal.stdout(), as_json=as_json)
             return
         answer = api.analyze_video(
             path,
             text,
             options=options,
-            model=model,
-            base_url=base_url,
-            budget=budget,
+            settings=settings,
             on_event=progress,
-            decoder=decoder,
             save_frames=save_frames,
             resume=resume,
         )

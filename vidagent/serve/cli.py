@@ -111,3 +111,20 @@ def index(
     from vidagent.serve import printing
 
     printing.show_report(api.index_video(video), terminal.stdout(), as_json=as_json)
+
+
+@app.command()
+def models(
+    base_url: flags.BaseUrl = None,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """List the models within reach; a star marks the one a question would go to."""
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    from vidagent import config
+    from vidagent.agents import choice
+    from vidagent.serve import printing
+
+    found = choice.available(config.load(base_url=base_url))
+    printing.show_models(found, terminal.stdout(), as_json=as_json)

@@ -27,6 +27,7 @@ MAX_REDIRECTS = 5
 SILENCE_S = 30.0
 """A server that sends nothing for this long is given up on."""
 _PIECE_BYTES = 1 << 18
+_MB = 1_000_000
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -58,8 +59,8 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
         raise VideoError(f"{video} is a URL, not a file: --download fetches it first (at most {max_mb} MB)")
     with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
         copy = Path(folder, "video")
-        size = _fetch(video, copy, max_bytes=max_mb * 1_000_000)
-        tell(f"downloaded {size / 1e6:.1f} MB from {video}")
+        size = _fetch(video, copy, max_bytes=max_mb * _MB)
+        tell(f"downloaded {size / _MB:.1f} MB from {video}")
         yield str(copy)
 
 
@@ -122,7 +123,7 @@ def _get(connection: HTTPConnection, url: SplitResult) -> HTTPResponse:
 def _save(response: HTTPResponse, copy: Path, *, max_bytes: int, deadline: float, url: str) -> int:
     if response.status != 200:
         raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
-    too_large = f"cannot download {url}: larger than {max_bytes / 1e6:g} MB (--max-download-mb)"
+    too_large = f"cannot download {url}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
     if int(response.headers.get("Content-Length") or 0) > max_bytes:
         raise VideoError(too_large)
     size = 0
@@ -133,7 +134,7 @@ def _save(response: HTTPResponse, copy: Path, *, max_bytes: int, deadline: float
                 raise VideoError(too_large)
             if time.monotonic() > deadline:
                 raise VideoError(
-                    f"cannot download {url}: not done after {MAX_SECONDS:g} s ({size / 1e6:.1f} MB)"
+                    f"cannot download {url}: not done after {MAX_SECONDS:g} s ({size / _MB:.1f} MB)"
                 )
             file.write(piece)
     _check_complete(response, size, url)

@@ -35,8 +35,9 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be looked at and its cost; ask no model.")
 ]
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with an earlier run.")]
-DecoderName = Annotated[
-    Literal["pyav", "decord", "torchcodec"], typer.Option("--decoder", help="Library that decodes the video.")
+Decoder = Annotated[
+    Literal["pyav", "decord", "torchcodec"] | None,
+    typer.Option("--decoder", help="Library that decodes the video.", show_default="pyav"),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, cost or warnings on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every step, and tracebacks, on stderr.")]

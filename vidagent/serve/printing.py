@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.serve.terminal import Terminal, one_line
 from vidagent.types import Answer, Evidence, Span, VideoInfo
 from vidagent.video.clock import format_time
+
+if TYPE_CHECKING:
+    from vidagent.agents.choice import Available
 
 __all__ = [
     "Report",
@@ -17,6 +21,7 @@ __all__ = [
     "cost",
     "show_answer",
     "show_json",
+    "show_models",
     "show_report",
     "show_rows",
     "video_object",
@@ -69,6 +74,17 @@ def show_report(report: Report, out: Terminal, *, as_json: bool) -> None:
         return
     for line in report.lines():
         out.say(line)
+
+
+def show_models(models: Sequence[Available], out: Terminal, *, as_json: bool) -> None:
+    """List models: the one that would be asked is marked."""
+    if as_json:
+        show_json({"models": [dataclasses.asdict(model) for model in models]}, out)
+        return
+    width = max(len(model.model) for model in models)
+    for model in models:
+        mark = "*" if model.chosen else " "
+        out.say(f"{mark} {model.model:<{width}}  {model.where or 'embedded'}  (profile {model.profile})")
 
 
 def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterator[Row]:

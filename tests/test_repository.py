@@ -1,0 +1,91 @@
+"""The papers of the repository say what is true of it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAPERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def tracked() -> list[str]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("paper", [*PAPERS, ".ci/run"])
+def test_make_commands_in_the_papers_exist(paper):
+    named = set(re.findall(r"\bmake ([a-z][a-z-]*)", text(paper)))
+    assert named <= targets()
+
+
+def test_the_readme_leads_with_the_two_commands():
+    assert text("README.md").index("make demo") < text("README.md").index("make test")
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_links_lead_somewhere(paper):
+    links = re.findall(r"\]\(([^)#\s]+)", text(paper)) + re.findall(r'src="([^"]+)"', text(paper))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_flags_in_the_readme_exist():
+    done = subprocess.run(
+        [sys.executable, "-m", "vidagent", "ask", "--help"],
+        capture_output=True, text=True, check=True, env={"COLUMNS": "200", "PATH": "/bin"},
+    )  # fmt: skip
+    lines = [line for line in text("README.md").splitlines() if "vidagent ask" in line]
+    flags = {flag for line in lines for flag in re.findall(r"--[a-z][a-z-]+", line)}
+    assert flags
+    assert flags <= set(re.findall(r"--[a-z][a-z-]+", done.stdout))
+
+
+def test_the_version_stands_in_one_place():
+    assert version("vidagent") == PROJECT["project"]["version"]
+    sources = (name for name in tracked() if name.endswith(".py") and name.startswith("vidagent/"))
+    assert [name for name in sources if re.search(r"__version__|\b0\.1\.0\b", text(name))] == []
+
+
+def test_the_changelog_has_the_version_or_unreleased():
+    heads = re.findall(r"^## \[([^\]]+)\]", text("CHANGELOG.md"), re.MULTILINE)
+    assert heads[0] == "Unreleased"
+    assert set(heads) <= {"Unreleased"} | set(re.findall(r"\d+\.\d+\.\d+", text("CHANGELOG.md")))
+
+
+def test_the_layers_name_every_folder():
+    (contract,) = PROJECT["tool"]["importlinter"]["contracts"]
+    named = {name.strip().removeprefix("vidagent.") for row in contract["layers"] for name in row.split("|")}
+    there = {path.stem for path in (ROOT / "vidagent").iterdir() if not path.name.startswith(("_", "."))}
+    assert there - {"py"} <= named
+
+
+def test_no_path_of_one_machine():
+    home = re.compile(r"(?<![\w.])/(?:home|Users|root|work)/\w")
+    names = (
+        name for name in tracked() if name.endswith((".py", ".md", ".toml", ".yaml", ".yml", "Makefile"))
+    )
+    assert [name for name in names if home.search(text(name))] == []
+
+
+def test_extras_do_not_leak_into_the_core():
+    core = {re.split(r"[^\w-]", line)[0] for line in PROJECT["project"]["dependencies"]}
+    assert core.isdisjoint({"torch", "vllm", "transformers", "ray", "mcp", "fastapi", "langserve"})
