@@ -1,0 +1,162 @@
+"""Subtitle lines: SubRip and WebVTT texts, and the files of them that lie beside a video."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+__all__ = ["Cue", "decode", "parse_srt", "parse_vtt", "plain", "sidecar_cues", "sidecars"]
+
+LOG = logging.getLogger(__name__)
+SUFFIXES = (".srt", ".vtt")
+MAX_BYTES = 32_000_000
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""Byte order marks; those of UTF-32 begin like those of UTF-16 and stand before them."""
+
+CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?")
+SPEAKER = re.compile(r"<v(?:\.[^\s>]{0,100})?\s+([^>]{1,100})>", re.IGNORECASE)
+BREAK = re.compile(r"<br\s*/?>|\\[Nn]", re.IGNORECASE)
+TAG = re.compile(
+    r"</?(?:b|c|font|i|lang|p|rt|ruby|s|span|u|v)(?:[\s.][^>]{0,200})?>|<[\d:.]{5,16}>|\{\\[^}]{0,200}\}",
+    re.IGNORECASE,
+)
+LABEL = re.compile(
+    r"(?:\.(?:[a-z]{2,3}(?:[-_][a-z0-9]{2,8}){0,2}|auto|default|forced|full)){0,3}", re.IGNORECASE
+)
+"""What may stand between the video's name and the suffix: language tags and the words players know."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cue:
+    """A subtitle shown in `[start_s, end_s)`; its lines are parted by newlines, its markup is gone."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+def decode(data: bytes) -> str:
+    """Return the text of a subtitle file: by its byte order mark, else UTF-8, else Windows-1252."""
+    for mark, encoding in MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, errors="replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def plain(text: str) -> str:
+    """Return the text without markup: SubRip and WebVTT tags, ASS overrides, character references.
+
+    The speaker of a WebVTT voice tag stays, as `Speaker: `.
+    """
+    text = BREAK.sub("\n", SPEAKER.sub(r"\1: ", text)).replace("\\h", " ")
+    text = html.unescape(TAG.sub("", text)).replace("\u200e", "").replace("\u200f", "")
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def parse_srt(text: str) -> list[Cue]:
+    """Return the cues of a SubRip text, by time.
+
+    Counters may be missing, texts may hold empty lines, and times may use a dot or leave the hours out, as in
+    files found in the wild. Cues that are empty or end before they begin are left out.
+    """
+    lines = text.splitlines()
+    timings = [number for number, line in enumerate(lines) if TIMING.fullmatch(line)]
+    cues = (
+        _cue(lines[start], _without_counter(lines[start + 1 : end], last=end == len(lines)))
+        for start, end in pairwise([*timings, len(lines)])
+    )
+    return sorted(cue for cue in cues if cue)
+
+
+def _without_counter(lines: list[str], *, last: bool) -> list[str]:
+    """Drop the counter of the next cue, which stands at the end after an empty line."""
+    if last or not lines or not lines[-1].strip().isdigit():
+        return lines
+    return lines[:-1] if len(lines) == 1 or not lines[-2].strip() else lines
+
+
+def parse_vtt(text: str) -> list[Cue]:
+    """Return the cues of a WebVTT text (https://www.w3.org/TR/webvtt1/), by time.
+
+    Comments, styles and regions are passed over; cues that are empty or end before they begin are left out.
+    """
+    cues = (_cue(block[0], block[1:]) for block in _vtt_blocks(text))
+    return sorted(cue for cue in cues if cue)
+
+
+def _vtt_blocks(text: str) -> Iterator[list[str]]:
+    """Yield each cue as its timing line and the lines after it, up to an empty one."""
+    for block in re.split(r"\n[ \t]*\n", "\n".join(text.splitlines())):
+        lines = [line for line in block.split("\n") if line.strip()]
+        # The timing stands first or after the cue's name; a comment may hold something that looks like one.
+        if lines and lines[0].split()[0] != "NOTE":
+            for at in range(min(2, len(lines))):
+                if TIMING.fullmatch(lines[at]):
+                    yield lines[at:]
+                    break
+
+
+def _cue(timing: str, lines: list[str]) -> Cue | None:
+    match = TIMING.fullmatch(timing)
+    if not match:
+        return None
+    start_s, end_s = _seconds(*match.groups()[:4]), _seconds(*match.groups()[4:])
+    text = plain("\n".join(lines))
+    return Cue(start_s, end_s, text) if text and start_s < end_s else None
+
+
+def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
+
+
+def sidecars(video: Path) -> list[Path]:
+    """Return the subtitle files beside a video, such as `talk.srt`, `talk.pt-BR.vtt` and `talk.mp4.srt`."""
+    try:
+        beside = sorted(video.parent.iterdir())
+    except OSError:
+        return []
+    return [path for path in beside if _belongs(path.name, video) and path.is_file()]
+
+
+def _belongs(name: str, video: Path) -> bool:
+    if not name.casefold().endswith(SUFFIXES):
+        return False
+    bases = [base for base in (video.stem, video.name) if name.startswith(base)]
+    return any(LABEL.fullmatch(name[len(base) : -4]) for base in bases)
+
+
+def sidecar_cues(video: Path) -> list[Cue]:
+    """Return the cues of all files beside a video, by time, equal ones once, without unreadable files."""
+    found: set[Cue] = set()
+    for path in sidecars(video):
+        try:
+            found.update(_read(path))
+        except OSError as error:
+            LOG.warning("subtitles %s are left out: %s", path.name, error)
+    return sorted(found)
+
+
+def _read(path: Path) -> list[Cue]:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise OSError(f"larger than {MAX_BYTES} bytes")
+    parse = parse_vtt if path.suffix.casefold() == ".vtt" else parse_srt
+    return parse(decode(data))
