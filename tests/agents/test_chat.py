@@ -17,9 +17,9 @@ from tests.scripted_server import (
     refusal,
     says,
 )
-from vidagent.agents.chat import ChatVLM, connect, is_loopback
-from vidagent.agents.faults import ServerError
+from vidagent.agents.chat import ChatVLM, connect
 from vidagent.agents.messages import ShownFrame, frames_content
+from vidagent.agents.server import ServerError, is_loopback
 
 pytestmark = pytest.mark.network
 KEY = "sk-very-secret"

@@ -15,9 +15,10 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from vidagent.agents.faults import ServerError, explain, public_url
+from vidagent.agents.faults import explain
+from vidagent.agents.server import ServerError, is_loopback, public_url
 
-__all__ = ["ChatVLM", "connect", "is_loopback"]
+__all__ = ["ChatVLM", "connect"]
 
 _REASONING_KEYS = ("reasoning", "reasoning_content")
 _NO_KEY = "EMPTY"
@@ -144,12 +145,6 @@ def connect(base_url: str, model: str, *, api_key: str | None = None, **kwargs: 
         use_responses_api=False,
         **kwargs,
     )
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL points to this machine."""
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1", "0.0.0.0"} or host.startswith("127.")  # noqa: S104
 
 
 def _reasoning(message: Mapping[str, Any]) -> dict[str, str]:

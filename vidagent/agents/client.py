@@ -1,4 +1,4 @@
-"""The one way to a model: each request passes the gate under a deadline, each reply is read or asked again."""
+"""The one way to a model: a request passes the gate under a deadline, a reply is read or asked again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from vidagent.agents.dialect import Dialect, Request
-from vidagent.agents.faults import ServerError, public_url
 from vidagent.agents.messages import count_frames
 from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profiles import Profile
 from vidagent.agents.prompts import render
 from vidagent.agents.replies import outline
+from vidagent.agents.server import ServerError, public_url
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
 

@@ -14,10 +14,10 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from vidagent.agents.faults import ServerError
 from vidagent.agents.messages import block, parts_of
 from vidagent.agents.profiles import Profile
 from vidagent.agents.prompts import render
+from vidagent.agents.server import ServerError
 from vidagent.types import Step
 
 __all__ = ["Dialect", "Request"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit
 
 import openai
 
-from vidagent.errors import ModelError
+from vidagent.agents.server import ServerError, public_url
 
-__all__ = ["ServerError", "explain", "public_url"]
+__all__ = ["explain"]
 
 _DETAIL_CHARS = 300
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -21,33 +20,6 @@ _TOO_LONG = (
     "too long",
     "maximum model length",
 )
-
-
-class ServerError(ModelError):
-    """One request failed.
-
-    Attributes:
-        status: The HTTP status, or None if there was no answer or an unusable one.
-        detail: What the server said, for finding out which feature it refuses.
-        retried: Whether the same request may succeed later.
-        wait_s: How long the server asks us to wait first; 0 if it does not say.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        detail: str = "",
-        retried: bool = False,
-        wait_s: float = 0.0,
-    ) -> None:
-        """Keep what the caller needs to decide on a second attempt."""
-        super().__init__(message)
-        self.status = status
-        self.detail = detail
-        self.retried = retried
-        self.wait_s = wait_s
 
 
 def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str, key: str) -> ServerError:
@@ -63,13 +35,6 @@ def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str
         return ServerError(f"the model server at {where} sent broken JSON, cut off or not JSON", retried=True)
     detail = _clean(str(error), key)
     return ServerError(f"the reply of the model server at {where} cannot be used: {detail}", detail=detail)
-
-
-def public_url(url: str) -> str:
-    """Return a URL without user name, password, query and fragment."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
 
 
 def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> ServerError:
