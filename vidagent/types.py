@@ -10,7 +10,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from vidagent.errors import BudgetError, UsageError
 
@@ -22,6 +22,7 @@ __all__ = [
     "BudgetReport",
     "Coverage",
     "Evidence",
+    "Question",
     "Span",
     "Status",
     "Step",
@@ -69,6 +70,39 @@ class Span:
     def length_s(self) -> float:
         """Length in seconds."""
         return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, and the answers to choose from.
+
+    Args:
+        text: The question.
+        options: At least two different answers, or None.
+
+    Raises:
+        UsageError: If the text is empty or too long, or the options are fewer than two, empty or repeated.
+    """
+
+    text: str
+    options: tuple[str, ...] | None = None
+
+    MOST_CHARACTERS: ClassVar[int] = 20_000
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked."""
+        length = len(self.text) if self.text.strip() else 0
+        if not 1 <= length <= self.MOST_CHARACTERS:
+            raise UsageError(f"a question needs 1 to {self.MOST_CHARACTERS:,} characters, got {length:,}")
+        if self.options is None:
+            return
+        if len(self.options) < 2:
+            raise UsageError(f"at least 2 options are needed to choose from, got {len(self.options)}")
+        for number, option in enumerate(self.options, 1):
+            if not option.strip():
+                raise UsageError(f"option {number} is empty; an option needs at least 1 character")
+            if self.options.index(option) != number - 1:
+                raise UsageError(f"option {option!r} is given more than once; options must differ")
 
 
 @dataclass(frozen=True, slots=True)

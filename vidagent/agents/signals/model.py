@@ -1,0 +1,125 @@
+"""`signals`: a chat model with tool calling that needs no GPU, no download and no network.
+
+It sees what any vision-language model would see, the pictures in its messages, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, PrivateAttr
+
+from vidagent.agents.messages import read_block, read_frames, read_options, read_step
+from vidagent.agents.replies import Composition
+from vidagent.agents.signals import calls
+from vidagent.agents.signals.looker import Looker, Picture
+from vidagent.agents.signals.past import read_past
+from vidagent.agents.signals.planner import plan
+from vidagent.agents.signals.text import TextReader
+from vidagent.images import jpeg
+
+__all__ = ["ChatSignals"]
+
+_DRAFT = "The planner's draft: "
+
+
+class ChatSignals(BaseChatModel):
+    """Plans by rules and looks with classical vision; see `planner.py` and `looker.py`."""
+
+    model_name: str = "signals"
+    _reader: TextReader = PrivateAttr(default_factory=TextReader)
+
+    @property
+    def _llm_type(self) -> str:
+        return "signals"
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,  # noqa: ANN401 - the interface of langchain
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Offer tools; the planner answers at once when `answer` is all it may call."""
+        names = [convert_to_openai_tool(tool)["function"]["name"] for tool in tools]
+        forced = tool_choice in names
+        return self.bind(tool_names=[tool_choice] if forced else names)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return self._reply(messages, kwargs.get("tool_names"), threading.Event())
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        stopped = threading.Event()
+        try:
+            return await asyncio.to_thread(self._reply, messages, kwargs.get("tool_names"), stopped)
+        finally:
+            stopped.set()
+
+    def _reply(
+        self, messages: Sequence[BaseMessage], tool_names: list[str] | None, stopped: threading.Event
+    ) -> ChatResult:
+        step = read_step(messages)
+        looker = Looker(self._reader, stopped)
+        if step == "plan":
+            return _result(_plan(messages, tool_names))
+        if step == "look":
+            return _typed(looker.observe(read_block(messages, "looking_for") or "", _pictures(messages)))
+        if step == "verify":
+            return _typed(looker.judge(read_block(messages, "claim") or "", _pictures(messages)))
+        if step == "compose":
+            return _typed(_compose(messages))
+        text = "I answer the steps of the vidagent graph; ask me with `vidagent ask VIDEO QUESTION`."
+        return _result(AIMessage(text))
+
+
+def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:
+    return [Picture(time_s, jpeg.decode(data)) for time_s, data, _ in read_frames(messages)]
+
+
+def _plan(messages: Sequence[BaseMessage], tool_names: list[str] | None) -> AIMessage:
+    past = read_past(messages, read_block(messages, "video") or "")
+    planned = plan(read_block(messages, "question") or "", read_options(messages), past)
+    if tool_names == ["answer"] and planned[0]["name"] != "answer":
+        planned = [
+            calls.answer("cannot_judge", "The steps did not suffice to finish the search", confidence=0.0)
+        ]
+    turn = sum(isinstance(message, AIMessage) for message in messages)
+    for number, call in enumerate(planned):
+        call["id"] = f"call_{turn}_{number}"
+    return AIMessage("", tool_calls=planned)
+
+
+def _compose(messages: Sequence[BaseMessage]) -> Composition:
+    status = read_block(messages, "status") or ""
+    draft = status.partition(_DRAFT)[2] or status
+    return Composition(answer=draft, choice=None, confidence=0.9)
+
+
+def _typed(reply: BaseModel) -> ChatResult:
+    return _result(AIMessage(reply.model_dump_json()))
+
+
+def _result(message: AIMessage) -> ChatResult:
+    return ChatResult(generations=[ChatGeneration(message=message)])

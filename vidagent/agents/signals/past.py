@@ -1,0 +1,117 @@
+"""What the planner can read of its own past: the looks it asked for and what came back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+__all__ = ["Line", "Past", "Result", "read_past"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing seen in one frame: its time, its text if it has one, and its box in source pixels."""
+
+    time_s: float
+    text: str
+    box_px: tuple[int, int, int, int] | None
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One look that was done.
+
+    Args:
+        tool: Name of the tool.
+        question: What was asked of the frames.
+        args: The arguments of the call.
+        told: The tool's reply.
+    """
+
+    tool: str
+    question: str
+    args: dict[str, Any]
+    told: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Name of the ledger entry."""
+        return str(self.told.get("id", ""))
+
+    @property
+    def times_s(self) -> list[float]:
+        """Times of the frames looked at."""
+        return [float(t) for t in self.told.get("frame_times_s", [])]
+
+    @property
+    def lines(self) -> list[Line]:
+        """What was seen, frame by frame."""
+        return [
+            Line(
+                float(seen["time_s"]),
+                seen.get("text", ""),
+                tuple(seen["box_px"]) if "box_px" in seen else None,
+                self.id,
+            )
+            for seen in self.told.get("sightings", [])
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The looks done so far.
+
+    Args:
+        results: In the order they were asked for.
+        errors: Texts of calls that were refused.
+        duration_s: Length of the video.
+        frame_s: Time between two frames.
+    """
+
+    results: tuple[Result, ...]
+    errors: tuple[str, ...]
+    duration_s: float
+    frame_s: float
+
+    def asked(self, question: str) -> list[Result]:
+        """Return the looks that asked this question."""
+        return [result for result in self.results if result.question == question]
+
+    def count(self, tool: str, question: str) -> int:
+        """Count the looks with a tool that asked this question."""
+        return sum(result.tool == tool for result in self.asked(question))
+
+
+def read_past(messages: Sequence[BaseMessage], facts: str) -> Past:
+    """Read the history of a planner's conversation and the facts of the survey."""
+    results: list[Result] = []
+    errors: list[str] = []
+    for call, told in _pairs(messages):
+        if "error" in told:
+            errors.append(str(told["error"]))
+        else:
+            question = str(call["args"].get("question", call["args"].get("query", "")))
+            results.append(Result(call["name"], question, call["args"], told))
+    duration = re.search(r"duration ([\d.]+) s", facts)
+    fps = re.search(r"([\d.]+) frames a second", facts)
+    return Past(
+        tuple(results),
+        tuple(errors),
+        float(duration[1]) if duration else 0.0,
+        1 / float(fps[1]) if fps else 0.04,
+    )
+
+
+def _pairs(messages: Sequence[BaseMessage]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    replies = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
+    for message in messages:
+        for call in message.tool_calls if isinstance(message, AIMessage) else []:
+            reply = replies.get(str(call["id"]))
+            if reply is not None:
+                yield call, json.loads(str(reply.content))

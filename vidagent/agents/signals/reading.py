@@ -1,0 +1,123 @@
+"""The route of questions about unknown text: what is written, at a time, in a corner, on a colour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from langchain_core.messages.tool import ToolCall
+
+from vidagent.agents.signals import calls, wording
+from vidagent.agents.signals.extract import Reading, choose
+from vidagent.agents.signals.intent import Intent
+from vidagent.agents.signals.past import Line, Past
+
+__all__ = ["option_named", "read", "sentence_that_comes", "sub_question"]
+
+_MOST_PAGES = 2
+_CORNERS = {
+    "upper left|top left|top-left|upper-left": "3x3:1,1",
+    "upper right|top right|top-right|upper-right": "3x3:1,3",
+    "lower left|bottom left|bottom-left|lower-left": "3x3:3,1",
+    "lower right|bottom right|bottom-right|lower-right": "3x3:3,3",
+    r"\bcorners?\b|\bsmall\b|\btiny\b": "2x2",
+}
+
+
+def sub_question(intent: Intent) -> str:
+    """Return what the frames are asked: all text, the highlighted text, or that on one colour."""
+    if re.search(r"\b(?:selected|chosen|highlighted|marked|picked)\b", intent.question):
+        return wording.HIGHLIGHTED
+    if intent.colour and re.search(rf"\b(?:on|in) (?:the|a)\b.*\b{intent.colour}\b", intent.question):
+        return wording.on_background(intent.colour)
+    return wording.ANY_TEXT
+
+
+def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    """Return the next calls of a reading, or the answer."""
+    question = sub_question(intent)
+    lines = _lines(question, past)
+    reading = _reading(intent, options, lines)
+    todo = _next_look(intent, question, past, reading)
+    if todo is not None:
+        return [todo]
+    if reading is None:
+        return [_unread(lines, past)]
+    return [_answer(reading, options, past)]
+
+
+def _lines(question: str, past: Past) -> list[Line]:
+    return [line for result in past.asked(question) for line in result.lines if line.text]
+
+
+def _reading(intent: Intent, options: Sequence[str] | None, lines: Sequence[Line]) -> Reading | None:
+    if options:
+        named = [(option_named(line.text, options), line) for line in lines]
+        hits = [(choice, line) for choice, line in named if choice is not None]
+        return Reading(options[hits[0][0]], hits[0][1]) if len({choice for choice, _ in hits}) == 1 else None
+    return choose(intent.question, lines)
+
+
+def option_named(text: str, options: Sequence[str]) -> int | None:
+    """Return the option that a text is, letter for letter, or None."""
+    plain = re.sub(r"\W", "", text.casefold())
+    for index, option in enumerate(options):
+        if plain and plain == re.sub(r"\W", "", option.casefold()):
+            return index
+    return None
+
+
+def _next_look(intent: Intent, question: str, past: Past, reading: Reading | None) -> ToolCall | None:
+    looked = past.asked(question)
+    if intent.at_s is not None:
+        return _at_a_time(intent, question, past)
+    if not any(result.tool in {"overview", "clip"} for result in looked):
+        if intent.window is not None and past.duration_s < 600:
+            start, end = intent.window
+            return calls.clip(start * past.duration_s, end * past.duration_s, question)
+        return calls.overview(question)
+    pages = past.count("search", question)
+    if reading is None and pages < _MOST_PAGES:
+        return calls.search(question, pages + 1)
+    return None
+
+
+def _at_a_time(intent: Intent, question: str, past: Past) -> ToolCall | None:
+    at_s = min(intent.at_s or 0.0, max(0.0, past.duration_s - past.frame_s))
+    corner = next((grid for words, grid in _CORNERS.items() if re.search(words, intent.question)), None)
+    if corner and not past.count("crop", question):
+        return calls.crop(at_s, corner, question)
+    if not corner and not past.count("clip", question):
+        return calls.clip(at_s, at_s + past.frame_s, question)
+    return None
+
+
+def _unread(lines: Sequence[Line], past: Past) -> ToolCall:
+    if not lines:
+        frames = sum(len(result.times_s) for result in past.results)
+        return calls.answer("no", f"No such text was read in {frames} frames looked at", confidence=0.5)
+    some = ", ".join(f'"{text}"' for text in list(dict.fromkeys(line.text for line in lines))[:8])
+    return calls.answer("cannot_judge", f"{wording.CANNOT_JUDGE}. Texts read: {some}", confidence=0.0)
+
+
+def _answer(reading: Reading, options: Sequence[str] | None, past: Past) -> ToolCall:
+    line = reading.line
+    claims = [(wording.claim_text(line.text, line.time_s), [line.entry], line.time_s)]
+    choice = option_named(reading.answer, options) if options else None
+    span = (line.time_s, min(past.duration_s, line.time_s + past.frame_s))
+    return calls.answer("yes", reading.answer, claims=claims, spans=[span], choice=choice, confidence=0.8)
+
+
+def sentence_that_comes(past: Past) -> Line | None:
+    """Return the one line of running words that is not there from the start, or None if not just one is."""
+    lines = _lines(wording.ANY_TEXT, past)
+    if not lines:
+        return None
+    times = [t for result in past.asked(wording.ANY_TEXT) for t in result.times_s]
+    at_first = {line.text for line in lines if line.time_s == min(times)}
+    coming = [line for line in lines if line.text not in at_first and len(line.text.split()) >= 4]
+    tops = {}
+    for line in sorted(coming, key=lambda line: (line.time_s, line.box_px[1] if line.box_px else 0)):
+        tops.setdefault(line.time_s, line)
+    texts = {line.text[:12] for line in tops.values()}
+    return next(iter(tops.values())) if len(texts) == 1 else None

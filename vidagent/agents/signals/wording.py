@@ -1,0 +1,84 @@
+"""The sub-questions and claims that the embedded planner writes and the embedded looker and judge read.
+
+They are plain sentences, so that another model could answer them, and the looker answers others as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "ANY_CODE",
+    "ANY_CUT",
+    "ANY_MOTION",
+    "ANY_TEXT",
+    "CANNOT_JUDGE",
+    "FILL",
+    "HIGHLIGHTED",
+    "STILL",
+    "claim_code",
+    "claim_cut",
+    "claim_fill",
+    "claim_text",
+    "is_filled",
+    "is_shown",
+    "on_background",
+    "time_in",
+]
+
+ANY_TEXT = "Read all text."
+HIGHLIGHTED = "Read the text that is highlighted."
+ANY_CODE = "Read every QR code and barcode."
+ANY_CUT = "Is there a cut between these frames?"
+ANY_MOTION = "Does anything move?"
+STILL = "Is the whole picture still?"
+FILL = "What colour fills the screen?"
+CANNOT_JUDGE = (
+    "The embedded model reads text, codes, shots, movement and plain colours only, and cannot judge this. "
+    "Connect a vision-language model with --base-url, for example one served by `vllm serve`"
+)
+
+_TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
+
+
+def is_shown(text: str) -> str:
+    """Ask whether a text is shown."""
+    return f'Is the text "{text}" shown?'
+
+
+def on_background(colour: str) -> str:
+    """Ask for the text on a background of one colour."""
+    return f"Read the text on the {colour} background."
+
+
+def is_filled(colour: str) -> str:
+    """Ask whether one colour fills the screen."""
+    return f"Is the screen filled with {colour}?"
+
+
+def claim_text(text: str, time_s: float) -> str:
+    """Claim that a text is shown."""
+    return f'The text "{text}" is shown at {time_s:.3f} s.'
+
+
+def claim_code(text: str, time_s: float) -> str:
+    """Claim that a code is shown."""
+    return f'A code with the content "{text}" is shown at {time_s:.3f} s.'
+
+
+def claim_cut(time_s: float) -> str:
+    """Claim that a shot begins."""
+    return f"A new shot begins at {time_s:.3f} s."
+
+
+def claim_fill(colour: str, time_s: float) -> str:
+    """Claim that a colour fills the screen."""
+    return f"The screen is filled with {colour} at {time_s:.3f} s."
+
+
+def time_in(claim: str) -> float | None:
+    """Return the time that a claim names."""
+    match = None
+    for match in _TIME.finditer(claim):
+        pass
+    return float(match[1]) if match else None

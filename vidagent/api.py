@@ -1,0 +1,270 @@
+"""The one place where the parts are put together: a video, its index, a model, a budget and the graph."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph.state import CompiledStateGraph
+
+from vidagent import config
+from vidagent.agents.choice import Available, available, choose, describe
+from vidagent.agents.client import ModelClient
+from vidagent.config import Settings
+from vidagent.errors import UsageError
+from vidagent.graphs.ask import build
+from vidagent.graphs.budget import Meter
+from vidagent.graphs.closing import close
+from vidagent.graphs.events import Event, Listener
+from vidagent.graphs.forecast import DryRun, forecast
+from vidagent.graphs.keeping import keep
+from vidagent.graphs.records import Record, new_record, old_record
+from vidagent.graphs.state import Run, State
+from vidagent.images.store import FrameStore
+from vidagent.tools import Caps
+from vidagent.types import Answer, Budget, Question, StepUsage, VideoInfo
+from vidagent.video.cache import VideoCache, default_folder
+from vidagent.video.index import Index, IndexReport
+from vidagent.video.video import Video
+
+__all__ = [
+    "aanalyze_video",
+    "analyze_video",
+    "index_video",
+    "list_models",
+    "plan_cost",
+    "probe_video",
+]
+
+Graph = CompiledStateGraph[State, Run, State, State]
+_ENDLESS = 10_000
+
+
+def analyze_video(
+    path: str | Path,
+    question: str,
+    *,
+    options: Sequence[str] | None = None,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    budget: Budget | None = None,
+    on_event: Listener | None = None,
+    decoder: str | None = None,
+    save_frames: str | Path | None = None,
+    resume: str | None = None,
+) -> Answer:
+    """Answer a question about a video.
+
+    Args:
+        path: A local video file.
+        question: The question, 1 to 20,000 characters.
+        options: At least two answers to choose from; `Answer.choice` is the index of the right one.
+        model: Name of the model on the server, or `signals` for the embedded one.
+        base_url: Base URL of an OpenAI-compatible server. Without it, a server on 127.0.0.1:8000 is used if one
+            answers, else the embedded model.
+        api_key: The server's key.
+        budget: What the run may cost.
+        on_event: Called with each `Event` of the run.
+        decoder: `pyav`, `decord` or `torchcodec`.
+        save_frames: A folder for the frames of the evidence and contact sheets of what was looked at.
+        resume: Id of an earlier run of the same question to go on with.
+
+    Raises:
+        VideoError: If the video is missing, unreadable or unsupported.
+        ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+        UsageError: If an argument is out of range.
+    """
+
+    def ask() -> Answer:
+        return asyncio.run(
+            aanalyze_video(
+                path,
+                question,
+                options=options,
+                model=model,
+                base_url=base_url,
+                api_key=api_key,
+                budget=budget,
+                on_event=on_event,
+                decoder=decoder,
+                save_frames=save_frames,
+                resume=resume,
+            )
+        )
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return ask()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook: its loop is running already
+        return pool.submit(ask).result()
+
+
+async def aanalyze_video(
+    path: str | Path,
+    question: str,
+    *,
+    options: Sequence[str] | None = None,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    budget: Budget | None = None,
+    on_event: Listener | None = None,
+    decoder: str | None = None,
+    save_frames: str | Path | None = None,
+    resume: str | None = None,
+) -> Answer:
+    """Answer a question about a video; see `analyze_video`."""
+    asked = Question(question, None if options is None else tuple(options))
+    settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
+    cache = settings.cache_dir or default_folder()
+    record = new_record(cache) if resume is None else old_record(cache, resume)
+    async with _opened(path, settings) as video, _graph(record) as (graph, thread):
+        client = await asyncio.to_thread(choose, settings)
+        earlier: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]  # a dict of our keys
+        if resume is not None:
+            _check_resumed(earlier, asked, video.info, resume)
+        run = _run(client, video, settings, record, budget or settings.budget(), on_event, earlier)
+        run.tell("model", describe(client), model=client.name)
+        given = None if resume is not None else _first_state(asked, video.info)
+        await graph.ainvoke(given, thread, context=run, durability="sync")
+        final: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]
+        answer = close(final, run, run_id=record.run_id, frame_path=run.store.path)
+        if save_frames is not None:
+            answer = await asyncio.to_thread(keep, answer, final, run, Path(save_frames))
+    run.tell("answer", answer.answer, status=answer.status)
+    return answer
+
+
+def plan_cost(
+    path: str | Path,
+    question: str,
+    *,
+    options: Sequence[str] | None = None,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    budget: Budget | None = None,
+    decoder: str | None = None,
+) -> DryRun:
+    """Tell what a question would look at and cost, without decoding or asking the model.
+
+    Raises:
+        VideoError: If the video cannot be read.
+        ModelError: If the model's server cannot be reached.
+        UsageError: If an argument is out of range.
+    """
+    Question(question, None if options is None else tuple(options))
+    settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
+    with Video.open(path, decoder=settings.decoder) as video:
+        client = choose(settings)
+        record = Record("dry-run", Path())
+        return forecast(_run(client, video, settings, record, budget or settings.budget(), None, {}))
+
+
+def probe_video(path: str | Path, *, decoder: str | None = None) -> VideoInfo:
+    """Say what the container says of a video.
+
+    Raises:
+        VideoError: If it cannot be read.
+    """
+    with Video.open(path, decoder=config.load(decoder=decoder).decoder) as video:
+        return video.info
+
+
+def index_video(path: str | Path, *, on_progress: Callable[[float], None] | None = None) -> IndexReport:
+    """Build what is missing of a video's index.
+
+    Raises:
+        VideoError: If it cannot be read.
+    """
+    settings = config.load()
+    with Video.open(path, decoder=settings.decoder) as video:
+        return Index(video, VideoCache(settings.cache_dir), on_progress).report()
+
+
+def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:
+    """List the models within reach.
+
+    Raises:
+        ModelError: If a server is asked for and cannot be reached.
+    """
+    return available(config.load(base_url=base_url, api_key=api_key))
+
+
+@asynccontextmanager
+async def _opened(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
+    video = await asyncio.to_thread(lambda: Video.open(path, decoder=settings.decoder))
+    try:
+        yield video
+    finally:
+        video.close()
+
+
+@asynccontextmanager
+async def _graph(record: Record) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
+    async with AsyncSqliteSaver.from_conn_string(str(record.checkpoint)) as saver:
+        thread: RunnableConfig = {"configurable": {"thread_id": record.run_id}, "recursion_limit": _ENDLESS}
+        yield build(saver), thread
+
+
+def _first_state(asked: Question, info: VideoInfo) -> State:
+    options = None if asked.options is None else list(asked.options)
+    return State(
+        question=asked.text, options=options, video_sha256=info.sha256, history=[], ledger=[], spent=[]
+    )
+
+
+def _check_resumed(earlier: State, asked: Question, info: VideoInfo, run_id: str) -> None:
+    """Refuse to go on with another question or another video.
+
+    Raises:
+        UsageError: If either differs from those of the run.
+    """
+    if earlier.get("question") != asked.text:
+        raise UsageError(f"run {run_id} asked {earlier.get('question')!r}, not {asked.text!r}")
+    if earlier.get("video_sha256") != info.sha256:
+        raise UsageError(f"run {run_id} was about another video than {info.path}")
+
+
+def _run(
+    client: ModelClient,
+    video: Video,
+    settings: Settings,
+    record: Record,
+    budget: Budget,
+    on_event: Listener | None,
+    earlier: State,
+) -> Run:
+    profile = client.profile
+    spent = [StepUsage(**step) for step in earlier.get("spent", [])]
+    index = Index(video, VideoCache(settings.cache_dir))
+    caps = Caps(
+        frames=profile.frames_per_call,
+        overview_frames=profile.overview_frames,
+        side_px=profile.frame_side_px,
+        crop_side_px=profile.crop_side_px,
+        tiles=max(profile.tiles, Caps.tiles),
+    )
+    run = Run(
+        client=client,
+        video=video,
+        index=index,
+        store=FrameStore(record.frames),
+        caps=caps,
+        budget=budget,
+        meter=Meter.after(budget, spent, earlier.get("elapsed_s", 0.0)),
+        emit=on_event or _nobody,
+    )
+    index.on_progress = lambda share: run.tell("progress", f"scanning, {share:.0%}", fraction=share)
+    return run
+
+
+def _nobody(event: Event) -> None:
+    """Hear an event and do nothing."""

@@ -1,0 +1,87 @@
+"""A dry run: what a question would look at and at most cost, told without decoding or asking a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from vidagent.graphs.state import Run
+from vidagent.types import VideoInfo
+from vidagent.video.clock import format_time
+
+__all__ = ["DryRun", "forecast"]
+
+_USUAL_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What would be done.
+
+    Args:
+        video: The video.
+        model: The model that would answer.
+        overview_frames: Frames of the first look over the whole video.
+        spacing_s: Seconds between two of them.
+        frames_per_look: Most frames of each further look.
+        frames: Frames of a usual run, within the frame budget.
+        prompt_tokens: Prompt tokens of those frames by the model's profile; 0 for the embedded model.
+        scan: Whether a search would first have to decode the whole video once at small size.
+    """
+
+    video: VideoInfo
+    model: str
+    overview_frames: int
+    spacing_s: float
+    frames_per_look: int
+    frames: int
+    prompt_tokens: int
+    scan: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "video": self.video.to_dict(),
+            "model": self.model,
+            "overview_frames": self.overview_frames,
+            "spacing_s": round(self.spacing_s, 3),
+            "frames_per_look": self.frames_per_look,
+            "frames": self.frames,
+            "prompt_tokens": self.prompt_tokens,
+            "scan": self.scan,
+        }
+
+    def lines(self) -> list[str]:
+        """Say it to people."""
+        return list(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.video.path}: {format_time(self.video.duration_s)}, model {self.model}"
+        yield (
+            f"first look: {self.overview_frames} frames, one every {self.spacing_s:.2f} s; "
+            f"then looks of up to {self.frames_per_look} frames"
+        )
+        tokens = f", about {self.prompt_tokens:,} prompt tokens" if self.prompt_tokens else ""
+        yield f"a usual run sends up to {self.frames} frames{tokens}"
+        if self.scan:
+            yield "a search would first decode the whole video once at small size, and keep what it finds"
+
+
+def forecast(run: Run) -> DryRun:
+    """Tell what a question about this video would cost, from the container's header alone."""
+    info, caps, profile = run.video.info, run.caps, run.client.profile
+    whole = max(1, round(info.duration_s * float(info.fps)))
+    overview = min(caps.overview_frames, whole)
+    usual = overview + min(_USUAL_LOOKS * caps.frames, whole)
+    frames = usual if run.budget.frames is None else min(usual, run.budget.frames)
+    return DryRun(
+        video=info,
+        model=run.client.name,
+        overview_frames=overview,
+        spacing_s=info.duration_s / overview,
+        frames_per_look=caps.frames,
+        frames=frames,
+        prompt_tokens=frames * profile.frame_tokens,
+        scan=not run.index.scanned(),
+    )

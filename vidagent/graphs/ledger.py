@@ -1,0 +1,138 @@
+"""What was seen: one entry for each look, with its window, its frames and the observation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vidagent.agents.replies import Observation, Sighting
+from vidagent.images.still import Still
+from vidagent.images.tiles import denormalise
+from vidagent.tools.result import Look
+from vidagent.types import Box, Coverage, Span
+
+__all__ = ["Entry", "coverage", "nearest_still", "summary"]
+
+MOST_SEEN_S = 1.0
+"""A frame speaks for at most this long round its time, however far its neighbours are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One look and what it showed.
+
+    Args:
+        id: `L1`, `L2`, … in the order the planner asked.
+        look: The look as done.
+        observation: What the model saw; None if there was nothing to look at, only facts.
+    """
+
+    id: str
+    look: Look
+    observation: Observation | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values that `from_dict` reads back."""
+        seen = None if self.observation is None else self.observation.model_dump(mode="json")
+        return {"id": self.id, "look": self.look.to_dict(), "observation": seen}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Entry:
+        """Read what `to_dict` gave."""
+        seen = data["observation"]
+        observation = None if seen is None else Observation.model_validate(seen)
+        return cls(data["id"], Look.from_dict(data["look"]), observation)
+
+    def still_at(self, time_s: float) -> Still | None:
+        """Return the picture nearest to a time, or None if the look had none."""
+        return min(self.look.stills, key=lambda still: abs(still.time_s - time_s), default=None)
+
+    def box_px(self, sighting: Sighting) -> Box | None:
+        """Return a sighting's box in source pixels: model coordinates end here."""
+        still = self.still_at(sighting.time_s)
+        if sighting.box is None or still is None:
+            return None
+        return denormalise(sighting.box, still.box_px)
+
+    def for_planner(self) -> str:
+        """Return the tool result: JSON with the effective window, the frame times and what was seen."""
+        look = self.look
+        told: dict[str, Any] = {
+            "id": self.id,
+            "tool": look.tool,
+            "start_s": round(look.start_s, 3),
+            "end_s": round(look.end_s, 3),
+        }
+        if look.stills:
+            told["fps"] = None if look.fps is None else round(look.fps, 3)
+            told["every_frame"] = look.every_frame
+            told["frame_times_s"] = [round(still.time_s, 3) for still in look.stills]
+        if self.observation is not None:
+            told["found"] = self.observation.found
+            told["what"] = self.observation.what
+            told["sightings"] = [self._told(sighting) for sighting in self.observation.sightings]
+            told["confidence"] = self.observation.confidence
+        if look.facts:
+            told["facts"] = list(look.facts)
+        if look.notes:
+            told["notes"] = list(look.notes)
+        return json.dumps(told, ensure_ascii=False)
+
+    def _told(self, sighting: Sighting) -> dict[str, Any]:
+        told: dict[str, Any] = {"time_s": round(sighting.time_s, 3)}
+        if sighting.text:
+            told["text"] = sighting.text
+        if (box := self.box_px(sighting)) is not None:
+            told["box_px"] = list(box)
+        return told
+
+
+def summary(entries: Sequence[Entry]) -> str:
+    """Return the ledger as the planner sees it, one line an entry."""
+    return "\n".join(_line(entry) for entry in entries) or "(nothing looked at yet)"
+
+
+def _line(entry: Entry) -> str:
+    look, seen = entry.look, entry.observation
+    where = f"{entry.id} {look.tool} {look.start_s:.3f}-{look.end_s:.3f} s"
+    if look.stills:
+        where += f", {len(look.stills)} frames"
+    if seen is None:
+        return f"{where}: {len(look.facts)} facts"
+    found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]
+    times = [sighting.time_s for sighting in seen.sightings]
+    at = f" at {min(times):.3f}-{max(times):.3f} s" if times else ""
+    return f"{where}: {found}{at}. {' '.join(seen.what.split())[:200]}"
+
+
+def nearest_still(entries: Iterable[Entry], time_s: float) -> Still | None:
+    """Return the whole-frame picture nearest to a time over all looks, else the nearest crop."""
+    stills = [still for entry in entries for still in entry.look.stills]
+    return min(stills, key=lambda still: abs(still.time_s - time_s), default=None)
+
+
+def coverage(entries: Iterable[Entry], duration_s: float) -> Coverage:
+    """Add up what was looked at; overlapping looks count once."""
+    ranges: list[tuple[float, float]] = []
+    for entry in entries:
+        times = sorted({still.time_s for still in entry.look.stills})
+        for place, time_s in enumerate(times):
+            before = time_s - times[place - 1] if place else MOST_SEEN_S
+            after = times[place + 1] - time_s if place + 1 < len(times) else MOST_SEEN_S
+            start = time_s - min(before, MOST_SEEN_S) / 2
+            ranges.append((max(0.0, start), min(duration_s, time_s + min(after, MOST_SEEN_S) / 2)))
+    spans = _merge(ranges)
+    seconds = sum(span.length_s for span in spans)
+    return Coverage(seconds, min(1.0, seconds / duration_s) if duration_s else 0.0, tuple(spans))
+
+
+def _merge(ranges: list[tuple[float, float]]) -> list[Span]:
+    merged: list[list[float]] = []
+    for start, end in sorted(r for r in ranges if r[1] >= r[0]):
+        if merged and start <= merged[-1][1] + 1e-6:
+            merged[-1][1] = max(merged[-1][1], end)
+        else:
+            merged.append([start, end])
+    return [Span(start, end) for start, end in merged]

@@ -1,0 +1,36 @@
+"""The clip tool: a time range, evenly sampled."""
+
+from __future__ import annotations
+
+from langchain_core.tools import StructuredTool
+
+from vidagent.tools.arguments import Question, Seconds
+from vidagent.tools.desk import Desk
+from vidagent.tools.making import make_tool
+from vidagent.tools.result import Look
+
+__all__ = ["make"]
+
+
+def make(desk: Desk) -> StructuredTool:
+    """Make the tool over one video."""
+
+    def clip(start_s: Seconds, end_s: Seconds, question: Question) -> Look:
+        """Look at a time range: up to {frames} frames spread evenly over it, its first and last among them.
+
+        Use it to narrow down where something is, or to see what happens in a range of seconds to minutes.
+
+        Args:
+            start_s: Start of the range in seconds, from 0 to {duration:.3f}.
+            end_s: End of the range in seconds, greater than start_s.
+            question: What to look for, in one self-contained sentence.
+        """
+        window = desk.window(start_s, end_s)
+        times, every_frame = desk.spread(window, desk.grant(desk.caps.frames))
+        stills = desk.pictures(times)
+        fps = len(stills) / (window.end_s - window.start_s)
+        return Look(
+            "clip", question, window.start_s, window.end_s, stills, fps, every_frame, notes=window.notes
+        )
+
+    return make_tool(clip, frames=desk.caps.frames, duration=desk.duration_s)

@@ -1,0 +1,75 @@
+"""The crop tool: parts of one frame at full resolution, for small text and details."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from langchain_core.tools import StructuredTool
+from pydantic import Field
+
+from vidagent.errors import ToolError
+from vidagent.images import tiles
+from vidagent.images.still import Still
+from vidagent.tools.arguments import Box1000, Question, Seconds
+from vidagent.tools.desk import Desk
+from vidagent.tools.making import make_tool
+from vidagent.tools.result import Look
+from vidagent.types import Box
+
+__all__ = ["make"]
+
+_OVERLAP = 0.1
+Grid = Annotated[str, Field(pattern=r"^\s*\d{1,2}\s*[x×*]\s*\d{1,2}(\s*:\s*\d{1,2}\s*,\s*\d{1,2})?\s*$")]
+
+
+def _boxes(desk: Desk, box: list[float] | None, grid: str | None) -> list[Box]:
+    size_wh = (desk.video.info.width, desk.video.info.height)
+    if (box is None) == (grid is None):
+        raise ToolError("give either box or grid, and not both")
+    if box is not None:
+        x0, y0, x1, y1 = box
+        return [tiles.denormalise((x0, y0, x1, y1), (0, 0, *size_wh))]
+    text = grid or ""
+    try:
+        if ":" in text:
+            at = tiles.parse_grid(text)
+            return [tiles.cell(size_wh, at.rows, at.cols, at.row, at.col, _OVERLAP)]
+        shape = tiles.parse_grid(f"{text}:1,1")
+        if shape.rows * shape.cols > desk.caps.tiles:
+            raise ToolError(f"a grid may have up to {desk.caps.tiles} cells; got {text}")
+        cells = [(row, col) for row in range(1, shape.rows + 1) for col in range(1, shape.cols + 1)]
+        return [tiles.cell(size_wh, shape.rows, shape.cols, row, col, _OVERLAP) for row, col in cells]
+    except ValueError as error:
+        raise ToolError(str(error)) from error
+
+
+def make(desk: Desk) -> StructuredTool:
+    """Make the tool over one video."""
+
+    def crop(
+        time_s: Seconds, question: Question, box: Box1000 | None = None, grid: Grid | None = None
+    ) -> Look:
+        """Look at parts of the one frame shown at a time, at the video's full resolution ({size}).
+
+        Use it for small text, small objects and corners. Say where by box, or by grid: `2x3` shows all cells of 2
+        rows and 3 columns (at most {tiles} cells), `2x3:1,3` only the cell in row 1, column 3.
+
+        Args:
+            time_s: Time of the frame in seconds, from 0 to {duration:.3f}.
+            question: What to look for, in one self-contained sentence.
+            box: Left, top, right and bottom of the part, each from 0 to 1000 of the whole frame.
+            grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL counted from 1 at the top left.
+        """
+        window = desk.window(time_s, time_s + 1e-6)
+        boxes = _boxes(desk, box, grid)
+        boxes = boxes[: desk.grant(len(boxes))]
+        stills: list[Still] = []
+        for box_px in boxes:
+            stills += desk.pictures([window.start_s], box_px=box_px, side_px=desk.caps.crop_side_px)
+        at_s = stills[0].time_s
+        return Look("crop", question, at_s, at_s + desk.video.info.frame_s, tuple(stills), every_frame=True)
+
+    info = desk.video.info
+    return make_tool(
+        crop, size=f"{info.width}x{info.height}", tiles=desk.caps.tiles, duration=desk.duration_s
+    )

@@ -1,0 +1,137 @@
+"""What the tools work over: one opened video, its index, and where pictures are kept. The model sees none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vidagent.errors import ToolError
+from vidagent.images import jpeg
+from vidagent.images.still import Still
+from vidagent.images.store import FrameStore
+from vidagent.types import Box
+from vidagent.video.clock import format_time
+from vidagent.video.index import Index
+from vidagent.video.video import Video
+
+__all__ = ["Caps", "Desk", "Window"]
+
+_SHORT_S = 120.0
+_NOTHING: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What the model can take.
+
+    Args:
+        frames: Most pictures in one call.
+        overview_frames: Pictures in an overview of the whole video.
+        side_px: Longer side of a frame as shown.
+        crop_side_px: Longer side of a crop as shown.
+        tiles: Most crops of one frame in one call.
+    """
+
+    frames: int = 32
+    overview_frames: int = 64
+    side_px: int = 768
+    crop_side_px: int = 1024
+    tiles: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A range of the video after clamping, with what was changed about it."""
+
+    start_s: float
+    end_s: float
+    notes: tuple[str, ...] = _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The video with all that belongs to it.
+
+    Args:
+        video: The opened video.
+        index: Its index.
+        store: Keeps the pictures.
+        caps: What the model can take.
+        grant: Asked for a number of pictures, says how many the frame budget still allows; raises
+            `BudgetSpent` when none.
+    """
+
+    video: Video
+    index: Index
+    store: FrameStore
+    caps: Caps
+    grant: Callable[[int], int]
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the video in seconds."""
+        return self.video.info.duration_s
+
+    def window(self, start_s: float, end_s: float) -> Window:
+        """Clamp a range to the video.
+
+        Raises:
+            ToolError: If it is empty, or lies behind the end; the text says what is legal.
+        """
+        if end_s <= start_s:
+            raise ToolError(f"end_s must be greater than start_s; got {start_s:g} to {end_s:g}")
+        if start_s >= self.duration_s:
+            raise ToolError(f"the video ends at {self.duration_s:.3f} s; got a start of {start_s:g}")
+        notes = ()
+        if end_s > self.duration_s:
+            notes = (f"end clamped to the end of the video, {self.duration_s:.3f} s",)
+        return Window(max(0.0, start_s), min(end_s, self.duration_s), notes)
+
+    def frame_times(self, window: Window) -> list[float] | None:
+        """Return the time of every frame in the window, or None where it is too long to list."""
+        if window.end_s - window.start_s > _SHORT_S:
+            return None
+        return [float(t) for t in self.video.frame_times(window.start_s, window.end_s)]
+
+    def spread(self, window: Window, most: int) -> tuple[list[float], bool]:
+        """Choose at most `most` evenly spaced frame times, the first and last frame among them.
+
+        Returns:
+            The times, and whether they are every frame of the window.
+        """
+        known = self.frame_times(window)
+        if known is None:
+            last = max(window.start_s, window.end_s - self.video.info.frame_s)
+            return [float(t) for t in np.linspace(window.start_s, last, most)], False
+        if not known:
+            return [window.start_s], False
+        if len(known) <= most:
+            return known, True
+        places = np.unique(np.round(np.linspace(0, len(known) - 1, most)).astype(int))
+        return [known[place] for place in places], False
+
+    def pictures(
+        self,
+        times_s: Sequence[float],
+        *,
+        snap: Literal["exact", "keyframe"] = "exact",
+        box_px: Box | None = None,
+        side_px: int | None = None,
+    ) -> tuple[Still, ...]:
+        """Decode the frames shown at these times and keep them as JPEG; each frame once, in order of time."""
+        side_px = side_px or self.caps.side_px
+        stills: dict[float, Still] = {}
+        whole = (0, 0, self.video.info.width, self.video.info.height)
+        for frame in self.video.frames_at(sorted(times_s), snap=snap, max_side_px=side_px, box_px=box_px):
+            if frame.time_s not in stills:
+                size_wh = (frame.rgb.shape[1], frame.rgb.shape[0])
+                ref = self.store.put(jpeg.encode(frame.rgb))
+                stills[frame.time_s] = Still(frame.time_s, ref, size_wh, box_px or whole)
+        return tuple(stills[t] for t in sorted(stills))
+
+    def says(self, time_s: float) -> str:
+        """Write a time for people and models alike."""
+        return f"{time_s:.3f} s ({format_time(time_s)})"

@@ -1,0 +1,22 @@
+"""Functions become tools: the schema from the signature, the description from the docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.tools import StructuredTool
+
+__all__ = ["make_tool"]
+
+
+def make_tool(function: Callable[..., Any], **caps: object) -> StructuredTool:
+    """Make a tool of a function with a Google docstring.
+
+    Args:
+        function: What the tool does; its docstring is the prompt.
+        **caps: Values for the `{names}` in the docstring, so that the model is told its limits.
+    """
+    tool = StructuredTool.from_function(function, parse_docstring=True)
+    tool.description = tool.description.format(**caps)
+    return tool

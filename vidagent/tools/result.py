@@ -1,0 +1,66 @@
+"""What a tool hands back: pictures to be looked at with a question, and facts that need no looking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidagent.images.still import Still
+
+__all__ = ["Look"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One use of a tool, as it was really done.
+
+    Args:
+        tool: Name of the tool.
+        question: What the pictures are to be asked; empty if there are none.
+        start_s: Start of the window looked at, after clamping.
+        end_s: Its end.
+        stills: The pictures, in order of time.
+        fps: Frames a second of the pictures; None where they are not evenly spaced.
+        every_frame: Whether every frame of the window is among them.
+        facts: What is known without looking, one line each: subtitles, shots, where it is busy.
+        notes: What was changed of the request, one line each.
+    """
+
+    tool: str
+    question: str
+    start_s: float
+    end_s: float
+    stills: tuple[Still, ...] = ()
+    fps: float | None = None
+    every_frame: bool = False
+    facts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values that `from_dict` reads back."""
+        return {
+            "tool": self.tool,
+            "question": self.question,
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "stills": [still.to_dict() for still in self.stills],
+            "fps": self.fps,
+            "every_frame": self.every_frame,
+            "facts": list(self.facts),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Look:
+        """Read what `to_dict` gave."""
+        return cls(
+            tool=data["tool"],
+            question=data["question"],
+            start_s=data["start_s"],
+            end_s=data["end_s"],
+            stills=tuple(Still.from_dict(still) for still in data["stills"]),
+            fps=data["fps"],
+            every_frame=data["every_frame"],
+            facts=tuple(data["facts"]),
+            notes=tuple(data["notes"]),
+        )

@@ -1,0 +1,95 @@
+"""The search tool: what the index knows, and the moments most worth a look, shown as frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+from langchain_core.tools import StructuredTool
+from pydantic import Field
+
+from vidagent.tools.arguments import Question
+from vidagent.tools.desk import Desk
+from vidagent.tools.making import make_tool
+from vidagent.tools.result import Look
+
+__all__ = ["make"]
+
+_SHOTS = re.compile(r"\b(shots?|cuts?|scenes?)\b", re.IGNORECASE)
+_MOTION = re.compile(
+    r"\b(mov\w*|motion|active|activity|busy|still|static|idle|nothing happens)\b", re.IGNORECASE
+)
+_COMMON = frozenset("a an and at does for in is it of on or the to what when where which who".split())
+_MOST_FACTS = 40
+Page = Annotated[int, Field(ge=1, le=16)]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold())) - _COMMON
+
+
+def _said(desk: Desk, query: str) -> Iterator[str]:
+    """Yield subtitle lines and texts read earlier that share words with the query, most shared first."""
+    wanted = _words(query)
+    lines = [(cue.text, f"subtitle {cue.start_s:.3f}-{cue.end_s:.3f} s") for cue in desk.index.cues()]
+    lines += [(found.text, f"text read earlier at {found.time_s:.3f} s") for found in desk.index.texts()]
+    scored = [(len(wanted & _words(text)), where, text) for text, where in lines]
+    for shared, where, text in sorted(scored, key=lambda row: -row[0])[:_MOST_FACTS]:
+        if shared:
+            yield f"{where}: {text}"
+
+
+def _shots(desk: Desk) -> Iterator[str]:
+    scan = desk.index.scan()
+    exact = "exact to the frame" if scan.exact else "exact to a few frames"
+    yield f"{len(scan.cuts_s) + 1} shots, {len(scan.cuts_s)} cuts ({exact})"
+    listed = ", ".join(f"{cut:.3f}" for cut in scan.cuts_s[:200])
+    yield f"cuts at (first frame of the new shot, seconds): {listed or 'none'}"
+
+
+def _movement(desk: Desk) -> Iterator[str]:
+    activity = desk.index.activity()
+    busiest = ", ".join(f"{span.start_s:.1f}-{span.end_s:.1f}" for span in activity.busiest(10))
+    yield f"most change per second at (seconds): {busiest or 'nowhere'}"
+    still = activity.stillest()
+    yield f"longest still stretch: {f'{still.start_s:.1f}-{still.end_s:.1f} s' if still else 'none'}"
+
+
+def _known(desk: Desk, query: str) -> Iterator[str]:
+    yield from _said(desk, query)
+    if _SHOTS.search(query):
+        yield from _shots(desk)
+    if _MOTION.search(query):
+        yield from _movement(desk)
+
+
+def make(desk: Desk) -> StructuredTool:
+    """Make the tool over one video."""
+
+    def search(query: Question, page: Page = 1) -> Look:
+        """Search the index of the whole video for something that may be short or rare.
+
+        Returns matching subtitle lines and texts read earlier; if the query names shots or cuts, their times; if
+        it names movement or stillness, where the video is busiest and stillest. Else it looks at the {frames}
+        moments at which most new detail comes up: that finds texts and objects shown for a fraction of a second
+        anywhere in hours of video. The next {frames} moments are on the next page.
+
+        Args:
+            query: What to look for, in one self-contained sentence; quote a text exactly.
+            page: Page of moments, from 1.
+        """
+        facts = tuple(_known(desk, query))
+        listing = bool(_SHOTS.search(query) or _MOTION.search(query))
+        if listing:
+            return Look("search", query, 0.0, desk.duration_s, facts=facts)
+        moments = desk.index.scan().moments
+        first = (page - 1) * desk.caps.frames
+        most = desk.grant(min(desk.caps.frames, max(0, len(moments) - first)))
+        chosen = moments[first : first + most]
+        left = max(0, len(moments) - first - len(chosen))
+        notes = (f"page {page}: {len(chosen)} moments looked at, {left} more on later pages",)
+        stills = desk.pictures([moment.time_s for moment in chosen])
+        return Look("search", query, 0.0, desk.duration_s, stills, facts=facts, notes=notes)
+
+    return make_tool(search, frames=desk.caps.frames)

@@ -1,0 +1,175 @@
+"""What is known of a video before the model looks: activity, scan, subtitles, texts read. Cached by content."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vidagent.types import VideoInfo
+from vidagent.video.activity import Activity, measure
+from vidagent.video.cache import FoundText, VideoCache
+from vidagent.video.clock import format_time
+from vidagent.video.scan import Moment, Scan
+from vidagent.video.subtitles import Cue, sidecar_cues
+from vidagent.video.video import Video
+
+__all__ = ["Index", "IndexReport"]
+
+_VERSION = 1
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What the index holds and what building it cost.
+
+    Args:
+        video: The video.
+        keyframes: Number of keyframes, or None if not counted.
+        shots: First-frame times of the shots.
+        shots_exact: Whether they are exact to the frame.
+        moments: Number of moments worth a look.
+        subtitles: Number of subtitle lines.
+        texts: Number of texts read so far.
+        seconds: Wall-clock seconds spent, by part; empty parts came from the cache.
+        frames_decoded: Frames decoded for it.
+    """
+
+    video: VideoInfo
+    keyframes: int
+    shots: tuple[float, ...]
+    shots_exact: bool
+    moments: int
+    subtitles: int
+    texts: int
+    seconds: dict[str, float]
+    frames_decoded: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {**dataclasses.asdict(self), "video": self.video.to_dict(), "shots": list(self.shots)}
+
+    def lines(self) -> list[str]:
+        """Say it to people."""
+        cost = (
+            ", ".join(f"{part} {spent:.2f} s" for part, spent in self.seconds.items()) or "all from the cache"
+        )
+        about = "" if self.shots_exact else " (to a few frames)"
+        return [
+            f"{self.video.path}: {format_time(self.video.duration_s)}, {self.keyframes} keyframes",
+            f"{len(self.shots)} shots{about}, {self.moments} moments worth a look",
+            f"{self.subtitles} subtitle lines, {self.texts} texts read so far",
+            f"cost: {cost}; {self.frames_decoded} frames decoded",
+        ]
+
+
+@dataclass
+class Index:
+    """Builds each part on first use and keeps it in the cache.
+
+    Args:
+        video: The opened video.
+        cache: Where parts are kept.
+        on_progress: Called with the fraction scanned while a scan runs.
+    """
+
+    video: Video
+    cache: VideoCache
+    on_progress: Progress | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    _scan: Scan | None = None
+
+    @property
+    def _key(self) -> str:
+        return self.video.info.sha256
+
+    def activity(self) -> Activity:
+        """Return the activity map, told from packet sizes alone."""
+        return self._packets()[0]
+
+    def keyframes(self) -> int:
+        """Return the number of keyframes."""
+        return self._packets()[1]
+
+    def _packets(self) -> tuple[Activity, int]:
+        name = f"activity-{_VERSION}"
+        kept = self.cache.get_arrays(self._key, name)
+        if kept is not None:
+            return Activity(float(kept["bin_s"]), np.asarray(kept["bytes_per_s"])), int(kept["keyframes"])
+        start = time.perf_counter()
+        packets = self.video.packets()
+        activity = measure(packets, self.video.info.duration_s)
+        keyframes = int(packets.keyframes.sum())
+        self.cache.put_arrays(
+            self._key,
+            name,
+            {
+                "bin_s": np.float64(activity.bin_s),
+                "bytes_per_s": activity.bytes_per_s,
+                "keyframes": np.int64(keyframes),
+            },
+        )
+        self.seconds["activity"] = time.perf_counter() - start
+        return activity, keyframes
+
+    def scanned(self) -> bool:
+        """Say whether the scan is at hand without decoding."""
+        return self._scan is not None or self.cache.get_json(self._key, f"scan-{_VERSION}") is not None
+
+    def scan(self) -> Scan:
+        """Return moments, cuts and movement; the first time this decodes the video once, at small size."""
+        if self._scan is None:
+            self._scan = self._kept_scan() or self._new_scan()
+        return self._scan
+
+    def _kept_scan(self) -> Scan | None:
+        kept = self.cache.get_json(self._key, f"scan-{_VERSION}")
+        if kept is None:
+            return None
+        moments = tuple(Moment(score, t, (x0, y0, x1, y1)) for score, t, (x0, y0, x1, y1) in kept["moments"])
+        return Scan(moments, tuple(kept["cuts_s"]), tuple(kept["motion"]), kept["exact"])
+
+    def _new_scan(self) -> Scan:
+        start = time.perf_counter()
+        scan = self.video.scan(self.on_progress)
+        self.cache.put_json(self._key, f"scan-{_VERSION}", dataclasses.asdict(scan) | _plain(scan.moments))
+        self.seconds["scan"] = time.perf_counter() - start
+        return scan
+
+    def cues(self) -> list[Cue]:
+        """Return subtitle lines, embedded tracks and files beside the video, in order of time."""
+        embedded = [Cue(*line) for line in self.video.subtitles()]
+        return sorted(embedded + sidecar_cues(self.video.path), key=lambda cue: cue.start_s)
+
+    def texts(self) -> list[FoundText]:
+        """Return the texts that looks have read so far."""
+        return self.cache.texts(self._key)
+
+    def note_texts(self, found: Sequence[FoundText]) -> None:
+        """Keep texts that a look has read."""
+        self.cache.put_texts(self._key, found)
+
+    def report(self) -> IndexReport:
+        """Build what is missing and say what there is."""
+        before = self.video.frames_decoded
+        keyframes, scan = self.keyframes(), self.scan()
+        return IndexReport(
+            video=self.video.info,
+            keyframes=keyframes,
+            shots=(0.0, *scan.cuts_s),
+            shots_exact=scan.exact,
+            moments=len(scan.moments),
+            subtitles=len(self.cues()),
+            texts=len(self.texts()),
+            seconds=dict(self.seconds),
+            frames_decoded=self.video.frames_decoded - before,
+        )
+
+
+def _plain(moments: Sequence[Moment]) -> dict[str, Any]:
+    return {"moments": [(m.score, m.time_s, m.box) for m in moments]}
