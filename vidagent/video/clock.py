@@ -1,0 +1,91 @@
+"""One clock: seconds as a player shows them, which is PTS minus the container's start time."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Clock", "format_time", "parse_time"]
+
+_FORMS = "SS, SS.mmm, MM:SS(.mmm) or HH:MM:SS(.mmm)"
+_TEXT = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d+):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
+_SLACK_S = Fraction(1, 1_000_000)
+
+
+def parse_time(text: str | float) -> float:
+    """Turn a time as people write it into seconds.
+
+    Args:
+        text: `SS`, `SS.mmm`, `MM:SS(.mmm)` or `HH:MM:SS(.mmm)`, or a number of seconds.
+
+    Returns:
+        Seconds, finite and not negative.
+
+    Raises:
+        ValueError: If the text has none of these forms, or minutes or seconds beside a colon reach 60.
+    """
+    if not isinstance(text, str):
+        if not math.isfinite(text) or text < 0:
+            raise ValueError(f"a time must be finite and at least 0 s, got {text!r}")
+        return float(text)
+    match = _TEXT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"a time must be {_FORMS}, got {text!r}")
+    hours, minutes, seconds = int(match["h"] or 0), int(match["m"] or 0), float(match["s"])
+    if (match["m"] and seconds >= 60) or (match["h"] and minutes >= 60):
+        raise ValueError(f"minutes and seconds beside a colon must be below 60 ({_FORMS}), got {text!r}")
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def format_time(t_s: float) -> str:
+    """Write seconds for people, to the millisecond: `0:42.480`, `1:02:03.250`."""
+    millis = round(abs(t_s) * 1000)
+    minutes, millis = divmod(millis, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if t_s < 0 and (hours or minutes or millis) else ""
+    seconds = f"{millis / 1000:06.3f}"
+    return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Turns the PTS ticks of one stream into seconds of the player, and back.
+
+    Args:
+        time_base: Seconds per tick of the stream.
+        start: The container's start time in seconds; this instant is 0 on the clock.
+    """
+
+    time_base: Fraction
+    start: Fraction
+
+    def seconds(self, pts: int) -> float:
+        """Return the time of a PTS, correctly rounded."""
+        gain, offset, unit = self._ratio()
+        return (pts * gain - offset) / unit
+
+    def seconds_of(self, pts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the times of many PTS: the same numbers as `seconds` gives one by one."""
+        gain, offset, unit = self._ratio()
+        return (pts * gain - offset) / unit
+
+    def ticks(self, t_s: float) -> int:
+        """Return the last PTS that lies at or before a time.
+
+        A microsecond is forgiven, so that a time printed with six decimals still finds its frame.
+        """
+        return math.floor((Fraction(t_s) + self.start + _SLACK_S) / self.time_base)
+
+    def ticks_at_least(self, t_s: float) -> int:
+        """Return the first PTS at or after a time, a microsecond forgiven."""
+        return math.ceil((Fraction(t_s) + self.start - _SLACK_S) / self.time_base)
+
+    def _ratio(self) -> tuple[int, int, int]:
+        unit = math.lcm(self.time_base.denominator, self.start.denominator)
+        gain = self.time_base.numerator * (unit // self.time_base.denominator)
+        return gain, self.start.numerator * (unit // self.start.denominator), unit

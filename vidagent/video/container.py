@@ -1,0 +1,207 @@
+"""A container opened with PyAV: its video stream, its clock, its sample table. Runs in the child process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+from av import error as av_error
+from av.stream import Discard, Disposition
+
+from vidagent.errors import VideoError
+from vidagent.video.clock import Clock
+from vidagent.video.source import DEMUXERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+__all__ = ["Medium", "end_pts", "open_medium", "video_packets"]
+
+_READ_ERRORS = 16
+_STEPS_S = (0, 2, 8, 32, 128, 512, 2048)
+
+
+@dataclass(slots=True)
+class Medium:
+    """An opened container, the video stream in it that a player shows, and the clock of that stream."""
+
+    container: InputContainer
+    stream: VideoStream
+    clock: Clock
+    path: Path
+
+    @property
+    def is_mov(self) -> bool:
+        """Whether the file belongs to the MP4/QuickTime family."""
+        return "mov" in self.container.format.name
+
+    @property
+    def has_sample_table(self) -> bool:
+        """Whether `stream.index_entries` lists every packet without reading the file through.
+
+        MP4 and AVI carry such a table; Matroska lists cue points only, fragmented MP4 one fragment, MPEG-TS
+        nothing.
+        """
+        stream = self.stream
+        entries = stream.index_entries
+        count = len(entries)
+        if count == 0 or stream.frames == 0 or not (self.is_mov or self.container.format.name == "avi"):
+            return False
+        if count == stream.frames:
+            return True
+        if not self.is_mov or stream.duration is None or stream.time_base is None:
+            return False
+        end = (stream.start_time or 0) + stream.duration
+        return (end - entries[count - 1].timestamp) * stream.time_base < 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+
+def open_medium(path: Path, *, max_pixels: int | None = None) -> Medium:
+    """Open a file for reading, with no other file, address or list reachable from it.
+
+    Args:
+        path: Absolute path, already checked by `source.check`.
+        max_pixels: Refuse pictures of more pixels than this, by the header, before anything is decoded.
+
+    Raises:
+        VideoError: If the container is broken, holds no video, or its pictures are too large.
+    """
+    try:
+        container = av.open(
+            str(path),
+            options={"protocol_whitelist": "file", "format_whitelist": DEMUXERS},
+            metadata_errors="replace",
+        )
+    except av_error.FFmpegError as error:
+        raise VideoError(f"cannot be read as a video: {_reason(error)}") from None
+    try:
+        stream = _shown_stream(container)
+        _check_size(stream, max_pixels)
+    except VideoError:
+        container.close()
+        raise
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    stream.codec_context.thread_type = "AUTO"
+    if max_pixels is not None:
+        stream.codec_context.options = {"max_pixels": str(max_pixels)}
+    return Medium(container, stream, _clock(container, stream), path)
+
+
+def video_packets(medium: Medium, beat: Callable[[], None]) -> Iterator[Packet[VideoStream]]:
+    """Yield the packets of the video stream from where the file stands to its end, over damaged places.
+
+    The empty packet that PyAV gives at the end is left out.
+    """
+    failures = 0
+    while failures < _READ_ERRORS:
+        try:
+            for count, packet in enumerate(medium.container.demux(medium.stream)):
+                if count % 500 == 0:
+                    beat()
+                if packet.size or packet.dts is not None:
+                    yield packet
+        except av_error.EOFError:
+            return
+        except av_error.FFmpegError:
+            failures += 1
+        else:
+            return
+
+
+def end_pts(medium: Medium, beat: Callable[[], None]) -> int | None:
+    """Return the PTS at which the last picture in the file ends, by reading its last packets.
+
+    A file that was cut off ends where its bytes end, whatever its header says.
+    """
+    unit = medium.stream.time_base
+    announced = medium.container.duration
+    last = Fraction(announced, av.time_base) + medium.clock.start if announced else None
+    if unit is None:
+        return None
+    for step_s in _STEPS_S:
+        if last is None or step_s > last - medium.clock.start:
+            break
+        try:
+            medium.container.seek(int((last - step_s) / unit), stream=medium.stream)
+        except av_error.FFmpegError:
+            continue
+        end = _last_end(medium, beat)
+        if end is not None:
+            return end
+    medium.container.seek(int(medium.clock.start / unit), stream=medium.stream)
+    return _last_end(medium, beat)
+
+
+def _last_end(medium: Medium, beat: Callable[[], None]) -> int | None:
+    ends = []
+    usual = medium.stream.average_rate or medium.stream.guessed_rate
+    default = int(1 / usual / medium.clock.time_base) if usual else 0
+    for packet in video_packets(medium, beat):
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is not None and not packet.is_discard and not packet.is_corrupt:
+            ends.append(pts + (packet.duration or default))
+            ends = [max(ends)]
+    return ends[0] if ends else None
+
+
+def _shown_stream(container: InputContainer) -> VideoStream:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
+        held = f"only {' and '.join(sorted(kinds))}" if kinds else "and no other stream"
+        raise VideoError(f"holds no video, {held}")
+    best = next((s for s in streams if s.disposition & Disposition.default), streams[0])
+    if best.codec_context is None or best.time_base is None:
+        raise VideoError("holds a video whose codec is not known here")
+    return best
+
+
+def _check_size(stream: VideoStream, max_pixels: int | None) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width <= 0 or height <= 0:
+        raise VideoError("holds a video stream without a picture size: it is cut off or damaged")
+    if max_pixels is not None and width * height > max_pixels:
+        raise VideoError(
+            f"its pictures are {width}x{height} ({width * height / 1e6:.0f} Mpx), over the limit of "
+            f"{max_pixels / 1e6:.0f} Mpx"
+        )
+
+
+def _clock(container: InputContainer, stream: VideoStream) -> Clock:
+    unit = stream.time_base
+    assert unit is not None  # noqa: S101 - _shown_stream refuses such a stream
+    return Clock(unit, _start(container, stream))
+
+
+def _start(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Return the container's start, exact: FFmpeg rounds it to microseconds, the stream it comes from does not."""
+    rounded = container.start_time
+    if rounded is None:
+        return (stream.start_time or 0) * (stream.time_base or Fraction(0))
+    others: list[Stream] = [s for s in container.streams if s.index != stream.index]
+    for candidate in (stream, *others):
+        if candidate.start_time is not None and candidate.time_base is not None:
+            exact = candidate.start_time * candidate.time_base
+            if abs(exact * av.time_base - rounded) < 1:
+                return exact
+    return Fraction(rounded, av.time_base)
+
+
+def _reason(error: av_error.FFmpegError) -> str:
+    text = (error.strerror or str(error)).strip()
+    if isinstance(error, av_error.InvalidDataError):
+        return "its data is damaged, cut off or in no supported format"
+    return text[:1].lower() + text[1:]

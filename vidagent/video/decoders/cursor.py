@@ -1,0 +1,209 @@
+"""Decoded pictures in the order shown, from wherever the last seek landed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from av import error as av_error
+
+from vidagent.video.container import open_medium, video_packets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+__all__ = ["Cursor", "pts_of"]
+
+_MAX_THREADS = 4
+_SKIPPABLE = {"h264", "hevc"}
+"""Codecs where leaving out non-reference pictures was shown to leave the others right; on AV1 it is wrong."""
+_STDERR = 2
+
+
+def pts_of(frame: VideoFrame) -> int:
+    """Return the PTS of a frame that a cursor gave; it always has one."""
+    assert frame.pts is not None  # noqa: S101 - Cursor fills in missing ones
+    return frame.pts
+
+
+class Cursor:
+    """Holds the picture shown now and the next one, and walks forward.
+
+    Args:
+        path: Absolute path of the file.
+        max_pixels: Limit on the pixels of one picture, or None.
+        beat: Called for every decoded picture, as a sign of progress.
+    """
+
+    def __init__(self, path: Path, max_pixels: int | None, beat: Callable[[], None]) -> None:
+        """Open the file; nothing is decoded before the first `jump`."""
+        self.frames_decoded = 0
+        self.current: VideoFrame | None = None
+        self.pending: VideoFrame | None = None
+        self.from_start = False
+        self.skipped = False
+        self.skip_before: int | None = None
+        self._path = path
+        self._max_pixels = max_pixels
+        self._beat = beat
+        self._fresh = True
+        self._frames: Iterator[VideoFrame] = iter(())
+        self._open()
+
+    @property
+    def complaints(self) -> bool:
+        """Whether the decoder reported broken pictures since the seek landed.
+
+        FFmpeg names missing references and concealed blocks only in its log, which the child process keeps in
+        a file as its standard error; the growth of that file is the sign.
+        """
+        return self._broken or _log_size() > self._log_start
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether non-reference pictures of this codec can be left out on the way to a target."""
+        return self.medium.stream.codec_context.name in _SKIPPABLE
+
+    def jump(self, pts: int | None, *, skip_before: int | None = None) -> None:
+        """Go to the keyframe at or before a PTS, or with None to the first byte of the file.
+
+        `current` and `pending` are then the first two pictures from there, or None where the file has no more.
+
+        Args:
+            pts: Where to seek.
+            skip_before: Leave non-reference pictures before this PTS undecoded, where the codec allows.
+        """
+        self.current = self.pending = None
+        self._broken = self.skipped = False
+        self.skip_before = skip_before if self.can_skip else None
+        self.from_start = pts is None
+        self._log_start = _log_size()
+        if pts is None:
+            self._rewind()
+        elif not self._seek(pts):
+            return
+        self._frames = self._decoded()
+        self.current = next(self._frames, None)
+        if not self.from_start:
+            self._log_start = _log_size()
+        self.pending = next(self._frames, None)
+
+    def step(self) -> None:
+        """Show the next picture."""
+        self.current = self.pending
+        self.pending = next(self._frames, None)
+
+    def park(self) -> None:
+        """Forget the pictures held, as the file is about to be read from elsewhere."""
+        self.current = self.pending = None
+        self._frames = iter(())
+        self._fresh = False
+
+    def decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
+        """Decode one keyframe by itself, or return None when it gives no picture."""
+        codec = self.medium.stream.codec_context
+        codec.flush_buffers()
+        codec.skip_frame = "DEFAULT"
+        try:
+            frames = [*codec.decode(packet), *codec.decode(None)]
+        except av_error.FFmpegError:
+            frames = []
+        codec.flush_buffers()
+        for frame in frames:
+            self._count()
+            _fill_pts(frame, packet.pts)
+        return frames[0] if frames else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._frames = iter(())
+        self.current = self.pending = None
+        self.medium.close()
+
+    def _open(self) -> None:
+        self.medium = open_medium(self._path, max_pixels=self._max_pixels)
+        self.medium.stream.codec_context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
+        self._broken = False
+        self._log_start = _log_size()
+
+    def _rewind(self) -> None:
+        if not self._fresh:
+            self.medium.close()
+            self._open()
+
+    def _seek(self, pts: int) -> bool:
+        try:
+            self.medium.container.seek(pts, stream=self.medium.stream)
+        except av_error.FFmpegError:
+            return False
+        finally:
+            self._fresh = False
+        return True
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        """Decode from here; after a seek from the first keyframe on, without the pictures that lead it."""
+        self._fresh = False
+        first = None
+        last = None
+        codec = self.medium.stream.codec_context
+        for packet in video_packets(self.medium, self._beat):
+            if first is None and not self.from_start:
+                if not packet.is_keyframe:
+                    continue
+                first = packet.pts
+            self._set_skipping(packet)
+            for frame in self._decode(packet):
+                last = _fill_pts(frame, last)
+                if first is None or last >= first:
+                    yield frame
+        try:
+            for frame in codec.decode(None):
+                last = _fill_pts(frame, last)
+                self._count()
+                yield frame
+        except av_error.FFmpegError:
+            self._broken = True
+
+    def _decode(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
+        try:
+            frames = packet.decode()
+        except av_error.FFmpegError:
+            self._broken = True
+            return
+        for frame in frames:
+            self._count()
+            self._broken |= frame.is_corrupt
+            yield frame
+
+    def _count(self) -> None:
+        self.frames_decoded += 1
+        self._beat()
+
+    def _set_skipping(self, packet: Packet[VideoStream]) -> None:
+        skip = self.skip_before is not None and packet.pts is not None and packet.pts < self.skip_before
+        self.skipped |= skip
+        wanted = "NONREF" if skip else "DEFAULT"
+        codec = self.medium.stream.codec_context
+        if codec.skip_frame != wanted:
+            codec.skip_frame = wanted
+
+
+def _fill_pts(frame: VideoFrame, last: int | None) -> int:
+    """Give a frame without PTS the time of its packet, or the tick after the frame before it."""
+    if frame.pts is None:
+        frame.pts = (
+            frame.dts if frame.dts is not None else (0 if last is None else last + (frame.duration or 1))
+        )
+    return frame.pts
+
+
+def _log_size() -> int:
+    try:
+        return os.fstat(_STDERR).st_size
+    except OSError:
+        return 0

@@ -1,0 +1,244 @@
+"""The default decoder: PyAV, with seeks that are checked rather than trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vidagent.errors import VideoError
+from vidagent.video.decoders.cursor import Cursor, pts_of
+from vidagent.video.frame import Frame
+from vidagent.video.packets import STEPS_BACK_S, frame_times, packets_from
+from vidagent.video.picture import to_grey, to_rgb, turn_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+    from vidagent.types import Box
+    from vidagent.video.clock import Clock
+    from vidagent.video.decoders.base import Snap
+
+__all__ = ["PyavDecoder"]
+
+_SKIP_MARGIN_S = 0.5
+_BLIND_FORWARD_S = 1.0
+"""Without a sample table, a target this near is walked to rather than sought."""
+_FOREVER = 1 << 62
+_REDO_PIXELS = 3_000_000_000
+"""Pixels worth decoding again from the start when a seek gives broken pictures: about 20 s of one core."""
+
+
+class PyavDecoder:
+    """Seeks backward, walks forward, and steps further back when the seek landed too late.
+
+    Targets are reached from the keyframe before them, or from where the last one was found when no keyframe
+    lies between. Non-reference pictures are left out until half a second before the target where the codec
+    allows; when the target turns out to lie in a gap of the time stamps, the way is gone again without leaving
+    any out. When the pictures after a seek are reported broken, they are decoded again from the start of the
+    file, if that is affordable.
+
+    Args:
+        path: Absolute path of the file.
+        max_pixels: Limit on the pixels of one picture, or None.
+        beat: Called as a sign of progress.
+
+    Raises:
+        VideoError: If the file cannot be opened or holds no picture that can be decoded.
+    """
+
+    def __init__(
+        self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """Open the file and decode its first picture, which tells how it is turned."""
+        self._beat = beat
+        self._damaged = self._linear = False
+        self._cursor = Cursor(path, max_pixels, beat)
+        self._cursor.jump(None)
+        first = self._cursor.current
+        if first is None:
+            self._cursor.close()
+            raise VideoError("holds no picture that can be decoded: it is cut off or damaged")
+        self._first_pts = pts_of(first)
+        self._turn = turn_of(first)
+        self._table = self._cursor.medium.has_sample_table
+        rate = self._cursor.medium.stream.average_rate
+        self._pixels_per_s = first.width * first.height * float(rate or 30)
+
+    @property
+    def frames_decoded(self) -> int:
+        """Pictures decoded since opening."""
+        return self._cursor.frames_decoded
+
+    def frames_at(
+        self,
+        times_s: Sequence[float],
+        *,
+        snap: Snap = "exact",
+        max_side_px: int | None = None,
+        box_px: Box | None = None,
+    ) -> list[Frame]:
+        """See `Decoder.frames_at`."""
+        find = self._shown if snap == "exact" else self._keyframe
+        targets = [self._target(t_s) for t_s in times_s]
+        found: dict[int, Frame] = {}
+        made: dict[int, Frame] = {}
+        for target in sorted(set(targets)):
+            picture = find(target)
+            pts = pts_of(picture)
+            if pts not in made:
+                rgb = to_rgb(picture, self._turn, max_side_px=max_side_px, box_px=box_px)
+                made[pts] = Frame(self._clock.seconds(pts), rgb)
+            found[target] = made[pts]
+        return [found[target] for target in targets]
+
+    def frames_between(
+        self, start_s: float, end_s: float, *, max_side_px: int | None = None, stride: int = 1
+    ) -> Iterator[Frame]:
+        """See `Decoder.frames_between`."""
+        start, end = self._clock.ticks_at_least(start_s), self._clock.ticks_at_least(end_s)
+        self._shown(max(start, self._first_pts))
+        cursor, seen = self._cursor, 0
+        while cursor.current is not None and pts_of(cursor.current) < end:
+            picture = cursor.current
+            if pts_of(picture) >= start:
+                if seen % stride == 0:
+                    rgb = to_rgb(picture, self._turn, max_side_px=max_side_px)
+                    yield Frame(self._clock.seconds(pts_of(picture)), rgb)
+                seen += 1
+            if cursor.pending is None:
+                return
+            cursor.step()
+
+    def greys(
+        self, size_wh: tuple[int, int], *, all_frames: bool = True
+    ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        """Yield the luma of every picture of the video, upright and scaled to a size, with its time.
+
+        Args:
+            size_wh: Size to scale to, whatever the aspect.
+            all_frames: Decode all pictures; else leave out non-reference pictures where the codec allows.
+        """
+        cursor = self._cursor
+        cursor.jump(None, skip_before=None if all_frames else _FOREVER)
+        while cursor.current is not None:
+            yield self._clock.seconds(pts_of(cursor.current)), to_grey(cursor.current, self._turn, size_wh)
+            cursor.step()
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether `greys` can leave pictures out."""
+        return self._cursor.can_skip
+
+    def frame_times(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """See `Decoder.frame_times`."""
+        self._cursor.park()
+        return frame_times(self._cursor.medium, start_s, end_s, self._beat)
+
+    def close(self) -> None:
+        """See `Decoder.close`."""
+        self._cursor.close()
+
+    @property
+    def _clock(self) -> Clock:
+        return self._cursor.medium.clock
+
+    def _target(self, t_s: float) -> int:
+        return max(self._clock.ticks(t_s), self._first_pts)
+
+    def _shown(self, target: int) -> VideoFrame:
+        """Return the last picture at or before a PTS that is not before the first picture."""
+        cursor = self._cursor
+        margin = target - round(_SKIP_MARGIN_S / self._clock.time_base)
+        if self._ahead(target):
+            cursor.skip_before = margin if cursor.can_skip else None
+        else:
+            self._land(target, skip_before=margin)
+        self._walk(target)
+        if cursor.skipped and pts_of(self._current) < margin:
+            self._land(target, skip_before=None)
+            self._walk(target)
+        if cursor.complaints and not cursor.from_start and self._affordable(target):
+            self._redo(target)
+        return self._current
+
+    @property
+    def _current(self) -> VideoFrame:
+        if self._cursor.current is None:
+            raise VideoError("holds no picture that can be decoded there: it is damaged")
+        return self._cursor.current
+
+    def _ahead(self, target: int) -> bool:
+        """Tell whether walking on from the current picture is the shortest way to a target."""
+        cursor = self._cursor
+        if cursor.current is None or pts_of(cursor.current) > target:
+            return False
+        if cursor.pending is None or pts_of(cursor.pending) > target:
+            return True
+        if self._linear and cursor.from_start:
+            return True
+        if not self._table:
+            return (target - pts_of(cursor.pending)) * self._clock.time_base <= _BLIND_FORWARD_S
+        entries = cursor.medium.stream.index_entries
+        key = entries.search_timestamp(target, backward=True, any_frame=False)
+        return key < 0 or entries[key].timestamp <= pts_of(cursor.pending)
+
+    def _land(self, target: int, *, skip_before: int | None) -> None:
+        """Seek so that the current picture lies at or before a target."""
+        for back_s in STEPS_BACK_S:
+            goal = target - round(back_s / self._clock.time_base)
+            if goal < self._first_pts and back_s:
+                break
+            self._cursor.jump(goal, skip_before=skip_before)
+            if self._cursor.current is not None and pts_of(self._cursor.current) <= target:
+                return
+        self._cursor.jump(None, skip_before=skip_before)
+
+    def _walk(self, target: int) -> None:
+        cursor = self._cursor
+        while cursor.pending is not None and pts_of(cursor.pending) <= target:
+            cursor.step()
+
+    def _affordable(self, target: int) -> bool:
+        seconds = (target - self._first_pts) * self._clock.time_base
+        return not self._damaged and seconds * self._pixels_per_s <= _REDO_PIXELS
+
+    def _redo(self, target: int) -> None:
+        """Decode from the first byte; when that complains too, the file is damaged and seeks are as good."""
+        self._cursor.jump(None)
+        self._walk(target)
+        self._damaged = self._cursor.complaints
+        self._linear = not self._damaged
+
+    def _keyframe(self, target: int) -> VideoFrame:
+        """Return the last keyframe at or before a PTS, decoding nothing else."""
+        for back_s in (*STEPS_BACK_S, None):
+            packet = self._key_packet(target, back_s)
+            if packet is not None:
+                picture = self._cursor.decode_alone(packet)
+                if picture is not None:
+                    return picture
+        return self._shown(target)
+
+    def _key_packet(self, target: int, back_s: int | None) -> Packet[VideoStream] | None:
+        best = None
+        for packet in self._demuxed(target, back_s):
+            if packet.pts is None:
+                continue
+            if packet.is_keyframe and packet.pts <= target and not packet.is_discard:
+                best = packet
+                if self._table and back_s == 0:
+                    break
+            if (packet.dts if packet.dts is not None else packet.pts) > target:
+                break
+        return best
+
+    def _demuxed(self, target: int, back_s: int | None) -> Iterator[Packet[VideoStream]]:
+        goal = self._first_pts if back_s is None else target - round(back_s / self._clock.time_base)
+        self._cursor.park()
+        return packets_from(self._cursor.medium, goal, self._beat)

@@ -1,0 +1,124 @@
+"""Coded pictures: when each is shown, its size, and whether it stands alone. Nothing is decoded."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av import error as av_error
+from numpy.typing import NDArray
+
+from vidagent.video.container import video_packets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+    from vidagent.video.container import Medium
+
+__all__ = ["STEPS_BACK_S", "Packets", "frame_times", "packets_from", "read_packets"]
+
+STEPS_BACK_S = (0, 1, 4, 16, 64, 256)
+"""How far before a target to seek, in turn, until the keyframe reached lies at or before it."""
+
+_ROW = np.dtype([("pts", np.int64), ("size", np.int32), ("key", np.bool_)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packets:
+    """The coded pictures of a video, in the order of `times_s`.
+
+    Args:
+        times_s: Seconds on the clock, float64.
+        sizes: Bytes of each, int32.
+        keyframes: Whether each can be decoded alone, bool.
+        exact_times: Whether `times_s` are presentation times. Else they come from a sample table, which holds
+            decoding times: right in number and spacing, off by the reordering of B-frames.
+    """
+
+    times_s: NDArray[np.float64]
+    sizes: NDArray[np.int32]
+    keyframes: NDArray[np.bool_]
+    exact_times: bool
+
+
+def read_packets(medium: Medium, beat: Callable[[], None]) -> Packets:
+    """List all packets: from the sample table where the container has one, else by reading the file through."""
+    exact = not medium.has_sample_table
+    rows = _rows(_demuxed(medium, beat) if exact else _listed(medium, beat))
+    if not exact and len(rows):
+        # Decoding times start before presentation times by the reordering delay.
+        start = medium.stream.start_time
+        rows["pts"] += (start if start is not None else 0) - rows["pts"].min()
+    rows.sort(order="pts", kind="stable")
+    return Packets(
+        times_s=medium.clock.seconds_of(rows["pts"]),
+        sizes=np.ascontiguousarray(rows["size"]),
+        keyframes=np.ascontiguousarray(rows["key"]),
+        exact_times=exact,
+    )
+
+
+def frame_times(
+    medium: Medium, start_s: float, end_s: float, beat: Callable[[], None]
+) -> NDArray[np.float64]:
+    """Return the PTS, in seconds and sorted, of every picture shown in `[start_s, end_s)`."""
+    clock = medium.clock
+    start, end = clock.ticks_at_least(start_s), clock.ticks_at_least(end_s)
+    for back_s in STEPS_BACK_S:
+        goal = start - round(back_s / clock.time_base)
+        found = _pts_between(packets_from(medium, goal, beat), start, end, whole=False)
+        if found is not None:
+            return clock.seconds_of(found)
+    found = _pts_between(packets_from(medium, clock.ticks(0), beat), start, end, whole=True)
+    return clock.seconds_of(found if found is not None else np.empty(0, np.int64))
+
+
+def packets_from(medium: Medium, pts: int, beat: Callable[[], None]) -> Iterator[Packet[VideoStream]]:
+    """Seek to the keyframe at or before a PTS, as the container has it, and yield the packets from there."""
+    try:
+        medium.container.seek(pts, stream=medium.stream)
+    except av_error.FFmpegError:
+        return iter(())
+    return video_packets(medium, beat)
+
+
+def _pts_between(
+    packets: Iterator[Packet[VideoStream]], start: int, end: int, *, whole: bool
+) -> NDArray[np.int64] | None:
+    """Collect the PTS in `[start, end)`, or None when the packets begin too late to hold them all."""
+    found, safe = array("q"), whole
+    for packet in packets:
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is None:
+            continue
+        dts = packet.dts if packet.dts is not None else pts
+        safe |= packet.is_keyframe and pts <= start
+        if dts >= end or (dts > start and not safe):
+            break
+        if start <= pts < end and not packet.is_discard:
+            found.append(pts)
+    return np.unique(np.array(found, np.int64)) if safe else None
+
+
+def _rows(items: Iterator[tuple[int, int, bool]]) -> NDArray[np.void]:
+    return np.fromiter(items, dtype=_ROW)
+
+
+def _listed(medium: Medium, beat: Callable[[], None]) -> Iterator[tuple[int, int, bool]]:
+    for count, entry in enumerate(medium.stream.index_entries):
+        if count % 10_000 == 0:
+            beat()
+        if not entry.is_discard:
+            yield entry.timestamp, entry.size, entry.is_keyframe
+
+
+def _demuxed(medium: Medium, beat: Callable[[], None]) -> Iterator[tuple[int, int, bool]]:
+    for packet in packets_from(medium, medium.clock.ticks(0), beat):
+        pts = packet.pts if packet.pts is not None else packet.dts
+        if pts is not None and not packet.is_discard:
+            yield pts, packet.size, packet.is_keyframe

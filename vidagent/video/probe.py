@@ -1,0 +1,107 @@
+"""What the container says of a video. Runs in the child process."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from av import error as av_error
+from av.stream import Discard
+from av.subtitles.subtitle import AssSubtitle
+
+from vidagent.errors import VideoError
+from vidagent.video.container import end_pts, open_medium
+from vidagent.video.decoders.cursor import Cursor
+from vidagent.video.picture import turn_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from av.packet import Packet
+    from av.subtitles.stream import SubtitleStream
+
+    from vidagent.video.container import Medium
+
+__all__ = ["TEXT_CODECS", "probe", "subtitle_cues"]
+
+TEXT_CODECS = {"subrip", "ass", "ssa", "mov_text", "webvtt", "text"}
+
+
+def probe(path: Path, max_pixels: int | None, beat: Callable[[], None]) -> dict[str, Any]:
+    """Read what `VideoInfo` holds, apart from `path` and `sha256`, by decoding one picture.
+
+    Raises:
+        VideoError: If the file is no video, too large, or not one picture of it can be decoded.
+    """
+    cursor = Cursor(path, max_pixels, beat)
+    try:
+        cursor.jump(None)
+        first = cursor.current
+        if first is None:
+            raise VideoError("holds no picture that can be decoded: it is cut off or damaged")
+        turn = turn_of(first)
+        width, height = turn.size_wh((first.width, first.height))
+        cursor.park()
+        return {**_facts(cursor.medium, beat), "width": width, "height": height, "rotation_deg": turn.degrees}
+    finally:
+        cursor.close()
+
+
+def subtitle_cues(path: Path, beat: Callable[[], None]) -> list[tuple[float, float, str]]:
+    """Return the lines of all embedded text tracks, as `(start_s, end_s, text)` in order of start."""
+    medium = open_medium(path)
+    try:
+        tracks = _text_tracks(medium)
+        for stream in medium.container.streams:
+            stream.discard = Discard.default if stream in tracks else Discard.all
+        cues = []
+        for count, packet in enumerate(medium.container.demux(tracks) if tracks else ()):
+            if count % 100 == 0:
+                beat()
+            cue = _cue(packet, medium.clock.start)
+            if cue is not None:
+                cues.append(cue)
+        return sorted(cues)
+    finally:
+        medium.close()
+
+
+def _facts(medium: Medium, beat: Callable[[], None]) -> dict[str, Any]:
+    container, stream = medium.container, medium.stream
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+    end = end_pts(medium, beat)
+    if end is None:
+        raise VideoError("holds no picture that can be read: it is cut off or damaged")
+    audio = [s for s in container.streams.audio]
+    return {
+        "duration_s": medium.clock.seconds(end),
+        "fps": f"{rate.numerator}/{rate.denominator}",
+        "codec": stream.codec_context.name,
+        "container": container.format.name,
+        "audio": (audio[0].codec_context.name if audio[0].codec_context else "unknown") if audio else None,
+        "subtitles": [_name(track) for track in _text_tracks(medium)],
+        "frame_count": stream.frames or None,
+    }
+
+
+def _text_tracks(medium: Medium) -> list[SubtitleStream]:
+    tracks = medium.container.streams.subtitles
+    return [track for track in tracks if track.codec_context and track.codec_context.name in TEXT_CODECS]
+
+
+def _name(track: SubtitleStream) -> str:
+    return track.language or track.metadata.get("title") or f"track {track.index}"
+
+
+def _cue(packet: Packet[SubtitleStream], start: Fraction) -> tuple[float, float, str] | None:
+    if packet.pts is None or not packet.duration or not packet.size:
+        return None
+    try:
+        rects = packet.decode()
+    except av_error.FFmpegError:
+        return None
+    lines = [rect.dialogue.decode("utf-8", "replace") for rect in rects if isinstance(rect, AssSubtitle)]
+    text = "\n".join(lines).replace("\\N", "\n").strip()
+    begin = packet.pts * packet.time_base - start
+    return (float(begin), float(begin + packet.duration * packet.time_base), text) if text else None

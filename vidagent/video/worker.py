@@ -1,0 +1,211 @@
+"""The process that decodes: `python -m vidagent.video.worker SETTINGS`, spoken to over its standard streams.
+
+It bounds its own memory, ends when its parent does, and answers one request at a time. Whatever FFmpeg has to
+say goes to standard error, which the parent keeps in a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidagent.errors import UsageError, VideoError
+from vidagent.video.pipe import HEADER_BYTES, ProtocolError, encode, receive
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vidagent.video.decoders import Decoder
+
+__all__ = ["main"]
+
+_LOG_BYTES = 4 * 1024 * 1024
+_BEAT_S = 1.0
+_WATCH_S = 1.0
+_EXTRA_BYTES = {"torchcodec": 24 << 30}
+"""Address space beside the limit: torch maps its libraries and reserves ranges it does not use."""
+
+Reply = tuple[dict[str, Any], list["NDArray[Any]"]]
+
+
+def main() -> None:
+    """Answer requests until the parent closes the pipe or ends."""
+    settings = json.loads(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _limit(settings["memory_bytes"] + _EXTRA_BYTES.get(settings["decoder"], 0))
+    out = os.dup(1)
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    worker = _Worker(settings, out)
+    while True:
+        worker.answer(requests.get())
+
+
+class _Worker:
+    """Holds the opened video and turns requests into replies."""
+
+    def __init__(self, settings: dict[str, Any], out: int) -> None:
+        self._path = Path(settings["path"])
+        self._name: str = settings["decoder"]
+        self._max_pixels: int = settings["max_pixels"]
+        self._out = out
+        self._beaten = time.monotonic()
+        self._done: float | None = None
+        self._decoder: Decoder | None = None
+        self._counted = 0
+
+    def answer(self, request: dict[str, Any]) -> None:
+        """Do one request and write its reply; an error is a reply too."""
+        do: Callable[..., Reply] = getattr(self, f"_do_{request.pop('op')}")
+        self._beaten, self._done = time.monotonic(), None
+        try:
+            header, arrays = do(**request)
+        except (UsageError, VideoError) as error:
+            kind = "usage" if isinstance(error, UsageError) else "video"
+            header, arrays = {"error": kind, "message": str(error)}, []
+        except MemoryError:
+            header, arrays = {"error": "memory"}, []
+        total = self._decoder.frames_decoded if self._decoder else self._counted
+        header["decoded"], self._counted = total - self._counted, total
+        self._write(header, arrays)
+
+    def _do_open(self) -> Reply:
+        from vidagent.video.decoders import open_decoder
+        from vidagent.video.probe import probe
+
+        facts = probe(self._path, self._max_pixels, self._beat)
+        self._decoder = open_decoder(self._name, self._path, max_pixels=self._max_pixels, beat=self._beat)
+        return {"info": facts}, []
+
+    def _do_frames_at(self, times_s: list[float], snap: Any, max_side_px: Any, box_px: Any) -> Reply:  # noqa: ANN401
+        frames = self._opened.frames_at(times_s, snap=snap, max_side_px=max_side_px, box_px=box_px)
+        places = {id(frame): place for place, frame in enumerate(frames)}
+        unique = sorted(set(places.values()))
+        order = {place: index for index, place in enumerate(unique)}
+        return {
+            "times_s": [frames[place].time_s for place in unique],
+            "order": [order[places[id(frame)]] for frame in frames],
+        }, [frames[place].rgb for place in unique]
+
+    def _do_frames_between(
+        self, start_s: float, end_s: float, max_side_px: int | None, stride: int, max_bytes: int
+    ) -> Reply:
+        times: list[float] = []
+        pictures: list[NDArray[Any]] = []
+        room = max_bytes
+        for frame in self._opened.frames_between(start_s, end_s, max_side_px=max_side_px, stride=stride):
+            if pictures and frame.rgb.nbytes > room:
+                return {"times_s": times, "next_s": frame.time_s}, pictures
+            room -= frame.rgb.nbytes
+            times.append(frame.time_s)
+            pictures.append(frame.rgb)
+        return {"times_s": times, "next_s": None}, pictures
+
+    def _do_frame_times(self, start_s: float, end_s: float) -> Reply:
+        return {}, [self._opened.frame_times(start_s, end_s)]
+
+    def _do_packets(self) -> Reply:
+        from vidagent.video.container import open_medium
+        from vidagent.video.packets import read_packets
+
+        medium = open_medium(self._path, max_pixels=self._max_pixels)
+        try:
+            packets = read_packets(medium, self._beat)
+        finally:
+            medium.close()
+        return {"exact_times": packets.exact_times}, [packets.times_s, packets.sizes, packets.keyframes]
+
+    def _do_subtitles(self) -> Reply:
+        from vidagent.video.probe import subtitle_cues
+
+        return {"cues": subtitle_cues(self._path, self._beat)}, []
+
+    def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:  # noqa: FBT001
+        from vidagent.video.decoders.pyav import PyavDecoder
+        from vidagent.video.scan import SCAN_WH, Scanner
+
+        decoder = PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat)
+        try:
+            all_frames |= not decoder.can_skip
+            scanner = Scanner(exact=all_frames)
+            for time_s, grey in decoder.greys(SCAN_WH, all_frames=all_frames):
+                self._done = min(1.0, time_s / duration_s) if duration_s > 0 else None
+                scanner.add(time_s, grey)
+            self._counted -= decoder.frames_decoded
+        finally:
+            decoder.close()
+        scan = scanner.finish()
+        moments = [[m.score, m.time_s, list(m.box)] for m in scan.moments]
+        return {
+            "moments": moments,
+            "cuts_s": scan.cuts_s,
+            "motion": scan.motion,
+            "exact": scan.exact,
+        }, []
+
+    @property
+    def _opened(self) -> Decoder:
+        if self._decoder is None:
+            raise VideoError("is not open")
+        return self._decoder
+
+    def _beat(self) -> None:
+        """Tell the parent, at most once a second, that there is progress."""
+        now = time.monotonic()
+        if now - self._beaten >= _BEAT_S:
+            self._beaten = now
+            self._write({"progress": self._done}, [])
+
+    def _write(self, header: dict[str, Any], arrays: list[NDArray[Any]]) -> None:
+        for buffer in encode(header, arrays):
+            rest = memoryview(buffer)
+            while rest:
+                rest = rest[os.write(self._out, rest) :]
+
+
+def _limit(memory_bytes: int) -> None:
+    _lower(resource.RLIMIT_AS, memory_bytes)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, _LOG_BYTES)
+
+
+def _lower(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Pass requests on; end the process at once when the parent is gone, whatever it is decoding."""
+    parent = os.getppid()
+
+    def fill(buffer: memoryview) -> None:
+        while buffer:
+            while not select.select([0], [], [], _WATCH_S)[0]:
+                if os.getppid() != parent:
+                    os._exit(0)
+            count = os.readv(0, [buffer])
+            if count == 0:
+                os._exit(0)
+            buffer = buffer[count:]
+
+    while True:
+        try:
+            requests.put(receive(fill, max_bytes=HEADER_BYTES)[0])
+        except ProtocolError:
+            os._exit(2)
+
+
+if __name__ == "__main__":
+    main()
