@@ -53,7 +53,7 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallUsage:
-    """What one request cost; estimated by length where the server does not say."""
+    """What one request cost; tokens are estimated by length where a server does not count them."""
 
     seconds: float = 0.0
     prompt_tokens: int = 0
@@ -228,16 +228,16 @@ class ModelClient:
 
     def _usage(self, request: Request, reply: AIMessage | None, seconds: float) -> CallUsage:
         frames = count_frames(request.messages)
-        if reply is None:
+        usage = reply.usage_metadata if reply is not None else None
+        if reply is None or (self.where is None and usage is None):
             return CallUsage(seconds=seconds, frames_sent=frames)
         thought = _thought(reply)
-        usage = reply.usage_metadata
-        if usage is None:
+        if usage is None or not usage["input_tokens"]:
             words = sum(len(message.text) for message in request.messages)
             return CallUsage(
                 seconds=seconds,
                 prompt_tokens=_tokens(words) + frames * self.profile.frame_tokens,
-                completion_tokens=_tokens(len(thought) + len(reply.text)),
+                completion_tokens=_tokens(max(len(thought) + len(reply.text), 1)),
                 thinking_tokens=_tokens(len(thought)),
                 frames_sent=frames,
             )
