@@ -229,10 +229,11 @@ class ModelClient:
     def _usage(self, request: Request, reply: AIMessage | None, seconds: float) -> CallUsage:
         frames = count_frames(request.messages)
         usage = reply.usage_metadata if reply is not None else None
-        if reply is None or (self.where is None and usage is None):
+        counted = usage is not None and usage["input_tokens"] > 0
+        if reply is None or (self.where is None and not counted):
             return CallUsage(seconds=seconds, frames_sent=frames)
         thought = _thought(reply)
-        if usage is None or not usage["input_tokens"]:
+        if usage is None or not counted:
             words = sum(len(message.text) for message in request.messages)
             return CallUsage(
                 seconds=seconds,
