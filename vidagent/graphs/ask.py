@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from langchain_core.messages import ToolMessage
 from langgraph.graph import END, START, StateGraph
@@ -37,7 +37,13 @@ MAX_VETOES = 2
 
 Update = dict[str, Any]
 Work = Callable[[State, Run, StepMeter], Awaitable[Update]]
-Node = Callable[[State, Runtime[Run]], Awaitable[Update]]
+
+
+class _Node(Protocol):
+    """A step as LangGraph calls it."""
+
+    def __call__(self, state: State, runtime: Runtime[Run]) -> Awaitable[Update]:
+        """Do the step."""
 
 
 class _LookState(TypedDict):
@@ -48,7 +54,7 @@ class _LookState(TypedDict):
     calls: list[Call]
 
 
-def _step(name: Step, work: Work) -> Node:
+def _step(name: Step, work: Work) -> _Node:
     """Wrap a step: its cost is entered, and a budget that ends inside it ends the run, not the program."""
 
     async def node(state: State, runtime: Runtime[Run]) -> Update:
@@ -61,23 +67,22 @@ def _step(name: Step, work: Work) -> Node:
             async with asyncio.timeout(run.meter.left("seconds")):
                 done = await work(state, run, meter)
         except BudgetSpent as spent:
-            done, ended = _unfinished(state, name, spent), {"ended_by": spent.name}
+            done, ended = _unfinished(state, name, spent.name), {"ended_by": spent.name}
         except (TimeoutError, ModelError):
             if run.meter.left("seconds") != 0:
                 raise
-            spent = BudgetSpent("seconds")
-            done, ended = _unfinished(state, name, spent), {"ended_by": spent.name}
+            done, ended = _unfinished(state, name, "seconds"), {"ended_by": "seconds"}
         usage = dataclasses.asdict(meter.close())
         return {**done, **ended, "spent": [usage], "elapsed_s": run.meter.elapsed_s}
 
     return node
 
 
-def _unfinished(state: State, name: Step, spent: BudgetSpent) -> Update:
+def _unfinished(state: State, name: Step, budget: str) -> Update:
     """Leave the history whole: a look that was not done still has its reply."""
     if name != "look":
         return {}
-    return {"history": [_reply(state["calls"][0], {"error": str(spent)}, failed=True)]}
+    return {"history": [_reply(state["calls"][0], {"error": f"the {budget} budget is spent"}, failed=True)]}
 
 
 def _reply(call: Call, content: object, *, failed: bool = False) -> ToolMessage:
@@ -196,8 +201,11 @@ def _after_plan(state: State) -> str | list[Send]:
     if state.get("ended_by"):
         return "compose"
     if state["calls"]:
-        given = {"question": state["question"], "options": state.get("options")}
-        return [Send("look", _LookState(**given, calls=[call])) for call in state["calls"]]
+        question, options = state["question"], state.get("options")
+        return [
+            Send("look", _LookState(question=question, options=options, calls=[call]))
+            for call in state["calls"]
+        ]
     return "verify" if state.get("draft") else "plan"
 
 

@@ -53,7 +53,7 @@ class Meter:
 
     def left(self, name: BudgetName) -> float | None:
         """Return what is left of one budget, or None where it is unlimited; never below 0."""
-        limit = getattr(self.budget, name)
+        limit: float | None = getattr(self.budget, name)
         if limit is None:
             return None
         if name == "seconds":

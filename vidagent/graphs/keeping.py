@@ -9,7 +9,7 @@ from vidagent.errors import UsageError
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Run, State
 from vidagent.images import jpeg
-from vidagent.images.mark import mark
+from vidagent.images.mark import draw_box
 from vidagent.images.sheet import contact_sheet
 from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Evidence
@@ -44,7 +44,7 @@ def _keep_evidence(item: Evidence, number: int, run: Run, folder: Path) -> Evide
         return item
     frame = run.video.frames_at([item.time_s])[0]
     path = folder / f"evidence-{number}-{item.time_s:.3f}s.jpg"
-    path.write_bytes(jpeg.encode(frame.rgb if item.box_px is None else mark(frame.rgb, item.box_px)))
+    path.write_bytes(jpeg.encode(frame.rgb if item.box_px is None else draw_box(frame.rgb, item.box_px)))
     return dataclasses.replace(item, frame=str(path))
 
 

@@ -23,7 +23,7 @@ _SHORT_S = 120.0
 _NOTHING: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caps:
     """What the model can take.
 
@@ -85,7 +85,7 @@ class Desk:
             raise ToolError(f"end_s must be greater than start_s; got {start_s:g} to {end_s:g}")
         if start_s >= self.duration_s:
             raise ToolError(f"the video ends at {self.duration_s:.3f} s; got a start of {start_s:g}")
-        notes = ()
+        notes: tuple[str, ...] = ()
         if end_s > self.duration_s:
             notes = (f"end clamped to the end of the video, {self.duration_s:.3f} s",)
         return Window(max(0.0, start_s), min(end_s, self.duration_s), notes)

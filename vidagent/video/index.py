@@ -109,9 +109,9 @@ class Index:
             self._key,
             name,
             {
-                "bin_s": np.float64(activity.bin_s),
+                "bin_s": np.array(activity.bin_s),
                 "bytes_per_s": activity.bytes_per_s,
-                "keyframes": np.int64(keyframes),
+                "keyframes": np.array(keyframes),
             },
         )
         self.seconds["activity"] = time.perf_counter() - start

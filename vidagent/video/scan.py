@@ -2,8 +2,8 @@
 
 A moment is where writing-like detail (many thin strokes of high contrast) comes up that was not there in the
 second before. Thin strokes are what top-hat and black-hat transforms keep (Meyer 1979; Dougherty & Lotufo,
-"Hands-on Morphological Image Processing", 2003), whatever moves behind them. A cut is a jump of the grey
-histogram (Zhang, Kankanhalli & Smoliar, "Automatic partitioning of full-motion video", 1993).
+"Hands-on Morphological Image Processing", 2003), whatever moves behind them. A cut is a change of the picture at
+least three times that of the two frames before and after it: the rule of PySceneDetect's AdaptiveDetector, on luma.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SCAN_WH = (320, 180)
 _CELLS_WH = (32, 18)
 _STROKE = cv2.getStructuringElement(cv2.MORPH_RECT, (7, 7))
 _LEAST_CONTRAST = 35
+_MOST_CONTRAST = 100
 _LINE_CELLS = 6
 _BEFORE_S = 1.0
 _FADE_S = 0.2
@@ -31,8 +32,11 @@ _SPACING_S = 1.0
 _THUMB_WH = (16, 9)
 _SAME_THUMB = 8.0
 _LEAST_SCORE = 20.0
-_CUT_DISTANCE = 0.45
-_CUT_PIXELS = 14.0
+_CUT_CHANGE = 8.0
+_CUT_RATIO = 3.0
+_NEIGHBOURS = 2
+_QUIET = 1.0
+_SHORTEST_SHOT_S = 0.2
 
 Grey = NDArray[np.uint8]
 
@@ -92,7 +96,7 @@ class Scanner:
     _open: tuple[float, float, tuple[int, int], bytes] | None = None
     _cuts: list[float] = field(default_factory=list)
     _motion: dict[int, list[float]] = field(default_factory=dict)
-    _histogram: NDArray[np.float32] | None = None
+    _changes: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=2 * _NEIGHBOURS + 1))
     _last: Grey | None = None
 
     def add(self, time_s: float, grey: Grey) -> None:
@@ -111,6 +115,9 @@ class Scanner:
     def finish(self) -> Scan:
         """Return what was found."""
         self._close()
+        for place in range(_NEIGHBOURS, len(self._changes)):
+            if len(self._changes) <= 2 * _NEIGHBOURS or place > _NEIGHBOURS:
+                self._judge_cut(place)
         ranked = sorted(self._best, reverse=True)
         motion = [
             float(np.mean(self._motion.get(s, [0.0]))) for s in range(max(self._motion, default=-1) + 1)
@@ -120,14 +127,23 @@ class Scanner:
         )
 
     def _see_cut(self, time_s: float, grey: Grey) -> None:
-        histogram = cv2.calcHist([grey], [0], None, [32], [0, 256]).ravel() / grey.size
-        if self._last is not None and self._histogram is not None:
+        if self._last is not None:
             change = float(cv2.absdiff(grey, self._last).mean())
             self._motion.setdefault(int(time_s), []).append(change)
-            moved = 0.5 * float(np.abs(np.cumsum(histogram - self._histogram)).sum()) / 4
-            if change > _CUT_PIXELS and (moved > _CUT_DISTANCE or change > 3 * _CUT_PIXELS):
-                self._cuts.append(time_s)
-        self._histogram, self._last = histogram, grey
+            self._changes.append((time_s, change))
+            if len(self._changes) > 2 * _NEIGHBOURS:
+                self._judge_cut(len(self._changes) - 1 - _NEIGHBOURS)
+        self._last = grey
+
+    def _judge_cut(self, place: int) -> None:
+        """Take a change for a cut if it stands out from the changes round it."""
+        time_s, change = self._changes[place]
+        around = [value for other, (_, value) in enumerate(self._changes) if other != place]
+        usual = max(sum(around) / max(1, len(around)), _QUIET)
+        if change < _CUT_CHANGE or change < _CUT_RATIO * usual:
+            return
+        if not self._cuts or time_s - self._cuts[-1] > _SHORTEST_SHOT_S:
+            self._cuts.append(time_s)
 
     def _see_moment(self, seen: _Seen) -> None:
         if not self._recent:
@@ -136,8 +152,8 @@ class Scanner:
         earlier = [past.strokes for past in self._recent if past.time_s <= last.time_s - _FADE_S]
         if not earlier:
             return
-        rise = np.minimum(last.strokes, seen.strokes) - np.maximum.reduce(earlier)
-        lines = cv2.boxFilter(np.maximum(rise, 0), -1, (_LINE_CELLS, 1), normalize=False, anchor=(0, 0))
+        rise = np.maximum(np.minimum(last.strokes, seen.strokes) - np.maximum.reduce(earlier), 0)
+        lines = cv2.boxFilter(rise, -1, (_LINE_CELLS, 1), normalize=False, anchor=(0, 0))
         score = float(lines.max())
         if score < _LEAST_SCORE:
             return
@@ -161,9 +177,9 @@ class Scanner:
 def _strokes(grey: Grey) -> NDArray[np.float32]:
     bright = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, _STROKE)
     dark = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _STROKE)
-    thin = cv2.min(cv2.max(bright, dark), 100)
+    thin = np.minimum(np.maximum(bright, dark), _MOST_CONTRAST).astype(np.uint8)
     thin[thin < _LEAST_CONTRAST] = 0
-    return cv2.resize(thin, _CELLS_WH, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.resize(thin, _CELLS_WH, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _diverse(ranked: list[tuple[float, float, tuple[int, int], bytes]]) -> list[Moment]:

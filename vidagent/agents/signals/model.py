@@ -60,7 +60,7 @@ class ChatSignals(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401
     ) -> ChatResult:
         return self._reply(messages, kwargs.get("tool_names"), threading.Event())
 
@@ -69,7 +69,7 @@ class ChatSignals(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: Any,  # noqa: ANN401
     ) -> ChatResult:
         stopped = threading.Event()
         try:

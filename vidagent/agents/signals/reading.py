@@ -116,7 +116,7 @@ def sentence_that_comes(past: Past) -> Line | None:
     times = [t for result in past.asked(wording.ANY_TEXT) for t in result.times_s]
     at_first = {line.text for line in lines if line.time_s == min(times)}
     coming = [line for line in lines if line.text not in at_first and len(line.text.split()) >= 4]
-    tops = {}
+    tops: dict[float, Line] = {}
     for line in sorted(coming, key=lambda line: (line.time_s, line.box_px[1] if line.box_px else 0)):
         tops.setdefault(line.time_s, line)
     texts = {line.text[:12] for line in tops.values()}

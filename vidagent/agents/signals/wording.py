@@ -78,7 +78,5 @@ def claim_fill(colour: str, time_s: float) -> str:
 
 def time_in(claim: str) -> float | None:
     """Return the time that a claim names."""
-    match = None
-    for match in _TIME.finditer(claim):
-        pass
-    return float(match[1]) if match else None
+    times = _TIME.findall(claim)
+    return float(times[-1]) if times else None
