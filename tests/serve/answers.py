@@ -64,11 +64,12 @@ class Happening:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+LOOK = {"tool": "clip", "start_s": 34.0, "end_s": 40.0, "frames": 24, "fps": 4.0}
 EVENTS = (
     Happening("model", "signals (embedded)"),
     Happening("step", "plan 1 of 8", "plan"),
-    Happening("look", "clip 0:34.000 to 0:40.000 at 4 fps", "look"),
-    Happening("observation", "clip 0:34.000 to 0:40.000 at 4 fps, 24 frames: found", "look"),
+    Happening("look", "clip 34.000-40.000 s", "look", {**LOOK, "id": 3}),
+    Happening("observation", "SALE\nat 37.480 s", "look", {"id": 3, "found": True}),
     Happening("verdict", "supported: SALE is in the picture", "verify"),
 )
 
@@ -103,10 +104,8 @@ class FakeApi(ModuleType):
         self.calls.append({"path": path, "question": question, **rest})
         return Report()
 
-    def probe_video(self, path: str) -> VideoInfo:
-        return dataclasses.replace(self._outcome(path).video, path=path)
-
-    def index_video(self, path: str) -> Report:
+    def index_video(self, path: str, *, on_progress: Callable[[float], None]) -> Report:
+        on_progress(0.5)
         self._outcome(path)
         return Report()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.serve.answers import ANSWER, PARTIAL
-from vidagent import config
 from vidagent.errors import ModelError, UsageError, VideoError
 from vidagent.types import Budget
 
@@ -29,10 +28,10 @@ def test_answer_on_stdout_and_all_else_on_stderr(api, command):
         "run       run-7",
     ]
     assert done.err.splitlines() == [
-        "model        signals (embedded)",
-        "observation  clip 0:34.000 to 0:40.000 at 4 fps, 24 frames: found",
-        "verdict      supported: SALE is in the picture",
-        "cost         2.0 s, 3 model calls, 24 frames sent, 0 decoded, 1,200 + 30 tokens; model signals",
+        "model     signals (embedded)",
+        "seen      clip 0:34.000 to 0:40.000, 24 frames at 4 fps; found: SALE at 37.480 s",
+        "verdict   supported: SALE is in the picture",
+        "cost      2.0 s, 3 model calls, 24 frames sent, 0 decoded, 1,200 + 30 tokens",
     ]
     assert "\x1b" not in done.out + done.err
 
@@ -52,8 +51,8 @@ def test_quiet_leaves_stderr_empty(api, command):
 
 def test_verbose_keeps_passing_steps(api, command):
     done = command("ask", "clip.mp4", "When?", "-v")
-    assert "step         plan 1 of 8" in done.err
-    assert "look         clip 0:34.000" in done.err
+    assert "step      plan 1 of 8" in done.err
+    assert "look      clip 34.000-40.000 s" in done.err
 
 
 def test_every_flag_reaches_the_api(api, command, tmp_path):
@@ -70,19 +69,11 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
         {
             "path": "clip.mp4",
             "question": "Which?",
-            "options": ["a", "b"],
-            "settings": config.load(
-                model="m",
-                base_url="http://127.0.0.1:1/v1",
-                decoder="decord",
-                budget_seconds=1.5,
-                budget_steps=2,
-                budget_model_calls=3,
-                budget_prompt_tokens=4,
-                budget_completion_tokens=5,
-                budget_thinking_tokens=0,
-                budget_frames=7,
-            ),
+            "options": ("a", "b"),
+            "model": "m",
+            "base_url": "http://127.0.0.1:1/v1",
+            "budget": Budget(1.5, 2, 3, 4, 5, 0, 7),
+            "decoder": "decord",
             "save_frames": tmp_path,
             "resume": "run-3",
         }
@@ -91,12 +82,21 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
 
 def test_without_flags_settings_decide(api, command, monkeypatch):
     monkeypatch.setenv("VIDAGENT_BUDGET_FRAMES", "11")
-    monkeypatch.setenv("VIDAGENT_MODEL", "other")
-    command("ask", "clip.mp4", "When?", "--model", "signals")
-    assert api.calls[0]["options"] is None
-    assert api.calls[0]["save_frames"] is None
-    settings = api.calls[0]["settings"]
-    assert (settings.model, settings.decoder, settings.budget()) == ("signals", "pyav", Budget(frames=11))
+    monkeypatch.setenv("VIDAGENT_BUDGET_STEPS", "12")
+    command("ask", "clip.mp4", "When?", "--budget-steps", "3")
+    assert api.calls == [
+        {
+            "path": "clip.mp4",
+            "question": "When?",
+            "options": None,
+            "model": None,
+            "base_url": None,
+            "budget": Budget(frames=11, steps=3),
+            "decoder": None,
+            "save_frames": None,
+            "resume": None,
+        }
+    ]
 
 
 def test_question_from_stdin(api, command, monkeypatch):
@@ -111,14 +111,14 @@ def test_question_from_stdin(api, command, monkeypatch):
         ((""), "a question needs 1 to 20,000 characters, got 0"),
         (("   ",), "a question needs 1 to 20,000 characters, got 0"),
         (("x" * 20_001,), "a question needs 1 to 20,000 characters, got 20,001"),
-        (("q", "--option", "one"), "--option needs at least 2 options to choose from, got 1: 'one'"),
+        (("q", "--option", "one"), "at least 2 options are needed to choose from, got 1"),
         (
             ("q", "--option", "one", "--option", " "),
-            "--option 2 is empty; an option needs at least 1 character",
+            "option 2 is empty; an option needs at least 1 character",
         ),
         (
             ("q", "--option", "a", "--option", "a"),
-            "--option 'a' is given more than once; options must differ",
+            "option 'a' is given more than once; options must differ",
         ),
         (("q", "--budget-seconds", "0"), "budget seconds must be a number, more than 0; got 0.0"),
         (("q", "--budget-seconds", "nan"), "budget seconds must be a number, more than 0; got nan"),
@@ -221,7 +221,7 @@ def test_choice_and_count_are_shown(api, command):
 def test_dry_run_asks_nothing(api, command):
     done = command("ask", "clip.mp4", "When?", "--dry-run", "--budget-frames", "9")
     assert (done.code, done.out) == (0, "overview: 48 frames\nat most 200 frames\n")
-    assert api.calls[0]["settings"].budget() == Budget(frames=9)
+    assert api.calls[0]["budget"] == Budget(frames=9)
     assert command("ask", "clip.mp4", "When?", "--dry-run", "--json").json() == {"frames": 48}
 
 

@@ -8,7 +8,9 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from tests.serve.answers import INFO
 from vidagent.errors import VideoError
+from vidagent.serve import probing
 
 HEAVY = {
     "aiosqlite", "av", "cv2", "decord", "httpx", "langchain_core", "langchain_openai", "langgraph", "numpy",
@@ -54,13 +56,16 @@ def test_completion_script(shell):
     assert "_VIDAGENT_COMPLETE" in done.stdout
 
 
-def test_probe(api, command):
+def test_probe(command, monkeypatch):
+    monkeypatch.setattr(probing, "probe_file", lambda path: probing.Probed(INFO, 12, (0.0, 8.5)))
     done = command("probe", "clip.mp4")
     assert done.code == 0
-    assert "rate      29.97 fps (30000/1001), 1,798 frames" in done.out
-    assert "picture   1280x720 h264, turned 90° by the player" in done.out
+    assert "rate      29.97 fps (30000/1001), 1,798 frames\n" in done.out
+    assert "picture   1280x720 h264, turned 90° by the player\n" in done.out
+    assert "shots     2\n" in done.out
     wanted = {"path": "clip.mp4", "fps": "30000/1001", "codec": "h264", "audio": "aac", "rotation_deg": 90}
-    assert wanted.items() <= command("probe", "clip.mp4", "--json").json().items()
+    known = {"subtitles": ["eng", "talk.srt"], "keyframes": 12, "shots": [0.0, 8.5], "frames": 1798}
+    assert (wanted | known).items() <= command("probe", "clip.mp4", "--json").json().items()
 
 
 def test_index(api, command):
@@ -68,10 +73,9 @@ def test_index(api, command):
     assert command("index", "clip.mp4", "--json").json() == {"frames": 48}
 
 
-@pytest.mark.parametrize("name", ["probe", "index"])
-def test_video_errors_are_exit_3(api, command, name):
+def test_video_errors_are_exit_3(api, command):
     api.outcome = VideoError("clip.mp4: no such file")
-    done = command(name, "clip.mp4")
+    done = command("index", "clip.mp4")
     assert (done.code, done.out, done.err) == (3, "", "vidagent: clip.mp4: no such file\n")
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import TypedDict
 
 import typer
 
 from vidagent.serve import download, flags, questions, terminal
-from vidagent.serve.progress import Progress
-from vidagent.types import Answer
+from vidagent.types import Answer, Budget
 
 __all__ = ["BUDGET_ENDED", "ask"]
 
 BUDGET_ENDED = 5
+
+
+class _Wanted(TypedDict):
+    options: Sequence[str] | None
+    model: str | None
+    base_url: str | None
+    budget: Budget
+    decoder: str | None
 
 
 def ask(
@@ -40,15 +49,13 @@ def ask(
 ) -> None:
     """Ask a question about a video."""
     terminal.loudness(quiet=quiet, verbose=verbose)
-    text, options = questions.question(question), questions.options(option)
+    asked = questions.read(question, option)
     # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
     from vidagent import api, config
     from vidagent.serve import printing
+    from vidagent.serve.progress import Progress
 
-    settings = config.load(
-        model=model,
-        base_url=base_url,
-        decoder=decoder,
+    budget = config.load(
         budget_seconds=seconds,
         budget_steps=steps,
         budget_model_calls=model_calls,
@@ -56,26 +63,27 @@ def ask(
         budget_completion_tokens=completion_tokens,
         budget_thinking_tokens=thinking_tokens,
         budget_frames=frames,
-    )
+    ).budget()
+    wanted: _Wanted = {
+        "options": asked.options,
+        "model": model,
+        "base_url": base_url,
+        "budget": budget,
+        "decoder": decoder,
+    }
+    out = terminal.stdout()
     with (
         Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress,
         download.local(video, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,
     ):
         if dry_run:
-            plan = api.plan_cost(path, text, options=options, settings=settings)
-            printing.show_report(plan, terminal.stdout(), as_json=as_json)
+            printing.show_report(api.plan_cost(path, asked.text, **wanted), out, as_json=as_json)
             return
         answer = api.analyze_video(
-            path,
-            text,
-            options=options,
-            settings=settings,
-            on_event=progress,
-            save_frames=save_frames,
-            resume=resume,
+            path, asked.text, **wanted, on_event=progress, save_frames=save_frames, resume=resume
         )
-        progress.tell(f"cost         {printing.cost(answer)}; model {answer.model}")
-    printing.show_answer(_named(answer, video), terminal.stdout(), options, as_json=as_json)
+        progress.tell(f"cost      {printing.cost(answer)}")
+    printing.show_answer(_named(answer, video), out, asked.options, as_json=as_json)
     if answer.status == "partial":
         raise typer.Exit(BUDGET_ENDED)
 

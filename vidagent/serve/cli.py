@@ -87,15 +87,10 @@ def probe(
 ) -> None:
     """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
     terminal.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import api
     from vidagent.serve import printing
+    from vidagent.serve.probing import probe_file
 
-    info = api.probe_video(video)
-    out = terminal.stdout()
-    if as_json:
-        printing.show_json(printing.video_object(info), out)
-    else:
-        printing.show_rows(printing.video_rows(info), out)
+    printing.show_report(probe_file(video), terminal.stdout(), as_json=as_json)
 
 
 @app.command()
@@ -109,8 +104,11 @@ def index(
     terminal.loudness(quiet=quiet, verbose=verbose)
     from vidagent import api
     from vidagent.serve import printing
+    from vidagent.serve.progress import Progress
 
-    printing.show_report(api.index_video(video), terminal.stdout(), as_json=as_json)
+    with Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress:
+        report = api.index_video(video, on_progress=lambda share: progress.doing(f"scanning, {share:.0%}"))
+    printing.show_report(report, terminal.stdout(), as_json=as_json)
 
 
 @app.command()
@@ -122,9 +120,7 @@ def models(
 ) -> None:
     """List the models within reach; a star marks the one a question would go to."""
     terminal.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import config
-    from vidagent.agents import choice
+    from vidagent import api
     from vidagent.serve import printing
 
-    found = choice.available(config.load(base_url=base_url))
-    printing.show_models(found, terminal.stdout(), as_json=as_json)
+    printing.show_models(api.list_models(base_url=base_url), terminal.stdout(), as_json=as_json)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.serve.terminal import Terminal, one_line
-from vidagent.types import Answer, Evidence, Span, VideoInfo
+from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Report",
+    "aligned",
     "answer_rows",
     "cost",
     "show_answer",
     "show_json",
     "show_models",
     "show_report",
-    "show_rows",
-    "video_object",
-    "video_rows",
 ]
 
 Row = tuple[str, str]
@@ -33,7 +31,7 @@ _LABEL_WIDTH = 9
 
 
 class Report(Protocol):
-    """What a dry run or an index has to say, for programs and for people."""
+    """What a dry run, a probe or an index has to say, for programs and for people."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -49,10 +47,9 @@ def show_json(value: dict[str, Any], out: Terminal) -> None:
     out.say(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent))
 
 
-def show_rows(rows: Iterable[Row], out: Terminal) -> None:
-    """Print `label  text` lines; an empty label continues the row above."""
-    for label, text in rows:
-        out.say(f"{label:<{_LABEL_WIDTH}} {text}".rstrip())
+def aligned(rows: Iterable[Row]) -> list[str]:
+    """Return `label  text` lines; an empty label continues the row above."""
+    return [f"{label:<{_LABEL_WIDTH}} {text}".rstrip() for label, text in rows]
 
 
 def show_answer(
@@ -64,7 +61,8 @@ def show_answer(
         return
     out.say(answer.answer, style="bold")
     out.say("")
-    show_rows(answer_rows(answer, options), out)
+    for line in aligned(answer_rows(answer, options)):
+        out.say(line)
 
 
 def show_report(report: Report, out: Terminal, *, as_json: bool) -> None:
@@ -119,34 +117,6 @@ def cost(answer: Answer) -> str:
     if usage.thinking_tokens:
         parts.append(f"{usage.thinking_tokens:,} of them thinking")
     return ", ".join(parts)
-
-
-def video_object(info: VideoInfo) -> dict[str, Any]:
-    """Return the contract's `video` object and what else the container says."""
-    return {
-        **info.to_dict(),
-        "codec": info.codec,
-        "container": info.container,
-        "audio": info.audio,
-        "rotation_deg": info.rotation_deg,
-        "subtitles": list(info.subtitles),
-        "frames": info.frame_count,
-    }
-
-
-def video_rows(info: VideoInfo) -> Iterator[Row]:
-    """Describe a video from its container."""
-    yield "file", info.path
-    yield "duration", format_time(info.duration_s)
-    rate = f"{float(info.fps):.3f}".rstrip("0").rstrip(".")
-    frames = f", {info.frame_count:,} frames" if info.frame_count else ""
-    yield "rate", f"{rate} fps ({info.fps.numerator}/{info.fps.denominator}){frames}"
-    turned = f", turned {info.rotation_deg}° by the player" if info.rotation_deg else ""
-    yield "picture", f"{info.width}x{info.height} {info.codec}{turned}"
-    yield "sound", info.audio or "none"
-    yield "subtitles", ", ".join(info.subtitles) or "none"
-    yield "container", info.container
-    yield "sha256", info.sha256
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[Row]:

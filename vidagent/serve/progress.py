@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.status import Status
 from rich.text import Text
 
 from vidagent.serve.terminal import Terminal, one_line
+from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
     from vidagent.graphs.events import Event
 
 __all__ = ["Progress"]
 
-_PASSING = frozenset({"progress", "step", "look", "answer"})
-"""Events that a later one supersedes: they live in the status line, and stay on the screen only with `-v`."""
-_STYLES = {"model": "cyan", "observation": "dim", "claim": "dim", "note": "yellow"}
+_PASSING = frozenset({"progress", "step", "look", "claim", "answer"})
+"""Events that a later one completes: they live in the status line, and stay on the screen only with `-v`."""
+_STYLES = {"model": "cyan", "observation": "dim", "note": "yellow"}
+_FOUND = {True: "found", False: "nothing", None: "unclear"}
 
 
 class Progress:
@@ -34,6 +36,7 @@ class Progress:
         self._console = console
         self._quiet = quiet
         self._verbose = verbose
+        self._looks: dict[int, str] = {}
         live = console.is_terminal and not console.is_dumb_terminal and not quiet
         self._status = Status(_fitted("opening the video"), console=console) if live else None
 
@@ -55,13 +58,30 @@ class Progress:
         if not self._quiet:
             self._console.say(text, style=style)
 
+    def doing(self, text: str) -> None:
+        """Show what is going on, on the status line if there is one."""
+        if self._status is not None:
+            self._status.update(_fitted(text))
+
     def __call__(self, event: Event) -> None:
         """Show one event."""
         text = one_line(event.text)
-        if event.kind in _PASSING and self._status is not None:
-            self._status.update(_fitted(text))
+        if event.kind == "look":
+            self._looks[event.data["id"]] = _look(event.data)
+        if event.kind == "observation":
+            text = f"{self._looks.pop(event.data['id'], '')} {_FOUND[event.data['found']]}: {text}"
+        if event.kind in _PASSING:
+            self.doing(text)
         if event.kind not in _PASSING or self._verbose:
-            self.tell(f"{event.kind:<11}  {text}", style=_STYLES.get(event.kind, ""))
+            label = {"observation": "seen"}.get(event.kind, event.kind)
+            self.tell(f"{label:<8}  {text}", style=_STYLES.get(event.kind, ""))
+
+
+def _look(data: dict[str, Any]) -> str:
+    """Say which frames a look showed: the tool, the span, how many and how dense."""
+    span = f"{format_time(data['start_s'])} to {format_time(data['end_s'])}"
+    rate = f" at {data['fps']:.3g} fps" if data["fps"] else ""
+    return f"{data['tool']} {span}, {data['frames']} frames{rate};"
 
 
 def _fitted(text: str) -> Text:
