@@ -27,6 +27,11 @@ def _first(kept: str | None, new: str | None) -> str | None:
     return kept or new
 
 
+def _longest(kept: float, new: float) -> float:
+    """Keep the latest reading of the clock."""
+    return max(kept, new)
+
+
 class Call(TypedDict):
     """One tool call of the planner, on its way to be done."""
 
@@ -68,7 +73,7 @@ class State(TypedDict, total=False):
     vetoes: int
     ended_by: Annotated[str | None, _first]
     composed: dict[str, Any]
-    elapsed_s: Annotated[float, max]
+    elapsed_s: Annotated[float, _longest]
 
 
 @dataclass(frozen=True)

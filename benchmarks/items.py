@@ -1,0 +1,132 @@
+"""Ask every verified question about the real videos through the command line, and mark the answers.
+
+An instant is right within its tolerance of the true range; an interval when both edges are; a text when it holds
+the true one, case, punctuation and spaces aside; a choice or a count when it is the true one; an absent thing when
+the answer is that it was not found. A question that the model says it cannot judge counts as abstained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Mark = Literal["right", "wrong", "abstained", "error"]
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One question, its answer and its mark."""
+
+    item: dict[str, Any]
+    answer: dict[str, Any]
+    mark: Mark
+    off_frames: float | None
+    seconds: float
+
+
+def ask(item: dict[str, Any], folder: Path, extra: list[str]) -> tuple[dict[str, Any], float]:
+    """Ask one question through `vidagent ask --json`."""
+    command = [sys.executable, "-m", "vidagent", "ask", str(folder / item["video"]), item["question"]]
+    for option in item["options"] or []:
+        command += ["--option", option]
+    start = time.perf_counter()
+    done = subprocess.run([*command, "--json", "-q", *extra], capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode not in {0, 5}:
+        return {"status": "error", "answer": done.stderr.strip(), "spans": [], "confidence": 0}, seconds
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer, seconds
+
+
+def mark(item: dict[str, Any], answer: dict[str, Any]) -> tuple[Mark, float | None]:
+    """Mark an answer; for times, also return how many frames it is off."""
+    if answer["status"] == "error":
+        return "error", None
+    if answer["status"] != "answered":
+        absent = item["kind"] == "absent" and "cannot judge" not in answer["answer"]
+        return ("right" if absent else "abstained"), None
+    if item["kind"] == "absent":
+        return "wrong", None
+    if item["options"]:
+        given = answer["choice"]
+        right = given is not None and item["options"][given] == item["answer"]
+    elif item["kind"] == "count":
+        right = str(answer["count"]) == item["answer"]
+    elif item["kind"] == "when":
+        return _mark_time(item, answer)
+    else:
+        right = _plain(item["answer"]) in _plain(answer["answer"])
+    return ("right" if right else "wrong"), None
+
+
+def _mark_time(item: dict[str, Any], answer: dict[str, Any]) -> tuple[Mark, float | None]:
+    if not answer["spans"]:
+        return "abstained", None
+    numerator, denominator = map(int, answer["video"]["fps"].split("/"))
+    span, fps = answer["spans"][0], numerator / denominator
+    low, high, tolerance = item["start_s"], item["end_s"], item["tolerance_s"]
+    if " to " in item["answer"]:
+        off_s = max(abs(span["start_s"] - low), abs(span["end_s"] - high))
+    else:
+        off_s = max(0.0, low - span["start_s"], span["start_s"] - high)
+    return ("right" if off_s <= tolerance else "wrong"), off_s * fps
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W|_", "", text.casefold())
+
+
+def main() -> None:
+    """Print the table, and the sums by kind."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the videos and items.jsonl")
+    parser.add_argument("--only", default="", help="ask only items whose id starts with this")
+    parser.add_argument("--kind", action="append", default=[], help="ask only items of this kind")
+    parser.add_argument("--out", type=Path, help="also write the marked answers as JSON lines")
+    given, extra = parser.parse_known_args()
+    lines = (given.folder / "items.jsonl").read_text("utf-8").splitlines()
+    items = [item for item in map(json.loads, lines) if item["id"].startswith(given.only)]
+    items = [item for item in items if not given.kind or item["kind"] in given.kind]
+    print("| item | kind | mark | answer | truth | frames off | frames sent | s |")
+    print("|---|---|---|---|---|---|---|---|")
+    done = []
+    for item in items:
+        answer, seconds = ask(item, given.folder, extra or ["--model", "signals"])
+        marked = Marked(item, answer, *mark(item, answer), seconds)
+        done.append(marked)
+        print(_row(marked), flush=True)
+    print("\n" + "\n".join(_sums(done)))
+    if given.out:
+        rows = [json.dumps({"item": m.item, "answer": m.answer, "mark": m.mark}) for m in done]
+        given.out.write_text("\n".join(rows) + "\n", "utf-8")
+
+
+def _row(marked: Marked) -> str:
+    item, answer = marked.item, marked.answer
+    said = answer["answer"].replace("|", "/").replace("\n", " ")
+    said = "(cannot judge)" if "cannot judge" in said else said[:110]
+    off = "" if marked.off_frames is None else f"{marked.off_frames:.1f}"
+    sent = answer.get("usage", {}).get("frames_sent", "")
+    cells = [item["id"], item["kind"], marked.mark, said, item["answer"], off, sent, f"{marked.seconds:.1f}"]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _sums(done: list[Marked]) -> list[str]:
+    sums = Counter(marked.mark for marked in done)
+    lines = [f"all: {len(done)} asked, " + ", ".join(f"{count} {name}" for name, count in sums.most_common())]
+    for kind in dict.fromkeys(marked.item["kind"] for marked in done):
+        part = Counter(marked.mark for marked in done if marked.item["kind"] == kind)
+        lines.append(f"{kind}: " + ", ".join(f"{count} {name}" for name, count in part.most_common()))
+    return lines
+
+
+if __name__ == "__main__":
+    main()
