@@ -1,0 +1,135 @@
+"""The command line with everything behind it: a real video, the real graph, real processes and servers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+from tests.scripted_server import PAGE, Raw, ScriptedServer
+
+FPS, SECONDS = 25, 12
+SHOWN_S = (7.2, 7.8)
+QUESTION = "When does the text 'PIER 9' appear?"
+KEYS = {
+    "status", "answer", "choice", "confidence", "spans", "count", "evidence", "coverage", "usage", "budget", "video",
+    "model", "run_id",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    """Draw a video of 12 s with one text in it from 7.2 s to 7.8 s."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for number in range(FPS * SECONDS):
+            picture = np.full((360, 640, 3), 70, np.uint8)
+            cv2.circle(picture, (20 + 2 * number, 300), 20, (200, 120, 40), -1)
+            if SHOWN_S[0] <= number / FPS < SHOWN_S[1]:
+                cv2.putText(picture, "PIER 9", (180, 170), cv2.FONT_HERSHEY_DUPLEX, 2.5, (255, 255, 255), 5)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    return path
+
+
+def vidagent(*arguments: object, **rest) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vidagent", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **rest)
+
+
+def test_ask_answers_to_the_frame(clip, tmp_path):
+    done = vidagent(
+        "ask", clip, QUESTION, "--model", "signals", "--json", "--save-frames", tmp_path / "frames"
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert set(answer) == KEYS
+    assert answer["status"] == "answered"
+    assert answer["spans"][0]["start_s"] == pytest.approx(SHOWN_S[0], abs=1e-6)
+    assert answer["video"]["path"] == str(clip)
+    assert answer["usage"]["frames_sent"] <= 200
+    (frame, *_) = [Path(item["frame"]) for item in answer["evidence"] if item["frame"]]
+    assert frame.parent == tmp_path / "frames"
+    assert cv2.imread(str(frame)).shape[:2] == (360, 640)
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("model     model signals, embedded")
+    assert any(line.startswith("seen      ") for line in lines)
+    assert lines[-1].startswith("cost      ")
+
+
+def test_a_spent_budget_is_exit_5(clip, command):
+    done = command("ask", str(clip), QUESTION, "--model", "signals", "--json", "--budget-model-calls", "1")
+    assert done.code == 5, done.err
+    answer = done.json()
+    assert (answer["status"], answer["budget"]["ended_by"]) == ("partial", "model_calls")
+    assert answer["usage"]["model_calls"] == 1
+
+
+def test_a_run_is_resumed(clip, command):
+    first = command("ask", str(clip), QUESTION, "--model", "signals", "--json").json()
+    resume = ("--model", "signals", "--json", "--resume", first["run_id"])
+    again = command("ask", str(clip), QUESTION, *resume)
+    assert again.code == 0, again.err
+    assert again.json()["answer"] == first["answer"]
+    other = command("ask", str(clip), "How many cuts?", "-q", *resume)
+    assert other.code == 2
+    assert other.err.startswith("vidagent: ")
+
+
+def test_a_dry_run_asks_nothing(clip, command):
+    done = command("ask", str(clip), QUESTION, "--model", "signals", "--dry-run", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json()["video"]["duration_s"] == SECONDS
+
+
+def test_ctrl_c_leaves_no_child(clip):
+    command = [sys.executable, "-m", "vidagent", "ask", str(clip), QUESTION, "--model", "signals", "-v"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while "surveying" not in (line := process.stderr.readline()):
+            assert line
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert children
+        process.send_signal(signal.SIGINT)
+        said, complaint = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "")
+    assert complaint.endswith("vidagent: interrupted\n")
+    assert "Traceback" not in complaint
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+
+
+SERVERS = {
+    "a page instead of JSON": PAGE,
+    "wrong key": Raw('{"error": {"message": "no such key"}}', status=401),
+    "wrong model": Raw('{"error": {"message": "The model `m` does not exist."}}', status=404),
+    "no choices": {"choices": []},
+    "cut off": Raw('{"choices": [{"mess'),
+}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("kind", SERVERS)
+def test_bad_servers_are_one_line_and_exit_4(clip, command, monkeypatch, kind):
+    monkeypatch.setenv("VIDAGENT_API_KEY", "sk-secret")
+    with ScriptedServer([SERVERS[kind]], models=["m"]) as server:
+        done = command("ask", str(clip), QUESTION, "-q", "--base-url", server.url, "--model", "m")
+    assert (done.code, done.out) == (4, ""), done.err
+    assert done.err.count("\n") == 1
+    assert server.url in done.err
+    assert "sk-secret" not in done.err
+
+
+@pytest.mark.network
+def test_no_server_is_one_line_and_exit_4(clip, command):
+    done = command("ask", str(clip), QUESTION, "-q", "--base-url", "http://127.0.0.1:1/v1", "--model", "m")
+    assert (done.code, done.out) == (4, ""), done.err
+    assert done.err.count("\n") == 1
