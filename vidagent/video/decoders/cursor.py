@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from av import error as av_error
+from av.video.frame import PictureType
 
 from vidagent.video.container import open_medium, video_packets
 
@@ -22,6 +23,8 @@ __all__ = ["Cursor", "pts_of"]
 _MAX_THREADS = 4
 _SKIPPABLE = {"h264", "hevc"}
 """Codecs where leaving out non-reference pictures was shown to leave the others right; on AV1 it is wrong."""
+_LEANING = {PictureType.P, PictureType.B}
+"""Kinds of pictures that lean on others: a seek that lands on one was led there by a false keyframe flag."""
 _STDERR = 2
 
 
@@ -91,6 +94,7 @@ class Cursor:
         self.current = next(self._frames, None)
         if not self.from_start:
             self._log_start = _log_size()
+            self._broken = self.current is not None and self.current.pict_type in _LEANING
         self.pending = next(self._frames, None)
 
     def step(self) -> None:
@@ -104,8 +108,13 @@ class Cursor:
         self._frames = iter(())
         self._fresh = False
 
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """Yield the packets from where the file stands; nothing held is valid afterwards."""
+        self.park()
+        return video_packets(self.medium, self._beat)
+
     def decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
-        """Decode one keyframe by itself, or return None when it gives no picture."""
+        """Decode one keyframe by itself, or return None when it gives no picture that stands alone."""
         codec = self.medium.stream.codec_context
         codec.flush_buffers()
         codec.skip_frame = "DEFAULT"
@@ -117,7 +126,8 @@ class Cursor:
         for frame in frames:
             self._count()
             _fill_pts(frame, packet.pts)
-        return frames[0] if frames else None
+        alone = frames and not frames[0].is_corrupt and frames[0].pict_type not in _LEANING
+        return frames[0] if alone else None
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from vidagent.video.clock import Clock, format_time, parse_time
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("42", 42.0),
+        ("42.480", 42.48),
+        ("0:42.480", 42.48),
+        ("1:02:03.25", 3723.25),
+        (" 01:30 ", 90.0),
+        ("90:00", 5400.0),
+        (12, 12.0),
+        (0.5, 0.5),
+    ],
+)
+def test_times_are_read_in_every_form(text, seconds):
+    assert parse_time(text) == pytest.approx(seconds, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1:60", "1:60:00", "1:2:3:4", "-3", "abc", "1h", "nan", "1e3", -1.0, float("inf")]
+)
+def test_other_forms_are_refused_and_the_legal_ones_named(text):
+    with pytest.raises(ValueError, match=r"HH:MM:SS|at least 0") as caught:
+        parse_time(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (42.48, "0:42.480"),
+        (3723.25, "1:02:03.250"),
+        (59.9996, "1:00.000"),
+        (0, "0:00.000"),
+        (-0.0001, "0:00.000"),
+    ],
+)
+def test_times_are_written_for_people(seconds, text):
+    assert format_time(seconds) == text
+
+
+def test_written_times_read_back():
+    for millis in range(0, 4_000_000, 7919):
+        assert parse_time(format_time(millis / 1000)) == pytest.approx(millis / 1000, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        Clock(Fraction(1, 90000), Fraction(126000, 90000)),
+        Clock(Fraction(1, 30000), Fraction(0)),
+        Clock(Fraction(1001, 30000), Fraction(-1024, 48000)),
+        Clock(Fraction(1, 1000), Fraction(10_007, 1000)),
+    ],
+)
+def test_a_frame_is_found_at_its_own_time_and_not_just_before(clock):
+    for pts in range(1, 2_000_000, 104_729):
+        t_s = clock.seconds(pts)
+        assert clock.ticks(t_s) == pts
+        assert clock.ticks(round(t_s, 6)) == pts
+        assert clock.ticks(t_s - 3e-6) == pts - 1
+        assert clock.ticks_at_least(t_s) == pts
+
+
+def test_many_times_equal_single_ones_to_the_bit():
+    clock = Clock(Fraction(1, 11456), Fraction(-1024, 44100))
+    pts = np.arange(0, 3_000_000, 1237)
+    assert clock.seconds_of(pts).tolist() == [clock.seconds(int(p)) for p in pts]
