@@ -20,9 +20,9 @@ FOUND: Final = 0.82
 """From this similarity on a text counts as found.
 
 With the weights below it lets a word of seven letters or more have one wrong letter (1 - 1.25 / 7 = 0.82)
-and a shorter one none but look-alikes, so that `tasks` is not found in `tabs`, nor `fast` in `last`; and a text
-of seven letters or more may begin or end inside a run of letters (a space that was not read), a shorter one
-may not: `Chrome` against `Chromebook` is 0.8.
+and a shorter one none but look-alikes, so that `tasks` is not found in `tabs`, nor `fast` in `last`; and a
+text of seven letters or more may begin or end inside a run of letters (a space that was not read), a shorter
+one may not: `Chrome` against `Chromebook` is 0.8.
 """
 
 _LOOKALIKES: Final = frozenset(frozenset(pair) for pair in ("0o", "1l", "1i", "il", "5s", "8b", "2z"))

@@ -35,10 +35,10 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 Detection scaled *down* to 736 on the long side instead of *up* to 736 on the short one: 640x360 takes 145 ms
 instead of 490, 1280x720 185 ms instead of 520, and as much is read: of words drawn 9 to 130 px high over
-photographs at 1280x720, 80 of 90 against 79; scaled down to 640 it is 74, to 480 57. At 640x360 and 7 to 90 px
-117 of 126 against 112. Recognition line by line, padded to twice the height only: the 37 lines of a file
-chooser take 390 ms in all instead of 540. A second thread makes it 1.7 times as fast; box thresholds,
-dilation and the memory arena change nothing or lose lines. The angle classifier serves upside-down scans only.
+photographs at 1280x720, 80 of 90 against 79; scaled down to 640 it is 74, to 480 57. At 640x360 and 7 to
+90 px 117 of 126 against 112. Recognition line by line, padded to twice the height only: the 37 lines of a
+file chooser take 390 ms in all instead of 540. A second thread makes it 1.7 times as fast; box thresholds,
+dilation and the memory arena change nothing or lose lines. The angle classifier serves upside-down scans.
 """
 
 _MAX_THREADS: Final = 8
@@ -52,8 +52,8 @@ _SAME_LEVELS: Final = 4.0
 """Two pictures are taken for the same when no 4x4 block differs by this many grey levels on average.
 
 `ORCHID 7421` against `ORCHID 7427`, 7 px high and 20 levels brighter than its ground, differs by 7.4, an 8
-against a 6 by 5.8; only a full stop as faint as that (2.8) goes unnoticed. On the sample screen recording 45% of
-frames 0.1 s apart are the same by this measure. It is held against pictures that were read, so slow fades add up.
+against a 6 by 5.8; only a full stop as faint as that (2.8) goes unnoticed. On the sample screen recording 45%
+of frames 0.1 s apart are the same by this measure. Only pictures that were read count, so slow fades add up.
 """
 _SAME_KEPT: Final = 8
 
@@ -183,7 +183,7 @@ def _adjoin(a: TextLine, b: TextLine) -> bool:
     across = min(a.box[2], b.box[2]) - max(a.box[0], b.box[0])
     down = min(a.box[3], b.box[3]) - max(a.box[1], b.box[1])
     in_one_row = down > 0.5 * low and across > -1.2 * high
-    stacked = across > 0 and -0.9 * high < down <= 0.5 * low
+    stacked = across > 0 and -0.9 * low < down <= 0.5 * low
     return in_one_row or stacked
 
 
