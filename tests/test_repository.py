@@ -31,9 +31,9 @@ def targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", text("Makefile"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("paper", [*PAPERS, ".ci/run"])
+@pytest.mark.parametrize("paper", PAPERS)
 def test_make_commands_in_the_papers_exist(paper):
-    named = set(re.findall(r"\bmake ([a-z][a-z-]*)", text(paper)))
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text(paper), re.MULTILINE))
     assert named <= targets()
 
 
@@ -53,7 +53,7 @@ def test_flags_in_the_readme_exist():
         [sys.executable, "-m", "vidagent", "ask", "--help"],
         capture_output=True, text=True, check=True, env={"COLUMNS": "200", "PATH": "/bin"},
     )  # fmt: skip
-    lines = [line for line in text("README.md").splitlines() if "vidagent ask" in line]
+    lines = [line for line in text("README.md").splitlines() if re.match(r"(\$ )?vidagent ask|echo", line)]
     flags = {flag for line in lines for flag in re.findall(r"--[a-z][a-z-]+", line)}
     assert flags
     assert flags <= set(re.findall(r"--[a-z][a-z-]+", done.stdout))
