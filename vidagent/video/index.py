@@ -20,7 +20,7 @@ from vidagent.video.video import Video
 
 __all__ = ["Index", "IndexReport"]
 
-_VERSION = 1
+_VERSION = 2
 Progress = Callable[[float], None]
 
 
