@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vidagent.agents.signals.past import Line
 
-__all__ = ["Reading", "choose"]
+__all__ = ["Reading", "choose", "rule_for"]
 
 _FILE = re.compile(r"[\w()+-][\w.()+-]*\.[A-Za-z][A-Za-z0-9]{1,4}\b")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.]\d{2}(?::\d{2})?\b")
@@ -36,15 +36,22 @@ class Reading:
     line: Line
 
 
+Rule = Callable[[str, Sequence[Line]], Reading | None]
+"""Chooses among the lines read, given the question in lower case."""
+
+
 def choose(question: str, lines: Sequence[Line]) -> Reading | None:
     """Return the reading that fits the question, or None if none does clearly."""
-    for fits, rule in _RULES:
-        if re.search(fits, question):
-            return rule(question, lines)
-    return _whole(lines)
+    rule = rule_for(question)
+    return None if rule is None else rule(question, lines)
 
 
-def _pattern(form: re.Pattern[str]) -> Callable[[str, Sequence[Line]], Reading | None]:
+def rule_for(question: str) -> Rule | None:
+    """Return how the text that a question asks for is chosen, or None if no rule fits."""
+    return next((rule for fits, rule in _RULES if re.search(fits, question)), None)
+
+
+def _pattern(form: re.Pattern[str]) -> Rule:
     def rule(_question: str, lines: Sequence[Line]) -> Reading | None:
         votes: dict[str, list[Line]] = defaultdict(list)
         for line in lines:
@@ -108,7 +115,7 @@ def _holding(sentence: str, group: Sequence[Line]) -> Line:
     return parts[-1] if parts else group[-1]
 
 
-def _whole(lines: Sequence[Line]) -> Reading | None:
+def _whole(_question: str, lines: Sequence[Line]) -> Reading | None:
     """Return all that is written, if it is little: the fullest frame, lines in reading order."""
     frames = _frames(lines)
     if not frames:
@@ -135,10 +142,14 @@ def _place(line: Line) -> tuple[int, int]:
     return (line.box_px[1] // high, line.box_px[0])
 
 
-_RULES: tuple[tuple[str, Callable[[str, Sequence[Line]], Reading | None]], ...] = (
+_RULES: tuple[tuple[str, Rule], ...] = (
     (r"\bfile ?names?\b|\b(?:which|what) file\b", _pattern(_FILE)),
     (r"\bclock\b|\bwhat time does\b", _pattern(_TIME_OF_DAY)),
     (r"\burl\b|\bweb ?(?:site|address|page)\b", _pattern(_URL)),
     (r"\btyped?\b", _typed),
     (r"\bmentions?\b|\bmentioned\b", _mentioned),
+    (
+        r"\bwritten\b|\btext\b|\bwhat words\b|\bsays?\b|\breads?\b|\b(?:title|caption|heading|headline|label)s?\b",
+        _whole,
+    ),
 )

@@ -31,9 +31,8 @@ _LAST = re.compile(r"\b(?:last|final)\b")
 _EVERY = re.compile(r"\b(?:every|each|all (?:the )?times|list)\b")
 _VANISHES = re.compile(r"\b(?:disappear|vanish|go(?:es)? away|gone|until when|hidden|end(?:s)?|stop(?:s)?)\b")
 _TEXT_WORD = re.compile(
-    r"\b(?:text|words?|writ(?:ten|ing)|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|lines?|"
-    r"typed|headings?|headlines?|subtitles?|names?|numbers?|messages?|spell|buttons?|mentions?|mentioned|filename|"
-    r"file|url|address|clock)\b"
+    r"\b(?:text|words?|writ(?:ten|ing)|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|typed|"
+    r"headings?|headlines?|messages?|mentions?|mentioned|file ?names?|(?:which|what) file|url|web ?address|clock)\b"
 )
 _CODE_WORD = re.compile(r"\b(?:qr|bar ?codes?|codes?|datamatrix|aztec)\b")
 _SHOT_WORD = re.compile(r"\b(?:shots?|cuts?|scene changes?|scenes?)\b")
@@ -177,7 +176,10 @@ def _range(low: str) -> tuple[float, float] | None:
 
 
 def _window(low: str) -> tuple[float, float] | None:
-    if re.search(r"\b(?:near|at|towards?|by) the (?:very )?end\b|\bin the end\b", low):
+    if re.search(
+        r"\b(?:near|at|towards?|by) the (?:very )?end\b(?! of (?!the (?:video|clip|film)))|\bin the end\b",
+        low,
+    ):
         return (0.6, 1.0)
     if re.search(r"\bat the (?:very )?(?:start|beginning)\b", low):
         return (0.0, 0.25)

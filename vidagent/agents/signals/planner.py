@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals import calls, wording
+from vidagent.agents.signals.extract import rule_for
 from vidagent.agents.signals.intent import Intent, understand
 from vidagent.agents.signals.past import Past
 from vidagent.agents.signals.reading import read, sentence_that_comes
@@ -76,9 +78,10 @@ def _motion_claim(time_s: float) -> str:
 
 
 def _reading(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    if intent.ask in {"when", "how_long"}:
+    running_words = re.search(r"\b(?:words?|sentences?|text|captions?|messages?)\b", intent.question)
+    if intent.ask in {"when", "how_long"} and running_words:
         return _when_unquoted(past, intent)
-    if intent.ask in {"what", "whether"}:
+    if intent.ask in {"what", "whether"} and (options or rule_for(intent.question)):
         return read(intent, options, past)
     return [calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
 
