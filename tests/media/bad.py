@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from tests.media.make import encode, ffmpeg
+from tests.media.make import FRAME, encode, ffmpeg
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n/etc/passwd\n#EXT-X-ENDLIST\n"
 FFCONCAT = "ffconcat version 1.0\nfile '/etc/passwd'\n"
@@ -54,18 +55,36 @@ def _audio_only(folder: Path) -> str:
     return str(folder / "audio_only.mp4")
 
 
-def _huge(folder: Path) -> str:
-    """Write 16384x16384 black and white pixels: 40 KB on disk, 805 MB as RGB."""
-    path = folder / "huge.mov"
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("png", rate=25)
-        stream.width = stream.height = 16384
-        stream.pix_fmt = "monob"
-        frame = av.VideoFrame(16384, 16384, "monob")
-        frame.pts, frame.time_base = 0, Fraction(1, 25)
-        out.mux(stream.encode(frame))
-        out.mux(stream.encode())
-    return str(path)
+def _picture_of(side: int) -> Callable[[Path], str]:
+    """Write a PNG of black and white pixels into a QuickTime file: 16384x16384 take 40 KB, and 805 MB as RGB.
+
+    FFmpeg encodes nothing of that size, so the picture is made by hand and the sample entry patched.
+    """
+
+    def make(folder: Path) -> str:
+        small, path = folder / "small.mov", folder / f"picture_{side}.mov"
+        encode(small, times_ms=(0,), codec="png", options={}, pix_fmt="gray", unit=FRAME)
+        with av.open(str(small)) as given, av.open(str(path), "w") as out:
+            packet = av.Packet(_png(side))
+            packet.stream = out.add_stream_from_template(given.streams.video[0])
+            packet.pts, packet.dts, packet.time_base, packet.is_keyframe = 0, 0, FRAME, True
+            out.mux(packet)
+        data = bytearray(path.read_bytes())
+        place = data.index(b"png ", data.index(b"stsd")) + 28
+        data[place : place + 4] = struct.pack(">HH", side, side)
+        path.write_bytes(data)
+        return str(path)
+
+    return make
+
+
+def _png(side: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = zlib.compress(bytes((side // 8 + 1) * side), 1)
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 BAD: dict[str, tuple[Callable[[Path], str], str]] = {
@@ -82,9 +101,10 @@ BAD: dict[str, tuple[Callable[[Path], str], str]] = {
     "playlist": (_text("playlist.mp4", PLAYLIST), "HLS playlist"),
     "ffconcat": (_text("ffconcat.mp4", FFCONCAT), "ffconcat list"),
     "picture": (_bytes("picture.mp4", b"\x89PNG\r\n\x1a\n" + bytes(500)), "no known container"),
-    "box_only": (_bytes("box_only.mp4", b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(500)), "damaged"),
-    "moov_missing": (_moov_missing, "cut off"),
+    "box_only": (_bytes("box_only.mp4", b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(500)), "moov"),
+    "moov_missing": (_moov_missing, "moov box) is missing"),
     "audio_only": (_audio_only, "holds no video, only audio"),
-    "huge": (_huge, "16384x16384"),
+    "picture_8192": (_picture_of(8192), "8192x8192 (67 Mpx), over the limit of 36 Mpx"),
+    "picture_16384": (_picture_of(16384), "larger than FFmpeg can hold"),
 }
 """Maker of each bad file, which returns its path, and words that its error must hold."""

@@ -61,8 +61,7 @@ def wrong_frames(decoder: Decoder, truth: Truth, times_s: list[float]) -> list[s
     """Ask for frames, all at once and then some singly, and say which are not those of the full decode."""
     frames = decoder.frames_at(times_s)
     wrong = [_fault(truth, t_s, frame) for t_s, frame in zip(times_s, frames, strict=True)]
-    for t_s in times_s[:8]:
-        wrong.append(_fault(truth, t_s, decoder.frames_at([t_s])[0]))
+    wrong += [_fault(truth, t_s, decoder.frames_at([t_s])[0]) for t_s in times_s[:8]]
     return [fault for fault in wrong if fault]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import av
 from av import error as av_error
@@ -16,17 +17,20 @@ from vidagent.video.clock import Clock
 from vidagent.video.source import DEMUXERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from av.container import InputContainer
     from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-__all__ = ["Medium", "end_pts", "open_medium", "video_packets"]
+_S = TypeVar("_S", bound="Stream")
 
+__all__ = ["Medium", "end_pts", "open_medium", "packets_of", "video_packets"]
+
+_MAX_THREADS = 4
 _READ_ERRORS = 16
-_STEPS_S = (0, 2, 8, 32, 128, 512, 2048)
+_STEPS_S = (2, 8, 32, 128, 512, 2048)
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class Medium:
     stream: VideoStream
     clock: Clock
     path: Path
+    max_pixels: int | None
 
     @property
     def is_mov(self) -> bool:
@@ -62,6 +67,11 @@ class Medium:
         end = (stream.start_time or 0) + stream.duration
         return (end - entries[count - 1].timestamp) * stream.time_base < 1
 
+    def rewind(self) -> None:
+        """Go back to the first byte, by opening the file anew: no seek leads there in every container."""
+        self.container.close()
+        self.container, self.stream = _open(self.path, self.max_pixels)
+
     def close(self) -> None:
         """Close the file."""
         self.container.close()
@@ -77,6 +87,11 @@ def open_medium(path: Path, *, max_pixels: int | None = None) -> Medium:
     Raises:
         VideoError: If the container is broken, holds no video, or its pictures are too large.
     """
+    container, stream = _open(path, max_pixels)
+    return Medium(container, stream, _clock(container, stream), path, max_pixels)
+
+
+def _open(path: Path, max_pixels: int | None) -> tuple[InputContainer, VideoStream]:
     try:
         container = av.open(
             str(path),
@@ -94,25 +109,34 @@ def open_medium(path: Path, *, max_pixels: int | None = None) -> Medium:
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
-    stream.codec_context.thread_type = "AUTO"
+    codec = stream.codec_context
+    codec.thread_type = "AUTO"
+    codec.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
     if max_pixels is not None:
-        stream.codec_context.options = {"max_pixels": str(max_pixels)}
-    return Medium(container, stream, _clock(container, stream), path)
+        codec.options = {"max_pixels": str(max_pixels)}
+    return container, stream
 
 
 def video_packets(medium: Medium, beat: Callable[[], None]) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets of the video stream from where the file stands to its end, over damaged places.
+    """Yield the packets of the video stream from where the file stands to its end."""
+    return packets_of(medium.container, [medium.stream], beat)
 
-    The empty packet that PyAV gives at the end is left out.
+
+def packets_of(
+    container: InputContainer, streams: Sequence[_S], beat: Callable[[], None]
+) -> Iterator[Packet[_S]]:
+    """Yield the packets of some streams from where the file stands to its end, over damaged places.
+
+    The empty packets that PyAV gives at the end are left out.
     """
     failures = 0
     while failures < _READ_ERRORS:
         try:
-            for count, packet in enumerate(medium.container.demux(medium.stream)):
+            for count, packet in enumerate(container.demux(*streams)):
                 if count % 500 == 0:
                     beat()
                 if packet.size or packet.dts is not None:
-                    yield packet
+                    yield cast("Packet[_S]", packet)
         except av_error.EOFError:
             return
         except av_error.FFmpegError:
@@ -146,15 +170,24 @@ def end_pts(medium: Medium, beat: Callable[[], None]) -> int | None:
 
 
 def _last_end(medium: Medium, beat: Callable[[], None]) -> int | None:
-    ends = []
-    usual = medium.stream.average_rate or medium.stream.guessed_rate
+    """Return where the last picture of the packets from here on ends, or None when there is none."""
+    stream = medium.stream
+    usual = stream.average_rate or stream.guessed_rate
     default = int(1 / usual / medium.clock.time_base) if usual else 0
+    last = end = longest = None
     for packet in video_packets(medium, beat):
         pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is not None and not packet.is_discard and not packet.is_corrupt:
-            ends.append(pts + (packet.duration or default))
-            ends = [max(ends)]
-    return ends[0] if ends else None
+        if pts is None or packet.is_discard or packet.is_corrupt:
+            continue
+        own_end = pts + (packet.duration or default)
+        longest = own_end if longest is None else max(longest, own_end)
+        if last is None or pts > last:
+            last, end = pts, own_end
+    if last is None or longest is None or stream.duration is None:
+        return end
+    # Packet durations are distances of decoding times: with B-frames at an uneven rate the header knows better.
+    announced = (stream.start_time or 0) + stream.duration
+    return announced if last < announced <= longest + 1 / medium.clock.time_base else end
 
 
 def _shown_stream(container: InputContainer) -> VideoStream:
@@ -172,7 +205,7 @@ def _shown_stream(container: InputContainer) -> VideoStream:
 def _check_size(stream: VideoStream, max_pixels: int | None) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width <= 0 or height <= 0:
-        raise VideoError("holds a video stream without a picture size: it is cut off or damaged")
+        raise VideoError("holds a video whose picture size is missing or larger than FFmpeg can hold")
     if max_pixels is not None and width * height > max_pixels:
         raise VideoError(
             f"its pictures are {width}x{height} ({width * height / 1e6:.0f} Mpx), over the limit of "
@@ -182,13 +215,13 @@ def _check_size(stream: VideoStream, max_pixels: int | None) -> None:
 
 def _clock(container: InputContainer, stream: VideoStream) -> Clock:
     unit = stream.time_base
-    assert unit is not None  # noqa: S101 - _shown_stream refuses such a stream
+    assert unit is not None  # noqa: S101 - _shown_stream refuses a stream without one
     return Clock(unit, _start(container, stream))
 
 
 def _start(container: InputContainer, stream: VideoStream) -> Fraction:
     """Return the container's start, exact: FFmpeg rounds it to microseconds, the stream it comes from does not."""
-    rounded = container.start_time
+    rounded = cast("int | None", container.start_time)
     if rounded is None:
         return (stream.start_time or 0) * (stream.time_base or Fraction(0))
     others: list[Stream] = [s for s in container.streams if s.index != stream.index]

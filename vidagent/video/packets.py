@@ -74,7 +74,8 @@ def frame_times(
         found = _pts_between(packets_from(medium, goal, beat), start, end, whole=False)
         if found is not None:
             return clock.seconds_of(found)
-    found = _pts_between(packets_from(medium, clock.ticks(0), beat), start, end, whole=True)
+    medium.rewind()
+    found = _pts_between(video_packets(medium, beat), start, end, whole=True)
     return clock.seconds_of(found if found is not None else np.empty(0, np.int64))
 
 
@@ -118,7 +119,8 @@ def _listed(medium: Medium, beat: Callable[[], None]) -> Iterator[tuple[int, int
 
 
 def _demuxed(medium: Medium, beat: Callable[[], None]) -> Iterator[tuple[int, int, bool]]:
-    for packet in packets_from(medium, medium.clock.ticks(0), beat):
+    medium.rewind()
+    for packet in video_packets(medium, beat):
         pts = packet.pts if packet.pts is not None else packet.dts
         if pts is not None and not packet.is_discard:
             yield pts, packet.size, packet.is_keyframe

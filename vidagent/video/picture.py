@@ -90,7 +90,7 @@ def to_grey(frame: VideoFrame, turn: Turn, size_wh: tuple[int, int]) -> NDArray[
     """
     if frame.format.name in _BYTE_LUMA:
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         luma = rows[: frame.height, : frame.width]
     else:
         luma = frame.reformat(format="gray8").to_ndarray().astype(np.uint8, copy=False)
@@ -123,7 +123,5 @@ def _scaled(frame: VideoFrame, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     width, height = size_wh
     same = (frame.width, frame.height) == size_wh
     ways = "BILINEAR" if same else "BICUBIC"
-    pixels: NDArray[np.uint8] = frame.reformat(
-        width=width, height=height, format="rgb24", interpolation=ways
-    ).to_ndarray()
-    return pixels
+    scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation=ways)
+    return scaled.to_ndarray().astype(np.uint8, copy=False)

@@ -34,7 +34,7 @@ def encode(header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> list[
     solid = [np.ascontiguousarray(array) for array in arrays]
     listed = [[array.dtype.str, list(array.shape)] for array in solid]
     text = json.dumps({**header, "arrays": listed}).encode("ascii")
-    bodies = [memoryview(array).cast("B") for array in solid if array.size]
+    bodies = [array.data.cast("B") for array in solid if array.size]
     return [_LENGTH.pack(len(text)) + text, *bodies]
 
 
@@ -61,7 +61,7 @@ def receive(
     arrays = [_empty(spec) for spec in _specs(header.pop("arrays", []), max_bytes)]
     for array in arrays:
         if array.size:
-            fill(memoryview(array).cast("B"))
+            fill(array.data.cast("B"))
     return header, arrays
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from av.stream import Discard
 from av.subtitles.subtitle import AssSubtitle
 
 from vidagent.errors import VideoError
-from vidagent.video.container import end_pts, open_medium
+from vidagent.video.container import end_pts, open_medium, packets_of
 from vidagent.video.decoders.cursor import Cursor
 from vidagent.video.picture import turn_of
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TEXT_CODECS", "probe", "subtitle_cues"]
 
-TEXT_CODECS = {"subrip", "ass", "ssa", "mov_text", "webvtt", "text"}
+TEXT_CODECS = {"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"}
+_ASS_TAG = re.compile(r"\{\\[^}]*\}")
 
 
 def probe(path: Path, max_pixels: int | None, beat: Callable[[], None]) -> dict[str, Any]:
@@ -55,14 +57,9 @@ def subtitle_cues(path: Path, beat: Callable[[], None]) -> list[tuple[float, flo
         tracks = _text_tracks(medium)
         for stream in medium.container.streams:
             stream.discard = Discard.default if stream in tracks else Discard.all
-        cues = []
-        for count, packet in enumerate(medium.container.demux(tracks) if tracks else ()):
-            if count % 100 == 0:
-                beat()
-            cue = _cue(packet, medium.clock.start)
-            if cue is not None:
-                cues.append(cue)
-        return sorted(cues)
+        packets = packets_of(medium.container, tracks, beat) if tracks else ()
+        found = (_cue(packet, medium.clock.start) for packet in packets)
+        return sorted(cue for cue in found if cue is not None)
     finally:
         medium.close()
 
@@ -73,7 +70,7 @@ def _facts(medium: Medium, beat: Callable[[], None]) -> dict[str, Any]:
     end = end_pts(medium, beat)
     if end is None:
         raise VideoError("holds no picture that can be read: it is cut off or damaged")
-    audio = [s for s in container.streams.audio]
+    audio = list(container.streams.audio)
     return {
         "duration_s": medium.clock.seconds(end),
         "fps": f"{rate.numerator}/{rate.denominator}",
@@ -102,6 +99,6 @@ def _cue(packet: Packet[SubtitleStream], start: Fraction) -> tuple[float, float,
     except av_error.FFmpegError:
         return None
     lines = [rect.dialogue.decode("utf-8", "replace") for rect in rects if isinstance(rect, AssSubtitle)]
-    text = "\n".join(lines).replace("\\N", "\n").strip()
+    text = _ASS_TAG.sub("", "\n".join(lines)).replace("\\N", "\n").replace("\\h", " ").strip()
     begin = packet.pts * packet.time_base - start
     return (float(begin), float(begin + packet.duration * packet.time_base), text) if text else None

@@ -26,6 +26,8 @@ from vidagent.video.pipe import ProtocolError, encode, receive
 __all__ = ["Limits", "Process"]
 
 _TAIL_BYTES = 4096
+_TABLE_BYTES = 256 << 20
+"""Tables of packets and times pass whatever the limit on pixels: this holds a hundred hours."""
 _MESSAGE_CHARS = 500
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -59,11 +61,11 @@ class Limits:
                 raise UsageError(f"limit {name} must be more than 0, got {value!r}")
 
 
-class _Gone(Exception):
+class _GoneError(Exception):
     """The process closed its end of the pipe."""
 
 
-class _Silent(Exception):
+class _SilentError(Exception):
     """The process showed no progress in the time it had."""
 
 
@@ -88,7 +90,7 @@ class Process:
             "max_pixels": limits.max_pixels,
             "memory_bytes": limits.memory_bytes,
         }
-        self._popen = subprocess.Popen(
+        self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
             [sys.executable, "-P", "-m", "vidagent.video.worker", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -118,7 +120,7 @@ class Process:
         try:
             for buffer in encode({"op": op, **arguments}):
                 self._push(memoryview(buffer), deadline)
-        except (_Gone, _Silent) as error:
+        except (_GoneError, _SilentError) as error:
             raise self._failure(error, self._limits.call_s) from None
 
     def wait(
@@ -142,7 +144,7 @@ class Process:
                     break
                 if on_progress is not None and isinstance(header["progress"], float):
                     on_progress(header["progress"])
-        except (_Gone, _Silent, ProtocolError) as error:
+        except (_GoneError, _SilentError, ProtocolError) as error:
             raise self._failure(error, limit_s) from None
         except BaseException:
             self.kill()
@@ -156,14 +158,15 @@ class Process:
 
     def _message(self, limit_s: float) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         deadline = time.monotonic() + limit_s
-        return receive(lambda buffer: self._pull(buffer, deadline), max_bytes=self._limits.call_bytes)
+        most = max(self._limits.call_bytes, _TABLE_BYTES)
+        return receive(lambda buffer: self._pull(buffer, deadline), max_bytes=most)
 
     def _pull(self, buffer: memoryview, deadline: float) -> None:
         while buffer:
             fd = self._ready(self._popen.stdout, select.POLLIN, deadline)
             count = os.readv(fd, [buffer])
             if count == 0:
-                raise _Gone
+                raise _GoneError
             buffer = buffer[count:]
 
     def _push(self, buffer: memoryview, deadline: float) -> None:
@@ -172,17 +175,17 @@ class Process:
             try:
                 buffer = buffer[os.write(fd, buffer) :]
             except BrokenPipeError:
-                raise _Gone from None
+                raise _GoneError from None
 
     def _ready(self, pipe: IO[bytes] | None, event: int, deadline: float) -> int:
         if pipe is None or pipe.closed:
-            raise _Gone
+            raise _GoneError
         poll = select.poll()
         poll.register(pipe.fileno(), event)
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise _Silent
+            raise _SilentError
         if pipe.closed:
-            raise _Gone
+            raise _GoneError
         return pipe.fileno()
 
     def _raise_error(self, header: dict[str, Any]) -> None:
@@ -199,7 +202,7 @@ class Process:
 
     def _failure(self, error: Exception, limit_s: float) -> VideoError:
         """End what is left of the process and say what happened to it."""
-        if isinstance(error, _Silent):
+        if isinstance(error, _SilentError):
             self.kill()
             return VideoError(f"{self._shown}: the decoder hung: no progress in {limit_s:g} s")
         if isinstance(error, ProtocolError):

@@ -16,6 +16,7 @@ DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,flv,ogg,mpeg,asf"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PROTOCOL = re.compile(r"(concat|concatf|subfile|data|file|pipe|fd|crypto|cache|async|ffconcat|hls):")
+_MAX_BOXES = 10_000
 _HEAD_BYTES = 64 * 1024
 _MOV_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"sidx"}
 _MAGIC = {
@@ -55,8 +56,11 @@ def check(path: str | os.PathLike[str]) -> Path:
         raise VideoError(f"{shown}: is empty (0 bytes)")
     absolute = Path(shown).absolute()
     head = _head(absolute, shown)
-    if container_of(head) is None:
+    container = container_of(head)
+    if container is None:
         raise VideoError(f"{shown}: is not a video file: {_looks_like(head)}")
+    if container == "mov" and not _has_index(absolute):
+        raise VideoError(f"{shown}: is cut off or unfinished: its index (moov box) is missing")
     return absolute
 
 
@@ -113,6 +117,22 @@ def _head(path: Path, shown: str) -> bytes:
         raise VideoError(f"{shown}: permission denied") from None
     except OSError as error:
         raise VideoError(f"{shown}: cannot be read ({error.strerror})") from None
+
+
+def _has_index(path: Path) -> bool:
+    """Tell whether an MP4 or QuickTime file has a `moov` or `moof` box on its top level."""
+    with path.open("rb") as file:
+        for _ in range(_MAX_BOXES):
+            head = file.read(16)
+            size = int.from_bytes(head[:4], "big")
+            if head[4:8] in {b"moov", b"moof"}:
+                return True
+            if size == 1 and len(head) == 16:
+                size = int.from_bytes(head[8:16], "big")
+            if size < 8 or len(head) < 8:
+                return False
+            file.seek(size - len(head), os.SEEK_CUR)
+    return True
 
 
 def _is_transport_stream(head: bytes) -> bool:

@@ -118,8 +118,13 @@ class Video:
         found: dict[int, Frame] = {}
         for first in range(0, len(order), step):
             part = order[first : first + step]
-            options = {"snap": snap, "max_side_px": max_side_px, "box_px": box_px}
-            header, pictures = self._call("frames_at", times_s=[times[place] for place in part], **options)
+            header, pictures = self._call(
+                "frames_at",
+                times_s=[times[place] for place in part],
+                snap=snap,
+                max_side_px=max_side_px,
+                box_px=box_px,
+            )
             frames = [Frame(t_s, rgb) for t_s, rgb in zip(header["times_s"], pictures, strict=True)]
             found |= {place: frames[index] for place, index in zip(part, header["order"], strict=True)}
         return [found[place] for place in range(len(times))]
@@ -158,7 +163,7 @@ class Video:
                 end_s=end_s,
                 max_side_px=max_side_px,
                 stride=stride,
-                max_bytes=self._limits.reply_bytes,
+                max_bytes=min(self._limits.reply_bytes, self._limits.call_bytes),
             )
             yield from map(Frame, header["times_s"], pictures)
             next_s = header["next_s"]

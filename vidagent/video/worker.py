@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import resource
 import select
 import signal
@@ -32,6 +33,7 @@ __all__ = ["main"]
 _LOG_BYTES = 4 * 1024 * 1024
 _BEAT_S = 1.0
 _WATCH_S = 1.0
+_STDERR = 2
 _EXTRA_BYTES = {"torchcodec": 24 << 30}
 """Address space beside the limit: torch maps its libraries and reserves ranges it does not use."""
 
@@ -81,11 +83,19 @@ class _Worker:
         self._write(header, arrays)
 
     def _do_open(self) -> Reply:
+        from av import logging
+
         from vidagent.video.decoders import open_decoder
         from vidagent.video.probe import probe
 
-        facts = probe(self._path, self._max_pixels, self._beat)
-        self._decoder = open_decoder(self._name, self._path, max_pixels=self._max_pixels, beat=self._beat)
+        logging.restore_default_callback()
+        logging.set_libav_level(logging.ERROR)
+        start = os.fstat(_STDERR).st_size
+        try:
+            facts = probe(self._path, self._max_pixels, self._beat)
+            self._decoder = open_decoder(self._name, self._path, max_pixels=self._max_pixels, beat=self._beat)
+        except VideoError as error:
+            raise VideoError(f"{error}{_complaint(start)}") from None
         return {"info": facts}, []
 
     def _do_frames_at(self, times_s: list[float], snap: Any, max_side_px: Any, box_px: Any) -> Reply:  # noqa: ANN401
@@ -131,7 +141,7 @@ class _Worker:
 
         return {"cues": subtitle_cues(self._path, self._beat)}, []
 
-    def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:  # noqa: FBT001
+    def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:
         from vidagent.video.decoders.pyav import PyavDecoder
         from vidagent.video.scan import SCAN_WH, Scanner
 
@@ -172,6 +182,14 @@ class _Worker:
             rest = memoryview(buffer)
             while rest:
                 rest = rest[os.write(self._out, rest) :]
+
+
+def _complaint(start: int) -> str:
+    """Return what FFmpeg said last since its log had a size, in parentheses, or nothing."""
+    size = os.fstat(_STDERR).st_size
+    lines = os.pread(_STDERR, min(size - start, 4096), max(start, size - 4096)).decode("utf-8", "replace")
+    said = [re.sub(r"^(\[[^\]]*\] )+", "", line).strip() for line in lines.splitlines() if line.strip()]
+    return f" (FFmpeg: {said[-1][:160]})" if said else ""
 
 
 def _limit(memory_bytes: int) -> None:

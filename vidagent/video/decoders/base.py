@@ -27,8 +27,10 @@ class Decoder(Protocol):
     before the picture is scaled. `max_side_px` bounds the longer side and never enlarges.
     """
 
-    frames_decoded: int
-    """Pictures decoded since opening, those on the way included."""
+    @property
+    def frames_decoded(self) -> int:
+        """Pictures decoded since opening, those on the way included."""
+        ...
 
     def frames_at(
         self,

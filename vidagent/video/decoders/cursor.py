@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from av import error as av_error
 from av.video.frame import PictureType
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Cursor", "pts_of"]
 
-_MAX_THREADS = 4
 _SKIPPABLE = {"h264", "hevc"}
 """Codecs where leaving out non-reference pictures was shown to leave the others right; on AV1 it is wrong."""
 _LEANING = {PictureType.P, PictureType.B}
@@ -51,12 +50,12 @@ class Cursor:
         self.from_start = False
         self.skipped = False
         self.skip_before: int | None = None
-        self._path = path
-        self._max_pixels = max_pixels
         self._beat = beat
         self._fresh = True
         self._frames: Iterator[VideoFrame] = iter(())
-        self._open()
+        self.medium = open_medium(path, max_pixels=max_pixels)
+        self._broken = False
+        self._log_start = _log_size()
 
     @property
     def complaints(self) -> bool:
@@ -135,16 +134,9 @@ class Cursor:
         self.current = self.pending = None
         self.medium.close()
 
-    def _open(self) -> None:
-        self.medium = open_medium(self._path, max_pixels=self._max_pixels)
-        self.medium.stream.codec_context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
-        self._broken = False
-        self._log_start = _log_size()
-
     def _rewind(self) -> None:
         if not self._fresh:
-            self.medium.close()
-            self._open()
+            self.medium.rewind()
 
     def _seek(self, pts: int) -> bool:
         try:
@@ -197,7 +189,7 @@ class Cursor:
     def _set_skipping(self, packet: Packet[VideoStream]) -> None:
         skip = self.skip_before is not None and packet.pts is not None and packet.pts < self.skip_before
         self.skipped |= skip
-        wanted = "NONREF" if skip else "DEFAULT"
+        wanted: Literal["NONREF", "DEFAULT"] = "NONREF" if skip else "DEFAULT"
         codec = self.medium.stream.codec_context
         if codec.skip_frame != wanted:
             codec.skip_frame = wanted

@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import av
+import numpy as np
+import psutil
+import pytest
+
+from tests.media.code import read_code
+from tests.media.make import FRAME, encode
+from vidagent.errors import UsageError, VideoError
+from vidagent.video.pipe import ProtocolError, receive
+from vidagent.video.pipe import encode as message
+from vidagent.video.process import Limits
+from vidagent.video.video import Video
+
+
+def child_of(video: Video) -> int:
+    return video._process.pid
+
+
+def gone(pid: int, within_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_killed_child_is_an_error_and_the_next_call_works(clip_path):
+    with Video.open(clip_path("h264")) as video:
+        first = child_of(video)
+        os.kill(first, signal.SIGSTOP)
+        threading.Timer(0.3, os.kill, [first, signal.SIGKILL]).start()
+        with pytest.raises(VideoError, match=r"h264\.mp4: the decoder was ended by SIGKILL"):
+            video.frames_at([1.0])
+        assert read_code(video.frames_at([1.0])[0].rgb).number == 25
+        assert child_of(video) != first
+
+
+def test_a_child_that_died_between_calls_is_replaced(clip_path):
+    with Video.open(clip_path("h264")) as video:
+        os.kill(child_of(video), signal.SIGSEGV)
+        assert gone(child_of(video))
+        assert read_code(video.frames_at([2.0])[0].rgb).number == 50
+
+
+def test_a_crash_names_the_signal(clip_path):
+    with Video.open(clip_path("h264")) as video:
+        os.kill(child_of(video), signal.SIGSTOP)
+        threading.Timer(0.3, os.kill, [child_of(video), signal.SIGSEGV]).start()
+        threading.Timer(0.4, os.kill, [child_of(video), signal.SIGCONT]).start()
+        with pytest.raises(VideoError, match="the decoder crashed: SIGSEGV"):
+            video.frames_at([1.0])
+
+
+def test_a_hang_past_the_limit_is_an_error_and_the_child_is_killed(clip_path):
+    with Video.open(clip_path("h264"), limits=Limits(call_s=0.6)) as video:
+        hung = child_of(video)
+        os.kill(hung, signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises(VideoError, match=r"the decoder hung: no progress in 0\.6 s"):
+            video.frames_at([1.0])
+        assert 0.5 < time.monotonic() - start < 3
+        assert gone(hung)
+        assert read_code(video.frames_at([1.0])[0].rgb).number == 25
+
+
+def test_more_memory_than_the_limit_is_an_error(tmp_path):
+    path = tmp_path / "large.mov"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 3000, 3000, "gray"
+        for number in range(16):
+            frame = av.VideoFrame.from_ndarray(np.zeros((3000, 3000), np.uint8), format="gray")
+            frame.pts, frame.time_base = number, FRAME
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    tight = Limits(memory_bytes=800 << 20, reply_bytes=1 << 30)
+    with Video.open(path, limits=tight) as video:
+        with pytest.raises(VideoError, match=r"large\.mov: decoding it needs more than 0\.781 GiB of memory"):
+            video.frames_between(0, 1)
+        assert len(video.frames_between(0, 1, max_side_px=300)) == 16
+
+
+def test_the_end_of_the_parent_leaves_no_child(clip_path):
+    script = """
+        import sys, time
+        from vidagent.video.video import Video
+        video = Video.open(sys.argv[1])
+        print(video._process.pid, flush=True)
+        while True:
+            video.frames_at([7.0, 1.0])
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(clip_path("h264"))], stdout=subprocess.PIPE
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        time.sleep(0.2)
+        parent.kill()
+    assert gone(child)
+
+
+def test_an_interrupt_reaches_the_parent_and_ends_the_child(clip_path):
+    script = """
+        import sys
+        from vidagent.video.video import Video
+        video = Video.open(sys.argv[1])
+        print(video._process.pid, flush=True)
+        try:
+            while True:
+                video.frames_at([7.0, 1.0])
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(clip_path("h264"))],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        time.sleep(0.3)
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.wait(10) == 130
+    assert gone(child)
+
+
+def test_closing_from_another_thread_ends_a_running_call(clip_path):
+    video = Video.open(clip_path("h264"))
+    os.kill(child_of(video), signal.SIGSTOP)
+    threading.Timer(0.3, video.close).start()
+    with pytest.raises(VideoError, match=r"closed|ended by SIGKILL"):
+        video.frames_at([1.0])
+    with pytest.raises(VideoError, match="the video was closed"):
+        video.frames_at([1.0])
+
+
+def test_a_forgotten_video_ends_its_child(clip_path):
+    video = Video.open(clip_path("h264"))
+    pid = child_of(video)
+    del video
+    assert gone(pid)
+
+
+def test_opening_is_quick_and_the_child_loads_only_what_it_needs(clip_path):
+    path = clip_path("h264")
+    taken = []
+    for _ in range(3):
+        start = time.monotonic()
+        Video.open(path).close()
+        taken.append(time.monotonic() - start)
+    assert min(taken) < 0.5
+    code = (
+        "import sys, vidagent.video.worker, vidagent.video.probe, vidagent.video.decoders.pyav;"
+        "print([m for m in ('langchain_core', 'langgraph', 'pydantic', 'rapidocr', 'onnxruntime') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", ["memory_bytes", "open_s", "call_s", "max_pixels", "reply_bytes", "call_bytes"]
+)
+def test_limits_must_be_positive(name):
+    with pytest.raises(UsageError, match=f"limit {name} must be more than 0, got 0"):
+        Limits(**{name: 0})
+
+
+def feed(data: bytes):
+    rest = memoryview(data)
+
+    def fill(buffer: memoryview) -> None:
+        nonlocal rest
+        buffer[:] = rest[: len(buffer)]
+        rest = rest[len(buffer) :]
+
+    return fill
+
+
+def test_messages_come_back_as_they_were_sent():
+    arrays = [np.arange(12, dtype=np.uint8).reshape(2, 2, 3), np.array([0.1, 2.5]), np.empty(0, np.int32)]
+    data = b"".join(bytes(part) for part in message({"a": 1, "name": "\udcff ü"}, arrays))
+    header, got = receive(feed(data), max_bytes=1000)
+    assert header == {"a": 1, "name": "\udcff ü"}
+    for one, other in zip(arrays, got, strict=True):
+        assert one.dtype == other.dtype
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[1]",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        json.dumps({"arrays": [["|O8", [1]]]}).encode(),
+        json.dumps({"arrays": [["|u1", [-1]]]}).encode(),
+        json.dumps({"arrays": [["|u1", [10**12, 10**12]]]}).encode(),
+        json.dumps({"arrays": [["|u1", [True]]]}).encode(),
+        json.dumps({"arrays": [["|u1", [10**6]]]}).encode(),
+        json.dumps({"arrays": "x"}).encode(),
+        json.dumps({"arrays": [["|u1", [1, 1, 1, 1, 1]]]}).encode(),
+    ],
+)
+def test_a_hostile_message_is_refused(header):
+    with pytest.raises(ProtocolError):
+        receive(feed(struct.pack(">I", len(header)) + header), max_bytes=1000)
+
+
+def test_a_header_without_end_is_refused():
+    with pytest.raises(ProtocolError, match="4294967295"):
+        receive(feed(b"\xff\xff\xff\xff"), max_bytes=1000)
+
+
+def test_many_threads_take_turns(clip_path):
+    wrong = []
+    with Video.open(clip_path("h264")) as video:
+
+        def ask(number: int) -> None:
+            frame = video.frames_at([number * 0.04])[0]
+            if read_code(frame.rgb).number != number:
+                wrong.append(number)
+
+        threads = [threading.Thread(target=ask, args=(n * 12,)) for n in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def test_a_file_taken_away_while_open_is_still_read(tmp_path):
+    path = tmp_path / "taken.mp4"
+    encode(path, times_ms=tuple(range(0, 2000, 40)))
+    with Video.open(path) as video:
+        path.unlink()
+        assert read_code(video.frames_at([1.0])[0].rgb).number == 25
+        os.kill(child_of(video), signal.SIGKILL)
+        assert gone(child_of(video))
+        with pytest.raises(VideoError, match=r"taken\.mp4: cannot be read as a video: no such file"):
+            video.frames_at([1.0])
