@@ -1,0 +1,67 @@
+"""How much like a cut the step from each picture to the next one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CUT", "cut_scores"]
+
+CUT: Final = 0.4
+"""From this score on a step counts as a cut.
+
+In 11,327 neighbouring frames at 15 fps of the long sample video, the 56 cuts score 0.46 or more and everything
+else 0.32 or less: a fast fall with motion blur, whip pans, a page scrolled quickly. Without the neighbours'
+share it would be 0.46 against 0.57.
+"""
+
+_SIDE: Final = 128
+_GRID: Final = 4
+_BINS: Final = [8, 8, 8]
+_RANGES: Final = [0, 256, 48, 208, 48, 208]
+
+
+def cut_scores(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
+    """Score each step between neighbouring pictures.
+
+    The distance is half the L1 distance of smoothed YCrCb histograms (PySceneDetect's HistogramDetector compares
+    luma histograms), averaged over a 4x4 grid so that two shots in the same colours differ by where these are.
+    As in PySceneDetect's AdaptiveDetector it is held against the steps before and after: in fast movement every
+    step is large, at a cut one is. So pictures should be neighbours in time; among pictures seconds apart no step
+    stands out.
+
+    Args:
+        frames: Pictures in order of time, `(H, W, 3)` each.
+
+    Returns:
+        One score from 0 to 1 for each pair of neighbours: one fewer than there are pictures.
+    """
+    histograms = [_histograms(rgb) for rgb in frames]
+    pairs = zip(histograms, histograms[1:], strict=False)
+    steps = [0.5 * float(np.abs(after - before).sum()) / _GRID**2 for before, after in pairs]
+    return [max(0.0, step - _usual(steps, index)) for index, step in enumerate(steps)]
+
+
+def _usual(steps: Sequence[float], index: int) -> float:
+    around = [*steps[max(0, index - 1) : index], *steps[index + 1 : index + 2]]
+    return sum(around) / len(around) if around else 0.0
+
+
+def _histograms(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    scale = _SIDE / max(rgb.shape[:2])
+    size_wh = (max(_GRID, round(rgb.shape[1] * scale)), max(_GRID, round(rgb.shape[0] * scale)))
+    picture = cv2.cvtColor(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2YCrCb)
+    rows = np.array_split(picture, _GRID, axis=0)
+    return np.array([_histogram(cell) for row in rows for cell in np.array_split(row, _GRID, axis=1)])
+
+
+def _histogram(cell: NDArray[np.uint8]) -> NDArray[np.float64]:
+    cell = np.ascontiguousarray(cell)
+    counts = np.asarray(cv2.calcHist([cell], [0, 1, 2], None, _BINS, _RANGES), dtype=np.float64)
+    for axis in range(counts.ndim):
+        counts = (np.roll(counts, 1, axis) + 2 * counts + np.roll(counts, -1, axis)) / 4
+    return counts / max(1.0, counts.sum())
