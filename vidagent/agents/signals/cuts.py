@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -41,8 +42,7 @@ def cut_scores(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
         One score from 0 to 1 for each pair of neighbours: one fewer than there are pictures.
     """
     histograms = [_histograms(rgb) for rgb in frames]
-    pairs = zip(histograms, histograms[1:], strict=False)
-    steps = [0.5 * float(np.abs(after - before).sum()) / _GRID**2 for before, after in pairs]
+    steps = [0.5 * float(np.abs(after - before).sum()) / _GRID**2 for before, after in pairwise(histograms)]
     return [max(0.0, step - _usual(steps, index)) for index, step in enumerate(steps)]
 
 
@@ -55,13 +55,14 @@ def _histograms(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     scale = _SIDE / max(rgb.shape[:2])
     size_wh = (max(_GRID, round(rgb.shape[1] * scale)), max(_GRID, round(rgb.shape[0] * scale)))
     picture = cv2.cvtColor(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2YCrCb)
-    rows = np.array_split(picture, _GRID, axis=0)
+    rows = np.array_split(picture.astype(np.uint8), _GRID, axis=0)
     return np.array([_histogram(cell) for row in rows for cell in np.array_split(row, _GRID, axis=1)])
 
 
 def _histogram(cell: NDArray[np.uint8]) -> NDArray[np.float64]:
-    cell = np.ascontiguousarray(cell)
-    counts = np.asarray(cv2.calcHist([cell], [0, 1, 2], None, _BINS, _RANGES), dtype=np.float64)
+    counts: NDArray[np.float64] = cv2.calcHist(
+        [np.ascontiguousarray(cell)], [0, 1, 2], None, _BINS, _RANGES
+    ).astype(np.float64)
     for axis in range(counts.ndim):
         counts = (np.roll(counts, 1, axis) + 2 * counts + np.roll(counts, -1, axis)) / 4
-    return counts / max(1.0, counts.sum())
+    return counts / max(1.0, float(counts.sum()))
