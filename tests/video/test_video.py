@@ -75,6 +75,14 @@ def test_embedded_subtitles_are_read(clip, clip_path):
     ]
 
 
+def test_subtitle_files_beside_the_video_are_named(tmp_path):
+    encode(tmp_path / "talk.mp4", times_ms=STEADY[:10])
+    (tmp_path / "talk.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    with Video.open(tmp_path / "talk.mp4") as video:
+        assert video.info.subtitles == ("talk.srt",)
+        assert video.subtitles() == []
+
+
 def test_dense_reading_comes_in_parts_and_is_complete(clip_path, shelf):
     truth = shelf.truth("vfr_mp4")
     with Video.open(clip_path("vfr_mp4"), limits=Limits(reply_bytes=600_000)) as video:

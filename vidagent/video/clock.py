@@ -72,7 +72,9 @@ class Clock:
     def seconds_of(self, pts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the times of many PTS: the same numbers as `seconds` gives one by one."""
         gain, offset, unit = self._ratio()
-        return (pts * gain - offset) / unit
+        scaled = pts * gain
+        scaled -= offset
+        return scaled / unit
 
     def ticks(self, t_s: float) -> int:
         """Return the last PTS that lies at or before a time.

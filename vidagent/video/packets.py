@@ -25,7 +25,7 @@ __all__ = ["STEPS_BACK_S", "Packets", "frame_times", "packets_from", "read_packe
 STEPS_BACK_S = (0, 1, 4, 16, 64, 256)
 """How far before a target to seek, in turn, until the keyframe reached lies at or before it."""
 
-_ROW = np.dtype([("pts", np.int64), ("size", np.int32), ("key", np.bool_)])
+_ROW = np.dtype([("pts", np.int64), ("size", np.int32), ("key", np.bool_), ("hidden", np.bool_)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,18 +49,18 @@ class Packets:
 def read_packets(medium: Medium, beat: Callable[[], None]) -> Packets:
     """List all packets: from the sample table where the container has one, else by reading the file through."""
     exact = not medium.has_sample_table
-    rows = _rows(_demuxed(medium, beat) if exact else _listed(medium, beat))
-    if not exact and len(rows):
+    rows = _demuxed(medium, beat) if exact else _listed(medium, beat)
+    if rows["hidden"].any():
+        rows = rows[~rows["hidden"]]
+    pts, sizes, keyframes = (np.ascontiguousarray(rows[name]) for name in ("pts", "size", "key"))
+    del rows
+    if not exact and len(pts):
         # Decoding times start before presentation times by the reordering delay.
-        start = medium.stream.start_time
-        rows["pts"] += (start if start is not None else 0) - rows["pts"].min()
-    rows.sort(order="pts", kind="stable")
-    return Packets(
-        times_s=medium.clock.seconds_of(rows["pts"]),
-        sizes=np.ascontiguousarray(rows["size"]),
-        keyframes=np.ascontiguousarray(rows["key"]),
-        exact_times=exact,
-    )
+        pts += (medium.stream.start_time or 0) - pts.min()
+    if np.any(pts[1:] < pts[:-1]):
+        order = np.argsort(pts, kind="stable")
+        pts, sizes, keyframes = pts[order], sizes[order], keyframes[order]
+    return Packets(medium.clock.seconds_of(pts), sizes, keyframes, exact)
 
 
 def frame_times(
@@ -106,21 +106,25 @@ def _pts_between(
     return np.unique(np.array(found, np.int64)) if safe else None
 
 
-def _rows(items: Iterator[tuple[int, int, bool]]) -> NDArray[np.void]:
-    return np.fromiter(items, dtype=_ROW)
+def _listed(medium: Medium, beat: Callable[[], None]) -> NDArray[np.void]:
+    entries = medium.stream.index_entries
+
+    def rows() -> Iterator[tuple[int, int, bool, bool]]:
+        for number, entry in enumerate(entries):
+            if number % 10_000 == 0:
+                beat()
+            yield entry.timestamp, entry.size, entry.is_keyframe, entry.is_discard
+
+    return np.fromiter(rows(), _ROW, count=len(entries))
 
 
-def _listed(medium: Medium, beat: Callable[[], None]) -> Iterator[tuple[int, int, bool]]:
-    for count, entry in enumerate(medium.stream.index_entries):
-        if count % 10_000 == 0:
-            beat()
-        if not entry.is_discard:
-            yield entry.timestamp, entry.size, entry.is_keyframe
-
-
-def _demuxed(medium: Medium, beat: Callable[[], None]) -> Iterator[tuple[int, int, bool]]:
+def _demuxed(medium: Medium, beat: Callable[[], None]) -> NDArray[np.void]:
     medium.rewind()
-    for packet in video_packets(medium, beat):
-        pts = packet.pts if packet.pts is not None else packet.dts
-        if pts is not None and not packet.is_discard:
-            yield pts, packet.size, packet.is_keyframe
+
+    def rows() -> Iterator[tuple[int, int, bool, bool]]:
+        for packet in video_packets(medium, beat):
+            pts = packet.pts if packet.pts is not None else packet.dts
+            if pts is not None:
+                yield pts, packet.size, packet.is_keyframe, packet.is_discard
+
+    return np.fromiter(rows(), _ROW)

@@ -12,8 +12,6 @@ from av.subtitles.subtitle import AssSubtitle
 
 from vidagent.errors import VideoError
 from vidagent.video.container import end_pts, open_medium, packets_of
-from vidagent.video.decoders.cursor import Cursor
-from vidagent.video.picture import turn_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from av.subtitles.stream import SubtitleStream
 
     from vidagent.video.container import Medium
+    from vidagent.video.picture import Turn
 
 __all__ = ["TEXT_CODECS", "probe", "subtitle_cues"]
 
@@ -30,24 +29,31 @@ TEXT_CODECS = {"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"}
 _ASS_TAG = re.compile(r"\{\\[^}]*\}")
 
 
-def probe(path: Path, max_pixels: int | None, beat: Callable[[], None]) -> dict[str, Any]:
-    """Read what `VideoInfo` holds, apart from `path` and `sha256`, by decoding one picture.
+def probe(medium: Medium, coded_wh: tuple[int, int], turn: Turn, beat: Callable[[], None]) -> dict[str, Any]:
+    """Tell what `VideoInfo` holds, apart from `path` and `sha256`, from an opened file and its first picture.
 
     Raises:
-        VideoError: If the file is no video, too large, or not one picture of it can be decoded.
+        VideoError: If no packet of the video can be read.
     """
-    cursor = Cursor(path, max_pixels, beat)
-    try:
-        cursor.jump(None)
-        first = cursor.current
-        if first is None:
-            raise VideoError("holds no picture that can be decoded: it is cut off or damaged")
-        turn = turn_of(first)
-        width, height = turn.size_wh((first.width, first.height))
-        cursor.park()
-        return {**_facts(cursor.medium, beat), "width": width, "height": height, "rotation_deg": turn.degrees}
-    finally:
-        cursor.close()
+    container, stream = medium.container, medium.stream
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
+    end = end_pts(medium, beat)
+    if end is None:
+        raise VideoError("holds no picture that can be read: it is cut off or damaged")
+    width, height = turn.size_wh(coded_wh)
+    audio = list(container.streams.audio)
+    return {
+        "duration_s": medium.clock.seconds(end),
+        "fps": f"{rate.numerator}/{rate.denominator}",
+        "width": width,
+        "height": height,
+        "codec": stream.codec_context.name,
+        "container": container.format.name,
+        "rotation_deg": turn.degrees,
+        "audio": (audio[0].codec_context.name if audio[0].codec_context else "unknown") if audio else None,
+        "subtitles": [_name(track) for track in _text_tracks(medium)],
+        "frame_count": stream.frames or None,
+    }
 
 
 def subtitle_cues(path: Path, beat: Callable[[], None]) -> list[tuple[float, float, str]]:
@@ -62,24 +68,6 @@ def subtitle_cues(path: Path, beat: Callable[[], None]) -> list[tuple[float, flo
         return sorted(cue for cue in found if cue is not None)
     finally:
         medium.close()
-
-
-def _facts(medium: Medium, beat: Callable[[], None]) -> dict[str, Any]:
-    container, stream = medium.container, medium.stream
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(25)
-    end = end_pts(medium, beat)
-    if end is None:
-        raise VideoError("holds no picture that can be read: it is cut off or damaged")
-    audio = list(container.streams.audio)
-    return {
-        "duration_s": medium.clock.seconds(end),
-        "fps": f"{rate.numerator}/{rate.denominator}",
-        "codec": stream.codec_context.name,
-        "container": container.format.name,
-        "audio": (audio[0].codec_context.name if audio[0].codec_context else "unknown") if audio else None,
-        "subtitles": [_name(track) for track in _text_tracks(medium)],
-        "frame_count": stream.frames or None,
-    }
 
 
 def _text_tracks(medium: Medium) -> list[SubtitleStream]:

@@ -22,6 +22,7 @@ from vidagent.video.packets import Packets
 from vidagent.video.process import Limits, Process
 from vidagent.video.scan import Moment, Scan
 from vidagent.video.source import check
+from vidagent.video.subtitles import sidecars
 
 __all__ = ["Video"]
 
@@ -59,10 +60,12 @@ class Video:
         try:
             self._process.send("open")
             digest = _sha256(path, shown)
-            self.info = _info(self._receive(limits.open_s)[0]["info"], shown, digest)
+            facts = self._receive(limits.open_s)[0]["info"]
         except BaseException:
             self._process.kill()
             raise
+        self._has_text_tracks = bool(facts["subtitles"])
+        self.info = _info(facts, path, shown, digest)
 
     @classmethod
     def open(
@@ -181,7 +184,7 @@ class Video:
 
     def subtitles(self) -> list[tuple[float, float, str]]:
         """Return the lines of the embedded text tracks, `(start_s, end_s, text)` in order of start."""
-        cues = self._call("subtitles")[0]["cues"]
+        cues = self._call("subtitles")[0]["cues"] if self._has_text_tracks else []
         return [(float(start_s), float(end_s), str(text)) for start_s, end_s, text in cues]
 
     def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
@@ -279,6 +282,7 @@ def _sha256(path: Path, shown: str) -> str:
         raise VideoError(f"{shown}: cannot be read ({error.strerror})") from None
 
 
-def _info(facts: dict[str, Any], shown: str, digest: str) -> VideoInfo:
-    rest = {**facts, "fps": Fraction(facts["fps"]), "subtitles": tuple(facts["subtitles"])}
+def _info(facts: dict[str, Any], path: Path, shown: str, digest: str) -> VideoInfo:
+    subtitles = (*facts["subtitles"], *(sidecar.name for sidecar in sidecars(path)))
+    rest = {**facts, "fps": Fraction(facts["fps"]), "subtitles": subtitles}
     return VideoInfo(path=shown, sha256=digest, **rest)

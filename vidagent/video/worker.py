@@ -6,6 +6,7 @@ say goes to standard error, which the parent keeps in a file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vidagent.video.decoders import Decoder
+    from vidagent.video.decoders.pyav import PyavDecoder
 
 __all__ = ["main"]
 
@@ -86,14 +88,21 @@ class _Worker:
         from av import logging
 
         from vidagent.video.decoders import open_decoder
-        from vidagent.video.probe import probe
+        from vidagent.video.decoders.pyav import PyavDecoder
 
         logging.restore_default_callback()
         logging.set_libav_level(logging.ERROR)
         start = os.fstat(_STDERR).st_size
         try:
-            facts = probe(self._path, self._max_pixels, self._beat)
-            self._decoder = open_decoder(self._name, self._path, max_pixels=self._max_pixels, beat=self._beat)
+            decoder = PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat)
+            facts = decoder.facts()
+            if self._name == "pyav":
+                self._decoder = decoder
+            else:
+                decoder.close()
+                self._decoder = open_decoder(
+                    self._name, self._path, max_pixels=self._max_pixels, beat=self._beat
+                )
         except VideoError as error:
             raise VideoError(f"{error}{_complaint(start)}") from None
         return {"info": facts}, []
@@ -126,14 +135,8 @@ class _Worker:
         return {}, [self._opened.frame_times(start_s, end_s)]
 
     def _do_packets(self) -> Reply:
-        from vidagent.video.container import open_medium
-        from vidagent.video.packets import read_packets
-
-        medium = open_medium(self._path, max_pixels=self._max_pixels)
-        try:
-            packets = read_packets(medium, self._beat)
-        finally:
-            medium.close()
+        with self._pyav() as decoder:
+            packets = decoder.packets()
         return {"exact_times": packets.exact_times}, [packets.times_s, packets.sizes, packets.keyframes]
 
     def _do_subtitles(self) -> Reply:
@@ -142,27 +145,32 @@ class _Worker:
         return {"cues": subtitle_cues(self._path, self._beat)}, []
 
     def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:
-        from vidagent.video.decoders.pyav import PyavDecoder
         from vidagent.video.scan import SCAN_WH, Scanner
 
-        decoder = PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat)
-        try:
+        with self._pyav() as decoder:
             all_frames |= not decoder.can_skip
             scanner = Scanner(exact=all_frames)
             for time_s, grey in decoder.greys(SCAN_WH, all_frames=all_frames):
                 self._done = min(1.0, time_s / duration_s) if duration_s > 0 else None
                 scanner.add(time_s, grey)
-            self._counted -= decoder.frames_decoded
-        finally:
-            decoder.close()
         scan = scanner.finish()
         moments = [[m.score, m.time_s, list(m.box)] for m in scan.moments]
-        return {
-            "moments": moments,
-            "cuts_s": scan.cuts_s,
-            "motion": scan.motion,
-            "exact": scan.exact,
-        }, []
+        return {"moments": moments, "cuts_s": scan.cuts_s, "motion": scan.motion, "exact": scan.exact}, []
+
+    @contextlib.contextmanager
+    def _pyav(self) -> Iterator[PyavDecoder]:
+        """Give the decoder that is open, or for the while one of PyAV's when it is of another library."""
+        from vidagent.video.decoders.pyav import PyavDecoder
+
+        if isinstance(self._decoder, PyavDecoder):
+            yield self._decoder
+            return
+        decoder = PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat)
+        try:
+            yield decoder
+        finally:
+            self._counted -= decoder.frames_decoded
+            decoder.close()
 
     @property
     def _opened(self) -> Decoder:

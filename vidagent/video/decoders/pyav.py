@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidagent.errors import VideoError
 from vidagent.video.decoders.cursor import Cursor, pts_of
 from vidagent.video.frame import Frame
-from vidagent.video.packets import STEPS_BACK_S, frame_times, packets_from
+from vidagent.video.packets import STEPS_BACK_S, frame_times, packets_from, read_packets
 from vidagent.video.picture import to_grey, to_rgb, turn_of
+from vidagent.video.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vidagent.types import Box
     from vidagent.video.clock import Clock
     from vidagent.video.decoders.base import Snap
+    from vidagent.video.packets import Packets
 
 __all__ = ["PyavDecoder"]
 
@@ -66,6 +68,7 @@ class PyavDecoder:
             raise VideoError("holds no picture that can be decoded: it is cut off or damaged")
         self._first_pts = pts_of(first)
         self._turn = turn_of(first)
+        self._coded_wh = (first.width, first.height)
         self._table = self._cursor.medium.has_sample_table
         rate = self._cursor.medium.stream.average_rate
         self._pixels_per_s = first.width * first.height * float(rate or 30)
@@ -134,6 +137,16 @@ class PyavDecoder:
     def can_skip(self) -> bool:
         """Whether `greys` can leave pictures out."""
         return self._cursor.can_skip
+
+    def facts(self) -> dict[str, Any]:
+        """Tell what `VideoInfo` holds of the file."""
+        self._cursor.park()
+        return probe(self._cursor.medium, self._coded_wh, self._turn, self._beat)
+
+    def packets(self) -> Packets:
+        """List the coded pictures; nothing is decoded."""
+        self._cursor.park()
+        return read_packets(self._cursor.medium, self._beat)
 
     def frame_times(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """See `Decoder.frame_times`."""
