@@ -20,7 +20,7 @@ from vidagent.serve import printing, terminal
 from vidagent.serve.progress import Progress
 
 TEXT = "GATE 7 OPEN"
-QUESTION = f"When does the text '{TEXT}' appear?"
+QUESTION = f'When does the text "{TEXT}" appear?'
 FRAME_S = 1 / draw_demo.FPS
 ROUNDING_S = 1e-6  # the times in an answer have six decimals
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"\n$ {shlex.join(command)}", flush=True)
     with Progress(terminal.stderr()) as progress:
         answer = analyze_video(video, QUESTION, model="signals", save_frames=frames, on_event=progress)
-        progress.tell(f"cost         {printing.cost(answer)}\n")
+        progress.tell(f"cost      {printing.cost(answer)}\n")
     printing.show_answer(answer, terminal.stdout())
     return compare(answer, frames)
 

@@ -29,7 +29,7 @@ def test_answer_on_stdout_and_all_else_on_stderr(api, command):
     ]
     assert done.err.splitlines() == [
         "model     signals (embedded)",
-        "seen      clip 0:34.000 to 0:40.000, 24 frames at 4 fps; found: SALE at 37.480 s",
+        "looked    clip 0:34.000 to 0:40.000, 24 frames at 4 fps; found: SALE at 37.480 s",
         "verdict   supported: SALE is in the picture",
         "cost      2.0 s, 3 model calls, 24 frames sent, 0 decoded, 1,200 + 30 tokens",
     ]

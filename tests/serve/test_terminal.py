@@ -45,7 +45,7 @@ def test_a_terminal_gets_colour_and_a_status_line():
     assert COLOURS.search(said)
     assert "opening the video" in said
     plain = ESCAPES.sub("", said)
-    assert "seen      clip 0:34.000 to 0:40.000, 24 frames at 4 fps; found: SALE at 37.480 s" in plain
+    assert "looked    clip 0:34.000 to 0:40.000, 24 frames at 4 fps; found: SALE at 37.480 s" in plain
     assert "'SALE' is shown from 0:37.480 to 0:37.880." in plain
     assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1  # the cursor comes back
 

@@ -73,8 +73,8 @@ class Progress:
         if event.kind in _PASSING:
             self.doing(text)
         if event.kind not in _PASSING or self._verbose:
-            label = {"observation": "seen"}.get(event.kind, event.kind)
-            self.tell(f"{label:<8}  {text}", style=_STYLES.get(event.kind, ""))
+            label = {"observation": "looked"}.get(event.kind, event.kind)
+            self.tell(f"{label:<8}  {text.removeprefix(f'{label} ')}", style=_STYLES.get(event.kind, ""))
 
 
 def _look(data: dict[str, Any]) -> str:
