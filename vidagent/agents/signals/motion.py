@@ -19,8 +19,8 @@ _MOST_LEVELS: Final = 18.0
 _NOISE_FACTOR: Final = 6.0
 _LEAST_AREA: Final = 0.0003
 """With these, on frames as JPEG of quality 90, the empty road of the sample videos is still until the first car
-and between the cars (its cars come in at 6.53 and 9.67 s, by hand 6.50 and 9.63, looked at every 0.07 s), and 15 s
-of bottles that nobody touches show ten specks. A step costs 2 to 6 ms."""
+and between the cars, which come in at 6.53 and 9.67 s (by hand 6.50 and 9.63), looked at every 0.07 s.
+A step costs 2 to 6 ms."""
 _FULL_SCORE: Final = 0.02
 _WIDE: Final = 0.75
 
