@@ -16,8 +16,8 @@ import pytest
 
 from tests.scripted_server import PAGE, Raw, ScriptedServer
 
-FPS, SECONDS = 10, 4
-SHOWN_S = (2.2, 2.8)
+FPS, SECONDS = 5, 3
+SHOWN_S = (1.2, 1.8)
 QUESTION = "When does the text 'PIER 9' appear?"
 KEYS = {
     "status", "answer", "choice", "confidence", "spans", "count", "evidence", "coverage", "usage", "budget", "video",
@@ -27,14 +27,14 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
-    """Draw a video of 4 s with one text in it from 2.2 s to 2.8 s."""
+    """Draw a video of 3 s with one text in it from 1.2 s to 1.8 s."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
         for number in range(FPS * SECONDS):
             picture = np.full((360, 640, 3), 70, np.uint8)
-            cv2.circle(picture, (20 + 10 * number, 300), 20, (200, 120, 40), -1)
+            cv2.circle(picture, (20 + 30 * number, 300), 20, (200, 120, 40), -1)
             if SHOWN_S[0] <= number / FPS < SHOWN_S[1]:
                 cv2.putText(picture, "PIER 9", (180, 170), cv2.FONT_HERSHEY_DUPLEX, 2.5, (255, 255, 255), 5)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
