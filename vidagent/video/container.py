@@ -139,6 +139,9 @@ def packets_of(
                     yield cast("Packet[_S]", packet)
         except av_error.EOFError:
             return
+        except IndexError:
+            # PyAV has no place for a stream that turns up midway; its packet is passed over.
+            continue
         except av_error.FFmpegError:
             failures += 1
         else:

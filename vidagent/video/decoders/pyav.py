@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vidagent.errors import VideoError
 from vidagent.video.decoders.cursor import Cursor, pts_of
 from vidagent.video.frame import Frame
-from vidagent.video.packets import STEPS_BACK_S, frame_times, packets_from, read_packets
+from vidagent.video.listing import STEPS_BACK_S, frame_times, packets_from, read_packets
 from vidagent.video.picture import to_grey, to_rgb, turn_of
 from vidagent.video.probe import probe
 
