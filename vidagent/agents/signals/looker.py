@@ -23,6 +23,7 @@ from vidagent.types import Box
 __all__ = ["Looker", "Picture", "StoppedError"]
 
 _FILLED = 0.6
+_OTHER_GROUND = 60
 
 Rgb = NDArray[np.uint8]
 
@@ -150,10 +151,19 @@ class Looker:
 
 
 def _highlighted(rgb: Rgb, lines: Sequence[TextLine]) -> list[TextLine]:
-    """Return the lines whose background differs from that of most lines."""
-    colours = [background_of(rgb, line.box) for line in lines]
-    usual = max(set(colours), key=colours.count, default=None)
-    return [line for line, colour in zip(lines, colours, strict=True) if colour != usual]
+    """Return the lines whose background differs clearly from that of most lines."""
+    if not lines:
+        return []
+    grounds = np.array([_ground(rgb, line.box) for line in lines])
+    usual = np.median(grounds, axis=0)
+    apart = np.abs(grounds - usual).max(axis=1)
+    return [line for line, far in zip(lines, apart, strict=True) if far > _OTHER_GROUND]
+
+
+def _ground(rgb: Rgb, box: Box) -> NDArray[np.float64]:
+    """Return the colour behind a line: the median inside its box, as the letters cover less than half of it."""
+    x0, y0, x1, y1 = box
+    return np.median(rgb[y0:y1, x0:x1].reshape(-1, 3), axis=0)
 
 
 def _observation(sightings: Sequence[Sighting], pictures: int) -> Observation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from langchain_core.messages.tool import ToolCall
@@ -12,9 +13,11 @@ from vidagent.agents.signals.extract import Reading, choose
 from vidagent.agents.signals.intent import Intent
 from vidagent.agents.signals.past import Line, Past
 
-__all__ = ["option_named", "read", "sentence_that_comes", "sub_question"]
+__all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_question"]
 
 _MOST_PAGES = 2
+_MOST_CLIPS = 2
+_AFTER_S = 2.0
 _CORNERS = {
     "upper left|top left|top-left|upper-left": "3x3:1,1",
     "upper right|top right|top-right|upper-right": "3x3:1,3",
@@ -79,7 +82,26 @@ def _next_look(intent: Intent, question: str, past: Past, reading: Reading | Non
     pages = past.count("search", question)
     if reading is None and pages < _MOST_PAGES:
         return calls.search(question, pages + 1)
+    return None if reading else _look_after(question, past)
+
+
+def _look_after(question: str, past: Past) -> ToolCall | None:
+    """Look at the seconds after the frames with most running words: a text may have been still growing there."""
+    words: Counter[float] = Counter()
+    for result in past.asked(question):
+        if result.tool == "search":
+            words.update({line.time_s: len(line.text.split()) for line in result.lines if running(line.text)})
+    looked = [float(result.told["start_s"]) for result in past.asked(question) if result.tool == "clip"]
+    for time_s, _ in words.most_common():
+        if len(looked) < _MOST_CLIPS and all(abs(time_s - start_s) > _AFTER_S for start_s in looked):
+            return calls.clip(time_s, min(past.duration_s, time_s + _AFTER_S), question)
     return None
+
+
+def running(text: str) -> bool:
+    """Say whether a line reads like part of a sentence: at least four words, and neither digits nor file names."""
+    words = [word for word in text.split() if re.fullmatch(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[.,;:!?]?", word)]
+    return len(words) >= 4 and len(words) == len(text.split())
 
 
 def _at_a_time(intent: Intent, question: str, past: Past) -> ToolCall | None:
@@ -115,7 +137,7 @@ def sentence_that_comes(past: Past) -> Line | None:
         return None
     times = [t for result in past.asked(wording.ANY_TEXT) for t in result.times_s]
     at_first = {line.text for line in lines if line.time_s == min(times)}
-    coming = [line for line in lines if line.text not in at_first and len(line.text.split()) >= 4]
+    coming = [line for line in lines if line.text not in at_first and running(line.text)]
     tops: dict[float, Line] = {}
     for line in sorted(coming, key=lambda line: (line.time_s, line.box_px[1] if line.box_px else 0)):
         tops.setdefault(line.time_s, line)
