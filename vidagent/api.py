@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph.state import CompiledStateGraph
 
 from vidagent import config
 from vidagent.agents.choice import Available, available, choose, describe
 from vidagent.agents.client import ModelClient
 from vidagent.config import Settings
 from vidagent.errors import UsageError
-from vidagent.graphs.ask import build
+from vidagent.graphs.ask import Graph, build, reopen
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.closing import close
 from vidagent.graphs.events import Event, Listener
@@ -41,7 +41,6 @@ __all__ = [
     "probe_video",
 ]
 
-Graph = CompiledStateGraph[State, Run, State, State]
 _ENDLESS = 10_000
 
 
@@ -121,18 +120,25 @@ async def aanalyze_video(
     resume: str | None = None,
 ) -> Answer:
     """Answer a question about a video; see `analyze_video`."""
+    began = time.monotonic()
     asked = Question(question, None if options is None else tuple(options))
     settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
     cache = settings.cache_dir or default_folder()
     record = new_record(cache) if resume is None else old_record(cache, resume)
     async with _opened(path, settings) as video, _graph(record) as (graph, thread):
         client = await asyncio.to_thread(choose, settings)
+        thread["max_concurrency"] = client.profile.look_concurrency
         earlier: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]  # a dict of our keys
         if resume is not None:
             _check_resumed(earlier, asked, video.info, resume)
-        run = _run(client, video, settings, record, budget or settings.budget(), on_event, earlier)
-        run.tell("model", describe(client), model=client.name)
-        given = None if resume is not None else _first_state(asked, video.info)
+        limits = _limits(budget, settings, earlier)
+        run = _run(client, video, settings, record, limits, on_event)
+        run.meter.began = began
+        run.meter.resume(
+            (StepUsage(**step) for step in earlier.get("spent", [])), earlier.get("elapsed_s", 0.0)
+        )
+        run.tell("model", describe(client), model=client.name, run_id=record.run_id)
+        given = await _given(graph, thread, asked, run, earlier)
         await graph.ainvoke(given, thread, context=run, durability="sync")
         final: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]
         answer = close(final, run, run_id=record.run_id, frame_path=run.store.path)
@@ -165,7 +171,7 @@ def plan_cost(
     with Video.open(path, decoder=settings.decoder) as video:
         client = choose(settings)
         record = Record("dry-run", Path())
-        return forecast(_run(client, video, settings, record, budget or settings.budget(), None, {}))
+        return forecast(_run(client, video, settings, record, budget or settings.budget(), None))
 
 
 def probe_video(path: str | Path, *, decoder: str | None = None) -> VideoInfo:
@@ -214,21 +220,52 @@ async def _graph(record: Record) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
         yield build(saver), thread
 
 
-def _first_state(asked: Question, info: VideoInfo) -> State:
-    options = None if asked.options is None else list(asked.options)
+async def _given(
+    graph: Graph, thread: RunnableConfig, asked: Question, run: Run, earlier: State
+) -> State | None:
+    """Return what to start the graph with: a new state, or None to go on where it stopped.
+
+    A run that a budget ended is opened again if it now has another one; else it stays as it ended.
+    """
+    if "facts" not in earlier:
+        return _first_state(asked, run)
+    if earlier["budget"] != run.budget.to_dict() and (reopened := reopen(earlier)) is not None:
+        update, after = reopened
+        await graph.aupdate_state(thread, {**update, "budget": run.budget.to_dict()}, as_node=after)
+    return None
+
+
+def _first_state(asked: Question, run: Run) -> State:
     return State(
-        question=asked.text, options=options, video_sha256=info.sha256, history=[], ledger=[], spent=[]
+        question=asked.text,
+        options=None if asked.options is None else list(asked.options),
+        video_sha256=run.video.info.sha256,
+        budget=run.budget.to_dict(),
+        history=[],
+        ledger=[],
+        spent=[],
+        ended_by=None,
+        ended_in=None,
     )
 
 
+def _limits(budget: Budget | None, settings: Settings, earlier: State) -> Budget:
+    """Return the budget given, else the one that a resumed run had, else the one in the settings."""
+    if budget is not None and budget != Budget():
+        return budget
+    return Budget(**earlier["budget"]) if "budget" in earlier else settings.budget()  # type: ignore[arg-type]
+
+
 def _check_resumed(earlier: State, asked: Question, info: VideoInfo, run_id: str) -> None:
-    """Refuse to go on with another question or another video.
+    """Refuse to go on with another question, other options or another video.
 
     Raises:
-        UsageError: If either differs from those of the run.
+        UsageError: If one differs from those of the run.
     """
     if earlier.get("question") != asked.text:
         raise UsageError(f"run {run_id} asked {earlier.get('question')!r}, not {asked.text!r}")
+    if tuple(earlier.get("options") or ()) != (asked.options or ()):
+        raise UsageError(f"run {run_id} had other options: {earlier.get('options')!r}")
     if earlier.get("video_sha256") != info.sha256:
         raise UsageError(f"run {run_id} was about another video than {info.path}")
 
@@ -240,10 +277,8 @@ def _run(
     record: Record,
     budget: Budget,
     on_event: Listener | None,
-    earlier: State,
 ) -> Run:
     profile = client.profile
-    spent = [StepUsage(**step) for step in earlier.get("spent", [])]
     index = Index(video, VideoCache(settings.cache_dir))
     caps = Caps(
         frames=profile.frames_per_call,
@@ -259,7 +294,7 @@ def _run(
         store=FrameStore(record.frames),
         caps=caps,
         budget=budget,
-        meter=Meter.after(budget, spent, earlier.get("elapsed_s", 0.0)),
+        meter=Meter(budget, profile.frame_tokens),
         emit=on_event or _nobody,
     )
     index.on_progress = lambda share: run.tell("progress", f"scanning, {share:.0%}", fraction=share)

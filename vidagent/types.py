@@ -258,7 +258,7 @@ class Usage:
         """Add the steps up; `seconds` is the wall clock of the run, as steps may overlap."""
         names = [f.name for f in dataclasses.fields(StepUsage) if f.name not in {"step", "seconds"}]
         sums = {name: sum(getattr(step, name) for step in by_step) for name in names}
-        plans = sum(step.step == "plan" for step in by_step)
+        plans = sum(step.step == "plan" and step.model_calls > 0 for step in by_step)
         return cls(seconds=seconds, steps=plans, by_step=by_step, **sums)
 
 

@@ -61,10 +61,10 @@ class Gate:
         self.admitted, self.recorded = [], []
         self.calls, self.limits = calls, CallLimits(**limits)
 
-    def admit(self, step, frames):
+    async def admit(self, step, need):
         if self.calls == len(self.admitted):
             raise BudgetSpent("model_calls")
-        self.admitted.append((step, frames))
+        self.admitted.append((step, need.frames))
         return self.limits
 
     def record(self, step, usage):

@@ -187,4 +187,4 @@ def test_the_frames_of_the_evidence_are_kept(clip, tmp_path: Path):
     frame = Path(evidence.frame)
     assert frame.parent == tmp_path / "kept"
     assert read_code(jpeg.decode(frame.read_bytes())).millis == round(1000 * evidence.time_s) == 2280
-    assert len(list((tmp_path / "kept").glob("look-*.jpg"))) == 5
+    assert len(list((tmp_path / "kept").glob("look-*.jpg"))) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from vidagent.agents.dialect import Dialect, Request
@@ -23,7 +25,7 @@ from vidagent.agents.server import ServerError, public_url
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
 
-__all__ = ["CallGate", "CallLimits", "CallUsage", "ModelClient"]
+__all__ = ["CallGate", "CallLimits", "CallNeed", "CallUsage", "ModelClient", "ReplyError"]
 
 T = TypeVar("T")
 TReply = TypeVar("TReply", bound=BaseModel)
@@ -34,6 +36,25 @@ _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _CHARS_PER_TOKEN = 4
 _REPEATED_CHARS = 2000
+
+
+class ReplyError(ModelError):
+    """The model was reached and asked again, and none of its replies could be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallNeed:
+    """What one request will take at most, as far as it can be told before it is sent.
+
+    Args:
+        frames: Pictures in it.
+        prompt_tokens: Tokens of its prompt, estimated by length; 0 for a model in this process.
+        completion_tokens: The profile's cap on the reply, or None.
+    """
+
+    frames: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +87,8 @@ class CallUsage:
 class CallGate(Protocol):
     """Budgets, seen from the client."""
 
-    def admit(self, step: Step, frames: int) -> CallLimits:
-        """Allow one request that shows this many frames, within limits.
+    async def admit(self, step: Step, need: CallNeed) -> CallLimits:
+        """Allow one request, within limits; may wait for others to return what they were promised.
 
         Raises:
             BudgetSpent: If a budget is gone.
@@ -105,6 +126,7 @@ class ModelClient:
         gate: CallGate,
         *,
         must_call: str | None = None,
+        also: Sequence[str] = (),
     ) -> AIMessage:
         """Return the planner's turn: at least one call of a known tool, arguments in a dict, ids unique.
 
@@ -113,12 +135,15 @@ class ModelClient:
             tools: The tools on offer.
             gate: The budgets.
             must_call: The one tool that has to be called; calls of others are left out.
+            also: Names of tools whose calls are taken although they are not on offer now.
 
         Raises:
-            ModelError: If the server fails, or three replies hold no usable call.
+            ModelError: If the server fails.
+            ReplyError: If three replies hold no usable call.
             BudgetSpent: If a budget ends before that.
         """
-        known = [must_call] if must_call else [tool.name for tool in tools]
+        offered = [must_call] if must_call else [tool.name for tool in tools]
+        known = offered if must_call else [*offered, *also]
 
         def put(shown: Sequence[BaseMessage], limits: CallLimits) -> Request:
             return self._dialect.plan(
@@ -133,9 +158,10 @@ class ModelClient:
             return _planned(reply, known)
 
         def repair(problem: str) -> str:
-            return render("repair_call", problem=problem, tools=", ".join(known))
+            return render("repair_call", problem=problem, tools=", ".join(offered))
 
-        return await self._until_read("plan", messages, gate, put, read, repair)
+        schemas = json.dumps([convert_to_openai_tool(tool) for tool in tools])
+        return await self._until_read("plan", messages, gate, put, read, repair, len(schemas))
 
     async def ask(
         self, step: Step, messages: Sequence[BaseMessage], schema: type[TReply], gate: CallGate
@@ -143,7 +169,8 @@ class ModelClient:
         """Return a typed reply.
 
         Raises:
-            ModelError: If the server fails, or three replies cannot be read.
+            ModelError: If the server fails.
+            ReplyError: If three replies cannot be read.
             BudgetSpent: If a budget ends before that.
         """
 
@@ -172,16 +199,17 @@ class ModelClient:
         put: Callable[[Sequence[BaseMessage], CallLimits], Request],
         read: Callable[[AIMessage], T],
         repair: Callable[[str], str],
+        schema_chars: int = 0,
     ) -> T:
         shown, problem = list(messages), ""
         for _ in range(1 + _REPAIRS):
-            reply = await self._request(step, shown, gate, put)
+            reply = await self._request(step, shown, gate, put, schema_chars)
             try:
                 return read(reply)
             except UnreadableError as error:
                 problem = _cut_short(reply) or str(error)
                 shown = [*messages, _repeated(reply), HumanMessage(repair(problem))]
-        raise ModelError(f"{self._title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
+        raise ReplyError(f"{self._title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
 
     async def _request(
         self,
@@ -189,11 +217,13 @@ class ModelClient:
         messages: Sequence[BaseMessage],
         gate: CallGate,
         put: Callable[[Sequence[BaseMessage], CallLimits], Request],
+        schema_chars: int,
     ) -> AIMessage:
         """Send a request; again if the server was busy, or with less if it refuses a feature."""
         retries = 0
+        need = self._need(step, messages, schema_chars)
         while True:
-            limits = gate.admit(step, count_frames(messages))
+            limits = await gate.admit(step, need)
             request = put(messages, limits)
             try:
                 return await self._send(step, request, limits, gate)
@@ -226,6 +256,17 @@ class ModelClient:
             raise ModelError(f"{self._title} replied with a {type(reply).__name__}, not a message")
         return reply
 
+    def _need(self, step: Step, messages: Sequence[BaseMessage], schema_chars: int) -> CallNeed:
+        frames = count_frames(messages)
+        tokens = 0 if self.where is None else self._prompt_tokens(messages, frames) + _tokens(schema_chars)
+        return CallNeed(frames, tokens, self.profile.completion_tokens.get(step))
+
+    def _prompt_tokens(self, messages: Sequence[BaseMessage], frames: int) -> int:
+        """Estimate a prompt by its bytes, which hold for scripts whose letters are a token each, too."""
+        said = "".join(message.text for message in messages)
+        called = "".join(str(m.tool_calls) for m in messages if isinstance(m, AIMessage))
+        return _tokens(len(f"{said}{called}".encode())) + frames * self.profile.frame_tokens
+
     def _usage(self, request: Request, reply: AIMessage | None, seconds: float) -> CallUsage:
         frames = count_frames(request.messages)
         usage = reply.usage_metadata if reply is not None else None
@@ -234,10 +275,9 @@ class ModelClient:
             return CallUsage(seconds=seconds, frames_sent=frames)
         thought = _thought(reply)
         if usage is None or not counted:
-            words = sum(len(message.text) for message in request.messages)
             return CallUsage(
                 seconds=seconds,
-                prompt_tokens=_tokens(words) + frames * self.profile.frame_tokens,
+                prompt_tokens=self._prompt_tokens(request.messages, frames),
                 completion_tokens=_tokens(max(len(thought) + len(reply.text), 1)),
                 thinking_tokens=_tokens(len(thought)),
                 frames_sent=frames,

@@ -135,28 +135,41 @@ class Dialect:
     ) -> Request:
         """Lay out what all requests share: sampling, limits, and thinking switched on or off."""
         thinking = self.profile.thinking
-        thinks = self._thinks(step, messages, thinking_tokens)
+        caps = (self.profile.completion_tokens.get(step), completion_tokens)
+        most = min((cap for cap in caps if cap is not None), default=None)
+        thinks = self._thinks(step, messages, thinking_tokens, most)
         sampling = {**self.profile.sampling, **(self.profile.thinking_sampling if thinks else {})}
-        caps = [
-            cap for cap in (self.profile.completion_tokens.get(step), completion_tokens) if cap is not None
-        ]
-        if caps:
-            sampling["max_tokens"] = min(caps)
+        if most is not None:
+            sampling["max_tokens"] = most
         body = {**self.profile.body}
         uses: frozenset[Feature] = frozenset()
         if thinking.can:
             body |= thinking.on_body if thinks else thinking.off_body
             budget = thinking_tokens if thinks else 0
-            if thinking.budget_field and budget is not None and "thinking_budget" not in self._refused:
+            if thinking.budget_field and budget is not None and self._caps_thinking:
                 body[thinking.budget_field] = budget
                 uses = frozenset({"thinking_budget"})
         switch = (thinking.on_prompt if thinks else thinking.off_prompt) if thinking.can else None
         options = {**sampling, "extra_body": body} if body else sampling
         return Request(_switched(messages, switch), options=options, uses=uses)
 
-    def _thinks(self, step: Step, messages: Sequence[BaseMessage], thinking_tokens: int | None) -> bool:
+    @property
+    def _caps_thinking(self) -> bool:
+        """Whether the server itself ends a thought that grows too long."""
+        return self.profile.thinking.budget_field is not None and "thinking_budget" not in self._refused
+
+    def _thinks(
+        self, step: Step, messages: Sequence[BaseMessage], thinking_tokens: int | None, most: int | None
+    ) -> bool:
+        """Tell whether to think: where nobody caps the thought, only if the whole reply is within its budget."""
         thinking = self.profile.thinking
         if not thinking.can or step not in thinking.steps or thinking_tokens == 0:
+            return False
+        if (
+            thinking_tokens is not None
+            and not self._caps_thinking
+            and (most is None or most > thinking_tokens)
+        ):
             return False
         return thinking.with_video or not any(
             part.get("type") == "video_url" for message in messages for part in parts_of(message)

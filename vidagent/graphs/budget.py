@@ -1,24 +1,38 @@
-"""Budgets kept by code: what is spent, what is left, and the gate before every request to the model."""
+"""Budgets kept by code: what is spent, what is promised, and the gate before every request to the model.
+
+A request is admitted only if the most it can take is still there beside what others in flight were promised, so
+that no budget is exceeded however many looks run at once. A request that would fit without the others waits for
+them; one that cannot fit ends the run.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
+import math
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from vidagent.agents.client import CallLimits, CallUsage
+from vidagent.agents.client import CallLimits, CallNeed, CallUsage
 from vidagent.errors import BudgetSpent
 from vidagent.types import Budget, BudgetName, Step, StepUsage
 
-__all__ = ["Meter", "StepMeter"]
+__all__ = ["CHECK_FRAMES", "Meter", "StepMeter"]
 
-_COUNTED: tuple[BudgetName, ...] = (
-    "model_calls",
-    "prompt_tokens",
-    "completion_tokens",
-    "thinking_tokens",
-)
+CHECK_FRAMES = 3
+"""Frames that looks leave for the verification, where the budget has them."""
+
+_SHARE = 4
+_FIELDS: dict[str, BudgetName] = {
+    "model_calls": "model_calls",
+    "prompt_tokens": "prompt_tokens",
+    "completion_tokens": "completion_tokens",
+    "thinking_tokens": "thinking_tokens",
+    "frames_sent": "frames",
+}
+"""The fields of a step's usage that are limited, and their budgets."""
 
 
 @dataclass
@@ -27,71 +41,137 @@ class Meter:
 
     Args:
         budget: The limits.
-        spent: Steps done before, when a run is resumed.
+        frame_tokens: Prompt tokens of one picture, roughly.
         earlier_s: Wall-clock seconds of the run before it was resumed.
+        began: `time.monotonic` at which the run began.
     """
 
     budget: Budget
-    spent: dict[str, int] = field(default_factory=dict)
+    frame_tokens: int = 0
     earlier_s: float = 0.0
-    _began: float = field(default_factory=time.monotonic)
-    _promised: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _spent: dict[BudgetName, int] = field(default_factory=dict)
+    _held: dict[BudgetName, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _freed: asyncio.Event = field(default_factory=asyncio.Event)
+    _longer: float = 1.0
 
-    @classmethod
-    def after(cls, budget: Budget, steps: Iterable[StepUsage], earlier_s: float) -> Meter:
-        """Go on where an interrupted run stopped."""
-        meter = cls(budget, earlier_s=earlier_s)
+    def resume(self, steps: Iterable[StepUsage], earlier_s: float) -> None:
+        """Count what an interrupted run had spent."""
+        self.earlier_s = earlier_s
         for step in steps:
-            for name, value in dataclasses.asdict(step).items():
-                if name not in {"step", "seconds"}:
-                    meter.add(name, value)
-        return meter
-
-    def add(self, name: str, value: int) -> None:
-        """Count something as spent."""
-        self.spent[name] = self.spent.get(name, 0) + value
-
-    def left(self, name: BudgetName) -> float | None:
-        """Return what is left of one budget, or None where it is unlimited; never below 0."""
-        limit: float | None = getattr(self.budget, name)
-        if limit is None:
-            return None
-        if name == "seconds":
-            return max(0.0, limit - self.elapsed_s)
-        spent = self.spent.get("frames_sent" if name == "frames" else name, 0)
-        return max(0, limit - spent - (self._promised if name == "frames" else 0))
+            for name, budget in _FIELDS.items():
+                self.add(budget, getattr(step, name))
 
     @property
     def elapsed_s(self) -> float:
         """Wall-clock seconds of the run so far."""
-        return self.earlier_s + time.monotonic() - self._began
+        return self.earlier_s + time.monotonic() - self.began
 
-    def check(self) -> None:
-        """Refuse to go on when something is spent.
+    def left(self, name: BudgetName) -> float | None:
+        """Return what is not spent of one budget, never below 0; None where it is unlimited."""
+        limit: float | None = getattr(self.budget, name)
+        if limit is None:
+            return None
+        return max(0.0, limit - (self.elapsed_s if name == "seconds" else self._spent.get(name, 0)))
 
-        Raises:
-            BudgetSpent: With the name of the budget. Spent thinking only ends thinking.
-        """
-        for name in ("seconds", *_COUNTED):
-            if name != "thinking_tokens" and self.left(name) == 0:
-                raise BudgetSpent(name)
+    def share(self, wanted: int) -> int:
+        """Return how many of the pictures wanted take at most a quarter of the frames and prompt tokens left."""
+        return min(wanted, self._frames(self.left("frames"), _SHARE))
 
-    def grant_frames(self, wanted: int) -> int:
-        """Promise up to `wanted` frames to a look.
+    def grant(self, wanted: int, reserved: int = 0) -> int:
+        """Promise up to `wanted` frames, at most half of the prompt tokens left.
+
+        Args:
+            wanted: Frames wanted.
+            reserved: Frames to be left for others.
 
         Raises:
             BudgetSpent: If none is left.
         """
-        left = self.left("frames")
-        if left == 0 and wanted:
-            raise BudgetSpent("frames")
-        granted = wanted if left is None else min(wanted, int(left))
-        self._promised += granted
+        with self._lock:
+            left = self.left("frames")
+            free = None if left is None else max(0, left - reserved - self._held.get("frames", 0))
+            granted = min(wanted, self._frames(free, 1))
+            if wanted and not granted:
+                raise BudgetSpent("frames" if free == 0 else "prompt_tokens")
+            self._hold({"frames": granted})
         return granted
 
-    def return_frames(self, promised: int) -> None:
-        """Take back a promise, once its frames were counted as sent or not sent."""
-        self._promised -= promised
+    async def admit(self, wanted: Mapping[BudgetName, float]) -> dict[BudgetName, int]:
+        """Promise what a request takes at most, once it is there; what it may use is less where less is left.
+
+        Raises:
+            BudgetSpent: If it cannot be there, whatever the others return.
+        """
+        while True:
+            with self._lock:
+                takes = self._afford(wanted)
+                if all(takes[name] <= self._free(name) for name in takes):
+                    free = self._free("thinking_tokens")
+                    if free < math.inf:
+                        takes["thinking_tokens"] = int(min(free, takes.get("completion_tokens", free)))
+                    self._hold(takes)
+                    return takes
+                self._freed.clear()
+            await self._freed.wait()
+
+    def add(self, name: BudgetName, value: int) -> None:
+        """Count something as spent."""
+        with self._lock:
+            self._spent[name] = self._spent.get(name, 0) + value
+
+    def give_back(self, held: Mapping[BudgetName, int]) -> None:
+        """Take back a promise, after what was used of it has been counted."""
+        with self._lock:
+            self._hold({name: -value for name, value in held.items()})
+        self._freed.set()
+
+    def learn(self, estimated: int, counted: int) -> None:
+        """Estimate prompts longer from now on, if the server counts more tokens than were estimated."""
+        if estimated and counted:
+            self._longer = max(self._longer, counted / (estimated / self._longer))
+
+    def _afford(self, wanted: Mapping[BudgetName, float]) -> dict[BudgetName, int]:
+        """Return what a request takes of the limited budgets.
+
+        Raises:
+            BudgetSpent: If one has not that much left, were this the only request.
+        """
+        if self.left("seconds") == 0:
+            raise BudgetSpent("seconds")
+        limit, thought = self.budget.thinking_tokens, self._spent.get("thinking_tokens", 0)
+        if limit is not None and thought > limit:
+            raise BudgetSpent("thinking_tokens")
+        takes: dict[BudgetName, int] = {}
+        for name, amount in wanted.items():
+            left = self.left(name)
+            if left is None:
+                continue
+            if name == "prompt_tokens":
+                amount *= self._longer
+            if name == "completion_tokens":
+                amount = max(1.0, min(amount, left))
+            if amount > left:
+                raise BudgetSpent(name)
+            takes[name] = math.ceil(amount)
+        return takes
+
+    def _free(self, name: BudgetName) -> float:
+        left = self.left(name)
+        return math.inf if left is None else left - self._held.get(name, 0)
+
+    def _frames(self, left: float | None, share: int) -> int:
+        """Return how many frames are within `1 / share` of those left and of half the prompt tokens left."""
+        most = math.inf if left is None else left // share
+        tokens = self.left("prompt_tokens")
+        if tokens is not None and self.frame_tokens:
+            most = min(most, tokens // (max(2, share) * self.frame_tokens))
+        return int(min(most, 1_000_000))
+
+    def _hold(self, amounts: Mapping[BudgetName, int]) -> None:
+        for name, value in amounts.items():
+            self._held[name] = self._held.get(name, 0) + value
 
 
 @dataclass
@@ -101,46 +181,59 @@ class StepMeter:
     Args:
         meter: The run's meter.
         step: The step.
+
+    Attributes:
+        kept: What is worth keeping of the step's work if a budget ends it midway.
     """
 
     meter: Meter
     step: Step
-    usage: dict[str, int] = field(default_factory=dict)
-    promised: int = 0
+    kept: dict[str, Any] = field(default_factory=dict)
+    _usage: dict[str, int] = field(default_factory=dict)
+    _promised: int = 0
+    _held: dict[BudgetName, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     def grant(self, wanted: int) -> int:
-        """Promise frames to this step; see `Meter.grant_frames`."""
-        granted = self.meter.grant_frames(wanted)
-        self.promised += granted
+        """Promise frames to this step; see `Meter.grant`. A look leaves some for the verification."""
+        reserved = min(CHECK_FRAMES, (self.meter.budget.frames or 0) // _SHARE) if self.step == "look" else 0
+        granted = self.meter.grant(wanted, reserved)
+        self._promised += granted
         return granted
 
-    def admit(self, step: Step, frames: int) -> CallLimits:
-        """Allow one request with this many frames, within what is left.
+    def settle(self, frames: int = 0) -> None:
+        """Return the frames promised but for so many."""
+        self.meter.give_back({"frames": self._promised - frames})
+        self._promised = frames
+
+    async def admit(self, step: Step, need: CallNeed) -> CallLimits:
+        """Allow one request, within what is left.
 
         Raises:
-            BudgetSpent: If a budget is gone, or the frames do not fit.
+            BudgetSpent: If a budget is gone, or the request does not fit.
         """
-        self.meter.check()
-        left = self.meter.left("frames")
-        if left is not None and frames > left + self.promised:
-            raise BudgetSpent("frames")
-        seconds, completion = self.meter.left("seconds"), self.meter.left("completion_tokens")
-        thinking = self.meter.left("thinking_tokens")
+        self.settle(min(self._promised, need.frames))
+        self._held = await self.meter.admit(
+            {
+                "model_calls": 1,
+                "prompt_tokens": need.prompt_tokens,
+                "completion_tokens": need.completion_tokens or math.inf,
+                "frames": need.frames - self._promised,
+            }
+        )
         return CallLimits(
-            timeout_s=seconds,
-            completion_tokens=None if completion is None else int(completion),
-            thinking_tokens=None if thinking is None else int(thinking),
+            timeout_s=self.meter.left("seconds"),
+            completion_tokens=self._held.get("completion_tokens"),
+            thinking_tokens=self._held.get("thinking_tokens"),
         )
 
     def record(self, step: Step, usage: CallUsage) -> None:
-        """Count one request."""
+        """Count one request and return what it did not use."""
+        self.meter.learn(self._held.get("prompt_tokens", 0), usage.prompt_tokens)
         self._count("model_calls", 1)
-        for name in ("prompt_tokens", "completion_tokens", "thinking_tokens", "cached_tokens"):
+        for name in ("prompt_tokens", "completion_tokens", "thinking_tokens", "cached_tokens", "frames_sent"):
             self._count(name, getattr(usage, name))
-        self._count("frames_sent", usage.frames_sent)
-        if usage.frames_sent:
-            self._settle()
+        self._release()
 
     def decoded(self, frames: int) -> None:
         """Count decoded frames."""
@@ -148,13 +241,15 @@ class StepMeter:
 
     def close(self) -> StepUsage:
         """End the step and return what it cost."""
-        self._settle()
-        return StepUsage(step=self.step, seconds=time.monotonic() - self._began, **self.usage)
+        self._release()
+        return StepUsage(step=self.step, seconds=time.monotonic() - self._began, **self._usage)
 
     def _count(self, name: str, value: int) -> None:
-        self.usage[name] = self.usage.get(name, 0) + value
-        self.meter.add(name, value)
+        self._usage[name] = self._usage.get(name, 0) + value
+        if name in _FIELDS:
+            self.meter.add(_FIELDS[name], value)
 
-    def _settle(self) -> None:
-        self.meter.return_frames(self.promised)
-        self.promised = 0
+    def _release(self) -> None:
+        self.meter.give_back(self._held)
+        self._held = {}
+        self.settle()

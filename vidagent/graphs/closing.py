@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vidagent.agents.replies import Composition
+from vidagent.graphs.composing import stood_up, supported_words
 from vidagent.graphs.ledger import Entry, coverage
-from vidagent.graphs.state import Run, State, Verified
-from vidagent.tools.answer import Draft
+from vidagent.graphs.state import Run, State, Verified, entries_of
+from vidagent.tools.answer import Draft, Place
 from vidagent.types import (
     Answer,
+    BudgetName,
     BudgetReport,
     Coverage,
     Evidence,
@@ -24,65 +26,82 @@ from vidagent.video.clock import format_time
 
 __all__ = ["close"]
 
+_SLACK_S = 0.05
+"""A claim is checked at the frame nearest to its time, which may lie just outside its span."""
+
 FramePath = Callable[[str], Path]
 
 
 def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
     """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
-    entries = [Entry.from_dict(entry) for entry in state.get("ledger", [])]
+    entries = entries_of(state)
     seen = coverage(entries, run.video.info.duration_s)
     steps = tuple(StepUsage(**step) for step in state.get("spent", []))
-    verified = [item for item in state.get("verified", []) if item["verdict"] != "unsupported"]
-    status = _status(state, verified)
+    verified = stood_up(state)
     draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
     composed = Composition.model_validate(state["composed"]) if state.get("composed") else None
-    good = draft is not None and status != "not_found" and bool(verified)
+    choice = _choice(state, draft, composed)
+    ended_by = _ended_by(state, draft, verified, choice)
+    answers = draft is not None and _answers(state, draft, verified, choice)
+    status: Status = "partial" if ended_by else "answered" if answers else "not_found"
     return Answer(
         status=status,
-        answer=_words(status, state, draft, composed, verified, entries, seen),
-        confidence=_confidence(composed, draft, verified) if good else 0.0,
+        answer=_words(status, state, ended_by, draft, composed, entries, seen),
+        confidence=_confidence(composed, draft, verified) if answers else 0.0,
         video=run.video.info,
         model=run.client.name,
         run_id=run_id,
-        choice=_choice(state, draft, composed) if good else None,
-        spans=_spans(draft, verified, entries) if good or status == "partial" else (),
-        count=draft.count if draft is not None and good else None,
+        choice=choice if answers else None,
+        spans=_spans(state, draft, entries) if answers or status == "partial" else (),
+        count=_count(state, draft) if answers else None,
         evidence=tuple(_evidence(item, frame_path) for item in verified),
         coverage=seen,
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0)),
-        budget=BudgetReport(run.budget, state.get("ended_by")),  # type: ignore[arg-type]  # a BudgetName by BudgetSpent
+        budget=BudgetReport(run.budget, ended_by),
     )
 
 
-def _status(state: State, verified: Sequence[Verified]) -> Status:
-    if state.get("ended_by"):
-        return "partial"
-    draft = state.get("draft")
-    return "answered" if draft and draft["found"] == "yes" and verified else "not_found"
+def _ended_by(
+    state: State, draft: Draft | None, verified: Sequence[Verified], choice: int | None
+) -> BudgetName | None:
+    """Return the budget that ended the run: it cut it off, refused a look, or left no turn for a better answer."""
+    landing = state.get("landing")
+    if state.get("ended_by") or landing is None:
+        return state.get("ended_by")
+    answers = draft is not None and _answers(state, draft, verified, choice)
+    return None if answers and landing != "frames" else landing
+
+
+def _answers(state: State, draft: Draft, verified: Sequence[Verified], choice: int | None) -> bool:
+    """Tell whether a draft stands: a claim of it stood up, or it is a "no" that chooses an option."""
+    if draft.found == "yes":
+        return bool(verified)
+    return draft.found == "no" and choice is not None and len(verified) == len(draft.claims)
 
 
 def _words(
     status: Status,
     state: State,
+    ended_by: BudgetName | None,
     draft: Draft | None,
     composed: Composition | None,
-    verified: Sequence[Verified],
     entries: Sequence[Entry],
     seen: Coverage,
 ) -> str:
-    if status == "answered" and composed is not None:
-        return composed.answer
+    if status == "answered" and draft is not None:
+        return supported_words(draft, state) if composed is None else composed.answer
     if status == "partial":
-        return f"The {state['ended_by']} budget ended the search. {_so_far(draft, verified, entries)} {_looked(seen)}"
+        return f"The {ended_by} budget ended the search. {_so_far(state, draft, entries)} {_looked(seen)}"
     if draft is not None and draft.found != "yes":
         return f"{draft.answer.rstrip('. ')}. {_looked(seen)}"
     return f"Not found: what was thought to be seen did not stand up to a second look. {_looked(seen)}"
 
 
-def _so_far(draft: Draft | None, verified: Sequence[Verified], entries: Sequence[Entry]) -> str:
-    if verified:
-        return "Supported so far: " + " ".join(item["claim"] for item in verified)
-    if draft is not None and draft.found == "yes":
+def _so_far(state: State, draft: Draft | None, entries: Sequence[Entry]) -> str:
+    verified = stood_up(state)
+    if verified and draft is not None:
+        return f"Supported so far: {supported_words(draft, state)}"
+    if draft is not None and draft.found == "yes" and not state.get("verified"):
         return f"Not verified: {draft.answer}"
     for entry in reversed(entries):
         if entry.observation is not None and entry.observation.found:
@@ -99,16 +118,42 @@ def _looked(seen: Coverage) -> str:
     return f"Looked at {seen.seconds_seen:.1f} s ({share}) of the video, {where}."
 
 
-def _spans(draft: Draft | None, verified: Sequence[Verified], entries: Sequence[Entry]) -> tuple[Span, ...]:
-    if draft is not None:
+def _spans(state: State, draft: Draft | None, entries: Sequence[Entry]) -> tuple[Span, ...]:
+    """Return where the answer is: what the planner drafted, without the places of claims that were refused."""
+    verified = stood_up(state)
+    if draft is not None and verified:
+        return tuple(Span(place.start_s, place.end_s) for place in _places(state, draft))
+    if draft is not None and draft.found == "yes" and not state.get("verified"):
         return tuple(Span(place.start_s, place.end_s) for place in draft.spans)
-    if verified:
-        return tuple(Span(item["time_s"], item["time_s"]) for item in verified)
+    if state.get("verified"):
+        return ()
     for entry in reversed(entries):
         if entry.observation is not None and entry.observation.found and entry.observation.sightings:
             times = [sighting.time_s for sighting in entry.observation.sightings]
             return (Span(min(times), max(times)),)
     return ()
+
+
+def _places(state: State, draft: Draft) -> list[Place]:
+    """Return the draft's places; where a claim was refused or not checked, only those with one that stood up."""
+    times = [item["time_s"] for item in stood_up(state)]
+    if len(times) == len(draft.claims):
+        return draft.spans
+    return [
+        place
+        for place in draft.spans
+        if any(place.start_s - _SLACK_S <= t <= place.end_s + _SLACK_S for t in times)
+    ]
+
+
+def _count(state: State, draft: Draft | None) -> int | None:
+    """Return the draft's count; where claims fell, that of the places left, if it counted places."""
+    if draft is None or draft.count is None:
+        return None
+    places = _places(state, draft)
+    if len(places) == len(draft.spans):
+        return draft.count
+    return len(places) if draft.count == len(draft.spans) else None
 
 
 def _confidence(composed: Composition | None, draft: Draft | None, verified: Sequence[Verified]) -> float:

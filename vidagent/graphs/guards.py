@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage, ToolMessage
 
 from vidagent.graphs.ledger import Entry
-from vidagent.graphs.state import Call
+from vidagent.graphs.state import Call, refusal
+from vidagent.video.clock import parse_time
 
 __all__ = ["Turn", "read_turn"]
 
-_MOST_CALLS = 6
 _WORDING = ("question", "query")
 
 
@@ -32,13 +32,17 @@ class Turn:
     answer: tuple[str, dict[str, object]] | None
 
 
-def read_turn(message: AIMessage, asked: Sequence[Call], entries: Sequence[Entry]) -> Turn:
+def read_turn(
+    message: AIMessage, turn: int, asked: Sequence[Call], entries: Sequence[Entry], most: int
+) -> Turn:
     """Sort the calls of a turn.
 
     Args:
         message: The planner's message.
+        turn: Its number.
         asked: All looks asked for so far, in order.
         entries: The ledger.
+        most: Looks allowed in this turn.
     """
     known = {_key(call["tool"], call["args"]): call["entry"] for call in asked}
     by_id = {entry.id: entry for entry in entries}
@@ -48,38 +52,40 @@ def read_turn(message: AIMessage, asked: Sequence[Call], entries: Sequence[Entry
     for tool_call in message.tool_calls:
         name, args, call_id = tool_call["name"], tool_call["args"], str(tool_call["id"])
         earlier = known.get(_key(name, args))
-        if name == "answer":
+        if name == "answer" and answer is not None:
+            refused.append(refusal(call_id, "give one answer only"))
+        elif name == "answer":
             answer = (call_id, args)
         elif earlier is not None:
             refused.append(_repeat(call_id, earlier, by_id.get(earlier)))
-        elif len(calls) == _MOST_CALLS:
-            refused.append(_refusal(call_id, f"at most {_MOST_CALLS} looks a turn; ask for this one again"))
+        elif len(calls) == most:
+            refused.append(refusal(call_id, f"at most {most} looks in this turn; ask for this one again"))
         else:
             entry_id = f"L{len(asked) + len(calls) + 1}"
-            calls.append(Call(id=call_id, entry=entry_id, tool=name, args=args))
+            calls.append(Call(turn=turn, id=call_id, entry=entry_id, tool=name, args=args))
             known[_key(name, args)] = entry_id
     if answer is not None and calls:
-        refused.append(_refusal(answer[0], "read the looks asked for in the same turn first, then answer"))
+        refused.append(refusal(answer[0], "read the looks asked for in the same turn first, then answer"))
         answer = None
     return Turn(tuple(calls), tuple(refused), answer)
 
 
-def _key(tool: str, args: dict[str, object]) -> str:
-    """Name a look by what it looks at, whatever the wording of its question."""
-    wording = () if tool == "search" else _WORDING
-    same = {name: _rounded(value) for name, value in args.items() if name not in wording}
-    question = " ".join(str(args.get("question", "")).casefold().split())
-    return json.dumps([tool, same, question], sort_keys=True, default=str)
+def _key(tool: str, args: Mapping[str, object]) -> str:
+    """Name a look by its tool, its window and its question, in whatever form these are written."""
+    return json.dumps(
+        [tool, {name: _plain(value) for name, value in args.items()}], sort_keys=True, default=str
+    )
 
 
-def _rounded(value: object) -> object:
-    return round(float(value), 2) if isinstance(value, int | float) else value
+def _plain(value: object) -> object:
+    if not isinstance(value, str | int | float):
+        return value
+    try:
+        return round(parse_time(value), 3)
+    except ValueError:
+        return " ".join(str(value).casefold().split())
 
 
 def _repeat(call_id: str, entry_id: str, entry: Entry | None) -> ToolMessage:
     known = entry.for_planner() if entry else "its result stands above"
-    return _refusal(call_id, f"this repeats {entry_id}; known already: {known}")
-
-
-def _refusal(call_id: str, why: str) -> ToolMessage:
-    return ToolMessage(json.dumps({"error": why}, ensure_ascii=False), tool_call_id=call_id, status="error")
+    return refusal(call_id, f"this repeats {entry_id}; known already: {known}")

@@ -29,7 +29,8 @@ def keep(answer: Answer, state: State, run: Run, folder: Path) -> Answer:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         evidence = tuple(
-            _keep_evidence(item, number, run, folder) for number, item in enumerate(answer.evidence, 1)
+            _keep_evidence(item, number, run, folder, whole=answer.budget.ended_by != "seconds")
+            for number, item in enumerate(answer.evidence, 1)
         )
         for entry in (Entry.from_dict(entry) for entry in state.get("ledger", [])):
             _keep_sheet(entry, run.store, folder)
@@ -38,13 +39,19 @@ def keep(answer: Answer, state: State, run: Run, folder: Path) -> Answer:
     return dataclasses.replace(answer, evidence=evidence)
 
 
-def _keep_evidence(item: Evidence, number: int, run: Run, folder: Path) -> Evidence:
-    """Save the whole frame at the video's size, so that the box in source pixels fits it."""
+def _keep_evidence(item: Evidence, number: int, run: Run, folder: Path, *, whole: bool) -> Evidence:
+    """Save the whole frame at the video's size, so that the box in source pixels fits it.
+
+    When there is no time left to decode it, the picture that the model was shown is saved instead.
+    """
     if item.frame is None:
         return item
-    frame = run.video.frames_at([item.time_s])[0]
     path = folder / f"evidence-{number}-{item.time_s:.3f}s.jpg"
-    path.write_bytes(jpeg.encode(frame.rgb if item.box_px is None else draw_box(frame.rgb, item.box_px)))
+    if whole:
+        rgb = run.video.frames_at([item.time_s])[0].rgb
+        path.write_bytes(jpeg.encode(rgb if item.box_px is None else draw_box(rgb, item.box_px)))
+    else:
+        path.write_bytes(Path(item.frame).read_bytes())
     return dataclasses.replace(item, frame=str(path))
 
 

@@ -13,7 +13,7 @@ from vidagent.images.tiles import denormalise
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
 
-__all__ = ["Entry", "coverage", "nearest_still", "summary"]
+__all__ = ["Entry", "coverage", "summary"]
 
 MOST_SEEN_S = 1.0
 """A frame speaks for at most this long round its time, however far its neighbours are."""
@@ -56,7 +56,7 @@ class Entry:
             return None
         return denormalise(sighting.box, still.box_px)
 
-    def for_planner(self) -> str:
+    def for_planner(self, hint: str | None = None) -> str:
         """Return the tool result: JSON with the effective window, the frame times and what was seen."""
         look = self.look
         told: dict[str, Any] = {
@@ -76,8 +76,9 @@ class Entry:
             told["confidence"] = self.observation.confidence
         if look.facts:
             told["facts"] = list(look.facts)
-        if look.notes:
-            told["notes"] = list(look.notes)
+        notes = [*look.notes, *([hint] if hint else [])]
+        if notes:
+            told["notes"] = notes
         return json.dumps(told, ensure_ascii=False)
 
     def _told(self, sighting: Sighting) -> dict[str, Any]:
@@ -100,17 +101,11 @@ def _line(entry: Entry) -> str:
     if look.stills:
         where += f", {len(look.stills)} frames"
     if seen is None:
-        return f"{where}: {len(look.facts)} facts"
+        return f"{where}: {'shown to you' if look.stills else f'{len(look.facts)} facts'}"
     found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]
     times = [sighting.time_s for sighting in seen.sightings]
     at = f" at {min(times):.3f}-{max(times):.3f} s" if times else ""
     return f"{where}: {found}{at}. {' '.join(seen.what.split())[:200]}"
-
-
-def nearest_still(entries: Iterable[Entry], time_s: float) -> Still | None:
-    """Return the whole-frame picture nearest to a time over all looks, else the nearest crop."""
-    stills = [still for entry in entries for still in entry.look.stills]
-    return min(stills, key=lambda still: abs(still.time_s - time_s), default=None)
 
 
 def coverage(entries: Iterable[Entry], duration_s: float) -> Coverage:

@@ -5,24 +5,86 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import StructuredTool
 from pydantic import ValidationError
 
+from vidagent.agents.client import ReplyError
 from vidagent.agents.messages import ShownFrame, look_messages
 from vidagent.agents.replies import Observation
-from vidagent.errors import ToolError
+from vidagent.errors import BudgetSpent, ToolError
+from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.ledger import Entry
-from vidagent.graphs.state import Call, Run
+from vidagent.graphs.state import Call, Run, State, Update, refusal
 from vidagent.images.still import Still
 from vidagent.tools import Look, make_tools
 from vidagent.tools.answer import Draft
 from vidagent.video.cache import FoundText
 
-__all__ = ["read_draft", "shown", "take_look"]
+__all__ = ["look", "run_tool", "shown"]
 
 
-def _run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
+async def look(state: State, run: Run, meter: StepMeter) -> Update:
+    """Do one tool call of the planner; what goes wrong with it is told to the planner."""
+    call = state["calls"][0]
+    meter.kept = {"history": [refusal(call["id"], "a budget ended the run before this look was done")]}
+    try:
+        entry = await _take(state, run, call, meter)
+    except (ToolError, ReplyError) as error:
+        run.tell("note", f"{call['tool']}: {error}", "look")
+        return {"history": [refusal(call["id"], str(error))]}
+    except BudgetSpent as spent:
+        if spent.name != "frames":
+            raise
+        return {
+            "history": [refusal(call["id"], f"{spent}; answer with what is known")],
+            "landing": spent.name,
+        }
+    seen = entry.observation
+    if seen is not None:
+        run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
+    told = entry.for_planner(policy.hint(call, state.get("asked", [])))
+    return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
+
+
+async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
+    """Run the tool, and have its pictures looked at.
+
+    Raises:
+        ToolError: With text for the planner.
+        ReplyError: If the observer's replies cannot be used.
+        BudgetSpent: If a budget does not allow it.
+    """
+    seen = await _use(run, call, meter)
+    run.tell("look", _line(seen), "look", id=call["entry"], **_told(seen))
+    if not seen.stills:
+        return Entry(call["entry"], seen, None)
+    notes = "\n".join((*seen.facts, *seen.notes))
+    pictures = shown(run, seen.stills)
+    messages = look_messages(state["question"], state.get("options"), seen.question, pictures, notes)
+    observation = await run.client.ask("look", messages, Observation, meter)
+    entry = Entry(call["entry"], seen, observation)
+    _keep_texts(run, entry)
+    return entry
+
+
+async def _use(run: Run, call: Call, meter: StepMeter) -> Look:
+    """Run the tool; of the frames promised to it, those it does not show are free for other looks."""
+    tool = make_tools(run.desk(meter.grant))[call["tool"]]
+    async with run.decoding:
+        before = run.video.frames_decoded
+        try:
+            seen = await asyncio.to_thread(run_tool, tool, call["args"])
+        finally:
+            meter.decoded(run.video.frames_decoded - before)
+        if not isinstance(seen, Look):
+            raise ToolError(f"{tool.name} looks at nothing")
+        meter.settle(len(seen.stills))
+    return seen
+
+
+def run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
     """Run a tool with the model's arguments.
 
     Raises:
@@ -37,54 +99,6 @@ def _run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
         )
         raise ToolError(f"{tool.name} was not called rightly: {wrong}") from error
     return done
-
-
-def read_draft(run: Run, args: dict[str, object]) -> Draft:
-    """Read the arguments of `answer`.
-
-    Raises:
-        ToolError: If they are not what the schema asks.
-    """
-    draft = _run_tool(make_tools(run.desk(lambda wanted: wanted))["answer"], args)
-    if not isinstance(draft, Draft):
-        raise ToolError("answer takes a draft")
-    return draft
-
-
-async def take_look(
-    run: Run, call: Call, question: str, options: Sequence[str] | None, meter: StepMeter
-) -> Entry:
-    """Do one tool call of the planner.
-
-    Args:
-        run: The run.
-        call: The call.
-        question: The question of the run, for context.
-        options: Its options.
-        meter: Counts what the look costs.
-
-    Raises:
-        ToolError: With text for the model.
-        BudgetSpent: If no frame is left.
-    """
-    tool = make_tools(run.desk(meter.grant))[call["tool"]]
-    async with run.decoding:
-        before = run.video.frames_decoded
-        try:
-            look = await asyncio.to_thread(_run_tool, tool, call["args"])
-        finally:
-            meter.decoded(run.video.frames_decoded - before)
-    if not isinstance(look, Look):
-        raise ToolError(f"{tool.name} looks at nothing")
-    run.tell("look", _line(look), "look", id=call["entry"], **_told(look))
-    if not look.stills:
-        return Entry(call["entry"], look, None)
-    notes = "\n".join((*look.facts, *look.notes))
-    messages = look_messages(question, options, look.question, shown(run, look.stills), notes)
-    observation = await run.client.ask("look", messages, Observation, meter)
-    entry = Entry(call["entry"], look, observation)
-    _keep_texts(run, entry)
-    return entry
 
 
 def shown(run: Run, stills: Sequence[Still]) -> list[ShownFrame]:

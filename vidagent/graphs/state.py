@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import add
 from typing import Annotated, Any, TypedDict
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, ToolMessage
 
 from vidagent.agents.client import ModelClient
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Kind, Listener
+from vidagent.graphs.ledger import Entry
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk
-from vidagent.types import Budget, Step, Verdict
+from vidagent.types import Budget, BudgetName, Step, Verdict
 from vidagent.video.index import Index
 from vidagent.video.video import Video
 
-__all__ = ["Call", "Run", "State", "Verified"]
+__all__ = ["Call", "Run", "State", "Update", "Verified", "entries_of", "refusal"]
+
+Update = dict[str, Any]
+"""What a step changes of the state."""
 
 
-def _first(kept: str | None, new: str | None) -> str | None:
-    """Keep the budget that ended the run first, when looks side by side run out together."""
-    return kept or new
+def _first(kept: Any, new: Any) -> Any:  # noqa: ANN401 - a reducer of several keys
+    """Keep what came first, when looks side by side run out together; None starts over."""
+    return None if new is None else kept or new
 
 
 def _longest(kept: float, new: float) -> float:
@@ -33,8 +38,9 @@ def _longest(kept: float, new: float) -> float:
 
 
 class Call(TypedDict):
-    """One tool call of the planner, on its way to be done."""
+    """One tool call of the planner, on its way to be done; `turn` is the planner's step that asked for it."""
 
+    turn: int
     id: str
     entry: str
     tool: str
@@ -54,13 +60,18 @@ class Verified(TypedDict):
 
 
 class State(TypedDict, total=False):
-    """What the steps hand to each other."""
+    """What the steps hand to each other.
+
+    `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
+    planner's answer and `draft_call` the id of the call that made it. `landing` is the budget because of which the
+    planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
+    """
 
     question: str
     options: list[str] | None
     video_sha256: str
+    budget: dict[str, float | int | None]
     facts: str
-    overview: list[dict[str, Any]]
     history: Annotated[list[AnyMessage], add]
     ledger: Annotated[list[dict[str, Any]], add]
     spent: Annotated[list[dict[str, Any]], add]
@@ -71,7 +82,9 @@ class State(TypedDict, total=False):
     draft: dict[str, Any] | None
     verified: list[Verified]
     vetoes: int
-    ended_by: Annotated[str | None, _first]
+    landing: Annotated[BudgetName | None, _first]
+    ended_by: Annotated[BudgetName | None, _first]
+    ended_in: Annotated[Step | None, _first]
     composed: dict[str, Any]
     elapsed_s: Annotated[float, _longest]
 
@@ -109,3 +122,14 @@ class Run:
     def tell(self, kind: Kind, text: str, step: Step | None = None, **data: object) -> None:
         """Send an event."""
         self.emit(Event(kind, text, step, data))
+
+
+def entries_of(state: State) -> list[Entry]:
+    """Return the ledger."""
+    return [Entry.from_dict(entry) for entry in state.get("ledger", [])]
+
+
+def refusal(call_id: str, why: str, **more: object) -> ToolMessage:
+    """Return the reply to a call that was not done, for the planner to read."""
+    told = json.dumps({"error": why, **more}, ensure_ascii=False)
+    return ToolMessage(told, tool_call_id=call_id, status="error")

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
-from vidagent.graphs.state import Run
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.ledger import Entry
+from vidagent.graphs.state import Run, State, Update
+from vidagent.tools.overview import look_over
 from vidagent.video.clock import format_time
 
-__all__ = ["describe"]
+__all__ = ["OVERVIEW", "describe", "survey"]
+
+OVERVIEW = "L0"
+"""The ledger entry of the overview that the planner is shown."""
 
 SCAN_AT_ONCE_S = 120.0
 """Videos up to this long are scanned in the survey, which takes about a second; longer ones when search asks."""
+
+
+async def survey(state: State, run: Run, meter: StepMeter) -> Update:
+    """Learn what the container and the index say, and where the planner can see, look over the whole video."""
+    run.tell("step", "surveying the video", "survey")
+    update: Update = {"facts": await asyncio.to_thread(describe, run)}
+    frames = run.meter.share(run.caps.overview_frames)
+    if run.client.profile.plan_sees_overview and frames:
+        look = await asyncio.to_thread(look_over, run.desk(lambda _: frames), "")
+        update["ledger"] = [Entry(OVERVIEW, look, None).to_dict()]
+    meter.decoded(run.video.frames_decoded)
+    return update
 
 
 def describe(run: Run) -> str:

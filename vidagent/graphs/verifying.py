@@ -6,18 +6,35 @@ from collections.abc import Sequence
 
 from vidagent.agents.messages import verify_messages
 from vidagent.agents.replies import Judgement
-from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.budget import CHECK_FRAMES, StepMeter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.looking import shown
-from vidagent.graphs.state import Run, Verified
+from vidagent.graphs.planning import MAX_VETOES
+from vidagent.graphs.state import Run, State, Update, Verified, entries_of, refusal
 from vidagent.images.still import Still
-from vidagent.tools.answer import Claim
-from vidagent.types import Box
+from vidagent.tools.answer import Claim, Draft
+from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
 
-__all__ = ["best_stills", "check_claim"]
+__all__ = ["best_stills", "verify"]
 
-BEST_FRAMES = 3
+
+async def verify(state: State, run: Run, meter: StepMeter) -> Update:
+    """Check the claims of the draft; unsupported ones send it back to the planner, but not for ever."""
+    draft = Draft.model_validate(state["draft"])
+    run.tell("step", f"verifying {len(draft.claims)} claims", "verify")
+    entries, verified = entries_of(state), list[Verified]()
+    meter.kept = {"verified": verified}
+    for claim in draft.claims:
+        verified.append(await _check(run, claim, state["question"], entries, meter))
+    refused = [item for item in verified if item["verdict"] == "unsupported"]
+    vetoes = state.get("vetoes", 0)
+    if not refused or vetoes >= MAX_VETOES or state.get("landing"):
+        return {"verified": verified}
+    why = "these claims are not supported by their frames; look again, then answer"
+    told = [{"claim": item["claim"], "why": item["why"]} for item in refused]
+    reply = refusal(state["draft_call"], why, claims=told)
+    return {"verified": verified, "vetoes": vetoes + 1, "draft": None, "history": [reply]}
 
 
 def best_stills(entries: Sequence[Entry], claim: Claim) -> list[Still]:
@@ -33,7 +50,7 @@ def best_stills(entries: Sequence[Entry], claim: Claim) -> list[Still]:
     best = min(pool, key=lambda entry: (_distance(entry, at_s), -(entry.look.fps or 0)))
     nearest = sorted(best.look.stills, key=lambda still: (abs(still.time_s - at_s), still.box_px))
     exact = [still for still in nearest if still.time_s == nearest[0].time_s]
-    return sorted(exact[:BEST_FRAMES], key=lambda still: still.box_px)
+    return sorted(exact[:CHECK_FRAMES], key=lambda still: still.box_px)
 
 
 def _distance(entry: Entry, time_s: float) -> float:
@@ -58,7 +75,7 @@ def _box(entries: Sequence[Entry], claim: Claim, time_s: float) -> Box | None:
     return None
 
 
-async def check_claim(
+async def _check(
     run: Run, claim: Claim, question: str, entries: Sequence[Entry], meter: StepMeter
 ) -> Verified:
     """Show the model one claim with its best frames and take its verdict.
@@ -68,35 +85,33 @@ async def check_claim(
     """
     stills = best_stills(entries, claim)
     if not stills:
-        return Verified(
-            claim=claim.text,
-            verdict="unsupported",
-            why="no frame was looked at for it",
-            confidence=1.0,
-            time_s=claim.time_s or 0.0,
-            ref=None,
-            box_px=None,
-        )
+        return _verified(claim, "unsupported", "no frame was looked at for it", 1.0, claim.time_s or 0.0)
     at_s = stills[0].time_s
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
     stills = stills[: meter.grant(len(stills))]
     messages = verify_messages(question, claim.text, shown(run, stills))
-    verdict = await run.client.ask("verify", messages, Judgement, meter)
-    run.tell(
-        "verdict",
-        f"{verdict.verdict}: {verdict.why or claim.text}",
-        "verify",
-        claim=claim.text,
-        verdict=verdict.verdict,
-        time_s=at_s,
-    )
+    judged = await run.client.ask("verify", messages, Judgement, meter)
+    verdict, line = judged.verdict, f"{judged.verdict}: {judged.why or claim.text}"
+    run.tell("verdict", line, "verify", claim=claim.text, verdict=verdict, time_s=at_s)
     box = _box(entries, claim, at_s)
+    return _verified(claim, verdict, judged.why, judged.confidence, at_s, stills[0].ref, box)
+
+
+def _verified(
+    claim: Claim,
+    verdict: Verdict,
+    why: str,
+    confidence: float,
+    time_s: float,
+    ref: str | None = None,
+    box: Box | None = None,
+) -> Verified:
     return Verified(
         claim=claim.text,
-        verdict=verdict.verdict,
-        why=verdict.why,
-        confidence=verdict.confidence,
-        time_s=at_s,
-        ref=stills[0].ref,
+        verdict=verdict,
+        why=why,
+        confidence=confidence,
+        time_s=time_s,
+        ref=ref,
         box_px=None if box is None else list(box),
     )

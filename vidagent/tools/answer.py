@@ -12,7 +12,7 @@ from vidagent.tools.arguments import Seconds
 from vidagent.tools.desk import Desk
 from vidagent.tools.making import make_tool
 
-__all__ = ["Claim", "Draft", "make"]
+__all__ = ["Claim", "Draft", "Place", "make"]
 
 
 class Claim(BaseModel):

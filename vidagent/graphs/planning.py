@@ -1,0 +1,126 @@
+"""The planner's turn: what it is shown and offered, and how its calls are sorted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from langchain_core.messages import AIMessage
+
+from vidagent.agents.client import ReplyError
+from vidagent.agents.messages import plan_messages
+from vidagent.errors import BudgetSpent, ToolError
+from vidagent.graphs import policy
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.guards import read_turn
+from vidagent.graphs.ledger import Entry, summary
+from vidagent.graphs.looking import run_tool, shown
+from vidagent.graphs.state import Run, State, Update, entries_of, refusal
+from vidagent.graphs.surveying import OVERVIEW
+from vidagent.images.still import Still
+from vidagent.tools import make_tools
+from vidagent.tools.answer import Draft
+from vidagent.types import BudgetName
+
+__all__ = ["MAX_VETOES", "plan"]
+
+MAX_VETOES = 2
+"""How often a draft is sent back because of its claims."""
+
+
+async def plan(state: State, run: Run, meter: StepMeter) -> Update:
+    """Ask the planner for looks or for the answer."""
+    step = state.get("step", 0) + 1
+    limit = run.budget.steps
+    if step > (limit or policy.MAX_STEPS):
+        raise BudgetSpent("steps")
+    run.tell("step", f"planning, step {step}{f' of {limit}' if limit else ''}", "plan", number=step)
+    entries = entries_of(state)
+    landing = state.get("landing") or policy.must_answer(step, run.meter, entries)
+    message = await _ask(state, run, meter, step, entries, landing)
+    turn = read_turn(message, step, state.get("asked", []), entries, policy.looks_allowed(run.meter))
+    update: Update = {"step": step, "calls": list(turn.calls), "asked": list(turn.calls), "draft": None}
+    if landing:
+        update["landing"] = landing
+    replies = list(turn.refused)
+    if turn.answer is not None:
+        call_id, args = turn.answer
+        try:
+            draft = await asyncio.to_thread(_draft, state, run, args, entries)
+            update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id}
+        except ToolError as error:
+            run.tell("note", f"answer: {error}", "plan")
+            replies.append(refusal(call_id, str(error)))
+            update["vetoes"] = state.get("vetoes", 0) + 1
+    return {**update, "history": [message, *replies]}
+
+
+async def _ask(
+    state: State, run: Run, meter: StepMeter, step: int, entries: list[Entry], landing: BudgetName | None
+) -> AIMessage:
+    """Put the request.
+
+    Raises:
+        BudgetSpent: If it was the last turn and brought no usable answer.
+    """
+    tools = make_tools(run.desk(lambda wanted: wanted))
+    names = ("answer",) if landing else policy.offered(run.client.profile.planner, entries)
+    messages = plan_messages(
+        state["question"],
+        state.get("options"),
+        state["facts"],
+        shown(run, _overview(run, entries)),
+        summary(entries),
+        step,
+        step if landing else run.budget.steps,
+        state.get("history", []),
+    )
+    try:
+        return await run.client.plan(
+            messages,
+            [tools[name] for name in names],
+            meter,
+            must_call="answer" if landing else None,
+            also=tuple(tools),
+        )
+    except ReplyError:
+        if landing is None:
+            raise
+        raise BudgetSpent(landing) from None
+
+
+def _overview(run: Run, entries: list[Entry]) -> list[Still]:
+    """Return the overview's pictures, while they are a small part of what is left of the budget."""
+    stills = [still for entry in entries if entry.id == OVERVIEW for still in entry.look.stills]
+    return stills if run.meter.share(len(stills)) == len(stills) else []
+
+
+def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:
+    """Read the arguments of `answer`; mistakes that its schema does not show are sent back, but not for ever.
+
+    Raises:
+        ToolError: If they cannot be used.
+    """
+    draft = run_tool(make_tools(run.desk(lambda wanted: wanted))["answer"], args)
+    if not isinstance(draft, Draft):
+        raise ToolError("answer takes a draft")
+    options, known = state.get("options") or [], {entry.id for entry in entries}
+    claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
+    unknown = {name for claim in claims for name in claim.ledger} - known
+    lenient = state.get("vetoes", 0) >= MAX_VETOES or state.get("landing") is not None
+    if unknown and not lenient:
+        listed = ", ".join(sorted(known)) or "none; look first"
+        raise ToolError(f"no ledger entry is called {', '.join(sorted(unknown))}; there are: {listed}")
+    choice = draft.choice
+    if choice is not None and not 0 <= choice < len(options):
+        if options and not lenient:
+            raise ToolError(f"choice must be from 0 to {len(options) - 1}, got {choice}")
+        choice = None
+    kept = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
+    return draft.model_copy(update={"claims": kept, "choice": choice})
+
+
+def _ids(names: list[str]) -> list[str]:
+    """Read `2`, `l2` and `[L2]` as `L2`."""
+    matches = [re.fullmatch(r"\W*[Ll]?(\d+)\W*", name) for name in names]
+    return [f"L{match[1]}" if match else name for match, name in zip(matches, names, strict=True)]

@@ -1,0 +1,87 @@
+"""Which tools the planner is offered, when it has to answer, and when it is told to try something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vidagent.graphs.budget import Meter
+from vidagent.graphs.ledger import Entry
+from vidagent.graphs.state import Call
+from vidagent.types import BudgetName
+
+__all__ = ["MAX_STEPS", "hint", "looks_allowed", "must_answer", "offered"]
+
+MAX_STEPS = 40
+"""Turns of the planner where the budget does not say."""
+
+_ALL = ("overview", "search", "clip", "resample", "crop", "answer")
+_CLOSE_S = 1.0
+_PATIENCE = 3
+_MOST_LOOKS = 6
+_ANSWERING_CALLS = 3
+"""Requests that answering takes: the plan, one verdict, the composition."""
+
+
+def offered(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Return the names of the tools to offer.
+
+    A `free` planner is offered all of them. For a `phased` one they narrow, first in time, then in space:
+
+    1. Nothing found yet: `overview` (once), `search`, `clip`. After three looks in vain, all.
+    2. Found, but in frames more than a second apart: `search`, `clip`, `resample`.
+    3. Found in a search's moments, in a crop, or in frames at most a second apart: `clip`, `resample`, `crop`.
+
+    "Cannot be judged" counts as found: what is too small or too brief to judge asks for a closer look. An overview
+    that the planner itself was shown counts as found where its frames are at most a second apart. `answer` is
+    always offered, and calls of tools that are not offered are done all the same.
+    """
+    looks = [entry for entry in entries if entry.look.stills]
+    hits = [entry for entry in looks if _hit(entry)]
+    if planner == "free" or (not hits and len(looks) >= _PATIENCE):
+        return _ALL
+    if not hits:
+        seen = any(entry.look.tool == "overview" for entry in looks)
+        return ("search", "clip", "answer") if seen else ("overview", "search", "clip", "answer")
+    if any(_close(entry) for entry in hits):
+        return ("clip", "resample", "crop", "answer")
+    return ("search", "clip", "resample", "answer")
+
+
+def must_answer(step: int, meter: Meter, entries: Sequence[Entry]) -> BudgetName | None:
+    """Return the budget because of which this turn is the last, or None.
+
+    That is the last step, or the one after which too few requests are left to look again and still answer.
+    """
+    if step >= (meter.budget.steps or MAX_STEPS):
+        return "steps"
+    calls = meter.left("model_calls")
+    return "model_calls" if entries and calls is not None and calls <= _ANSWERING_CALLS else None
+
+
+def looks_allowed(meter: Meter) -> int:
+    """Return how many looks one turn may ask for, so that requests are left to answer."""
+    calls = meter.left("model_calls")
+    return _MOST_LOOKS if calls is None else max(1, min(_MOST_LOOKS, int(calls) - _ANSWERING_CALLS))
+
+
+def hint(call: Call, asked: Sequence[Call]) -> str | None:
+    """Return advice for a planner that has used one tool only for three turns on end, else None."""
+    tools: dict[int, set[str]] = {}
+    for earlier in asked:
+        if earlier["turn"] <= call["turn"]:
+            tools.setdefault(earlier["turn"], set()).add(earlier["tool"])
+    last = [tools[turn] for turn in sorted(tools)[-_PATIENCE:]]
+    if len(last) < _PATIENCE or any(used != {call["tool"]} for used in last):
+        return None
+    return f"the last {_PATIENCE} turns used {call['tool']} only: try another tool, or answer"
+
+
+def _hit(entry: Entry) -> bool:
+    if entry.observation is None:
+        return _close(entry)
+    return entry.observation.found is not False
+
+
+def _close(entry: Entry) -> bool:
+    fps = entry.look.fps
+    return fps is None or fps * _CLOSE_S >= 1
