@@ -51,7 +51,7 @@ class ModelError(VidagentError):
     exit_code = 4
 
 
-class BudgetSpent(VidagentError):
+class BudgetSpent(VidagentError):  # noqa: N818 - the end of a run, and nobody's error
     """A budget ran out.
 
     Attributes:

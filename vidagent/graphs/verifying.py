@@ -38,9 +38,10 @@ async def verify(state: State, run: Run, meter: StepMeter) -> Update:
 
 
 def best_stills(entries: Sequence[Entry], claim: Claim) -> list[Still]:
-    """Choose the pictures that show a claim best: those nearest to its time in the looks it names.
+    """Choose the pictures that show a claim best, the best first: those of its time in the looks it names.
 
-    Pictures of one look are preferred over mixed ones, a finer look over a coarse one.
+    All are of one look, a finer one before a coarse one. Beside a whole frame stand its neighbours in that look, as
+    many claims (a cut, a movement, an appearance) are about what changed.
     """
     named = [entry for entry in entries if entry.id in claim.ledger and entry.look.stills]
     pool = named or [entry for entry in entries if entry.look.stills]
@@ -48,9 +49,11 @@ def best_stills(entries: Sequence[Entry], claim: Claim) -> list[Still]:
         return []
     at_s = claim.time_s if claim.time_s is not None else _first_sighting(pool)
     best = min(pool, key=lambda entry: (_distance(entry, at_s), -(entry.look.fps or 0)))
-    nearest = sorted(best.look.stills, key=lambda still: (abs(still.time_s - at_s), still.box_px))
-    exact = [still for still in nearest if still.time_s == nearest[0].time_s]
-    return sorted(exact[:CHECK_FRAMES], key=lambda still: still.box_px)
+    nearest = min(best.look.stills, key=lambda still: abs(still.time_s - at_s)).time_s
+    parts = [still for still in best.look.stills if still.time_s == nearest]
+    before = [still for still in best.look.stills if still.time_s < nearest][-1:]
+    after = [still for still in best.look.stills if still.time_s > nearest][:1]
+    return [*parts, *before, *after][:CHECK_FRAMES]
 
 
 def _distance(entry: Entry, time_s: float) -> float:
@@ -88,8 +91,8 @@ async def _check(
         return _verified(claim, "unsupported", "no frame was looked at for it", 1.0, claim.time_s or 0.0)
     at_s = stills[0].time_s
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
-    stills = stills[: meter.grant(len(stills))]
-    messages = verify_messages(question, claim.text, shown(run, stills))
+    seen = sorted(stills[: meter.grant(len(stills))], key=lambda still: (still.time_s, still.box_px))
+    messages = verify_messages(question, claim.text, shown(run, seen))
     judged = await run.client.ask("verify", messages, Judgement, meter)
     verdict, line = judged.verdict, f"{judged.verdict}: {judged.why or claim.text}"
     run.tell("verdict", line, "verify", claim=claim.text, verdict=verdict, time_s=at_s)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from vidagent.agents.signals.past import Past, Result
 
-__all__ = ["Found", "Window", "edges_to_look_at", "found", "runs_of"]
+__all__ = ["Found", "Window", "edges_to_look_at", "runs_of"]
 
 FRAMES_A_LOOK = 8
 _HOP_S = 1.0
-_FLICKER_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,8 @@ class Found:
     looks: tuple[str, ...]
 
 
-def runs_of(results: Iterable[Result]) -> list[Found]:
-    """Join what the looks saw, by time, into runs; a gap of under a quarter second does not split one."""
+def runs_of(results: Iterable[Result], flicker_s: float = 0.0) -> list[Found]:
+    """Join what the looks saw, by time, into runs; a gap of under `flicker_s` does not split one."""
     seen: dict[float, bool] = {}
     where: dict[float, str] = {}
     for result in results:
@@ -62,7 +61,7 @@ def runs_of(results: Iterable[Result]) -> list[Found]:
     for place, time_s in enumerate(times):
         if not seen[time_s]:
             continue
-        joined = runs and (runs[-1][1] == place - 1 or time_s - times[runs[-1][1]] < _FLICKER_S)
+        joined = runs and (runs[-1][1] == place - 1 or time_s - times[runs[-1][1]] < flicker_s)
         if joined:
             runs[-1][1] = place
         else:
@@ -119,11 +118,3 @@ def _window(low: float, high: float, past: Past) -> Window:
     frames = (high - start) / past.frame_s
     fps = 1 / past.frame_s if frames <= FRAMES_A_LOOK + 2 else FRAMES_A_LOOK / (high - start)
     return Window(round(start, 4), round(high, 4), round(fps, 4))
-
-
-def found(results: Sequence[Result], order: str) -> list[Found]:
-    """Return the runs asked for: the first, the last, or all of them."""
-    runs = runs_of(results)
-    if order == "every":
-        return runs
-    return runs[-1:] if order == "last" else runs[:1]

@@ -163,7 +163,7 @@ def _highlighted(rgb: Rgb, lines: Sequence[TextLine]) -> list[TextLine]:
 def _ground(rgb: Rgb, box: Box) -> NDArray[np.float64]:
     """Return the colour behind a line: the median inside its box, as the letters cover less than half of it."""
     x0, y0, x1, y1 = box
-    return np.median(rgb[y0:y1, x0:x1].reshape(-1, 3), axis=0)
+    return np.asarray(np.median(rgb[y0:y1, x0:x1].reshape(-1, 3), axis=0), np.float64)
 
 
 def _observation(sightings: Sequence[Sighting], pictures: int) -> Observation:

@@ -48,20 +48,23 @@ def _target(intent: Intent, past: Past) -> Target:
         return _code(past)
     if intent.signal == "colour" and intent.colour is not None:
         colour = intent.colour
-        name = f"A screen filled with {colour}"
-        return Target(wording.is_filled(colour), name, lambda t: wording.claim_fill(colour, t))
+        does = f"is filled with {colour}"
+        return Target(wording.is_filled(colour), "The screen", does, lambda t: wording.claim_fill(colour, t))
     if intent.signal == "still":
-        return Target(wording.STILL, "A still picture", _still_claim, searched=False)
+        return Target(wording.STILL, "The picture", "is still", _still_claim, searched=False, longest=True)
     where = _most_common(wording.ANY_MOTION, past)
-    name = f"Movement ({where})" if where else "Movement"
-    return Target(wording.ANY_MOTION, name, _motion_claim, searched=False)
+    does = f"moves ({where})" if where else "moves"
+    return Target(wording.ANY_MOTION, "Something", does, _motion_claim, searched=False)
 
 
 def _code(past: Past) -> Target:
     content = _most_common(wording.ANY_CODE, past)
     if content is None:
-        return Target(wording.ANY_CODE, "A code", lambda t: f"A code is shown at {t:.3f} s.")
-    return Target(wording.ANY_CODE, f'The code "{content}"', lambda t: wording.claim_code(content, t))
+        return Target(wording.ANY_CODE, "A code", "is shown", lambda t: f"A code is shown at {t:.3f} s.")
+    name = f'The code "{content}"'
+    return Target(
+        wording.ANY_CODE, name, "is shown", lambda t: wording.claim_code(content, t), flicker_s=0.25
+    )
 
 
 def _most_common(question: str, past: Past) -> str | None:

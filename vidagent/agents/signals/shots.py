@@ -59,7 +59,9 @@ def _answer(intent: Intent, listed: Sequence[float], looks: Sequence[Result], pa
     chosen = cuts[-1:] if intent.order == "last" else cuts[:1] if _one(intent) else cuts
     claims = [(wording.claim_cut(t), [seen[t]], t) for t in chosen if t in seen][:8]
     times = ", ".join(f"{t:.3f} s" for t in cuts[:50])
-    told = f"{len(cuts) + 1} shots, with {len(cuts)} cuts" + (f" at {times}." if cuts else ".")
+    told = f"{len(cuts) + 1} shots, with {len(cuts)} cuts at {times}."
+    if len(chosen) == 1 < len(cuts):
+        told = f"The {intent.order} cut is at {chosen[0]:.3f} s. There are {told}"
     if more:
         told += f" The first {_MOST_CONFIRMED} cuts were looked at; the rest are from the index."
     if not cuts:
