@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+import vidagent
 from tests.media.make import CLIPS, Clip
+from tests.scripted_server import ScriptedServer
+from vidagent.types import Answer
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +24,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Clip]:
         return made[name]
 
     return make
+
+
+@pytest.fixture
+def ask(clip) -> Callable[..., tuple[Answer, ScriptedServer]]:
+    """Return the function that asks a scripted model about a clip of 8 s."""
+
+    def run(script: Any, question: str = "When is it seen?", **options: Any) -> tuple[Answer, ScriptedServer]:
+        with ScriptedServer(script) as server:
+            path = options.pop("path", None) or clip("h264").path
+            found = vidagent.analyze_video(path, question, base_url=server.url, model="scripted", **options)
+        return found, server
+
+    return run

@@ -6,11 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.media.code import read_code
-from tests.scripted_server import calls, labelled_images, says, step_of
-from vidagent.images import jpeg
+from tests.scripted_server import calls, labelled_images, says, step_of, texts, tool_names
 
-__all__ = ["Script", "answer", "observation"]
+__all__ = ["Counted", "Script", "answer", "clip_look", "observation"]
+
+
+def clip_look(start_s: float, end_s: float, question: str = "What happens?") -> tuple[str, dict[str, Any]]:
+    """Return a call of `clip`."""
+    return "clip", {"start_s": start_s, "end_s": end_s, "question": question}
 
 
 def observation(*, found: bool | None = True, times: Sequence[float] = (), what: str = "seen") -> str:
@@ -32,7 +35,9 @@ def answer(**changed: Any) -> tuple[str, dict[str, Any]]:
 
 
 class Script:
-    """Plays turns of the planner in order; looks, verdicts and compositions are always the same.
+    """Plays turns of the planner in order, the last one when it has to answer.
+
+    Looks, verdicts and compositions are always the same.
 
     Args:
         *turns: The calls of each turn.
@@ -53,7 +58,8 @@ class Script:
         """Answer a request."""
         step = step_of(body)
         if step == "plan":
-            turn = self.turns[min(self.planned, len(self.turns) - 1)]
+            last = tool_names(body) == ["answer"]
+            turn = self.turns[-1 if last else min(self.planned, len(self.turns) - 1)]
             self.planned += 1
             return calls(*turn)
         if step == "look":
@@ -65,6 +71,35 @@ class Script:
         return says(json.dumps({"answer": "Composed from the claims.", "choice": None, "confidence": 0.9}))
 
 
-def code_times(body: dict[str, Any]) -> list[tuple[float, float]]:
-    """Return, for each picture in a request, the time written beside it and the time coded in its pixels."""
-    return [(t, read_code(jpeg.decode(data)).millis / 1000) for t, data in labelled_images(body)]
+class Counted:
+    """Plays a script and counts tokens as a greedy server would: every reply is as long as it may be.
+
+    Args:
+        script: The script.
+        frame_tokens: Prompt tokens of a picture.
+        reply_tokens: Longest reply; None uses all that a request allows.
+        thoughts: Tokens of thought in a reply of the planner.
+    """
+
+    def __init__(
+        self, script: Script, *, frame_tokens: int = 256, reply_tokens: int | None = 10, thoughts: int = 0
+    ) -> None:
+        self.script, self.frame_tokens = script, frame_tokens
+        self.reply_tokens, self.thoughts = reply_tokens, thoughts
+        self.spent: list[dict[str, int]] = []
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Answer a request and write the bill."""
+        tools = json.dumps(body.get("tools", []))
+        prompt = len(texts(body) + tools) // 4 + self.frame_tokens * len(labelled_images(body))
+        most = body.get("max_tokens", 1_000_000)
+        reply = most if self.reply_tokens is None else min(most, self.reply_tokens)
+        thoughts = min(self.thoughts, reply) if step_of(body) == "plan" else 0
+        self.spent.append({"prompt": prompt, "completion": reply, "thinking": thoughts})
+        usage = {"prompt_tokens": prompt, "completion_tokens": reply, "total_tokens": prompt + reply}
+        details = {"completion_tokens_details": {"reasoning_tokens": thoughts}}
+        return {**self.script(body), "usage": {**usage, **details}}
+
+    def total(self, name: str) -> int:
+        """Return the sum of one item of the bills."""
+        return sum(bill[name] for bill in self.spent)

@@ -79,19 +79,22 @@ class Meter:
         """Return how many of the pictures wanted take at most a quarter of the frames and prompt tokens left."""
         return min(wanted, self._frames(self.left("frames"), _SHARE))
 
-    def grant(self, wanted: int, reserved: int = 0) -> int:
+    def grant(self, wanted: int, reserved: int = 0, sharers: int = 1) -> int:
         """Promise up to `wanted` frames, at most half of the prompt tokens left.
 
         Args:
             wanted: Frames wanted.
-            reserved: Frames to be left for others.
+            reserved: Frames to be left for the verification.
+            sharers: How many looks share what is free, this one included.
 
         Raises:
             BudgetSpent: If none is left.
         """
         with self._lock:
             left = self.left("frames")
-            free = None if left is None else max(0, left - reserved - self._held.get("frames", 0))
+            free = None if left is None else max(0.0, left - reserved - self._held.get("frames", 0))
+            if free is not None and free >= sharers:
+                free //= sharers
             granted = min(wanted, self._frames(free, 1))
             if wanted and not granted:
                 raise BudgetSpent("frames" if free == 0 else "prompt_tokens")
@@ -194,10 +197,10 @@ class StepMeter:
     _held: dict[BudgetName, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
-    def grant(self, wanted: int) -> int:
+    def grant(self, wanted: int, sharers: int = 1) -> int:
         """Promise frames to this step; see `Meter.grant`. A look leaves some for the verification."""
         reserved = min(CHECK_FRAMES, (self.meter.budget.frames or 0) // _SHARE) if self.step == "look" else 0
-        granted = self.meter.grant(wanted, reserved)
+        granted = self.meter.grant(wanted, reserved, sharers)
         self._promised += granted
         return granted
 

@@ -44,7 +44,7 @@ async def look(state: State, run: Run, meter: StepMeter) -> Update:
     seen = entry.observation
     if seen is not None:
         run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
-    told = entry.for_planner(policy.hint(call, state.get("asked", [])))
+    told = entry.for_planner(policy.hint(call, state["asked"]))
     return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
 
 
@@ -56,7 +56,8 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
         ReplyError: If the observer's replies cannot be used.
         BudgetSpent: If a budget does not allow it.
     """
-    seen = await _use(run, call, meter)
+    abreast = [other["entry"] for other in state["asked"] if other["turn"] == call["turn"]]
+    seen = await _use(run, call, meter, len(abreast) - abreast.index(call["entry"]))
     run.tell("look", _line(seen), "look", id=call["entry"], **_told(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
@@ -69,9 +70,9 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
     return entry
 
 
-async def _use(run: Run, call: Call, meter: StepMeter) -> Look:
-    """Run the tool; of the frames promised to it, those it does not show are free for other looks."""
-    tool = make_tools(run.desk(meter.grant))[call["tool"]]
+async def _use(run: Run, call: Call, meter: StepMeter, sharers: int) -> Look:
+    """Run the tool; it shares the frames left with the looks after it, and frees those it does not show."""
+    tool = make_tools(run.desk(lambda wanted: meter.grant(wanted, sharers)))[call["tool"]]
     async with run.decoding:
         before = run.video.frames_decoded
         try:

@@ -25,8 +25,11 @@ async def verify(state: State, run: Run, meter: StepMeter) -> Update:
     run.tell("step", f"verifying {len(draft.claims)} claims", "verify")
     entries, verified = entries_of(state), list[Verified]()
     meter.kept = {"verified": verified}
-    for claim in draft.claims:
-        verified.append(await _check(run, claim, state["question"], entries, meter))
+    for number, claim in enumerate(draft.claims):
+        stills = best_stills(entries, claim)
+        stills = stills[: meter.grant(len(stills), len(draft.claims) - number)]
+        box = _box(entries, claim, stills[0].time_s) if stills else None
+        verified.append(await _check(run, claim, state["question"], stills, box, meter))
     refused = [item for item in verified if item["verdict"] == "unsupported"]
     vetoes = state.get("vetoes", 0)
     if not refused or vetoes >= MAX_VETOES or state.get("landing"):
@@ -79,24 +82,22 @@ def _box(entries: Sequence[Entry], claim: Claim, time_s: float) -> Box | None:
 
 
 async def _check(
-    run: Run, claim: Claim, question: str, entries: Sequence[Entry], meter: StepMeter
+    run: Run, claim: Claim, question: str, stills: Sequence[Still], box: Box | None, meter: StepMeter
 ) -> Verified:
     """Show the model one claim with its best frames and take its verdict.
 
     Raises:
-        BudgetSpent: If no call or frame is left for it.
+        BudgetSpent: If no call is left for it.
     """
-    stills = best_stills(entries, claim)
     if not stills:
         return _verified(claim, "unsupported", "no frame was looked at for it", 1.0, claim.time_s or 0.0)
     at_s = stills[0].time_s
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
-    seen = sorted(stills[: meter.grant(len(stills))], key=lambda still: (still.time_s, still.box_px))
+    seen = sorted(stills, key=lambda still: (still.time_s, still.box_px))
     messages = verify_messages(question, claim.text, shown(run, seen))
     judged = await run.client.ask("verify", messages, Judgement, meter)
     verdict, line = judged.verdict, f"{judged.verdict}: {judged.why or claim.text}"
     run.tell("verdict", line, "verify", claim=claim.text, verdict=verdict, time_s=at_s)
-    box = _box(entries, claim, at_s)
     return _verified(claim, verdict, judged.why, judged.confidence, at_s, stills[0].ref, box)
 
 
