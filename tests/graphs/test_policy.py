@@ -1,0 +1,147 @@
+"""What the planner is offered, when it must answer, and what it is told after too much of the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.graphs.scripts import Script, answer, clip_look, observation
+from tests.scripted_server import block_of, step_of, tool_names, tool_results
+from vidagent.agents.replies import Observation
+from vidagent.graphs.budget import Meter
+from vidagent.graphs.ledger import Entry
+from vidagent.graphs.policy import MAX_STEPS, hint, looks_allowed, must_answer, offered
+from vidagent.graphs.state import Call
+from vidagent.images.still import Still
+from vidagent.tools.result import Look
+from vidagent.types import Budget
+
+STILL = Still(1.0, "0" * 64, (8, 8), (0, 0, 8, 8))
+ALL = ("overview", "search", "clip", "resample", "crop", "answer")
+
+
+def entry(tool: str, found: bool | None, fps: float | None, *, seen: bool = True) -> Entry:
+    look = Look(tool, "?", 0, 10, (STILL,), fps)
+    return Entry("L1", look, Observation(found=found, what="", confidence=1) if seen else None)
+
+
+NOTHING = entry("clip", False, 4)
+
+
+@pytest.mark.parametrize(
+    ("entries", "wanted"),
+    [
+        ([], "overview search clip answer"),
+        ([entry("overview", False, 0.1)], "search clip answer"),
+        ([entry("overview", None, 0.1, seen=False)], "search clip answer"),
+        ([entry("overview", True, 0.1)], "search clip resample answer"),
+        ([entry("overview", None, 0.1)], "search clip resample answer"),
+        ([entry("overview", None, 4, seen=False)], "clip resample crop answer"),
+        ([entry("overview", True, 0.1), entry("clip", True, 1)], "clip resample crop answer"),
+        ([entry("search", True, None)], "clip resample crop answer"),
+        ([entry("clip", None, 2)], "clip resample crop answer"),
+        ([NOTHING, NOTHING], "overview search clip answer"),
+        ([NOTHING, NOTHING, NOTHING], " ".join(ALL)),
+    ],
+)
+def test_a_phased_planner_is_offered_time_first_then_space(entries, wanted):
+    assert " ".join(offered("phased", entries)) == wanted
+    assert offered("free", entries) == ALL
+
+
+def test_facts_alone_change_nothing():
+    facts = Entry("L1", Look("search", "?", 0, 10, facts=("3 shots",)), None)
+    assert offered("phased", [facts]) == offered("phased", [])
+
+
+@pytest.mark.parametrize(
+    ("budget", "step", "spent", "entries", "wanted"),
+    [
+        (Budget(), 1, 0, [NOTHING], None),
+        (Budget(), MAX_STEPS, 0, [], "steps"),
+        (Budget(steps=3), 2, 0, [], None),
+        (Budget(steps=3), 3, 0, [], "steps"),
+        (Budget(model_calls=9), 2, 5, [NOTHING], None),
+        (Budget(model_calls=9), 2, 6, [NOTHING], "model_calls"),
+        (Budget(model_calls=9), 2, 6, [], None),
+    ],
+)
+def test_the_turn_after_which_nothing_could_be_answered_is_the_last(budget, step, spent, entries, wanted):
+    meter = Meter(budget)
+    meter.add("model_calls", spent)
+    assert must_answer(step, meter, entries) == wanted
+
+
+@pytest.mark.parametrize(("left", "looks"), [(None, 6), (1, 1), (4, 1), (6, 3), (20, 6)])
+def test_looks_leave_requests_to_answer_with(left, looks):
+    assert looks_allowed(Meter(Budget(model_calls=left))) == looks
+
+
+def called(turn: int, tool: str) -> Call:
+    return Call(turn=turn, id="c", entry="L1", tool=tool, args={})
+
+
+@pytest.mark.parametrize(
+    ("tools", "hinted"),
+    [
+        (["clip"], False),
+        (["clip", "clip"], False),
+        (["clip", "clip", "clip"], True),
+        (["search", "clip", "clip", "clip"], True),
+        (["clip", "search", "clip"], False),
+        (["clip", "clip", "clip", "crop"], False),
+    ],
+)
+def test_three_turns_of_one_tool_bring_a_hint(tools, hinted):
+    asked = [called(turn, tool) for turn, tool in enumerate(tools, 1)]
+    assert (hint(asked[-1], asked) is not None) == hinted
+
+
+def test_many_looks_in_one_turn_are_one_turn():
+    asked = [called(1, "clip") for _ in range(6)]
+    assert hint(asked[-1], asked) is None
+    mixed = [*asked, called(2, "clip"), called(3, "clip"), called(3, "crop")]
+    assert hint(mixed[-2], mixed) is None
+
+
+@pytest.mark.network
+def test_the_hint_stands_in_the_third_result(ask):
+    looks = [[clip_look(n, n + 1)] for n in range(4)]
+    _, server = ask(Script(*looks, [answer()], look=observation(found=False)))
+    results = tool_results([body for body in server.bodies if step_of(body) == "plan"][-1])
+    assert ["try another tool" in result for result in results] == [False, False, True, True]
+
+
+@pytest.fixture
+def phased(monkeypatch, tmp_path):
+    """Give the scripted model a profile for a weaker planner, blind to the overview."""
+    (tmp_path / "weak.toml").write_text(
+        'planner = "phased"\nplan_sees_overview = false\nlook_concurrency = 2\n'
+    )
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "weak.toml"))
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("phased")
+def test_a_phased_run_narrows_what_it_offers(ask):
+    turns = [
+        [("overview", {"question": "What is shown?"})],
+        [clip_look(1, 3)],
+        [("crop", {"time_s": 2, "grid": "1x1", "question": "What is it?"})],
+        [answer()],
+    ]
+    found, server = ask(Script(*turns))
+    plans = [tool_names(body) for body in server.bodies if step_of(body) == "plan"]
+    assert plans[0] == ["overview", "search", "clip", "answer"]
+    assert plans[1:] == [["clip", "resample", "crop", "answer"]] * 3  # 8 s in 32 frames: close at once
+    assert found.status == "answered"
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("phased")
+def test_a_tool_that_is_not_offered_is_used_all_the_same(ask):
+    crop = ("crop", {"time_s": 2, "grid": "1x1", "question": "What is it?"})
+    found, server = ask(Script([crop], [answer()]))
+    assert "crop" not in tool_names(server.bodies[0])
+    assert server.steps == ["plan", "look", "plan", "verify", "compose"]
+    assert found.status == "answered"
+    assert block_of(server.bodies[1], "looking_for") == "What is it?"
