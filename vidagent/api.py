@@ -15,6 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from vidagent import config
 from vidagent.agents.choice import Available, available, choose, describe
 from vidagent.agents.client import ModelClient
+from vidagent.agents.profiles import Profile
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.graphs.ask import Graph, build, reopen
@@ -27,9 +28,10 @@ from vidagent.graphs.records import Record, new_record, old_record
 from vidagent.graphs.state import Run, State
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps
-from vidagent.types import Answer, Budget, Question, StepUsage, VideoInfo
+from vidagent.types import Answer, Budget, Overview, Question, StepUsage, VideoInfo
 from vidagent.video.cache import VideoCache, default_folder
 from vidagent.video.index import Index, IndexReport
+from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
 
 __all__ = [
@@ -42,6 +44,9 @@ __all__ = [
 ]
 
 _ENDLESS = 10_000
+MOST_OVERVIEW_FRAMES = 512
+"""Most frames that `fps` or `num_frames` may ask of the overview; more are cut to it, and a note says so."""
+_CONTEXT_SHARE = 0.6
 
 
 def analyze_video(
@@ -53,6 +58,8 @@ def analyze_video(
     base_url: str | None = None,
     api_key: str | None = None,
     budget: Budget | None = None,
+    fps: float | None = None,
+    num_frames: int | None = None,
     on_event: Listener | None = None,
     decoder: str | None = None,
     save_frames: str | Path | None = None,
@@ -69,6 +76,8 @@ def analyze_video(
             answers, else the embedded model.
         api_key: The server's key.
         budget: What the run may cost.
+        fps: Frames a second of the overview of the whole video; not together with `num_frames`.
+        num_frames: Frames of the overview; the model's profile says how many unless given.
         on_event: Called with each `Event` of the run.
         decoder: `pyav`, `decord` or `torchcodec`.
         save_frames: A folder for the frames of the evidence and contact sheets of what was looked at.
@@ -90,6 +99,8 @@ def analyze_video(
                 base_url=base_url,
                 api_key=api_key,
                 budget=budget,
+                fps=fps,
+                num_frames=num_frames,
                 on_event=on_event,
                 decoder=decoder,
                 save_frames=save_frames,
@@ -114,6 +125,8 @@ async def aanalyze_video(
     base_url: str | None = None,
     api_key: str | None = None,
     budget: Budget | None = None,
+    fps: float | None = None,
+    num_frames: int | None = None,
     on_event: Listener | None = None,
     decoder: str | None = None,
     save_frames: str | Path | None = None,
@@ -122,6 +135,7 @@ async def aanalyze_video(
     """Answer a question about a video; see `analyze_video`."""
     began = time.monotonic()
     asked = Question(question, None if options is None else tuple(options))
+    overview = Overview(fps, num_frames)
     settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
     cache = settings.cache_dir or default_folder()
     record = new_record(cache) if resume is None else old_record(cache, resume)
@@ -132,7 +146,7 @@ async def aanalyze_video(
         if resume is not None:
             _check_resumed(earlier, asked, video.info, resume)
         limits = _limits(budget, settings, earlier)
-        run = _run(client, video, settings, record, limits, on_event)
+        run = _run(client, video, settings, record, limits, on_event, overview)
         run.meter.began = began
         run.meter.resume(
             (StepUsage(**step) for step in earlier.get("spent", [])), earlier.get("elapsed_s", 0.0)
@@ -157,6 +171,8 @@ def plan_cost(
     base_url: str | None = None,
     api_key: str | None = None,
     budget: Budget | None = None,
+    fps: float | None = None,
+    num_frames: int | None = None,
     decoder: str | None = None,
 ) -> DryRun:
     """Tell what a question would look at and cost, without decoding or asking the model.
@@ -167,11 +183,13 @@ def plan_cost(
         UsageError: If an argument is out of range.
     """
     Question(question, None if options is None else tuple(options))
+    overview = Overview(fps, num_frames)
     settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
     with Video.open(path, decoder=settings.decoder) as video:
         client = choose(settings)
         record = Record("dry-run", Path())
-        return forecast(_run(client, video, settings, record, budget or settings.budget(), None))
+        limits = budget or settings.budget()
+        return forecast(_run(client, video, settings, record, limits, None, overview))
 
 
 def probe_video(path: str | Path, *, decoder: str | None = None) -> VideoInfo:
@@ -277,12 +295,14 @@ def _run(
     record: Record,
     budget: Budget,
     on_event: Listener | None,
+    overview: Overview,
 ) -> Run:
     profile = client.profile
     index = Index(video, VideoCache(settings.cache_dir))
+    frames, note = _overview_frames(overview, profile, video.info)
     caps = Caps(
         frames=profile.frames_per_call,
-        overview_frames=profile.overview_frames,
+        overview_frames=frames,
         side_px=profile.frame_side_px,
         crop_side_px=profile.crop_side_px,
         tiles=max(profile.tiles, Caps.tiles),
@@ -298,7 +318,23 @@ def _run(
         emit=on_event or _nobody,
     )
     index.on_progress = lambda share: run.tell("progress", f"scanning, {share:.0%}", fraction=share)
+    if note:
+        run.tell("note", note, "survey")
     return run
+
+
+def _overview_frames(overview: Overview, profile: Profile, info: VideoInfo) -> tuple[int, str | None]:
+    """Return how many frames the overview has, and where that differs from what was asked for."""
+    if overview == Overview():
+        return profile.overview_frames, None
+    total = info.frame_count or max(1, round(info.duration_s * float(info.fps)))
+    most = MOST_OVERVIEW_FRAMES
+    if profile.frame_tokens:
+        most = max(1, min(most, int(_CONTEXT_SHARE * profile.context_tokens / profile.frame_tokens)))
+    chosen = sample_indices(
+        total, info.fps, fps=overview.fps, num_frames=overview.num_frames, max_frames=most
+    )
+    return len(chosen.indices), chosen.note
 
 
 def _nobody(event: Event) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "BudgetReport",
     "Coverage",
     "Evidence",
+    "Overview",
     "Question",
     "Span",
     "Status",
@@ -103,6 +104,32 @@ class Question:
                 raise UsageError(f"option {number} is empty; an option needs at least 1 character")
             if self.options.index(option) != number - 1:
                 raise UsageError(f"option {option!r} is given more than once; options must differ")
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How finely the whole video is looked at first; the model's profile says it where neither is given.
+
+    Args:
+        fps: Frames a second.
+        num_frames: Frames in all.
+
+    Raises:
+        UsageError: If both are given, or one is not a positive number.
+    """
+
+    fps: float | None = None
+    num_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be sampled."""
+        for name, value in (("fps", self.fps), ("num_frames", self.num_frames)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} must be more than 0, got {value}")
+        if self.fps is not None and self.num_frames is not None:
+            raise UsageError(
+                f"give either fps or num_frames, not both; got fps {self.fps:g} and num_frames {self.num_frames}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def test_verbose_keeps_passing_steps(api, command):
 
 
 def test_every_flag_reaches_the_api(api, command, tmp_path):
-    flags = "--model m --base-url http://127.0.0.1:1/v1 --resume run-3 --decoder decord --option a --option b"
+    flags = "--model m --base-url http://127.0.0.1:1/v1 --resume run-3 --decoder decord --fps 2.5 --option a --option b"
     budgets = (
         "--budget-seconds 1.5 --budget-steps 2 --budget-model-calls 3 --budget-prompt-tokens 4 "
         "--budget-completion-tokens 5 --budget-thinking-tokens 0 --budget-frames 7"
@@ -73,6 +73,8 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "model": "m",
             "base_url": "http://127.0.0.1:1/v1",
             "budget": Budget(1.5, 2, 3, 4, 5, 0, 7),
+            "fps": 2.5,
+            "num_frames": None,
             "decoder": "decord",
             "save_frames": tmp_path,
             "resume": "run-3",
@@ -92,6 +94,8 @@ def test_without_flags_settings_decide(api, command, monkeypatch):
             "model": None,
             "base_url": None,
             "budget": Budget(frames=11, steps=3),
+            "fps": None,
+            "num_frames": None,
             "decoder": None,
             "save_frames": None,
             "resume": None,

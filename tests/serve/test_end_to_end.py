@@ -47,6 +47,22 @@ def vidagent(*arguments: object, **rest) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **rest)
 
 
+@pytest.mark.parametrize(
+    ("flags", "frames"), [(("--num-frames", "6"), 6), (("--fps", "2"), 6), (("--fps", "99"), 15)]
+)
+def test_the_first_look_is_as_fine_as_asked_for(clip, flags, frames):
+    done = vidagent("ask", clip, "Is there the text 'QUAY 4'?", "--model", "signals", "-v", *flags)
+    assert done.returncode == 0, done.stderr
+    assert f"overview 0.000-3.000 s, {frames} frames" in done.stderr
+    assert ("15 frames at 5 fps" in done.stderr) == (flags == ("--fps", "99"))
+
+
+def test_a_rate_and_a_number_exclude_each_other(clip):
+    done = vidagent("ask", clip, QUESTION, "--fps", "2", "--num-frames", "8")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "vidagent: give either fps or num_frames, not both; got fps 2 and num_frames 8\n"
+
+
 def test_ask_answers_to_the_frame(clip, tmp_path):
     done = vidagent(
         "ask", clip, QUESTION, "--model", "signals", "--json", "--save-frames", tmp_path / "frames"

@@ -12,10 +12,7 @@ NTSC = Fraction(30000, 1001)
 def _model_card(total_frames, video_fps, fps=0, nframe=0, nframe_max=-1):
     """The rule of the model card, step by step, as the truth to compare with."""
     total_duration = total_frames / max(1e-6, video_fps)
-    if fps > 0:
-        desired = max(1, int(total_duration * fps))
-    else:
-        desired = max(1, int(nframe) if nframe and nframe > 0 else 8)
+    desired = max(1, int(total_duration * fps if fps > 0 else nframe if nframe and nframe > 0 else 8))
     if nframe_max > 0 and desired > nframe_max:
         desired = nframe_max
     if desired >= total_frames:

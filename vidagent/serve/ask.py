@@ -21,6 +21,8 @@ class _Wanted(TypedDict):
     model: str | None
     base_url: str | None
     budget: Budget
+    fps: float | None
+    num_frames: int | None
     decoder: str | None
 
 
@@ -31,6 +33,8 @@ def ask(
     option: flags.Options = None,
     model: flags.Model = None,
     base_url: flags.BaseUrl = None,
+    fps: flags.Fps = None,
+    num_frames: flags.NumFrames = None,
     save_frames: flags.SaveFrames = None,
     dry_run: flags.DryRun = False,
     resume: flags.Resume = None,
@@ -69,6 +73,8 @@ def ask(
         "model": model,
         "base_url": base_url,
         "budget": budget,
+        "fps": fps,
+        "num_frames": num_frames,
         "decoder": decoder,
     }
     out = terminal.stdout()

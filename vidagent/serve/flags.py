@@ -27,6 +27,14 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server, such as vLLM's."),
 ]
+Fps = Annotated[
+    float | None,
+    typer.Option("--fps", metavar="F", help="Frames a second of the overview; not with --num-frames."),
+]
+NumFrames = Annotated[
+    int | None,
+    typer.Option("--num-frames", metavar="N", help="Frames of the overview of the whole video."),
+]
 SaveFrames = Annotated[
     Path | None,
     typer.Option("--save-frames", metavar="DIR", file_okay=False, help="Save the evidence's frames here."),

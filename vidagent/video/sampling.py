@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from vidagent.errors import UsageError
+from vidagent.types import Overview
 
 __all__ = ["Sampling", "SingleFrame", "sample_indices"]
 
@@ -101,8 +102,7 @@ def _check(
     for name, value in numbers.items():
         if value is not None and not (math.isfinite(value) and value > 0):
             raise UsageError(f"{name} must be more than 0, got {value}")
-    if fps is not None and num_frames is not None:
-        raise UsageError(f"give either fps or num_frames, not both; got {fps=} and {num_frames=}")
+    Overview(fps, num_frames)
 
 
 def _single(total_frames: int, which: SingleFrame, *, ignored: bool) -> Sampling:
