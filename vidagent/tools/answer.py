@@ -43,7 +43,13 @@ class Draft(BaseModel):
 
 
 def _one(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the model wrote
+    if value is None:
+        return []
     return value if isinstance(value, list) else [value]
+
+
+def _claims(value: Any) -> Any:  # noqa: ANN401
+    return [{"text": claim} if isinstance(claim, str) else claim for claim in _one(value)]
 
 
 def make(desk: Desk) -> StructuredTool:
@@ -52,7 +58,7 @@ def make(desk: Desk) -> StructuredTool:
     def answer(
         found: Literal["yes", "no", "cannot_judge"],
         answer: Annotated[str, Field(min_length=1, max_length=4000)],
-        claims: Annotated[list[Claim], BeforeValidator(_one)] = [],  # noqa: B006 - a schema default, never changed
+        claims: Annotated[list[Claim], BeforeValidator(_claims)] = [],  # noqa: B006 - a schema default, never changed
         spans: Annotated[list[Place], BeforeValidator(_one)] = [],  # noqa: B006
         count: Annotated[int | None, Field(ge=0)] = None,
         choice: Annotated[int | None, Field(ge=0)] = None,

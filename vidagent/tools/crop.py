@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from langchain_core.tools import StructuredTool
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from vidagent.errors import ToolError
 from vidagent.images import tiles
-from vidagent.images.still import Still
 from vidagent.tools.arguments import Box1000, Question, Seconds
 from vidagent.tools.desk import Desk
 from vidagent.tools.making import make_tool
@@ -19,7 +18,11 @@ from vidagent.types import Box
 __all__ = ["make"]
 
 _OVERLAP = 0.1
-Grid = Annotated[str, Field(pattern=r"^\s*\d{1,2}\s*[x×*]\s*\d{1,2}(\s*:\s*\d{1,2}\s*,\s*\d{1,2})?\s*$")]
+Grid = Annotated[
+    str,
+    Field(pattern=r"^\s*\d{1,2}\s*[x×*]\s*\d{1,2}(\s*:\s*\d{1,2}\s*,\s*\d{1,2})?\s*$"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}x\d{1,2}(:\d{1,2},\d{1,2})?$"}),
+]
 
 
 def _boxes(desk: Desk, box: list[float] | None, grid: str | None) -> list[Box]:
@@ -60,16 +63,12 @@ def make(desk: Desk) -> StructuredTool:
             box: Left, top, right and bottom of the part, each from 0 to 1000 of the whole frame.
             grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL counted from 1 at the top left.
         """
-        window = desk.window(time_s, time_s + 1e-6)
+        notes = () if time_s < desk.duration_s else (f"the video ends at {desk.duration_s:.3f} s",)
         boxes = _boxes(desk, box, grid)
-        boxes = boxes[: desk.grant(len(boxes))]
-        stills: list[Still] = []
-        for box_px in boxes:
-            stills += desk.pictures([window.start_s], box_px=box_px, side_px=desk.caps.crop_side_px)
+        stills = desk.parts(min(time_s, desk.duration_s), boxes[: desk.grant(len(boxes))])
         at_s = stills[0].time_s
-        return Look("crop", question, at_s, at_s + desk.video.info.frame_s, tuple(stills), every_frame=True)
+        return Look("crop", question, at_s, at_s + info.frame_s, stills, every_frame=True, notes=notes)
 
     info = desk.video.info
-    return make_tool(
-        crop, size=f"{info.width}x{info.height}", tiles=desk.caps.tiles, duration=desk.duration_s
-    )
+    size = f"{info.width}x{info.height}"
+    return make_tool(crop, size=size, tiles=desk.caps.tiles, duration=desk.duration_s)

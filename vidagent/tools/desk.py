@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidagent.errors import ToolError
 from vidagent.images import jpeg
+from vidagent.images.resize import fit
 from vidagent.images.still import Still
 from vidagent.images.store import FrameStore
+from vidagent.images.tiles import crop
 from vidagent.types import Box
 from vidagent.video.clock import format_time
 from vidagent.video.index import Index
@@ -114,23 +117,25 @@ class Desk:
         return [known[place] for place in places], False
 
     def pictures(
-        self,
-        times_s: Sequence[float],
-        *,
-        snap: Literal["exact", "keyframe"] = "exact",
-        box_px: Box | None = None,
-        side_px: int | None = None,
+        self, times_s: Sequence[float], *, snap: Literal["exact", "keyframe"] = "exact"
     ) -> tuple[Still, ...]:
         """Decode the frames shown at these times and keep them as JPEG; each frame once, in order of time."""
-        side_px = side_px or self.caps.side_px
-        stills: dict[float, Still] = {}
-        whole = (0, 0, self.video.info.width, self.video.info.height)
-        for frame in self.video.frames_at(sorted(times_s), snap=snap, max_side_px=side_px, box_px=box_px):
-            if frame.time_s not in stills:
-                size_wh = (frame.rgb.shape[1], frame.rgb.shape[0])
-                ref = self.store.put(jpeg.encode(frame.rgb))
-                stills[frame.time_s] = Still(frame.time_s, ref, size_wh, box_px or whole)
-        return tuple(stills[t] for t in sorted(stills))
+        frames = self.video.frames_at(sorted(times_s), snap=snap, max_side_px=self.caps.side_px)
+        once = {frame.time_s: frame.rgb for frame in frames}
+        return tuple(self._keep(time_s, once[time_s], self._whole) for time_s in sorted(once))
+
+    def parts(self, time_s: float, boxes: Sequence[Box]) -> tuple[Still, ...]:
+        """Cut parts out of the frame shown at a time, at full resolution, and keep them as JPEG."""
+        frame = self.video.frames_at([time_s])[0]
+        side_px = self.caps.crop_side_px
+        return tuple(self._keep(frame.time_s, fit(crop(frame.rgb, box), side_px), box) for box in boxes)
+
+    @property
+    def _whole(self) -> Box:
+        return (0, 0, self.video.info.width, self.video.info.height)
+
+    def _keep(self, time_s: float, rgb: NDArray[np.uint8], box_px: Box) -> Still:
+        return Still(time_s, self.store.put(jpeg.encode(rgb)), (rgb.shape[1], rgb.shape[0]), box_px)
 
     def says(self, time_s: float) -> str:
         """Write a time for people and models alike."""

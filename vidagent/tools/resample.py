@@ -15,6 +15,8 @@ __all__ = ["make"]
 def _times(desk: Desk, window: Window, fps: float, most: int) -> tuple[list[float], float, bool]:
     """Choose frame times at `fps`, slower where `most` does not reach; return them, the rate, and if all."""
     known = desk.frame_times(window)
+    if known == []:
+        return [window.start_s], fps, False
     length_s = window.end_s - window.start_s
     fps = min(fps, most / length_s)
     if known is not None and len(known) <= most and fps >= 0.99 * len(known) / length_s:

@@ -9,6 +9,7 @@ from typing import Annotated
 from langchain_core.tools import StructuredTool
 from pydantic import Field
 
+from vidagent.errors import BudgetSpent
 from vidagent.tools.arguments import Question
 from vidagent.tools.desk import Desk
 from vidagent.tools.making import make_tool
@@ -85,8 +86,15 @@ def make(desk: Desk) -> StructuredTool:
             return Look("search", query, 0.0, desk.duration_s, facts=facts)
         moments = desk.index.scan().moments
         first = (page - 1) * desk.caps.frames
-        most = desk.grant(min(desk.caps.frames, max(0, len(moments) - first)))
-        chosen = moments[first : first + most]
+        wanted = moments[first : first + desk.caps.frames]
+        try:
+            chosen = wanted[: desk.grant(len(wanted))]
+        except BudgetSpent:
+            if not facts:
+                raise
+            return Look(
+                "search", query, 0.0, desk.duration_s, facts=facts, notes=("no frame is left to look",)
+            )
         left = max(0, len(moments) - first - len(chosen))
         notes = (f"page {page}: {len(chosen)} moments looked at, {left} more on later pages",)
         stills = desk.pictures([moment.time_s for moment in chosen])

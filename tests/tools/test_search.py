@@ -1,0 +1,113 @@
+"""search: subtitles, texts read earlier, shots, movement, and the moments most worth a look."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.media.make import SUBTITLES, encode
+from vidagent.errors import BudgetSpent, ToolError
+from vidagent.video.activity import Activity
+from vidagent.video.cache import FoundText
+from vidagent.video.scan import Moment, Scan
+
+BOX = (0, 0, 8, 8)
+
+
+@pytest.fixture
+def scanned(bench, monkeypatch):
+    """Lay tools over a clip whose scan found these moments and cuts."""
+
+    def lay(moments=(), cuts=(), *, exact=True, **caps):
+        tools = bench(**caps)
+        found = Scan(tuple(Moment(1.0, t, BOX) for t in moments), tuple(cuts), (), exact)
+        monkeypatch.setattr(tools.index, "scan", lambda: found)
+        return tools
+
+    return lay
+
+
+def test_moments_are_shown_page_by_page(scanned):
+    tools = scanned([7.0, 1.0, 3.01, 5.0, 2.0], frames=2)
+    first = tools.use("search", query="a red car")
+    assert tools.times(first) == [1.0, 7.0]  # the two that weigh most, in order of time
+    assert first.notes == ("page 1: 2 moments looked at, 3 more on later pages",)
+    assert (first.question, first.facts, first.start_s, first.end_s) == ("a red car", (), 0.0, 8.0)
+    second = tools.use("search", query="a red car", page=2)
+    assert tools.times(second) == [3.0, 5.0]
+    assert tools.times(tools.use("search", query="a red car", page="3")) == [2.0]
+    last = tools.use("search", query="a red car", page=4)
+    assert (last.stills, last.notes) == ((), ("page 4: 0 moments looked at, 0 more on later pages",))
+
+
+@pytest.mark.parametrize("page", [0, -1, 17, "x", 1.5])
+def test_pages_have_limits(scanned, page):
+    with pytest.raises(ToolError, match="search was not called rightly: page: "):
+        scanned().use("search", query="a red car", page=page)
+
+
+def test_shots_are_listed_without_a_look(scanned):
+    look = scanned([1.0], [2.04, 5.0]).use("search", query="How many shots are there?")
+    assert look.stills == ()
+    assert look.facts == (
+        "3 shots, 2 cuts (exact to the frame)",
+        "cuts at (first frame of the new shot, seconds): 2.040, 5.000",
+    )
+
+
+def test_shots_of_long_videos_are_said_to_be_rough(scanned):
+    look = scanned([], [], exact=False).use("search", query="list the cuts")
+    assert look.facts[0] == "1 shots, 0 cuts (exact to a few frames)"
+    assert look.facts[1].endswith("none")
+
+
+def test_movement_is_listed_without_a_look(scanned, monkeypatch):
+    tools = scanned([1.0])
+    look = tools.use("search", query="when does something move?")
+    assert look.stills == ()
+    assert look.facts[0].startswith("most change per second at (seconds): ")
+    assert look.facts[1].startswith("longest still stretch: ")
+    assert isinstance(tools.index.activity(), Activity)
+
+
+def test_subtitle_lines_beside_the_video_are_found(bench, tmp_path, monkeypatch):
+    encode(tmp_path / "talk.mp4", range(0, 6000, 40))
+    (tmp_path / "talk.en.srt").write_text(SUBTITLES)
+    tools = bench(path=tmp_path / "talk.mp4")
+    look = tools.use("search", query='Who says "good morning"?')
+    assert look.facts == ("subtitle 1.000-2.500 s: Good morning",)
+    assert tools.use("search", query="the two lines").facts == ("subtitle 4.000-5.000 s: two\nlines",)
+    assert tools.use("search", query="what of it").facts == ()
+
+
+def test_embedded_subtitle_lines_are_found(bench):
+    look = bench("subtitled_mp4").use("search", query="morning")
+    assert look.facts == ("subtitle 1.000-2.500 s: Good morning",)
+
+
+def test_texts_read_earlier_are_found_best_first(scanned):
+    tools = scanned([])
+    tools.index.note_texts([FoundText(1.0, "EXIT", BOX), FoundText(2.5, "Exit to the north", None)])
+    facts = tools.use("search", query="the north exit").facts
+    assert facts == (
+        "text read earlier at 2.500 s: Exit to the north",
+        "text read earlier at 1.000 s: EXIT",
+    )
+
+
+def test_without_frames_left_what_is_known_is_told(scanned):
+    tools = scanned([1.0, 2.0])
+    tools.left = 0
+    with pytest.raises(BudgetSpent):
+        tools.use("search", query="exit")
+    tools.index.note_texts([FoundText(1.0, "EXIT", BOX)])
+    look = tools.use("search", query="exit")
+    assert (look.facts, look.notes) == (
+        ("text read earlier at 1.000 s: EXIT",),
+        ("no frame is left to look",),
+    )
+
+
+@pytest.mark.parametrize("query", ["", None, 3])
+def test_a_search_needs_a_query(scanned, query):
+    with pytest.raises(ToolError, match="query"):
+        scanned().use("search", query=query)
