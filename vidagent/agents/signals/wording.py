@@ -23,6 +23,7 @@ __all__ = [
     "is_filled",
     "is_shown",
     "on_background",
+    "quotable",
     "time_in",
 ]
 
@@ -38,12 +39,18 @@ CANNOT_JUDGE = (
     "Connect a vision-language model with --base-url, for example one served by `vllm serve`"
 )
 
+_DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
+
+
+def quotable(text: str) -> str:
+    """Return a text with its quotation marks made single, so that it can stand in double ones."""
+    return text.translate(_DOUBLE)
 
 
 def is_shown(text: str) -> str:
     """Ask whether a text is shown."""
-    return f'Is the text "{text}" shown?'
+    return f'Is the text "{quotable(text)}" shown?'
 
 
 def on_background(colour: str) -> str:
@@ -58,12 +65,12 @@ def is_filled(colour: str) -> str:
 
 def claim_text(text: str, time_s: float) -> str:
     """Claim that a text is shown."""
-    return f'The text "{text}" is shown at {time_s:.3f} s.'
+    return f'The text "{quotable(text)}" is shown at {time_s:.3f} s.'
 
 
 def claim_code(text: str, time_s: float) -> str:
     """Claim that a code is shown."""
-    return f'A code with the content "{text}" is shown at {time_s:.3f} s.'
+    return f'A code with the content "{quotable(text)}" is shown at {time_s:.3f} s.'
 
 
 def claim_cut(time_s: float) -> str:
