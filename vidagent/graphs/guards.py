@@ -44,8 +44,8 @@ def read_turn(
         entries: The ledger.
         most: Looks allowed in this turn.
     """
-    known = {_key(call["tool"], call["args"]): call["entry"] for call in asked}
     by_id = {entry.id: entry for entry in entries}
+    known = {_key(call["tool"], call["args"]): call["entry"] for call in asked if call["entry"] in by_id}
     calls: list[Call] = []
     refused: list[ToolMessage] = []
     answer = None

@@ -123,4 +123,4 @@ def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]
 def _ids(names: list[str]) -> list[str]:
     """Read `2`, `l2` and `[L2]` as `L2`."""
     matches = [re.fullmatch(r"\W*[Ll]?(\d+)\W*", name) for name in names]
-    return [f"L{match[1]}" if match else name for match, name in zip(matches, names, strict=True)]
+    return [f"L{int(match[1])}" if match else name for match, name in zip(matches, names, strict=True)]
