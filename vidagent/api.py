@@ -28,7 +28,7 @@ from vidagent.graphs.records import Record, new_record, old_record
 from vidagent.graphs.state import Run, State
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps
-from vidagent.types import Answer, Budget, Overview, Question, StepUsage, VideoInfo
+from vidagent.types import Answer, Budget, Overview, Question, VideoInfo
 from vidagent.video.cache import VideoCache, default_folder
 from vidagent.video.index import Index, IndexReport
 from vidagent.video.sampling import sample_indices
@@ -138,23 +138,21 @@ async def aanalyze_video(
     overview = Overview(fps, num_frames)
     settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
     cache = settings.cache_dir or default_folder()
-    record = new_record(cache) if resume is None else old_record(cache, resume)
-    async with _opened(path, settings) as video, _graph(record) as (graph, thread):
+    record = None if resume is None else old_record(cache, resume)
+    async with _opened(path, settings) as video:
         client = await asyncio.to_thread(choose, settings)
-        thread["max_concurrency"] = client.profile.look_concurrency
-        earlier: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]  # a dict of our keys
-        if resume is not None:
-            _check_resumed(earlier, asked, video.info, resume)
-        limits = _limits(budget, settings, earlier)
-        run = _run(client, video, settings, record, limits, on_event, overview)
-        run.meter.began = began
-        run.meter.resume(
-            (StepUsage(**step) for step in earlier.get("spent", [])), earlier.get("elapsed_s", 0.0)
-        )
-        run.tell("model", describe(client), model=client.name, run_id=record.run_id)
-        given = await _given(graph, thread, asked, run, earlier)
-        await graph.ainvoke(given, thread, context=run, durability="sync")
-        final: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]
+        record = record or new_record(cache)
+        async with _graph(record, client.profile.look_concurrency) as (graph, thread):
+            earlier: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]  # a dict of our keys
+            if resume is not None:
+                _check_resumed(earlier, asked, video.info, resume)
+            limits = _limits(budget, settings, earlier)
+            run = _run(client, video, settings, record, limits, on_event, overview)
+            run.meter.resume(earlier.get("spent", []), earlier.get("elapsed_s", 0.0), began)
+            run.tell("model", describe(client), model=client.name, run_id=record.run_id)
+            given = await _given(graph, thread, asked, run, earlier)
+            await graph.ainvoke(given, thread, context=run, durability="sync")
+            final: State = (await graph.aget_state(thread)).values  # type: ignore[assignment]
         answer = close(final, run, run_id=record.run_id, frame_path=run.store.path)
         if save_frames is not None:
             answer = await asyncio.to_thread(keep, answer, final, run, Path(save_frames))
@@ -232,10 +230,17 @@ async def _opened(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
 
 
 @asynccontextmanager
-async def _graph(record: Record) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
+async def _graph(record: Record, looks: int) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
+    """Open the checkpoints of a run; at most `looks` steps go on side by side."""
     async with AsyncSqliteSaver.from_conn_string(str(record.checkpoint)) as saver:
-        thread: RunnableConfig = {"configurable": {"thread_id": record.run_id}, "recursion_limit": _ENDLESS}
-        yield build(saver), thread
+        yield (
+            build(saver),
+            {
+                "configurable": {"thread_id": record.run_id},
+                "recursion_limit": _ENDLESS,
+                "max_concurrency": looks,
+            },
+        )
 
 
 async def _given(

@@ -26,7 +26,7 @@ from tests.scripted_server import (
 )
 from vidagent.agents import client as client_module
 from vidagent.agents.chat import connect
-from vidagent.agents.client import CallLimits, CallUsage, ModelClient
+from vidagent.agents.client import CallLimits, CallUsage, ModelClient, ReplyError
 from vidagent.agents.messages import ShownFrame, look_messages, plan_messages, verify_messages
 from vidagent.agents.profiles import Thinking, load
 from vidagent.agents.replies import Judgement, Observation
@@ -58,13 +58,14 @@ class Gate:
     """Counts, and limits what it is told to."""
 
     def __init__(self, calls: int | None = None, **limits) -> None:
-        self.admitted, self.recorded = [], []
+        self.admitted, self.recorded, self.needs = [], [], []
         self.calls, self.limits = calls, CallLimits(**limits)
 
     async def admit(self, step, need):
         if self.calls == len(self.admitted):
             raise BudgetSpent("model_calls")
         self.admitted.append((step, need.frames))
+        self.needs.append(need)
         return self.limits
 
     def record(self, step, usage):
@@ -159,6 +160,33 @@ async def test_a_model_in_this_process_costs_no_tokens_unless_it_says_so():
     seen = await ModelClient(model, load("signals")).ask("look", LOOK, Observation, gate)
     assert seen.found
     assert dataclasses.replace(gate.recorded[0][1], seconds=0) == CallUsage(frames_sent=2)
+
+
+async def test_the_gate_is_told_what_a_request_may_take():
+    gate = Gate()
+    await planned([calls(CLIP)], gate, frame_tokens=100)
+    await looked([says(SEEN)], gate, frame_tokens=100)
+    await planned([calls(CLIP)], gate, messages=[HumanMessage("ä" * 4000)])
+    plan, look, long = gate.needs
+    assert (plan.frames, plan.completion_tokens) == (2, 4096)
+    assert 200 + 500 < plan.prompt_tokens < 200 + 3000
+    assert (look.frames, look.completion_tokens) == (2, 2048)
+    assert long.prompt_tokens > 2000
+    model = GenericFakeChatModel(messages=iter([AIMessage(SEEN)]))
+    await ModelClient(model, load("signals")).ask("look", LOOK, Observation, gate)
+    assert gate.needs[-1].prompt_tokens == 0
+
+
+async def test_a_tool_that_is_not_offered_may_be_known_all_the_same():
+    with ScriptedServer([calls(("crop", {"time_s": 1}))]) as server:
+        message = await client_of(server).plan(PLAN, TOOLS, Gate(), also=("crop", "clip"))
+    assert [call["name"] for call in message.tool_calls] == ["crop"]
+    assert tool_names(server.bodies[0]) == ["clip", "answer"]
+
+
+async def test_replies_that_cannot_be_used_are_an_error_of_their_own():
+    with pytest.raises(ReplyError, match="no usable reply in 3 attempts"):
+        await planned([says("I do not know.")])
 
 
 async def test_a_spent_budget_stops_repairs():

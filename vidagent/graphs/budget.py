@@ -56,12 +56,12 @@ class Meter:
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _longer: float = 1.0
 
-    def resume(self, steps: Iterable[StepUsage], earlier_s: float) -> None:
-        """Count what an interrupted run had spent."""
-        self.earlier_s = earlier_s
+    def resume(self, steps: Iterable[Mapping[str, Any]], earlier_s: float, began: float) -> None:
+        """Count the steps of the run so far, and the seconds since it or this part of it began."""
+        self.earlier_s, self.began = earlier_s, began
         for step in steps:
             for name, budget in _FIELDS.items():
-                self.add(budget, getattr(step, name))
+                self.add(budget, step[name])
 
     @property
     def elapsed_s(self) -> float:
@@ -93,8 +93,8 @@ class Meter:
         with self._lock:
             left = self.left("frames")
             free = None if left is None else max(0.0, left - reserved - self._held.get("frames", 0))
-            if free is not None and free >= sharers:
-                free //= sharers
+            if free:
+                free = max(1.0, free // sharers)
             granted = min(wanted, self._frames(free, 1))
             if wanted and not granted:
                 raise BudgetSpent("frames" if free == 0 else "prompt_tokens")

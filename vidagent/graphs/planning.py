@@ -22,10 +22,10 @@ from vidagent.tools import make_tools
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
 
-__all__ = ["MAX_VETOES", "plan"]
+__all__ = ["plan"]
 
-MAX_VETOES = 2
-"""How often a draft is sent back because of its claims."""
+MAX_SENT_BACK = 2
+"""How often a draft is sent back before its mistakes of form are passed over."""
 
 
 async def plan(state: State, run: Run, meter: StepMeter) -> Update:
@@ -51,7 +51,7 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
         except ToolError as error:
             run.tell("note", f"answer: {error}", "plan")
             replies.append(refusal(call_id, str(error)))
-            update["vetoes"] = state.get("vetoes", 0) + 1
+            update["sent_back"] = state.get("sent_back", 0) + 1
     return {**update, "history": [message, *replies]}
 
 
@@ -107,7 +107,7 @@ def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]
     options, known = state.get("options") or [], {entry.id for entry in entries}
     claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
     unknown = {name for claim in claims for name in claim.ledger} - known
-    lenient = state.get("vetoes", 0) >= MAX_VETOES or state.get("landing") is not None
+    lenient = state.get("sent_back", 0) >= MAX_SENT_BACK or state.get("landing") is not None
     if unknown and not lenient:
         listed = ", ".join(sorted(known)) or "none; look first"
         raise ToolError(f"no ledger entry is called {', '.join(sorted(unknown))}; there are: {listed}")

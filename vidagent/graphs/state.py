@@ -63,7 +63,8 @@ class State(TypedDict, total=False):
     """What the steps hand to each other.
 
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
-    planner's answer and `draft_call` the id of the call that made it. `landing` is the budget because of which the
+    planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
+    `vetoes` of the verification. `landing` is the budget because of which the
     planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
 
@@ -81,6 +82,7 @@ class State(TypedDict, total=False):
     draft_call: str
     draft: dict[str, Any] | None
     verified: list[Verified]
+    sent_back: int
     vetoes: int
     landing: Annotated[BudgetName | None, _first]
     ended_by: Annotated[BudgetName | None, _first]

@@ -9,7 +9,6 @@ from vidagent.agents.replies import Judgement
 from vidagent.graphs.budget import CHECK_FRAMES, StepMeter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.looking import shown
-from vidagent.graphs.planning import MAX_VETOES
 from vidagent.graphs.state import Run, State, Update, Verified, entries_of, refusal
 from vidagent.images.still import Still
 from vidagent.tools.answer import Claim, Draft
@@ -17,6 +16,9 @@ from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
 
 __all__ = ["best_stills", "verify"]
+
+MAX_VETOES = 2
+"""How often a draft is sent back because a claim of it is not supported."""
 
 
 async def verify(state: State, run: Run, meter: StepMeter) -> Update:

@@ -1,0 +1,158 @@
+"""The door for programs: what it takes, what it raises, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+import vidagent
+from tests.graphs.scripts import Script, answer, clip_look
+from tests.media.make import encode
+from tests.scripted_server import ScriptedServer, says
+from vidagent import api
+from vidagent.errors import ModelError, UsageError, VideoError
+from vidagent.types import Budget
+
+QUESTION = "When is it seen?"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    video = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    encode(video, range(0, 4000, 40))
+    return video
+
+
+@pytest.fixture
+def server():
+    with ScriptedServer(Script([clip_look(1, 3)], [answer()])) as running:
+        yield running
+
+
+def kept_runs() -> list[Path]:
+    folder = Path(os.environ["VIDAGENT_CACHE_DIR"]) / "runs"
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+@pytest.mark.network
+def test_it_answers_inside_and_outside_of_an_event_loop(path, server):
+    options = {"base_url": server.url, "model": "scripted"}
+    outside = vidagent.analyze_video(path, QUESTION, **options)
+
+    async def notebook():
+        return vidagent.analyze_video(path, QUESTION, **options)
+
+    server._script = Script([clip_look(1, 3)], [answer()])
+    inside = asyncio.run(notebook())
+    server._script = Script([clip_look(1, 3)], [answer()])
+    awaited = asyncio.run(vidagent.aanalyze_video(path, QUESTION, **options))
+    assert {found.answer for found in (outside, inside, awaited)} == {"Composed from the claims."}
+    assert len({found.run_id for found in (outside, inside, awaited)}) == 3
+
+
+@pytest.mark.network
+def test_no_process_is_left(path, server):
+    vidagent.analyze_video(path, QUESTION, base_url=server.url, model="scripted")
+    with pytest.raises(ModelError):
+        vidagent.analyze_video(path, QUESTION, base_url=server.url, model="another")
+    assert psutil.Process().children() == []
+    assert len(kept_runs()) == 2
+
+
+@pytest.mark.network
+def test_events_tell_what_goes_on(path, server):
+    events = []
+    found = vidagent.analyze_video(
+        path, QUESTION, base_url=server.url, model="scripted", on_event=events.append
+    )
+    kinds = [event.kind for event in events if event.kind != "progress"]
+    assert kinds == [
+        "model",
+        *["step"] * 2,
+        "look",
+        "observation",
+        "step",
+        "step",
+        "claim",
+        "verdict",
+        "step",
+        "answer",
+    ]
+    look = next(event for event in events if event.kind == "look")
+    assert (look.data["id"], look.data["tool"], look.data["frames"]) == ("L1", "clip", 32)
+    assert len(look.data["frame_times_s"]) == 32
+    assert events[-1].text == found.answer
+    assert all(event.text and "\n" not in event.text for event in events)
+
+
+@pytest.mark.network
+def test_a_silent_model_is_an_error(path):
+    with (
+        ScriptedServer([says(None)]) as server,
+        pytest.raises(ModelError, match="no usable reply in 3 attempts"),
+    ):
+        vidagent.analyze_video(path, QUESTION, base_url=server.url, model="scripted")
+
+
+def test_what_is_wrong_with_the_video(tmp_path):
+    (tmp_path / "notes.mp4").write_text("hello")
+    for wrong in (tmp_path / "absent.mp4", tmp_path / "notes.mp4", tmp_path):
+        with pytest.raises(VideoError):
+            vidagent.analyze_video(wrong, QUESTION, model="signals")
+    assert kept_runs() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"question": ""},
+        {"options": ["one"]},
+        {"decoder": "magic"},
+        {"base_url": "not a url"},
+        {"fps": 1, "num_frames": 2},
+        {"resume": "20260101-000000-abcdef"},
+    ],
+)
+def test_what_is_wrong_with_the_request(path, wrong):
+    with pytest.raises(UsageError):
+        vidagent.analyze_video(path, **{"question": QUESTION, "model": "signals", **wrong})
+    assert kept_runs() == []
+
+
+@pytest.mark.network
+def test_a_folder_that_cannot_be_written_is_said_at_the_end(path, server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="the frames cannot be saved in"):
+        vidagent.analyze_video(
+            path, QUESTION, base_url=server.url, model="scripted", save_frames=tmp_path / "file"
+        )
+
+
+def test_probe_and_index_need_no_model(path):
+    info = api.probe_video(path)
+    assert (info.width, info.height, info.duration_s) == (320, 180, 4.0)
+    report = api.index_video(path)
+    assert (report.video, report.to_dict()["video"]["sha256"]) == (info, info.sha256)
+    assert any("keyframes" in line for line in report.lines())
+
+
+@pytest.mark.network
+def test_a_dry_run_asks_for_nothing(path, server):
+    plan = api.plan_cost(
+        path, QUESTION, base_url=server.url, model="scripted", budget=Budget(frames=50), num_frames=10
+    )
+    assert server.bodies == []
+    assert plan.frames <= 50
+    assert plan.overview_frames == 10
+    assert plan.to_dict()["model"] == "scripted"
+    assert kept_runs() == []
+
+
+@pytest.mark.network
+def test_models_within_reach(server):
+    listed = api.list_models(base_url=server.url)
+    assert [(item.model, item.chosen) for item in listed] == [("scripted", True), ("signals", False)]
