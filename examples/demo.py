@@ -56,7 +56,8 @@ def compare(answer: Answer, frames: Path) -> int:
         f"start and end {errors[0]:.2f} and {errors[1]:.2f} frames off" if errors else "no time in the answer"
     )
     print(f"check     {'right' if right else 'WRONG'}: {off}")
-    print(f"frames    {len(saved)} saved in {frames}/")
+    sheets = len(list(frames.glob("look-*.jpg")))
+    print(f"frames    {len(saved)} of the evidence and {sheets} sheets of what was looked at, in {frames}/")
     return 0 if right and saved else 1
 
 
