@@ -56,10 +56,11 @@ def test_it_answers_inside_and_outside_of_an_event_loop(path, server):
 
 @pytest.mark.network
 def test_no_process_is_left(path, server):
+    before = set(psutil.Process().children())
     vidagent.analyze_video(path, QUESTION, base_url=server.url, model="scripted")
     with pytest.raises(ModelError):
         vidagent.analyze_video(path, QUESTION, base_url=server.url, model="another")
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= before
     assert len(kept_runs()) == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Clip]:
         return made[name]
 
     return make
+
+
+@pytest.fixture
+def few_frames(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the scripted model take few frames, for speed."""
+    (tmp_path / "few.toml").write_text("frames_per_call = 6\noverview_frames = 9\n")
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "few.toml"))
 
 
 @pytest.fixture

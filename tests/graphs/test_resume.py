@@ -20,6 +20,7 @@ from vidagent.types import Budget
 
 pytestmark = pytest.mark.network
 
+SLOW = pytest.mark.slow
 QUESTION = "When is it seen?"
 ASK = "import sys, vidagent; vidagent.analyze_video(sys.argv[1], sys.argv[2], base_url=sys.argv[3], model='scripted')"
 LOOKS = [clip_look(0, 2), clip_look(2, 4), clip_look(4, 6)]
@@ -83,11 +84,13 @@ def essence(found) -> dict:
 @pytest.mark.parametrize(
     ("requests", "again"),
     [
-        (1, ["plan", "look", "plan", "look", "look", "look", "plan", "verify", "compose"]),
+        pytest.param(
+            1, ["plan", "look", "plan", "look", "look", "look", "plan", "verify", "compose"], marks=SLOW
+        ),
         (2, ["look", "plan", "look", "look", "look", "plan", "verify", "compose"]),
-        (3, ["plan", "look", "look", "look", "plan", "verify", "compose"]),
+        pytest.param(3, ["plan", "look", "look", "look", "plan", "verify", "compose"], marks=SLOW),
         (7, ["plan", "verify", "compose"]),
-        (8, ["verify", "compose"]),
+        pytest.param(8, ["verify", "compose"], marks=SLOW),
         (9, ["compose"]),
     ],
 )

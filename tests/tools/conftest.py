@@ -52,24 +52,25 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the clips made so far."""
-    return tmp_path_factory.mktemp("clips")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Video]]:
+    """Return the function from a name in `CLIPS` to its opened video; each is opened once."""
+    folder, videos = tmp_path_factory.mktemp("clips"), dict[str, Video]()
+
+    def open_clip(kind: str) -> Video:
+        if kind not in videos:
+            videos[kind] = Video.open(CLIPS[kind](folder).path)
+        return videos[kind]
+
+    yield open_clip
+    for video in videos.values():
+        video.close()
 
 
 @pytest.fixture
-def bench(clips: Path, tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    """Return the function that lays the tools over a clip of `CLIPS`, or a video of one's own."""
-    opened: list[Video] = []
+def bench(opened: Callable[[str], Video], tmp_path: Path) -> Callable[..., Bench]:
+    """Return the function that lays the tools over a clip, or over a video of one's own."""
 
-    def lay(kind: str = "h264", path: Path | None = None, **caps: int) -> Bench:
-        if path is None:
-            found = [*clips.glob(f"{kind}.made")]
-            path = Path(found[0].read_text()) if found else CLIPS[kind](clips).path
-            (clips / f"{kind}.made").write_text(str(path))
-        opened.append(Video.open(path))
-        return Bench(opened[-1], tmp_path, Caps(**caps))
+    def lay(kind: str = "h264", video: Video | None = None, **caps: int) -> Bench:
+        return Bench(video or opened(kind), tmp_path, Caps(**caps))
 
-    yield lay
-    for video in opened:
-        video.close()
+    return lay

@@ -9,6 +9,7 @@ from vidagent.errors import BudgetSpent, ToolError
 from vidagent.video.activity import Activity
 from vidagent.video.cache import FoundText
 from vidagent.video.scan import Moment, Scan
+from vidagent.video.video import Video
 
 BOX = (0, 0, 8, 8)
 
@@ -69,14 +70,15 @@ def test_movement_is_listed_without_a_look(scanned, monkeypatch):
     assert isinstance(tools.index.activity(), Activity)
 
 
-def test_subtitle_lines_beside_the_video_are_found(bench, tmp_path, monkeypatch):
+def test_subtitle_lines_beside_the_video_are_found(bench, tmp_path):
     encode(tmp_path / "talk.mp4", range(0, 6000, 40))
     (tmp_path / "talk.en.srt").write_text(SUBTITLES)
-    tools = bench(path=tmp_path / "talk.mp4")
-    look = tools.use("search", query='Who says "good morning"?')
-    assert look.facts == ("subtitle 1.000-2.500 s: Good morning",)
-    assert tools.use("search", query="the two lines").facts == ("subtitle 4.000-5.000 s: two\nlines",)
-    assert tools.use("search", query="what of it").facts == ()
+    with Video.open(tmp_path / "talk.mp4") as video:
+        tools = bench(video=video)
+        look = tools.use("search", query='Who says "good morning"?')
+        assert look.facts == ("subtitle 1.000-2.500 s: Good morning",)
+        assert tools.use("search", query="the two lines").facts == ("subtitle 4.000-5.000 s: two\nlines",)
+        assert tools.use("search", query="what of it").facts == ()
 
 
 def test_embedded_subtitle_lines_are_found(bench):

@@ -18,7 +18,7 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Call, Run, State, Update, refusal
 from vidagent.images.still import Still
-from vidagent.tools import Look, make_tools
+from vidagent.tools import Look, make_tool
 from vidagent.tools.answer import Draft
 from vidagent.video.cache import FoundText
 
@@ -72,7 +72,7 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
 
 async def _use(run: Run, call: Call, meter: StepMeter, sharers: int) -> Look:
     """Run the tool; it shares the frames left with the looks after it, and frees those it does not show."""
-    tool = make_tools(run.desk(lambda wanted: meter.grant(wanted, sharers)))[call["tool"]]
+    tool = make_tool(call["tool"], run.desk(lambda wanted: meter.grant(wanted, sharers)))
     async with run.decoding:
         before = run.video.frames_decoded
         try:

@@ -18,7 +18,6 @@ from vidagent.graphs.looking import run_tool, shown
 from vidagent.graphs.state import Run, State, Update, entries_of, refusal
 from vidagent.graphs.surveying import OVERVIEW
 from vidagent.images.still import Still
-from vidagent.tools import make_tools
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
 
@@ -63,7 +62,6 @@ async def _ask(
     Raises:
         BudgetSpent: If it was the last turn and brought no usable answer.
     """
-    tools = make_tools(run.desk(lambda wanted: wanted))
     names = ("answer",) if landing else policy.offered(run.client.profile.planner, entries)
     messages = plan_messages(
         state["question"],
@@ -78,10 +76,10 @@ async def _ask(
     try:
         return await run.client.plan(
             messages,
-            [tools[name] for name in names],
+            [run.tools[name] for name in names],
             meter,
             must_call="answer" if landing else None,
-            also=tuple(tools),
+            also=tuple(run.tools),
         )
     except ReplyError:
         if landing is None:
@@ -101,7 +99,7 @@ def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]
     Raises:
         ToolError: If they cannot be used.
     """
-    draft = run_tool(make_tools(run.desk(lambda wanted: wanted))["answer"], args)
+    draft = run_tool(run.tools["answer"], args)
     if not isinstance(draft, Draft):
         raise ToolError("answer takes a draft")
     options, known = state.get("options") or [], {entry.id for entry in entries}

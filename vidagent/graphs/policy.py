@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Call
+from vidagent.tools import NAMES
 from vidagent.types import BudgetName
 
 __all__ = ["MAX_STEPS", "hint", "looks_allowed", "must_answer", "offered"]
@@ -14,7 +15,6 @@ __all__ = ["MAX_STEPS", "hint", "looks_allowed", "must_answer", "offered"]
 MAX_STEPS = 40
 """Turns of the planner where the budget does not say."""
 
-_ALL = ("overview", "search", "clip", "resample", "crop", "answer")
 _CLOSE_S = 1.0
 _PATIENCE = 3
 _MOST_LOOKS = 6
@@ -38,7 +38,7 @@ def offered(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     looks = [entry for entry in entries if entry.look.stills]
     hits = [entry for entry in looks if _hit(entry)]
     if planner == "free" or (not hits and len(looks) >= _PATIENCE):
-        return _ALL
+        return NAMES
     if not hits:
         seen = any(entry.look.tool == "overview" for entry in looks)
         return ("search", "clip", "answer") if seen else ("overview", "search", "clip", "answer")

@@ -6,17 +6,19 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import add
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.messages import AnyMessage, ToolMessage
+from langchain_core.tools import StructuredTool
 
 from vidagent.agents.client import ModelClient
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Kind, Listener
 from vidagent.graphs.ledger import Entry
 from vidagent.images.store import FrameStore
-from vidagent.tools import Caps, Desk
+from vidagent.tools import Caps, Desk, make_tools
 from vidagent.types import Budget, BudgetName, Step, Verdict
 from vidagent.video.index import Index
 from vidagent.video.video import Video
@@ -116,6 +118,11 @@ class Run:
     meter: Meter
     emit: Listener
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @cached_property
+    def tools(self) -> dict[str, StructuredTool]:
+        """The tools as the planner is offered them; a look makes its own, that takes frames from its budget."""
+        return make_tools(self.desk(lambda wanted: wanted))
 
     def desk(self, grant: Callable[[int], int]) -> Desk:
         """Return what the tools work over, taking frames from `grant`."""
