@@ -11,36 +11,78 @@ from vidagent.agents.signals import calls, wording
 from vidagent.agents.signals.intent import Intent
 from vidagent.agents.signals.locate import Window
 from vidagent.agents.signals.past import Past, Result
+from vidagent.agents.signals.seek import scope_of
 
 __all__ = ["find_shots"]
 
 _MOST_CONFIRMED = 24
 _AT_A_TIME = 6
+_NUMBERS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+_WHICH = rf"\b({'|'.join(_NUMBERS)}|next|last|final)"
+_SHOT_NUMBER = re.compile(rf"{_WHICH} (?:shot|scene)\b(?! changes?\b)")
+_CUT_NUMBER = re.compile(rf"{_WHICH} (?:hard )?(?:cut|scene change|shot change|change)\b")
+_CHANGES = re.compile(r"\b(?:cuts?|changes?|edits?|switch)\b")
 _QUERY = "How many shots are there, and when are the cuts?"
 
 
 def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
-    """Return the next calls of a count of shots, or the answer."""
+    """Return the next calls of a question about shots, or the answer."""
     if not past.count("search", _QUERY):
         return [calls.search(_QUERY, 1)]
-    listed = _listed(past)
+    low, high = _scope(intent, past)
+    listed = [cut for cut in _listed(past) if low <= cut < high]
     looks = past.asked(wording.ANY_CUT)
     todo = [window for window in _windows(listed, past) if not _done(window, looks)]
     if todo:
         return [calls.resample(window, wording.ANY_CUT) for window in todo[:_AT_A_TIME]]
-    return [_answer(intent, listed, looks, past)]
+    seen = {line.time_s: line.entry for look in looks for line in look.lines if low <= line.time_s < high}
+    cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
+    unlisted = _known(past) - len(_listed(past))
+    if unlisted > 0:
+        return [_many(intent, len(cuts) + unlisted, (low, high) == (0.0, past.duration_s), seen)]
+    if not cuts:
+        where = (
+            "the whole video is one shot" if (low, high) == (0.0, past.duration_s) else "there is none there"
+        )
+        return [calls.answer("no", f"No cut was found: {where}", confidence=0.8)]
+    return [_answer(intent, cuts, seen, past)]
+
+
+def _scope(intent: Intent, past: Past) -> tuple[float, float]:
+    """Return the range asked about; for an instant, half a second on both sides of it."""
+    if intent.at_s is not None:
+        return intent.at_s - 0.5, intent.at_s + 0.5
+    return scope_of(intent, past) or (0.0, past.duration_s)
+
+
+def _facts(past: Past) -> str:
+    return " ".join(str(f) for result in past.asked(_QUERY) for f in result.told.get("facts", []))
 
 
 def _listed(past: Past) -> list[float]:
     """Read the cut times of the index from the facts of the search."""
-    facts = " ".join(str(f) for result in past.asked(_QUERY) for f in result.told.get("facts", []))
-    listed = re.search(r"cuts at [^:]*: ([\d., ]+)", facts)
+    listed = re.search(r"cuts at [^:]*: ([\d., ]+)", _facts(past))
     return [float(t) for t in listed[1].replace(" ", "").strip(".,").split(",") if t] if listed else []
 
 
+def _known(past: Past) -> int:
+    """Read how many cuts the index knows; it lists the first of them only."""
+    known = re.search(r"(\d+) cuts \(", _facts(past))
+    return int(known[1]) if known else 0
+
+
+def _many(intent: Intent, cuts: int, whole: bool, seen: dict[float, str]) -> ToolCall:
+    """Answer how many there are where there are too many to be listed, and nothing else."""
+    if intent.ask != "count" or not whole:
+        return calls.answer("cannot_judge", f"There are too many cuts to list: about {cuts}", confidence=0.0)
+    told = f"About {cuts + 1} shots, with {cuts} cuts, {len(seen)} of them looked at and the rest from the index."
+    count = cuts if _CHANGES.search(intent.question) else cuts + 1
+    return calls.answer("yes", told, claims=_claims(sorted(seen), seen), count=count, confidence=0.7)
+
+
 def _windows(listed: Sequence[float], past: Past) -> list[Window]:
-    """Two frames before each cut and one after it, every frame of them."""
-    reach = 2.5 * past.frame_s
+    """Two frames before each cut and one after it, every frame of them; more where the index is not exact."""
+    reach = (8.5 if "exact to a few frames" in _facts(past) else 2.5) * past.frame_s
     fps = round(1 / past.frame_s, 4)
     return [
         Window(round(max(0.0, cut - reach), 4), round(min(past.duration_s, cut + reach), 4), fps)
@@ -52,31 +94,60 @@ def _done(window: Window, looks: Sequence[Result]) -> bool:
     return any(abs(look.told["start_s"] - window.start_s) < 2e-3 for look in looks)
 
 
-def _answer(intent: Intent, listed: Sequence[float], looks: Sequence[Result], past: Past) -> ToolCall:
-    seen = {line.time_s: line.entry for look in looks for line in look.lines}
-    more = listed[_MOST_CONFIRMED:]
-    cuts = sorted({*seen, *more})
-    chosen = cuts[-1:] if intent.order == "last" else cuts[:1] if _one(intent) else cuts
-    claims = [(wording.claim_cut(t), [seen[t]], t) for t in chosen if t in seen][:8]
-    times = ", ".join(f"{t:.3f} s" for t in cuts[:50])
-    told = f"{len(cuts) + 1} shots, with {len(cuts)} cuts at {times}."
+def _answer(intent: Intent, cuts: Sequence[float], seen: dict[float, str], past: Past) -> ToolCall:
+    shot = _SHOT_NUMBER.search(intent.question)
+    if shot is not None and intent.ask == "when" and intent.range_s is None and intent.window is None:
+        return _one_shot(_number(shot[1], len(cuts) + 1), intent, cuts, seen, past)
+    cut = _CUT_NUMBER.search(intent.question)
+    number = _number(cut[1], len(cuts)) if cut is not None and intent.ask == "when" else None
+    if number is not None and number > len(cuts):
+        return calls.answer("no", f"There are only {len(cuts)} cuts", confidence=0.8)
+    chosen = cuts if number is None else [cuts[number - 1]]
+    told = f"{len(cuts) + 1} shots, with {len(cuts)} {_plural('cut', len(cuts))} at {_times(cuts)}."
     if len(chosen) == 1 < len(cuts):
-        told = f"The {intent.order} cut is at {chosen[0]:.3f} s. There are {told}"
-    if more:
-        told += f" The first {_MOST_CONFIRMED} cuts were looked at; the rest are from the index."
-    if not cuts:
-        return calls.answer("no", "No cut was found: the whole video is one shot", count=None, confidence=0.8)
-    spans = [(t, min(past.duration_s, t + past.frame_s)) for t in chosen]
-    count = len(cuts) if re.search(r"\bcuts?\b", intent.question) else len(cuts) + 1
+        told = f"Cut {number} is at {chosen[0]:.3f} s. There are {told}"
+    unseen = sum(cut not in seen for cut in cuts)
+    if unseen:
+        told += f" {len(cuts) - unseen} of the cuts were looked at; the rest are from the index."
     return calls.answer(
         "yes",
         told,
-        claims=claims,
-        spans=spans,
-        count=count if intent.ask == "count" else None,
+        claims=_claims(chosen, seen),
+        spans=[(t, min(past.duration_s, t + past.frame_s)) for t in chosen],
+        count=(len(cuts) if _CHANGES.search(intent.question) else len(cuts) + 1)
+        if intent.ask == "count"
+        else None,
         confidence=0.9,
     )
 
 
-def _one(intent: Intent) -> bool:
-    return intent.ask == "when" and bool(re.search(r"\b(?:first|next)\b", intent.question))
+def _one_shot(
+    number: int, intent: Intent, cuts: Sequence[float], seen: dict[float, str], past: Past
+) -> ToolCall:
+    """Answer when the shot with a number begins, ends, or is."""
+    edges = [0.0, *cuts, past.duration_s]
+    if number >= len(edges):
+        return calls.answer("no", f"There are only {len(cuts) + 1} shots", confidence=0.8)
+    start, end = edges[number - 1], edges[number]
+    told = f"Shot {number} of {len(cuts) + 1} is from {start:.3f} s to {end:.3f} s."
+    begins = re.search(r"\b(?:begins?|starts?)\b", intent.question)
+    ends = re.search(r"\b(?:ends?|stops?)\b", intent.question)
+    at_s = start if begins else end
+    span = (at_s, min(past.duration_s, at_s + past.frame_s)) if begins or ends else (start, end)
+    return calls.answer("yes", told, claims=_claims([start, end], seen), spans=[span], confidence=0.9)
+
+
+def _claims(cuts: Sequence[float], seen: dict[float, str]) -> list[tuple[str, list[str], float]]:
+    return [(wording.claim_cut(t), [seen[t]], t) for t in cuts if t in seen][:8]
+
+
+def _number(word: str, last: int) -> int:
+    return last if word in {"last", "final"} else _NUMBERS.index(word) + 1 if word in _NUMBERS else 1
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
+def _times(cuts: Sequence[float]) -> str:
+    return ", ".join(f"{t:.3f} s" for t in cuts[:50]) + (" and more" if len(cuts) > 50 else "")
