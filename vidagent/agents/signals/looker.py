@@ -24,6 +24,7 @@ __all__ = ["Looker", "Picture", "StoppedError"]
 
 _FILLED = 0.6
 _OTHER_GROUND = 60
+_CUT_STEP_S = 0.25
 
 Rgb = NDArray[np.uint8]
 
@@ -122,7 +123,8 @@ class Looker:
     def _read_codes(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
         for picture in self._each(pictures):
             for code in read_codes(picture.rgb):
-                if intent.text is None or intent.text == code.text:
+                wanted = intent.text is None or intent.text == wording.quotable(code.text)
+                if wanted and ("qr" not in intent.question or "bar" in intent.question or "QR" in code.kind):
                     yield Sighting(time_s=picture.time_s, text=code.text, box=picture.box_1000(code.box))
 
     def _find_cuts(self, _intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
@@ -133,9 +135,10 @@ class Looker:
                 yield Sighting(time_s=picture.time_s)
 
     def _find_motion(self, _intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
+        cuts = _cuts(pictures)
         for before, after in zip(pictures, self._each(pictures[1:]), strict=False):
             moved = motion(before.rgb, after.rgb)
-            if moved is not None and moved.box is not None:
+            if moved is not None and after.time_s not in cuts:
                 yield Sighting(time_s=after.time_s, text=moved.where, box=after.box_1000(moved.box))
 
     def _find_stillness(self, _intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
@@ -148,6 +151,16 @@ class Looker:
             fill = dominant(picture.rgb)
             if fill.fraction >= _FILLED and intent.colour in {None, fill.name}:
                 yield Sighting(time_s=picture.time_s, text=fill.name)
+
+
+def _cuts(pictures: Sequence[Picture]) -> set[float]:
+    """Return the times of cuts among neighbouring frames, which are no movement; pictures far apart tell none."""
+    scores = cut_scores([picture.rgb for picture in pictures])
+    return {
+        after.time_s
+        for before, after, score in zip(pictures, pictures[1:], scores, strict=False)
+        if score >= CUT and after.time_s - before.time_s <= _CUT_STEP_S
+    }
 
 
 def _highlighted(rgb: Rgb, lines: Sequence[TextLine]) -> list[TextLine]:

@@ -72,12 +72,14 @@ class Past:
         errors: Texts of calls that were refused.
         duration_s: Length of the video.
         frame_s: Time between two frames.
+        size_wh: Size of the picture.
     """
 
     results: tuple[Result, ...]
     errors: tuple[str, ...]
     duration_s: float
     frame_s: float
+    size_wh: tuple[int, int] = (1280, 720)
 
     def asked(self, question: str) -> list[Result]:
         """Return the looks that asked this question."""
@@ -100,11 +102,13 @@ def read_past(messages: Sequence[BaseMessage], facts: str) -> Past:
             results.append(Result(call["name"], question, call["args"], told))
     duration = re.search(r"duration ([\d.]+) s", facts)
     fps = re.search(r"([\d.]+) frames a second", facts)
+    size = re.search(r"\b(\d+)x(\d+),", facts)
     return Past(
         tuple(results),
         tuple(errors),
         float(duration[1]) if duration else 0.0,
         1 / float(fps[1]) if fps else 0.04,
+        (int(size[1]), int(size[2])) if size else (1280, 720),
     )
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals import calls, wording
-from vidagent.agents.signals.extract import rule_for
 from vidagent.agents.signals.intent import Intent, understand
-from vidagent.agents.signals.past import Past
+from vidagent.agents.signals.past import Line, Past
 from vidagent.agents.signals.reading import read, sentence_that_comes
-from vidagent.agents.signals.seek import Target, seek, text_target
+from vidagent.agents.signals.seek import (
+    MOST_PAGES,
+    Target,
+    first_look,
+    next_page,
+    scope_of,
+    seek,
+    text_target,
+)
 from vidagent.agents.signals.shots import find_shots
 
 __all__ = ["plan"]
@@ -32,12 +38,18 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         return [calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
     if intent.signal == "none" or (options and intent.signal not in {"reading", "colour"}):
         return [calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+    from_s = intent.at_s if intent.range_s is None else intent.range_s[0]
+    if from_s is not None and past.duration_s and from_s >= past.duration_s:
+        told = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
+        return [calls.answer("no", told, confidence=0.9)]
     if intent.signal == "shots":
         return find_shots(intent, past)
     if intent.signal == "reading":
         return _reading(intent, options, past)
     if intent.signal == "colour" and intent.colour is None:
         return _which_colour(intent, options, past)
+    if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:
+        return _how_many_codes(intent, past)
     return seek(intent, _target(intent, past), past)
 
 
@@ -45,46 +57,100 @@ def _target(intent: Intent, past: Past) -> Target:
     if intent.signal == "text" and intent.text is not None:
         return text_target(intent.text)
     if intent.signal == "code":
-        return _code(past)
+        return _code(intent, past)
     if intent.signal == "colour" and intent.colour is not None:
         colour = intent.colour
         does = f"is filled with {colour}"
         return Target(wording.is_filled(colour), "The screen", does, lambda t: wording.claim_fill(colour, t))
     if intent.signal == "still":
-        return Target(wording.STILL, "The picture", "is still", _still_claim, searched=False, longest=True)
-    where = _most_common(wording.ANY_MOTION, past)
-    does = f"moves ({where})" if where else "moves"
-    return Target(wording.ANY_MOTION, "Something", does, _motion_claim, searched=False)
-
-
-def _code(past: Past) -> Target:
-    content = _most_common(wording.ANY_CODE, past)
-    if content is None:
-        return Target(wording.ANY_CODE, "A code", "is shown", lambda t: f"A code is shown at {t:.3f} s.")
-    name = f'The code "{content}"'
+        return Target(
+            wording.STILL,
+            "The picture",
+            "is still",
+            lambda t: f"The picture is still at {t:.3f} s.",
+            searched=False,
+            longest=intent.ask != "whether",
+            in_pairs=True,
+            from_before=True,
+        )
     return Target(
-        wording.ANY_CODE, name, "is shown", lambda t: wording.claim_code(content, t), flicker_s=0.25
+        wording.ANY_MOTION,
+        "Something",
+        "moves",
+        lambda t: f"Something moves at {t:.3f} s.",
+        searched=False,
+        in_pairs=True,
+        placed=True,
     )
 
 
-def _most_common(question: str, past: Past) -> str | None:
-    texts = Counter(line.text for result in past.asked(question) for line in result.lines if line.text)
-    return texts.most_common(1)[0][0] if texts else None
+def _code(intent: Intent, past: Past) -> Target:
+    """Look for a code: the one quoted, else the first one seen, or any where it is asked how often one is shown."""
+    question = _code_question(intent)
+    seen = list(_codes(question, intent, past))
+    if intent.text is not None:
+        wanted = next((text for text in seen if wording.quotable(text) == intent.text), intent.text)
+    elif intent.ask == "count" or not seen:
+        return Target(question, "A code", "is shown", lambda t: f"A code is shown at {t:.3f} s.")
+    else:
+        wanted = seen[-1 if intent.order == "last" else 0]
+    others = ", ".join(f'"{text}"' for text in seen if text != wanted)
+    return Target(
+        question,
+        f'The code "{wanted}"',
+        "is shown",
+        lambda t: wording.claim_code(wanted, t),
+        text=wanted,
+        note=f"Other codes were seen, too: {others}." if others and intent.text is None else "",
+        flicker_s=0.25,
+    )
 
 
-def _still_claim(time_s: float) -> str:
-    return f"The picture is still at {time_s:.3f} s."
+def _code_question(intent: Intent) -> str:
+    only_qr = "qr" in intent.question and not re.search(r"\bbar ?codes?\b", intent.question)
+    return wording.QR_CODES if only_qr else wording.ANY_CODE
 
 
-def _motion_claim(time_s: float) -> str:
-    return f"Something moves at {time_s:.3f} s."
+def _codes(question: str, intent: Intent, past: Past) -> dict[str, Line]:
+    """Return the contents of codes seen in the range asked about, each with where it was seen first."""
+    low, high = scope_of(intent, past) or (0.0, past.duration_s)
+    lines = sorted(
+        (line for result in past.asked(question) for line in result.lines), key=lambda line: line.time_s
+    )
+    first: dict[str, Line] = {}
+    for line in lines:
+        if line.text and low - 1e-3 <= line.time_s <= high:
+            first.setdefault(line.text, line)
+    return first
+
+
+def _how_many_codes(intent: Intent, past: Past) -> list[ToolCall]:
+    """Count codes by what they say, in an overview and the likeliest moments."""
+    question = _code_question(intent)
+    if not past.asked(question):
+        return [first_look(intent, question, past)]
+    page = None if intent.at_s is not None else next_page(question, MOST_PAGES, past)
+    if page is not None:
+        return [page]
+    seen = _codes(question, intent, past)
+    if not seen:
+        frames = sum(len(result.times_s) for result in past.asked(question))
+        return [calls.answer("no", f"No code was read in {frames} frames looked at", confidence=0.6)]
+    claims = [(wording.claim_code(t, line.time_s), [line.entry], line.time_s) for t, line in seen.items()]
+    spans = [(line.time_s, min(past.duration_s, line.time_s + past.frame_s)) for line in seen.values()]
+    listed = ", ".join(f'"{text}" at {line.time_s:.3f} s' for text, line in seen.items())
+    told = f"{len(seen)} different {'code was' if len(seen) == 1 else 'codes were'} read, as far as was seen: {listed}."
+    return [calls.answer("yes", told, claims=claims[:8], spans=spans[:8], count=len(seen), confidence=0.8)]
 
 
 def _reading(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     running_words = re.search(r"\b(?:words?|sentences?|text|captions?|messages?)\b", intent.question)
-    if intent.ask in {"when", "how_long"} and running_words:
+    if intent.ask in {"when", "how_long"} and running_words and scope_of(intent, past) is None:
         return _when_unquoted(past, intent)
-    if intent.ask in {"what", "whether"} and (options or rule_for(intent.question)):
+    any_text = re.match(
+        r"(?:is|are) there (?:any )?(?:text|writing|words?|captions?|titles?)\b", intent.question
+    )
+    if intent.ask == "what" or (intent.ask == "whether" and any_text):
         return read(intent, options, past)
     return [calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
 
@@ -106,12 +172,7 @@ def _which_colour(intent: Intent, options: Sequence[str] | None, past: Past) -> 
     """Look at the instant asked about, or the whole video, for a screen of one colour."""
     looked = past.asked(wording.FILL)
     if not looked:
-        at_s = intent.at_s
-        return [
-            calls.overview(wording.FILL)
-            if at_s is None
-            else calls.clip(at_s, at_s + past.frame_s, wording.FILL)
-        ]
+        return [first_look(intent, wording.FILL, past)]
     filled = [line for result in looked for line in result.lines]
     names = {line.text for line in filled}
     if len(names) != 1:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals import calls, wording
-from vidagent.agents.signals.extract import Reading, choose
+from vidagent.agents.signals.extract import Reading, choose, rule_for
 from vidagent.agents.signals.intent import Intent
 from vidagent.agents.signals.past import Line, Past
+from vidagent.agents.signals.seek import first_look, next_page, scope_of
 
 __all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_question"]
 
@@ -38,8 +39,10 @@ def sub_question(intent: Intent) -> str:
 
 def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     """Return the next calls of a reading, or the answer."""
+    if not options and rule_for(intent.question) is None:
+        return [calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
     question = sub_question(intent)
-    lines = _lines(question, past)
+    lines = _lines(question, scope_of(intent, past) if intent.at_s is None else None, past)
     reading = _reading(intent, options, lines)
     todo = _next_look(intent, question, past, reading)
     if todo is not None:
@@ -49,8 +52,10 @@ def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[Tool
     return [_answer(reading, options, past)]
 
 
-def _lines(question: str, past: Past) -> list[Line]:
-    return [line for result in past.asked(question) for line in result.lines if line.text]
+def _lines(question: str, scope: tuple[float, float] | None, past: Past) -> list[Line]:
+    low, high = scope or (0.0, past.duration_s)
+    lines = [line for result in past.asked(question) for line in result.lines if line.text]
+    return [line for line in lines if low - past.frame_s <= line.time_s <= high]
 
 
 def _reading(intent: Intent, options: Sequence[str] | None, lines: Sequence[Line]) -> Reading | None:
@@ -75,14 +80,9 @@ def _next_look(intent: Intent, question: str, past: Past, reading: Reading | Non
     if intent.at_s is not None:
         return _at_a_time(intent, question, past)
     if not any(result.tool in {"overview", "clip"} for result in looked):
-        if intent.window is not None and past.duration_s < 600:
-            start, end = intent.window
-            return calls.clip(start * past.duration_s, end * past.duration_s, question)
-        return calls.overview(question)
-    pages = past.count("search", question)
-    if reading is None and pages < _MOST_PAGES:
-        return calls.search(question, pages + 1)
-    return None if reading else _look_after(question, past)
+        return first_look(intent, question, past)
+    page = None if reading else next_page(question, _MOST_PAGES, past)
+    return page if page or reading else _look_after(question, past)
 
 
 def _look_after(question: str, past: Past) -> ToolCall | None:
@@ -105,12 +105,11 @@ def running(text: str) -> bool:
 
 
 def _at_a_time(intent: Intent, question: str, past: Past) -> ToolCall | None:
-    at_s = min(intent.at_s or 0.0, max(0.0, past.duration_s - past.frame_s))
     corner = next((grid for words, grid in _CORNERS.items() if re.search(words, intent.question)), None)
     if corner and not past.count("crop", question):
-        return calls.crop(at_s, corner, question)
+        return calls.crop(intent.at_s or 0.0, corner, question)
     if not corner and not past.count("clip", question):
-        return calls.clip(at_s, at_s + past.frame_s, question)
+        return first_look(intent, question, past)
     return None
 
 
@@ -132,7 +131,7 @@ def _answer(reading: Reading, options: Sequence[str] | None, past: Past) -> Tool
 
 def sentence_that_comes(past: Past) -> Line | None:
     """Return the one line of running words that is not there from the start, or None if not just one is."""
-    lines = _lines(wording.ANY_TEXT, past)
+    lines = _lines(wording.ANY_TEXT, None, past)
     if not lines:
         return None
     times = [t for result in past.asked(wording.ANY_TEXT) for t in result.times_s]

@@ -15,6 +15,7 @@ __all__ = [
     "CANNOT_JUDGE",
     "FILL",
     "HIGHLIGHTED",
+    "QR_CODES",
     "STILL",
     "claim_code",
     "claim_cut",
@@ -30,6 +31,7 @@ __all__ = [
 ANY_TEXT = "Read all text."
 HIGHLIGHTED = "Read the text that is highlighted."
 ANY_CODE = "Read every QR code and barcode."
+QR_CODES = "Read every QR code."
 ANY_CUT = "Is there a cut between these frames?"
 ANY_MOTION = "Does anything move?"
 STILL = "Is the whole picture still?"
