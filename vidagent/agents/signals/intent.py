@@ -20,7 +20,7 @@ __all__ = ["Ask", "Intent", "Signal", "understand"]
 Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
 
-_QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`]([^‘’'`]+)[’'`](?!\w)")
+_QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`](\S(?:.*?\S)??)[’'`](?!\w)")
 _COLOUR = re.compile(rf"\b({'|'.join(sorted((*COLOUR_NAMES, 'gray'), key=len, reverse=True))})\b")
 _TIME = r"(\d{1,2}:\d{2}:\d{2}(?:\.\d+)?|\d{1,2}:\d{2}(?:\.\d+)?|\d+(?:\.\d+)?(?=\s*(?:s|secs?|seconds?)\b))"
 _UNIT = r"(?:\s*(?:s|secs?|seconds?)\b)?"
