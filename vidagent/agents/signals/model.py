@@ -21,10 +21,9 @@ from pydantic import BaseModel, PrivateAttr
 
 from vidagent.agents.messages import read_block, read_frames, read_options, read_step
 from vidagent.agents.replies import Composition
-from vidagent.agents.signals import calls
 from vidagent.agents.signals.looker import Looker, Picture
 from vidagent.agents.signals.past import read_past
-from vidagent.agents.signals.planner import plan
+from vidagent.agents.signals.planner import known_so_far, plan
 from vidagent.agents.signals.text import TextReader
 from vidagent.images import jpeg
 
@@ -100,11 +99,10 @@ def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:
 
 def _plan(messages: Sequence[BaseMessage], tool_names: list[str] | None) -> AIMessage:
     past = read_past(messages, read_block(messages, "video") or "")
-    planned = plan(read_block(messages, "question") or "", read_options(messages), past)
+    question = read_block(messages, "question") or ""
+    planned = plan(question, read_options(messages), past)
     if tool_names == ["answer"] and planned[0]["name"] != "answer":
-        planned = [
-            calls.answer("cannot_judge", "The steps did not suffice to finish the search", confidence=0.0)
-        ]
+        planned = [known_so_far(question, past)]
     turn = sum(isinstance(message, AIMessage) for message in messages)
     for number, call in enumerate(planned):
         call["id"] = f"call_{turn}_{number}"

@@ -15,6 +15,7 @@ from vidagent.agents.signals.seek import (
     MOST_PAGES,
     Target,
     first_look,
+    first_seen,
     next_page,
     scope_of,
     seek,
@@ -22,7 +23,7 @@ from vidagent.agents.signals.seek import (
 )
 from vidagent.agents.signals.shots import find_shots
 
-__all__ = ["plan"]
+__all__ = ["known_so_far", "plan"]
 
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
@@ -51,6 +52,21 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
     if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:
         return _how_many_codes(intent, past)
     return seek(intent, _target(intent, past), past)
+
+
+def known_so_far(question: str, past: Past) -> ToolCall:
+    """Answer with what has been seen when no look is left: that it is there, if not from when to when."""
+    intent = understand(question)
+    wanted = intent.signal in {"text", "code", "motion", "still"} or (
+        intent.signal == "colour" and intent.colour
+    )
+    target = _target(intent, past) if wanted else None
+    seen = None if target is None else first_seen(intent, target, past)
+    if target is None or seen is None:
+        return calls.answer("cannot_judge", "The search ended before anything was found", confidence=0.0)
+    told = f"{target.name} {target.does} at {seen.first_s:.3f} s; the search ended before its start and end were known."
+    claims = [(target.claim(seen.first_s), seen.looks, seen.first_s)]
+    return calls.answer("yes", told, claims=claims, spans=[(seen.first_s, seen.last_s)], confidence=0.5)
 
 
 def _target(intent: Intent, past: Past) -> Target:

@@ -16,7 +16,7 @@ from vidagent.agents.signals.locate import Found, Window, edges_to_look_at, runs
 from vidagent.agents.signals.motion import where
 from vidagent.agents.signals.past import Past
 
-__all__ = ["MOST_PAGES", "Target", "first_look", "next_page", "scope_of", "seek", "text_target"]
+__all__ = ["MOST_PAGES", "Target", "first_look", "first_seen", "next_page", "scope_of", "seek", "text_target"]
 
 MOST_PAGES = 4
 _MOST_RUNS = 12
@@ -74,10 +74,8 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     """Return the next calls of a search for `target`, or the answer."""
     if not past.count("overview", target.question) and not past.count("clip", target.question):
         return [_first_look(intent, target, past)]
-    results = past.asked(target.question)
-    scope = scope_of(intent, past)
-    found = runs_of(results, target.flicker_s, text=target.text, in_pairs=target.in_pairs)
-    runs = found if intent.at_s is not None else [run for run in found if _inside(run, scope)]
+    results, scope = past.asked(target.question), scope_of(intent, past)
+    runs = _runs(intent, target, past)
     page = _unfinished_coarse(intent, target, past, runs)
     if page is not None:
         return [page]
@@ -94,6 +92,18 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     if new:
         return [_closer_look(window, target) for window in new[:_MOST_AT_ONCE]]
     return [_present(intent, target, wanted, len(runs), past)]
+
+
+def first_seen(intent: Intent, target: Target, past: Past) -> Found | None:
+    """Return the first run of frames that show the target, as far as was looked, or None."""
+    return next(iter(_runs(intent, target, past)), None)
+
+
+def _runs(intent: Intent, target: Target, past: Past) -> list[Found]:
+    results = past.asked(target.question)
+    found = runs_of(results, target.flicker_s, text=target.text, in_pairs=target.in_pairs)
+    scope = scope_of(intent, past)
+    return found if intent.at_s is not None else [run for run in found if _inside(run, scope)]
 
 
 def scope_of(intent: Intent, past: Past) -> tuple[float, float] | None:
