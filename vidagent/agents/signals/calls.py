@@ -9,7 +9,7 @@ from langchain_core.messages.tool import ToolCall, tool_call
 
 from vidagent.agents.signals.locate import Window
 
-__all__ = ["answer", "clip", "crop", "overview", "resample", "search"]
+__all__ = ["answer", "clip", "closer", "crop", "overview", "search"]
 
 
 def _call(name: str, **args: Any) -> ToolCall:  # noqa: ANN401 - the arguments of any tool
@@ -31,8 +31,10 @@ def clip(start_s: float, end_s: float, question: str) -> ToolCall:
     return _call("clip", start_s=start_s, end_s=end_s, question=question)
 
 
-def resample(window: Window, question: str) -> ToolCall:
-    """Look at a short range at a frame rate."""
+def closer(window: Window, question: str) -> ToolCall:
+    """Look at a short range, at its frame rate or at all frames."""
+    if window.fps is None:
+        return clip(window.start_s, window.end_s, question)
     return _call("resample", start_s=window.start_s, end_s=window.end_s, fps=window.fps, question=question)
 
 

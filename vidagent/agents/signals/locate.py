@@ -1,7 +1,8 @@
 """Finding when something is shown: a coarse look, the likeliest moments, then each edge down to a frame.
 
 An edge lies between a frame without and a frame with the thing. The gap is looked at with eight frames at a time,
-so each look makes it about nine times smaller: from minutes to one frame in three or four looks.
+so each look makes it about nine times smaller: from minutes to one frame in three or four looks. It is known to the
+frame once a look has shown every frame in it; frame times are never reckoned from the frame rate.
 
 Movement and stillness are seen in pairs: a sighting speaks of the step from the picture before it in the same look.
 So the first picture of a look tells nothing, and of two looks at a frame the one with the shorter step is right.
@@ -12,22 +13,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from vidagent.agents.signals.past import Past, Result
 
-__all__ = ["Found", "Window", "edges_to_look_at", "runs_of"]
+__all__ = ["Found", "SeenBy", "Window", "edges_to_look_at", "runs_of"]
+
+SeenBy = Literal["frame", "step", "calm"]
+"""How a thing is seen: in a frame, in a step from one frame to the next, or as a step in which nothing happens."""
 
 FRAMES_A_LOOK = 8
 _HOP_S = 1.0
+_ROUNDING_S = 1.5e-3
+"""Times are told to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A range to look at, at a frame rate."""
+    """A range to look at, at a frame rate; None for every frame, or as many as one look shows."""
 
     start_s: float
     end_s: float
-    fps: float
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Found:
         last_s: Time of the last one.
         before_s: Time of the frame before the first, without it; None if the video begins with it.
         after_s: Time of the frame after the last, without it; None if the video ends with it.
+        step_s: Length of the step that `first_s` ends, where it is seen in steps; else 0.
         looks: Ids of the looks that saw it.
     """
 
@@ -46,16 +54,18 @@ class Found:
     last_s: float
     before_s: float | None
     after_s: float | None
+    step_s: float
     looks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Whether a frame shows the thing, which look says so, and the step from the picture before it."""
+    """Whether a frame shows the thing, which look says so, the step from its picture before, and if that is a frame."""
 
     hit: bool
     look: str
     step_s: float
+    sharp: bool
 
 
 def runs_of(
@@ -87,15 +97,21 @@ def _seen(results: Iterable[Result], *, text: str | None, in_pairs: bool) -> dic
     seen: dict[float, _Seen] = {}
     for result in results:
         hits = {round(line.time_s, 3) for line in result.lines if text is None or line.text == text}
-        times = sorted(result.times_s)
+        times, sharp = sorted(result.times_s), bool(result.told.get("every_frame"))
         steps = [time_s - before_s for before_s, time_s in pairwise(times)]
         judged = zip(times[1:], steps, strict=True) if in_pairs else ((time_s, 0.0) for time_s in times)
         for time_s, step_s in judged:
-            now, known = _Seen(round(time_s, 3) in hits, result.id, step_s), seen.get(time_s)
-            finer = known is not None and step_s < known.step_s - 1e-3
-            if known is None or finer or (now.hit and not known.hit and step_s < known.step_s + 1e-3):
+            now, known = _Seen(round(time_s, 3) in hits, result.id, step_s, sharp), seen.get(time_s)
+            if known is None or _better(now, known):
                 seen[time_s] = now
     return seen
+
+
+def _better(now: _Seen, known: _Seen) -> bool:
+    """Say which of two looks at a frame is right: that with the shorter step, else one that saw the thing."""
+    if abs(now.step_s - known.step_s) > 1e-3:
+        return now.step_s < known.step_s
+    return (now.hit, now.sharp) > (known.hit, known.sharp)
 
 
 def _run(times: Sequence[float], first: int, last: int, seen: dict[float, _Seen]) -> Found:
@@ -105,39 +121,65 @@ def _run(times: Sequence[float], first: int, last: int, seen: dict[float, _Seen]
         last_s=times[last],
         before_s=times[first - 1] if first else None,
         after_s=times[last + 1] if last + 1 < len(times) else None,
+        step_s=seen[times[first]].step_s,
         looks=tuple(sorted(looks, key=lambda entry: int(entry[1:] or 0))),
     )
 
 
 def edges_to_look_at(
-    run: Found, results: Sequence[Result], past: Past, *, in_pairs: bool = False
+    run: Found, results: Sequence[Result], past: Past, by: SeenBy = "frame", flicker_s: float = 0.0
 ) -> list[Window]:
-    """Return the windows that make the edges of a run sharper; none when both are known to the frame."""
-    if in_pairs:
-        return _coarse_steps(run, results, past)
+    """Return the windows that make the edges of a run sharper; none when both are known to the frame.
+
+    Args:
+        run: The run.
+        results: The looks so far.
+        past: The video's length and frame time.
+        by: How it is seen.
+        flicker_s: A gap shorter than this is no edge, so that nothing may be seen for as long beyond one.
+    """
+    if by != "frame":
+        return _coarse_steps(run, results, past, by)
     hop_s = max(_HOP_S, 2 * (run.last_s - run.first_s))
-    windows = []
-    start = _gap(run.before_s if run.before_s is not None else 0.0, run.first_s, results, past)
-    if start is not None and not _begins(run, past):
-        low, high = start
-        windows.append(_window(max(low, high - hop_s) if high - low > 2 * hop_s else low, high, past))
-    last = past.duration_s
-    end = _gap(run.last_s, run.after_s if run.after_s is not None else last, results, past)
-    if end is not None:
-        low, high = end
-        windows.append(_window(low, min(high, low + hop_s) if high - low > 2 * hop_s else high, past))
-    return windows
+    end_s = past.duration_s if run.after_s is None else run.after_s
+    edges = [(run.first_s, run.before_s or 0.0), (run.last_s, end_s)]
+    windows = (_edge(shown_s, gone_s, hop_s, flicker_s, results, past) for shown_s, gone_s in edges)
+    return [window for window in windows if window is not None]
 
 
-def _coarse_steps(run: Found, results: Sequence[Result], past: Past) -> list[Window]:
-    """Return the steps at both edges that are longer than a frame: an edge may lie anywhere inside one."""
+def _edge(
+    shown_s: float, gone_s: float, hop_s: float, flicker_s: float, results: Sequence[Result], past: Past
+) -> Window | None:
+    """Return what to look at between a frame that shows the thing and one that does not, else just behind that.
+
+    Of a long gap it is the part next to the frame that shows it: as long as `hop_s`, or longer if no frame is in that.
+    """
+    way = 1 if gone_s > shown_s else -1
+    gap_s = abs(gone_s - shown_s)
+    near_s = min(max(0.0, shown_s + way * flicker_s), past.duration_s)
+    if gap_s > 0 and not _sharp(*sorted((shown_s, gone_s)), results):
+        while gap_s > 2 * hop_s and _sharp(*sorted((shown_s, shown_s + way * hop_s)), results):
+            hop_s *= 2
+        far_s = shown_s + way * hop_s if gap_s > 2 * hop_s else gone_s
+        return _window(*sorted((shown_s, far_s)), results, past)
+    if way * (near_s - gone_s) > 0 and not _sharp(*sorted((gone_s, near_s)), results):
+        return Window(*sorted((round(shown_s, 3), round(near_s, 3))))
+    return None
+
+
+def _coarse_steps(run: Found, results: Sequence[Result], past: Past, by: SeenBy) -> list[Window]:
+    """Return the steps longer than a frame in which an edge may lie.
+
+    Movement begins in the first step that moved and ends in the last one; stillness begins in the step before the
+    first still one and ends in the one after the last.
+    """
     seen = _seen(results, text=None, in_pairs=True)
-    ends = [time_s for time_s in (run.before_s, run.first_s, run.last_s, run.after_s) if time_s is not None]
-    steps = {time_s: seen[time_s].step_s for time_s in ends}
+    inner, outer = (run.first_s, run.last_s), (run.before_s, run.after_s)
+    ends = outer if by == "calm" else (*inner, run.after_s if seen[run.last_s].sharp else None)
     windows = [
-        _pair_window(time_s - step_s, time_s, past)
-        for time_s, step_s in steps.items()
-        if step_s > 1.5 * past.frame_s
+        _pair_window(time_s - seen[time_s].step_s, time_s, past)
+        for time_s in dict.fromkeys(ends)
+        if time_s is not None and not seen[time_s].sharp
     ]
     if run.after_s is None and past.duration_s - run.last_s > 1.5 * past.frame_s:
         windows.append(_pair_window(run.last_s, past.duration_s, past))
@@ -145,30 +187,27 @@ def _coarse_steps(run: Found, results: Sequence[Result], past: Past) -> list[Win
 
 
 def _pair_window(low: float, high: float, past: Past) -> Window:
-    """Look from the frame at `low` to that at `high`, both among the pictures, whatever `fps` the tool can show."""
-    start, end = max(0.0, low + past.frame_s / 4), min(past.duration_s, high + 1.5 * past.frame_s)
-    return Window(round(start, 4), round(end, 4), round(1 / past.frame_s, 4))
+    """Look from the frame at `low` to that at `high`, both among the pictures."""
+    return Window(round(low, 3), round(min(past.duration_s, high + past.frame_s / 2), 3))
 
 
-def _begins(run: Found, past: Past) -> bool:
-    """Say whether the run starts with the first frame, so that there is nothing before it."""
-    return run.before_s is None and run.first_s < past.frame_s
+def _sharp(low: float, high: float, results: Sequence[Result]) -> bool:
+    """Say whether every frame between two frames has been looked at."""
+    return any(
+        result.told.get("every_frame")
+        and result.told["start_s"] <= low + _ROUNDING_S
+        and result.told["end_s"] >= high - _ROUNDING_S
+        for result in results
+    )
 
 
-def _gap(low: float, high: float, results: Sequence[Result], past: Past) -> tuple[float, float] | None:
-    """Return the open gap between two frames that still hides an edge, or None if no frame lies in it."""
-    if high - low <= 1.5 * past.frame_s:
-        return None
-    for result in results:
-        start_s, end_s = result.told["start_s"], result.told["end_s"]
-        inside = start_s <= low + past.frame_s * 1.01 and high <= end_s + 1e-3
-        if result.told.get("every_frame") and inside:
-            return None
-    return low, high
-
-
-def _window(low: float, high: float, past: Past) -> Window:
-    start = low + past.frame_s / 2 if low > 0 else 0.0
-    frames = (high - start) / past.frame_s
-    fps = 1 / past.frame_s if frames <= FRAMES_A_LOOK + 2 else FRAMES_A_LOOK / (high - start)
-    return Window(round(start, 4), round(high, 4), round(fps, 4))
+def _window(low: float, high: float, results: Sequence[Result], past: Past) -> Window:
+    """Look at a gap with eight frames; with all where these are few, or where those eight have shown nothing new."""
+    low, high = round(low, 3), round(high, 3)
+    looked = any(
+        abs(result.told["start_s"] - low) < _ROUNDING_S and abs(result.told["end_s"] - high) < _ROUNDING_S
+        for result in results
+    )
+    if looked or (high - low) / past.frame_s <= FRAMES_A_LOOK + 2:
+        return Window(low, high)
+    return Window(low, high, round(FRAMES_A_LOOK / (high - low), 4))

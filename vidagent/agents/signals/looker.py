@@ -79,13 +79,14 @@ class Looker:
             StoppedError: If told to stop.
         """
         time_s = wording.time_in(claim)
-        seen = self.observe(claim, pictures)
+        denied = wording.denied(claim)
+        seen = self.observe(denied or claim, pictures)
         if seen.found is None:
             return Judgement(verdict="unsupported", why=seen.what, confidence=0.0)
         times = [s.time_s for s in seen.sightings if time_s is None or abs(s.time_s - time_s) < 2e-3]
-        if times:
-            return Judgement(verdict="supported", why=f"seen at {times[0]:.3f} s", confidence=seen.confidence)
-        return Judgement(verdict="unsupported", why=seen.what, confidence=seen.confidence)
+        why = f"seen at {times[0]:.3f} s" if times else seen.what
+        right = bool(times) == (denied is None)
+        return Judgement(verdict="supported" if right else "unsupported", why=why, confidence=seen.confidence)
 
     def _looks(self) -> dict[str, Callable[[Intent, Sequence[Picture]], Iterator[Sighting]]]:
         return {

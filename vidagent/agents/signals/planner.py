@@ -86,8 +86,7 @@ def _target(intent: Intent, past: Past) -> Target:
             lambda t: f"The picture is still at {t:.3f} s.",
             searched=False,
             longest=intent.ask != "whether",
-            in_pairs=True,
-            from_before=True,
+            by="calm",
         )
     return Target(
         wording.ANY_MOTION,
@@ -95,7 +94,7 @@ def _target(intent: Intent, past: Past) -> Target:
         "moves",
         lambda t: f"Something moves at {t:.3f} s.",
         searched=False,
-        in_pairs=True,
+        by="step",
         placed=True,
     )
 

@@ -12,7 +12,7 @@ from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals import calls, wording
 from vidagent.agents.signals.intent import Intent
-from vidagent.agents.signals.locate import Found, Window, edges_to_look_at, runs_of
+from vidagent.agents.signals.locate import Found, SeenBy, Window, edges_to_look_at, runs_of
 from vidagent.agents.signals.motion import where
 from vidagent.agents.signals.past import Past
 
@@ -40,8 +40,7 @@ class Target:
         searched: Whether the moments of the index can hold it.
         flicker_s: How long it may go unseen between two frames that show it, as a text that is misread once.
         longest: Whether the longest time is asked for where no other order is.
-        in_pairs: Whether it is seen in the step from one picture to the next.
-        from_before: Whether it begins with the frame before the first step that shows it, as stillness does.
+        by: Whether it is seen in a frame, or in the step from one to the next.
         placed: Whether the answer says where in the picture.
     """
 
@@ -54,8 +53,7 @@ class Target:
     searched: bool = True
     flicker_s: float = 0.0
     longest: bool = False
-    in_pairs: bool = False
-    from_before: bool = False
+    by: SeenBy = "frame"
     placed: bool = False
 
 
@@ -85,12 +83,12 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     windows = [
         window
         for run in wanted
-        for window in edges_to_look_at(run, results, past, in_pairs=target.in_pairs)
+        for window in edges_to_look_at(run, results, past, target.by, target.flicker_s)
         if scope is None or (intent.at_s is None and window.start_s < scope[1] and window.end_s > scope[0])
     ]
     new = [window for window in dict.fromkeys(windows) if not _asked_before(window, target, past)]
     if new:
-        return [_closer_look(window, target) for window in new[:_MOST_AT_ONCE]]
+        return [calls.closer(window, target.question) for window in new[:_MOST_AT_ONCE]]
     return [_present(intent, target, wanted, len(runs), past)]
 
 
@@ -101,7 +99,7 @@ def first_seen(intent: Intent, target: Target, past: Past) -> Found | None:
 
 def _runs(intent: Intent, target: Target, past: Past) -> list[Found]:
     results = past.asked(target.question)
-    found = runs_of(results, target.flicker_s, text=target.text, in_pairs=target.in_pairs)
+    found = runs_of(results, target.flicker_s, text=target.text, in_pairs=target.by != "frame")
     scope = scope_of(intent, past)
     return found if intent.at_s is not None else [run for run in found if _inside(run, scope)]
 
@@ -137,15 +135,10 @@ def next_page(question: str, most: int, past: Past) -> ToolCall | None:
 
 
 def _first_look(intent: Intent, target: Target, past: Past) -> ToolCall:
-    start_s = max(0.0, (scope_of(intent, past) or (0.0, 0.0))[0] - (past.frame_s if target.in_pairs else 0.0))
+    start_s = max(
+        0.0, (scope_of(intent, past) or (0.0, 0.0))[0] - (past.frame_s if target.by != "frame" else 0.0)
+    )
     return first_look(intent, target.question, past, start_s=start_s)
-
-
-def _closer_look(window: Window, target: Target) -> ToolCall:
-    """Look at a window; for steps, by the tool that shows its first and last frame."""
-    if target.in_pairs:
-        return calls.clip(window.start_s, window.end_s, target.question)
-    return calls.resample(window, target.question)
 
 
 def _inside(run: Found, scope: tuple[float, float] | None) -> bool:
@@ -172,11 +165,12 @@ def _wanted(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found
 
 
 def _asked_before(window: Window, target: Target, past: Past) -> bool:
+    tool = "clip" if window.fps is None else "resample"
     return any(
         abs(result.told["start_s"] - window.start_s) < 2e-3
         and abs(result.told["end_s"] - window.end_s) < 2e-3
         for result in past.asked(target.question)
-        if result.tool in {"resample", "clip"}
+        if result.tool == tool
     )
 
 
@@ -213,8 +207,8 @@ def _present(intent: Intent, target: Target, runs: Sequence[Found], known: int, 
 def _span(run: Found, target: Target, past: Past, scope: tuple[float, float] | None) -> tuple[float, float]:
     """Return from when to when it is seen, within the range asked about."""
     start = run.first_s
-    if target.from_before:
-        start = run.before_s if run.before_s is not None else max(0.0, run.first_s - past.frame_s)
+    if target.by == "calm":  # the first still step begins with the frame before it
+        start = max(run.before_s or 0.0, run.first_s - run.step_s)
     end = max(run.last_s, past.duration_s if run.after_s is None else run.after_s)
     low, high = scope or (0.0, math.inf)
     return max(low, start), max(low, start, min(high, end))

@@ -34,18 +34,32 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     looks = past.asked(wording.ANY_CUT)
     todo = [window for window in _windows(listed, past) if not _done(window, looks)]
     if todo:
-        return [calls.resample(window, wording.ANY_CUT) for window in todo[:_AT_A_TIME]]
+        return [calls.closer(window, wording.ANY_CUT) for window in todo[:_AT_A_TIME]]
     seen = {line.time_s: line.entry for look in looks for line in look.lines if low <= line.time_s < high}
     cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
     unlisted = _known(past) - len(_listed(past))
     if unlisted > 0:
         return [_many(intent, len(cuts) + unlisted, (low, high) == (0.0, past.duration_s), seen)]
     if not cuts:
-        where = (
-            "the whole video is one shot" if (low, high) == (0.0, past.duration_s) else "there is none there"
-        )
-        return [calls.answer("no", f"No cut was found: {where}", confidence=0.8)]
+        return [_no_cut(intent, (low, high) == (0.0, past.duration_s), looks, past)]
     return [_answer(intent, cuts, seen, past)]
+
+
+def _no_cut(intent: Intent, whole: bool, looks: Sequence[Result], past: Past) -> ToolCall:
+    """Say that there is no cut; where shots are counted, look at the middle first, so that a frame stands for it."""
+    if intent.ask != "count" or not whole:
+        told = "the whole video is one shot" if whole else "there is none there"
+        return calls.answer("no", f"No cut was found: {told}", confidence=0.8)
+    if not looks:
+        middle = past.duration_s / 2
+        reach = 2.5 * past.frame_s
+        start, end = max(0.0, middle - reach), min(past.duration_s, middle + reach)
+        return calls.closer(Window(round(start, 4), round(end, 4)), wording.ANY_CUT)
+    at_s = looks[-1].times_s[len(looks[-1].times_s) // 2]
+    claims = [(wording.claim_no_cut(at_s), [looks[-1].id], at_s)]
+    count = 0 if _CHANGES.search(intent.question) else 1
+    told = "1 shot: the index, which saw the whole video, knows no cut."
+    return calls.answer("yes", told, claims=claims, count=count, confidence=0.8)
 
 
 def _scope(intent: Intent, past: Past) -> tuple[float, float]:
@@ -83,9 +97,8 @@ def _many(intent: Intent, cuts: int, whole: bool, seen: dict[float, str]) -> Too
 def _windows(listed: Sequence[float], past: Past) -> list[Window]:
     """Two frames before each cut and one after it, every frame of them; more where the index is not exact."""
     reach = (8.5 if "exact to a few frames" in _facts(past) else 2.5) * past.frame_s
-    fps = round(1 / past.frame_s, 4)
     return [
-        Window(round(max(0.0, cut - reach), 4), round(min(past.duration_s, cut + reach), 4), fps)
+        Window(round(max(0.0, cut - reach), 4), round(min(past.duration_s, cut + reach), 4))
         for cut in listed[:_MOST_CONFIRMED]
     ]
 

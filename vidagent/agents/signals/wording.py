@@ -20,7 +20,9 @@ __all__ = [
     "claim_code",
     "claim_cut",
     "claim_fill",
+    "claim_no_cut",
     "claim_text",
+    "denied",
     "is_filled",
     "is_shown",
     "on_background",
@@ -42,6 +44,7 @@ CANNOT_JUDGE = (
 )
 
 _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
+_SHOT, _NO_SHOT = "A new shot begins", "No new shot begins"
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
 
 
@@ -77,7 +80,17 @@ def claim_code(text: str, time_s: float) -> str:
 
 def claim_cut(time_s: float) -> str:
     """Claim that a shot begins."""
-    return f"A new shot begins at {time_s:.3f} s."
+    return f"{_SHOT} at {time_s:.3f} s."
+
+
+def claim_no_cut(time_s: float) -> str:
+    """Claim that a shot goes on."""
+    return f"{_NO_SHOT} at {time_s:.3f} s."
+
+
+def denied(claim: str) -> str | None:
+    """Return what a claim says is not so, or None if it says that something is."""
+    return claim.replace(_NO_SHOT, _SHOT) if claim.startswith(_NO_SHOT) else None
 
 
 def claim_fill(colour: str, time_s: float) -> str:
