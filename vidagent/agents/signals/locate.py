@@ -157,13 +157,13 @@ def _edge(
     way = 1 if gone_s > shown_s else -1
     gap_s = abs(gone_s - shown_s)
     near_s = min(max(0.0, shown_s + way * flicker_s), past.duration_s)
-    if gap_s > 0 and not _sharp(*sorted((shown_s, gone_s)), results):
-        while gap_s > 2 * hop_s and _sharp(*sorted((shown_s, shown_s + way * hop_s)), results):
+    if gap_s > 0 and not _sharp(shown_s, gone_s, results):
+        while gap_s > 2 * hop_s and _sharp(shown_s, shown_s + way * hop_s, results):
             hop_s *= 2
         far_s = shown_s + way * hop_s if gap_s > 2 * hop_s else gone_s
-        return _window(*sorted((shown_s, far_s)), results, past)
-    if way * (near_s - gone_s) > 0 and not _sharp(*sorted((gone_s, near_s)), results):
-        return Window(*sorted((round(shown_s, 3), round(near_s, 3))))
+        return _window(shown_s, far_s, results, past)
+    if way * (near_s - gone_s) > 0 and not _sharp(gone_s, near_s, results):
+        return Window(round(min(shown_s, near_s), 3), round(max(shown_s, near_s), 3))
     return None
 
 
@@ -191,8 +191,9 @@ def _pair_window(low: float, high: float, past: Past) -> Window:
     return Window(round(low, 3), round(min(past.duration_s, high + past.frame_s / 2), 3))
 
 
-def _sharp(low: float, high: float, results: Sequence[Result]) -> bool:
+def _sharp(one_s: float, other_s: float, results: Sequence[Result]) -> bool:
     """Say whether every frame between two frames has been looked at."""
+    low, high = min(one_s, other_s), max(one_s, other_s)
     return any(
         result.told.get("every_frame")
         and result.told["start_s"] <= low + _ROUNDING_S
@@ -201,9 +202,9 @@ def _sharp(low: float, high: float, results: Sequence[Result]) -> bool:
     )
 
 
-def _window(low: float, high: float, results: Sequence[Result], past: Past) -> Window:
+def _window(one_s: float, other_s: float, results: Sequence[Result], past: Past) -> Window:
     """Look at a gap with eight frames; with all where these are few, or where those eight have shown nothing new."""
-    low, high = round(low, 3), round(high, 3)
+    low, high = round(min(one_s, other_s), 3), round(max(one_s, other_s), 3)
     looked = any(
         abs(result.told["start_s"] - low) < _ROUNDING_S and abs(result.told["end_s"] - high) < _ROUNDING_S
         for result in results
