@@ -166,10 +166,12 @@ def _within(group: Sequence[Line], told: str) -> bool:
 
 def _frames(lines: Sequence[Line]) -> list[list[Line]]:
     """Group lines by frame, in reading order, each once: two looks at a frame read the same lines."""
-    frames: dict[float, dict[tuple[str, tuple[int, int]], Line]] = defaultdict(dict)
+    frames: dict[float, list[Line]] = defaultdict(list)
     for line in lines:
-        frames[line.time_s].setdefault((normal(line.text), _place(line)), line)
-    return [sorted(group.values(), key=_place) for _, group in sorted(frames.items())]
+        group = frames[line.time_s]
+        if not any(normal(line.text) == normal(other.text) and _same_start(line, other) for other in group):
+            group.append(line)
+    return [sorted(group, key=_place) for _, group in sorted(frames.items())]
 
 
 def _place(line: Line) -> tuple[int, int]:

@@ -1,0 +1,118 @@
+import pytest
+
+from tests.agents.signals.film import Film, ask
+from vidagent.agents.signals import wording
+
+FPS = 25
+CUTS_S = (6.0, 16.0, 20.0, 27.0)
+
+
+def film(cuts_s=CUTS_S, seconds=60):
+    return Film.steady(FPS, seconds, cuts=[round(t * FPS) for t in cuts_s])
+
+
+def spans_of(found):
+    return [(span["start_s"], span["end_s"]) for span in found["spans"]]
+
+
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ("How many shots are there?", 5),
+        ("How many cuts are there?", 4),
+        ("How many scene changes are there?", 4),
+        ("How many scenes does the video have?", 5),
+        ("How many cuts are there between 10 s and 25 s?", 2),
+        ("How many cuts are there in the first 16.1 seconds?", 2),
+        ("How many cuts are there after 0:20?", 2),
+    ],
+)
+def test_shots_and_cuts_are_counted(question, count):
+    found = ask(film(), question)
+    assert (found["found"], found["count"]) == ("yes", count)
+
+
+@pytest.mark.parametrize(
+    ("question", "spans"),
+    [
+        ("When is the first cut?", [(6.0, 6.04)]),
+        ("When is the second cut?", [(16.0, 16.04)]),
+        ("When is the last cut?", [(27.0, 27.04)]),
+        ("When is the first cut after 10 s?", [(16.0, 16.04)]),
+        ("When are the cuts?", [(t, t + 0.04) for t in CUTS_S]),
+        ("List all cuts.", [(t, t + 0.04) for t in CUTS_S]),
+        ("When does the first shot begin?", [(0.0, 0.04)]),
+        ("When does the first shot end?", [(6.0, 6.04)]),
+        ("When does the second shot begin?", [(6.0, 6.04)]),
+        ("When is the third shot?", [(16.0, 20.0)]),
+        ("When does the last shot begin?", [(27.0, 27.04)]),
+        ("When does the last shot end?", [(60.0, 60.0)]),
+        ("Is there a cut at 16 s?", [(16.0, 16.04)]),
+    ],
+)
+def test_when(question, spans):
+    found = ask(film(), question)
+    assert (found["found"], found["count"]) == ("yes", None)
+    assert spans_of(found) == [pytest.approx(span) for span in spans]
+    assert found["claims"]
+
+
+@pytest.mark.parametrize(
+    "question", ["When is the ninth cut?", "When does the seventh shot begin?", "Is there a cut at 40 s?"]
+)
+def test_what_there_is_not(question):
+    assert ask(film(), question)["found"] == "no"
+
+
+@pytest.mark.parametrize(("question", "count"), [("How many shots are there?", 1), ("How many cuts?", 0)])
+def test_one_shot(question, count):
+    found = ask(film(()), question)
+    assert (found["found"], found["count"]) == ("yes", count)
+    assert ask(film(()), "When is the first cut?")["found"] == "no"
+
+
+def test_every_cut_is_looked_at_with_its_neighbours():
+    looked = film()
+    found = ask(looked, "How many cuts are there?")
+    looks = [result for result in looked.results if result.question == wording.ANY_CUT]
+    assert len(looks) == 4
+    for look, cut in zip(looks, CUTS_S, strict=True):
+        assert {round(cut - 0.08, 3), round(cut - 0.04, 3), cut, round(cut + 0.04, 3)} <= set(look.times_s)
+    assert [claim["text"] for claim in found["claims"]] == [wording.claim_cut(t) for t in CUTS_S]
+
+
+def test_a_cut_that_the_frames_do_not_show_is_none():
+    wrong = film()
+    wrong.call("search", query="How many shots are there, and when are the cuts?", page=1)
+    wrong.cuts = wrong.cuts[:2]
+    assert ask(wrong, "How many cuts are there?")["count"] == 2
+
+
+def test_of_many_cuts_some_are_looked_at_and_that_is_said():
+    found = ask(film([2 * n + 1 for n in range(28)]), "How many cuts are there?")
+    assert found["count"] == 28
+    assert "24 of the cuts were looked at" in found["answer"]
+
+
+def test_more_cuts_than_are_listed_are_counted_but_not_told_apart():
+    def many():
+        crowded = film([2 * n + 1 for n in range(28)])
+        told = crowded.call("search", query="How many shots are there, and when are the cuts?", page=1).told
+        told["facts"] = [
+            "231 shots, 230 cuts (exact to the frame)",
+            "cuts at (first frame of the new shot, seconds): "
+            + ", ".join(f"{2 * n + 1:.3f}" for n in range(28)),
+        ]
+        return crowded
+
+    counted = ask(many(), "How many shots are there?")
+    assert counted["count"] == 231
+    assert "About 231 shots" in counted["answer"]
+    assert ask(many(), "When is the last cut?")["found"] == "cannot_judge"
+
+
+def test_the_index_of_a_long_video_is_looked_at_more_widely():
+    rough = film([6.0])
+    told = rough.call("search", query="How many shots are there, and when are the cuts?", page=1).told
+    told["facts"] = ["2 shots, 1 cuts (exact to a few frames)", "cuts at (first frame, seconds): 6.240"]
+    assert spans_of(ask(rough, "When is the first cut?")) == [(6.0, 6.04)]
