@@ -143,8 +143,9 @@ class Looker:
                 yield Sighting(time_s=after.time_s, text=moved.where, box=after.box_1000(moved.box))
 
     def _find_stillness(self, _intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
+        cuts = _cuts(pictures)
         for before, after in zip(pictures, self._each(pictures[1:]), strict=False):
-            if still(before.rgb, after.rgb):
+            if still(before.rgb, after.rgb) and after.time_s not in cuts:
                 yield Sighting(time_s=after.time_s)
 
     def _find_fill(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
@@ -155,7 +156,7 @@ class Looker:
 
 
 def _cuts(pictures: Sequence[Picture]) -> set[float]:
-    """Return the times of cuts among neighbouring frames, which are no movement; pictures far apart tell none."""
+    """Return the times of cuts, neither movement nor stillness; pictures far apart tell none."""
     scores = cut_scores([picture.rgb for picture in pictures])
     return {
         after.time_s
