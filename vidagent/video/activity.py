@@ -18,6 +18,8 @@ __all__ = ["Activity", "measure"]
 
 MOST_BINS = 3600
 _STILL_SHARE = 0.15
+_ABOUT_AS_LITTLE = 1.3
+_FAR_LESS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,16 @@ class Activity:
         return [self._span(index, index + 1) for index in chosen]
 
     def stillest(self) -> Span | None:
-        """Return the longest run of bins with under 15% of the median change, or None."""
+        """Return the longest run of bins with next to no change, or None if none stands out.
+
+        That is under 15% of the median; or, as even a frame that repeats the last one has some 30 to 60 bytes, about
+        as little as the quietest bins, where these have under a tenth of what busy ones have.
+        """
         if not self.bytes_per_s.size:
             return None
-        still = self.bytes_per_s <= _STILL_SHARE * float(np.median(self.bytes_per_s))
+        quiet, median, busy = (float(level) for level in np.percentile(self.bytes_per_s, (5, 50, 90)))
+        floor = _ABOUT_AS_LITTLE * quiet if quiet < _FAR_LESS * busy else 0.0
+        still = self.bytes_per_s <= max(_STILL_SHARE * median, floor)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], still.view(np.int8), [0]])))
         runs = edges.reshape(-1, 2)
         if not len(runs):

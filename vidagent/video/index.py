@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from vidagent.video.video import Video
 __all__ = ["Index", "IndexReport"]
 
 _VERSION = 2
+LOG = logging.getLogger(__name__)
 Progress = Callable[[float], None]
 
 
@@ -131,8 +133,14 @@ class Index:
         kept = self.cache.get_json(self._key, f"scan-{_VERSION}")
         if kept is None:
             return None
-        moments = tuple(Moment(score, t, (x0, y0, x1, y1)) for score, t, (x0, y0, x1, y1) in kept["moments"])
-        return Scan(moments, tuple(kept["cuts_s"]), tuple(kept["motion"]), kept["exact"])
+        try:
+            moments = tuple(
+                Moment(score, t, (x0, y0, x1, y1)) for score, t, (x0, y0, x1, y1) in kept["moments"]
+            )
+            return Scan(moments, tuple(kept["cuts_s"]), tuple(kept["motion"]), bool(kept["exact"]))
+        except (KeyError, TypeError, ValueError) as error:
+            LOG.warning("the scan kept for %s is damaged and made anew: %s", self.video.path, error)
+            return None
 
     def _new_scan(self) -> Scan:
         start = time.perf_counter()
