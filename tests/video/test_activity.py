@@ -32,12 +32,19 @@ def test_bytes_are_added_up_by_the_second_without_keyframes():
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "bins", "bin_s"), [(0.5, 1, 1.0), (2.1, 3, 1.0), (36000, MOST_BINS, 10.0)]
+    ("duration_s", "bins", "bin_s"), [(0.5, 1, 1.0), (2.9, 2, 1.0), (36000, MOST_BINS, 10.0)]
 )
 def test_bins_are_a_second_or_longer(duration_s, bins, bin_s):
     measured = measure(packets([0.1], [100]), duration_s)
     assert (len(measured.bytes_per_s), measured.bin_s) == (bins, bin_s)
-    assert float(measured.bytes_per_s.sum()) * bin_s == pytest.approx(100)
+    first_s = bin_s if bins > 1 else duration_s
+    assert float(measured.bytes_per_s.sum()) * first_s == pytest.approx(100)
+
+
+def test_the_rest_of_a_second_at_the_end_is_no_still_stretch():
+    steady = measure(packets(np.arange(254) / 25, np.full(254, 100)), 10.16)
+    assert steady.bytes_per_s.tolist() == pytest.approx([2500] * 10, rel=0.01)
+    assert steady.stillest() is None
 
 
 def test_times_outside_the_video_fall_into_its_ends():

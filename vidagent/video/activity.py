@@ -68,9 +68,11 @@ class Activity:
 
 def measure(packets: Packets, duration_s: float) -> Activity:
     """Add up the packets of a video of `duration_s` seconds."""
-    bins = max(1, min(MOST_BINS, int(np.ceil(duration_s))))
-    bin_s = max(duration_s, 1e-3) / bins if duration_s > MOST_BINS else 1.0
+    bins = max(1, min(MOST_BINS, int(duration_s)))
+    bin_s = duration_s / bins if duration_s > MOST_BINS else 1.0
     places = np.clip((packets.times_s / bin_s).astype(np.int64), 0, bins - 1)
     weights = np.where(packets.keyframes, 0, packets.sizes)
     total = np.bincount(places, weights=weights, minlength=bins)
-    return Activity(bin_s, (total / bin_s).astype(np.float32))
+    lengths_s = np.full(bins, bin_s)
+    lengths_s[-1] = max(duration_s - (bins - 1) * bin_s, 1e-3)  # what is left over belongs to the last bin
+    return Activity(bin_s, (total / lengths_s).astype(np.float32))
