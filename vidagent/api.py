@@ -15,7 +15,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from vidagent import config
 from vidagent.agents.choice import Available, available, choose, describe
 from vidagent.agents.client import ModelClient
-from vidagent.agents.profiles import Profile
+from vidagent.agents.profile_schema import Profile
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.graphs.ask import Graph, build, reopen

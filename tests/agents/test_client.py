@@ -28,7 +28,8 @@ from vidagent.agents import client as client_module
 from vidagent.agents.chat import connect
 from vidagent.agents.client import CallLimits, CallUsage, ModelClient, ReplyError
 from vidagent.agents.messages import ShownFrame, look_messages, plan_messages, verify_messages
-from vidagent.agents.profiles import Thinking, load
+from vidagent.agents.profile_schema import Thinking
+from vidagent.agents.profiles import load
 from vidagent.agents.replies import Judgement, Observation
 from vidagent.errors import BudgetSpent, ModelError
 

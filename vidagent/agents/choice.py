@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vidagent.agents import profiles
 from vidagent.agents.client import ModelClient
-from vidagent.agents.profiles import Profile
+from vidagent.agents.profile_schema import Profile
 from vidagent.agents.server import is_loopback, public_url
 from vidagent.config import Settings
 from vidagent.errors import ModelError

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from vidagent.agents.dialect import Dialect, Request
 from vidagent.agents.messages import count_frames
 from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply, split_thought
-from vidagent.agents.profiles import Profile
+from vidagent.agents.profile_schema import Profile
 from vidagent.agents.prompts import render
 from vidagent.agents.replies import outline
 from vidagent.agents.server import ServerError, public_url

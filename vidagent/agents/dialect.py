@@ -15,7 +15,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from vidagent.agents.messages import block, parts_of
-from vidagent.agents.profiles import Profile
+from vidagent.agents.profile_schema import Profile
 from vidagent.agents.prompts import render
 from vidagent.agents.server import ServerError
 from vidagent.types import Step

@@ -1,0 +1,181 @@
+"""What a profile can say of a model: the tables and keys of its TOML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from vidagent.types import Step
+
+__all__ = ["Form", "Media", "Profile", "Serving", "Shown", "Thinking", "Variant"]
+
+Count = Annotated[int, Field(ge=1)]
+Tokens = Annotated[int, Field(ge=0)]
+_STRICT = ConfigDict(extra="forbid")
+
+Form = Literal["images", "frames", "mp4"]
+"""How frames are sent: one image each with its time as text, a list of JPEGs in a `video_url` with their times as
+metadata, or a `video_url` with an mp4 made of them."""
+
+Shown = Literal["plan", "overview", "look", "verify"]
+"""What frames are shown for: the planner, a look over the whole video, another look, a check."""
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Thinking:
+    """Whether and how a model reasons before it replies.
+
+    Args:
+        can: Whether it reasons at all.
+        steps: The steps in which thinking helps; in the others it is switched off.
+        tokens: Reasoning tokens of one request, by step; what a request leaves goes to the later ones.
+        on_prompt: Text put in front of the system prompt to switch it on, such as `/think`.
+        off_prompt: The same to switch it off.
+        on_body: Fields merged into the request to switch it on.
+        off_body: The same to switch it off.
+        budget_field: The request field by which the server itself caps reasoning tokens, or None.
+        two_phase: Whether, without such a field, a thought may be cut at its budget by a request of its own, closed,
+            and the same message continued by a second request (vLLM's `continue_final_message`).
+        opening: What stands before a thought in the model's own text.
+        closing: What stands after it.
+        with_video: Whether it may reason when the messages hold a video.
+    """
+
+    can: bool = False
+    steps: tuple[Step, ...] = ("plan", "verify")
+    tokens: Mapping[Step, Tokens] = field(default_factory=dict)
+    on_prompt: str | None = None
+    off_prompt: str | None = None
+    on_body: Mapping[str, Any] = field(default_factory=dict)
+    off_body: Mapping[str, Any] = field(default_factory=dict)
+    budget_field: str | None = None
+    two_phase: bool = True
+    opening: str = "<think>\n"
+    closing: str = "\n</think>\n\n"
+    with_video: bool = True
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Media:
+    """How pictures and videos are put to the server.
+
+    Args:
+        forms: How frames are sent, by what they are shown for; `images` where nothing is said.
+        image_ids: Whether each picture is named by the hash of its bytes, for the server's cache (vLLM's `uuid`).
+        per_request: Whether a request may carry `media_io_kwargs` and `mm_processor_kwargs` (vLLM needs
+            `--trust-request-mm-kwargs`).
+        sampling: What goes with a video that the server samples: `both` fps and num_frames (vLLM, where one alone
+            wipes the server's default of the other), or only the `one` asked for (NIM).
+        video_fps: Frames a second that the server samples a video at unless told otherwise.
+        video_frames: Most frames of one video.
+        never_above_own: Whether more frames, or a higher rate, than the video itself has is an error (NIM).
+        processor: Fields of `mm_processor_kwargs` for images, such as `max_num_tiles`.
+        video_processor: The same for messages that hold a video.
+    """
+
+    forms: Mapping[Shown, Form] = field(default_factory=dict)
+    image_ids: bool = False
+    per_request: bool = False
+    sampling: Literal["both", "one"] = "both"
+    video_fps: Annotated[float, Field(gt=0)] = 2.0
+    video_frames: Count = 128
+    never_above_own: bool = False
+    processor: Mapping[str, Any] = field(default_factory=dict)
+    video_processor: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Variant:
+    """Another precision or size of the same model.
+
+    Args:
+        model: Its name on the model hub.
+        flags: Flags of the server that differ from the profile's.
+        env: Environment variables of the server that differ.
+    """
+
+    model: str
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Serving:
+    """How the model is served.
+
+    Args:
+        runner: `vllm` for `vllm serve`, `docker` for a container such as NIM's.
+        image: The container's image.
+        flags: Flags of the server without their dashes: true for a bare flag, false to leave one out, a table for
+            JSON. For a container, arguments of `docker run`.
+        env: Environment variables of the server.
+        variants: Precisions or sizes by name; the first is the one served unless another is named.
+    """
+
+    runner: Literal["vllm", "docker"] = "vllm"
+    image: str | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class Profile:
+    """How to use one model well.
+
+    Args:
+        name: The profile's name, its file's name without `.toml`.
+        matches: Patterns of model ids it is for (`*` and `?`, case ignored), such as `*qwen3-vl*`.
+        frames_per_call: Most frames in one look.
+        overview_frames: Frames of the overview of the whole video.
+        frame_side_px: Longest side of a frame sent whole.
+        crop_side_px: Longest side of a crop sent enlarged.
+        tiles: Most tiles the model cuts one picture into; 1 if it does not tile.
+        context_tokens: Longest prompt and reply together.
+        frame_tokens: Prompt tokens of one frame, roughly; used where the server reports no usage.
+        structured: How a typed reply is asked for: by a JSON schema, by a forced function call, or in words.
+        tool_calls: Whether the server parses function calls (`native`), the turn is bound to a JSON schema of calls
+            (`schema`, for planners that are weak at them), or calls are written in the `text`.
+        tool_choice: What the planner is held to.
+        strict_tools: Whether tool arguments are bound to their schema while they are generated.
+        planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
+        plan_sees_overview: Whether the planner is shown the overview frames.
+        look_concurrency: Most looks at the same time.
+        timeout_s: Longest wait for one reply.
+        completion_tokens: Most tokens of one reply, by step, thinking included.
+        sampling: Request fields such as `temperature`.
+        thinking_sampling: The same, over `sampling`, while the model thinks.
+        body: Further fields merged into every request.
+        thinking: Whether and how it reasons.
+        media: How pictures and videos are sent.
+        serve: How it is served.
+    """
+
+    name: str
+    matches: tuple[str, ...] = ()
+    frames_per_call: Count = 32
+    overview_frames: Count = 32
+    frame_side_px: Count = 768
+    crop_side_px: Count = 1024
+    tiles: Count = 1
+    context_tokens: Count = 32768
+    frame_tokens: Annotated[int, Field(ge=0)] = 256
+    structured: Literal["json_schema", "tool", "prompt"] = "json_schema"
+    tool_calls: Literal["native", "schema", "text"] = "native"
+    tool_choice: Literal["auto", "required"] = "auto"
+    strict_tools: bool = False
+    planner: Literal["free", "phased"] = "phased"
+    plan_sees_overview: bool = True
+    look_concurrency: Count = 4
+    timeout_s: Annotated[float, Field(gt=0)] = 300.0
+    completion_tokens: Mapping[Step, Count] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    thinking_sampling: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    thinking: Thinking = field(default_factory=Thinking)
+    media: Media = field(default_factory=Media)
+    serve: Serving = field(default_factory=Serving)
