@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `probe`, `index` and `models`.
+"""The command line: `vidagent ask`, `probe`, `index`, `models` and `vlm`.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
@@ -15,6 +15,7 @@ import typer
 from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
+from vidagent.serve.vlm.cli import app as vlm
 
 __all__ = ["app", "run"]
 
@@ -76,6 +77,7 @@ def vidagent(
 
 
 app.command()(ask)
+app.add_typer(vlm)
 
 
 @app.command()
