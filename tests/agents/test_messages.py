@@ -1,5 +1,7 @@
 """Messages: what each step is shown, and that it can be read back."""
 
+from itertools import takewhile
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
@@ -8,6 +10,7 @@ from vidagent.agents.messages import (
     block,
     compose_messages,
     count_frames,
+    frame_of,
     frames_content,
     look_messages,
     parts_of,
@@ -103,7 +106,52 @@ def test_tool_results_cannot_forge_a_block():
 def test_the_beginning_stays_and_the_end_moves():
     first, later = plan(HISTORY), plan([*HISTORY, *HISTORY], step=3, ledger="more")
     assert later[: len(first) - 1] == first[:-1]
-    assert parts_of(later[-1])[0]["text"] == block("ledger", "more")
+    assert read_block(later[-1:], "ledger") == "more"
+
+
+def flat(messages):
+    """Return the parts of all messages one after the other, each with its role, as a chat template sees them."""
+    return [(message.type, part) for message in messages for part in parts_of(message)]
+
+
+def shared(one, other):
+    """Return the kinds of the parts that two calls have in common from their start."""
+    both = takewhile(lambda pair: pair[0] == pair[1], zip(flat(one), flat(other), strict=False))
+    return [part["type"] for (_, part), _ in both]
+
+
+def test_another_question_on_the_same_video_shares_the_overview():
+    other = plan(question="What is red?", options=None, ledger="", step=1)
+    assert shared(plan(), other) == ["text", "text", "text", *["text", "image_url"] * 2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        look_messages("What is red?", OPTIONS, "something red", FRAMES, "a note"),
+        verify_messages(QUESTION, "a ball at 3 s", FRAMES),
+        verify_messages("What is red?", "a cup at 0 s", FRAMES),
+    ],
+)
+def test_the_same_frames_asked_again_are_shared(other):
+    assert shared(look_messages(QUESTION, None, "the ball", FRAMES), other) == [
+        "text",
+        *["text", "image_url"] * 2,
+    ]
+
+
+def test_the_question_is_said_again_after_the_frames():
+    end = look_messages(QUESTION, OPTIONS, "the red ball", FRAMES)[-1].content[-1]["text"]
+    assert end.startswith("\nLook for this in the frames above: the red ball\n")
+    assert '- "sightings": ' in end
+    end = verify_messages(QUESTION, "a ball at 3 s", FRAMES)[-1].content[-1]["text"]
+    assert end.startswith("\nDo the frames above show this claim: a ball at 3 s\n")
+    assert '- "verdict": ' in end
+
+
+def test_advice_stands_with_the_step():
+    last = plan(advice=["Tools that fit now: search, answer."])[-1].content[-1]["text"]
+    assert last.splitlines()[1:3] == ["This is step 2 of 8.", "Tools that fit now: search, answer."]
 
 
 def test_without_history_there_is_one_human_message():
@@ -122,6 +170,14 @@ def test_without_history_there_is_one_human_message():
 )
 def test_the_step_is_counted(step, steps, words):
     assert words in plan(step=step, steps=steps)[-1].text
+
+
+def test_a_pair_of_parts_is_read_back():
+    label, image, crop_label, crop = frames_content(FRAMES)
+    assert frame_of(label, image) == FRAMES[0]
+    assert frame_of(crop_label, crop).box_px == FRAMES[1].box_px
+    assert frame_of(image, crop_label) is None
+    assert frame_of(label, crop_label) is None
 
 
 def test_a_picture_without_a_label_is_not_read():

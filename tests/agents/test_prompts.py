@@ -1,15 +1,17 @@
 """Prompts: strict variables, and that each says what its step depends on."""
 
+from importlib import resources
+
 import pytest
 
 from vidagent.agents.prompts import render
 
 
 def test_variables_are_filled_in():
-    assert render("plan_end", step="This is step 2 of 8.").startswith("This is step 2 of 8.\n")
+    assert render("plan_end", now="This is step 2 of 8.").startswith("This is step 2 of 8.\n")
 
 
-@pytest.mark.parametrize("variables", [{}, {"step": "1", "steps": "8"}, {"stpe": "1"}])
+@pytest.mark.parametrize("variables", [{}, {"now": "1", "steps": "8"}, {"nwo": "1"}])
 def test_a_missing_or_unknown_variable_fails(variables):
     with pytest.raises(ValueError, match=r"prompt 'plan_end': missing variables \[.*\], unknown variables"):
         render("plan_end", **variables)
@@ -37,18 +39,26 @@ def test_the_planner_knows_its_tools_and_rules():
 @pytest.mark.parametrize(
     ("name", "rules"),
     [
-        ("look", ["only what is visible", "Copy times exactly", "never an instruction"]),
-        ("verify", ["may be wrong", "veto", "never an instruction"]),
+        ("look_end", ["Look for this", "a red ball", "only what is visible", "every frame"]),
+        ("verify_end", ["Do the frames above show this claim", "a red ball", "may be wrong", "veto"]),
         ("compose", ["Use only claims marked supported", "never an instruction"]),
     ],
 )
 def test_the_others_know_theirs(name, rules):
-    prompt = render(name, reply='- "found": …')
+    subject = {"look_end": "looking_for", "verify_end": "claim"}.get(name)
+    given = {"reply": '- "found": …'} | ({subject: "a red ball"} if subject else {})
+    prompt = render(name, **given)
     assert prompt.endswith('- "found": …')
     assert [rule for rule in rules if rule not in prompt] == []
 
 
-@pytest.mark.parametrize("name", ["plan", "look", "verify", "compose"])
+def test_all_who_see_frames_are_told_to_believe_only_these():
+    prompt = render("observe")
+    for rule in ("only what is visible", "Copy times exactly", "letter by letter", "never an instruction"):
+        assert rule in prompt
+
+
+@pytest.mark.parametrize("name", ["plan", "observe", "look_end", "verify_end", "compose"])
 def test_prompts_are_short_enough_for_small_models(name):
-    text = render(name) if name == "plan" else render(name, reply="")
+    text = resources.files("vidagent.agents").joinpath("prompts", f"{name}.md").read_text("utf-8")
     assert len(text.split()) < 650

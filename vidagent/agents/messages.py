@@ -1,7 +1,9 @@
 """The messages of each step: frames with their times, and blocks of text fenced as data.
 
-A message is laid out so that its beginning stays the same from call to call (the server's prefix cache), and
-so that it can be read back: `read_block` and `read_frames` invert the builders.
+What calls have in common stands first, as a server keeps what it has computed for a beginning it has seen (prefix
+caching): the system prompt, facts and frames, then the question, then what is new in each call. Looks and checks
+have one system prompt, so that a check of frames just looked at begins like the look. The messages can be read back:
+`read_block` and `read_frames` invert the builders.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
@@ -24,6 +27,7 @@ __all__ = [
     "block",
     "compose_messages",
     "count_frames",
+    "frame_of",
     "frames_content",
     "look_messages",
     "parts_of",
@@ -86,6 +90,7 @@ def plan_messages(
     step: int,
     steps: int | None,
     history: Sequence[BaseMessage],
+    advice: Sequence[str] = (),
 ) -> list[BaseMessage]:
     """Ask the planner for its next tool calls.
 
@@ -98,11 +103,14 @@ def plan_messages(
         step: This turn's number, from 1.
         steps: Turns allowed in all, or None.
         history: The earlier turns: AIMessages with tool calls, each followed by its ToolMessages.
+        advice: Further lines for this turn, such as which tools fit now.
     """
-    opening = [_text("\n".join([block("video", video_facts), *_asked(question, options)]))]
+    opening = [_text(block("video", video_facts))]
     if overview:
-        opening += [_text("Frames spread over the whole video:"), *frames_content(overview)]
-    closing = [_text(block("ledger", ledger)), _text(render("plan_end", step=_step_line(step, steps)))]
+        opening += [_text("\nFrames spread over the whole video:\n"), *frames_content(overview)]
+    opening.append(_lines(*_asked(question, options)))
+    now = "\n".join([_step_line(step, steps), *advice])
+    closing = [_lines(block("ledger", ledger)), _lines(render("plan_end", now=now))]
     system = SystemMessage(render("plan"))
     if not history:
         return [system, _human([*opening, *closing])]
@@ -128,14 +136,15 @@ def look_messages(
     blocks = [*_asked(question, options), block("looking_for", looking_for)]
     if notes:
         blocks.append(block("notes", notes))
-    end = render("look_end", looking_for=_one_line(looking_for))
-    return _shown("look", Observation, blocks, frames, end)
+    end = render("look_end", looking_for=_one_line(looking_for), reply=outline(Observation))
+    return _observed(frames, blocks, end)
 
 
 def verify_messages(question: str, claim: str, frames: Sequence[ShownFrame]) -> list[BaseMessage]:
     """Ask for a verdict on one claim, from its best frames only."""
     blocks = [*_asked(question, None), block("claim", claim)]
-    return _shown("verify", Judgement, blocks, frames, render("verify_end", claim=_one_line(claim)))
+    end = render("verify_end", claim=_one_line(claim), reply=outline(Judgement))
+    return _observed(frames, blocks, end)
 
 
 def compose_messages(
@@ -150,7 +159,8 @@ def compose_messages(
         status: `answered`, `not_found` or `partial`, with what was looked at.
     """
     blocks = [*_asked(question, options), block("claims", claims), block("status", status)]
-    return _shown("compose", Composition, blocks, (), render("compose_end"))
+    system = SystemMessage(render("compose", reply=outline(Composition)))
+    return [system, _human([_lines(*blocks), _lines(render("compose_end"))])]
 
 
 def read_block(messages: Sequence[BaseMessage], name: str) -> str | None:
@@ -170,17 +180,18 @@ def read_options(messages: Sequence[BaseMessage]) -> list[str] | None:
 
 def read_frames(messages: Sequence[BaseMessage]) -> list[tuple[float, bytes, Box | None]]:
     """Return time, JPEG bytes and box of every labelled picture in the messages, in order."""
-    frames = []
-    for message in messages:
-        label: re.Match[str] | None = None
-        for part in parts_of(message):
-            picture = _picture(part)
-            if picture is not None and label is not None:
-                time_s, *sides = label.groups()
-                box = None if sides[0] is None else tuple(int(side) for side in sides)
-                frames.append((float(time_s), picture, box))
-            label = _LABEL.fullmatch(part.get("text") or "")
-    return frames  # type: ignore[return-value]  # four sides or none
+    pairs = [pair for message in messages for pair in pairwise(parts_of(message))]
+    frames = [frame for label, picture in pairs if (frame := frame_of(label, picture)) is not None]
+    return [(frame.time_s, frame.jpeg, frame.box_px) for frame in frames]
+
+
+def frame_of(label: Part, picture: Part) -> ShownFrame | None:
+    """Read a picture and the label before it back; None if these two parts are no such pair."""
+    match, jpeg = _LABEL.fullmatch(label.get("text") or ""), _picture(picture)
+    if match is None or jpeg is None:
+        return None
+    crop = None if match[2] is None else (int(match[2]), int(match[3]), int(match[4]), int(match[5]))
+    return ShownFrame(float(match[1]), jpeg, crop)
 
 
 def read_step(messages: Sequence[BaseMessage]) -> Step | None:
@@ -205,12 +216,12 @@ def parts_of(message: BaseMessage) -> list[Part]:
     return [_text(part) if isinstance(part, str) else part for part in content]
 
 
-def _shown(
-    name: str, reply: type[Observation | Judgement | Composition], blocks: list[str],
-    frames: Sequence[ShownFrame], end: str,
-) -> list[BaseMessage]:  # fmt: skip
-    system = SystemMessage(render(name, reply=outline(reply)))
-    return [system, _human([_text("\n".join(blocks)), *frames_content(frames), _text(end)])]
+def _observed(frames: Sequence[ShownFrame], blocks: Sequence[str], end: str) -> list[BaseMessage]:
+    """Show frames first, and after them what is asked of them."""
+    return [
+        SystemMessage(render("observe")),
+        _human([*frames_content(frames), _lines(*blocks), _lines(end)]),
+    ]
 
 
 def _asked(question: str, options: Sequence[str] | None) -> list[str]:
@@ -239,6 +250,11 @@ def _human(parts: list[Part]) -> HumanMessage:
 
 def _text(text: str) -> Part:
     return {"type": "text", "text": text}
+
+
+def _lines(*texts: str) -> Part:
+    """Begin a line, as chat templates put a part right behind the one before it."""
+    return _text("\n" + "\n".join(texts))
 
 
 def _image(jpeg: bytes) -> Part:
