@@ -60,6 +60,8 @@ def test_the_slash_after_a_base_url_is_dropped():
         ({"base_url": "localhost:8000"},
          "setting base_url (argument, VIDAGENT_BASE_URL, or vidagent.toml): not an http or https address, "
          "such as http://127.0.0.1:8000/v1; got 'localhost:8000'"),
+        ({"base_url": "http://127.0.0.1:99999/v1"}, "port out of range 0-65535; got"),
+        ({"base_url": "http://127.0.0.1:0/v1"}, "not an http or https address"),
         ({"decoder": "opencv"}, "'pyav', 'decord' or 'torchcodec'; got 'opencv'"),
         ({"colour": "red"}, "there is no setting 'colour'; there are base_url, "),
         ({"reply_seconds": 0}, "setting reply_seconds"),

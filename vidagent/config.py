@@ -26,7 +26,7 @@ DecoderName = Literal["pyav", "decord", "torchcodec"]
 
 def _web_address(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError("not an http or https address, such as http://127.0.0.1:8000/v1")
     return url.rstrip("/")
 
