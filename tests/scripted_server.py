@@ -21,7 +21,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -118,6 +118,9 @@ class ScriptedServer:
 
     Attributes:
         url: The base URL, ending in `/v1`.
+        routes: Replies of other paths, such as `/tokenize`: a reply, or a callable that gets the body (None for
+            a GET).
+        asked: The paths of all requests, in order of arrival.
         bodies: The JSON body of every chat request, in order of arrival.
         headers: Their headers, names in lower case.
         gone: How many clients hung up before they had their whole reply.
@@ -130,7 +133,9 @@ class ScriptedServer:
         models: Sequence[str] = ("scripted",),
         port: int = 0,
         api_key: str | None = None,
+        routes: Mapping[str, Reply | Callable[[Any], Reply]] | None = None,
     ) -> None:
+        self.routes, self.asked = dict(routes or {}), list[str]()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.gone = 0
@@ -175,6 +180,16 @@ class ScriptedServer:
             self._failure = error
             return refusal(500, f"the script failed: {error!r}")
 
+    def _beside(self, path: str, body: Any) -> Raw | None:
+        """Return the reply of a path beside chat: the routes, then the list of models; None if there is none."""
+        self.asked.append(path)
+        reply = self.routes.get(path)
+        if reply is None and path.rstrip("/") == "/v1/models":
+            listed = [{"id": name, "object": "model", "owned_by": "test"} for name in self._models]
+            reply = {"object": "list", "data": listed}
+        reply = reply(body) if callable(reply) else reply
+        return Raw(reply) if isinstance(reply, dict) else reply
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
 
@@ -183,14 +198,13 @@ class ScriptedServer:
                 """Keep quiet."""
 
             def do_GET(self) -> None:
-                listed = [{"id": name, "object": "model", "owned_by": "test"} for name in server._models]
-                found = self.path.rstrip("/") == "/v1/models"
-                self._send(Raw({"object": "list", "data": listed}) if found else Raw(b"", status=404))
+                self._send(server._beside(self.path, None) or Raw(b"", status=404))
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if self.path.rstrip("/") != "/v1/chat/completions":
-                    return self._send(Raw({"detail": "Not Found"}, status=404))
+                beside = server._beside(self.path, body)
+                if beside is not None or self.path.rstrip("/") != "/v1/chat/completions":
+                    return self._send(beside or Raw({"detail": "Not Found"}, status=404))
                 reply = server._reply(body, {name.lower(): value for name, value in self.headers.items()})
                 if isinstance(reply, dict) and body.get("stream"):
                     return self._send(Raw(_events(reply), content_type="text/event-stream"))

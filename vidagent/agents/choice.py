@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import dataclasses
-import json
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 
 from vidagent.agents import profiles
 from vidagent.agents.client import ModelClient
+from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.profile_schema import Profile
-from vidagent.agents.server import is_loopback, public_url
+from vidagent.agents.server import public_url
 from vidagent.config import Settings
 from vidagent.errors import ModelError
 
-__all__ = ["EMBEDDED", "LOCAL_URL", "Available", "available", "choose", "describe"]
+__all__ = ["EMBEDDED", "LOCAL_URL", "Available", "available", "choose", "describe", "profile_for"]
 
 EMBEDDED = "signals"
 LOCAL_URL = "http://127.0.0.1:8000/v1"
 _LOCAL_WAIT_S = 0.3
 _WAIT_S = 10.0
-_LIST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +84,32 @@ def available(settings: Settings) -> list[Available]:
     served = _listed(url, _WAIT_S, settings) if settings.base_url else _local_models(settings)
     wanted = settings.model or (served[0] if served else EMBEDDED)
     names = [(name, public_url(url)) for name in served] + [(EMBEDDED, None)]
-    return [Available(name, where, _profile(name, settings).name, name == wanted) for name, where in names]
+    return [Available(name, where, profile_for(name, settings).name, name == wanted) for name, where in names]
+
+
+def profile_for(model: str, settings: Settings) -> Profile:
+    """Return the profile that a model would be used with.
+
+    Raises:
+        UsageError: If the settings name a profile that is not there.
+    """
+    profile = profiles.load(settings.profile) if settings.profile else profiles.match(model)
+    if settings.reply_seconds is None:
+        return profile
+    return dataclasses.replace(profile, timeout_s=settings.reply_seconds)
 
 
 def _served(url: str, model: str, settings: Settings) -> ModelClient:
     from vidagent.agents.chat import connect  # a second of imports that the embedded model does without
 
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    return ModelClient(connect(url, model, api_key=key), _profile(model, settings))
+    return ModelClient(connect(url, model, api_key=key), profile_for(model, settings))
 
 
 def _embedded(settings: Settings) -> ModelClient:
     from vidagent.agents.signals.model import ChatSignals  # brings in the classical vision
 
-    return ModelClient(ChatSignals(), _profile(EMBEDDED, settings))
-
-
-def _profile(model: str, settings: Settings) -> Profile:
-    profile = profiles.load(settings.profile) if settings.profile else profiles.match(model)
-    if settings.reply_seconds is None:
-        return profile
-    return dataclasses.replace(profile, timeout_s=settings.reply_seconds)
+    return ModelClient(ChatSignals(), profile_for(EMBEDDED, settings))
 
 
 def _first(url: str, settings: Settings) -> str:
@@ -124,30 +128,12 @@ def _local_models(settings: Settings) -> list[str]:
 
 
 def _listed(url: str, wait_s: float, settings: Settings) -> list[str]:
-    """Ask a server which models it has (`GET /v1/models`)."""
-    where = public_url(url)
-    request = urllib.request.Request(f"{url}/models", headers={"Accept": "application/json"})  # noqa: S310
-    if settings.api_key is not None:
-        request.add_header("Authorization", f"Bearer {settings.api_key.get_secret_value()}")
+    """Ask a server which models it has."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    endpoint = Endpoint(url, key, timeout_s=wait_s)
     try:
-        with _opener(url).open(request, timeout=wait_s) as reply:
-            data = json.loads(reply.read(_LIST_BYTES))
-        return [str(item["id"]) for item in data["data"]]
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code in {401, 403}:
-            line = f"the model server at {where} refused the API key ({error.code}); set VIDAGENT_API_KEY"
-            raise ModelError(line) from None
-        raise ModelError(f"{where}/models answered {error.code}; is the base URL right?") from None
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise ModelError(f"no model server answers at {where}: {reason}") from None
-    except (ValueError, KeyError, TypeError):
-        line = f"{where}/models is not a list of models; is the base URL right, such as {LOCAL_URL}?"
-        raise ModelError(line) from None
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Reach servers on this machine past any proxy."""
-    proxies: dict[str, str] | None = {} if is_loopback(url) else None
-    return urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return [model.name for model in asyncio.run(endpoint.models())]
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook: its loop is running already
+        return [model.name for model in pool.submit(asyncio.run, endpoint.models()).result()]
