@@ -319,7 +319,7 @@ def _run(
         store=FrameStore(record.frames),
         caps=caps,
         budget=budget,
-        meter=Meter(budget, profile.frame_tokens),
+        meter=Meter(budget, profile.frame_tokens, profile.thinking.allotted),
         emit=on_event or _nobody,
     )
     index.on_progress = lambda share: run.tell("progress", f"scanning, {share:.0%}", fraction=share)

@@ -26,11 +26,13 @@ from tests.scripted_server import (
 )
 from vidagent.agents import client as client_module
 from vidagent.agents.chat import connect
-from vidagent.agents.client import CallLimits, CallUsage, ModelClient, ReplyError
+from vidagent.agents.client import ModelClient, ReplyError
+from vidagent.agents.gate import CallLimits, CallUsage
 from vidagent.agents.messages import ShownFrame, look_messages, plan_messages, verify_messages
 from vidagent.agents.profile_schema import Thinking
 from vidagent.agents.profiles import load
 from vidagent.agents.replies import Judgement, Observation
+from vidagent.agents.schemas import bounded
 from vidagent.errors import BudgetSpent, ModelError
 
 pytestmark = pytest.mark.network
@@ -116,7 +118,7 @@ async def test_a_look_asks_for_a_schema():
     assert (seen.found, seen.sightings[0].time_s) == (True, 1.5)
     wanted = body["response_format"]["json_schema"]
     assert (wanted["name"], wanted["strict"]) == ("Observation", True)
-    assert wanted["schema"] == Observation.model_json_schema()
+    assert wanted["schema"] == bounded(Observation.model_json_schema())
 
 
 async def test_a_look_as_a_forced_call_and_in_words():

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vidagent.agents.client import CallNeed, CallUsage
+from vidagent.agents.gate import CallNeed, CallUsage
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.types import Budget
@@ -90,6 +90,36 @@ async def test_thinking_is_shared_and_not_waited_for():
     first.record("plan", CallUsage(thinking_tokens=41))
     with pytest.raises(BudgetSpent, match="thinking_tokens"):
         await first.admit("plan", NEED)
+
+
+async def test_a_step_may_think_as_much_as_it_is_allotted_and_what_earlier_ones_left():
+    meter = Meter(Budget(), thinking={"plan": 100, "verify": 40})
+    plan, verify = StepMeter(meter, "plan"), StepMeter(meter, "verify")
+    assert (await plan.admit("plan", NEED)).thinking_tokens == 100
+    plan.record("plan", CallUsage(completion_tokens=50, thinking_tokens=30))
+    assert (await verify.admit("verify", NEED)).thinking_tokens == 110
+    verify.record("verify", CallUsage(completion_tokens=120, thinking_tokens=110))
+    assert (await verify.admit("verify", NEED)).thinking_tokens == 40
+
+
+async def test_a_request_that_failed_leaves_only_what_it_was_left():
+    meter = Meter(Budget(), thinking={"plan": 100})
+    step = StepMeter(meter, "plan")
+    for _ in range(3):
+        assert (await step.admit("plan", NEED)).thinking_tokens == 100
+        step.record("plan", CallUsage())
+
+
+async def test_a_small_budget_is_spread_over_a_usual_run():
+    """Four plans, two verdicts and a composition: 4 * 100 + 2 * 40 + 20 = 500 tokens, of which there are 50."""
+    meter = Meter(Budget(thinking_tokens=50), thinking={"plan": 100, "verify": 40, "compose": 20})
+    allowed = []
+    for step in ("plan", "plan", "plan", "plan", "verify", "verify", "compose", "compose"):
+        one = StepMeter(meter, step)
+        most = (await one.admit(step, NEED)).thinking_tokens
+        allowed.append(most)
+        one.record(step, CallUsage(completion_tokens=most + 1, thinking_tokens=most))
+    assert allowed == [10, 10, 10, 10, 4, 4, 2, 0]
 
 
 def test_frames_are_promised_and_returned():

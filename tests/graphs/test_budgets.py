@@ -200,7 +200,7 @@ def _obedient(script: Counted):
 
 
 def test_a_model_whose_thoughts_nobody_caps_does_not_think_beyond_its_budget(ask, thinker):
-    thinker()
+    thinker("two_phase = false")
     found, server = ask(Counted(usual(), thoughts=0), budget=Budget(thinking_tokens=500))
     assert not any(body["think"] for body in server.bodies)
     assert found.status == "answered"

@@ -50,9 +50,16 @@ class ChatVLM(ChatOpenAI):
             return await super()._agenerate(*args, **kwargs)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        streamed = False
         with self._explained():
             async for chunk in super()._astream(*args, **kwargs):
+                streamed = True
                 yield chunk
+        if not streamed:
+            where = public_url(str(self.openai_api_base))
+            raise ServerError(
+                f"the model server at {where} sent no event of a stream", status=501, detail="no stream"
+            )
 
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any

@@ -1,13 +1,13 @@
-"""The one way to a model: a request passes the gate under a deadline, a reply is read or asked again."""
+"""The one way to a model: a call passes the gate under a deadline, a reply is read or asked again."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -15,17 +15,21 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from vidagent.agents.dialect import Dialect, Request
+from vidagent.agents import counting
+from vidagent.agents.dialect import Dialect
+from vidagent.agents.exchange import Exchange, Hear
+from vidagent.agents.gate import CallGate, CallLimits, CallNeed
 from vidagent.agents.messages import count_frames
 from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply, split_thought
-from vidagent.agents.profile_schema import Profile
+from vidagent.agents.profile_schema import Profile, Shown
 from vidagent.agents.prompts import render
 from vidagent.agents.replies import outline
+from vidagent.agents.request import Request
 from vidagent.agents.server import ServerError, public_url
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
 
-__all__ = ["CallGate", "CallLimits", "CallNeed", "CallUsage", "ModelClient", "ReplyError"]
+__all__ = ["ModelClient", "ReplyError"]
 
 T = TypeVar("T")
 TReply = TypeVar("TReply", bound=BaseModel)
@@ -34,7 +38,6 @@ _REPAIRS = 2
 _RETRIES = 2
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
-_CHARS_PER_TOKEN = 4
 _REPEATED_CHARS = 2000
 
 
@@ -42,60 +45,16 @@ class ReplyError(ModelError):
     """The model was reached and asked again, and none of its replies could be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallNeed:
-    """What one request will take at most, as far as it can be told before it is sent.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Ask(Generic[T]):
+    """One question to the model: how it is put, read and asked again."""
 
-    Args:
-        frames: Pictures in it.
-        prompt_tokens: Tokens of its prompt, estimated by length; 0 for a model in this process.
-        completion_tokens: The profile's cap on the reply, or None.
-    """
-
-    frames: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """What one request may cost; None means that only the profile limits it.
-
-    Args:
-        timeout_s: Seconds left of the run. A request that runs into it ends with `BudgetSpent("seconds")`.
-        completion_tokens: Most tokens of the reply, thinking included.
-        thinking_tokens: Most reasoning tokens; 0 switches thinking off.
-    """
-
-    timeout_s: float | None = None
-    completion_tokens: int | None = None
-    thinking_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CallUsage:
-    """What one request cost; tokens are estimated by length where a server does not count them."""
-
-    seconds: float = 0.0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    thinking_tokens: int = 0
-    cached_tokens: int = 0
-    frames_sent: int = 0
-
-
-class CallGate(Protocol):
-    """Budgets, seen from the client."""
-
-    async def admit(self, step: Step, need: CallNeed) -> CallLimits:
-        """Allow one request, within limits; may wait for others to return what they were promised.
-
-        Raises:
-            BudgetSpent: If a budget is gone.
-        """
-
-    def record(self, step: Step, usage: CallUsage) -> None:
-        """Count one request, whether it succeeded or not."""
+    step: Step
+    put: Callable[[Sequence[BaseMessage], CallLimits], Request]
+    read: Callable[[AIMessage], T]
+    repair: Callable[[str], str]
+    hear: Hear | None
+    schema_chars: int = 0
 
 
 class ModelClient:
@@ -127,6 +86,7 @@ class ModelClient:
         *,
         must_call: str | None = None,
         also: Sequence[str] = (),
+        hear: Hear | None = None,
     ) -> AIMessage:
         """Return the planner's turn: at least one call of a known tool, arguments in a dict, ids unique.
 
@@ -136,6 +96,7 @@ class ModelClient:
             gate: The budgets.
             must_call: The one tool that has to be called; calls of others are left out.
             also: Names of tools whose calls are taken although they are not on offer now.
+            hear: Takes the words of the reply as they come.
 
         Raises:
             ModelError: If the server fails.
@@ -146,13 +107,7 @@ class ModelClient:
         known = offered if must_call else [*offered, *also]
 
         def put(shown: Sequence[BaseMessage], limits: CallLimits) -> Request:
-            return self._dialect.plan(
-                shown,
-                tools,
-                must_call,
-                completion_tokens=limits.completion_tokens,
-                thinking_tokens=limits.thinking_tokens,
-            )
+            return self._dialect.plan(shown, tools, must_call, limits, stream=hear is not None)
 
         def read(reply: AIMessage) -> AIMessage:
             return _planned(reply, known)
@@ -161,12 +116,27 @@ class ModelClient:
             return render("repair_call", problem=problem, tools=", ".join(offered))
 
         schemas = json.dumps([convert_to_openai_tool(tool) for tool in tools])
-        return await self._until_read("plan", messages, gate, put, read, repair, len(schemas))
+        return await self._until_read(messages, gate, _Ask("plan", put, read, repair, hear, len(schemas)))
 
     async def ask(
-        self, step: Step, messages: Sequence[BaseMessage], schema: type[TReply], gate: CallGate
+        self,
+        step: Step,
+        messages: Sequence[BaseMessage],
+        schema: type[TReply],
+        gate: CallGate,
+        *,
+        shown: Shown | None = None,
+        hear: Hear | None = None,
     ) -> TReply:
         """Return a typed reply.
+
+        Args:
+            step: The step it is asked in.
+            messages: Its messages.
+            schema: What the reply holds.
+            gate: The budgets.
+            shown: What the pictures are shown for, where the step does not say it.
+            hear: Takes the words of the reply as they come.
 
         Raises:
             ModelError: If the server fails.
@@ -174,14 +144,8 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
 
-        def put(shown: Sequence[BaseMessage], limits: CallLimits) -> Request:
-            return self._dialect.ask(
-                step,
-                shown,
-                schema,
-                completion_tokens=limits.completion_tokens,
-                thinking_tokens=limits.thinking_tokens,
-            )
+        def put(asked: Sequence[BaseMessage], limits: CallLimits) -> Request:
+            return self._dialect.ask(step, asked, schema, limits, shown=shown, stream=hear is not None)
 
         def read(reply: AIMessage) -> TReply:
             return parse_reply(reply, schema)
@@ -189,44 +153,28 @@ class ModelClient:
         def repair(problem: str) -> str:
             return render("repair_reply", problem=problem, reply=outline(schema))
 
-        return await self._until_read(step, messages, gate, put, read, repair)
+        return await self._until_read(messages, gate, _Ask(step, put, read, repair, hear))
 
-    async def _until_read(
-        self,
-        step: Step,
-        messages: Sequence[BaseMessage],
-        gate: CallGate,
-        put: Callable[[Sequence[BaseMessage], CallLimits], Request],
-        read: Callable[[AIMessage], T],
-        repair: Callable[[str], str],
-        schema_chars: int = 0,
-    ) -> T:
+    async def _until_read(self, messages: Sequence[BaseMessage], gate: CallGate, ask: _Ask[T]) -> T:
         shown, problem = list(messages), ""
         for _ in range(1 + _REPAIRS):
-            reply = await self._request(step, shown, gate, put, schema_chars)
+            reply = await self._answered(shown, gate, ask)
             try:
-                return read(reply)
+                return ask.read(reply)
             except UnreadableError as error:
                 problem = _cut_short(reply) or str(error)
-                shown = [*messages, _repeated(reply), HumanMessage(repair(problem))]
+                shown = [*messages, _repeated(reply), HumanMessage(ask.repair(problem))]
         raise ReplyError(f"{self._title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
 
-    async def _request(
-        self,
-        step: Step,
-        messages: Sequence[BaseMessage],
-        gate: CallGate,
-        put: Callable[[Sequence[BaseMessage], CallLimits], Request],
-        schema_chars: int,
-    ) -> AIMessage:
-        """Send a request; again if the server was busy, or with less if it refuses a feature."""
+    async def _answered(self, messages: Sequence[BaseMessage], gate: CallGate, ask: _Ask[T]) -> AIMessage:
+        """Get one reply; try again if the server was busy, or with less if it refuses a feature."""
         retries = 0
-        need = self._need(step, messages, schema_chars)
+        need = self._need(ask, messages)
         while True:
-            limits = await gate.admit(step, need)
-            request = put(messages, limits)
+            limits = await self._admitted(ask.step, need, gate)
+            request = ask.put(messages, limits)
             try:
-                return await self._send(step, request, limits, gate)
+                return await self._exchange(ask, request, limits, gate, need)
             except ServerError as error:
                 if self._dialect.give_up(error, request):
                     continue
@@ -236,63 +184,42 @@ class ModelClient:
                 retries += 1
                 await asyncio.sleep(wait_s if limits.timeout_s is None else min(wait_s, limits.timeout_s))
 
-    async def _send(self, step: Step, request: Request, limits: CallLimits, gate: CallGate) -> AIMessage:
-        chat: Any = self._chat
-        if request.tools:
-            chat = chat.bind_tools(request.tools, **request.binding)
+    async def _admitted(self, step: Step, need: CallNeed, gate: CallGate) -> CallLimits:
+        """Pass the gate; where a thought would take a request of its own and there is none left, without one."""
+        if not self._dialect.thinks_apart(step):
+            return await gate.admit(step, need)
+        try:
+            return await gate.admit(step, need.twice())
+        except BudgetSpent:
+            return dataclasses.replace(await gate.admit(step, need), thinking_tokens=0)
+
+    async def _exchange(
+        self, ask: _Ask[T], request: Request, limits: CallLimits, gate: CallGate, need: CallNeed
+    ) -> AIMessage:
         longest_s = self.profile.timeout_s
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
-        began, reply = time.monotonic(), None
+        exchange = Exchange(self._chat, self.profile.thinking, ask.hear)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(limits.timeout_s if budgeted else longest_s):
-                reply = await chat.ainvoke(request.messages, **request.options)
+                return await exchange.put(request)
         except TimeoutError:
             if budgeted:
                 raise BudgetSpent("seconds") from None
             raise ModelError(f"{self._title} did not reply within {longest_s:g} s") from None
         finally:
-            gate.record(step, self._usage(request, reply, time.monotonic() - began))
-        if not isinstance(reply, AIMessage):
-            raise ModelError(f"{self._title} replied with a {type(reply).__name__}, not a message")
-        return reply
-
-    def _need(self, step: Step, messages: Sequence[BaseMessage], schema_chars: int) -> CallNeed:
-        frames = count_frames(messages)
-        tokens = 0 if self.where is None else self._prompt_tokens(messages, frames) + _tokens(schema_chars)
-        return CallNeed(frames, tokens, self.profile.completion_tokens.get(step))
-
-    def _prompt_tokens(self, messages: Sequence[BaseMessage], frames: int) -> int:
-        """Estimate a prompt by its bytes, which hold for scripts whose letters are a token each, too."""
-        said = "".join(message.text for message in messages)
-        called = "".join(str(m.tool_calls) for m in messages if isinstance(m, AIMessage))
-        return _tokens(len(f"{said}{called}".encode())) + frames * self.profile.frame_tokens
-
-    def _usage(self, request: Request, reply: AIMessage | None, seconds: float) -> CallUsage:
-        frames = count_frames(request.messages)
-        usage = reply.usage_metadata if reply is not None else None
-        counted = usage is not None and usage["input_tokens"] > 0
-        if reply is None or (self.where is None and not counted):
-            return CallUsage(seconds=seconds, frames_sent=frames)
-        thought = _thought(reply)
-        if usage is None or not counted:
-            return CallUsage(
-                seconds=seconds,
-                prompt_tokens=self._prompt_tokens(request.messages, frames),
-                completion_tokens=_tokens(max(len(thought) + len(reply.text), 1)),
-                thinking_tokens=_tokens(len(thought)),
-                frames_sent=frames,
+            seconds = time.monotonic() - began
+            prompt = need.prompt_tokens
+            gate.record(
+                ask.step, counting.usage(exchange.spent, exchange.sent, request.frames, prompt, seconds)
             )
-        reasoned = usage.get("output_token_details", {}).get("reasoning")
-        if reasoned is None:
-            reasoned = min(_tokens(len(thought)), usage["output_tokens"])
-        return CallUsage(
-            seconds=seconds,
-            prompt_tokens=usage["input_tokens"],
-            completion_tokens=usage["output_tokens"],
-            thinking_tokens=reasoned,
-            cached_tokens=usage.get("input_token_details", {}).get("cache_read") or 0,
-            frames_sent=frames,
-        )
+
+    def _need(self, ask: _Ask[T], messages: Sequence[BaseMessage]) -> CallNeed:
+        frames, tokens = count_frames(messages), 0
+        if self.where is not None:
+            tokens = counting.prompt_tokens(messages, frames, self.profile.frame_tokens)
+            tokens += counting.estimate(ask.schema_chars)
+        return CallNeed(frames, tokens, self.profile.completion_tokens.get(ask.step))
 
     @property
     def _title(self) -> str:
@@ -317,10 +244,6 @@ def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:
     )
 
 
-def _thought(reply: AIMessage) -> str:
-    return str(reply.additional_kwargs.get("reasoning_content") or split_thought(reply.text)[0])
-
-
 def _repeated(reply: AIMessage) -> AIMessage:
     """Say the unusable reply again as plain text: calls in it would ask for results that there are not."""
     written = [str(call["args"]) for call in [*reply.tool_calls, *reply.invalid_tool_calls]]
@@ -332,7 +255,3 @@ def _cut_short(reply: AIMessage) -> str | None:
     if reply.response_metadata.get("finish_reason") == "length":
         return "it was too long and was cut off; be brief"
     return None
-
-
-def _tokens(chars: int) -> int:
-    return -(-chars // _CHARS_PER_TOKEN)

@@ -2,58 +2,47 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from vidagent.agents.messages import block, parts_of
-from vidagent.agents.profile_schema import Profile
-from vidagent.agents.prompts import render
+from vidagent.agents.calls_in_words import in_words
+from vidagent.agents.gate import CallLimits
+from vidagent.agents.messages import count_frames, parts_of
+from vidagent.agents.profile_schema import Profile, Shown, Thinking
+from vidagent.agents.request import Feature, Request
+from vidagent.agents.schemas import bounded, calls_schema
 from vidagent.agents.server import ServerError
+from vidagent.agents.thinking import Mode, mode
 from vidagent.types import Step
 
-__all__ = ["Dialect", "Request"]
-
-Feature = Literal["thinking_budget", "schema", "strict", "forced_tool", "tools"]
+__all__ = ["Dialect"]
 
 _REFUSALS: tuple[tuple[Feature, str], ...] = (
     ("thinking_budget", r"thinking_token_budget|reasoning_config|reasoning-config"),
+    (
+        "two_phase",
+        r"continue_final_message|final message|add_generation_prompt|last (message|role)|assistant.{0,40}last",
+    ),
+    ("stream", r"\bstream"),
     ("schema", r"response_format|json_schema|structured|guided|grammar"),
     ("strict", r"\bstrict\b"),
     ("forced_tool", r"tool_choice|tool choice"),
     ("tools", r"tool-choice|tool-call-parser|tool_choice|tool choice|--jinja"),
     ("tools", r"(support|use).{0,20}\btools?\b|\btools?\b.{0,30}support"),
 )
+_MOST_THOUGHT = 0.75
+"""Share of a reply that its thought may take, whatever is allotted: the rest is for the reply proper."""
 _REFUSED = frozenset({400, 404, 422, 500, 501})
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, ready to be sent.
-
-    Args:
-        messages: The messages.
-        tools: Tools or schemas to bind; empty for none.
-        binding: Further arguments of `bind_tools`.
-        options: Arguments of the call.
-        uses: The features that the server may refuse.
-    """
-
-    messages: list[BaseMessage]
-    tools: tuple[BaseTool | type[BaseModel], ...] = ()
-    binding: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    uses: frozenset[Feature] = frozenset()
 
 
 @dataclass
@@ -78,20 +67,53 @@ class Dialect:
                 return True
         return False
 
+    def thinks_apart(self, step: Step) -> bool:
+        """Tell whether a thought of this step, if its length is limited, takes a request of its own."""
+        thinking = self.profile.thinking
+        return mode(thinking, step, video=False, tokens=1, most=None, refused=self._refused) == "two_phase"
+
     def plan(
         self,
         messages: Sequence[BaseMessage],
         tools: Sequence[BaseTool],
         must_call: str | None,
+        limits: CallLimits,
         *,
-        completion_tokens: int | None,
-        thinking_tokens: int | None,
+        stream: bool = False,
     ) -> Request:
-        """Put the planner's request: with function calling, or with calls written in the text."""
-        put = self._put("plan", messages, completion_tokens, thinking_tokens)
-        if self.profile.tool_calls == "text" or "tools" in self._refused:
-            spoken = _in_words(put.messages, tools, must_call)
-            return Request(spoken, options=put.options, uses=put.uses)
+        """Put the planner's request: with function calling, bound to a schema of calls, or calls in the text."""
+        form = "text" if "tools" in self._refused else self.profile.tool_calls
+        if form == "native":
+            put = self._put("plan", messages, limits, "plan", stream=stream)
+            return self._with_tools(put, tools, must_call)
+        spoken = in_words(messages, tools, must_call)
+        put = self._put("plan", spoken, limits, "plan", stream=stream)
+        if form == "schema" and "schema" not in self._refused:
+            return _shaped(put, "calls", calls_schema(tools, must_call))
+        return put
+
+    def ask(
+        self,
+        step: Step,
+        messages: Sequence[BaseMessage],
+        schema: type[BaseModel],
+        limits: CallLimits,
+        *,
+        shown: Shown | None = None,
+        stream: bool = False,
+    ) -> Request:
+        """Put a request for a typed reply: by its schema, as a forced function call, or in words only."""
+        put = self._put(step, messages, limits, shown, stream=stream)
+        form = "prompt" if "schema" in self._refused else self.profile.structured
+        if form == "tool" and "forced_tool" not in self._refused and "tools" not in self._refused:
+            uses: frozenset[Feature] = put.uses | {"forced_tool", "tools"}
+            binding = {"tool_choice": schema.__name__}
+            return dataclasses.replace(put, tools=(schema,), binding=binding, uses=uses)
+        if form == "json_schema":
+            return _shaped(put, schema.__name__, schema.model_json_schema())
+        return put
+
+    def _with_tools(self, put: Request, tools: Sequence[BaseTool], must_call: str | None) -> Request:
         binding: dict[str, Any] = {}
         uses: set[Feature] = {*put.uses, "tools"}
         forced = must_call or ("required" if self.profile.tool_choice == "required" else None)
@@ -101,115 +123,72 @@ class Dialect:
         if self.profile.strict_tools and "strict" not in self._refused:
             binding["strict"] = True
             uses.add("strict")
-        return Request(put.messages, tuple(tools), binding, put.options, frozenset(uses))
-
-    def ask(
-        self,
-        step: Step,
-        messages: Sequence[BaseMessage],
-        schema: type[BaseModel],
-        *,
-        completion_tokens: int | None,
-        thinking_tokens: int | None,
-    ) -> Request:
-        """Put a request for a typed reply: by its schema, as a forced function call, or in words only."""
-        put = self._put(step, messages, completion_tokens, thinking_tokens)
-        form = "prompt" if "schema" in self._refused else self.profile.structured
-        if form == "tool" and "forced_tool" not in self._refused and "tools" not in self._refused:
-            forced: frozenset[Feature] = frozenset({"forced_tool", "tools"})
-            choice = {"tool_choice": schema.__name__}
-            return Request(put.messages, (schema,), choice, put.options, put.uses | forced)
-        if form == "json_schema":
-            shape = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": True}
-            wanted = {"response_format": {"type": "json_schema", "json_schema": shape}}
-            options = {**put.options, "extra_body": {**put.options.get("extra_body", {}), **wanted}}
-            return Request(put.messages, options=options, uses=put.uses | {"schema"})
-        return put
+        return dataclasses.replace(put, tools=tuple(tools), binding=binding, uses=frozenset(uses))
 
     def _put(
         self,
         step: Step,
         messages: Sequence[BaseMessage],
-        completion_tokens: int | None,
-        thinking_tokens: int | None,
+        limits: CallLimits,
+        shown: Shown | None,
+        *,
+        stream: bool,
     ) -> Request:
         """Lay out what all requests share: sampling, limits, and thinking switched on or off."""
         thinking = self.profile.thinking
-        caps = (self.profile.completion_tokens.get(step), completion_tokens)
+        caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
-        thinks = self._thinks(step, messages, thinking_tokens, most)
-        sampling = {**self.profile.sampling, **(self.profile.thinking_sampling if thinks else {})}
-        if most is not None:
-            sampling["max_tokens"] = most
-        body = {**self.profile.body}
-        uses: frozenset[Feature] = frozenset()
-        if thinking.can:
-            body |= thinking.on_body if thinks else thinking.off_body
-            budget = thinking_tokens if thinks else 0
-            if thinking.budget_field and budget is not None and self._caps_thinking:
-                body[thinking.budget_field] = budget
-                uses = frozenset({"thinking_budget"})
-        switch = (thinking.on_prompt if thinks else thinking.off_prompt) if thinking.can else None
+        video, tokens = holds_video(messages), limits.thinking_tokens
+        how = mode(thinking, step, video=video, tokens=tokens, most=most, refused=self._refused)
+        sampling = {
+            **self.profile.sampling,
+            **(self.profile.thinking_sampling if how != "off" else {}),
+            **({} if most is None else {"max_tokens": most}),
+        }
+        if tokens is not None and most is not None:
+            tokens = min(tokens, int(most * _MOST_THOUGHT))
+        body, uses = self._body(how, tokens)
         options = {**sampling, "extra_body": body} if body else sampling
-        return Request(_switched(messages, switch), options=options, uses=uses)
-
-    @property
-    def _caps_thinking(self) -> bool:
-        """Whether the server itself ends a thought that grows too long."""
-        return self.profile.thinking.budget_field is not None and "thinking_budget" not in self._refused
-
-    def _thinks(
-        self, step: Step, messages: Sequence[BaseMessage], thinking_tokens: int | None, most: int | None
-    ) -> bool:
-        """Tell whether to think: where nobody caps the thought, only if the whole reply is within its budget."""
-        thinking = self.profile.thinking
-        if not thinking.can or step not in thinking.steps or thinking_tokens == 0:
-            return False
-        if (
-            thinking_tokens is not None
-            and not self._caps_thinking
-            and (most is None or most > thinking_tokens)
-        ):
-            return False
-        return thinking.with_video or not any(
-            part.get("type") == "video_url" for message in messages for part in parts_of(message)
+        if how == "two_phase":
+            uses |= {"two_phase"}
+        if stream and "stream" not in self._refused:
+            uses |= {"stream"}
+        return Request(
+            messages=_switched(messages, thinking, how),
+            frames=count_frames(messages),
+            options=options,
+            uses=uses,
+            thought=tokens if how == "two_phase" else None,
+            stream="stream" in uses,
         )
 
+    def _body(self, how: Mode, tokens: int | None) -> tuple[dict[str, Any], frozenset[Feature]]:
+        """Return the fields of the body that switch thinking on or off, and cap it."""
+        thinking, body = self.profile.thinking, dict(self.profile.body)
+        if not thinking.can:
+            return body, frozenset()
+        body |= thinking.off_body if how == "off" else thinking.on_body
+        budget = 0 if how == "off" else tokens
+        if thinking.budget_field is None or budget is None or "thinking_budget" in self._refused:
+            return body, frozenset()
+        return {**body, thinking.budget_field: budget}, frozenset({"thinking_budget"})
 
-def _switched(messages: Sequence[BaseMessage], switch: str | None) -> list[BaseMessage]:
+
+def holds_video(messages: Sequence[BaseMessage]) -> bool:
+    """Tell whether a message holds a video."""
+    return any(part.get("type") == "video_url" for message in messages for part in parts_of(message))
+
+
+def _switched(messages: Sequence[BaseMessage], thinking: Thinking, how: Mode) -> list[BaseMessage]:
     """Put a word such as `/think` in front of the system prompt."""
+    switch = (thinking.off_prompt if how == "off" else thinking.on_prompt) if thinking.can else None
     if switch is None or not isinstance(messages[0], SystemMessage):
         return list(messages)
     return [SystemMessage(f"{switch}\n{messages[0].text}"), *messages[1:]]
 
 
-def _in_words(
-    messages: Sequence[BaseMessage], tools: Sequence[BaseTool], must_call: str | None
-) -> list[BaseMessage]:
-    """Say in words what function calling would carry: the tools, the calls made, and their results."""
-    described = [json.dumps(convert_to_openai_tool(tool)["function"], ensure_ascii=False) for tool in tools]
-    spoken: list[BaseMessage] = []
-    for message in messages:
-        turn = _spoken(message)
-        if isinstance(turn, HumanMessage) and spoken and isinstance(spoken[-1], HumanMessage):
-            turn = HumanMessage([*parts_of(spoken.pop()), *parts_of(turn)])
-        spoken.append(turn)
-    guide = render("tools_text", tools="\n".join(described))
-    if must_call:
-        guide += f"\n\nNow call {must_call!r}, and nothing else."
-    if isinstance(spoken[0], SystemMessage):
-        return [SystemMessage(f"{spoken[0].text}\n\n{guide}"), *spoken[1:]]
-    return [SystemMessage(guide), *spoken]
-
-
-def _spoken(message: BaseMessage) -> BaseMessage:
-    if isinstance(message, ToolMessage):
-        return HumanMessage(block("tool_response", message.text))
-    if isinstance(message, AIMessage) and message.tool_calls:
-        calls = [
-            json.dumps({"name": call["name"], "arguments": call["args"]}, ensure_ascii=False)
-            for call in message.tool_calls
-        ]
-        said = [message.text] if message.text else []
-        return AIMessage("\n".join([*said, *(f"<tool_call>{call}</tool_call>" for call in calls)]))
-    return message
+def _shaped(put: Request, name: str, schema: Mapping[str, Any]) -> Request:
+    """Bind the reply to a JSON schema."""
+    shape = {"name": name, "schema": bounded(schema), "strict": True}
+    body = {**put.body, "response_format": {"type": "json_schema", "json_schema": shape}}
+    return dataclasses.replace(put, options={**put.options, "extra_body": body}, uses=put.uses | {"schema"})

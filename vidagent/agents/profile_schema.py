@@ -58,6 +58,11 @@ class Thinking:
     closing: str = "\n</think>\n\n"
     with_video: bool = True
 
+    @property
+    def allotted(self) -> dict[Step, int]:
+        """Reasoning tokens of one request, for the steps that think and have a limit."""
+        return {step: self.tokens[step] for step in self.steps if self.can and step in self.tokens}
+
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Media:
@@ -109,17 +114,19 @@ class Serving:
 
     Args:
         runner: `vllm` for `vllm serve`, `docker` for a container such as NIM's.
+        flags: Flags of `vllm serve` without their dashes: true for a bare flag, false to leave one out, a table for
+            JSON, a list for several values.
+        env: Environment variables of the server; empty for one that a container takes over from the caller.
         image: The container's image.
-        flags: Flags of the server without their dashes: true for a bare flag, false to leave one out, a table for
-            JSON. For a container, arguments of `docker run`.
-        env: Environment variables of the server.
+        container: Arguments of `docker run`, written like flags; the shell fills in what begins with `$`.
         variants: Precisions or sizes by name; the first is the one served unless another is named.
     """
 
     runner: Literal["vllm", "docker"] = "vllm"
-    image: str | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    container: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[str, Variant] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vidagent.agents.client import CallLimits, CallNeed, CallUsage
+from vidagent.agents.gate import CallLimits, CallNeed, CallUsage
 from vidagent.errors import BudgetSpent
 from vidagent.types import Budget, BudgetName, Step, StepUsage
 
@@ -25,6 +25,8 @@ CHECK_FRAMES = 3
 """Frames that looks leave for the verification, where the budget has them."""
 
 _SHARE = 4
+_USUAL: dict[Step, int] = {"survey": 0, "plan": 4, "look": 4, "verify": 2, "compose": 1}
+"""Calls of each step in a usual run, over which a thinking budget is spread."""
 _FIELDS: dict[str, BudgetName] = {
     "model_calls": "model_calls",
     "prompt_tokens": "prompt_tokens",
@@ -42,14 +44,17 @@ class Meter:
     Args:
         budget: The limits.
         frame_tokens: Prompt tokens of one picture, roughly.
+        thinking: Reasoning tokens of one call, by step; under a budget too small for a usual run, less of each.
         earlier_s: Wall-clock seconds of the run before it was resumed.
         began: `time.monotonic` at which the run began.
     """
 
     budget: Budget
     frame_tokens: int = 0
+    thinking: Mapping[Step, int] = field(default_factory=dict)
     earlier_s: float = 0.0
     began: float = field(default_factory=time.monotonic)
+    _unspent_thinking: int = 0
     _spent: dict[BudgetName, int] = field(default_factory=dict)
     _held: dict[BudgetName, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -101,8 +106,10 @@ class Meter:
             self._hold({"frames": granted})
         return granted
 
-    async def admit(self, wanted: Mapping[BudgetName, float]) -> dict[BudgetName, int]:
+    async def admit(self, step: Step, wanted: Mapping[BudgetName, float]) -> dict[BudgetName, int]:
         """Promise what a request takes at most, once it is there; what it may use is less where less is left.
+
+        It may think as much as its step is allotted, and what earlier ones left of theirs.
 
         Raises:
             BudgetSpent: If it cannot be there, whatever the others return.
@@ -111,9 +118,10 @@ class Meter:
             with self._lock:
                 takes = self._afford(wanted)
                 if all(takes[name] <= self._free(name) for name in takes):
-                    free = self._free("thinking_tokens")
-                    if free < math.inf:
-                        takes["thinking_tokens"] = int(min(free, takes.get("completion_tokens", free)))
+                    thought = min(self._allotted(step), self._free("thinking_tokens"))
+                    if thought < math.inf:
+                        takes["thinking_tokens"] = int(min(thought, takes.get("completion_tokens", thought)))
+                        self._unspent_thinking = 0
                     self._hold(takes)
                     return takes
                 self._freed.clear()
@@ -129,6 +137,14 @@ class Meter:
         with self._lock:
             self._hold({name: -value for name, value in held.items()})
         self._freed.set()
+
+    def leave(self, step: Step, granted: int, usage: CallUsage) -> None:
+        """Leave thinking that a request did not use to later ones; one that failed was allotted none."""
+        left = granted - usage.thinking_tokens
+        if not usage.completion_tokens and step in self.thinking:
+            left -= self._share(step)
+        with self._lock:
+            self._unspent_thinking += max(0, left)
 
     def learn(self, estimated: int, counted: int) -> None:
         """Estimate prompts longer from now on, if the server counts more tokens than were estimated."""
@@ -159,6 +175,19 @@ class Meter:
                 raise BudgetSpent(name)
             takes[name] = math.ceil(amount)
         return takes
+
+    def _allotted(self, step: Step) -> float:
+        """Return how much a request of this step may think, what was left over included."""
+        return self._share(step) + self._unspent_thinking if step in self.thinking else math.inf
+
+    def _share(self, step: Step) -> int:
+        limit, usual = (
+            self.budget.thinking_tokens,
+            sum(self.thinking[name] * _USUAL[name] for name in self.thinking),
+        )
+        return math.ceil(
+            self.thinking[step] * (1.0 if limit is None or not usual else min(1.0, limit / usual))
+        )
 
     def _free(self, name: BudgetName) -> float:
         left = self.left(name)
@@ -217,12 +246,13 @@ class StepMeter:
         """
         self.settle(min(self._promised, need.frames))
         self._held = await self.meter.admit(
+            step,
             {
-                "model_calls": 1,
+                "model_calls": need.requests,
                 "prompt_tokens": need.prompt_tokens,
                 "completion_tokens": need.completion_tokens or math.inf,
                 "frames": need.frames - self._promised,
-            }
+            },
         )
         return CallLimits(
             timeout_s=self.meter.left("seconds"),
@@ -233,7 +263,8 @@ class StepMeter:
     def record(self, step: Step, usage: CallUsage) -> None:
         """Count one request and return what it did not use."""
         self.meter.learn(self._held.get("prompt_tokens", 0), usage.prompt_tokens)
-        self._count("model_calls", 1)
+        self.meter.leave(step, self._held.get("thinking_tokens", 0), usage)
+        self._count("model_calls", usage.requests)
         for name in ("prompt_tokens", "completion_tokens", "thinking_tokens", "cached_tokens", "frames_sent"):
             self._count(name, getattr(usage, name))
         self._release()
