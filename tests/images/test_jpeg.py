@@ -43,3 +43,14 @@ def test_floats_and_odd_qualities_are_refused():
 def test_bytes_that_are_no_picture_are_refused(data):
     with pytest.raises(ValueError, match="no picture"):
         jpeg.decode(data)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (48, 64, 3), (767, 1023, 3)])
+def test_the_size_is_read_from_the_header(shape):
+    assert jpeg.size_wh(jpeg.encode(np.zeros(shape, np.uint8))[:1000]) == (shape[1], shape[0])
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"])
+def test_bytes_that_do_not_begin_like_a_jpeg_have_no_size(data):
+    with pytest.raises(ValueError, match="do not begin like a JPEG"):
+        jpeg.size_wh(data)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "size_wh"]
+
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers behind which a JPEG's size stands (ITU T.81, table B.1)."""
 
 
 def encode(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
@@ -41,3 +46,18 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     if bgr is None:
         raise ValueError(f"these {len(data)} bytes are no picture")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def size_wh(data: bytes) -> tuple[int, int]:
+    """Return width and height as a JPEG's header says them, without decoding it.
+
+    Raises:
+        ValueError: If there is no such header.
+    """
+    place = 2
+    while data[:2] == b"\xff\xd8" and data[place : place + 1] == b"\xff" and place + 9 <= len(data):
+        if data[place + 1] in _FRAME_HEADERS:
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return width, height
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    raise ValueError(f"these {len(data)} bytes do not begin like a JPEG")
