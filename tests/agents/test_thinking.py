@@ -6,6 +6,7 @@ import pytest
 from langchain_core.tools import tool
 
 from tests.scripted_server import Raw, ScriptedServer, calls, completion, labelled_images, refusal, says
+from vidagent.agents import client as client_module
 from vidagent.agents.chat import connect
 from vidagent.agents.client import ModelClient
 from vidagent.agents.gate import CallLimits
@@ -183,6 +184,25 @@ async def test_a_server_that_refuses_a_cap_of_its_own_is_capped_in_two_phases():
 async def test_a_thought_leaves_room_for_the_reply():
     _, [first, second] = await judged([thought("hm", tokens=75), says(JUDGED)], Gate(500, completion=100))
     assert (first["max_tokens"], second["max_tokens"]) == (75, 25)
+
+
+async def test_a_server_that_breaks_on_thoughts_is_asked_without_one_at_last(monkeypatch):
+    monkeypatch.setattr(client_module, "_FIRST_WAIT_S", 0.001)
+
+    def script(body):
+        return refusal(500, "Internal server error") if body["cap"] else says(JUDGED)
+
+    reply, bodies = await judged(script, Gate(thinking=16), budget_field="cap")
+    assert reply.verdict == "supported"
+    assert [body["cap"] for body in bodies] == [16, 16, 16, 0]
+
+
+async def test_a_server_that_breaks_without_a_thought_too_is_an_error(monkeypatch):
+    monkeypatch.setattr(client_module, "_FIRST_WAIT_S", 0.001)
+    gate = Gate(thinking=16)
+    with pytest.raises(ModelError, match="Internal server error"):
+        await judged([refusal(500, "Internal server error")], gate, budget_field="cap")
+    assert len(gate.usages) == 4
 
 
 async def test_both_phases_are_heard():

@@ -168,24 +168,29 @@ class ModelClient:
 
     async def _answered(self, messages: Sequence[BaseMessage], gate: CallGate, ask: _Ask[T]) -> AIMessage:
         """Get one reply; try again if the server was busy, or with less if it refuses a feature."""
-        retries = 0
+        retries, may_think = 0, True
         need = self._need(ask, messages)
         while True:
-            limits = await self._admitted(ask.step, need, gate)
+            limits = await self._admitted(ask.step, need, gate, may_think=may_think)
             request = ask.put(messages, limits)
             try:
                 return await self._exchange(ask, request, limits, gate, need)
             except ServerError as error:
                 if self._dialect.give_up(error, request):
                     continue
-                if not error.retried or retries == _RETRIES:
+                if not error.retried or (
+                    retries >= _RETRIES and not (may_think and _broke_in_thought(error, request))
+                ):
                     raise
+                may_think = retries < _RETRIES
                 wait_s = min(error.wait_s or _FIRST_WAIT_S * 2**retries, _LONGEST_WAIT_S)
                 retries += 1
                 await asyncio.sleep(wait_s if limits.timeout_s is None else min(wait_s, limits.timeout_s))
 
-    async def _admitted(self, step: Step, need: CallNeed, gate: CallGate) -> CallLimits:
+    async def _admitted(self, step: Step, need: CallNeed, gate: CallGate, *, may_think: bool) -> CallLimits:
         """Pass the gate; where a thought would take a request of its own and there is none left, without one."""
+        if not may_think:
+            return dataclasses.replace(await gate.admit(step, need), thinking_tokens=0)
         if not self._dialect.thinks_apart(step):
             return await gate.admit(step, need)
         try:
@@ -249,6 +254,15 @@ def _repeated(reply: AIMessage) -> AIMessage:
     written = [str(call["args"]) for call in [*reply.tool_calls, *reply.invalid_tool_calls]]
     text = "\n".join([split_thought(reply.text)[1], *written]).strip()
     return AIMessage(text[:_REPEATED_CHARS] or "(empty)")
+
+
+def _broke_in_thought(error: ServerError, request: Request) -> bool:
+    """Tell whether a server broke on a thought before a bound reply.
+
+    vLLM 0.32 ends such a request with an internal error when the thought holds a token that its parser takes for the
+    thought's end, such as `<tool_call>`: the grammar then meets the rest of the thought.
+    """
+    return error.status == 500 and {"thinking_budget", "schema"} <= request.uses
 
 
 def _cut_short(reply: AIMessage) -> str | None:

@@ -34,6 +34,9 @@ def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         return ServerError(f"the model server at {where} sent broken JSON, cut off or not JSON", retried=True)
     detail = _clean(str(error), key)
+    if isinstance(error, openai.APIError) and "internal" in detail.casefold():
+        line = f"the model server at {where} failed in the middle of a reply: {detail}"
+        return ServerError(line, status=500, detail=detail, retried=True)
     return ServerError(f"the reply of the model server at {where} cannot be used: {detail}", detail=detail)
 
 
