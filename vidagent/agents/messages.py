@@ -31,6 +31,7 @@ __all__ = [
     "frames_content",
     "look_messages",
     "parts_of",
+    "picture_of",
     "plan_messages",
     "read_block",
     "read_frames",
@@ -187,7 +188,7 @@ def read_frames(messages: Sequence[BaseMessage]) -> list[tuple[float, bytes, Box
 
 def frame_of(label: Part, picture: Part) -> ShownFrame | None:
     """Read a picture and the label before it back; None if these two parts are no such pair."""
-    match, jpeg = _LABEL.fullmatch(label.get("text") or ""), _picture(picture)
+    match, jpeg = _LABEL.fullmatch(label.get("text") or ""), picture_of(picture)
     if match is None or jpeg is None:
         return None
     crop = None if match[2] is None else (int(match[2]), int(match[3]), int(match[4]), int(match[5]))
@@ -214,6 +215,14 @@ def parts_of(message: BaseMessage) -> list[Part]:
     """Return a message's content as a list of parts, also when it is a plain string."""
     content = [message.content] if isinstance(message.content, str) else message.content
     return [_text(part) if isinstance(part, str) else part for part in content]
+
+
+def picture_of(part: Part) -> bytes | None:
+    """Return the picture of a part with a data URL, or None for any other part."""
+    if part.get("type") != "image_url":
+        return None
+    match = _DATA_URL.fullmatch(part["image_url"]["url"])
+    return None if match is None else base64.b64decode(match[1])
 
 
 def _observed(frames: Sequence[ShownFrame], blocks: Sequence[str], end: str) -> list[BaseMessage]:
@@ -260,13 +269,6 @@ def _lines(*texts: str) -> Part:
 def _image(jpeg: bytes) -> Part:
     url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
     return {"type": "image_url", "image_url": {"url": url}}
-
-
-def _picture(part: Part) -> bytes | None:
-    if part.get("type") != "image_url":
-        return None
-    match = _DATA_URL.fullmatch(part["image_url"]["url"])
-    return None if match is None else base64.b64decode(match[1])
 
 
 def _texts(messages: Sequence[BaseMessage]) -> Iterator[str]:
