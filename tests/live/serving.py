@@ -1,0 +1,184 @@
+"""Starting a real vLLM server of a tiny model on this machine, and ending it with all its children."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live.server import Server
+
+START_S = 600.0
+"""Longest wait for a server to be healthy; it takes half a minute on an idle core, and CI's are not idle."""
+
+_STOP_S = 30.0
+_POLL_S = 0.5
+_LOG_LINES = 30
+_SHIM = Path(__file__).with_name("shim")
+_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "OMP_NUM_THREADS": "1",
+    "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16",
+}
+_MEDIA = {"video": {"fps": 2, "num_frames": 128, "video_backend": "opencv"}}
+_PER_PROMPT = {"image": 64, "video": 4}
+_STRUCTURED = {"backend": "xgrammar", "disable_any_whitespace": True}
+_COMMON = (
+    "--max-num-seqs=8",
+    "--enforce-eager",
+    "--skip-mm-profiling",
+    "--enable-prompt-tokens-details",
+    "--trust-request-mm-kwargs",
+    f"--structured-outputs-config={json.dumps(_STRUCTURED)}",
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A tiny model and how it is served.
+
+    Args:
+        name: The name that the server gives it.
+        folder: Its folder among the models.
+        flags: Flags of its own.
+    """
+
+    name: str
+    folder: str
+    flags: tuple[str, ...]
+
+
+QWEN = Shape(
+    "tiny",
+    "qwen3-vl",
+    (
+        "--dtype=float32",
+        "--max-model-len=16384",
+        "--enable-auto-tool-choice",
+        "--tool-call-parser=hermes",
+        "--reasoning-parser=qwen3",
+        f"--limit-mm-per-prompt={json.dumps(_PER_PROMPT)}",
+        f"--media-io-kwargs={json.dumps(_MEDIA)}",
+    ),
+)
+NEMOTRON = Shape(
+    "tiny-nemotron-vl",
+    "nemotron-vl",
+    (
+        "--dtype=bfloat16",
+        "--load-format=dummy",
+        "--trust-remote-code",
+        "--no-enable-prefix-caching",
+        "--max-model-len=16384",
+        f"--limit-mm-per-prompt={json.dumps(_PER_PROMPT)}",
+        '--media-io-kwargs={"video": {"fps": 2, "num_frames": 128}}',
+    ),
+)
+LLAVA = Shape(
+    "tiny-llava-next-video",
+    "llava-next-video",
+    (
+        "--dtype=float32",
+        "--load-format=dummy",
+        "--max-model-len=8192",
+        f"--limit-mm-per-prompt={json.dumps({**_PER_PROMPT, 'image': 4})}",
+        '--media-io-kwargs={"video": {"num_frames": 16}}',
+    ),
+)
+
+
+class NotServedError(Exception):
+    """A server did not come up; the text ends with the last lines of its log."""
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """Where servers are made.
+
+    Args:
+        environment: The virtual environment with vLLM and the tiny models, as `make test-vllm` leaves it.
+        logs: The folder for the servers' logs.
+        media: The folder from which servers may read files.
+    """
+
+    environment: Path
+    logs: Path
+    media: Path
+
+    @contextmanager
+    def serve(self, shape: Shape, *flags: str) -> Iterator[Server]:
+        """Start a server, wait until it is healthy, and end it after use.
+
+        Args:
+            shape: The model.
+            flags: Further flags of `vllm serve`; a repeated one counts.
+
+        Raises:
+            NotServedError: If it ends before it is healthy, or takes too long.
+        """
+        port = _free_port()
+        number = len(list(self.logs.glob("*.log")))
+        log = self.logs / f"{number}-{shape.name}.log"
+        with ExitStack() as stack:
+            process = stack.enter_context(_running(self._command(shape, port, flags), log))
+            _wait(f"http://127.0.0.1:{port}/health", process, log)
+            yield Server(f"http://127.0.0.1:{port}", shape.name)
+
+    def _command(self, shape: Shape, port: int, flags: Sequence[str]) -> list[str]:
+        model = str(self.environment / "models" / shape.folder)
+        where = ["--host=127.0.0.1", f"--port={port}", f"--served-model-name={shape.name}"]
+        media = f"--allowed-local-media-path={self.media}"
+        vllm = str(self.environment / "bin" / "vllm")
+        return [vllm, "serve", model, *where, media, *_COMMON, *shape.flags, *flags]
+
+
+@contextmanager
+def _running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command in a process group of its own, and end the whole group."""
+    environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(_SHIM)}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise NotServedError(f"vLLM ended with {process.returncode}:\n{_end_of(log)}")
+        with suppress(urllib.error.URLError, OSError), closing(urllib.request.urlopen(url, timeout=5)):
+            return
+        time.sleep(_POLL_S)
+    raise NotServedError(f"vLLM was not healthy after {START_S:g} s:\n{_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:])
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
