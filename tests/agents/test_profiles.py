@@ -9,11 +9,14 @@ from vidagent.errors import UsageError
 @pytest.mark.parametrize(
     ("model", "name"),
     [
-        ("nvidia/nemotron-nano-12b-v2-vl", "nemotron-nano-12b-v2-vl"),
+        ("nvidia/nemotron-nano-12b-v2-vl", "nim"),
         ("nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-FP8", "nemotron-nano-12b-v2-vl"),
         ("nvidia/NVIDIA-Nemotron-Nano-VL-12B-V2-NVFP4-QAD", "nemotron-nano-12b-v2-vl"),
         ("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl"),
         ("Qwen/Qwen3-VL-30B-A3B-Thinking-FP8", "qwen3-vl-thinking"),
+        ("nvidia/Nemotron-3-Nano-Omni-30B-A3B-Reasoning-NVFP4", "nemotron-3-nano-omni"),
+        ("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava-next-video-7b"),
+        ("tiny", "tiny"),
         ("signals", "signals"),
         ("gpt-7", "default"),
     ],
@@ -29,6 +32,75 @@ def test_every_profile_is_whole(name):
     assert set(profile.completion_tokens) == {"plan", "look", "verify", "compose"}
     room = profile.context_tokens - max(profile.completion_tokens.values())
     assert max(profile.frames_per_call, profile.overview_frames) * profile.frame_tokens < room
+
+
+@pytest.mark.parametrize(
+    ("name", "variants"),
+    [
+        ("nemotron-nano-12b-v2-vl", ["bf16", "fp8", "nvfp4"]),
+        ("nemotron-3-nano-omni", ["bf16", "fp8", "nvfp4"]),
+        ("qwen3-vl", ["8b", "30b-a3b"]),
+        ("qwen3-vl-thinking", ["8b", "30b-a3b"]),
+        ("llava-next-video-7b", ["7b"]),
+        ("nim", ["nemotron-nano-12b-v2-vl"]),
+    ],
+)
+def test_the_models_of_a_profile_lead_back_to_it(name, variants):
+    serve = profiles.load(name).serve
+    assert list(serve.variants) == variants
+    assert [profiles.match(variant.model).name for variant in serve.variants.values()] == [name] * len(
+        variants
+    )
+
+
+SERVED = [
+    name
+    for name in profiles.names()
+    if (p := profiles.load(name)).serve.variants and p.serve.runner == "vllm"
+]
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_server_takes_what_its_profile_sends(name):
+    profile = profiles.load(name)
+    flags, media, thinking = profile.serve.flags, profile.media, profile.thinking
+    assert flags["max-model-len"] == profile.context_tokens
+    assert flags["trust-request-mm-kwargs"] is True
+    assert media.per_request
+    video = flags["media-io-kwargs"]["video"]
+    assert (video["fps"], video["num_frames"]) == (media.video_fps, media.video_frames)
+    as_images = {"look", "overview"} - {shown for shown, form in media.forms.items() if form != "images"}
+    most = {"look": profile.frames_per_call, "overview": profile.overview_frames}
+    assert all(most[shown] <= flags["limit-mm-per-prompt"]["image"] for shown in as_images)
+    assert bool(thinking.budget_field) == ("reasoning-parser" in flags)
+    calls = {"enable-auto-tool-choice", "tool-call-parser"} <= set(flags)
+    assert calls == (profile.tool_calls == "native")
+    assert "allowed-local-media-path" not in flags
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_thoughts_fit_into_replies(name):
+    profile = profiles.load(name)
+    allotted = profile.thinking.tokens
+    assert set(allotted) == set(profile.completion_tokens)
+    if profile.thinking.can:
+        assert all(2 * allotted[step] <= most for step, most in profile.completion_tokens.items())
+
+
+def test_nemotron_thinks_over_images_only():
+    for name in ("nemotron-nano-12b-v2-vl", "nim"):
+        profile = profiles.load(name)
+        assert not profile.thinking.with_video
+        assert not profile.plan_sees_overview
+        assert all(profile.media.forms.get(step, "images") == "images" for step in profile.thinking.steps)
+
+
+def test_the_limits_of_nim():
+    media = profiles.load("nim").media
+    assert (media.sampling, media.video_frames, media.never_above_own) == ("one", 128, True)
+    assert not media.image_ids
+    assert "frames" not in media.forms.values()
+    assert profiles.load("nim").thinking.budget_field is None
 
 
 def test_signals_takes_small_looks():
@@ -55,6 +127,9 @@ def test_tables_are_laid_over_the_default_key_by_key(tmp_path):
         ("[thinking]\ncolour = 1", "profile bad: thinking.colour: "),
         ("frames_per_call = 0", "frames_per_call: input should be greater than or equal to 1, got 0"),
         ('structured = "xml"', "structured: "),
+        ('[serve]\nrunner = "podman"', "profile bad: serve.runner: "),
+        ("[serve.variants.big]\nflags = {}", "profile bad: serve.variants.big.model: "),
+        ('[media]\nforms = { look = "gif" }', "profile bad: media.forms.look: "),
         ("= 3", "is not TOML"),
     ],
 )
