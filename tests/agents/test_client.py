@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import time
 
 import pytest
@@ -390,6 +391,38 @@ async def test_a_refused_forced_call_is_left_to_the_model():
 async def test_strict_tools_bind_their_arguments():
     _, [body] = await planned([calls(CLIP)], strict_tools=True)
     assert [item["function"]["strict"] for item in body["tools"]] == [True, True]
+    texts = body["tools"][0]["function"]["parameters"]["properties"]["question"]
+    assert texts["maxLength"] > 0
+
+
+async def test_a_turn_of_a_weak_planner_is_bound_to_a_schema_of_calls():
+    reply = says(
+        json.dumps(
+            {
+                "calls": [
+                    {"name": "clip", "arguments": CLIP[1]},
+                    {"name": "answer", "arguments": {"text": "x"}},
+                ]
+            }
+        )
+    )
+    made, [body] = await planned([reply], tool_calls="schema")
+    assert made == [CLIP, ("answer", {"text": "x"})]
+    assert "tools" not in body
+    schema = body["response_format"]["json_schema"]["schema"]
+    kinds = schema["properties"]["calls"]["items"]["anyOf"]
+    assert [kind["properties"]["name"]["const"] for kind in kinds] == ["clip", "answer"]
+    assert kinds[0]["properties"]["arguments"]["properties"]["start_s"]["type"] == "number"
+    assert '"name": "answer"' in body["messages"][0]["content"]
+
+
+async def test_a_must_call_is_the_only_one_in_the_schema():
+    reply = says('{"calls": [{"name": "answer", "arguments": {"text": "x"}}]}')
+    made, [body] = await planned([reply], must_call="answer", tool_calls="schema")
+    assert made == [("answer", {"text": "x"})]
+    calls_of = body["response_format"]["json_schema"]["schema"]["properties"]["calls"]
+    assert calls_of["maxItems"] == 1
+    assert [kind["properties"]["name"]["const"] for kind in calls_of["items"]["anyOf"]] == ["answer"]
 
 
 # --- thinking

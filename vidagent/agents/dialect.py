@@ -18,7 +18,7 @@ from vidagent.agents.gate import CallLimits
 from vidagent.agents.messages import count_frames, parts_of
 from vidagent.agents.profile_schema import Profile, Shown, Thinking
 from vidagent.agents.request import Feature, Request
-from vidagent.agents.schemas import bounded, calls_schema
+from vidagent.agents.schemas import bounded, calls_schema, strict_tool
 from vidagent.agents.server import ServerError
 from vidagent.agents.thinking import Mode, mode
 from vidagent.types import Step
@@ -120,10 +120,11 @@ class Dialect:
         if forced and "forced_tool" not in self._refused:
             binding["tool_choice"] = forced
             uses.add("forced_tool")
+        bound: tuple[BaseTool | dict[str, Any], ...] = tuple(tools)
         if self.profile.strict_tools and "strict" not in self._refused:
-            binding["strict"] = True
+            bound = tuple(strict_tool(tool) for tool in tools)
             uses.add("strict")
-        return dataclasses.replace(put, tools=tuple(tools), binding=binding, uses=frozenset(uses))
+        return dataclasses.replace(put, tools=bound, binding=binding, uses=frozenset(uses))
 
     def _put(
         self,

@@ -23,6 +23,7 @@ _THOUGHT_TAIL = re.compile(r"\A(.*?)</think(?:ing)?>", re.DOTALL)
 _TAGGED = re.compile(r"<(tool_call|toolcall|function_call)>(.*?)(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_LIST_KEYS = ("calls", "tool_calls")
 _NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
 
@@ -170,8 +171,8 @@ def _shaped(value: object, known: Collection[str]) -> Iterator[tuple[str, object
         for item in value:
             yield from _shaped(item, known)
     elif isinstance(value, dict):
-        if isinstance(value.get("tool_calls"), list):
-            yield from _shaped(value["tool_calls"], known)
+        if listed := next((value[key] for key in _LIST_KEYS if isinstance(value.get(key), list)), None):
+            yield from _shaped(listed, known)
         elif isinstance(value.get("function"), dict):
             yield from _shaped(value["function"], known)
         elif name_key := next((key for key in _NAME_KEYS if isinstance(value.get(key), str)), None):

@@ -8,12 +8,12 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-__all__ = ["MOST_CALLS", "bounded", "calls_schema"]
+__all__ = ["MOST_CALLS", "bounded", "calls_schema", "strict_tool"]
 
 MOST_CALLS = 6
 """Calls of one turn."""
-_MOST_CHARS = 1200
-_MOST_ITEMS = 64
+_MOST_CHARS = 600
+_MOST_ITEMS = 48
 
 
 def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dict[str, Any]:
@@ -23,6 +23,13 @@ def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dic
     call = {"anyOf": [_call(function) for function in offered]}
     items = {"type": "array", "items": call, "minItems": 1, "maxItems": 1 if must_call else MOST_CALLS}
     return _object({"calls": items})
+
+
+def strict_tool(tool: BaseTool) -> dict[str, Any]:
+    """Return a tool whose arguments are bound to their schema while they are generated."""
+    made = convert_to_openai_tool(tool, strict=True)
+    function = made["function"]
+    return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
 
 
 def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
