@@ -18,8 +18,11 @@ from vidagent.errors import ModelError
 
 __all__ = ["Exchange", "Hear", "Spent", "thought_in"]
 
-Hear = Callable[[Literal["thought", "text"], str], None]
-"""Takes the words of a reply as they come: of the thought, or of the text."""
+Hear = Callable[[Literal["begin", "thought", "text"], str], None]
+"""Takes the words of a reply as they come: of the thought, or of the text.
+
+`begin`, without words, stands before each reply: of one that failed, or could not be used, what was heard is void.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Exchange:
             ServerError: If the server fails.
             ModelError: If it replies with something that is no message.
         """
+        if self._hear is not None:
+            self._hear("begin", "")
         if request.thought is None:
             return await self._one(request)
         first = await self._one(thought_request(request, self._thinking), thinks=True)
