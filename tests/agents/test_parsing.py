@@ -1,6 +1,7 @@
 """Reading what models write, in all the ways they write it."""
 
 import json
+import math
 import time
 
 import pytest
@@ -73,6 +74,12 @@ def test_native_calls_are_cleaned():
         ("overview", {}),
     ]
     assert len({call["id"] for call in calls}) == 3
+
+
+def test_numbers_are_such_as_a_checkpoint_can_hold():
+    text = '{"name": "clip", "arguments": {"start_s": %s, "end_s": [%s, 7], "question": "?"}}'
+    [(_, args)] = called(AIMessage(text % ("9" * 30, "-" + "9" * 400)))
+    assert args == {"start_s": 1e30, "end_s": [-math.inf, 7], "question": "?"}
 
 
 def test_broken_arguments_are_mended():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
+import sys
 from collections.abc import Collection, Iterator
 from typing import Any, TypeVar
 
@@ -23,6 +25,7 @@ _THOUGHT_TAIL = re.compile(r"\A(.*?)</think(?:ing)?>", re.DOTALL)
 _TAGGED = re.compile(r"<(tool_call|toolcall|function_call)>(.*?)(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_LARGEST = int(sys.float_info.max)
 _LIST_KEYS = ("calls", "tool_calls")
 _NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
@@ -74,7 +77,7 @@ def parse_calls(message: AIMessage, known: Collection[str]) -> list[ToolCall]:
     unknown: list[str] = []
     for name, arguments, given_id in _found_calls(message, known):
         match = _known_name(name, known)
-        values = _arguments(arguments)
+        values = _storable(_arguments(arguments))
         if match is None or values is None:
             unknown.append(
                 f"there is no tool {name!r}" if match is None else f"the arguments of {name!r} are not JSON"
@@ -209,6 +212,17 @@ def _arguments(value: object) -> dict[str, Any] | None:
     if isinstance(value, dict) and len(value) == 1 and isinstance(value.get("arguments"), dict):
         value = value["arguments"]
     return value if isinstance(value, dict) else None
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Turn whole numbers of more than 64 bits into decimals: checkpoints cannot hold them."""
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value) if abs(value) < _LARGEST else math.inf if value > 0 else -math.inf
+    return value
 
 
 def _scalar(text: str) -> object:

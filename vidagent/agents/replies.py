@@ -25,6 +25,7 @@ _CONFIDENCE_WORDS = {
     "very high": 0.95,
     "certain": 1.0,
 }
+_MOST_OPTIONS = 9999
 _YES = {"true", "yes", "y", "found", "visible", "present"}
 _NO = {"false", "no", "n", "not found", "not visible", "absent"}
 _TIME = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
@@ -112,11 +113,11 @@ def _choice(value: object) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return int(value) if math.isfinite(value) and value >= 0 else None
+        return int(value) if 0 <= value <= _MOST_OPTIONS else None
     text = str(value).strip()
     if letter := re.fullmatch(r"\(?([A-Za-z])\)?(?:[.):].*)?", text, re.DOTALL):
         return ord(letter[1].upper()) - ord("A")
-    number = re.match(r"\D{0,10}(\d+)", text)
+    number = re.match(r"\D{0,10}(\d{1,4})(?!\d)", text)
     return int(number[1]) if number else None
 
 

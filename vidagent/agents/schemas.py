@@ -42,7 +42,9 @@ def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
             ended[key] = [bounded(item) if isinstance(item, Mapping) else item for item in value]
         else:
             ended[key] = value
-    if ended.get("type") == "string" and not {"enum", "const"} & set(ended):
+    if ended.get("type") == "string" and not {"enum", "const", "pattern"} & set(
+        ended
+    ):  # xgrammar: one or the other
         ended.setdefault("maxLength", _MOST_CHARS)
     if ended.get("type") == "array":
         ended.setdefault("maxItems", _MOST_ITEMS)

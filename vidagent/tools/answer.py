@@ -48,7 +48,7 @@ def _one(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the 
     return value if isinstance(value, list) else [value]
 
 
-def _claims(value: Any) -> Any:  # noqa: ANN401
+def _claims(value: Any) -> Any:  # noqa: ANN401 - the same
     return [{"text": claim} if isinstance(claim, str) else claim for claim in _one(value)]
 
 
@@ -59,9 +59,9 @@ def make(desk: Desk) -> StructuredTool:
         found: Literal["yes", "no", "cannot_judge"],
         answer: Annotated[str, Field(min_length=1, max_length=4000)],
         claims: Annotated[list[Claim], BeforeValidator(_claims)] = [],  # noqa: B006 - a schema default, never changed
-        spans: Annotated[list[Place], BeforeValidator(_one)] = [],  # noqa: B006
-        count: Annotated[int | None, Field(ge=0)] = None,
-        choice: Annotated[int | None, Field(ge=0)] = None,
+        spans: Annotated[list[Place], BeforeValidator(_one)] = [],  # noqa: B006 - the same
+        count: Annotated[int | None, Field(ge=0, le=1_000_000)] = None,
+        choice: Annotated[int | None, Field(ge=0, le=9999)] = None,
         confidence: Annotated[float, Field(ge=0, le=1)] = 0.5,
     ) -> Draft:
         """Give the answer. Every claim is checked against the frames before it is passed on.
