@@ -126,6 +126,24 @@ async def test_each_failure_is_one_line_that_names_the_server_and_not_the_key(re
     assert caught.value.retried is retried
 
 
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-secreté"])
+async def test_a_key_that_no_header_can_carry_is_not_told(key):
+    with ScriptedServer([says("ok")]) as server, pytest.raises(ServerError) as caught:
+        await connect(server.url, "scripted", api_key=key).ainvoke("hi")
+    assert str(caught.value) == (
+        f"nothing can be sent to {server.url}: the API key (VIDAGENT_API_KEY) is no line of plain letters"
+    )
+
+
+@pytest.mark.parametrize("arguments", ["true", "7", '"word"', "[1]"])
+async def test_arguments_that_are_no_object_are_an_invalid_call(arguments):
+    with ScriptedServer([calls(("clip", arguments), ("crop", {"time_s": 1}))]) as server:
+        reply = await chat_to(server).ainvoke("go")
+    assert [call["name"] for call in reply.tool_calls] == ["crop"]
+    (invalid,) = reply.invalid_tool_calls
+    assert (invalid["name"], invalid["args"]) == ("clip", f"not an object: {arguments}")
+
+
 async def test_a_failing_stream_is_explained_too():
     with (
         ScriptedServer([refusal(401, "no")]) as server,

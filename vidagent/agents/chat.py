@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401  (the signatures of LangChain's hooks)
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -84,7 +85,9 @@ class ChatVLM(ChatOpenAI):
             )
         reply = response if isinstance(response, dict) else response.model_dump(warnings=False)
         self._check(reply)
-        result = super()._create_chat_result(response, generation_info)
+        for choice in reply["choices"]:
+            _break_calls_without_arguments(choice["message"])
+        result = super()._create_chat_result(reply, generation_info)
         for generation, choice in zip(result.generations, reply["choices"], strict=True):
             generation.message.additional_kwargs.update(_reasoning(choice["message"]))
             if choice.get("stop_reason") is not None:
@@ -152,6 +155,22 @@ def connect(base_url: str, model: str, *, api_key: str | None = None, **kwargs: 
         use_responses_api=False,
         **kwargs,
     )
+
+
+def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:
+    """Make arguments that are JSON, but no object, unreadable.
+
+    LangChain takes what cannot be read for an invalid call, which is asked for again; `true` or a number, which vLLM
+    hands on where nothing binds a call to its schema, it fails at.
+    """
+    for call in message.get("tool_calls") or []:
+        function = call.get("function") or {}
+        try:
+            arguments = json.loads(function["arguments"])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if not isinstance(arguments, dict | None):
+            function["arguments"] = f"not an object: {function['arguments']}"
 
 
 def _reasoning(message: Mapping[str, Any]) -> dict[str, str]:

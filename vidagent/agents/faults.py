@@ -11,6 +11,7 @@ from vidagent.agents.server import ServerError, public_url
 __all__ = ["explain"]
 
 _DETAIL_CHARS = 300
+_BAD_KEY = "the API key (VIDAGENT_API_KEY) is no line of plain letters"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _TOO_LONG = (
     "context length",
@@ -33,6 +34,8 @@ def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str
         return _connection(error, where, key)
     if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
         return ServerError(f"the model server at {where} sent broken JSON, cut off or not JSON", retried=True)
+    if isinstance(error, UnicodeEncodeError):
+        return ServerError(f"nothing can be sent to {where}: {_BAD_KEY}")
     detail = _clean(str(error), key)
     if isinstance(error, openai.APIError) and "internal" in detail.casefold():
         line = f"the model server at {where} failed in the middle of a reply: {detail}"
@@ -69,6 +72,8 @@ def _connection(error: openai.APIConnectionError, where: str, key: str) -> Serve
         cause = cause.__cause__
     if isinstance(cause, json.JSONDecodeError):
         return explain(cause, base_url=where, model="", key=key)
+    if any("LocalProtocolError" in type(link).__name__ for link in _chain(error)):  # its text shows the key
+        return ServerError(f"nothing can be sent to {where}: {_BAD_KEY}")
     absent = any("ConnectError" in type(link).__name__ for link in _chain(error))
     detail = _clean(str(cause or error), key) or type(cause or error).__name__
     if absent:
