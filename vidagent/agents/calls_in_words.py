@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import BaseTool
@@ -16,7 +17,7 @@ __all__ = ["in_words"]
 
 
 def in_words(
-    messages: Sequence[BaseMessage], tools: Sequence[BaseTool], must_call: str | None
+    messages: Sequence[BaseMessage], tools: Sequence[BaseTool | dict[str, Any]], must_call: str | None
 ) -> list[BaseMessage]:
     """Say in words what function calling would carry: the tools, the calls made, and their results."""
     described = [json.dumps(convert_to_openai_tool(tool)["function"], ensure_ascii=False) for tool in tools]

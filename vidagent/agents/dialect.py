@@ -113,6 +113,22 @@ class Dialect:
             return _shaped(put, schema.__name__, schema.model_json_schema())
         return put
 
+    def say(
+        self,
+        messages: Sequence[BaseMessage],
+        limits: CallLimits,
+        *,
+        tools: Sequence[BaseTool | dict[str, Any]] = (),
+        stream: bool = False,
+    ) -> Request:
+        """Put a request for a reply in free words; the tools on offer may be called or not."""
+        native = self.profile.tool_calls == "native" and "tools" not in self._refused
+        spoken = messages if native or not tools else in_words(messages, tools, None)
+        put = self._put("compose", spoken, limits, None, stream=stream)
+        if not tools or not native:
+            return put
+        return dataclasses.replace(put, tools=tuple(tools), uses=put.uses | {"tools"})
+
     def _with_tools(self, put: Request, tools: Sequence[BaseTool], must_call: str | None) -> Request:
         binding: dict[str, Any] = {}
         uses: set[Feature] = {*put.uses, "tools"}
@@ -181,10 +197,12 @@ def holds_video(messages: Sequence[BaseMessage]) -> bool:
 
 
 def _switched(messages: Sequence[BaseMessage], thinking: Thinking, how: Mode) -> list[BaseMessage]:
-    """Put a word such as `/think` in front of the system prompt."""
+    """Put a word such as `/think` in front of the system prompt, or in place of one."""
     switch = (thinking.off_prompt if how == "off" else thinking.on_prompt) if thinking.can else None
-    if switch is None or not isinstance(messages[0], SystemMessage):
+    if switch is None:
         return list(messages)
+    if not isinstance(messages[0], SystemMessage):
+        return [SystemMessage(switch), *messages]
     return [SystemMessage(f"{switch}\n{messages[0].text}"), *messages[1:]]
 
 
