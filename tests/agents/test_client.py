@@ -5,6 +5,8 @@ import dataclasses
 import json
 import time
 
+import cv2
+import numpy as np
 import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -30,7 +32,7 @@ from vidagent.agents.chat import connect
 from vidagent.agents.client import ModelClient, ReplyError
 from vidagent.agents.gate import CallLimits, CallUsage
 from vidagent.agents.messages import ShownFrame, look_messages, plan_messages, verify_messages
-from vidagent.agents.profile_schema import Thinking
+from vidagent.agents.profile_schema import Media, Thinking
 from vidagent.agents.profiles import load
 from vidagent.agents.replies import Judgement, Observation
 from vidagent.agents.schemas import bounded
@@ -423,6 +425,65 @@ async def test_a_must_call_is_the_only_one_in_the_schema():
     calls_of = body["response_format"]["json_schema"]["schema"]["properties"]["calls"]
     assert calls_of["maxItems"] == 1
     assert [kind["properties"]["name"]["const"] for kind in calls_of["items"]["anyOf"]] == ["answer"]
+
+
+# --- media
+
+JPEGS = [cv2.imencode(".jpg", np.full((48, 64, 3), shade, np.uint8))[1].tobytes() for shade in (10, 200)]
+FILMED = look_messages("When?", None, "the ball", [ShownFrame(1.5, JPEGS[0]), ShownFrame(2.0, JPEGS[1])])
+AS_VIDEO = Media(forms={"overview": "frames"}, per_request=True, image_ids=True)
+
+
+async def shown_as(script, shown=None, media=AS_VIDEO):
+    with ScriptedServer(script) as server:
+        client = client_of(server, media=media)
+        for _ in range(2):
+            await client.ask("look", FILMED, Observation, Gate(), shown=shown)
+    return server.bodies
+
+
+def kinds(body):
+    return [part["type"] for part in body["messages"][1]["content"] if part["type"] != "text"]
+
+
+async def test_an_overview_goes_as_a_video_and_a_look_as_pictures():
+    overview, _ = await shown_as([says(SEEN)], "overview")
+    look, _ = await shown_as([says(SEEN)])
+    assert (kinds(overview), kinds(look)) == (["video_url"], ["image_url", "image_url"])
+    assert overview["media_io_kwargs"]["video"]["frames_indices"] == [1500, 2000]
+    assert "media_io_kwargs" not in look
+    assert [len(part["uuid"]) for part in look["messages"][1]["content"] if "uuid" in part] == [64, 64]
+
+
+@pytest.mark.parametrize(
+    ("words", "refuses"),
+    [
+        (
+            "mm_processor_kwargs is not allowed; start with --trust-request-mm-kwargs",
+            lambda b: "media_io_kwargs" in b,
+        ),
+        ("At most 0 video(s) may be provided in one prompt.", lambda b: kinds(b) == ["video_url"]),
+    ],
+)
+async def test_a_server_that_refuses_videos_gets_pictures_from_then_on(words, refuses):
+    bodies = await shown_as(lambda body: refusal(400, words) if refuses(body) else says(SEEN), "overview")
+    assert [kinds(body) for body in bodies] == [["video_url"], *[["image_url", "image_url"]] * 2]
+
+
+async def test_a_server_that_knows_no_image_ids_gets_none():
+    def script(body):
+        named = any("uuid" in part for part in body["messages"][1]["content"])
+        return refusal(400, "Unrecognized field: uuid") if named else says(SEEN)
+
+    bodies = await shown_as(script)
+    assert len(bodies) == 3
+
+
+async def test_frames_inside_a_video_are_counted():
+    gate = Gate()
+    with ScriptedServer([says(SEEN)]) as server:
+        await client_of(server, media=AS_VIDEO).ask("look", FILMED, Observation, gate, shown="overview")
+    assert gate.needs[0].frames == gate.recorded[0][1].frames_sent == 2
 
 
 # --- thinking

@@ -13,10 +13,12 @@ from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
+from vidagent.agents import media
 from vidagent.agents.calls_in_words import in_words
 from vidagent.agents.gate import CallLimits
-from vidagent.agents.messages import count_frames, parts_of
-from vidagent.agents.profile_schema import Profile, Shown, Thinking
+from vidagent.agents.media import Put, holds_video
+from vidagent.agents.messages import count_frames
+from vidagent.agents.profile_schema import Media, Profile, Shown, Thinking
 from vidagent.agents.request import Feature, Request
 from vidagent.agents.schemas import bounded, calls_schema, strict_tool
 from vidagent.agents.server import ServerError
@@ -31,6 +33,9 @@ _REFUSALS: tuple[tuple[Feature, str], ...] = (
         "two_phase",
         r"continue_final_message|final message|add_generation_prompt|last (message|role)|assistant.{0,40}last",
     ),
+    ("media_options", r"mm_processor_kwargs|media_io_kwargs|trust-request-mm-kwargs"),
+    ("image_ids", r"\buuid"),
+    ("video", r"\bvideo"),
     ("stream", r"\bstream"),
     ("schema", r"response_format|json_schema|structured|guided|grammar"),
     ("strict", r"\bstrict\b"),
@@ -38,6 +43,7 @@ _REFUSALS: tuple[tuple[Feature, str], ...] = (
     ("tools", r"tool-choice|tool-call-parser|tool_choice|tool choice|--jinja"),
     ("tools", r"(support|use).{0,20}\btools?\b|\btools?\b.{0,30}support"),
 )
+_SHOWN: dict[Step, Shown] = {"plan": "plan", "look": "look", "verify": "verify"}
 _MOST_THOUGHT = 0.75
 """Share of a reply that its thought may take, whatever is allotted: the rest is for the reply proper."""
 _REFUSED = frozenset({400, 404, 422, 500, 501})
@@ -155,7 +161,8 @@ class Dialect:
         thinking = self.profile.thinking
         caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
-        video, tokens = holds_video(messages), limits.thinking_tokens
+        placed = media.put(messages, self._media, shown or _SHOWN.get(step, "look"))
+        video, tokens = holds_video(placed.messages), limits.thinking_tokens
         how = mode(thinking, step, video=video, tokens=tokens, most=most, refused=self._refused)
         sampling = {
             **self.profile.sampling,
@@ -165,19 +172,39 @@ class Dialect:
         if tokens is not None and most is not None:
             tokens = min(tokens, int(most * _MOST_THOUGHT))
         body, uses = self._body(how, tokens)
+        body, uses = {**body, **placed.body}, uses | self._media_features(placed)
         options = {**sampling, "extra_body": body} if body else sampling
         if how == "two_phase":
             uses |= {"two_phase"}
         if stream and "stream" not in self._refused:
             uses |= {"stream"}
         return Request(
-            messages=_switched(messages, thinking, how),
+            messages=_switched(placed.messages, thinking, how),
             frames=count_frames(messages),
             options=options,
             uses=uses,
             thought=tokens if how == "two_phase" else None,
             stream="stream" in uses,
         )
+
+    @property
+    def _media(self) -> Media:
+        """The profile's word on media, less what the server refuses."""
+        said, refused = self.profile.media, self._refused
+        return dataclasses.replace(
+            said,
+            forms={} if "video" in refused else said.forms,
+            per_request=said.per_request and "media_options" not in refused,
+            image_ids=said.image_ids and "image_ids" not in refused,
+        )
+
+    def _media_features(self, placed: Put) -> frozenset[Feature]:
+        features: dict[Feature, bool] = {
+            "video": holds_video(placed.messages),
+            "media_options": bool(placed.body),
+            "image_ids": self._media.image_ids and count_frames(placed.messages) > 0,
+        }
+        return frozenset(name for name, used in features.items() if used)
 
     def _body(self, how: Mode, tokens: int | None) -> tuple[dict[str, Any], frozenset[Feature]]:
         """Return the fields of the body that switch thinking on or off, and cap it."""
@@ -189,11 +216,6 @@ class Dialect:
         if thinking.budget_field is None or budget is None or "thinking_budget" in self._refused:
             return body, frozenset()
         return {**body, thinking.budget_field: budget}, frozenset({"thinking_budget"})
-
-
-def holds_video(messages: Sequence[BaseMessage]) -> bool:
-    """Tell whether a message holds a video."""
-    return any(part.get("type") == "video_url" for message in messages for part in parts_of(message))
 
 
 def _switched(messages: Sequence[BaseMessage], thinking: Thinking, how: Mode) -> list[BaseMessage]:
