@@ -16,9 +16,10 @@ from vidagent.agents.request import Request
 from vidagent.agents.thinking import reply_request, thought_of, thought_request
 from vidagent.errors import ModelError
 
-__all__ = ["Exchange", "Hear", "Spent", "thought_in"]
+__all__ = ["Exchange", "Hear", "Heard", "Spent", "thought_in"]
 
-Hear = Callable[[Literal["begin", "thought", "text"], str], None]
+Heard = Literal["begin", "thought", "text"]
+Hear = Callable[[Heard, str], None]
 """Takes the words of a reply as they come: of the thought, or of the text.
 
 `begin`, without words, stands before each reply: of one that failed, or could not be used, what was heard is void.
