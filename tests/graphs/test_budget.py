@@ -102,6 +102,14 @@ async def test_a_step_may_think_as_much_as_it_is_allotted_and_what_earlier_ones_
     assert (await verify.admit("verify", NEED)).thinking_tokens == 40
 
 
+async def test_steps_that_are_allotted_nothing_leave_nothing():
+    meter = Meter(Budget(thinking_tokens=1000), thinking={"plan": 100})
+    look, plan = StepMeter(meter, "look"), StepMeter(meter, "plan")
+    await look.admit("look", NEED)
+    look.record("look", CallUsage(completion_tokens=50))
+    assert (await plan.admit("plan", NEED)).thinking_tokens == 100
+
+
 async def test_a_request_that_failed_leaves_only_what_it_was_left():
     meter = Meter(Budget(), thinking={"plan": 100})
     step = StepMeter(meter, "plan")

@@ -121,6 +121,7 @@ class Meter:
                     thought = min(self._allotted(step), self._free("thinking_tokens"))
                     if thought < math.inf:
                         takes["thinking_tokens"] = int(min(thought, takes.get("completion_tokens", thought)))
+                    if step in self.thinking:
                         self._unspent_thinking = 0
                     self._hold(takes)
                     return takes
@@ -140,9 +141,9 @@ class Meter:
 
     def leave(self, step: Step, granted: int, usage: CallUsage) -> None:
         """Leave thinking that a request did not use to later ones; one that failed was allotted none."""
-        left = granted - usage.thinking_tokens
-        if not usage.completion_tokens and step in self.thinking:
-            left -= self._share(step)
+        if step not in self.thinking:
+            return
+        left = granted - usage.thinking_tokens - (0 if usage.completion_tokens else self._share(step))
         with self._lock:
             self._unspent_thinking += max(0, left)
 
