@@ -1,0 +1,226 @@
+"""The command line that starts a model's server, out of its profile and what the user asked for."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vidagent.agents import profiles
+from vidagent.agents.profile_schema import Profile, Variant
+from vidagent.errors import UsageError
+
+__all__ = [
+    "Command",
+    "Options",
+    "Target",
+    "base_url",
+    "find",
+    "flag_words",
+    "laid_out",
+    "question",
+    "vllm_command",
+]
+
+_OURS = ("--host", "--port", "--uds")
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that may be asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for beside the profile; None leaves it to the profile.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        model: A checkpoint's folder, or a name on the model hub, in the place of the variant's.
+        tensor_parallel: GPUs that share one copy of the model.
+        data_parallel: Copies of the model.
+        context: Longest prompt and reply together, in tokens.
+        pruning: Share of a video's tokens to leave out, in [0, 1).
+        media_path: The one folder whose files requests may name.
+        extra: Further words for the end of the server's command line.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    model: str | None = None
+    tensor_parallel: int | None = None
+    data_parallel: int | None = None
+    context: int | None = None
+    pruning: float | None = None
+    media_path: Path | None = None
+    extra: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no server can be started with."""
+        if self.pruning is not None and not 0 <= self.pruning < 1:
+            raise UsageError(f"--pruning must be at least 0 and less than 1, got {self.pruning:g}")
+        if self.model is not None and _is_path(self.model) and not Path(self.model).expanduser().exists():
+            raise UsageError(f"--model must be a checkpoint that is there, or a name; got {self.model!r}")
+        if self.media_path is not None and not self.media_path.is_dir():
+            raise UsageError(f"--media-path must be a folder that is there, got {str(self.media_path)!r}")
+        if self.extra and not self.extra[0].startswith("-"):
+            raise UsageError(
+                f"flags for the server come after --, such as -- --seed 7; got {self.extra[0]!r}"
+            )
+        if taken := [word for word in self.extra if word.partition("=")[0] in _OURS]:
+            raise UsageError(f"{taken[0]} belongs before the --, where --host and --port are")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be served.
+
+    Args:
+        profile: The model's profile.
+        variant: The precision or size, or None if the profile has none.
+        where: The profile as `VIDAGENT_PROFILE` takes it: its name, or its file.
+    """
+
+    profile: Profile
+    variant: Variant | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line, ready to be run or printed.
+
+    Args:
+        lines: Its words, those of one flag together.
+        served: The name under which the server offers the model.
+        env: Variables to be set for it.
+    """
+
+    lines: tuple[tuple[str, ...], ...]
+    served: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def argv(self) -> list[str]:
+        """Its words."""
+        return [word for line in self.lines for word in line]
+
+    def shell(self) -> str:
+        """Return it for a shell to read: a line for the variables, the program, and each flag."""
+        variables = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
+        return laid_out([*variables, *(shlex.join(line) for line in self.lines)], head=len(variables) + 1)
+
+
+def laid_out(lines: Sequence[str], *, head: int = 1) -> str:
+    """Join the lines of a command for a shell, those after the first `head` set in."""
+    return " \\\n".join([*lines[:head], *(f"  {line}" for line in lines[head:])])
+
+
+def find(name: str) -> Target:
+    """Return what `PROFILE[:VARIANT]` names; the first variant where none is named.
+
+    Raises:
+        UsageError: If there is no such profile or variant.
+    """
+    known, colon, wanted = name.rpartition(":")
+    if not colon or name.endswith(".toml"):
+        known, colon, wanted = name, "", ""
+    profile = profiles.load(known)
+    variants = profile.serve.variants
+    if colon and wanted not in variants:
+        there = f"there are {', '.join(variants)}" if variants else "it has none"
+        raise UsageError(f"profile {known} has no variant {wanted!r}; {there}")
+    where = str(Path(known).resolve()) if known.endswith(".toml") else known
+    return Target(profile, variants[wanted] if colon else next(iter(variants.values()), None), where)
+
+
+def vllm_command(target: Target, options: Options, *, program: str) -> Command:
+    """Return the `vllm serve` that serves a profile's model.
+
+    Raises:
+        UsageError: If neither the profile nor the user names a model.
+    """
+    serve, variant = target.profile.serve, target.variant
+    model = _unabridged(options.model) or (variant.model if variant else None)
+    if model is None:
+        raise UsageError(f"profile {target.profile.name} names no model to serve; name one with --model")
+    flags = {**serve.flags, **(variant.flags if variant else {}), **_asked(options)}
+    served = str(flags.pop("served-model-name", None) or _served(target, model))
+    if served != model:
+        flags = {"served-model-name": served, **flags}
+    return Command(
+        lines=(
+            (program, "serve", model),
+            ("--host", options.host),
+            ("--port", str(options.port)),
+            *flag_words(flags),
+            *_grouped(options.extra),
+        ),
+        served=served,
+        env={**serve.env, **(variant.env if variant else {})},
+    )
+
+
+def base_url(options: Options) -> str:
+    """Return the base URL at which a client on this machine reaches the server."""
+    host = _ANYWHERE.get(options.host, options.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{options.port}/v1"
+
+
+def question(target: Target, served: str, options: Options) -> str:
+    """Return the command that asks the server; it names the profile where the model's name does not lead to it."""
+    leads = profiles.match(served) == target.profile
+    given = "" if leads else f"VIDAGENT_PROFILE={shlex.quote(target.where)} "
+    return f"{given}vidagent ask VIDEO QUESTION --base-url {base_url(options)}"
+
+
+def flag_words(flags: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each flag, in order."""
+    for name, value in flags.items():
+        if value is True:
+            yield (f"--{name}",)
+        elif isinstance(value, Mapping):
+            yield f"--{name}", json.dumps(value, separators=(",", ":"))
+        elif isinstance(value, list | tuple):
+            yield f"--{name}", *map(str, value)
+        elif value is not False:
+            yield f"--{name}", str(value)
+
+
+def _is_path(model: str) -> bool:
+    """Tell a path from a name on the model hub, which is `owner/model` at most."""
+    return model.startswith(("/", "./", "../", "~"))
+
+
+def _unabridged(model: str | None) -> str | None:
+    return str(Path(model).expanduser()) if model and _is_path(model) else model
+
+
+def _asked(options: Options) -> dict[str, object]:
+    """Return the flags that the user's options stand for."""
+    asked = {
+        "max-model-len": options.context,
+        "data-parallel-size": options.data_parallel,
+        "tensor-parallel-size": options.tensor_parallel,
+        "video-pruning-rate": None if options.pruning is None else f"{options.pruning:g}",
+        "allowed-local-media-path": options.media_path and options.media_path.resolve(),
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _served(target: Target, model: str) -> str:
+    """Name the model so that its name leads back to the profile, also where it is a folder."""
+    if target.variant is None or model == target.variant.model or not Path(model).is_dir():
+        return model
+    own = Path(model).resolve().name
+    return own if profiles.match(own) == target.profile else target.variant.model
+
+
+def _grouped(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Put a flag's values beside it."""
+    lines: list[tuple[str, ...]] = []
+    for word in words:
+        if word.startswith("-") or not lines:
+            lines.append((word,))
+        else:
+            lines[-1] = (*lines[-1], word)
+    return lines

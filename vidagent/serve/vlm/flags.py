@@ -1,0 +1,82 @@
+"""The flags of `vidagent vlm serve`: their names, types and help texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_RUN = "How it is kept running"
+
+ProfileName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROFILE[:VARIANT]",
+        help="A profile by its name or its .toml file, and a precision or size, such as "
+        "nemotron-nano-12b-v2-vl:fp8; the first one if none is named.",
+        show_default=False,
+    ),
+]
+Extra = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[-- FLAGS]", help="Further flags of vllm serve itself.", show_default=False),
+]
+Print = Annotated[
+    bool, typer.Option("--print", help="Print the command line, ready to be copied, and start nothing.")
+]
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", metavar="N", min=1, max=65535, help="Port to listen on.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="A checkpoint's folder or name, not the variant's."),
+]
+Program = Annotated[
+    str | None, typer.Option("--vllm", metavar="PATH", help="The vllm program; found on PATH otherwise.")
+]
+TensorParallel = Annotated[
+    int | None, typer.Option("--tensor-parallel", metavar="N", min=1, help="GPUs that share one copy.")
+]
+DataParallel = Annotated[
+    int | None, typer.Option("--data-parallel", metavar="N", min=1, help="Copies of the model.")
+]
+Context = Annotated[
+    int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of a prompt and its reply.")
+]
+Pruning = Annotated[
+    float | None,
+    typer.Option("--pruning", metavar="X", help="Share of a video's tokens to leave out, 0 ≤ X < 1."),
+]
+MediaPath = Annotated[
+    Path | None,
+    typer.Option("--media-path", metavar="DIR", help="Folder whose files requests may name; none otherwise."),
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        rich_help_panel=_RUN,
+        help="File that the server's output is added to; vlm-PORT.log in your log folder otherwise.",
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=1,
+        rich_help_panel=_RUN,
+        help="Longest wait until it is healthy, a download of the model included.",
+    ),
+]
+Restarts = Annotated[
+    int,
+    typer.Option(
+        "--restarts",
+        metavar="N",
+        min=0,
+        rich_help_panel=_RUN,
+        help="How often it is started again when it dies after it was healthy.",
+    ),
+]
