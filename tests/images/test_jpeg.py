@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 
@@ -54,3 +57,13 @@ def test_the_size_is_read_from_the_header(shape):
 def test_bytes_that_do_not_begin_like_a_jpeg_have_no_size(data):
     with pytest.raises(ValueError, match="do not begin like a JPEG"):
         jpeg.size_wh(data)
+
+
+def test_a_header_that_claims_too_many_pixels_is_refused():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0"))
+    with pytest.raises(ValueError, match="too large"):
+        jpeg.decode(png)

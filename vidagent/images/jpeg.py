@@ -40,9 +40,12 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     """Return the RGB picture of shape `(H, W, 3)` in JPEG (or PNG, WebP) bytes.
 
     Raises:
-        ValueError: If the bytes are no picture.
+        ValueError: If the bytes are no picture, or one of more than 2**30 pixels.
     """
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:  # the size in its header is beyond OpenCV's limit
+        raise ValueError(f"the picture in these {len(data)} bytes is too large") from None
     if bgr is None:
         raise ValueError(f"these {len(data)} bytes are no picture")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
