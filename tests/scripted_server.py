@@ -274,6 +274,12 @@ def tool_names(body: dict[str, Any]) -> list[str]:
     return [tool["function"]["name"] for tool in body.get("tools", [])]
 
 
+def must_call(body: dict[str, Any]) -> str | None:
+    """Return the one tool that the model has to call, or None."""
+    choice = body.get("tool_choice")
+    return choice["function"]["name"] if isinstance(choice, dict) else None
+
+
 def tool_results(body: dict[str, Any]) -> list[str]:
     """Return the texts of the tool messages, in order."""
     return [message["content"] for message in body["messages"] if message["role"] == "tool"]

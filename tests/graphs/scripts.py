@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.scripted_server import calls, labelled_images, says, step_of, texts, tool_names
+from tests.scripted_server import calls, labelled_images, must_call, says, step_of, texts
 
 __all__ = ["Counted", "Script", "answer", "clip_look", "observation"]
 
@@ -58,7 +58,7 @@ class Script:
         """Answer a request."""
         step = step_of(body)
         if step == "plan":
-            last = tool_names(body) == ["answer"]
+            last = must_call(body) == "answer"
             turn = self.turns[-1 if last else min(self.planned, len(self.turns) - 1)]
             self.planned += 1
             return calls(*turn)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.graphs.scripts import Counted, Script, answer, clip_look, observation
-from tests.scripted_server import HANG, labelled_images, step_of, texts, tool_names
+from tests.scripted_server import HANG, labelled_images, must_call, step_of, texts
 from vidagent.types import Budget
 from vidagent.video.video import Video
 
@@ -76,7 +76,7 @@ def test_looks_leave_frames_to_verify_with(ask):
 def test_the_planner_is_told_that_no_frame_is_left(ask):
     _, server = ask(usual(), budget=Budget(frames=40))
     last = [body for body in server.bodies if step_of(body) == "plan"][-1]
-    assert tool_names(last) == ["answer"]
+    assert must_call(last) == "answer"
     assert "the last one: call `answer`" in texts(last)
     assert "the frames budget is spent" in texts(last)
 
@@ -101,7 +101,7 @@ def test_the_last_step_must_answer(ask, steps):
     found, server = ask(script, budget=Budget(steps=steps))
     plans = [body for body in server.bodies if step_of(body) == "plan"]
     assert len(plans) == found.usage.steps == steps
-    assert [tool_names(body) == ["answer"] for body in plans] == [False] * (steps - 1) + [True]
+    assert [must_call(body) for body in plans] == [None] * (steps - 1) + ["answer"]
     assert f"step {steps} of {steps}, the last one" in texts(plans[-1])
     assert plans[-1]["tool_choice"] == {"type": "function", "function": {"name": "answer"}}
     assert (found.status, found.budget.ended_by) == ("partial", "steps")

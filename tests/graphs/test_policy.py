@@ -1,15 +1,17 @@
-"""What the planner is offered, when it must answer, and what it is told after too much of the same."""
+"""Which tools the planner is advised to use, when it must answer, what it is told after too much of the same."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
-from tests.scripted_server import block_of, step_of, tool_names, tool_results
+from tests.scripted_server import block_of, must_call, step_of, texts, tool_names, tool_results
 from vidagent.agents.replies import Observation
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.ledger import Entry
-from vidagent.graphs.policy import MAX_STEPS, hint, looks_allowed, must_answer, offered
+from vidagent.graphs.policy import MAX_STEPS, fitting, hint, looks_allowed, must_answer
 from vidagent.graphs.state import Call
 from vidagent.images.still import Still
 from vidagent.tools.result import Look
@@ -43,14 +45,14 @@ NOTHING = entry("clip", False, 4)
         ([NOTHING, NOTHING, NOTHING], " ".join(ALL)),
     ],
 )
-def test_a_phased_planner_is_offered_time_first_then_space(entries, wanted):
-    assert " ".join(offered("phased", entries)) == wanted
-    assert offered("free", entries) == ALL
+def test_a_phased_planner_is_advised_time_first_then_space(entries, wanted):
+    assert " ".join(fitting("phased", entries)) == wanted
+    assert fitting("free", entries) == ALL
 
 
 def test_facts_alone_change_nothing():
     facts = Entry("L1", Look("search", "?", 0, 10, facts=("3 shots",)), None)
-    assert offered("phased", [facts]) == offered("phased", [])
+    assert fitting("phased", [facts]) == fitting("phased", [])
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,19 @@ def phased(monkeypatch, tmp_path):
     monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "weak.toml"))
 
 
+def plans_of(server) -> list[dict]:
+    return [body for body in server.bodies if step_of(body) == "plan"]
+
+
+def advice(body) -> str | None:
+    """Return the tools that the planner is told to fit now."""
+    told = re.search(r"^Tools that fit now: (.*)\.$", texts(body), re.MULTILINE)
+    return None if told is None else told[1]
+
+
 @pytest.mark.network
 @pytest.mark.usefixtures("phased")
-def test_a_phased_run_narrows_what_it_offers(ask):
+def test_a_phased_run_narrows_what_it_advises(ask):
     turns = [
         [("overview", {"question": "What is shown?"})],
         [clip_look(1, 3)],
@@ -130,18 +142,32 @@ def test_a_phased_run_narrows_what_it_offers(ask):
         [answer()],
     ]
     found, server = ask(Script(*turns))
-    plans = [tool_names(body) for body in server.bodies if step_of(body) == "plan"]
-    assert plans[0] == ["overview", "search", "clip", "answer"]
-    assert plans[1:] == [["clip", "resample", "crop", "answer"]] * 3  # 8 s in 32 frames: close at once
+    close = "clip, resample, crop, answer"  # 8 s in 32 frames: close at once
+    assert [advice(body) for body in plans_of(server)] == ["overview, search, clip, answer", *[close] * 3]
     assert found.status == "answered"
 
 
 @pytest.mark.network
 @pytest.mark.usefixtures("phased")
-def test_a_tool_that_is_not_offered_is_used_all_the_same(ask):
+def test_a_tool_that_does_not_fit_is_used_all_the_same(ask):
     crop = ("crop", {"time_s": 2, "grid": "1x1", "question": "What is it?"})
     found, server = ask(Script([crop], [answer()]))
-    assert "crop" not in tool_names(server.bodies[0])
+    assert "crop" not in advice(server.bodies[0])
     assert server.steps == ["plan", "look", "plan", "verify", "compose"]
     assert found.status == "answered"
     assert block_of(server.bodies[1], "looking_for") == "What is it?"
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("planner", ["free", "phased"])
+def test_the_same_tools_are_offered_in_every_turn(ask, monkeypatch, tmp_path, planner):
+    (tmp_path / "own.toml").write_text(f'planner = "{planner}"\nplan_sees_overview = false\n')
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "own.toml"))
+    looks = [[clip_look(n, n + 1)] for n in range(3)]
+    _, server = ask(Script(*looks, [answer()]), budget=Budget(steps=4))
+    plans = plans_of(server)
+    assert tool_names(plans[0]) == list(ALL)
+    assert all(body["tools"] == plans[0]["tools"] for body in plans)
+    assert [must_call(body) for body in plans] == [None, None, None, "answer"]
+    assert advice(plans[-1]) is None  # the last turn has one thing to do
+    assert (advice(plans[0]) is None) == (planner == "free")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from vidagent.agents.client import ReplyError
-from vidagent.agents.messages import plan_messages
+from vidagent.agents.counting import prompt_tokens
+from vidagent.agents.messages import count_frames, plan_messages
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.guards import read_turn
+from vidagent.graphs.history import leave_out
 from vidagent.graphs.ledger import Entry, summary
 from vidagent.graphs.looking import run_tool, shown
 from vidagent.graphs.state import Run, State, Update, entries_of, refusal
 from vidagent.graphs.surveying import OVERVIEW
 from vidagent.images.still import Still
+from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
 
@@ -36,9 +39,11 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
     run.tell("step", f"planning, step {step}{f' of {limit}' if limit else ''}", "plan", number=step)
     entries = entries_of(state)
     landing = state.get("landing") or policy.must_answer(step, run.meter, entries)
-    message = await _ask(state, run, meter, step, entries, landing)
+    messages, left_out = _messages(state, run, step, entries, landing)
+    message = await _ask(run, meter, messages, landing)
     turn = read_turn(message, step, state.get("asked", []), entries, policy.looks_allowed(run.meter))
     update: Update = {"step": step, "calls": list(turn.calls), "asked": list(turn.calls), "draft": None}
+    update["left_out"] = left_out
     if landing:
         update["landing"] = landing
     replies = list(turn.refused)
@@ -54,33 +59,53 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
     return {**update, "history": [message, *replies]}
 
 
+def _messages(
+    state: State, run: Run, step: int, entries: list[Entry], landing: BudgetName | None
+) -> tuple[list[BaseMessage], int]:
+    """Return what the planner is shown, and how many messages of its history are left out of it."""
+    overview, profile = shown(run, _overview(run, entries)), run.client.profile
+    history, left_out = state.get("history", []), state.get("left_out", 0)
+
+    def lay_out(left_out: int) -> list[BaseMessage]:
+        return plan_messages(
+            state["question"],
+            state.get("options"),
+            state["facts"],
+            overview,
+            summary(entries),
+            step,
+            step if landing else run.budget.steps,
+            history[left_out:],
+            _advice(run, entries, landing, left_out),
+        )
+
+    messages = lay_out(left_out)
+    prompt = prompt_tokens(messages, count_frames(messages), profile.frame_tokens)
+    room = profile.context_tokens - profile.completion_tokens.get("plan", 0)
+    fewer = leave_out(history, left_out, prompt, room)
+    return (messages if fewer == left_out else lay_out(fewer)), fewer
+
+
+def _advice(run: Run, entries: list[Entry], landing: BudgetName | None, left_out: int) -> list[str]:
+    """Return lines for this turn: which tools fit now, and that earlier turns are not shown."""
+    lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
+    fitting = policy.fitting(run.client.profile.planner, entries)
+    if landing is None and fitting != NAMES:
+        lines.append(f"Tools that fit now: {', '.join(fitting)}.")
+    return lines
+
+
 async def _ask(
-    state: State, run: Run, meter: StepMeter, step: int, entries: list[Entry], landing: BudgetName | None
+    run: Run, meter: StepMeter, messages: list[BaseMessage], landing: BudgetName | None
 ) -> AIMessage:
-    """Put the request.
+    """Put the request, with the same tools in every turn.
 
     Raises:
         BudgetSpent: If it was the last turn and brought no usable answer.
     """
-    names = ("answer",) if landing else policy.offered(run.client.profile.planner, entries)
-    messages = plan_messages(
-        state["question"],
-        state.get("options"),
-        state["facts"],
-        shown(run, _overview(run, entries)),
-        summary(entries),
-        step,
-        step if landing else run.budget.steps,
-        state.get("history", []),
-    )
+    tools = list(run.tools.values())
     try:
-        return await run.client.plan(
-            messages,
-            [run.tools[name] for name in names],
-            meter,
-            must_call="answer" if landing else None,
-            also=tuple(run.tools),
-        )
+        return await run.client.plan(messages, tools, meter, must_call="answer" if landing else None)
     except ReplyError:
         if landing is None:
             raise

@@ -1,4 +1,4 @@
-"""Which tools the planner is offered, when it has to answer, and when it is told to try something else."""
+"""Which tools the planner is advised to use, when it has to answer, and when it is told to try something else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidagent.graphs.state import Call
 from vidagent.tools import NAMES
 from vidagent.types import BudgetName
 
-__all__ = ["MAX_STEPS", "hint", "looks_allowed", "must_answer", "offered"]
+__all__ = ["MAX_STEPS", "fitting", "hint", "looks_allowed", "must_answer"]
 
 MAX_STEPS = 40
 """Turns of the planner where the budget does not say."""
@@ -22,18 +22,19 @@ _ANSWERING_CALLS = 3
 """Requests that answering takes: the plan, one verdict, the composition."""
 
 
-def offered(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Return the names of the tools to offer.
+def fitting(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Return the names of the tools that fit now.
 
-    A `free` planner is offered all of them. For a `phased` one they narrow, first in time, then in space:
+    For a `free` planner all do. For a `phased` one they narrow, first in time, then in space:
 
     1. Nothing found yet: `overview` (once), `search`, `clip`. After three looks in vain, all.
     2. Found, but in frames more than a second apart: `search`, `clip`, `resample`.
     3. Found in a search's moments, in a crop, or in frames at most a second apart: `clip`, `resample`, `crop`.
 
     "Cannot be judged" counts as found: what is too small or too brief to judge asks for a closer look. An overview
-    that the planner itself was shown counts as found where its frames are at most a second apart. `answer` is
-    always offered, and calls of tools that are not offered are done all the same.
+    that the planner itself was shown counts as found where its frames are at most a second apart. `answer` always
+    fits. It is advice: all tools are offered in every turn, as they stand at the start of a prompt, and what a server
+    has kept of it holds only while that stays the same. Calls of tools that do not fit are done like others.
     """
     looks = [entry for entry in entries if entry.look.stills]
     hits = [entry for entry in looks if _hit(entry)]

@@ -64,6 +64,7 @@ class Verified(TypedDict):
 class State(TypedDict, total=False):
     """What the steps hand to each other.
 
+    `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
     planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
     `vetoes` of the verification. `landing` is the budget because of which the
@@ -76,6 +77,7 @@ class State(TypedDict, total=False):
     budget: dict[str, float | int | None]
     facts: str
     history: Annotated[list[AnyMessage], add]
+    left_out: int
     ledger: Annotated[list[dict[str, Any]], add]
     spent: Annotated[list[dict[str, Any]], add]
     step: int

@@ -1,0 +1,39 @@
+"""The planner's earlier turns: as many of the last ones as its context holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from vidagent.agents.counting import prompt_tokens
+
+__all__ = ["leave_out"]
+
+_FULL = 0.75
+"""Share of the room that a prompt may take; the rest is for what an estimate misses, and for the tools."""
+_AFTER = 0.5
+
+
+def leave_out(history: Sequence[BaseMessage], already: int, prompt: int, room: int) -> int:
+    """Return how many of the oldest messages to leave out.
+
+    It stays the same until the prompt fills three quarters of the room, then grows in one step until it fills half:
+    each change costs what a server has kept of the turns behind it. Turns go whole, a call never without its results,
+    and the last turn stays.
+
+    Args:
+        history: All turns: AIMessages with tool calls, each followed by its ToolMessages.
+        already: How many are left out so far.
+        prompt: Tokens of the prompt without those.
+        room: Most tokens of a prompt.
+    """
+    if prompt <= _FULL * room:
+        return already
+    turns = [
+        place for place, message in enumerate(history) if isinstance(message, AIMessage) and place > already
+    ]
+    for place in turns:
+        if prompt - prompt_tokens(history[already:place], 0, 0) <= _AFTER * room:
+            return place
+    return turns[-1] if turns else already
