@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from vidagent.agents.client import ReplyError
 from vidagent.agents.messages import ShownFrame, look_messages
+from vidagent.agents.profile_schema import Shown
 from vidagent.agents.replies import Observation
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
@@ -22,7 +23,10 @@ from vidagent.tools import Look, make_tool
 from vidagent.tools.answer import Draft
 from vidagent.video.cache import FoundText
 
-__all__ = ["look", "run_tool", "shown"]
+__all__ = ["look", "on_frames", "run_tool", "shown"]
+
+_ROUNDED_S = 0.05
+"""How far a time may be off that was rounded to a tenth, where one frame was shown."""
 
 
 async def look(state: State, run: Run, meter: StepMeter) -> Update:
@@ -64,8 +68,9 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
     notes = "\n".join((*seen.facts, *seen.notes))
     pictures = shown(run, seen.stills)
     messages = look_messages(state["question"], state.get("options"), seen.question, pictures, notes)
-    observation = await run.client.ask("look", messages, Observation, meter)
-    entry = Entry(call["entry"], seen, observation)
+    purpose: Shown = "overview" if seen.tool == "overview" else "look"
+    observation = await run.client.ask("look", messages, Observation, meter, shown=purpose)
+    entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))
     _keep_texts(run, entry)
     return entry
 
@@ -109,6 +114,28 @@ def shown(run: Run, stills: Sequence[Still]) -> list[ShownFrame]:
         ShownFrame(still.time_s, run.store.get(still.ref), None if still.box_px == whole else still.box_px)
         for still in stills
     ]
+
+
+def on_frames(observation: Observation, stills: Sequence[Still]) -> Observation:
+    """Take the times of sightings to those of the frames shown.
+
+    A server that writes times into a video rounds them, or gives two frames their middle. A time further than half
+    the distance to a next frame beyond the first or last one is left as it is, as it is no frame's.
+    """
+    times_s = sorted({round(still.time_s, 3) for still in stills})
+    placed = [
+        sighting.model_copy(update={"time_s": _frame_at(sighting.time_s, times_s)})
+        for sighting in observation.sightings
+    ]
+    return observation.model_copy(update={"sightings": placed})
+
+
+def _frame_at(time_s: float, times_s: Sequence[float]) -> float:
+    nearest = min(times_s, key=lambda shown_s: abs(shown_s - time_s))
+    end = times_s[:2] if time_s < times_s[0] else times_s[-2:]
+    reach_s = (end[1] - end[0]) / 2 if len(end) > 1 else _ROUNDED_S
+    inside = times_s[0] <= time_s <= times_s[-1]
+    return nearest if inside or abs(time_s - nearest) <= reach_s else time_s
 
 
 def _keep_texts(run: Run, entry: Entry) -> None:
