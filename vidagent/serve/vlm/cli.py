@@ -66,6 +66,8 @@ def serve(
         context=context,
         pruning=pruning,
         media_path=media_path,
+        wait_s=wait,
+        restarts=restarts,
         extra=tuple(extra or ()),
     )
     target = command.find(profile)
@@ -75,14 +77,12 @@ def serve(
         asking = command.question(target, target.variant.model if target.variant else "", options)
         progress.tell(f"a container is yours to start and to end; run that, then: {asking}", style="dim")
         return
+    planned = command.vllm_command(target, options)
     if show:
-        printed = command.vllm_command(target, options, program=program or "vllm")
-        terminal.stdout().say(printed.shell())
+        terminal.stdout().say((planned.by(program) if program else planned).shell())
         return
-    started = command.vllm_command(target, options, program=launcher.find_program(program))
+    started = planned.by(launcher.find_program(program))
     launcher.check_port(options)
-    launch = launcher.Launch(
-        started, target, options, Log(log or default_path(port)), progress, wait_s=wait, restarts=restarts
-    )
+    launch = launcher.Launch(started, target, options, Log(log or default_path(port)), progress)
     if launch.run() is signal.SIGINT:
         raise typer.Exit(_INTERRUPTED)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidagent.agents import profiles
 from vidagent.agents.profile_schema import Profile, Variant
+from vidagent.agents.server import is_loopback
 from vidagent.errors import UsageError
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "vllm_command",
 ]
 
+_LAST_PORT = 65535
 _OURS = ("--host", "--port", "--uds")
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that may be asked for
 
@@ -41,6 +44,8 @@ class Options:
         context: Longest prompt and reply together, in tokens.
         pruning: Share of a video's tokens to leave out, in [0, 1).
         media_path: The one folder whose files requests may name.
+        wait_s: Seconds it may take until the server is healthy.
+        restarts: How often it is started again when it dies after it was healthy.
         extra: Further words for the end of the server's command line.
     """
 
@@ -52,10 +57,24 @@ class Options:
     context: int | None = None
     pruning: float | None = None
     media_path: Path | None = None
+    wait_s: float = 3600.0
+    restarts: int = 3
     extra: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no server can be started with."""
+        for name, value, least in (
+            ("tensor-parallel", self.tensor_parallel, 1),
+            ("data-parallel", self.data_parallel, 1),
+            ("context", self.context, 1),
+            ("restarts", self.restarts, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"--{name} must be at least {least}, got {value}")
+        if not 1 <= self.port <= _LAST_PORT:
+            raise UsageError(f"--port must be 1 to {_LAST_PORT}, got {self.port}")
+        if not self.wait_s > 0:
+            raise UsageError(f"--wait must be more than 0 seconds, got {self.wait_s:g}")
         if self.pruning is not None and not 0 <= self.pruning < 1:
             raise UsageError(f"--pruning must be at least 0 and less than 1, got {self.pruning:g}")
         if self.model is not None and _is_path(self.model) and not Path(self.model).expanduser().exists():
@@ -68,6 +87,13 @@ class Options:
             )
         if taken := [word for word in self.extra if word.partition("=")[0] in _OURS]:
             raise UsageError(f"{taken[0]} belongs before the --, where --host and --port are")
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether others than this machine's users can reach the server and use it without a key."""
+        keyed = any(word.partition("=")[0] == "--api-key" for word in self.extra)
+        ours = self.host not in _ANYWHERE and is_loopback(base_url(self))
+        return not ours and not keyed and not os.environ.get("VLLM_API_KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +130,11 @@ class Command:
         """Its words."""
         return [word for line in self.lines for word in line]
 
+    def by(self, program: str) -> Command:
+        """Return the same command of another program."""
+        (_, *words), *flags = self.lines
+        return replace(self, lines=((program, *words), *flags))
+
     def shell(self) -> str:
         """Return it for a shell to read: a line for the variables, the program, and each flag."""
         variables = [f"{name}={shlex.quote(value)}" for name, value in self.env.items()]
@@ -133,7 +164,7 @@ def find(name: str) -> Target:
     return Target(profile, variants[wanted] if colon else next(iter(variants.values()), None), where)
 
 
-def vllm_command(target: Target, options: Options, *, program: str) -> Command:
+def vllm_command(target: Target, options: Options) -> Command:
     """Return the `vllm serve` that serves a profile's model.
 
     Raises:
@@ -149,7 +180,7 @@ def vllm_command(target: Target, options: Options, *, program: str) -> Command:
         flags = {"served-model-name": served, **flags}
     return Command(
         lines=(
-            (program, "serve", model),
+            ("vllm", "serve", model),
             ("--host", options.host),
             ("--port", str(options.port)),
             *flag_words(flags),

@@ -20,13 +20,13 @@ ProfileName = Annotated[
 ]
 Extra = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[-- FLAGS]", help="Further flags of vllm serve itself.", show_default=False),
+    typer.Argument(metavar="-- FLAG", help="Further flags of vllm serve itself.", show_default=False),
 ]
 Print = Annotated[
     bool, typer.Option("--print", help="Print the command line, ready to be copied, and start nothing.")
 ]
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
-Port = Annotated[int, typer.Option("--port", metavar="N", min=1, max=65535, help="Port to listen on.")]
+Port = Annotated[int, typer.Option("--port", metavar="N", help="Port to listen on, 1 to 65535.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="A checkpoint's folder or name, not the variant's."),
@@ -35,13 +35,13 @@ Program = Annotated[
     str | None, typer.Option("--vllm", metavar="PATH", help="The vllm program; found on PATH otherwise.")
 ]
 TensorParallel = Annotated[
-    int | None, typer.Option("--tensor-parallel", metavar="N", min=1, help="GPUs that share one copy.")
+    int | None, typer.Option("--tensor-parallel", metavar="N", help="GPUs that share one copy.")
 ]
 DataParallel = Annotated[
-    int | None, typer.Option("--data-parallel", metavar="N", min=1, help="Copies of the model.")
+    int | None, typer.Option("--data-parallel", metavar="N", help="Copies of the model.")
 ]
 Context = Annotated[
-    int | None, typer.Option("--context", metavar="N", min=1, help="Tokens of a prompt and its reply.")
+    int | None, typer.Option("--context", metavar="N", help="Tokens of a prompt and its reply.")
 ]
 Pruning = Annotated[
     float | None,
@@ -65,7 +65,6 @@ Wait = Annotated[
     typer.Option(
         "--wait",
         metavar="SECONDS",
-        min=1,
         rich_help_panel=_RUN,
         help="Longest wait until it is healthy, a download of the model included.",
     ),
@@ -75,7 +74,6 @@ Restarts = Annotated[
     typer.Option(
         "--restarts",
         metavar="N",
-        min=0,
         rich_help_panel=_RUN,
         help="How often it is started again when it dies after it was healthy.",
     ),

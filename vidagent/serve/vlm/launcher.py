@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from vidagent.errors import ModelError, UsageError
@@ -83,8 +84,6 @@ class Launch:
         options: What the user asked for.
         log: Where its output goes.
         progress: Where to show how it goes.
-        wait_s: Seconds it may take until it is healthy.
-        restarts: How often it is started again when it dies after it was healthy.
     """
 
     command: Command
@@ -92,8 +91,6 @@ class Launch:
     options: Options
     log: Log
     progress: Progress
-    wait_s: float
-    restarts: int
 
     def run(self) -> signal.Signals:
         """Keep the server running until a signal comes, end it, and return the signal.
@@ -102,9 +99,12 @@ class Launch:
             ModelError: If it does not become healthy, or dies once too often.
         """
         self.progress.tell(f"log       {self.log.path}")
+        if self.options.open_to_others:
+            warning = f"open      to all who reach {self.options.host}; -- --api-key KEY asks them for a key"
+            self.progress.tell(warning, style="yellow")
         was_healthy = False
         with Interruption() as interruption:
-            for attempt in range(self.restarts + 1):
+            for attempt in range(self.options.restarts + 1):
                 if attempt and interruption.wait(min(2.0 ** (attempt - 1), _LONGEST_PAUSE_S)):
                     break
                 healthy, how = self._life(interruption)
@@ -114,10 +114,10 @@ class Launch:
                 was_healthy = was_healthy or healthy
                 if not was_healthy:
                     raise ModelError(f"the server died before it was healthy, {how}; log: {self.log.path}")
-                left = self.restarts - attempt
+                left = self.options.restarts - attempt
                 self.progress.tell(f"died      the server, {how}; restarts left: {left}", style="yellow")
             else:
-                raise ModelError(f"the server died {self.restarts + 1} times; log: {self.log.path}")
+                raise ModelError(f"the server died {self.options.restarts + 1} times; log: {self.log.path}")
         return interruption.caught[0]
 
     def _life(self, interruption: Interruption) -> tuple[bool, str]:
@@ -129,42 +129,48 @@ class Launch:
         self.log.begin(shlex.join(self.command.argv))
         server = Server(self.command.argv, self.command.env, self.log.path)
         try:
-            healthy = self._healthy(server, interruption)
-            self._watch(server, interruption)
+            healthy = self._wait(server, interruption)
+            if healthy:
+                self._watch(server, interruption)
             return healthy, server.how_it_ended()
         finally:
             self._end(server, interruption)
 
     def _end(self, server: Server, interruption: Interruption) -> None:
         ran = server.alive
-        self.progress.doing("ending the server")
-        with self.progress:
-            went = server.end(_GRACE_S, hurry=interruption.again)
+        if ran:
+            self.progress.tell("ending    the server; once more kills it")
+        went = server.end(_GRACE_S, hurry=interruption.again)
         if ran:
             self.progress.tell(
                 "ended     the server" if went else "killed    the server: it did not end by itself"
             )
 
-    def _healthy(self, server: Server, interruption: Interruption) -> bool:
+    def _wait(self, server: Server, interruption: Interruption) -> bool:
         """Wait until the server is healthy; False if it died or a signal came first."""
         begun, said = time.monotonic(), ""
+        stderr = terminal.stderr()
+        live = stderr.is_terminal and not stderr.is_dumb_terminal
         self.progress.doing("starting")
         with self.progress:
             while server.alive and not interruption.wait(_POLL_S):
                 self.log.read()
                 waited = time.monotonic() - begun
                 if self._answers():
-                    self._announce(waited)
-                    return True
-                if waited > self.wait_s:
+                    break
+                if waited > self.options.wait_s:
                     raise self._too_slow()
-                if self.log.phase != said:
-                    said = self.log.phase
-                    self.progress.tell(f"starting  {said}", style="dim")
+                if self.log.phase != said and not live:
+                    self.progress.tell(f"starting  {self.log.phase}", style="dim")
+                said = self.log.phase
                 self.progress.doing(f"{said} {self.log.share}".rstrip() + f", {waited:.0f} s")
-        return False
+            else:
+                return False
+        self._announce(time.monotonic() - begun)
+        return True
 
     def _watch(self, server: Server, interruption: Interruption) -> None:
+        """Read what it writes until it dies or a signal comes."""
         while server.alive and not interruption.wait(_POLL_S):
             self.log.read()
 
@@ -185,7 +191,7 @@ class Launch:
     def _too_slow(self) -> ModelError:
         self._explain()
         return ModelError(
-            f"the server was not healthy within {self.wait_s:g} s (--wait), last seen {self.log.phase}; "
+            f"the server was not healthy within {self.options.wait_s:g} s (--wait), last seen {self.log.phase}; "
             f"log: {self.log.path}"
         )
 
@@ -206,5 +212,5 @@ def _get(url: str) -> bytes | None:
     try:
         with opener.open(url, timeout=_ANSWER_S) as reply:
             return bytes(reply.read(_ANSWER_BYTES))
-    except OSError:
+    except (OSError, HTTPException):
         return None
