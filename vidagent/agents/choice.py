@@ -15,7 +15,16 @@ from vidagent.agents.server import public_url
 from vidagent.config import Settings
 from vidagent.errors import ModelError
 
-__all__ = ["EMBEDDED", "LOCAL_URL", "Available", "available", "choose", "describe", "profile_for"]
+__all__ = [
+    "EMBEDDED",
+    "LOCAL_URL",
+    "Available",
+    "available",
+    "choose",
+    "describe",
+    "first_model",
+    "profile_for",
+]
 
 EMBEDDED = "signals"
 LOCAL_URL = "http://127.0.0.1:8000/v1"
@@ -49,7 +58,7 @@ def choose(settings: Settings) -> ModelClient:
         UsageError: If the settings name a profile that is not there.
     """
     if settings.base_url is not None:
-        model = settings.model or _first(settings.base_url, settings)
+        model = settings.model or first_model(settings.base_url, settings)
         return _served(settings.base_url, model, settings)
     if settings.model == EMBEDDED:
         return _embedded(settings)
@@ -112,7 +121,12 @@ def _embedded(settings: Settings) -> ModelClient:
     return ModelClient(ChatSignals(), profile_for(EMBEDDED, settings))
 
 
-def _first(url: str, settings: Settings) -> str:
+def first_model(url: str, settings: Settings) -> str:
+    """Return the first model that a server lists.
+
+    Raises:
+        ModelError: If the server cannot be reached or serves no model.
+    """
     listed = _listed(url, _WAIT_S, settings)
     if not listed:
         raise ModelError(f"the model server at {public_url(url)} serves no model; name one (--model)")
