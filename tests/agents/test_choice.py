@@ -99,3 +99,10 @@ def test_what_is_available(server, monkeypatch):
 
 def test_what_is_available_without_a_server():
     assert available(load()) == [Available("signals", None, "signals", chosen=True)]
+
+
+async def test_models_are_listed_also_while_a_loop_runs(server):
+    assert [model.model for model in available(load(base_url=server.url))][:2] == [
+        "Qwen/Qwen3-VL-8B-Instruct",
+        "other",
+    ]
