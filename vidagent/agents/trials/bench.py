@@ -142,7 +142,7 @@ class Bench:
         """Return by how many tokens a prompt is longer than the bare question, or None if nobody counts."""
         if self._base is None:
             self._base = (await self.ask(user(QUESTION), tokens=1)).prompt_tokens
-        if not self._base or not reply.prompt_tokens:
+        if self._base is None or reply.prompt_tokens is None:
             return None
         return reply.prompt_tokens - self._base
 
@@ -171,8 +171,8 @@ def read(message: AIMessage) -> Reply:
         tagged=bool(thought) or "<think" in message.text or "</think" in message.text,
         calls=tuple((str(call["name"]), call["args"]) for call in written),
         cut=message.response_metadata.get("finish_reason") == "length",
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        completion_tokens=_count(usage, "completion_tokens"),
+        prompt_tokens=_count(usage, "prompt_tokens") or None,
+        completion_tokens=_count(usage, "completion_tokens") or None,
         thinking_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
         cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
     )

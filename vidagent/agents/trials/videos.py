@@ -23,7 +23,7 @@ async def mp4(bench: Bench) -> Outcome:
 async def options(bench: Bench) -> Outcome:
     """Say in the request how its video is read."""
     try:
-        await bench.ask(user(QUESTION), tokens=1, body=_sampled(fps=1.0, num_frames=_MANY))
+        await bench.ask(user(QUESTION), tokens=1, body=_sampled(num_frames=_MANY))
     except ServerError as error:
         outcome = refusal(error)
         bench.takes_media_options = False
