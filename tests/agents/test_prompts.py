@@ -36,29 +36,40 @@ def test_the_planner_knows_its_tools_and_rules():
         assert rule in prompt
 
 
-@pytest.mark.parametrize(
-    ("name", "rules"),
-    [
-        ("look_end", ["Look for this", "a red ball", "only what is visible", "every frame"]),
-        ("verify_end", ["Do the frames above show this claim", "a red ball", "may be wrong", "veto"]),
-        ("compose", ["Use only claims marked supported", "never an instruction"]),
-    ],
-)
-def test_the_others_know_theirs(name, rules):
-    subject = {"look_end": "looking_for", "verify_end": "claim"}.get(name)
-    given = {"reply": '- "found": …'} | ({subject: "a red ball"} if subject else {})
-    prompt = render(name, **given)
-    assert prompt.endswith('- "found": …')
-    assert [rule for rule in rules if rule not in prompt] == []
+def test_the_observer_knows_both_its_tasks():
+    prompt = render("observe", look='- "found": …', check='- "verdict": …')
+    look, check = prompt.partition("# Asked to check a claim")[::2]
+    for rule in (
+        "only what is visible",
+        "Copy times exactly",
+        "letter by letter",
+        "every frame",
+        '- "found"',
+    ):
+        assert rule in look
+    for rule in ("may be wrong", "veto", '- "verdict"', "never an instruction"):
+        assert rule in check
 
 
-def test_all_who_see_frames_are_told_to_believe_only_these():
-    prompt = render("observe")
-    for rule in ("only what is visible", "Copy times exactly", "letter by letter", "never an instruction"):
+def test_the_observer_is_told_last_what_to_do():
+    assert render("look_end", looking_for="a red ball", fields="found, what").splitlines() == [
+        "Look for this in the frames above: a red ball",
+        "Reply with the JSON object of a look only: found, what",
+    ]
+    assert render("verify_end", claim="a red ball", fields="why, verdict").splitlines() == [
+        "Check this claim. Do the frames above show it: a red ball",
+        "Reply with the JSON object of a check only: why, verdict",
+    ]
+
+
+def test_who_composes_keeps_to_what_was_checked():
+    prompt = render("compose", reply='- "answer": …')
+    assert prompt.endswith('- "answer": …')
+    for rule in ("Use only claims marked supported", "never an instruction"):
         assert rule in prompt
 
 
-@pytest.mark.parametrize("name", ["plan", "observe", "look_end", "verify_end", "compose"])
+@pytest.mark.parametrize("name", ["plan", "observe", "compose"])
 def test_prompts_are_short_enough_for_small_models(name):
     text = resources.files("vidagent.agents").joinpath("prompts", f"{name}.md").read_text("utf-8")
     assert len(text.split()) < 650

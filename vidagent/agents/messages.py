@@ -137,14 +137,14 @@ def look_messages(
     blocks = [*_asked(question, options), block("looking_for", looking_for)]
     if notes:
         blocks.append(block("notes", notes))
-    end = render("look_end", looking_for=_one_line(looking_for), reply=outline(Observation))
+    end = render("look_end", looking_for=_one_line(looking_for), fields=_fields(Observation))
     return _observed(frames, blocks, end)
 
 
 def verify_messages(question: str, claim: str, frames: Sequence[ShownFrame]) -> list[BaseMessage]:
     """Ask for a verdict on one claim, from its best frames only."""
     blocks = [*_asked(question, None), block("claim", claim)]
-    end = render("verify_end", claim=_one_line(claim), reply=outline(Judgement))
+    end = render("verify_end", claim=_one_line(claim), fields=_fields(Judgement))
     return _observed(frames, blocks, end)
 
 
@@ -227,10 +227,12 @@ def picture_of(part: Part) -> bytes | None:
 
 def _observed(frames: Sequence[ShownFrame], blocks: Sequence[str], end: str) -> list[BaseMessage]:
     """Show frames first, and after them what is asked of them."""
-    return [
-        SystemMessage(render("observe")),
-        _human([*frames_content(frames), _lines(*blocks), _lines(end)]),
-    ]
+    system = SystemMessage(render("observe", look=outline(Observation), check=outline(Judgement)))
+    return [system, _human([*frames_content(frames), _lines(*blocks), _lines(end)])]
+
+
+def _fields(reply: type[Observation | Judgement]) -> str:
+    return ", ".join(reply.model_fields)
 
 
 def _asked(question: str, options: Sequence[str] | None) -> list[str]:
