@@ -201,3 +201,35 @@ async def test_a_base_url_without_v1():
         endpoint = Endpoint(server.url.removesuffix("/v1") + "/")
         assert [model.name for model in await endpoint.models()] == ["m"]
         assert await endpoint.tokenize("hm") == 5
+
+
+def letters(body):
+    """Read each letter as a token, but what was cut in half as three."""
+    tokens = [ord(letter) for mark in body["prompt"] for letter in (mark * 3 if mark == "\ufffd" else mark)]
+    return {"count": len(tokens), "tokens": tokens}
+
+
+def spelled(body):
+    return {"prompt": "".join(map(chr, body["tokens"]))}
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "kept"),
+    [
+        ("abc", 5, "abc"),
+        ("abcdefg", 5, "abcde"),
+        ("ab\ufffdcd", 4, "ab"),
+        ("\ufffd\ufffd", 1, ""),
+        ("abc", 0, ""),
+    ],
+)
+async def test_a_text_is_cut_to_its_tokens(text, tokens, kept):
+    with serving(tokenize=letters, detokenize=spelled) as server:
+        assert await Endpoint(server.url, model="m").shorten(text, tokens) == kept
+
+
+async def test_a_text_stays_whole_where_nobody_counts():
+    with serving(tokenize=NOT_FOUND) as server:
+        assert await Endpoint(server.url).shorten("abcdefg", 3) == "abcdefg"
+    with serving(tokenize=letters, detokenize=NOT_FOUND) as server:
+        assert await Endpoint(server.url).shorten("abcdefg", 3) == "abcdefg"

@@ -181,6 +181,34 @@ async def test_a_server_that_refuses_a_cap_of_its_own_is_capped_in_two_phases():
     assert bodies[-1]["continue_final_message"] is True
 
 
+def counting_letters(script):
+    """Serve a tokenizer, too, whose tokens are letters."""
+
+    def tokenize(body):
+        return {"count": len(body["prompt"]), "tokens": [ord(letter) for letter in body["prompt"]]}
+
+    def detokenize(body):
+        return {"prompt": "".join(map(chr, body["tokens"]))}
+
+    return ScriptedServer(script, routes={"/tokenize": tokenize, "/detokenize": detokenize})
+
+
+async def test_a_thought_that_reads_longer_than_it_was_written_is_cut_again():
+    with counting_letters([thought("The ball is falling"), says(JUDGED)]) as server:
+        profile = dataclasses.replace(load("default"), thinking=THINKING)
+        client = ModelClient(connect(server.url, "scripted"), profile)
+        await client.ask("verify", VERIFY, Judgement, Gate(thinking=8))
+    assert server.bodies[1]["messages"][-1]["content"] == "<think>\nThe ball.\n</think>\n\n"
+
+
+async def test_a_thought_that_the_server_does_not_count_is_counted_by_its_tokenizer():
+    gate = Gate()
+    with counting_letters([says(JUDGED, reasoning="The ball is falling")]) as server:
+        profile = dataclasses.replace(load("default"), thinking=THINKING)
+        await ModelClient(connect(server.url, "scripted"), profile).ask("verify", VERIFY, Judgement, gate)
+    assert gate.usages[0].thinking_tokens == 10 == gate.usages[0].completion_tokens
+
+
 async def test_a_thought_leaves_room_for_the_reply():
     _, [first, second] = await judged([thought("hm", tokens=75), says(JUDGED)], Gate(500, completion=100))
     assert (first["max_tokens"], second["max_tokens"]) == (75, 25)

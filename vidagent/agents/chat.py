@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import openai
@@ -35,6 +35,27 @@ class ChatVLM(ChatOpenAI):
     - Tokens are counted by length: the tiktoken tables that ChatOpenAI would fetch fit no VLM.
     - Every failure is a `ServerError` with one clear line.
     """
+
+    @classmethod
+    def over(cls, base_url: str, model: str, *, api_key: str | None = None, **kwargs: Any) -> Self:
+        """Make the chat model for one server; nothing is sent yet.
+
+        The server gets no key but the one given: `OPENAI_API_KEY` stays with OpenAI. Connections are closed
+        after each call, so that the model can be used from one event loop after another, and servers on this
+        machine are reached past any proxy.
+        """
+        return cls(
+            model=model,
+            base_url=base_url,
+            api_key=SecretStr(api_key or _NO_KEY),
+            http_async_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(base_url)),
+            default_headers={"Connection": "close"},
+            max_retries=0,
+            timeout=None,
+            stream_usage=True,
+            use_responses_api=False,
+            **kwargs,
+        )
 
     def get_num_tokens(self, text: str) -> int:
         """Estimate the tokens of a text, without a tokenizer and without the network."""
@@ -137,24 +158,8 @@ class ChatVLM(ChatOpenAI):
 
 
 def connect(base_url: str, model: str, *, api_key: str | None = None, **kwargs: Any) -> ChatVLM:
-    """Make the chat model for one server; nothing is sent yet.
-
-    The server gets no key but the one given: `OPENAI_API_KEY` stays with OpenAI. Connections are closed
-    after each call, so that the model can be used from one event loop after another, and servers on this
-    machine are reached past any proxy.
-    """
-    return ChatVLM(
-        model=model,
-        base_url=base_url,
-        api_key=SecretStr(api_key or _NO_KEY),
-        http_async_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(base_url)),
-        default_headers={"Connection": "close"},
-        max_retries=0,
-        timeout=None,
-        stream_usage=True,
-        use_responses_api=False,
-        **kwargs,
-    )
+    """Make the chat model for one server; nothing is sent yet."""
+    return ChatVLM.over(base_url, model, api_key=api_key, **kwargs)
 
 
 def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:

@@ -13,10 +13,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from vidagent.agents import counting
 from vidagent.agents.dialect import Dialect
+from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.exchange import Exchange, Hear
 from vidagent.agents.gate import CallGate, CallLimits, CallNeed
 from vidagent.agents.messages import count_frames
@@ -76,6 +77,9 @@ class ModelClient:
         url = getattr(chat, "openai_api_base", None)
         self.where = None if url is None else public_url(str(url))
         self._chat = chat
+        self._endpoint = (
+            None if url is None else _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
+        )
         self._dialect = Dialect(profile)
 
     async def plan(
@@ -203,7 +207,7 @@ class ModelClient:
     ) -> AIMessage:
         longest_s = self.profile.timeout_s
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
-        exchange = Exchange(self._chat, self.profile.thinking, ask.hear)
+        exchange = Exchange(self._chat, self.profile.thinking, ask.hear, self._endpoint)
         began = time.monotonic()
         try:
             async with asyncio.timeout(limits.timeout_s if budgeted else longest_s):
@@ -229,6 +233,10 @@ class ModelClient:
     @property
     def _title(self) -> str:
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
+
+
+def _endpoint(url: str, key: object, model: str) -> Endpoint:
+    return Endpoint(url, key.get_secret_value() if isinstance(key, SecretStr) else None, model=model)
 
 
 def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:

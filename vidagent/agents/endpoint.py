@@ -19,6 +19,7 @@ __all__ = ["Endpoint", "ServedModel"]
 _ABSENT = frozenset({401, 403, 404, 405, 501})
 """Statuses of a path that is not there, or not for us: a gateway may let us at `/v1` and nothing else."""
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
 _DETAIL_CHARS = 300
 _MODEL_URL = "http://127.0.0.1:8000/v1"
 
@@ -111,6 +112,26 @@ class Endpoint:
         """
         return await self._count({"prompt": text, "add_special_tokens": False})
 
+    async def shorten(self, text: str, tokens: int) -> str:
+        """Cut a text to so many tokens as the model reads it; whole if the server does not count.
+
+        What a model wrote token by token may have more of them when it is read again.
+
+        Raises:
+            ServerError: If the server cannot be reached or refuses.
+        """
+        for kept in range(tokens, 0, -1):
+            data = await self._tokens({"prompt": text, "add_special_tokens": False})
+            listed = data.get("tokens") if data is not None else None
+            if not isinstance(listed, list) or len(listed) <= tokens:
+                return text
+            said = await self._ask("POST", "/detokenize", {**self._named, "tokens": listed[:kept]})
+            words = said.get("prompt") if isinstance(said, Mapping) else None
+            if not isinstance(words, str):
+                return text
+            text = words.rstrip(_BROKEN)
+        return ""
+
     async def tokenize_messages(self, messages: Sequence[Mapping[str, Any]], **fields: object) -> int | None:
         """Count the tokens of a chat's prompt, pictures and videos included, or return None as `tokenize` does.
 
@@ -125,10 +146,17 @@ class Endpoint:
         return await self._count({"messages": list(messages), **fields})
 
     async def _count(self, body: dict[str, Any]) -> int | None:
-        named = {} if self._model is None else {"model": self._model}
-        data = await self._ask("POST", "/tokenize", {**named, **body})
-        count = data.get("count") if isinstance(data, Mapping) else None
+        data = await self._tokens(body)
+        count = data.get("count") if data is not None else None
         return count if isinstance(count, int) else None
+
+    async def _tokens(self, body: dict[str, Any]) -> Mapping[str, Any] | None:
+        data = await self._ask("POST", "/tokenize", {**self._named, **body})
+        return data if isinstance(data, Mapping) else None
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {} if self._model is None else {"model": self._model}
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> object:
         """Ask beside the base URL; None, remembered, if there is no such endpoint."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,13 +12,17 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.messages.ai import UsageMetadata
 
+from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.parsing import split_thought
 from vidagent.agents.profile_schema import Thinking
 from vidagent.agents.request import Request
-from vidagent.agents.thinking import reply_request, thought_of, thought_request
+from vidagent.agents.server import ServerError
+from vidagent.agents.thinking import CUT, reply_request, thought_of, thought_request, was_cut
 from vidagent.errors import ModelError
 
 __all__ = ["Exchange", "Hear", "Heard", "Spent", "thought_in"]
+
+_log = logging.getLogger(__name__)
 
 Heard = Literal["begin", "thought", "text"]
 Hear = Callable[[Heard, str], None]
@@ -51,19 +57,28 @@ class Exchange:
     Args:
         chat: The chat model.
         thinking: How the model thinks.
+        hear: Takes the words of the reply as they come.
+        endpoint: Counts tokens where replies do not say them, if there is one.
 
     Attributes:
         spent: What each request cost that was answered, in order; also after an error.
         sent: Requests begun.
     """
 
-    def __init__(self, chat: BaseChatModel, thinking: Thinking, hear: Hear | None = None) -> None:
+    def __init__(
+        self,
+        chat: BaseChatModel,
+        thinking: Thinking,
+        hear: Hear | None = None,
+        endpoint: Endpoint | None = None,
+    ) -> None:
         """Remember whom to ask."""
         self.spent: list[Spent] = []
         self.sent = 0
         self._chat = chat
         self._thinking = thinking
         self._hear = hear
+        self._endpoint = endpoint
 
     async def put(self, request: Request) -> AIMessage:
         """Return the reply; a thought that was had in a request of its own stands in its reasoning.
@@ -81,6 +96,8 @@ class Exchange:
         thought = thought_of(first, marked, text)
         if thought is None and not _bound(request) and _whole(first):
             return first
+        if thought is not None and was_cut(first):
+            thought = await self._fitted(thought, request.thought) + CUT
         used = first.usage_metadata["output_tokens"] if first.usage_metadata else 0
         second = await self._one(reply_request(request, self._thinking, thought, used))
         return _continued(second, thought)
@@ -95,8 +112,27 @@ class Exchange:
         ))  # fmt: skip
         if not isinstance(reply, AIMessage):
             raise ModelError(f"the model replied with a {type(reply).__name__}, not a message")
-        self.spent.append(_spent(reply, request, thinks=thinks))
+        spent = _spent(reply, request, thinks=thinks)
+        self.spent.append(spent)
+        if spent.thinking_tokens is None and spent.thought:
+            self.spent[-1] = dataclasses.replace(spent, thinking_tokens=await self._counted(spent.thought))
         return reply
+
+    async def _counted(self, thought: str) -> int | None:
+        """Count a thought that the reply does not count."""
+        try:
+            return None if self._endpoint is None else await self._endpoint.tokenize(thought)
+        except ServerError as error:
+            _log.info("a thought is counted by its length: %s", error)
+            return None
+
+    async def _fitted(self, thought: str, tokens: int) -> str:
+        """Cut a thought to its budget again: read anew, it may have more tokens than it was written in."""
+        try:
+            return thought if self._endpoint is None else await self._endpoint.shorten(thought, tokens)
+        except ServerError as error:
+            _log.info("a thought is left at the length it was cut to: %s", error)
+            return thought
 
     async def _streamed(self, chat: Any, request: Request, thinks: bool) -> AIMessage:  # noqa: ANN401 - bound or not
         whole: AIMessageChunk | None = None
@@ -126,9 +162,8 @@ def _spent(reply: AIMessage, request: Request, *, thinks: bool) -> Spent:
     usage, thought = reply.usage_metadata, thought_in(reply)
     counted = _reasoned(usage)
     if thinks and usage is not None and thought_of(reply, thought, reply.text) is not None:
-        counted = usage[
-            "output_tokens"
-        ]  # a first phase generates nothing else; in streams vLLM 0.32 counts too few
+        # A first phase generates nothing else; in streams vLLM 0.32 counts too few.
+        counted = usage["output_tokens"]
     return Spent(usage, thought, split_thought(reply.text)[1], counted, request.frames)
 
 
@@ -144,7 +179,7 @@ def _bound(request: Request) -> bool:
 
 
 def _whole(reply: AIMessage) -> bool:
-    return bool(reply.tool_calls) or reply.response_metadata.get("finish_reason") != "length"
+    return bool(reply.tool_calls) or not was_cut(reply)
 
 
 def _continued(reply: AIMessage, thought: str | None) -> AIMessage:

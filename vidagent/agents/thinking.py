@@ -17,12 +17,12 @@ from vidagent.agents.profile_schema import Thinking
 from vidagent.agents.request import Feature, Request
 from vidagent.types import Step
 
-__all__ = ["Mode", "mode", "reply_request", "thought_of", "thought_request"]
+__all__ = ["CUT", "Mode", "mode", "reply_request", "thought_of", "thought_request", "was_cut"]
 
 Mode = Literal["off", "free", "native", "two_phase"]
 """No thinking; without a cap; capped by the server; capped by ending it ourselves."""
 
-_CUT = "."
+CUT = "."
 """What a thought that was cut gets before it is closed, as the seed on thinking budgets does it: one token."""
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
 
@@ -93,8 +93,12 @@ def thought_of(reply: AIMessage, thought: str, text: str) -> str | None:
         said = text
     else:
         return None
-    cut = reply.response_metadata.get("finish_reason") == "length"
-    return said.replace(_BROKEN, "").strip() + (_CUT if cut else "")
+    return said.replace(_BROKEN, "").strip()
+
+
+def was_cut(reply: AIMessage) -> bool:
+    """Tell whether a reply ended because it was long enough."""
+    return reply.response_metadata.get("finish_reason") == "length"
 
 
 def reply_request(request: Request, thinking: Thinking, thought: str | None, used: int) -> Request:
