@@ -2,7 +2,8 @@
 
 import pytest
 
-from vidagent.agents import profiles
+from vidagent import config
+from vidagent.agents import choice, profiles
 from vidagent.errors import UsageError
 
 
@@ -145,3 +146,15 @@ def test_a_bad_profile_is_a_usage_error(tmp_path, text, words):
 def test_no_such_profile(name):
     with pytest.raises(UsageError, match=name):
         profiles.load(name)
+
+
+def test_the_users_own_profile_is_used_for_any_model(tmp_path, monkeypatch):
+    own = tmp_path / "mine.toml"
+    own.write_text(
+        "frames_per_call = 7\n[media]\nvideo_frames = 9\n[serve.variants.only]\nmodel = 'acme/see-1'"
+    )
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(own))
+    used = choice.choose(config.load(model="signals")).profile
+    assert (used.name, used.frames_per_call, used.media.video_frames) == ("mine", 7, 9)
+    assert used.serve.variants["only"].model == "acme/see-1"
+    assert used.serve.flags == profiles.load("default").serve.flags

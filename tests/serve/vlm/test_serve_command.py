@@ -13,6 +13,7 @@ import pytest
 
 from vidagent.agents import profiles
 from vidagent.serve.vlm import launcher
+from vidagent.serve.vlm.command import Options, base_url
 
 BOTH = {"trust-remote-code": True, "data-parallel-size": "1", "tensor-parallel-size": "1"}
 LONG = {"max-model-len": "131072"}
@@ -265,3 +266,21 @@ def test_vllm_is_found_on_the_path_before_beside_python(monkeypatch, tmp_path, o
     monkeypatch.setenv("PATH", str(tmp_path / "path") if on_path else "/nowhere")
     monkeypatch.setattr(launcher.sys, "executable", str(tmp_path / "venv" / "python"))
     assert Path(launcher.find_program(None)).parent.name == ("path" if on_path else "venv")
+
+
+@pytest.mark.parametrize(
+    ("host", "extra", "url", "open_to_others"),
+    [
+        ("127.0.0.1", (), "http://127.0.0.1:8000/v1", False),
+        ("localhost", (), "http://localhost:8000/v1", False),
+        ("::1", (), "http://[::1]:8000/v1", False),
+        ("0.0.0.0", (), "http://127.0.0.1:8000/v1", True),
+        ("::", (), "http://[::1]:8000/v1", True),
+        ("192.0.2.7", (), "http://192.0.2.7:8000/v1", True),
+        ("0.0.0.0", ("--api-key=x",), "http://127.0.0.1:8000/v1", False),
+    ],
+)
+def test_where_a_server_is_and_who_may_reach_it(monkeypatch, host, extra, url, open_to_others):
+    monkeypatch.delenv("VLLM_API_KEY", raising=False)
+    options = Options(host=host, extra=extra)
+    assert (base_url(options), options.open_to_others) == (url, open_to_others)

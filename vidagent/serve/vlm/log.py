@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections import deque
@@ -87,10 +88,15 @@ class Log:
         self.phase, self.share = _FIRST, ""
 
     def read(self) -> None:
-        """Take in what has been written since."""
-        with self.path.open("rb") as file:
-            file.seek(self._at)
-            new = file.read()
+        """Take in what has been written since, also where the file has been cut or moved away meanwhile."""
+        try:
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._at:
+                    self._at = 0
+                file.seek(self._at)
+                new = file.read()
+        except FileNotFoundError:
+            return
         self._at += len(new)
         *whole, self._rest = re.split(rb"[\r\n]+", self._rest + new)
         for line in whole:
