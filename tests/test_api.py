@@ -134,11 +134,14 @@ def test_a_folder_that_cannot_be_written_is_said_at_the_end(path, server, tmp_pa
 
 
 def test_probe_and_index_need_no_model(path):
-    info = api.probe_video(path)
+    probe = api.probe_video(path)
+    info = probe.info
+    assert (probe.keyframes > 0, probe.shots_s) == (True, None)
     assert (info.width, info.height, info.duration_s) == (320, 180, 4.0)
     report = api.index_video(path)
     assert (report.video, report.to_dict()["video"]["sha256"]) == (info, info.sha256)
     assert any("keyframes" in line for line in report.lines())
+    assert api.probe_video(path).shots_s == (0.0,)
 
 
 @pytest.mark.network

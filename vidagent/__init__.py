@@ -8,7 +8,7 @@ from vidagent.errors import ModelError, UsageError, VidagentError, VideoError
 from vidagent.types import Answer, Budget
 
 if TYPE_CHECKING:
-    from vidagent.api import aanalyze_video, analyze_video
+    from vidagent.api import aanalyze_video, analyze_video, astream_video
 
 __all__ = [
     "Answer",
@@ -19,12 +19,13 @@ __all__ = [
     "VideoError",
     "aanalyze_video",
     "analyze_video",
+    "astream_video",
 ]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module attribute protocol (PEP 562)
     """Import the API on first use, so that `import vidagent` stays cheap."""
-    if name in {"analyze_video", "aanalyze_video"}:
+    if name in {"analyze_video", "aanalyze_video", "astream_video"}:
         from vidagent import api
 
         return getattr(api, name)

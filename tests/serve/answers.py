@@ -9,6 +9,7 @@ from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
+from vidagent.api import Probe
 from vidagent.types import (
     Answer,
     Budget,
@@ -103,6 +104,10 @@ class FakeApi(ModuleType):
     def plan_cost(self, path: str, question: str, **rest: Any) -> Report:
         self.calls.append({"path": path, "question": question, **rest})
         return Report()
+
+    def probe_video(self, path: str) -> Probe:
+        self._outcome(path)
+        return Probe(INFO, 12, (0.0, 8.5))
 
     def index_video(self, path: str, *, on_progress: Callable[[float], None]) -> Report:
         on_progress(0.5)

@@ -78,6 +78,7 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "decoder": "decord",
             "save_frames": tmp_path,
             "resume": "run-3",
+            "stream": False,
         }
     ]
 
@@ -99,6 +100,7 @@ def test_without_flags_settings_decide(api, command, monkeypatch):
             "decoder": None,
             "save_frames": None,
             "resume": None,
+            "stream": False,
         }
     ]
 

@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import ROOT
 from tests.serve.answers import INFO
 from vidagent.errors import VideoError
-from vidagent.serve import probing
 
 HEAVY = {
     "aiosqlite", "av", "cv2", "decord", "httpx", "langchain_core", "langchain_openai", "langgraph", "numpy",
@@ -56,8 +55,7 @@ def test_completion_script(shell):
     assert "_VIDAGENT_COMPLETE" in done.stdout
 
 
-def test_probe(command, monkeypatch):
-    monkeypatch.setattr(probing, "probe_file", lambda path: probing.Probed(INFO, 12, (0.0, 8.5)))
+def test_probe(api, command):
     done = command("probe", "clip.mp4")
     assert done.code == 0
     assert "rate      29.97 fps (30000/1001), 1,798 frames\n" in done.out

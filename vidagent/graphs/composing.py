@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from vidagent.agents.client import ReplyError
+from vidagent.agents.exchange import Heard
+from vidagent.agents.json_stream import AnswerReader
 from vidagent.agents.messages import compose_messages
 from vidagent.agents.replies import Composition
 from vidagent.graphs.budget import StepMeter
@@ -23,11 +27,16 @@ async def compose(state: State, run: Run, meter: StepMeter) -> Update:
     )
     status = f"answered. The planner's draft: {supported_words(draft, state)}"
     messages = compose_messages(state["question"], state.get("options"), claims, status)
+    voice = _Voice(run)
     try:
-        composed = await run.client.ask("compose", messages, Composition, meter)
+        composed = await run.client.ask(
+            "compose", messages, Composition, meter, hear=voice.hear if run.stream else None
+        )
     except ReplyError as error:
+        voice.say("")
         run.tell("note", f"the planner's words are kept: {error}", "compose")
         return {}
+    voice.say(composed.answer)
     return {"composed": composed.model_dump(mode="json")}
 
 
@@ -42,3 +51,44 @@ def supported_words(draft: Draft, state: State) -> str:
     if len(verified) == len(state.get("verified", [])) == len(draft.claims):
         return draft.answer
     return " ".join(item["claim"] for item in verified)
+
+
+@dataclass
+class _Voice:
+    """Tells the words of the answer while the model writes it, and starts over when it does.
+
+    Args:
+        run: The run.
+    """
+
+    run: Run
+    _reader: AnswerReader = field(default_factory=AnswerReader)
+    _told: str = ""
+
+    def hear(self, kind: Heard, words: str) -> None:
+        """Take words of the reply."""
+        if kind == "thought":
+            self.run.tell("thought", words, "compose")
+        elif kind == "text":
+            self._tell(self._reader.feed(words))
+        else:
+            self._reader = AnswerReader()
+            self._restart()
+
+    def say(self, answer: str) -> None:
+        """Make good what was told of the reply before all of it was read."""
+        if not self.run.stream:
+            return
+        if not answer.startswith(self._told):
+            self._restart()
+        self._tell(answer.removeprefix(self._told))
+
+    def _tell(self, words: str) -> None:
+        if words:
+            self._told += words
+            self.run.tell("token", words, "compose")
+
+    def _restart(self) -> None:
+        if self._told:
+            self._told = ""
+            self.run.tell("token", "", "compose", restart=True)

@@ -10,18 +10,35 @@ from vidagent.types import Step
 
 __all__ = ["Event", "Kind", "Listener"]
 
-Kind = Literal["model", "progress", "step", "look", "observation", "claim", "verdict", "note", "answer"]
+Kind = Literal[
+    "model",
+    "progress",
+    "step",
+    "thought",
+    "look",
+    "observation",
+    "claim",
+    "verdict",
+    "token",
+    "note",
+    "answer",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in a run.
 
+    Tokens are those of the model's last reply, which may fail midway or be asked for again: then a `token` without
+    words comes, with `data["restart"]`, and those before it are void. What counts is `answer`: a run that found
+    nothing, or that a budget ended, has no tokens, or other words in the end.
+
     Args:
         kind: `model` which model answers; `progress` of a long step, with `data["fraction"]`; `step` a step begins;
             `look` a tool shows frames; `observation` what was seen; `claim` and `verdict` of the verification;
-            `note` a warning; `answer` the end.
-        text: One line for people.
+            `note` a warning; `answer` the end, with `data["status"]` and the whole `Answer` as a dict in
+            `data["answer"]`. Only in a run that streams: `thought` and `token`, words of a thought and of the answer.
+        text: One line for people; of a `thought` or `token`, the words as they came, with their spaces and line breaks.
         step: The step it belongs to.
         data: The same as JSON values.
     """

@@ -28,6 +28,7 @@ class DryRun:
         frames: Frames of a usual run, within the frame budget.
         prompt_tokens: Prompt tokens of those frames by the model's profile; 0 for the embedded model.
         scan: Whether a search would first have to decode the whole video once at small size.
+        notes: Where it differs from what was asked for.
     """
 
     video: VideoInfo
@@ -38,6 +39,7 @@ class DryRun:
     frames: int
     prompt_tokens: int
     scan: bool
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -50,6 +52,7 @@ class DryRun:
             "frames": self.frames,
             "prompt_tokens": self.prompt_tokens,
             "scan": self.scan,
+            "notes": list(self.notes),
         }
 
     def lines(self) -> list[str]:
@@ -66,9 +69,10 @@ class DryRun:
         yield f"a usual run sends up to {self.frames} frames{tokens}"
         if self.scan:
             yield "a search would first decode the whole video once at small size, and keep what it finds"
+        yield from (f"note: {note}" for note in self.notes)
 
 
-def forecast(run: Run) -> DryRun:
+def forecast(run: Run, notes: tuple[str, ...] = ()) -> DryRun:
     """Tell what a question about this video would cost, from the container's header alone."""
     info, caps, profile = run.video.info, run.caps, run.client.profile
     whole = max(1, round(info.duration_s * float(info.fps)))
@@ -84,4 +88,5 @@ def forecast(run: Run) -> DryRun:
         frames=frames,
         prompt_tokens=frames * profile.frame_tokens,
         scan=not run.index.scanned(),
+        notes=notes,
     )

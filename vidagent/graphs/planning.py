@@ -105,7 +105,13 @@ async def _ask(
     """
     tools = list(run.tools.values())
     try:
-        return await run.client.plan(messages, tools, meter, must_call="answer" if landing else None)
+        return await run.client.plan(
+            messages,
+            tools,
+            meter,
+            must_call="answer" if landing else None,
+            hear=run.hear_thoughts("plan"),
+        )
     except ReplyError:
         if landing is None:
             raise

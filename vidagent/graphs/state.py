@@ -14,6 +14,7 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 
 from vidagent.agents.client import ModelClient
+from vidagent.agents.exchange import Hear, Heard
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Kind, Listener
 from vidagent.graphs.ledger import Entry
@@ -108,6 +109,7 @@ class Run:
         budget: The limits.
         meter: What is spent.
         emit: Takes events.
+        stream: Whether events are to tell the model's words as they come.
         decoding: Held while the video is decoded, which only one look can do at a time.
     """
 
@@ -119,6 +121,7 @@ class Run:
     budget: Budget
     meter: Meter
     emit: Listener
+    stream: bool = False
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @cached_property
@@ -133,6 +136,15 @@ class Run:
     def tell(self, kind: Kind, text: str, step: Step | None = None, **data: object) -> None:
         """Send an event."""
         self.emit(Event(kind, text, step, data))
+
+    def hear_thoughts(self, step: Step) -> Hear | None:
+        """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
+
+        def hear(kind: Heard, words: str) -> None:
+            if kind == "thought":
+                self.tell("thought", words, step)
+
+        return hear if self.stream else None
 
 
 def entries_of(state: State) -> list[Entry]:

@@ -97,7 +97,7 @@ async def _check(
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
     seen = sorted(stills, key=lambda still: (still.time_s, still.box_px))
     messages = verify_messages(question, claim.text, shown(run, seen))
-    judged = await run.client.ask("verify", messages, Judgement, meter)
+    judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
     verdict, line = judged.verdict, f"{judged.verdict}: {judged.why or claim.text}"
     run.tell("verdict", line, "verify", claim=claim.text, verdict=verdict, time_s=at_s)
     return _verified(claim, verdict, judged.why, judged.confidence, at_s, stills[0].ref, box)

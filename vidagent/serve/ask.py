@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
 import typer
 
 from vidagent.serve import download, flags, questions, terminal
-from vidagent.types import Answer, Budget
+from vidagent.types import Answer
+
+if TYPE_CHECKING:
+    from vidagent.api import Asking
 
 __all__ = ["BUDGET_ENDED", "ask"]
 
 BUDGET_ENDED = 5
-
-
-class _Wanted(TypedDict):
-    options: Sequence[str] | None
-    model: str | None
-    base_url: str | None
-    budget: Budget
-    fps: float | None
-    num_frames: int | None
-    decoder: str | None
 
 
 def ask(
@@ -68,7 +60,7 @@ def ask(
         budget_thinking_tokens=thinking_tokens,
         budget_frames=frames,
     ).budget()
-    wanted: _Wanted = {
+    wanted: Asking = {
         "options": asked.options,
         "model": model,
         "base_url": base_url,
@@ -86,7 +78,13 @@ def ask(
             printing.show_report(api.plan_cost(path, asked.text, **wanted), out, as_json=as_json)
             return
         answer = api.analyze_video(
-            path, asked.text, **wanted, on_event=progress, save_frames=save_frames, resume=resume
+            path,
+            asked.text,
+            **wanted,
+            save_frames=save_frames,
+            resume=resume,
+            on_event=progress,
+            stream=progress.live,
         )
         progress.tell(f"cost      {printing.cost(answer)}")
     printing.show_answer(_named(answer, video), out, asked.options, as_json=as_json)

@@ -7,15 +7,20 @@ Nothing heavy is imported up here, so that `vidagent --help` answers at once: ea
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
+from vidagent.serve.flags import AsJson, Quiet, Verbose
 from vidagent.serve.vlm.cli import app as vlm
+
+if TYPE_CHECKING:
+    from vidagent.serve.printing import Report
+    from vidagent.serve.progress import Progress
 
 __all__ = ["app", "run"]
 
@@ -82,47 +87,55 @@ app.add_typer(vlm)
 
 @app.command()
 def probe(
-    video: flags.Video,
-    as_json: flags.AsJson = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    video: flags.Video, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
-    terminal.loudness(quiet=quiet, verbose=verbose)
-    from vidagent.serve import printing
-    from vidagent.serve.probing import probe_file
 
-    printing.show_report(probe_file(video), terminal.stdout(), as_json=as_json)
+    def probed(progress: Progress) -> Report:
+        from vidagent import api
+        from vidagent.serve.probing import Probed
+
+        return Probed(api.probe_video(video))
+
+    _report(probed, as_json=as_json, quiet=quiet, verbose=verbose)
 
 
 @app.command()
 def index(
-    video: flags.Video,
-    as_json: flags.AsJson = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    video: flags.Video, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Build what is missing of a video's index and say what it holds and cost."""
-    terminal.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import api
-    from vidagent.serve import printing
-    from vidagent.serve.progress import Progress
 
-    with Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress:
-        report = api.index_video(video, on_progress=lambda share: progress.doing(f"scanning, {share:.0%}"))
-    printing.show_report(report, terminal.stdout(), as_json=as_json)
+    def built(progress: Progress) -> Report:
+        from vidagent import api
+
+        return api.index_video(video, on_progress=lambda share: progress.doing(f"scanning, {share:.0%}"))
+
+    _report(built, as_json=as_json, quiet=quiet, verbose=verbose)
 
 
 @app.command()
 def models(
-    base_url: flags.BaseUrl = None,
-    as_json: flags.AsJson = False,
-    quiet: flags.Quiet = False,
-    verbose: flags.Verbose = False,
+    base_url: flags.BaseUrl = None, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """List the models within reach; a star marks the one a question would go to."""
-    terminal.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import api
-    from vidagent.serve import printing
 
-    printing.show_models(api.list_models(base_url=base_url), terminal.stdout(), as_json=as_json)
+    def listed(progress: Progress) -> Report:
+        from vidagent import api
+        from vidagent.serve.printing import Models
+
+        progress.doing("looking for models")
+        return Models(api.list_models(base_url=base_url))
+
+    _report(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+def _report(make: Callable[[Progress], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Show what is going on while a report is made, and print it."""
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    from vidagent.serve import printing
+    from vidagent.serve.progress import Progress
+
+    with Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress:
+        report = make(progress)
+    printing.show_report(report, terminal.stdout(), as_json=as_json)

@@ -6,9 +6,35 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer.models import OptionInfo
+
+from vidagent.errors import UsageError
 
 _BUDGET = "Budgets (the run ends with the best supported answer when one is spent)"
 _DOWNLOAD = "Videos behind an http(s) URL"
+
+
+def _number(
+    flag: str,
+    kind: type[int] | type[float],
+    metavar: str,
+    about: str,
+    *,
+    legal: str = "more than 0",
+    panel: str | None = None,
+) -> OptionInfo:
+    """Return an option that takes a number; what is none is refused with the same words as one out of range."""
+
+    def read(text: str) -> float:
+        try:
+            return kind(text)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise UsageError(f"{flag} must be {what}, {legal}; got {text!r}") from None
+
+    option: OptionInfo = typer.Option(flag, metavar=metavar, rich_help_panel=panel, help=about, parser=read)
+    return option
+
 
 Video = Annotated[str, typer.Argument(metavar="VIDEO", help="The video file.", show_default=False)]
 Question = Annotated[
@@ -29,11 +55,11 @@ BaseUrl = Annotated[
 ]
 Fps = Annotated[
     float | None,
-    typer.Option("--fps", metavar="F", help="Frames a second of the overview; not with --num-frames."),
+    _number("--fps", float, "F", "Frames a second of the overview; not with --num-frames."),
 ]
 NumFrames = Annotated[
     int | None,
-    typer.Option("--num-frames", metavar="N", help="Frames of the overview of the whole video."),
+    _number("--num-frames", int, "N", "Frames of the overview of the whole video."),
 ]
 SaveFrames = Annotated[
     Path | None,
@@ -55,47 +81,34 @@ Download = Annotated[
     typer.Option("--download", rich_help_panel=_DOWNLOAD, help="Fetch the URL to a temporary file first."),
 ]
 MaxDownloadMb = Annotated[
-    int,
-    typer.Option(
-        "--max-download-mb", metavar="N", rich_help_panel=_DOWNLOAD, help="Largest download, in MB."
-    ),
+    int, _number("--max-download-mb", int, "N", "Largest download, in MB.", panel=_DOWNLOAD)
 ]
 
 Seconds = Annotated[
-    float | None,
-    typer.Option("--budget-seconds", metavar="N", rich_help_panel=_BUDGET, help="Wall-clock seconds."),
+    float | None, _number("--budget-seconds", float, "N", "Wall-clock seconds.", panel=_BUDGET)
 ]
-Steps = Annotated[
-    int | None,
-    typer.Option("--budget-steps", metavar="N", rich_help_panel=_BUDGET, help="Turns of the planner."),
-]
+Steps = Annotated[int | None, _number("--budget-steps", int, "N", "Turns of the planner.", panel=_BUDGET)]
 ModelCalls = Annotated[
-    int | None,
-    typer.Option("--budget-model-calls", metavar="N", rich_help_panel=_BUDGET, help="Requests to the model."),
+    int | None, _number("--budget-model-calls", int, "N", "Requests to the model.", panel=_BUDGET)
 ]
 PromptTokens = Annotated[
-    int | None,
-    typer.Option("--budget-prompt-tokens", metavar="N", rich_help_panel=_BUDGET, help="Tokens sent."),
+    int | None, _number("--budget-prompt-tokens", int, "N", "Tokens sent.", panel=_BUDGET)
 ]
 CompletionTokens = Annotated[
     int | None,
-    typer.Option(
-        "--budget-completion-tokens",
-        metavar="N",
-        rich_help_panel=_BUDGET,
-        help="Tokens generated, thinking included.",
-    ),
+    _number("--budget-completion-tokens", int, "N", "Tokens generated, thinking included.", panel=_BUDGET),
 ]
 ThinkingTokens = Annotated[
     int | None,
-    typer.Option(
+    _number(
         "--budget-thinking-tokens",
-        metavar="N",
-        rich_help_panel=_BUDGET,
-        help="Tokens of thought; 0 turns it off.",
+        int,
+        "N",
+        "Tokens of thought; 0 turns it off.",
+        legal="0 or more",
+        panel=_BUDGET,
     ),
 ]
 Frames = Annotated[
-    int | None,
-    typer.Option("--budget-frames", metavar="N", rich_help_panel=_BUDGET, help="Frames shown to the model."),
+    int | None, _number("--budget-frames", int, "N", "Frames shown to the model.", panel=_BUDGET)
 ]

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.serve.terminal import Terminal, one_line
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from vidagent.agents.choice import Available
 
 __all__ = [
+    "Models",
     "Report",
     "aligned",
     "answer_rows",
     "cost",
     "show_answer",
     "show_json",
-    "show_models",
     "show_report",
 ]
 
@@ -74,15 +75,28 @@ def show_report(report: Report, out: Terminal, *, as_json: bool) -> None:
         out.say(line)
 
 
-def show_models(models: Sequence[Available], out: Terminal, *, as_json: bool) -> None:
-    """List models: the one that would be asked is marked."""
-    if as_json:
-        show_json({"models": [dataclasses.asdict(model) for model in models]}, out)
-        return
-    width = max(len(model.model) for model in models)
-    for model in models:
-        mark = "*" if model.chosen else " "
-        out.say(f"{mark} {model.model:<{width}}  {model.where or 'embedded'}  (profile {model.profile})")
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models within reach.
+
+    Args:
+        found: At least one.
+    """
+
+    found: Sequence[Available]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"models": [dataclasses.asdict(model) for model in self.found]}
+
+    def lines(self) -> list[str]:
+        """Say it to people: the one that would be asked is marked."""
+        width = max(len(model.model) for model in self.found)
+        return [
+            f"{'*' if model.chosen else ' '} {model.model:<{width}}  {model.where or 'embedded'}  "
+            f"(profile {model.profile})"
+            for model in self.found
+        ]
 
 
 def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterator[Row]:

@@ -4,45 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vidagent import config
 from vidagent.serve import printing
-from vidagent.types import VideoInfo
-from vidagent.video.cache import VideoCache
 from vidagent.video.clock import format_time
-from vidagent.video.index import Index
-from vidagent.video.video import Video
 
-__all__ = ["Probed", "probe_file"]
+if TYPE_CHECKING:
+    from vidagent.api import Probe
+
+__all__ = ["Probed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a probe tells.
+    """A probe, told to programs and to people.
 
     Args:
-        info: What the container says.
-        keyframes: Number of keyframes.
-        shots_s: Times of the shots' first frames, or None before the index holds them.
+        found: What is known of the video.
     """
 
-    info: VideoInfo
-    keyframes: int
-    shots_s: tuple[float, ...] | None
+    found: Probe
 
     def to_dict(self) -> dict[str, Any]:
         """Return the contract's `video` object, and what else is known."""
+        info, shots = self.found.info, self.found.shots_s
         return {
-            **self.info.to_dict(),
-            "codec": self.info.codec,
-            "container": self.info.container,
-            "audio": self.info.audio,
-            "rotation_deg": self.info.rotation_deg,
-            "subtitles": list(self.info.subtitles),
-            "frames": self.info.frame_count,
-            "keyframes": self.keyframes,
-            "shots": None if self.shots_s is None else list(self.shots_s),
+            **info.to_dict(),
+            "codec": info.codec,
+            "container": info.container,
+            "audio": info.audio,
+            "rotation_deg": info.rotation_deg,
+            "subtitles": list(info.subtitles),
+            "frames": info.frame_count,
+            "keyframes": self.found.keyframes,
+            "shots": None if shots is None else list(shots),
         }
 
     def lines(self) -> list[str]:
@@ -50,30 +45,16 @@ class Probed:
         return printing.aligned(self._rows())
 
     def _rows(self) -> Iterator[tuple[str, str]]:
-        info = self.info
+        info, shots = self.found.info, self.found.shots_s
         yield "file", info.path
         yield "duration", format_time(info.duration_s)
         frames = f", {info.frame_count:,} frames" if info.frame_count else ""
         yield "rate", f"{float(info.fps):.5g} fps ({info.fps.numerator}/{info.fps.denominator}){frames}"
         turned = f", turned {info.rotation_deg}° by the player" if info.rotation_deg else ""
         yield "picture", f"{info.width}x{info.height} {info.codec}{turned}"
-        yield "keyframes", f"{self.keyframes:,}"
-        shots = self.shots_s
+        yield "keyframes", f"{self.found.keyframes:,}"
         yield "shots", "not known yet (vidagent index finds them)" if shots is None else f"{len(shots):,}"
         yield "sound", info.audio or "none"
         yield "subtitles", ", ".join(info.subtitles) or "none"
         yield "container", info.container
         yield "sha256", info.sha256
-
-
-def probe_file(path: str) -> Probed:
-    """Probe a video without decoding it.
-
-    Raises:
-        VideoError: If it cannot be read.
-    """
-    settings = config.load()
-    with Video.open(path, decoder=settings.decoder) as video:
-        index = Index(video, VideoCache(settings.cache_dir))
-        shots = (0.0, *index.scan().cuts_s) if index.scanned() else None
-        return Probed(video.info, index.keyframes(), shots)

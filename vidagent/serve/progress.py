@@ -1,13 +1,13 @@
-"""Live progress on stderr: a status line on a terminal, and one line for each look and verdict."""
+"""Live progress on stderr: a scene on a terminal, and one line for each look and verdict."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.status import Status
-from rich.text import Text
+from rich.live import Live
 
+from vidagent.serve.scene import Scene
 from vidagent.serve.terminal import Terminal, one_line
 from vidagent.video.clock import format_time
 
@@ -19,6 +19,7 @@ __all__ = ["Progress"]
 _PASSING = frozenset({"progress", "step", "look", "claim", "answer"})
 """Events that a later one completes: they live in the status line, and stay on the screen only with `-v`."""
 _STYLES = {"model": "cyan", "observation": "dim", "note": "yellow"}
+_FRAMES_A_SECOND = 12.5
 _FOUND = {True: "found", False: "nothing", None: "unclear"}
 
 
@@ -29,29 +30,47 @@ class Progress:
         console: Where to show them.
         quiet: Show nothing.
         verbose: Keep every event as a line.
+        doing: What is going on at first.
     """
 
-    def __init__(self, console: Terminal, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        console: Terminal,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        doing: str = "opening the video",
+    ) -> None:
         """Remember how much to show."""
         self._console = console
         self._quiet = quiet
         self._verbose = verbose
         self._looks: dict[int, str] = {}
-        live = console.is_terminal and not console.is_dumb_terminal and not quiet
-        self._status = Status(_fitted("opening the video"), console=console) if live else None
+        self._scene = Scene(doing)
+        moves = console.is_interactive and console.file.isatty() and not quiet
+        self._live = (
+            Live(self._scene, console=console, refresh_per_second=_FRAMES_A_SECOND, transient=True)
+            if moves
+            else None
+        )
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody may be looking: words are worth showing as they come."""
+        return self._live is not None
 
     def __enter__(self) -> Self:
-        """Start the status line."""
-        if self._status is not None:
-            self._status.start()
+        """Start the scene."""
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the status line away."""
-        if self._status is not None:
-            self._status.stop()
+        """Take the scene away."""
+        if self._live is not None:
+            self._live.stop()
 
     def tell(self, text: str, style: str = "") -> None:
         """Show a line that stays, unless asked to be quiet."""
@@ -60,11 +79,24 @@ class Progress:
 
     def doing(self, text: str) -> None:
         """Show what is going on, on the status line if there is one."""
-        if self._status is not None:
-            self._status.update(_fitted(text))
+        self._scene.do(text)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if event.kind == "thought":
+            self._scene.think(event.text)
+        elif event.kind == "token":
+            self._answer(event)
+        else:
+            self._happening(event)
+
+    def _answer(self, event: Event) -> None:
+        if event.data.get("restart"):
+            self._scene.unsay()
+        else:
+            self._scene.say(event.text)
+
+    def _happening(self, event: Event) -> None:
         text = one_line(event.text)
         if event.kind == "look":
             self._looks[event.data["id"]] = _look(event.data)
@@ -82,8 +114,3 @@ def _look(data: dict[str, Any]) -> str:
     span = f"{format_time(data['start_s'])} to {format_time(data['end_s'])}"
     rate = f" at {data['fps']:.3g} fps" if data["fps"] else ""
     return f"{data['tool']} {span}, {data['frames']} frames{rate};"
-
-
-def _fitted(text: str) -> Text:
-    """Return text that is cut, not wrapped, where the terminal ends: a live line must stay one line."""
-    return Text(text, no_wrap=True, overflow="ellipsis")

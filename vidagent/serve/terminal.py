@@ -16,9 +16,10 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["Terminal", "complain", "loudness", "messages", "one_line", "stderr", "stdout"]
+__all__ = ["Terminal", "complain", "loudness", "messages", "one_line", "plain", "stderr", "stdout"]
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, starts an escape sequence, breaks a line or turns the direction of writing."""
 _PACKAGE = logging.getLogger("vidagent")
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
@@ -35,7 +36,7 @@ class Terminal(Console):
 
     def say(self, text: str, style: str = "") -> None:
         """Print text, without the control characters a video or a model may have put into it."""
-        self.print(Text(_CONTROLS.sub("�", text), style=style))
+        self.print(Text(plain(text), style=style))
 
     def on_broken_pipe(self) -> None:
         """Fall silent when the reader has left (`vidagent ask … | head -1`); the exit code stays."""
@@ -57,6 +58,11 @@ def stderr() -> Terminal:
     """Return the console for progress, cost, warnings and errors."""
     _never_fail_to_encode(sys.stderr)
     return Terminal(stderr=True)
+
+
+def plain(text: str) -> str:
+    """Replace control characters; tabs and line breaks stay."""
+    return _CONTROLS.sub("�", text)
 
 
 def one_line(text: str) -> str:
