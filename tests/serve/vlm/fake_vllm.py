@@ -19,9 +19,9 @@ SOURCE = """#!{python}
 import http.server, json, os, signal, subprocess, sys, threading, time
 does, notes = json.loads({does!r}), {notes!r}
 with open(notes, "a") as file:
-    helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     variables = {{name: value for name, value in os.environ.items() if name.startswith("VLLM_")}}
-    print(json.dumps({{"argv": sys.argv[1:], "pids": [os.getpid(), helper.pid], "env": variables}}), file=file)
+    print(json.dumps({{"argv": sys.argv[1:], "pids": [os.getpid(), child.pid], "env": variables}}), file=file)
 starts = len(open(notes).readlines())
 if does["stubborn"]:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

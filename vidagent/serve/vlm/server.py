@@ -19,7 +19,7 @@ _POLL_S = 0.1
 
 
 class Server:
-    """A server that runs in a session of its own, so that Ctrl-C reaches it through us alone.
+    """A server that runs in a process group of its own, so that Ctrl-C reaches it through us alone.
 
     Args:
         argv: Its command line.
