@@ -67,7 +67,7 @@ async def test_a_server_that_can_everything():
     assert len(asked) == len(ROWS)
     assert others(checkup) == set()
     assert (checkup.advice, checkup.unusable, checkup.lost) == ((), None, None)
-    assert (checkup.kind, checkup.version, checkup.profile) == ("vLLM", "0.32.0", "tiny")
+    assert (checkup.kind, checkup.version, checkup.profile.name) == ("vLLM", "0.32.0", "tiny")
     assert (checkup.model.name, checkup.model.root, checkup.model.context_tokens) == (
         "tiny",
         "org/tiny",
@@ -163,6 +163,19 @@ async def test_a_model_without_eyes_is_unusable():
     checkup = await tried_able(Able(lacks={"pictures"}))
     assert outcomes(checkup)["pictures", "one"].detail == "refused (400): tiny is not a multimodal model"
     assert checkup.unusable == "it takes no pictures"
+
+
+async def test_a_profile_that_sends_no_pictures_needs_none(profile):
+    own = profile(
+        "context_tokens = 4096\n[media]\nforms = "
+        "{ plan = 'frames', overview = 'frames', look = 'frames', verify = 'frames' }"
+    )
+    checkup = await tried_able(Able(lacks={"pictures", "thinking"}), profile=own)
+    assert (checkup.unusable, checkup.advice) == (None, ())
+    assert outcomes(checkup)["thinking", "budget by two phases"].value == "yes"
+    checkup = await tried_able(Able(lacks={"pictures", "video"}), profile=own)
+    assert checkup.unusable is not None
+    assert "it takes no video as profile own" in checkup.unusable
 
 
 async def test_fewer_pictures_than_the_profile_sends():

@@ -18,9 +18,10 @@ def test_the_table_of_a_server_that_can_everything(command):
         done = command("vlm", "check", "--base-url", server.url)
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
         f"server    {server.url}  vLLM 0.32.0",
-        "model     tiny (org/tiny), context 16,384 tokens",
+        "model     tiny, context 16,384 tokens",
+        "from      org/tiny",
         "profile   tiny",
     ]
     assert "  one                   yes     50 tokens for 224x224 px; its word was read" in lines

@@ -120,11 +120,9 @@ def _thinking(profile: Profile, found: _Found) -> Iterator[Advice]:
     thinking = profile.thinking
     by_itself = found.facts("thinking", "thinks").get("by_itself", False)
     if thinking.can and found.cannot("thinking", "thinks"):
-        yield Advice(
-            "thinking.can",
-            "no thought shows",
-            f"can = false, or start the server with --reasoning-parser {_flag(profile, 'reasoning-parser')}",
-        )
+        parser = profile.serve.flags.get("reasoning-parser")
+        mend = f", or start the server with --reasoning-parser {parser}" if parser else ""
+        yield Advice("thinking.can", "no thought shows", f"can = false{mend}")
     if not thinking.can and by_itself:
         yield Advice("thinking.can", "the model thinks unasked, and no budget holds it", "can = true")
     by = found.facts("thinking", "can be switched off").get("by")

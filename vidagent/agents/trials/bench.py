@@ -85,6 +85,7 @@ class Bench:
         on: What switches thinking on, once known; None if the model does not think.
         off: What switches it off, once known; None if nothing does.
         room: Tokens that each reply gets on top, where thinking cannot be switched off.
+        takes_pictures: Whether a picture comes into the prompt, once known.
         takes_media_options: Whether requests may say how a video is sampled, once known.
     """
 
@@ -96,6 +97,7 @@ class Bench:
     on: Switch | None = None
     off: Switch | None = None
     room: int = 0
+    takes_pictures: bool = False
     takes_media_options: bool | None = None
     _base: int | None = None
 

@@ -10,10 +10,12 @@ from typing import Any
 from vidagent.agents.chat import connect
 from vidagent.agents.choice import EMBEDDED, LOCAL_URL, profile_for
 from vidagent.agents.endpoint import Endpoint, ServedModel
+from vidagent.agents.profile_schema import Form, Profile
 from vidagent.agents.server import ServerError
 from vidagent.agents.trials.advice import Advice, advise
 from vidagent.agents.trials.bench import Bench
 from vidagent.agents.trials.finding import Finding
+from vidagent.agents.trials.pictures import sent_at_once
 from vidagent.agents.trials.trying import Trial, try_all
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError
@@ -21,6 +23,11 @@ from vidagent.errors import ModelError, UsageError
 __all__ = ["Checkup", "examine"]
 
 _DEADLINE_S = 60.0
+_ROWS: dict[Form, tuple[str, str]] = {
+    "images": ("pictures", "one"),
+    "frames": ("video", "frames with times"),
+    "mp4": ("video", "mp4"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Checkup:
         version: Its version, or None.
         model: The model tried.
         others: The other models that it serves.
-        profile: Name of the profile that the model would be used with.
+        profile: The profile that the model would be used with.
         findings: What was found.
         advice: Where that contradicts the profile.
         lost: The trial at which the server stopped answering, or None.
@@ -44,7 +51,7 @@ class Checkup:
     version: str | None
     model: ServedModel
     others: tuple[str, ...]
-    profile: str
+    profile: Profile
     findings: tuple[Finding, ...]
     advice: tuple[Advice, ...]
     lost: str | None
@@ -54,9 +61,11 @@ class Checkup:
         """Why the server cannot be used; None if it can."""
         if self.lost:
             return f"the server stopped answering at {self.lost}"
-        needed = {("replies", "text"), ("pictures", "one")}
-        missing = [f.name for f in self.findings if (f.group, f.name) in needed and f.value != "yes"]
-        return "it takes no pictures" if missing else None
+        can = {(finding.group, finding.name) for finding in self.findings if finding.value == "yes"}
+        if sent_at_once(self.profile):
+            return None if ("pictures", "one") in can else "it takes no pictures"
+        rows = {_ROWS[form] for form in self.profile.media.forms.values()}
+        return None if rows <= can else f"it takes no video as profile {self.profile.name} sends it"
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -68,7 +77,7 @@ class Checkup:
             "root": self.model.root,
             "context_tokens": self.model.context_tokens,
             "other_models": list(self.others),
-            "profile": self.profile,
+            "profile": self.profile.name,
             "usable": self.unusable is None,
             "unusable": self.unusable,
             "findings": [finding.to_dict() for finding in self.findings],
@@ -109,7 +118,7 @@ async def examine(settings: Settings, on_trial: Callable[[Trial], None]) -> Chec
         version=version,
         model=model,
         others=others,
-        profile=profile.name,
+        profile=profile,
         findings=tuple(findings),
         advice=() if lost else tuple(advise(profile, findings, model.context_tokens)),
         lost=lost,

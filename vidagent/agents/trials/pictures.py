@@ -37,6 +37,7 @@ async def one(bench: Bench) -> Outcome:
     growth = await bench.growth(reply)
     if growth is not None and growth <= 0:
         return no("taken, but the prompt is no longer for it: it is dropped", tokens=growth)
+    bench.takes_pictures = True
     did_read = WORD.casefold() in reply.text.casefold()
     size = "x".join(map(str, picture_wh()))
     counted = "taken" if growth is None else f"{growth} tokens for {size} px"
@@ -45,19 +46,25 @@ async def one(bench: Bench) -> Outcome:
 
 async def several(bench: Bench) -> Outcome:
     """Find the largest number of pictures in one request, up to what the profile sends at once."""
-    wanted = max(sent_at_once(bench.profile).values(), default=2)
+    sent = sent_at_once(bench.profile).values()
+    wanted = max(sent, default=2)
+    whose = "that the profile sends" if sent else "tried"
     try:
         taken = await _taken(bench, wanted)
     except ServerError as error:
         words = refusal(error)
         limit = _MOST.search(error.detail)
         most = int(limit[1]) if limit else await _largest(bench, wanted)
-        return no(f"{most} of the {wanted} that the profile sends; {words.detail}", most=most, wanted=wanted)
+        return no(f"{most} of the {wanted} {whose}; {words.detail}", most=most, wanted=wanted)
     if taken is None:
         return yes(f"{wanted} taken; how many are read cannot be told without prompt tokens", wanted=wanted)
     if taken < wanted:
         return no(f"{wanted} taken, but the prompt holds only {taken}", most=taken, wanted=wanted)
-    return yes(f"{wanted} in one request, as many as the profile sends", most=wanted, wanted=wanted)
+    return yes(
+        f"{wanted} in one request, as many as {'the profile sends' if sent else 'were tried'}",
+        most=wanted,
+        wanted=wanted,
+    )
 
 
 async def ids(bench: Bench) -> Outcome:

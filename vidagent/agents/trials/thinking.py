@@ -97,15 +97,15 @@ def _hold(bench: Bench, switch: Switch, body: dict[str, int]) -> None:
 
 
 async def two_phases(bench: Bench) -> Outcome:
-    """Close a thought and have the same message continued, with its picture."""
+    """Close a thought and have the same message continued, its picture kept if it can have one."""
     thinking = bench.profile.thinking
-    asked = user(picture("2"), _PUZZLE)
+    asked = user(picture("2"), _PUZZLE) if bench.takes_pictures else user(_PUZZLE)
     thought = assistant(f"{thinking.opening}Ten minus three.{thinking.closing}")
     go_on = {"add_generation_prompt": False, "continue_final_message": True}
     first = await bench.ask(asked, tokens=1, switch=_AS_IT_IS)
     said = ""
     own = Switch(OWN, thinking.off_body) if thinking.off_body else None
-    for switch in _distinct(own, _TEMPLATE_OFF, _AS_IT_IS):
+    for switch in _distinct(own, _AS_IT_IS, _TEMPLATE_OFF):
         second = await bench.ask(asked, thought, tokens=8, switch=switch, body=go_on)
         if second.thought and not second.text:
             said = said or "it goes on, but as a thought: `content` stays empty"
@@ -120,7 +120,7 @@ def _continued(first: Reply, second: Reply, apart: int | None, switch: Switch) -
     if first.prompt_tokens is None or second.prompt_tokens is None:
         return unknown("taken; whether it is obeyed cannot be told without prompt tokens")
     if second.prompt_tokens < first.prompt_tokens:
-        return no(f"the picture is lost: {second.prompt_tokens} tokens after {first.prompt_tokens}")
+        return no(f"the prompt is not kept: {second.prompt_tokens} tokens after {first.prompt_tokens}")
     if apart is not None and apart <= second.prompt_tokens:
         return no("continue_final_message is taken, but the message is not continued")
     told = f"prompts of {first.prompt_tokens}, then {second.prompt_tokens} tokens{_how(switch)}"

@@ -80,23 +80,24 @@ def _lines(checkup: Checkup, width: int) -> Iterator[Line]:
         yield from _row(finding, width)
     if not checkup.unusable:
         yield "", ""
-        yield from _verdict(checkup.profile, checkup.advice, width)
+        yield from _verdict(checkup.profile.name, checkup.advice, width)
 
 
 def _heading(checkup: Checkup) -> list[str]:
     from vidagent.serve import printing
 
     model = checkup.model
-    root = f" ({model.root})" if model.root not in {None, model.name} else ""
     context = f", context {model.context_tokens:,} tokens" if model.context_tokens else ""
     kind = " ".join(part for part in (checkup.kind or "not known as vLLM", checkup.version) if part)
     rows = [
         ("server", f"{checkup.where}  {kind}"),
-        ("model", f"{model.name}{root}{context}"),
-        ("profile", checkup.profile),
+        ("model", f"{model.name}{context}"),
     ]
+    if model.root and model.root != model.name:
+        rows.append(("from", model.root))
     if checkup.others:
-        rows.insert(2, ("beside", ", ".join(checkup.others)))
+        rows.append(("beside", ", ".join(checkup.others)))
+    rows.append(("profile", checkup.profile.name))
     return printing.aligned(rows)
 
 
