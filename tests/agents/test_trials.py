@@ -182,7 +182,9 @@ async def test_fewer_pictures_than_the_profile_sends():
     checkup = await tried_able(Able(most_pictures=5))
     several = outcomes(checkup)["pictures", "several"]
     assert (several.value, several.facts["most"]) == ("no", 5)
-    assert several.detail.startswith("5 of the 8 that the profile sends; refused (400): At most 5 image(s)")
+    assert several.detail == (
+        "5 of the 8 that the profile sends; refused (400): At most 5 image(s) may be provided in one prompt."
+    )
     assert mends(checkup)["frames_per_call"] == (
         "frames_per_call = 5, or start the server with --limit-mm-per-prompt '{\"image\": 8}'"
     )

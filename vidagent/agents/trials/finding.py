@@ -13,7 +13,7 @@ __all__ = ["Finding", "Outcome", "Value", "no", "refusal", "refused", "unknown",
 
 Value = Literal["yes", "no", "unknown"]
 
-_PARAMETER = re.compile(r"( \[[\w.]+\])+\Z")
+_PARAMETER = re.compile(r"( \(parameter=[\w.]+\)| \[[\w.]+\])+\Z")
 """The parameter and the code that are appended to a server's words; the words name them already."""
 _BUSY = frozenset({408, 409, 425, 429, 502, 503, 504})
 
