@@ -24,6 +24,7 @@ from vidagent.agents.messages import count_frames
 from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profile_schema import Profile, Shown
 from vidagent.agents.prompts import render
+from vidagent.agents.replay import Keep, RecordedChat, RecordedEndpoint
 from vidagent.agents.replies import outline
 from vidagent.agents.request import Request
 from vidagent.agents.server import ServerError, public_url
@@ -70,17 +71,22 @@ class ModelClient:
         where: The server's base URL, or None for a model in this process.
     """
 
-    def __init__(self, chat: BaseChatModel, profile: Profile) -> None:
-        """Start with all the features that the profile says the server has."""
+    def __init__(self, chat: BaseChatModel, profile: Profile, endpoint: Endpoint | None = None) -> None:
+        """Start with all the features that the profile says the server has; without `endpoint`, ask its own."""
         self.profile = profile
         self.name = str(getattr(chat, "model_name", None) or profile.name)
         url = getattr(chat, "openai_api_base", None)
         self.where = None if url is None else public_url(str(url))
         self._chat = chat
-        self._endpoint = (
-            None if url is None else _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
-        )
+        if endpoint is None and url is not None:
+            endpoint = _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
+        self._endpoint = endpoint
         self._dialect = Dialect(profile)
+
+    def recorded(self, keep: Keep) -> ModelClient:
+        """Return a client of the same model that keeps every reply, and what its server counts."""
+        endpoint = None if self._endpoint is None else RecordedEndpoint(self._endpoint, keep)
+        return ModelClient(RecordedChat.over(self._chat, keep), self.profile, endpoint)
 
     async def plan(
         self,
