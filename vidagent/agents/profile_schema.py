@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from vidagent.types import Step
 
-__all__ = ["Form", "Media", "Profile", "Serving", "Shown", "Thinking", "Variant"]
+__all__ = ["Form", "Media", "Part", "Profile", "Serving", "Shown", "Thinking", "Variant"]
 
 Count = Annotated[int, Field(ge=1)]
 Tokens = Annotated[int, Field(ge=0)]
@@ -23,6 +23,9 @@ metadata, or a `video_url` with an mp4 made of them."""
 
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
+
+Part = Literal["index", "overview", "search", "clip", "resample", "crop", "verify"]
+"""What the agent can do without: a tool of the planner, the index of the video, or the check of claims."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -151,6 +154,9 @@ class Profile:
         strict_tools: Whether tool arguments are bound to their schema while they are generated.
         planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
         plan_sees_overview: Whether the planner is shown the overview frames.
+        without: What is left out. A tool is not offered to the planner. Without `index` nothing of it is told (shots,
+            activity, subtitles) and there is no `search`. Without `verify` claims are passed on unchecked, with the
+            verdict `partial`.
         look_concurrency: Most looks at the same time.
         timeout_s: Longest wait for one reply.
         completion_tokens: Most tokens of one reply, by step, thinking included.
@@ -177,6 +183,7 @@ class Profile:
     strict_tools: bool = False
     planner: Literal["free", "phased"] = "phased"
     plan_sees_overview: bool = True
+    without: tuple[Part, ...] = ()
     look_concurrency: Count = 4
     timeout_s: Annotated[float, Field(gt=0)] = 300.0
     completion_tokens: Mapping[Step, Count] = field(default_factory=dict)
@@ -186,3 +193,7 @@ class Profile:
     thinking: Thinking = field(default_factory=Thinking)
     media: Media = field(default_factory=Media)
     serve: Serving = field(default_factory=Serving)
+
+    def lacks(self, part: str) -> bool:
+        """Say whether a part of the agent is left out; `search` goes with the index that it reads."""
+        return part in self.without or (part == "search" and "index" in self.without)

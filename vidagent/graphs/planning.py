@@ -87,11 +87,14 @@ def _messages(
 
 
 def _advice(run: Run, entries: list[Entry], landing: BudgetName | None, left_out: int) -> list[str]:
-    """Return lines for this turn: which tools fit now, and that earlier turns are not shown."""
+    """Return lines for this turn: which tools are missing, which fit now, and that earlier turns are not shown."""
     lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
+    missing = [name for name in NAMES if name not in run.tools]
+    if missing:
+        lines.append(f"Not offered here: {', '.join(missing)}.")
     fitting = policy.fitting(run.client.profile.planner, entries)
     if landing is None and fitting != NAMES:
-        lines.append(f"Tools that fit now: {', '.join(fitting)}.")
+        lines.append(f"Tools that fit now: {', '.join(name for name in fitting if name in run.tools)}.")
     return lines
 
 

@@ -127,7 +127,8 @@ class Run:
     @cached_property
     def tools(self) -> dict[str, StructuredTool]:
         """The tools as the planner is offered them; a look makes its own, that takes frames from its budget."""
-        return make_tools(self.desk(lambda wanted: wanted))
+        made = make_tools(self.desk(lambda wanted: wanted))
+        return {name: tool for name, tool in made.items() if not self.client.profile.lacks(name)}
 
     def desk(self, grant: Callable[[int], int]) -> Desk:
         """Return what the tools work over, taking frames from `grant`."""

@@ -41,6 +41,12 @@ def _lines(run: Run) -> Iterator[str]:
     info = run.video.info
     yield f"duration {info.duration_s:.3f} s ({format_time(info.duration_s)})"
     yield f"{info.width}x{info.height}, {float(info.fps):.3f} frames a second, {info.codec}"
+    if not run.client.profile.lacks("index"):
+        yield from _indexed(run)
+
+
+def _indexed(run: Run) -> Iterator[str]:
+    info = run.video.info
     if info.duration_s <= SCAN_AT_ONCE_S or run.index.scanned():
         scan = run.index.scan()
         cuts = ", ".join(f"{cut:.3f}" for cut in scan.cuts_s[:40])

@@ -50,6 +50,7 @@ class Film:
     moments_s: Sequence[float] = ()
     results: list[Result] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    tools: frozenset[str] | None = None
 
     @classmethod
     def steady(cls, fps: float, seconds: float, **rest: Any) -> Film:
@@ -63,7 +64,8 @@ class Film:
     @property
     def past(self) -> Past:
         rate = float(f"{1 / self.frame_s:.3f}")  # as the survey writes it
-        return Past(tuple(self.results), tuple(self.errors), round(self.duration_s, 3), 1 / rate)
+        duration_s = round(self.duration_s, 3)
+        return Past(tuple(self.results), tuple(self.errors), duration_s, 1 / rate, tools=self.tools)
 
     @property
     def frames_sent(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.messages.tool import ToolCall, tool_call
 
 from vidagent.agents.signals.locate import Window
+from vidagent.agents.signals.past import Past
 
 __all__ = ["answer", "clip", "closer", "crop", "overview", "search"]
 
@@ -31,11 +32,12 @@ def clip(start_s: float, end_s: float, question: str) -> ToolCall:
     return _call("clip", start_s=start_s, end_s=end_s, question=question)
 
 
-def closer(window: Window, question: str) -> ToolCall:
-    """Look at a short range, at its frame rate or at all frames."""
-    if window.fps is None:
+def closer(window: Window, question: str, past: Past) -> ToolCall:
+    """Look at a short range, at its frame rate or at all frames; where one of two tools is missing, by the other."""
+    fps = window.fps or round(1 / past.frame_s, 4)
+    if not past.has("resample") or (window.fps is None and past.has("clip")):
         return clip(window.start_s, window.end_s, question)
-    return _call("resample", start_s=window.start_s, end_s=window.end_s, fps=window.fps, question=question)
+    return _call("resample", start_s=window.start_s, end_s=window.end_s, fps=fps, question=question)
 
 
 def crop(time_s: float, grid: str, question: str) -> ToolCall:

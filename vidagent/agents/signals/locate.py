@@ -209,6 +209,7 @@ def _window(one_s: float, other_s: float, results: Sequence[Result], past: Past)
         abs(result.told["start_s"] - low) < _ROUNDING_S and abs(result.told["end_s"] - high) < _ROUNDING_S
         for result in results
     )
-    if looked or (high - low) / past.frame_s <= FRAMES_A_LOOK + 2:
+    one_tool = not (past.has("clip") and past.has("resample"))
+    if looked or one_tool or (high - low) / past.frame_s <= FRAMES_A_LOOK + 2:
         return Window(low, high)
     return Window(low, high, round(FRAMES_A_LOOK / (high - low), 4))

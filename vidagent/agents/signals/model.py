@@ -98,7 +98,8 @@ def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:
 
 
 def _plan(messages: Sequence[BaseMessage], tool_names: list[str] | None) -> AIMessage:
-    past = read_past(messages, read_block(messages, "video") or "")
+    offered = None if tool_names in (None, ["answer"]) else frozenset(tool_names)
+    past = read_past(messages, read_block(messages, "video") or "", offered)
     question = read_block(messages, "question") or ""
     planned = plan(question, read_options(messages), past)
     if tool_names == ["answer"] and planned[0]["name"] != "answer":

@@ -73,6 +73,7 @@ class Past:
         duration_s: Length of the video.
         frame_s: Time between two frames.
         size_wh: Size of the picture.
+        tools: Names of the tools on offer; None for all.
     """
 
     results: tuple[Result, ...]
@@ -80,6 +81,11 @@ class Past:
     duration_s: float
     frame_s: float
     size_wh: tuple[int, int] = (1280, 720)
+    tools: frozenset[str] | None = None
+
+    def has(self, tool: str) -> bool:
+        """Say whether a tool is on offer."""
+        return self.tools is None or tool in self.tools
 
     def asked(self, question: str) -> list[Result]:
         """Return the looks that asked this question."""
@@ -90,8 +96,8 @@ class Past:
         return sum(result.tool == tool for result in self.asked(question))
 
 
-def read_past(messages: Sequence[BaseMessage], facts: str) -> Past:
-    """Read the history of a planner's conversation and the facts of the survey."""
+def read_past(messages: Sequence[BaseMessage], facts: str, tools: frozenset[str] | None = None) -> Past:
+    """Read the history of a planner's conversation and the facts of the survey; None offers all tools."""
     results: list[Result] = []
     errors: list[str] = []
     for call, told in _pairs(messages):
@@ -109,6 +115,7 @@ def read_past(messages: Sequence[BaseMessage], facts: str) -> Past:
         float(duration[1]) if duration else 0.0,
         1 / float(fps[1]) if fps else 0.04,
         (int(size[1]), int(size[2])) if size else (1280, 720),
+        tools,
     )
 
 

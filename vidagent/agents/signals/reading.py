@@ -79,10 +79,10 @@ def _next_look(intent: Intent, question: str, past: Past, reading: Reading | Non
     looked = past.asked(question)
     if intent.at_s is not None:
         return _at_a_time(intent, question, past)
-    if not any(result.tool in {"overview", "clip"} for result in looked):
+    if not looked:
         return first_look(intent, question, past)
     page = None if reading else next_page(question, _MOST_PAGES, past)
-    return page if page or reading else _look_after(question, past)
+    return page if page or reading or not past.has("clip") else _look_after(question, past)
 
 
 def _look_after(question: str, past: Past) -> ToolCall | None:
@@ -106,11 +106,11 @@ def running(text: str) -> bool:
 
 def _at_a_time(intent: Intent, question: str, past: Past) -> ToolCall | None:
     corner = next((grid for words, grid in _CORNERS.items() if re.search(words, intent.question)), None)
-    if corner and not past.count("crop", question):
+    if past.asked(question):
+        return None
+    if corner and past.has("crop"):
         return calls.crop(intent.at_s or 0.0, corner, question)
-    if not corner and not past.count("clip", question):
-        return first_look(intent, question, past)
-    return None
+    return first_look(intent, question, past)
 
 
 def _unread(lines: Sequence[Line], past: Past) -> ToolCall:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from langchain_core.messages.tool import ToolCall
 
@@ -70,7 +71,7 @@ def text_target(text: str) -> Target:
 
 def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     """Return the next calls of a search for `target`, or the answer."""
-    if not past.count("overview", target.question) and not past.count("clip", target.question):
+    if not past.asked(target.question):
         return [_first_look(intent, target, past)]
     results, scope = past.asked(target.question), scope_of(intent, past)
     runs = _runs(intent, target, past)
@@ -82,13 +83,13 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     wanted = _wanted(intent, target, runs)
     windows = [
         window
-        for run in wanted
+        for run in (wanted if past.has("clip") or past.has("resample") else [])
         for window in edges_to_look_at(run, results, past, target.by, target.flicker_s)
         if scope is None or (intent.at_s is None and window.start_s < scope[1] and window.end_s > scope[0])
     ]
-    new = [window for window in dict.fromkeys(windows) if not _asked_before(window, target, past)]
+    new = [window for window in dict.fromkeys(windows) if not _looked_at(window, target.question, past)]
     if new:
-        return [calls.closer(window, target.question) for window in new[:_MOST_AT_ONCE]]
+        return [calls.closer(window, target.question, past) for window in new[:_MOST_AT_ONCE]]
     return [_present(intent, target, wanted, len(runs), past)]
 
 
@@ -120,18 +121,33 @@ def scope_of(intent: Intent, past: Past) -> tuple[float, float] | None:
 def first_look(intent: Intent, question: str, past: Past, *, start_s: float | None = None) -> ToolCall:
     """Return the call that shows the range asked about, the one frame at an instant, or all of the video."""
     scope = scope_of(intent, past)
-    if scope is None:
+    if scope is None and past.has("overview"):
         return calls.overview(question)
-    end_s = scope[1] if intent.at_s is None else scope[0] + _INSTANT_S
-    return calls.clip(scope[0] if start_s is None else start_s, end_s, question)
+    low, high = scope or (0.0, past.duration_s)
+    end_s = high if intent.at_s is None else low + _INSTANT_S
+    return calls.closer(Window(low if start_s is None else start_s, end_s), question, past)
 
 
 def next_page(question: str, most: int, past: Past) -> ToolCall | None:
-    """Return the call for the next page of moments, or None after `most` pages or the last one."""
+    """Return the call for the next page of moments, or None after `most` pages or the last one.
+
+    Without a search the video is looked at in as many parts.
+    """
+    if not past.has("search"):
+        return _next_part(question, most, past)
     pages = [result for result in past.asked(question) if result.tool == "search"]
     notes = " ".join(str(note) for result in pages[-1:] for note in result.told.get("notes", []))
     over = bool(pages) and " 0 more on later pages" in notes
     return None if over or len(pages) >= most else calls.search(question, len(pages) + 1)
+
+
+def _next_part(question: str, parts: int, past: Past) -> ToolCall | None:
+    """Return the call for the next of some equal parts of the video, or None after the last one."""
+    edges = [round(past.duration_s * number / max(1, parts), 3) for number in range(parts + 1)]
+    windows = [Window(start_s, end_s) for start_s, end_s in pairwise(edges)]
+    todo = [window for window in windows if not _looked_at(window, question, past)]
+    reached = past.has("clip") or past.has("resample")
+    return calls.closer(todo[0], question, past) if todo and reached else None
 
 
 def _first_look(intent: Intent, target: Target, past: Past) -> ToolCall:
@@ -164,12 +180,12 @@ def _wanted(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found
     return list(runs[: _MOST_RUNS if every else 1])
 
 
-def _asked_before(window: Window, target: Target, past: Past) -> bool:
-    tool = "clip" if window.fps is None else "resample"
+def _looked_at(window: Window, question: str, past: Past) -> bool:
+    tool = calls.closer(window, question, past)["name"]
     return any(
         abs(result.told["start_s"] - window.start_s) < 2e-3
         and abs(result.told["end_s"] - window.end_s) < 2e-3
-        for result in past.asked(target.question)
+        for result in past.asked(question)
         if result.tool == tool
     )
 

@@ -27,6 +27,8 @@ _QUERY = "How many shots are there, and when are the cuts?"
 
 def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     """Return the next calls of a question about shots, or the answer."""
+    if not past.has("search") or not (past.has("clip") or past.has("resample")):
+        return [calls.answer("cannot_judge", "Cuts are found by search and a closer look", confidence=0.0)]
     if not past.count("search", _QUERY):
         return [calls.search(_QUERY, 1)]
     low, high = _scope(intent, past)
@@ -34,7 +36,7 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     looks = past.asked(wording.ANY_CUT)
     todo = [window for window in _windows(listed, past) if not _done(window, looks)]
     if todo:
-        return [calls.closer(window, wording.ANY_CUT) for window in todo[:_AT_A_TIME]]
+        return [calls.closer(window, wording.ANY_CUT, past) for window in todo[:_AT_A_TIME]]
     seen = {line.time_s: line.entry for look in looks for line in look.lines if low <= line.time_s < high}
     cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
     unlisted = _known(past) - len(_listed(past))
@@ -54,7 +56,7 @@ def _no_cut(intent: Intent, whole: bool, looks: Sequence[Result], past: Past) ->
         middle = past.duration_s / 2
         reach = 2.5 * past.frame_s
         start, end = max(0.0, middle - reach), min(past.duration_s, middle + reach)
-        return calls.closer(Window(round(start, 4), round(end, 4)), wording.ANY_CUT)
+        return calls.closer(Window(round(start, 4), round(end, 4)), wording.ANY_CUT, past)
     at_s = looks[-1].times_s[len(looks[-1].times_s) // 2]
     claims = [(wording.claim_no_cut(at_s), [looks[-1].id], at_s)]
     count = 0 if _CHANGES.search(intent.question) else 1
