@@ -1,0 +1,51 @@
+"""LLaVA-NeXT-Video on real vLLM: its frames have no times, so we write them; it has no parsers, so we bind it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.media.code import Code, draw_code
+from vidagent.agents.chat import connect
+from vidagent.agents.client import ModelClient
+from vidagent.agents.gate import CallLimits, CallUsage
+from vidagent.agents.media import put
+from vidagent.agents.messages import ShownFrame, look_messages
+from vidagent.agents.profiles import load
+from vidagent.agents.replies import Observation
+from vidagent.images import jpeg
+
+pytestmark = [pytest.mark.vllm, pytest.mark.network]
+
+FRAME_TOKENS = (224 // 14 // 2) ** 2
+FRAMES = [ShownFrame(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(8)]
+LOOK = look_messages("When?", None, "the red bar", FRAMES)
+PROFILE = load("llava-next-video-7b")
+
+
+class Gate:
+    """Admits everything, and keeps what it cost."""
+
+    def __init__(self) -> None:
+        self.spent: list[CallUsage] = []
+
+    async def admit(self, step, need):
+        return CallLimits()
+
+    def record(self, step, usage):
+        self.spent.append(usage)
+
+
+def test_the_times_of_its_frames_are_ours(llava_server):
+    made = put(LOOK, PROFILE.media, "look")
+    messages = connect(llava_server.url, llava_server.model)._get_request_payload(made.messages)["messages"]
+    prompt = llava_server.prompt(messages, **made.body)
+    assert prompt.count("<video>") == FRAME_TOKENS * len(FRAMES)
+    assert "in order, in seconds: 0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5" in prompt
+    assert "sampled at" not in prompt
+    assert "seconds>" not in prompt
+
+
+async def test_its_look_is_typed(llava_server):
+    client, gate = ModelClient(connect(llava_server.url, llava_server.model), PROFILE), Gate()
+    assert isinstance(await client.ask("look", LOOK, Observation, gate), Observation)
+    assert gate.spent[-1].prompt_tokens > FRAME_TOKENS * len(FRAMES)
