@@ -132,9 +132,9 @@ async def test_no_server():
 async def test_a_server_that_hangs_is_left_in_time():
     with serving(tokenize=HANG) as server:
         began = time.monotonic()
-        with pytest.raises(ServerError, match=r"nothing came within 0\.2 s"):
-            await Endpoint(server.url, timeout_s=0.2).tokenize("hm")
-        assert time.monotonic() - began < 2
+        with pytest.raises(ServerError, match=r"nothing came within 1 s"):
+            await Endpoint(server.url, timeout_s=1).tokenize("hm")
+        assert time.monotonic() - began < 5
 
 
 async def test_a_server_that_drops_the_line():
