@@ -1,6 +1,7 @@
 """The chat model: what goes over the wire, what is kept, and what each failure says."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
@@ -51,6 +52,35 @@ async def test_reasoning_is_kept_in_a_stream(name):
     assert whole.text == "so be it"
     assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("clip", {"start_s": 1})]
     assert whole.usage_metadata["input_tokens"] == 100
+
+
+class Endless:
+    """A stand-in for OpenAI's client: a stream that is never at its end, and never keeps anyone waiting."""
+
+    async def create(self, **payload):
+        return contextlib.nullcontext(self.chunks())
+
+    async def chunks(self):
+        for number in range(1000):
+            await asyncio.sleep(0)
+            yield {"id": "1", "choices": [{"index": 0, "delta": {"content": f"{number} "}}]}
+
+
+@pytest.mark.parametrize("turns", range(1, 40))
+async def test_a_stream_ends_when_it_is_cancelled(turns):
+    chat = connect("http://127.0.0.1:1/v1", "scripted")
+    chat.async_client = Endless()
+
+    async def listen():
+        async for _ in chat.astream("go"):
+            pass
+
+    listener = asyncio.create_task(listen())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    listener.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await listener
 
 
 async def test_bodies_are_laid_over_each_other():

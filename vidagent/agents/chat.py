@@ -53,6 +53,7 @@ class ChatVLM(ChatOpenAI):
             max_retries=0,
             timeout=None,
             stream_usage=True,
+            stream_chunk_timeout=None,  # deadlines are ours; its `wait_for` loses cancellations before Python 3.12
             use_responses_api=False,
             **kwargs,
         )
