@@ -258,3 +258,10 @@ def test_uneven_frames_are_no_mp4(times_s, video):
 
 def test_the_same_frames_make_the_same_request():
     assert put(look(EVEN), MP4, "look") == put(look(EVEN), MP4, "look")
+
+
+def test_a_video_behind_a_url_gets_no_name():
+    """It may be replaced, and the server would answer from what it made of the old one."""
+    url = {"type": "video_url", "video_url": {"url": "file:///videos/talk.mp4"}}
+    sent = put([HumanMessage([url])], Media(image_ids=True), "look")
+    assert parts(sent.messages, "video_url") == [url]

@@ -197,7 +197,7 @@ def _named(message: BaseMessage, body: Mapping[str, Any]) -> BaseMessage:
     """Name pictures and videos by what they are, for the server's cache.
 
     How the server is told to cut or sample them is part of the name: it would take what it had made of the same
-    bytes in another way.
+    bytes in another way. What stands behind a URL may change, so that it gets no name.
     """
     parts = parts_of(message)
     named = [_with_name(part, body) for part in parts]
@@ -209,7 +209,7 @@ def _with_name(part: Part, body: Mapping[str, Any]) -> Part:
     if picture is not None:
         made = body.get("mm_processor_kwargs")
         return {**part, "uuid": _digest(picture, made)}
-    if part.get("type") == "video_url":
+    if part.get("type") == "video_url" and part["video_url"]["url"].startswith("data:"):
         return {**part, "uuid": _digest(part["video_url"]["url"].encode("ascii"), body)}
     return part
 
