@@ -105,6 +105,11 @@ def completion(
     }
 
 
+def dripping(reply: dict[str, Any], drip_s: float = 0.0004) -> Raw:
+    """Return a completion as a stream that comes byte by byte."""
+    return Raw(_events(reply), content_type="text/event-stream", drip_s=drip_s)
+
+
 def refusal(status: int, message: str, **headers: str) -> Raw:
     """Return an error as vLLM words it."""
     body = {"error": {"message": message, "type": "BadRequestError", "param": None, "code": status}}

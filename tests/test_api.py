@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from pathlib import Path
 
@@ -124,6 +125,26 @@ def test_what_is_wrong_with_the_request(path, wrong):
     assert kept_runs() == []
 
 
+DOORS = [vidagent.analyze_video, vidagent.aanalyze_video, vidagent.astream_video, api.plan_cost]
+ASKING = {"options", "model", "base_url", "api_key", "budget", "fps", "num_frames", "decoder"}
+
+
+def test_doors_name_their_keywords():
+    named = [set(inspect.signature(door).parameters) - {"path", "question"} for door in DOORS]
+    heard = ASKING | {"save_frames", "resume", "on_event", "stream"}
+    assert named == [heard, heard, ASKING | {"save_frames", "resume"}, ASKING]
+    defaults = [
+        parameter.default for parameter in inspect.signature(vidagent.analyze_video).parameters.values()
+    ]
+    assert defaults[2:] == [None] * 11 + [False]
+
+
+@pytest.mark.parametrize("door", [vidagent.analyze_video, api.plan_cost])
+def test_a_keyword_that_is_not_there_is_refused(path, door):
+    with pytest.raises(TypeError, match="'option'"):
+        door(path, QUESTION, option="one")
+
+
 @pytest.mark.network
 def test_a_folder_that_cannot_be_written_is_said_at_the_end(path, server, tmp_path):
     (tmp_path / "file").write_text("")
@@ -154,6 +175,21 @@ def test_a_dry_run_asks_for_nothing(path, server):
     assert plan.overview_frames == 10
     assert plan.to_dict()["model"] == "scripted"
     assert kept_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("finer", "note"),
+    [
+        ({"fps": 99}, "fps 99 asked for, but the video has 100 frames at 25 fps"),
+        ({"num_frames": 101}, "num_frames 101 asked for, but the video has 100 frames at 25 fps"),
+        ({"num_frames": 100}, None),
+    ],
+)
+def test_a_dry_run_says_where_the_overview_is_not_what_was_asked_for(path, finer, note):
+    plan = api.plan_cost(path, QUESTION, model="signals", **finer)
+    assert plan.overview_frames == 100
+    assert plan.to_dict()["notes"] == ([] if note is None else [note])
+    assert [line for line in plan.lines() if "note" in line] == ([] if note is None else [f"note: {note}"])
 
 
 @pytest.mark.network

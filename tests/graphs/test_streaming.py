@@ -1,0 +1,308 @@
+"""The words of thoughts and of the answer as the model writes them, and what a run that streams leaves untouched."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import vidagent
+from tests.graphs.scripts import Script, answer, clip_look
+from tests.scripted_server import Raw, Reply, ScriptedServer, completion, dripping, refusal, says, step_of
+from vidagent.errors import ModelError, VideoError
+from vidagent.types import Answer, Budget
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
+
+QUESTION = "When is it seen?"
+SAID = 'It is "seen" at 2 s,\nby 東京 🎬.'
+COMPOSED = json.dumps({"confidence": 0.9, "answer": SAID, "choice": None})
+
+
+def usual(**kinds: Callable[[dict[str, Any]], Reply]) -> Callable[[dict[str, Any]], Reply]:
+    """Return a script that looks once and answers, with other replies for some steps."""
+    script = Script([clip_look(1, 3)], [answer()])
+
+    def reply(body: dict[str, Any]) -> Reply:
+        step = step_of(body)
+        if step in kinds:
+            return kinds[step](body)
+        return says(COMPOSED) if step == "compose" else script(body)
+
+    return reply
+
+
+def one_by_one(*replies: Reply) -> Callable[[dict[str, Any]], Reply]:
+    """Return a script that plays replies in order, the last one over and over."""
+    left = list(replies)
+    return lambda body: left.pop(0) if len(left) > 1 else left[0]
+
+
+def words(events: list[Any], kind: str, step: str) -> str:
+    """Return the words told of a kind in a step; a restart voids those before it."""
+    told = ""
+    for event in events:
+        if (event.kind, event.step) == (kind, step):
+            told = "" if event.data.get("restart") else told + event.text
+    return told
+
+
+@pytest.fixture
+def stream(ask):
+    """Return the function that runs with `stream=True` and returns the answer, the events and the server."""
+
+    def run(script: Any, **options: Any) -> tuple[Answer, list[Any], ScriptedServer]:
+        events: list[Any] = []
+        found, server = ask(script, **{"on_event": events.append, "stream": True, **options})
+        return found, events, server
+
+    return run
+
+
+def test_the_answer_comes_word_by_word(stream):
+    found, events, server = stream(usual())
+    tokens = [event.text for event in events if event.kind == "token"]
+    assert "".join(tokens) == found.answer == SAID
+    assert len(tokens) > 5
+    kinds = [event.kind for event in events]
+    assert kinds[kinds.index("token") - 1 :] == ["step", *["token"] * len(tokens), "answer"]
+    streamed = [step for step, body in zip(server.steps, server.bodies, strict=True) if body.get("stream")]
+    assert streamed == ["plan", "plan", "verify", "compose"]
+
+
+def test_thoughts_come_word_by_word(stream):
+    turns = Script([clip_look(1, 3)], [answer()])
+
+    def plan(body):
+        reply = turns(body)
+        return completion({**reply["choices"][0]["message"], "reasoning": "First look, then answer."})
+
+    judged = json.dumps({"why": "so", "verdict": "supported", "confidence": 1})
+    script = usual(
+        plan=plan,
+        verify=lambda body: says(judged, reasoning="It is there."),
+        compose=lambda body: says(COMPOSED, reasoning="Short words."),
+    )
+    found, events, _ = stream(script)
+    assert words(events, "thought", "plan") == "First look, then answer." * 2
+    assert words(events, "thought", "verify") == "It is there."
+    assert words(events, "thought", "compose") == "Short words."
+    assert words(events, "token", "compose") == found.answer
+    assert {event.step for event in events if event.kind == "thought"} == {"plan", "verify", "compose"}
+
+
+def test_nothing_is_streamed_unless_it_is_asked_for_and_heard(ask):
+    events: list[Any] = []
+    for options in ({"on_event": events.append}, {"stream": True}, {}):
+        found, server = ask(usual(), **options)
+        assert found.answer == SAID
+        assert not any(body.get("stream") for body in server.bodies)
+    assert {"thought", "token"}.isdisjoint(event.kind for event in events)
+
+
+def test_a_reply_that_is_asked_for_again_starts_over(stream):
+    cut = says('{"answer": "It was", "confidence": }')
+    found, events, _ = stream(usual(compose=one_by_one(cut, says(COMPOSED))))
+    restarts = [place for place, event in enumerate(events) if event.data.get("restart")]
+    assert len(restarts) == 1
+    assert [event.text for event in events[: restarts[0] + 1] if event.kind == "token"] == ["It ", "was", ""]
+    assert words(events, "token", "compose") == found.answer == SAID
+
+
+def test_a_stream_that_breaks_off_starts_over(stream, monkeypatch):
+    monkeypatch.setattr("vidagent.agents.client._FIRST_WAIT_S", 0.01)
+    whole = dripping(says(COMPOSED))
+    broken = dataclasses.replace(whole, sent=whole.data.index(b"by"))
+    found, events, _ = stream(usual(compose=one_by_one(broken, says(COMPOSED))))
+    assert [event.text for event in events if event.kind == "token"].index("") > 2
+    assert words(events, "token", "compose") == found.answer == SAID
+
+
+def test_an_answer_that_was_misread_is_put_right(stream):
+    prefaced = f"Sure! Here it is:\n```json\n{COMPOSED}\n```"
+    found, events, _ = stream(usual(compose=lambda body: says(prefaced)))
+    assert any(event.data.get("restart") for event in events)
+    assert words(events, "token", "compose") == found.answer == SAID
+
+
+def test_replies_that_cannot_be_used_leave_no_token(stream):
+    found, events, _ = stream(usual(compose=lambda body: says('{"answer": "It was", "confidence": }')))
+    assert words(events, "token", "compose") == ""
+    assert any(event.kind == "note" and "the planner's words are kept" in event.text for event in events)
+    assert events[-1].text == found.answer == "It is seen at 2 s."
+
+
+def test_a_run_that_finds_nothing_has_no_token(stream):
+    script = usual(verify=lambda body: says('{"verdict": "unsupported", "why": "no"}'))
+    found, events, _ = stream(script)
+    assert found.status == "not_found"
+    assert not [event for event in events if event.kind == "token"]
+
+
+@pytest.mark.parametrize("refused", ["without events", "with an error"])
+def test_a_server_that_does_not_stream_is_asked_for_whole_replies(stream, refused):
+    plain = usual()
+
+    def script(body):
+        if body.get("stream"):
+            return refusal(400, "stream is not supported") if refused == "with an error" else Raw(plain(body))
+        return plain(body)
+
+    found, events, server = stream(script)
+    assert found.answer == SAID
+    assert [event.text for event in events if event.kind == "token"] == [SAID]
+    assert [bool(body.get("stream")) for body in server.bodies].count(True) == 1
+
+
+def test_the_embedded_model_answers_as_ever(clip):
+    heard = {False: [], True: []}
+    for streams, events in heard.items():
+        vidagent.analyze_video(
+            clip("h264").path,
+            "How many cuts are there?",
+            model="signals",
+            on_event=events.append,
+            stream=streams,
+        )
+    plain, streamed = ([e for e in events if e.kind != "token"] for events in heard.values())
+    assert [(e.kind, e.text) for e in streamed[1:]] == [(e.kind, e.text) for e in plain[1:]]
+
+
+def checkpoints() -> list[list[tuple[Any, ...]]]:
+    """Return how the checkpoints of all runs so far are laid out: of each one its parent, its writes and channels."""
+    found = []
+    for folder in sorted((Path(os.environ["VIDAGENT_CACHE_DIR"]) / "runs").iterdir()):
+        with contextlib.closing(sqlite3.connect(folder / "checkpoint.sqlite")) as database:
+            rows = database.execute("select task_path, channel, type from writes order by checkpoint_id, idx")
+            found.append(rows.fetchall())
+    return found
+
+
+def test_a_checkpoint_knows_nothing_of_it(stream, ask):
+    found, events, _ = stream(usual())
+    plain, _ = ask(usual())
+    first, second = checkpoints()
+    assert len(first) > 10
+    assert sorted(first) == sorted(second)
+    again, heard, server = stream(usual(), resume=found.run_id)
+    assert (again.answer, server.bodies) == (SAID, [])
+    assert [event.kind for event in heard] == ["model", "answer"]
+    assert any(event.kind == "token" for event in events)
+    assert plain.answer == SAID
+
+
+def test_a_budget_that_ends_amid_the_answer(stream):
+    slow = dripping(says(json.dumps({"answer": "It " + "is " * 400})))
+    found, events, _ = stream(usual(compose=lambda body: slow), budget=Budget(seconds=4))
+    assert (found.status, found.budget.ended_by) == ("partial", "seconds")
+    assert words(events, "token", "compose").startswith("It is is")
+    assert events[-1].text == found.answer
+    assert found.answer.startswith("The seconds budget ended the search.")
+
+
+# the asynchronous iterator
+
+
+def opened(server: ScriptedServer, path: Path, **options: Any):
+    return vidagent.astream_video(path, QUESTION, base_url=server.url, model="scripted", **options)
+
+
+async def test_every_event_is_yielded_and_the_answer_last(clip):
+    with ScriptedServer(usual()) as server:
+        events = [event async for event in opened(server, clip("h264").path)]
+    assert words(events, "token", "compose") == SAID
+    last = events[-1]
+    assert (last.kind, last.text) == ("answer", SAID)
+    assert (last.data["status"], last.data["answer"]["answer"]) == ("answered", SAID)
+    assert last.data["answer"]["usage"]["model_calls"] == len(server.bodies)
+    assert [event.kind for event in events].count("answer") == 1
+    json.dumps([event.data for event in events])
+
+
+async def test_events_come_while_the_model_writes(clip):
+    slow = dripping(says(COMPOSED))
+    loop = asyncio.get_running_loop()
+    with ScriptedServer(usual(compose=lambda body: slow)) as server:
+        events = opened(server, clip("h264").path)
+        times = [loop.time() async for event in events if event.kind == "token"]
+    assert times[-1] - times[0] > 0.25 * slow.drip_s * len(slow.data)
+
+
+async def gone_within(server: ScriptedServer, before: set[psutil.Process], seconds: float) -> bool:
+    """Tell whether the model's connection and the decoder are closed in time."""
+    for _ in range(round(seconds / 0.05)):
+        if server.gone == 1 and set(psutil.Process().children()) <= before:
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("how", ["aclosing", "break", "cancel"])
+async def test_leaving_early_ends_the_run(clip, how):
+    endless = dripping(says(json.dumps({"answer": "It " + "is " * 3000})))
+    before = set(psutil.Process().children())
+    with ScriptedServer(usual(compose=lambda body: endless)) as server:
+
+        async def listen() -> None:
+            events = opened(server, clip("h264").path)
+            async with contextlib.aclosing(events) if how != "break" else contextlib.nullcontext():
+                async for event in events:
+                    if event.kind == "token":
+                        assert set(psutil.Process().children()) - before
+                        if how == "cancel":
+                            asyncio.current_task().cancel()
+                        else:
+                            break
+
+        if how == "cancel":
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(listen())
+        else:
+            await listen()
+        assert await gone_within(server, before, 3)
+        assert server.steps[-1] == "compose"
+
+
+async def test_leaving_while_frames_are_decoded(clip):
+    before = set(psutil.Process().children())
+    with ScriptedServer(usual()) as server:
+        async with contextlib.aclosing(opened(server, clip("h264").path)) as events:
+            async for event in events:
+                if event.kind == "step":
+                    break
+        assert set(psutil.Process().children()) <= before
+        assert server.bodies == []
+
+
+async def kept(run, events: list[Any]) -> None:
+    """Keep the events of a run, also those before an error."""
+    async for event in run:
+        events.append(event)  # noqa: PERF401
+
+
+async def test_errors_come_after_the_events_before_them(clip, tmp_path):
+    events = []
+    with ScriptedServer(usual(compose=lambda body: refusal(500, "the engine died"))) as server:
+        run = opened(server, clip("h264").path)
+        with pytest.raises(ModelError, match="the engine died"):
+            await kept(run, events)
+        assert [event.kind for event in events][-2:] == ["verdict", "step"]
+        with pytest.raises(VideoError):
+            await anext(opened(server, tmp_path / "absent.mp4"))
+
+
+def test_a_token_is_restarted_only_after_one(stream):
+    _, events, _ = stream(usual(compose=one_by_one(refusal(503, "busy", retry_after="0"), says(COMPOSED))))
+    tokens = [event for event in events if event.kind == "token"]
+    assert not any(event.data.get("restart") for event in tokens)
+    assert list(takewhile(bool, [event.text for event in tokens])) == [event.text for event in tokens]
