@@ -183,13 +183,6 @@ async def test_the_gate_is_told_what_a_request_may_take():
     assert gate.needs[-1].prompt_tokens == 0
 
 
-async def test_a_tool_that_is_not_offered_may_be_known_all_the_same():
-    with ScriptedServer([calls(("crop", {"time_s": 1}))]) as server:
-        message = await client_of(server).plan(PLAN, TOOLS, Gate(), also=("crop", "clip"))
-    assert [call["name"] for call in message.tool_calls] == ["crop"]
-    assert tool_names(server.bodies[0]) == ["clip", "answer"]
-
-
 async def test_replies_that_cannot_be_used_are_an_error_of_their_own():
     with pytest.raises(ReplyError, match="no usable reply in 3 attempts"):
         await planned([says("I do not know.")])
@@ -390,6 +383,19 @@ async def test_a_refused_forced_call_is_left_to_the_model():
     assert [body.get("tool_choice") for body in bodies] == ["required", None]
 
 
+async def test_a_must_call_that_cannot_be_forced_is_the_only_one_on_offer():
+    def script(body):
+        return (
+            refusal(400, "tool_choice is not supported")
+            if "tool_choice" in body
+            else calls(("answer", {"text": "x"}))
+        )
+
+    made, bodies = await planned(script, must_call="answer")
+    assert made == [("answer", {"text": "x"})]
+    assert [tool_names(body) for body in bodies] == [["clip", "answer"], ["answer"]]
+
+
 async def test_strict_tools_bind_their_arguments():
     _, [body] = await planned([calls(CLIP)], strict_tools=True)
     assert [item["function"]["strict"] for item in body["tools"]] == [True, True]
@@ -425,6 +431,7 @@ async def test_a_must_call_is_the_only_one_in_the_schema():
     calls_of = body["response_format"]["json_schema"]["schema"]["properties"]["calls"]
     assert calls_of["maxItems"] == 1
     assert [kind["properties"]["name"]["const"] for kind in calls_of["items"]["anyOf"]] == ["answer"]
+    assert body["messages"][-1]["content"][-1]["text"] == "\nNow call 'answer', and nothing else."
 
 
 # --- media

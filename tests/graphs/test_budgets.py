@@ -178,22 +178,27 @@ def thinker(monkeypatch, tmp_path):
 
 
 def test_spent_thinking_ends_thinking_not_the_run(ask, thinker):
-    thinker('budget_field = "thinking_token_budget"')
-    script = Counted(usual(), reply_tokens=700, thoughts=300)
-    found, server = ask(_obedient(script), budget=Budget(thinking_tokens=500))
-    plans = [body for body in server.bodies if step_of(body) == "plan"]
-    assert [(body["think"], body["thinking_token_budget"]) for body in plans] == [
-        (True, 500),
-        (True, 200),
-        (False, 0),
-    ]
-    assert found.usage.thinking_tokens == 500
+    """Four plans of a usual run share 100 tokens: 25 each, of which the first leaves 5 to the second."""
+    thinker('budget_field = "thinking_token_budget"\nsteps = ["plan"]')
+    script = Counted(usual(), reply_tokens=700, thoughts=20)
+    found, server = ask(_obedient(script, 20, 30, 90), budget=Budget(thinking_tokens=100))
+    thought = [(body["think"], body["thinking_token_budget"]) for body in server.bodies]
+    plans = [each for body, each in zip(server.bodies, thought, strict=True) if step_of(body) == "plan"]
+    assert plans == [(True, 25), (True, 30), (True, 25)]
+    assert {each for body, each in zip(server.bodies, thought, strict=True) if step_of(body) != "plan"} == {
+        (False, 0)
+    }
+    assert found.usage.thinking_tokens == 75
+    assert [step.thinking_tokens for step in found.usage.by_step if step.step == "plan"] == [20, 30, 25]
     assert (found.status, found.budget.ended_by) == ("answered", None)
 
 
-def _obedient(script: Counted):
+def _obedient(script: Counted, *thoughts: int):
+    """Think as long as it is scripted, but never longer than the server's cap allows."""
+    wanted = iter(thoughts)
+
     def reply(body):
-        script.thoughts = min(300, body.get("thinking_token_budget", 0))
+        script.thoughts = min(next(wanted), body["thinking_token_budget"]) if body["think"] else 0
         return script(body)
 
     return reply

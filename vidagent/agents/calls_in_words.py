@@ -28,11 +28,17 @@ def in_words(
             turn = HumanMessage([*parts_of(spoken.pop()), *parts_of(turn)])
         spoken.append(turn)
     guide = render("tools_text", tools="\n".join(described))
-    if must_call:
-        guide += f"\n\nNow call {must_call!r}, and nothing else."
+    if must_call:  # at the end, as a server keeps what prompts begin with
+        spoken.append(_joined(spoken.pop(), f"Now call {must_call!r}, and nothing else."))
     if isinstance(spoken[0], SystemMessage):
         return [SystemMessage(f"{spoken[0].text}\n\n{guide}"), *spoken[1:]]
     return [SystemMessage(guide), *spoken]
+
+
+def _joined(message: BaseMessage, words: str) -> BaseMessage:
+    return message.model_copy(
+        update={"content": [*parts_of(message), {"type": "text", "text": f"\n{words}"}]}
+    )
 
 
 def _spoken(message: BaseMessage) -> BaseMessage:

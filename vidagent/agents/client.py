@@ -95,7 +95,6 @@ class ModelClient:
         gate: CallGate,
         *,
         must_call: str | None = None,
-        also: Sequence[str] = (),
         hear: Hear | None = None,
     ) -> AIMessage:
         """Return the planner's turn: at least one call of a known tool, arguments in a dict, ids unique.
@@ -105,7 +104,6 @@ class ModelClient:
             tools: The tools on offer.
             gate: The budgets.
             must_call: The one tool that has to be called; calls of others are left out.
-            also: Names of tools whose calls are taken although they are not on offer now.
             hear: Takes the words of the reply as they come.
 
         Raises:
@@ -114,13 +112,12 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
         offered = [must_call] if must_call else [tool.name for tool in tools]
-        known = offered if must_call else [*offered, *also]
 
         def put(shown: Sequence[BaseMessage], limits: CallLimits) -> Request:
             return self._dialect.plan(shown, tools, must_call, limits, stream=hear is not None)
 
         def read(reply: AIMessage) -> AIMessage:
-            return _planned(reply, known)
+            return _planned(reply, offered)
 
         def repair(problem: str) -> str:
             return render("repair_call", problem=problem, tools=", ".join(offered))

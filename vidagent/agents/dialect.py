@@ -142,6 +142,10 @@ class Dialect:
         if forced and "forced_tool" not in self._refused:
             binding["tool_choice"] = forced
             uses.add("forced_tool")
+        elif (
+            must_call
+        ):  # then nothing else is on offer, though it costs what the server has kept of the prompt
+            tools = [tool for tool in tools if tool.name == must_call]
         bound: tuple[BaseTool | dict[str, Any], ...] = tuple(tools)
         if self.profile.strict_tools and "strict" not in self._refused:
             bound = tuple(strict_tool(tool) for tool in tools)

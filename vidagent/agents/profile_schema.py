@@ -63,8 +63,9 @@ class Thinking:
 
     @property
     def allotted(self) -> dict[Step, int]:
-        """Reasoning tokens of one request, for the steps that think and have a limit."""
-        return {step: self.tokens[step] for step in self.steps if self.can and step in self.tokens}
+        """Reasoning tokens of one request, for the steps that think, where anybody can hold them to it."""
+        held = self.can and (self.budget_field is not None or self.two_phase)
+        return {step: self.tokens[step] for step in self.steps if held and step in self.tokens}
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
