@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Unpack
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from vidagent import config
 from vidagent.agents.choice import Available, available, choose, describe
@@ -25,7 +25,9 @@ from vidagent.graphs.closing import close
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.forecast import DryRun, forecast
 from vidagent.graphs.keeping import keep
-from vidagent.graphs.records import Record, new_record, old_record
+from vidagent.graphs.past import Past
+from vidagent.graphs.recording import Saver, Trace, recording
+from vidagent.graphs.records import Record, new_record, old_record, old_records
 from vidagent.graphs.room import caps_of
 from vidagent.graphs.starting import check_resumed, kept_state, limits, start
 from vidagent.graphs.state import Run
@@ -41,10 +43,13 @@ __all__ = [
     "aanalyze_video",
     "analyze_video",
     "astream_video",
+    "find_run",
     "index_video",
     "list_models",
+    "list_runs",
     "plan_cost",
     "probe_video",
+    "replay_run",
 ]
 
 _ENDLESS = 10_000
@@ -102,23 +107,28 @@ async def aanalyze_video(
     """Answer a question about a video; see `analyze_video`."""
     began = time.monotonic()
     brief = check(question, **asking)
-    cache = brief.settings.cache_dir or default_folder()
+    cache = _cache(brief.settings)
     record = None if resume is None else old_record(cache, resume)
     async with _opened(path, brief.settings) as video:
         client = await asyncio.to_thread(choose, brief.settings)
         record = record or new_record(cache)
-        async with _graph(record, client.profile.look_concurrency) as (graph, thread):
-            earlier = await kept_state(graph, thread)
-            if resume is not None:
-                check_resumed(earlier, brief.question, video.info, resume)
-            allowed = limits(brief.budget, brief.settings.budget(), earlier)
-            run = _run(client, video, brief, record, allowed, on_event, stream)
-            run.meter.resume(earlier.get("spent", []), earlier.get("elapsed_s", 0.0), began)
-            run.tell("model", describe(client), model=client.name, run_id=record.run_id)
-            given = await start(graph, thread, brief.question, run, earlier)
-            await graph.ainvoke(given, thread, context=run, durability="sync")
-            final = await kept_state(graph, thread)
-        answer = close(final, run, run_id=record.run_id, frame_path=run.store.path)
+        with recording(record, brief) as kept:
+            client = kept.client(client)
+            async with _graph(record, client.profile.look_concurrency, kept.trace) as (graph, thread):
+                earlier = await kept_state(graph, thread)
+                if resume is not None:
+                    check_resumed(earlier, brief.question, video.info, record.run_id)
+                allowed = limits(brief.budget, brief.settings.budget(), earlier)
+                streams = stream and on_event is not None
+                run = _run(client, video, brief, record, allowed, kept.hear(on_event), streams)
+                run.meter.resume(earlier.get("spent", []), earlier.get("elapsed_s", 0.0), began)
+                kept.begin(run)
+                run.tell("model", describe(client), model=client.name, run_id=record.run_id)
+                given = await start(graph, thread, brief.question, run, earlier)
+                await graph.ainvoke(given, thread, context=run, durability="sync")
+                final = await kept_state(graph, thread)
+            answer = close(final, run, run_id=record.run_id, frame_path=run.store.path)
+            kept.end(answer)
         if save_frames is not None:
             answer = await asyncio.to_thread(keep, answer, final, run, Path(save_frames))
     run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
@@ -224,6 +234,68 @@ def list_models(*, base_url: str | None = None, api_key: str | None = None) -> l
     return available(config.load(base_url=base_url, api_key=api_key))
 
 
+def list_runs() -> list[Past]:
+    """Return the runs of the last week, the newest first."""
+    return [Past(record) for record in old_records(_cache(config.load())) if record.read("run")]
+
+
+def find_run(run_id: str) -> Past:
+    """Return the record of an earlier run; `last` is the newest.
+
+    Raises:
+        UsageError: If there is no such run.
+    """
+    return Past(old_record(_cache(config.load()), run_id))
+
+
+def replay_run(run_id: str, *, video: str | Path | None = None) -> tuple[Answer, list[str]]:
+    """Answer a question again with the model's recorded replies, and without the network.
+
+    Args:
+        run_id: An earlier run that came to an answer; `last` is the newest.
+        video: Its video, where that no longer lies where it was.
+
+    Returns:
+        The answer, and the names of those of its fields that differ from the recorded answer: none, unless the code,
+        the prompts or the libraries have changed. Seconds and frames decoded are those of the recorded run.
+
+    Raises:
+        VideoError: If the video is missing, unreadable or unsupported.
+        ModelError: If a request comes that the run has no reply to.
+        UsageError: If there is no such run, it has no answer, or this is another video.
+    """
+    past = find_run(run_id)
+    past.check_replay()
+    answer = past.as_told(asyncio.run(_replayed(past, video)))
+    return answer, past.differences(answer)
+
+
+async def _replayed(past: Past, path: str | Path | None) -> Answer:
+    told = past.told
+    brief = check(
+        told["question"],
+        options=told["options"],
+        **told["overview"],
+        decoder=told["decoder"],
+        budget=past.budget,
+    )
+    async with _opened(path or told["video"]["absolute"], brief.settings) as video:
+        past.check_video(video.info)
+        client = past.client()
+        with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
+            record = Record(past.record.run_id, Path(folder))
+            async with _graph(record, client.profile.look_concurrency) as (graph, thread):
+                run = past.again(_run(client, video, brief, record, past.budget, _nobody, told["stream"]))
+                given = await start(graph, thread, brief.question, run, {})
+                await graph.ainvoke(given, thread, context=run)
+                final = await kept_state(graph, thread)
+    return close(final, run, run_id=past.record.run_id, frame_path=past.frame_path)
+
+
+def _cache(settings: Settings) -> Path:
+    return settings.cache_dir or default_folder()
+
+
 @asynccontextmanager
 async def _opened(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
     video = await asyncio.to_thread(lambda: Video.open(path, decoder=settings.decoder))
@@ -234,9 +306,13 @@ async def _opened(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
 
 
 @asynccontextmanager
-async def _graph(record: Record, looks: int) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
+async def _graph(
+    record: Record, looks: int, trace: Trace | None = None
+) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
     """Open the checkpoints of a run; at most `looks` steps go on side by side."""
-    async with AsyncSqliteSaver.from_conn_string(str(record.checkpoint)) as saver:
+    async with Saver.from_conn_string(str(record.checkpoint)) as saver:
+        if isinstance(saver, Saver):
+            saver.trace = trace
         yield (
             build(saver),
             {
@@ -253,7 +329,7 @@ def _run(
     brief: Brief,
     record: Record,
     budget: Budget,
-    on_event: Listener | None,
+    on_event: Listener,
     stream: bool = False,
 ) -> Run:
     profile = client.profile
@@ -267,8 +343,8 @@ def _run(
         caps=caps,
         budget=budget,
         meter=Meter(budget, profile.frame_tokens, profile.thinking.allotted),
-        emit=on_event or _nobody,
-        stream=stream and on_event is not None,
+        emit=on_event,
+        stream=stream,
     )
     index.on_progress = lambda share: run.tell("progress", f"scanning, {share:.0%}", fraction=share)
     if note:

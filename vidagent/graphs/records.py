@@ -1,22 +1,29 @@
-"""The folder of a run: its pictures and its checkpoint, kept for a week so that it can be resumed."""
+"""The folders of runs, kept for a week: pictures, a checkpoint, and the record of what was asked, done and answered."""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from vidagent.errors import UsageError
 
-__all__ = ["Record", "new_record", "old_record"]
+__all__ = ["LAST", "Record", "new_record", "old_record", "old_records", "read_lines"]
+
+LAST = "last"
+"""What may be said instead of the name of the newest run."""
 
 _KEPT_S = 7 * 24 * 3600
+_NAMED = 3
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _log = logging.getLogger(__name__)
 
@@ -43,6 +50,29 @@ class Record:
         """The sqlite file with the state after each step."""
         return self.folder / "checkpoint.sqlite"
 
+    @property
+    def trace(self) -> Path:
+        """The file with one JSON line for each event and each request to the model."""
+        return self.folder / "trace.jsonl"
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return one of the run's JSON objects: `run`, `answer` or `index`; None if it is not there, or damaged."""
+        try:
+            value = json.loads((self.folder / f"{name}.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def write(self, name: str, value: dict[str, Any]) -> None:
+        """Keep a JSON object, whole or not at all.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        part = self.folder / f"{name}.json.part"
+        part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+        part.replace(self.folder / f"{name}.json")
+
 
 def new_record(cache: Path) -> Record:
     """Make the folder of a new run, and clear away those older than a week.
@@ -62,17 +92,55 @@ def new_record(cache: Path) -> Record:
 
 
 def old_record(cache: Path, run_id: str) -> Record:
-    """Find the folder of an earlier run.
+    """Find the folder of an earlier run, by its name or as the `last` one.
 
     Raises:
         UsageError: If there is no such run.
     """
-    record = Record(run_id, cache / "runs" / run_id)
-    if not _RUN_ID.fullmatch(run_id) or not record.checkpoint.is_file():
-        raise UsageError(
-            f"there is no run {run_id!r} to resume; runs are kept for a week in {cache / 'runs'}"
-        )
-    return record
+    there = old_records(cache)
+    if run_id == LAST and there:
+        return there[0]
+    found = next((record for record in there if record.run_id == run_id), None)
+    if found is not None:
+        return found
+    named = ", ".join(record.run_id for record in there[:_NAMED])
+    more = f" and {len(there) - _NAMED} older" if len(there) > _NAMED else ""
+    known = f"there are {named}{more}" if there else "there is none"
+    raise UsageError(f"there is no run {run_id!r}; {known} (runs are kept for a week in {cache / 'runs'})")
+
+
+def old_records(cache: Path) -> list[Record]:
+    """Return the runs that are kept, the newest first; those that stopped before their first step are passed over."""
+    runs = cache / "runs"
+    try:
+        names = sorted((path.name for path in runs.iterdir() if _RUN_ID.fullmatch(path.name)), reverse=True)
+    except OSError:
+        return []
+    records = [Record(name, runs / name) for name in names]
+    kept = [record for record in records if record.checkpoint.is_file()]
+    return sorted(kept, key=lambda record: (record.run_id[:15], _made_s(record)), reverse=True)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON lines file; a line that a kill cut off is passed over."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    value = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(value, dict):
+                    yield value
+    except FileNotFoundError:
+        return
+
+
+def _made_s(record: Record) -> float:
+    """Return when a run began, for runs of the same second."""
+    told = record.read("run") or {}
+    began = told.get("began_s")
+    return began if isinstance(began, float) else 0.0
 
 
 def _clear(runs: Path) -> None:
