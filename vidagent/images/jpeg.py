@@ -1,4 +1,4 @@
-"""JPEG bytes from RGB pictures and back: the only place where RGB and BGR meet."""
+"""JPEG bytes from RGB pictures and back: here, and in `png`, RGB and BGR meet."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What is taken away from an answer: the report, and files of its spans, frames and claims."""

@@ -1,0 +1,190 @@
+"""All that is told of a finished run, gathered in one place from its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import numpy as np
+from langchain_core.messages import ToolMessage
+
+from vidagent.graphs.ledger import Entry
+from vidagent.graphs.state import Call, Run, State, entries_of
+from vidagent.graphs.surveying import OVERVIEW
+from vidagent.images.still import Still
+from vidagent.images.store import FrameStore
+from vidagent.types import Answer, Box, Question, StepUsage, Verdict
+from vidagent.video.video import Video
+
+__all__ = ["Dossier", "Finding", "Stage", "gather"]
+
+_BINS = 240
+"""Steps of the activity curve; more cannot be told apart on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A claim and how its check ended.
+
+    Args:
+        claim: The claim.
+        verdict: The verdict.
+        why: The reason given for it.
+        confidence: From 0 to 1.
+        time_s: When it is to be seen.
+        still: The picture it was checked on, if there was one.
+        box_px: Where it is to be seen, in source pixels.
+    """
+
+    claim: str
+    verdict: Verdict
+    why: str
+    confidence: float
+    time_s: float
+    still: Still | None
+    box_px: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of the run, in order.
+
+    Args:
+        usage: What it cost.
+        call: The tool call, if it was a look.
+        entry: What the look showed; None if it was no look, or could not be done.
+        asked: Of a planning step, the calls it asked for.
+        refused: Of a verification, the claims that it sent back, each with the reason.
+    """
+
+    usage: StepUsage
+    call: Call | None = None
+    entry: Entry | None = None
+    asked: tuple[Call, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A finished run.
+
+    Args:
+        question: What was asked.
+        answer: The answer.
+        facts: What the survey knew, one line each.
+        findings: The claims of the last draft, also those that did not stand up.
+        entries: The looks, in order.
+        stages: Every step, in order.
+        cuts_s: Times of the cuts, if the video was scanned.
+        activity: Change in the picture in equal parts of the duration, from 0 to 1.
+        video: The video, still open.
+        store: The pictures that were shown to the model.
+        made_at: When the run ended.
+        version: The version of vidagent.
+    """
+
+    question: Question
+    answer: Answer
+    facts: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    entries: tuple[Entry, ...]
+    stages: tuple[Stage, ...]
+    cuts_s: tuple[float, ...]
+    activity: tuple[float, ...]
+    video: Video
+    store: FrameStore
+    made_at: datetime
+    version: str
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the video."""
+        return self.answer.video.duration_s
+
+    @property
+    def unhurried(self) -> bool:
+        """Whether there is time left to decode frames anew."""
+        return self.answer.budget.ended_by != "seconds"
+
+
+def gather(answer: Answer, state: State, run: Run) -> Dossier:
+    """Collect what the end of a run knows of it."""
+    entries = tuple(entries_of(state))
+    options = state.get("options")
+    return Dossier(
+        question=Question(state["question"], None if options is None else tuple(options)),
+        answer=answer,
+        facts=tuple(state.get("facts", "").splitlines()),
+        findings=tuple(_findings(state, entries)),
+        entries=entries,
+        stages=tuple(_stages(state, entries)),
+        cuts_s=run.index.scan().cuts_s if run.index.scanned() else (),
+        activity=_activity(run),
+        video=run.video,
+        store=run.store,
+        made_at=datetime.now(UTC),
+        version=version("vidagent"),
+    )
+
+
+def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
+    stills = {still.ref: still for entry in entries for still in entry.look.stills}
+    for item in state.get("verified", []):
+        box = item["box_px"]
+        yield Finding(
+            claim=item["claim"],
+            verdict=item["verdict"],
+            why=item["why"],
+            confidence=item["confidence"],
+            time_s=item["time_s"],
+            still=None if item["ref"] is None else stills.get(item["ref"]),
+            box_px=None if box is None else (box[0], box[1], box[2], box[3]),
+        )
+
+
+def _stages(state: State, entries: Sequence[Entry]) -> Iterator[Stage]:
+    """Yield the steps; the looks stand in the order of the calls, behind the plan that asked for them."""
+    spent = [StepUsage(**step) for step in state.get("spent", [])]
+    done = {entry.id: entry for entry in entries}
+    calls, refused = iter(state.get("asked", [])), iter(_refused(state))
+    for place, usage in enumerate(spent):
+        if usage.step == "look":
+            continue
+        looks = _looks_after(spent, place)
+        asked = [call for _, call in zip(looks, calls, strict=False)]
+        yield Stage(
+            usage,
+            entry=done.get(OVERVIEW) if usage.step == "survey" else None,
+            asked=tuple(asked),
+            refused=next(refused, ()) if usage.step == "verify" else (),
+        )
+        for look, call in zip(looks, [*asked, *[None] * len(looks)], strict=False):
+            yield Stage(look, call=call, entry=None if call is None else done.get(call["entry"]))
+
+
+def _looks_after(spent: Sequence[StepUsage], place: int) -> list[StepUsage]:
+    end = place + 1
+    while end < len(spent) and spent[end].step == "look":
+        end += 1
+    return list(spent[place + 1 : end])
+
+
+def _refused(state: State) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield what each verification that sent the draft back told the planner."""
+    for message in state.get("history", []):
+        if isinstance(message, ToolMessage) and message.status == "error":
+            told = json.loads(str(message.content))
+            if claims := told.get("claims"):
+                yield tuple((item["claim"], item["why"]) for item in claims)
+
+
+def _activity(run: Run) -> tuple[float, ...]:
+    levels = run.index.activity().bytes_per_s
+    if not levels.size or not float(levels.max()):
+        return ()
+    parts = np.array_split(levels, min(_BINS, levels.size))
+    peaks = np.sqrt([float(part.max()) for part in parts])
+    return tuple(round(float(peak), 3) for peak in peaks / peaks.max())

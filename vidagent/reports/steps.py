@@ -1,0 +1,137 @@
+"""The steps of a run in order: what each asked for, what it looked at, what it saw, what it cost."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+
+from vidagent.graphs.ledger import Entry
+from vidagent.reports.dossier import Dossier, Stage
+from vidagent.reports.markup import Html, counted, el, join, said
+from vidagent.reports.photos import Thumb, thumbs
+from vidagent.types import StepUsage
+from vidagent.video.clock import format_time
+
+__all__ = ["image", "steps"]
+
+_MOST_THUMBS = 120
+_THUMBS_A_LOOK = (4, 16)
+_FACTS_IN_SIGHT = 6
+_FOUND = {True: "found", False: "nothing found", None: "cannot be judged"}
+
+
+def steps(dossier: Dossier) -> Html:
+    """Return every step, with a few of the frames it looked at."""
+    looks = sum(bool(entry.look.stills) for entry in dossier.entries)
+    least, most = _THUMBS_A_LOOK
+    each = min(max(_MOST_THUMBS // max(looks, 1), least), most)
+    items = [_step(dossier, stage, place, each) for place, stage in enumerate(dossier.stages)]
+    return el("ol", *items, class_="steps")
+
+
+def image(data: bytes, size_wh: tuple[int, int], alt: str) -> Html:
+    """Return a JPEG as an element of the page."""
+    source = "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    return el("img", src=source, width=size_wh[0], height=size_wh[1], alt=alt)
+
+
+def _step(dossier: Dossier, stage: Stage, place: int, most_thumbs: int) -> Html:
+    head = el("h3", _title(stage), " ", el("small", _cost(stage.usage)))
+    told = el("p", words) if (words := _words(dossier, place)) else None
+    return el("li", head, told, *_body(dossier, stage, most_thumbs))
+
+
+def _words(dossier: Dossier, place: int) -> str | None:
+    """Say what a step that looked at nothing decided."""
+    stage, after = dossier.stages[place], dossier.stages[place + 1 :]
+    if stage.usage.step == "plan" and not stage.asked and after and after[0].usage.step == "verify":
+        return "gives its answer, to be checked"
+    if stage.usage.step == "verify" and not any(later.usage.step == "verify" for later in after):
+        verdicts = Counter(finding.verdict for finding in dossier.findings)
+        return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or None
+    return None
+
+
+def _title(stage: Stage) -> Html:
+    if stage.call is None:
+        return el("span", stage.usage.step)
+    return join((el("span", stage.call["entry"]), Html(" "), said(stage.call["tool"])))
+
+
+def _cost(usage: StepUsage) -> str:
+    parts = [f"{usage.seconds:.1f} s"]
+    parts += [counted(usage.model_calls, "model call")] if usage.model_calls else []
+    parts += [counted(usage.frames_sent, "frame") + " sent"] if usage.frames_sent else []
+    parts += [f"{usage.frames_decoded:,} decoded"] if usage.frames_decoded else []
+    if usage.prompt_tokens or usage.completion_tokens:
+        parts.append(f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens")
+    parts += [f"{usage.thinking_tokens:,} of them thinking"] if usage.thinking_tokens else []
+    return ", ".join(parts)
+
+
+def _body(dossier: Dossier, stage: Stage, most_thumbs: int) -> Iterator[Html]:
+    if stage.usage.step == "survey":
+        yield _lines(dossier.facts)
+    if stage.asked:
+        names = ", ".join(f"{call['entry']} {call['tool']}" for call in stage.asked)
+        yield el("p", "asks for ", said(names))
+    for claim, why in stage.refused:
+        yield el("p", "sends back: ", said(claim), " (", said(why or "no reason given"), ")")
+    if stage.entry is not None:
+        yield from _look(dossier, stage.entry, most_thumbs)
+    elif stage.call is not None:
+        yield el("p", "was not done")
+
+
+def _look(dossier: Dossier, entry: Entry, most_thumbs: int) -> Iterator[Html]:
+    look, seen = entry.look, entry.observation
+    yield el("p", _where(entry), class_="where")
+    if look.question:
+        yield el("p", "asked: ", said(look.question))
+    if seen is not None:
+        yield el("p", el("b", _FOUND[seen.found]), ": ", said(seen.what))
+    shown = thumbs(dossier, entry, most_thumbs)
+    if shown:
+        yield _sheet(shown, len(look.stills))
+    if look.facts or look.notes:
+        yield _lines((*look.facts, *look.notes))
+
+
+def _where(entry: Entry) -> str:
+    look = entry.look
+    if not look.stills:
+        return "the index, no frames"
+    rate = f" at {look.fps:.3g} fps" if look.fps else ""
+    every = ", every frame of it" if look.every_frame else ""
+    times = f"{format_time(look.start_s)} to {format_time(look.end_s)}"
+    return f"{times}, {counted(len(look.stills), 'frame')}{rate}{every}"
+
+
+def _sheet(shown: list[Thumb], of: int) -> Html:
+    """Lay thumbnails out like a contact sheet, each with its time as text under it."""
+    cells = [
+        el("figure", _thumb(thumb), el("figcaption", _when(thumb)), class_="found" if thumb.found else None)
+        for thumb in shown
+    ]
+    left = el("p", f"{len(shown)} of {of} frames are shown here") if len(shown) < of else None
+    return el("div", el("div", *cells, class_="sheet"), left)
+
+
+def _thumb(thumb: Thumb) -> Html:
+    seen = ", something was found in it" if thumb.found else ""
+    return image(thumb.jpeg, thumb.size_wh, f"Frame at {_when(thumb)}{seen}")
+
+
+def _when(thumb: Thumb) -> str:
+    return format_time(thumb.still.time_s)
+
+
+def _lines(lines: tuple[str, ...]) -> Html:
+    """Return lines as a list; of a long one the rest is folded away."""
+    shown, rest = lines[:_FACTS_IN_SIGHT], lines[_FACTS_IN_SIGHT:]
+    first = el("ul", *(el("li", said(line)) for line in shown))
+    if not rest:
+        return first
+    more = el("ul", *(el("li", said(line)) for line in rest))
+    return join((first, el("details", el("summary", f"{len(rest)} more"), more)))
