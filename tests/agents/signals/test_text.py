@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from vidagent.agents.signals.matching import find, normal
-from vidagent.agents.signals.text import TextLine, TextReader, paragraphs
+from vidagent.agents.signals.model import ChatSignals
+from vidagent.agents.signals.text import TextLine, TextReader, paragraphs, shared_reader
 
 WHITE = (255, 255, 255)
 
@@ -166,3 +167,8 @@ def test_reads_the_texts_of_real_videos(reader, frame_of, video, time_s, text):
     match = find(text, reader.read(frame_of(video, time_s)))
     assert match is not None
     assert match.found, match
+
+
+def test_all_models_of_a_process_share_one_reader():
+    assert shared_reader() is shared_reader()
+    assert ChatSignals()._reader is ChatSignals()._reader

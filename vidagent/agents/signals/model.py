@@ -24,7 +24,7 @@ from vidagent.agents.replies import Composition
 from vidagent.agents.signals.looker import Looker, Picture
 from vidagent.agents.signals.past import read_past
 from vidagent.agents.signals.planner import known_so_far, plan
-from vidagent.agents.signals.text import TextReader
+from vidagent.agents.signals.text import TextReader, shared_reader
 from vidagent.images import jpeg
 
 __all__ = ["ChatSignals"]
@@ -36,7 +36,7 @@ class ChatSignals(BaseChatModel):
     """Plans by rules and looks with classical vision; see `planner.py` and `looker.py`."""
 
     model_name: str = "signals"
-    _reader: TextReader = PrivateAttr(default_factory=TextReader)
+    _reader: TextReader = PrivateAttr(default_factory=shared_reader)
 
     @property
     def _llm_type(self) -> str:

@@ -10,6 +10,7 @@ import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -21,7 +22,7 @@ from vidagent.types import Box
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
-__all__ = ["TextLine", "TextReader", "paragraphs"]
+__all__ = ["TextLine", "TextReader", "paragraphs", "shared_reader"]
 
 _SETTINGS: Final[dict[str, Any]] = {
     "Global.log_level": "critical",
@@ -154,6 +155,12 @@ class TextReader:
             self._readings[key] = lines
             while len(self._readings) > self._remembered:
                 self._readings.popitem(last=False)
+
+
+@cache
+def shared_reader() -> TextReader:
+    """Return the one reader of this process: a second question about a video need not read the same frames again."""
+    return TextReader()
 
 
 def paragraphs(lines: Sequence[TextLine]) -> list[list[TextLine]]:
