@@ -1,0 +1,83 @@
+"""Pictures of the results: what each method finds, and how frames and seconds grow with the length of the video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.needle_marks import Marked, add_up
+from benchmarks.needle_tables import by_method, spoken
+
+__all__ = ["plot"]
+
+_DPI = 90
+
+
+def plot(answers: Sequence[Marked], folder: Path) -> list[Path]:
+    """Write the plots as PNG and return their paths; needs matplotlib (the `bench` extra)."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    written = []
+    for name, width, draw in (("needle_found", 9, _found), ("needle_growth", 9, _growth)):
+        figure = pyplot.figure(figsize=(width, 4), layout="constrained")
+        draw(figure, answers)
+        written.append(folder / f"{name}.png")
+        figure.savefig(written[-1], dpi=_DPI)
+        pyplot.close(figure)
+    return written
+
+
+def _found(figure: Any, answers: Sequence[Marked]) -> None:  # noqa: ANN401 - matplotlib comes with an extra
+    """Draw the share found and the share of false claims, methods side by side, a colour for each length."""
+    groups = by_method(answers)
+    methods = list(dict.fromkeys(method for method, _ in groups))
+    lengths = sorted({length for _, length in groups})
+    for place, (title, share) in enumerate((("found, %", _share_found), ("false claims, %", _share_false))):
+        axes = figure.add_subplot(1, 2, place + 1)
+        for number, length in enumerate(lengths):
+            wide = 0.8 / len(lengths)
+            rows = [
+                (row, share(groups[method, length]))
+                for row, method in enumerate(methods)
+                if (method, length) in groups
+            ]
+            middles = [row + (number - (len(lengths) - 1) / 2) * wide for row, _ in rows]
+            axes.barh(middles, [value for _, value in rows], wide, label=spoken(length))
+        axes.set_yticks(range(len(methods)), methods)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel(title)
+    axes.legend(title="length", loc="lower right")
+
+
+def _share_found(answers: Sequence[Marked]) -> float:
+    total = add_up(answers)
+    return 100 * total.found / max(1, total.events)
+
+
+def _share_false(answers: Sequence[Marked]) -> float:
+    total = add_up(answers)
+    return 100 * total.false_claims / max(1, total.absent)
+
+
+def _growth(figure: Any, answers: Sequence[Marked]) -> None:  # noqa: ANN401 - the same
+    """Draw frames sent and seconds over the length, for the agent: the median and every question."""
+    agent = [one for one in answers if one.method == "agent"]
+    lengths = sorted({one.duration_s for one in agent})
+    for place, name in enumerate(("frames", "seconds")):
+        axes = figure.add_subplot(1, 2, place + 1)
+        values = [float(getattr(one.said, name)) for one in agent]
+        axes.scatter([one.duration_s for one in agent], values, s=10, alpha=0.4, label="each question")
+        sums = [add_up([one for one in agent if one.duration_s == length]) for length in lengths]
+        axes.plot(lengths, [getattr(total, name) for total in sums], "o-", color="C1", label="median")
+        axes.set_xscale("log")
+        axes.set_xticks(lengths, [spoken(length) for length in lengths])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("length of the video")
+        axes.set_ylabel(f"{name} sent" if name == "frames" else name)
+    axes.legend()
