@@ -116,8 +116,8 @@ async def aanalyze_video(
             client = kept.client(client)
             async with _graph(record, client.profile.look_concurrency, kept.trace) as (graph, thread):
                 earlier = await kept_state(graph, thread)
-                if resume is not None:
-                    check_resumed(earlier, brief.question, video.info, record.run_id)
+                if resume is not None and (asked := earlier or kept.asked()):
+                    check_resumed(asked, brief.question, video.info, record.run_id)
                 allowed = limits(brief.budget, brief.settings.budget(), earlier)
                 streams = stream and on_event is not None
                 run = _run(client, video, brief, record, allowed, kept.hear(on_event), streams)

@@ -170,7 +170,8 @@ class Past:
 
         That is what the machine did, seconds and frames decoded, and where the video lay.
         """
-        usage = (self.answer or {})["usage"]
+        told = self.check_replay()
+        usage = told["usage"]
         steps = tuple(
             _cost_of(step, then) for step, then in zip(answer.usage.by_step, usage["by_step"], strict=False)
         )
@@ -180,7 +181,7 @@ class Past:
             frames_decoded=usage["frames_decoded"],
             by_step=(*steps, *answer.usage.by_step[len(steps) :]),
         )
-        video = dataclasses.replace(answer.video, path=self.told["video"]["path"])
+        video = dataclasses.replace(answer.video, path=told["video"]["path"])
         return dataclasses.replace(answer, usage=cost, video=video)
 
     def differences(self, answer: Answer) -> list[str]:

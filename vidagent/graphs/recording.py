@@ -32,7 +32,7 @@ from vidagent.agents.profile_schema import Profile
 from vidagent.graphs.asking import Brief
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.records import Record
-from vidagent.graphs.state import Run
+from vidagent.graphs.state import Run, State
 from vidagent.types import Answer
 
 __all__ = ["Recording", "Saver", "Trace", "recording"]
@@ -135,6 +135,13 @@ class Recording:
     def client(self, client: ModelClient) -> ModelClient:
         """Return the client, with every request recorded."""
         return client.recorded(self.trace.write)
+
+    def asked(self) -> State:
+        """Return what was asked of a run that was killed before it kept a step; empty where even that is not kept."""
+        if not self.told["parts"]:
+            return {}
+        told = self.told
+        return State(question=told["question"], options=told["options"], video_sha256=told["video"]["sha256"])
 
     def begin(self, run: Run) -> Self:
         """Write what is asked, of which model, about which video."""

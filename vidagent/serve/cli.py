@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `probe`, `index`, `models` and `vlm`.
+"""The command line: `vidagent ask`, `probe`, `index`, `models`, `runs` and `vlm`.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
@@ -16,6 +16,7 @@ from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
 from vidagent.serve.flags import AsJson, Quiet, Verbose
+from vidagent.serve.runs import app as runs
 from vidagent.serve.vlm.cli import app as vlm
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def vidagent(
 
 app.command()(ask)
 app.add_typer(vlm)
+app.add_typer(runs)
 
 
 @app.command()

@@ -1,0 +1,334 @@
+"""`vidagent runs`: earlier runs listed, shown, replayed and gone on with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidagent.errors import ModelError, UsageError
+from vidagent.serve import ask as asking
+from vidagent.serve import flags, terminal
+
+if TYPE_CHECKING:
+    from vidagent.graphs.past import Past
+    from vidagent.serve.printing import Report
+
+__all__ = ["app"]
+
+_LAST = "last"
+_QUESTION_CHARS = 48
+_NAME_CHARS = 24
+_ENDLESS_CHARS = 400
+
+app = typer.Typer(
+    name="runs",
+    help="List, show, replay and resume earlier runs; they are kept for a week.",
+    no_args_is_help=True,
+)
+
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="The run's id, as `runs list` shows it.", show_default=False),
+]
+Last = Annotated[bool, typer.Option("--last", help="The newest run, in place of RUN.")]
+OtherVideo = Annotated[
+    str | None,
+    typer.Option("--video", metavar="PATH", help="The run's video, if it no longer lies where it was."),
+]
+
+
+@app.command("list")
+def list_runs(
+    as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
+) -> None:
+    """List the runs of the last week, the newest first."""
+
+    def listed() -> Report:
+        from vidagent import api
+
+        return Listed([entry(past) for past in api.list_runs()])
+
+    _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def show(
+    run: Run = None,
+    last: Last = False,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Show a run: its answer, then each step with what it looked at and what it cost."""
+    wanted = _wanted(run, last=last)
+
+    def shown() -> Report:
+        from vidagent import api
+
+        past = api.find_run(wanted)
+        return Shown(entry(past), past.answer, steps(past.lines), past.told["error"])
+
+    _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def replay(
+    run: Run = None,
+    last: Last = False,
+    video: OtherVideo = None,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Run a question again with the recorded replies of the model, without any network.
+
+    Prints the same answer byte for byte, seconds and frames decoded as recorded; exit code 4 if it differs.
+    """
+    wanted = _wanted(run, last=last)
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    from vidagent import api
+    from vidagent.serve import printing
+    from vidagent.serve.progress import Progress
+
+    with Progress(terminal.stderr(), quiet=quiet, verbose=verbose, doing="replaying the run") as progress:
+        answer, differ = api.replay_run(wanted, video=video)
+        if not differ:
+            progress.tell("replayed  the answer is the recorded one")
+    printing.show_answer(
+        answer, terminal.stdout(), api.find_run(answer.run_id).told["options"], as_json=as_json
+    )
+    if differ:
+        raise ModelError(
+            f"the replay's answer is not the recorded one: {', '.join(differ)} differ; "
+            "the code, the prompts or the libraries have changed since"
+        )
+
+
+@app.command()
+def resume(
+    run: Run = None,
+    last: Last = False,
+    video: OtherVideo = None,
+    base_url: flags.BaseUrl = None,
+    as_json: flags.AsJson = False,
+    save_frames: flags.SaveFrames = None,
+    seconds: flags.Seconds = None,
+    steps: flags.Steps = None,
+    model_calls: flags.ModelCalls = None,
+    prompt_tokens: flags.PromptTokens = None,
+    completion_tokens: flags.CompletionTokens = None,
+    thinking_tokens: flags.ThinkingTokens = None,
+    frames: flags.Frames = None,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Go on with a run that was stopped: `vidagent ask --resume RUN` with its question, video and model."""
+    wanted = _wanted(run, last=last)
+    from vidagent import api
+
+    past = api.find_run(wanted)
+    told = past.told
+    asking.ask(
+        video or told["video"]["absolute"],
+        told["question"],
+        as_json=as_json,
+        option=told["options"],
+        model=told["model"],
+        base_url=base_url or told["base_url"],
+        fps=told["overview"]["fps"],
+        num_frames=told["overview"]["num_frames"],
+        save_frames=save_frames,
+        resume=past.record.run_id,
+        decoder=told["decoder"],
+        seconds=seconds,
+        steps=steps,
+        model_calls=model_calls,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        thinking_tokens=thinking_tokens,
+        frames=frames,
+        quiet=quiet,
+        verbose=verbose,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run in a list; what it does not know of a run without an answer is None."""
+
+    run_id: str
+    started: str
+    status: str
+    question: str
+    video: str
+    model: str
+    seconds: float | None
+    frames: int | None
+
+    def line(self) -> str:
+        """Say it on one line."""
+        when = datetime.fromisoformat(self.started).astimezone()
+        cost = "" if self.seconds is None else f"{self.seconds:.1f} s, {self.frames} frames"
+        return (
+            f"{self.run_id}  {when:%a %H:%M}  {self.status:<11}  {_cut(self.question, _QUESTION_CHARS):<48}  "
+            f"{_cut(Path(self.video).name, _NAME_CHARS)}  {self.model}  {cost}"
+        ).rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The runs of the last week.
+
+    Args:
+        runs: The newest first.
+    """
+
+    runs: Sequence[Entry]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"runs": [dataclasses.asdict(run) for run in self.runs]}
+
+    def lines(self) -> list[str]:
+        """Say it to people, one run a line."""
+        return [run.line() for run in self.runs] or ["no runs in the last week"]
+
+
+@dataclass
+class Done:
+    """One step of a run: what it did, and what it cost.
+
+    Args:
+        step: Its name.
+        began_s: When it began, in seconds since 1970.
+    """
+
+    step: str
+    began_s: float
+    seconds: float = 0.0
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    frames: int = 0
+    did: list[str] = field(default_factory=list)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take a line of the trace in."""
+        self.seconds = round(line["at"] - self.began_s, 3)
+        if line["kind"] == "event":
+            self.did.append(f"{line['event']}: {line['text']}")
+        if line["kind"] == "request":
+            self.began_s = min(self.began_s, line["at"] - line["seconds"])
+            self.seconds = round(line["at"] - self.began_s, 3)
+            usage = line["usage"] or {}
+            self.requests += 1
+            self.frames += line["frames"]
+            self.prompt_tokens += usage.get("input_tokens", 0)
+            self.completion_tokens += usage.get("output_tokens", 0)
+
+    def lines(self) -> Iterator[str]:
+        """Say it to people: the cost, then what was done."""
+        cost = [f"{self.seconds:.1f} s"]
+        if self.requests:
+            cost.append(f"{self.requests} request{'' if self.requests == 1 else 's'}, {self.frames} frames")
+        if self.prompt_tokens or self.completion_tokens:
+            cost.append(f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens")
+        yield f"{self.step:<9} {', '.join(cost)}"
+        yield from (f"{'':<9} {_cut(text, _ENDLESS_CHARS)}" for text in self.did)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One run in full.
+
+    Args:
+        run: The run.
+        answer: Its answer, if it came to one.
+        steps: What it did, step by step.
+        error: Why it ended without an answer.
+    """
+
+    run: Entry
+    answer: dict[str, Any] | None
+    steps: Sequence[Done]
+    error: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        told = [dataclasses.asdict(step) for step in self.steps]
+        return {
+            "run": dataclasses.asdict(self.run),
+            "answer": self.answer,
+            "error": self.error,
+            "steps": told,
+        }
+
+    def lines(self) -> list[str]:
+        """Say it to people: the answer, then the steps."""
+        run = self.run
+        head = [
+            f"{'run':<9} {run.run_id}, {run.status}",
+            f"{'question':<9} {_cut(run.question, _ENDLESS_CHARS)}",
+            f"{'video':<9} {run.video}",
+            f"{'model':<9} {run.model}",
+        ]
+        said = [f"{'answer':<9} {_cut(self.answer['answer'], _ENDLESS_CHARS)}"] if self.answer else []
+        said += [f"{'error':<9} {_cut(self.error, _ENDLESS_CHARS)}"] if self.error else []
+        return [*head, *said, "", *(line for step in self.steps for line in step.lines())]
+
+
+def entry(past: Past) -> Entry:
+    """Return what a list says of a run; one without an end is going on, or was killed."""
+    told, answer = past.told, past.answer
+    usage = None if answer is None else answer["usage"]
+    return Entry(
+        run_id=past.record.run_id,
+        started=told["parts"][0]["started"],
+        status="unfinished" if told["status"] == "running" else told["status"],
+        question=told["question"],
+        video=told["video"]["path"],
+        model=told["model"],
+        seconds=None if usage is None else usage["seconds"],
+        frames=None if usage is None else usage["frames_sent"],
+    )
+
+
+def steps(lines: Iterable[dict[str, Any]]) -> list[Done]:
+    """Put the lines of a trace together by the steps of the graph that they come from, in order."""
+    found: dict[str, Done] = {}
+    for line in lines:
+        task, step = line["task"], line.get("step")
+        if task is None or (step is None and task not in found):
+            continue
+        done = found.setdefault(task, Done(step or "", line["at"]))
+        done.add(line)
+    return list(found.values())
+
+
+def _wanted(run: str | None, *, last: bool) -> str:
+    """Return the run that is meant.
+
+    Raises:
+        UsageError: If none is named, or two are.
+    """
+    if (run is None) != last:
+        raise UsageError("name one run: give RUN (`vidagent runs list` shows them) or --last")
+    return run or _LAST
+
+
+def _cut(text: str, most: int) -> str:
+    line = terminal.one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _print(make: Callable[[], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    from vidagent.serve import printing
+
+    printing.show_report(make(), terminal.stdout(), as_json=as_json)
