@@ -1,7 +1,7 @@
 """The ways a question is asked: the agent, the agent with a part left out, and one call with frames chosen evenly.
 
 All ask the embedded model. The baselines go through the same client as the agent's looks, with the same messages, so
-that only the choice of frames differs. A baseline is given as many pictures as the agent sent, or as many as its
+that only the choice of frames differs. A baseline is given at least as many pictures as the agent sent, or as its
 tokens would pay for.
 """
 
@@ -60,6 +60,8 @@ METHODS = (*AGENTS, *BASELINES)
 
 _SIDE_PX = 1280
 _OVERLAP = 0.1
+_STEP = 64
+"""Baselines get their frames rounded up to this, so that questions about one video share most that is read."""
 _CELLS = [(row, column) for row in (1, 2) for column in (1, 2)]
 
 
@@ -111,7 +113,7 @@ def ask(method: str, video: Path, question: Question, agent: Said | None) -> Sai
     if agent is None:
         raise ValueError(f"{method} takes as many frames as the agent: ask that first")
     frames = agent.frames if method != "uniform-tokens" else agent.tokens // FRAME_TOKENS
-    return _in_one_call(video, question, max(1, frames), grid=method == "grid")
+    return _in_one_call(video, question, _STEP * max(1, -(-frames // _STEP)), grid=method == "grid")
 
 
 class _Bill(BaseCallbackHandler):
