@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,6 @@ from vidagent.graphs.budget import Meter
 from vidagent.graphs.closing import close
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.forecast import DryRun, forecast
-from vidagent.graphs.keeping import keep
 from vidagent.graphs.past import Past
 from vidagent.graphs.recording import Saver, Trace, recording
 from vidagent.graphs.records import Record, new_record, old_record, old_records
@@ -32,6 +31,8 @@ from vidagent.graphs.room import caps_of
 from vidagent.graphs.starting import check_resumed, kept_state, limits, start
 from vidagent.graphs.state import Run
 from vidagent.images.store import FrameStore
+from vidagent.reports.delivery import take_away
+from vidagent.reports.order import order
 from vidagent.types import Answer, Budget, VideoInfo
 from vidagent.video.cache import VideoCache, default_folder
 from vidagent.video.index import Index, IndexReport
@@ -72,6 +73,10 @@ def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) ->
         num_frames: Frames of the overview; the model's profile says how many unless given.
         decoder: `pyav`, `decord` or `torchcodec`.
         save_frames: A folder for the frames of the evidence and contact sheets of what was looked at.
+        report: An `.html` file that shows the answer, where it was seen, the evidence, each step and its cost.
+        export: Files to take away, by suffix: `.mp4` clips of the answer's spans (without sound), a folder, `.jpg` or
+            `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where there are
+            several clips or frames, they are numbered.
         resume: Id of an earlier run of the same question to go on with.
         on_event: Called with each `Event` of the run.
         stream: Whether those tell the words of thoughts and of the answer, too, as the model writes them.
@@ -101,11 +106,14 @@ async def aanalyze_video(
     on_event: Listener | None = None,
     stream: bool = False,
     save_frames: str | Path | None = None,
+    report: str | Path | None = None,
+    export: str | Path | Sequence[str | Path] | None = None,
     resume: str | None = None,
     **asking: Unpack[Asking],
 ) -> Answer:
     """Answer a question about a video; see `analyze_video`."""
     began = time.monotonic()
+    wanted = order(path, report, export, save_frames)
     brief = check(question, **asking)
     cache = _cache(brief.settings)
     record = None if resume is None else old_record(cache, resume)
@@ -129,8 +137,8 @@ async def aanalyze_video(
                 final = await kept_state(graph, thread)
             answer = close(final, run, run_id=record.run_id, frame_path=run.store.path)
             kept.end(answer)
-        if save_frames is not None:
-            answer = await asyncio.to_thread(keep, answer, final, run, Path(save_frames))
+        if wanted:
+            answer = await asyncio.to_thread(take_away, wanted, answer, final, run)
     run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
     return answer
 

@@ -61,8 +61,9 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
         "--budget-seconds 1.5 --budget-steps 2 --budget-model-calls 3 --budget-prompt-tokens 4 "
         "--budget-completion-tokens 5 --budget-thinking-tokens 0 --budget-frames 7"
     )
+    files = ("--save-frames", str(tmp_path), "--report", str(tmp_path / "out.html"), "--export", "out.csv")
     done = command(
-        "ask", "clip.mp4", "Which?", *flags.split(), *budgets.split(), "--save-frames", str(tmp_path)
+        "ask", "clip.mp4", "Which?", *flags.split(), *budgets.split(), *files, "--export", "frames/"
     )
     assert done.code == 0
     assert api.calls == [
@@ -77,6 +78,8 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "num_frames": None,
             "decoder": "decord",
             "save_frames": tmp_path,
+            "report": tmp_path / "out.html",
+            "export": ["out.csv", "frames/"],
             "resume": "run-3",
             "stream": False,
         }
@@ -99,6 +102,8 @@ def test_without_flags_settings_decide(api, command, monkeypatch):
             "num_frames": None,
             "decoder": None,
             "save_frames": None,
+            "report": None,
+            "export": None,
             "resume": None,
             "stream": False,
         }

@@ -35,6 +35,8 @@ class Running(Asking, total=False):
     """What may be said of a run, too."""
 
     save_frames: str | Path | None
+    report: str | Path | None
+    export: str | Path | Sequence[str | Path] | None
     resume: str | None
 
 

@@ -21,6 +21,7 @@ Kind = Literal[
     "verdict",
     "token",
     "note",
+    "saved",
     "answer",
 ]
 
@@ -36,8 +37,9 @@ class Event:
     Args:
         kind: `model` which model answers; `progress` of a long step, with `data["fraction"]`; `step` a step begins;
             `look` a tool shows frames; `observation` what was seen; `claim` and `verdict` of the verification;
-            `note` a warning; `answer` the end, with `data["status"]` and the whole `Answer` as a dict in
-            `data["answer"]`. Only in a run that streams: `thought` and `token`, words of a thought and of the answer.
+            `note` a warning; `saved` a file that was ordered, with `data["path"]`; `answer` the end, with
+            `data["status"]` and the whole `Answer` as a dict in `data["answer"]`. Only in a run that streams:
+            `thought` and `token`, words of a thought and of the answer.
         text: One line for people; of a `thought` or `token`, the words as they came, with their spaces and line breaks.
         step: The step it belongs to.
         data: The same as JSON values.

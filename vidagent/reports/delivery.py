@@ -2,36 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent.errors import UsageError
-from vidagent.images import jpeg, png
+from vidagent.graphs.state import Run, State
 from vidagent.reports.clips import write_clip
-from vidagent.reports.dossier import Dossier
+from vidagent.reports.dossier import Dossier, gather
 from vidagent.reports.edl import edit_list
 from vidagent.reports.files import numbered, write
+from vidagent.reports.frames import keep, save_evidence, save_numbered
 from vidagent.reports.order import Export, Order
 from vidagent.reports.page import render
-from vidagent.reports.photos import photo
 from vidagent.reports.tables import answer_json, rows, subtitles
+from vidagent.types import Answer
 
-__all__ = ["deliver"]
+__all__ = ["take_away"]
+
+_KB = 1000
 
 
-def deliver(order: Order, dossier: Dossier) -> Iterator[Path]:
-    """Write what was ordered, and yield the path of each file once it is whole.
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """A file that was written, or why one was not.
 
-    A clip or a frame that the answer has none of is not written; the other files are, empty if need be.
+    Args:
+        path: The file.
+        missing: What the answer lacks for it; None if it was written.
+    """
+
+    path: Path
+    missing: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Say it on one line."""
+        if self.missing is not None:
+            return f"{self.path} is not written: {self.missing}"
+        size = self.path.stat().st_size
+        return f"{self.path}, {size / _KB:,.0f} kB" if size >= _KB else f"{self.path}, {size} bytes"
+
+
+def take_away(order: Order, answer: Answer, state: State, run: Run) -> Answer:
+    """Write what was ordered of a finished run; return the answer, with the paths of the frames that were saved.
+
+    Clips and frames are written as far as the answer has any; the other files always, empty if need be.
 
     Raises:
         UsageError: If a file cannot be written.
         VideoError: If the video cannot be decoded again.
     """
+    dossier = gather(answer, state, run)
+    if order.folder is not None:
+        dossier = dataclasses.replace(dossier, answer=keep(dossier, order.folder))
+    for done in _delivered(order, dossier):
+        run.tell("note" if done.missing else "saved", done.text, path=str(done.path))
+    return dossier.answer
+
+
+def _delivered(order: Order, dossier: Dossier) -> Iterator[_Delivered]:
+    """Write one file after the other, and tell of each once it is whole."""
     path = order.report or Path()
     try:
         if order.report is not None:
-            yield write(path, render(dossier).encode("utf-8"))
+            yield _Delivered(write(path, render(dossier).encode("utf-8")))
         for export in order.exports:
             path = export.path
             yield from _export(export, dossier)
@@ -40,41 +76,34 @@ def deliver(order: Order, dossier: Dossier) -> Iterator[Path]:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}{again}") from error
 
 
-def _export(export: Export, dossier: Dossier) -> Iterator[Path]:
+def _export(export: Export, dossier: Dossier) -> Iterator[_Delivered]:
     answer, path = dossier.answer, export.path
     match export.kind:
         case ".json":
-            yield write(path, answer_json(answer))
+            yield _Delivered(write(path, answer_json(answer)))
         case ".csv":
-            yield write(path, rows(answer))
+            yield _Delivered(write(path, rows(answer)))
         case ".srt":
-            yield write(path, subtitles(answer))
+            yield _Delivered(write(path, subtitles(answer)))
         case ".edl":
-            yield write(path, edit_list(answer, dossier.question.text).encode("utf-8"))
+            yield _Delivered(write(path, edit_list(answer, dossier.question.text).encode("utf-8")))
         case ".mp4":
             yield from _clips(path, dossier)
-        case _:
-            yield from _frames(export, dossier)
+        case ".jpg" | ".png":
+            yield from _frames(path, save_numbered(dossier, path))
+        case "folder":
+            yield from _frames(path, save_evidence(dossier, path))
 
 
-def _clips(path: Path, dossier: Dossier) -> Iterator[Path]:
+def _clips(path: Path, dossier: Dossier) -> Iterator[_Delivered]:
     spans = sorted(dossier.answer.spans)
+    if not spans:
+        yield _Delivered(path, "the answer has no place in the video")
     for span, place in zip(spans, numbered(path, len(spans)), strict=True):
         write_clip(dossier.video, span, place)
-        yield place
+        yield _Delivered(place)
 
 
-def _frames(export: Export, dossier: Dossier) -> Iterator[Path]:
-    """Write the frames of the claims that stood up, whole and with their boxes."""
-    kept = [item for item in dossier.findings if item.verdict != "unsupported" and item.still is not None]
-    if export.kind == "folder":
-        export.path.mkdir(parents=True, exist_ok=True)
-        places = [
-            export.path / f"evidence-{number}-{item.time_s:.3f}s.jpg" for number, item in enumerate(kept, 1)
-        ]
-    else:
-        places = numbered(export.path, len(kept))
-    for item, place in zip(kept, places, strict=True):
-        rgb = photo(dossier, item)
-        if rgb is not None:
-            yield write(place, png.encode(rgb) if export.kind == ".png" else jpeg.encode(rgb))
+def _frames(path: Path, saved: Sequence[Path | None]) -> Iterator[_Delivered]:
+    written = [_Delivered(place) for place in saved if place is not None]
+    yield from written or [_Delivered(path, "no claim of the answer has a frame")]

@@ -100,6 +100,11 @@ class Dossier:
     version: str
 
     @property
+    def supported(self) -> tuple[Finding, ...]:
+        """The claims that stood up, which are the answer's evidence."""
+        return tuple(item for item in self.findings if item.verdict != "unsupported")
+
+    @property
     def duration_s(self) -> float:
         """Seconds of the video."""
         return self.answer.video.duration_s

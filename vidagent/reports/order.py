@@ -14,6 +14,7 @@ from vidagent.video.subtitles import sidecars
 
 __all__ = ["Export", "Kind", "Order", "order"]
 
+StrPath = str | os.PathLike[str]
 Kind = Literal[".csv", ".edl", ".jpg", ".json", ".mp4", ".png", ".srt", "folder"]
 _SAME = {".jpeg": ".jpg"}
 _REPORT = (".html", ".htm")
@@ -40,60 +41,68 @@ class Order:
     Args:
         report: Where the report goes, if it is wanted.
         exports: The files.
+        folder: Where the frames of the evidence and sheets of all that was looked at go, if they are wanted.
     """
 
     report: Path | None = None
     exports: tuple[Export, ...] = ()
+    folder: Path | None = None
 
     def __bool__(self) -> bool:
         """Tell whether anything is wanted."""
-        return self.report is not None or bool(self.exports)
+        return self != Order()
 
 
 def order(
-    report: str | os.PathLike[str] | None,
-    exports: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
-    video: str | os.PathLike[str],
+    video: StrPath,
+    report: StrPath | None = None,
+    exports: StrPath | Sequence[StrPath] | None = None,
+    folder: StrPath | None = None,
 ) -> Order:
     """Return what is to be taken away.
 
     Args:
+        video: The video, which is not to be written over, and nor are its subtitles.
         report: Path of the report.
         exports: Paths, whose suffixes say what is wanted.
-        video: The video, which is not to be written over, and nor are its subtitles.
+        folder: A folder for frames.
 
     Raises:
         UsageError: If a suffix is unknown, a path is named twice, or one cannot be written.
     """
     if exports is None or isinstance(exports, str | os.PathLike):
         exports = [] if exports is None else [exports]
-    wanted = Order(None if report is None else _page(report), tuple(map(_export, exports)))
+    wanted = Order(
+        None if report is None else _page(report),
+        tuple(_export(path) for path in exports),
+        None if folder is None else Path(folder),
+    )
+    for one in wanted.exports:
+        _check(one.path, folder=one.kind == "folder")
+    if wanted.report is not None:
+        _check(wanted.report, folder=False)
     places = [one.path for one in wanted.exports] + ([wanted.report] if wanted.report else [])
-    kept = _resolved([Path(video), *sidecars(Path(video))])
+    kept = _resolved([Path(video), *sidecars(Path(video))]) if places else set()
     for number, path in enumerate(places):
         if path.resolve() in kept:
             raise UsageError(f"{path} is the video itself or its subtitles; give another path")
         if path.resolve() in _resolved(places[:number]):
             raise UsageError(f"{path} is named twice; give each file its own path")
-    for one in wanted.exports:
-        _check(one.path, folder=one.kind == "folder")
-    if wanted.report is not None:
-        _check(wanted.report, folder=False)
     return wanted
 
 
 def _resolved(paths: Sequence[Path]) -> set[Path]:
-    return {path.resolve() for path in paths}
+    return {path.resolve() for path in paths if "\0" not in str(path)}
 
 
-def _page(report: str | os.PathLike[str]) -> Path:
+def _page(report: StrPath) -> Path:
     path = Path(report)
     if path.suffix.lower() not in _REPORT:
         raise UsageError(f"a report is a file ending in .html, got {os.fspath(report)!r}")
     return path
 
 
-def _export(path: str | os.PathLike[str]) -> Export:
+def _export(path: StrPath) -> Export:
     """Read the kind off a path: a folder is one that is there already, ends in a slash or has no suffix."""
     text, place = os.fspath(path), Path(path)
     suffix = place.suffix.lower()
@@ -111,6 +120,8 @@ def _check(path: Path, *, folder: bool) -> None:
     Raises:
         UsageError: If not.
     """
+    if "\0" in str(path):
+        raise UsageError(f"{str(path)!r} is no path: it holds a null character")
     above = path if folder else path.parent
     try:
         if path.is_dir() and not folder:
@@ -120,4 +131,4 @@ def _check(path: Path, *, folder: bool) -> None:
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise UsageError(f"{str(path)!r} cannot be written: {error.strerror or error}") from None

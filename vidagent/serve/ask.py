@@ -28,6 +28,8 @@ def ask(
     fps: flags.Fps = None,
     num_frames: flags.NumFrames = None,
     save_frames: flags.SaveFrames = None,
+    report: flags.Report = None,
+    export: flags.Export = None,
     dry_run: flags.DryRun = False,
     resume: flags.Resume = None,
     decoder: flags.Decoder = None,
@@ -48,9 +50,11 @@ def ask(
     asked = questions.read(question, option)
     # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
     from vidagent import api, config
+    from vidagent.reports.order import order
     from vidagent.serve import printing
     from vidagent.serve.progress import Progress
 
+    order(video, report, export)  # before anything is downloaded
     budget = config.load(
         budget_seconds=seconds,
         budget_steps=steps,
@@ -82,6 +86,8 @@ def ask(
             asked.text,
             **wanted,
             save_frames=save_frames,
+            report=report,
+            export=export,
             resume=resume,
             on_event=progress,
             stream=progress.live,

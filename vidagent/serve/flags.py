@@ -65,6 +65,22 @@ SaveFrames = Annotated[
     Path | None,
     typer.Option("--save-frames", metavar="DIR", file_okay=False, help="Save the evidence's frames here."),
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write a page (.html) with the answer, where it was seen, the evidence and each step.",
+    ),
+]
+Export = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--export",
+        metavar="FILE|DIR",
+        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .srt, .csv, .edl); repeatable.",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be looked at and its cost; ask no model.")
 ]

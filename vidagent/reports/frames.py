@@ -1,0 +1,78 @@
+"""Frames for people: those of the evidence with their boxes, and sheets of all that was looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidagent.errors import UsageError
+from vidagent.graphs.ledger import Entry
+from vidagent.images import jpeg, png
+from vidagent.images.sheet import contact_sheet
+from vidagent.images.store import FrameStore
+from vidagent.reports.dossier import Dossier, Finding
+from vidagent.reports.files import numbered, write
+from vidagent.reports.photos import photo, stored
+from vidagent.types import Answer
+from vidagent.video.clock import format_time
+
+__all__ = ["keep", "save_evidence", "save_numbered"]
+
+_MOST_ON_SHEET = 48
+
+
+def keep(dossier: Dossier, folder: Path) -> Answer:
+    """Write the frames of the evidence and a contact sheet of each look; return the answer with their paths.
+
+    Raises:
+        UsageError: If the folder cannot be written.
+    """
+    try:
+        paths = save_evidence(dossier, folder)
+        for entry in dossier.entries:
+            _save_sheet(entry, dossier.store, folder)
+    except OSError as error:
+        raise UsageError(f"the frames cannot be saved in {folder}: {error.strerror or error}") from error
+    evidence = tuple(
+        item if path is None else dataclasses.replace(item, frame=str(path))
+        for item, path in zip(dossier.answer.evidence, paths, strict=True)
+    )
+    return dataclasses.replace(dossier.answer, evidence=evidence)
+
+
+def save_evidence(dossier: Dossier, folder: Path) -> list[Path | None]:
+    """Write the frame of each claim that stood up into a folder, at the video's size; None where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    findings = dossier.supported
+    paths = [folder / f"evidence-{number}-{item.time_s:.3f}s.jpg" for number, item in enumerate(findings, 1)]
+    return _save(dossier, findings, paths)
+
+
+def save_numbered(dossier: Dossier, path: Path) -> list[Path]:
+    """Write the same frames as JPEG or PNG files of that name, numbered where there are several."""
+    findings = [item for item in dossier.supported if item.still is not None]
+    paths = numbered(path, len(findings))
+    return [saved for saved in _save(dossier, findings, paths) if saved is not None]
+
+
+def _save(dossier: Dossier, findings: Sequence[Finding], paths: Sequence[Path]) -> list[Path | None]:
+    return [_save_one(dossier, finding, path) for finding, path in zip(findings, paths, strict=True)]
+
+
+def _save_one(dossier: Dossier, finding: Finding, path: Path) -> Path | None:
+    rgb = photo(dossier, finding)
+    if rgb is None:
+        return None
+    return write(path, png.encode(rgb) if path.suffix.lower() == ".png" else jpeg.encode(rgb))
+
+
+def _save_sheet(entry: Entry, store: FrameStore, folder: Path) -> None:
+    stills = entry.look.stills[:_MOST_ON_SHEET]
+    shown = [
+        (rgb, format_time(still.time_s)) for still in stills if (rgb := stored(store, still)) is not None
+    ]
+    if shown:
+        pictures, labels = zip(*shown, strict=True)
+        sheet = contact_sheet(pictures, labels, columns=6, cell_px=320)
+        write(folder / f"look-{entry.id}-{entry.look.tool}.jpg", jpeg.encode(sheet))
