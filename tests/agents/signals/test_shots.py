@@ -116,3 +116,20 @@ def test_the_index_of_a_long_video_is_looked_at_more_widely():
     told = rough.call("search", query="How many shots are there, and when are the cuts?", page=1).told
     told["facts"] = ["2 shots, 1 cuts (exact to a few frames)", "cuts at (first frame, seconds): 6.240"]
     assert spans_of(ask(rough, "When is the first cut?")) == [(6.0, 6.04)]
+
+
+def test_a_cut_with_a_number_is_found_among_hundreds_with_few_frames():
+    many = film([4.0 * n for n in range(1, 400)], seconds=1600)
+    found = ask(many, "When is the third cut?")
+    assert spans_of(found) == [(12.0, pytest.approx(12.04))]
+    assert many.frames_sent <= 6 * 6
+    later = film([4.0 * n for n in range(1, 400)], seconds=1600)
+    assert spans_of(ask(later, "When is the tenth cut?")) == [(40.0, pytest.approx(40.04))]
+
+
+def test_a_cut_that_the_index_knows_and_no_frame_shows_is_not_counted():
+    some = film((6.0, 16.0, 20.0))
+    search = some._search
+    extra = "cuts at (first frame of the new shot, seconds): 3.000, 6.000, 16.000, 20.000"
+    some._search = lambda **args: {**search(**args), "facts": ["4 shots, 4 cuts (exact to the frame)", extra]}
+    assert spans_of(ask(some, "When is the second cut?")) == [(16.0, pytest.approx(16.04))]

@@ -34,10 +34,13 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     low, high = _scope(intent, past)
     listed = [cut for cut in _listed(past) if low <= cut < high]
     looks = past.asked(wording.ANY_CUT)
+    seen = {line.time_s: line.entry for look in looks for line in look.lines if low <= line.time_s < high}
     todo = [window for window in _windows(listed, past) if not _done(window, looks)]
+    sought = _sought(intent, sorted(seen), todo)
+    if sought is not None:
+        return [_numbered(*sought, seen, past)]
     if todo:
         return [calls.closer(window, wording.ANY_CUT, past) for window in todo[:_AT_A_TIME]]
-    seen = {line.time_s: line.entry for look in looks for line in look.lines if low <= line.time_s < high}
     cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
     unlisted = _known(past) - len(_listed(past))
     if unlisted > 0:
@@ -45,6 +48,23 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     if not cuts:
         return [_no_cut(intent, (low, high) == (0.0, past.duration_s), looks, past)]
     return [_answer(intent, cuts, seen, past)]
+
+
+def _sought(intent: Intent, seen: Sequence[float], todo: Sequence[Window]) -> tuple[int, float] | None:
+    """Return the number and time of the one cut asked for, once all before it have been looked at."""
+    cut = _CUT_NUMBER.search(intent.question)
+    if cut is None or intent.ask != "when" or cut[1] in {"last", "final"}:
+        return None
+    number = _number(cut[1], 1)
+    if len(seen) < number or any(window.start_s < seen[number - 1] for window in todo):
+        return None
+    return number, seen[number - 1]
+
+
+def _numbered(number: int, cut_s: float, seen: dict[float, str], past: Past) -> ToolCall:
+    span = (cut_s, min(past.duration_s, cut_s + past.frame_s))
+    told = f"Cut {number} is at {cut_s:.3f} s."
+    return calls.answer("yes", told, claims=_claims([cut_s], seen), spans=[span], confidence=0.9)
 
 
 def _no_cut(intent: Intent, whole: bool, looks: Sequence[Result], past: Past) -> ToolCall:
