@@ -84,7 +84,10 @@ Export = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be looked at and its cost; ask no model.")
 ]
-Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with an earlier run.")]
+Resume = Annotated[
+    str | None,
+    typer.Option("--resume", metavar="RUN", help="Go on with an earlier run; `last` is the newest."),
+]
 Decoder = Annotated[
     Literal["pyav", "decord", "torchcodec"] | None,
     typer.Option("--decoder", help="Library that decodes the video.", show_default="pyav"),
