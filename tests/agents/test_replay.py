@@ -10,8 +10,16 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from tests.scripted_server import Raw, ScriptedServer, calls, says
 from vidagent.agents.chat import connect
+from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.replay import RecordedChat, ReplayedChat, Replies, neutral
+from vidagent.agents.replay import (
+    RecordedChat,
+    RecordedEndpoint,
+    ReplayedChat,
+    ReplayedEndpoint,
+    Replies,
+    neutral,
+)
 from vidagent.agents.replies import Observation
 from vidagent.agents.server import ServerError
 from vidagent.errors import BudgetSpent, ModelError
@@ -128,3 +136,22 @@ async def test_a_request_that_time_cut_off_ends_the_replay_in_the_same_way():
         await replayed(lines, out_of_time=True).ainvoke(LOOK)
     with pytest.raises(ModelError, match="no reply"):
         await replayed(lines).ainvoke(LOOK)
+
+
+@pytest.mark.network
+async def test_what_a_server_counted_is_said_again_without_it():
+    lines = []
+    routes = {"/tokenize": {"count": 3, "tokens": [1, 2, 3]}, "/detokenize": {"prompt": "cut"}}
+    with ScriptedServer([], routes=routes) as server:
+        asked = RecordedEndpoint(Endpoint(server.url, "key-of-nobody-else"), lines.append)
+        assert await asked.tokenize("a thought") == 3
+        server.routes["/tokenize"] = Raw("broken", status=500)
+        with pytest.raises(ServerError):
+            await asked.shorten("another thought", 2)
+    assert "key-of-nobody-else" not in json.dumps(lines)
+    again = ReplayedEndpoint("http://127.0.0.1:1/v1", json.loads(json.dumps(lines)))
+    assert await again.tokenize("a thought") == 3
+    assert await again.tokenize("of another run") is None
+    with pytest.raises(ServerError, match="failed /tokenize"):
+        await again.shorten("another thought", 2)
+    assert await again.shorten("of another run", 2) == "of another run"
