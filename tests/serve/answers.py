@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -75,6 +76,21 @@ EVENTS = (
 )
 
 
+NASTY = "\x1b[2J\x1b]0;owned\x07 \x9b31m\r\b\t\u202e東京 👍🏽 👨\u200d👩"
+SPOKEN = (
+    Happening("step", "composing the answer", "compose"),
+    *(Happening("thought", f"thought {number},\n{NASTY} ", "compose") for number in range(4)),
+    Happening("token", "This is not", "compose"),
+    Happening("token", "", "compose", {"restart": True}),
+    *(
+        Happening("token", words, "compose")
+        for words in ("'SALE' is", " shown ", f"{NASTY}\n", "long " * 300)
+    ),
+    Happening("token", "from 0:37.480 to 0:37.880.", "compose"),
+)
+"""What is told beside the events by a run that streams."""
+
+
 class Report:
     """A dry run or an index report."""
 
@@ -94,11 +110,12 @@ class FakeApi(ModuleType):
         self.calls: list[dict[str, Any]] = []
 
     def analyze_video(
-        self, path: str, question: str, *, on_event: Callable[[Any], None], **rest: Any
+        self, path: str, question: str, *, on_event: Callable[[Any], None], stream: bool, **rest: Any
     ) -> Answer:
-        self.calls.append({"path": path, "question": question, **rest})
-        for event in EVENTS:
+        self.calls.append({"path": path, "question": question, "stream": stream, **rest})
+        for event in (*EVENTS, *SPOKEN) if stream else EVENTS:
             on_event(event)
+            time.sleep(0.1 if stream else 0)  # a screen is drawn 12.5 times a second
         return self._outcome(path)
 
     def plan_cost(self, path: str, question: str, **rest: Any) -> Report:

@@ -249,6 +249,14 @@ def test_control_characters_from_a_video_do_not_reach_the_terminal(api, command)
     assert "\x1b" not in command("ask", "clip.mp4", "Which?").out
 
 
+def test_control_characters_are_escaped_in_json_and_none_is_lost(api, command):
+    said = "red \x1b]0;owned\x07 \x9b31m \x7f \u202etext\u2069 \u2028 end"
+    api.outcome = dataclasses.replace(ANSWER, answer=said)
+    done = command("ask", "clip.mp4", "Which?", "--json")
+    assert done.json()["answer"] == said
+    assert done.out.rstrip("\n").isprintable()
+
+
 def test_warnings_are_one_line(api, command, recwarn):
     import warnings
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vidagent.serve.terminal import Terminal, one_line
+from vidagent.serve.terminal import Terminal, escaped, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
 
@@ -45,7 +45,7 @@ def show_json(value: dict[str, Any], out: Terminal) -> None:
     """Print one JSON object: on one line for programs, indented on a terminal."""
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     indent = 2 if out.is_terminal else None
-    out.say(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent))
+    out.say(escaped(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)))
 
 
 def aligned(rows: Iterable[Row]) -> list[str]:

@@ -85,7 +85,9 @@ class Progress:
         """Show one event."""
         if event.kind == "thought":
             self._scene.think(event.text)
-        elif event.kind == "token":
+            return
+        self._scene.stop_thinking()
+        if event.kind == "token":
             self._answer(event)
         else:
             self._happening(event)

@@ -40,16 +40,19 @@ class Scene:
         self._answer = ""
 
     def do(self, doing: str) -> None:
-        """Show what is going on; a thought before it is over."""
-        self._doing, self._thought = doing, ""
+        """Show what is going on."""
+        self._doing = doing
 
     def think(self, words: str) -> None:
         """Show the next words of a thought: only its end stays on the status line."""
         self._thought = (self._thought + words)[-_KEPT_CHARS:]
 
+    def stop_thinking(self) -> None:
+        """Take the thought away."""
+        self._thought = ""
+
     def say(self, words: str) -> None:
         """Show the next words of the answer."""
-        self._thought = ""
         self._answer = (self._answer + words)[-_KEPT_CHARS:]
 
     def unsay(self) -> None:
@@ -67,11 +70,12 @@ class Scene:
             yield from answer.wrap(console, width, no_wrap=False, overflow="fold")[-most:]
 
     def _status(self, cells: int) -> Text:
-        status = Text(_steady(one_line(self._doing)))
-        room = cells - status.cell_len - 1
-        if room >= _LEAST_THOUGHT and (thought := one_line(_steady(self._thought))):
-            status.append(f" {_end_of(thought, room)}", style="dim")
-        status.truncate(cells, overflow="ellipsis")
+        """Return what is going on, and after it as much of a thought's end as there is room for: at least half."""
+        status = Text(one_line(_steady(self._doing)))
+        thought = one_line(_steady(self._thought)) if cells >= 2 * _LEAST_THOUGHT else ""
+        status.truncate(cells // 2 if thought else cells, overflow="ellipsis")
+        if thought:
+            status.append(f" {_end_of(thought, cells - status.cell_len - 1)}", style="dim")
         return status
 
 

@@ -16,7 +16,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["Terminal", "complain", "loudness", "messages", "one_line", "plain", "stderr", "stdout"]
+__all__ = ["Terminal", "complain", "escaped", "loudness", "messages", "one_line", "plain", "stderr", "stdout"]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """What moves the cursor, starts an escape sequence, breaks a line or turns the direction of writing."""
@@ -63,6 +63,11 @@ def stderr() -> Terminal:
 def plain(text: str) -> str:
     """Replace control characters; tabs and line breaks stay."""
     return _CONTROLS.sub("�", text)
+
+
+def escaped(text: str) -> str:
+    """Write control characters in a JSON text as JSON does, so that nothing of it is lost."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def one_line(text: str) -> str:
