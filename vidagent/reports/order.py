@@ -85,9 +85,9 @@ def order(
     kept = _resolved([Path(video), *sidecars(Path(video))]) if places else set()
     for number, path in enumerate(places):
         if path.resolve() in kept:
-            raise UsageError(f"{path} is the video itself or its subtitles; give another path")
+            raise UsageError(f"{str(path)!r} is the video itself or its subtitles; give another path")
         if path.resolve() in _resolved(places[:number]):
-            raise UsageError(f"{path} is named twice; give each file its own path")
+            raise UsageError(f"{str(path)!r} is named twice; give each file its own path")
     return wanted
 
 
