@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.serve.answers import INFO
 from vidagent.errors import VideoError
 
 HEAVY = {

@@ -47,24 +47,23 @@ def watched(
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     variables = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-    process = subprocess.Popen(
+    screen, shots, decoder = Screen(columns, rows), [], codecs.getincrementaldecoder("utf-8")()
+    with subprocess.Popen(
         command,
         stdin=theirs, stdout=subprocess.PIPE if piped else theirs, stderr=theirs, cwd=ROOT, text=True,
         env=variables | {"TERM": "xterm-256color"} | environment,
-    )  # fmt: skip
-    os.close(theirs)
-    screen, shots, decoder = Screen(columns, rows), [], codecs.getincrementaldecoder("utf-8")()
-    try:
-        while piece := os.read(ours, 4096):
-            screen.feed(decoder.decode(piece))
-            shots.append(screen.lines)
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
-    out = process.stdout.read() if process.stdout else ""
-    if process.stdout:
-        process.stdout.close()
-    return Watched(process.wait(30), out, screen, shots)
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        try:
+            while piece := os.read(ours, 4096):
+                screen.feed(decoder.decode(piece))
+                shots.append(screen.lines)
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        finally:
+            os.close(ours)
+        out = process.stdout.read() if process.stdout else ""
+    return Watched(process.returncode, out, screen, shots)
 
 
 def fake(*arguments: str, outcome: str = "") -> list[str]:
