@@ -21,6 +21,7 @@ from vidagent.video.frame import Frame, fit_wh
 from vidagent.video.packets import Packets
 from vidagent.video.process import Limits, Process
 from vidagent.video.scan import Moment, Scan
+from vidagent.video.sound import MOST_S
 from vidagent.video.source import check
 from vidagent.video.subtitles import sidecars
 
@@ -187,6 +188,19 @@ class Video:
         cues = self._call("subtitles")[0]["cues"] if self._has_text_tracks else []
         return [(float(start_s), float(end_s), str(text)) for start_s, end_s, text in cues]
 
+    def sound(self, start_s: float, end_s: float) -> NDArray[np.int16]:
+        """Return what is heard in `[start_s, end_s)`, 16 kHz mono; silence where there is no sound.
+
+        Raises:
+            UsageError: If the range is none, or longer than `sound.MOST_S`.
+            VideoError: If the sound cannot be decoded.
+        """
+        _check_finite([start_s, end_s])
+        if not 0 < end_s - start_s <= MOST_S:
+            raise UsageError(f"a stretch of sound must be up to {MOST_S:g} s long, got {end_s - start_s:g}")
+        data = self._call("sound", start_s=start_s, end_s=end_s)[1][0]
+        return data.view("<i2").astype(np.int16, copy=False)
+
     def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
         """Decode the whole video once, small and grey, and return what `scan.Scanner` finds in it.
 
@@ -199,6 +213,11 @@ class Video:
         )[0]
         moments = (Moment(score, t_s, (x0, y0, x1, y1)) for score, t_s, (x0, y0, x1, y1) in header["moments"])
         return Scan(tuple(moments), tuple(header["cuts_s"]), tuple(header["motion"]), bool(header["exact"]))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the video was closed."""
+        return self._closed
 
     def close(self) -> None:
         """End the decoding process; a call that runs in another thread raises `VideoError`."""

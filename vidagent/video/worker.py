@@ -144,6 +144,12 @@ class _Worker:
 
         return {"cues": subtitle_cues(self._path, self._beat)}, []
 
+    def _do_sound(self, start_s: float, end_s: float) -> Reply:
+        from vidagent.video.sound import read_sound
+
+        samples = read_sound(self._path, start_s, end_s, self._beat)
+        return {}, [samples.astype("<i2").view("|u1")]
+
     def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:
         from vidagent.video.scan import SCAN_WH, Scanner
 
