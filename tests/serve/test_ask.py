@@ -138,6 +138,15 @@ def test_question_from_stdin(api, command, monkeypatch):
             ("q", "--budget-thinking-tokens", "-1"),
             "budget thinking_tokens must be a whole number, 0 or more; got -1",
         ),
+        (("q", "--budget-steps", "abc"), "--budget-steps must be a whole number, more than 0; got 'abc'"),
+        (("q", "--budget-frames", "1.5"), "--budget-frames must be a whole number, more than 0; got '1.5'"),
+        (("q", "--budget-seconds", "1 h"), "--budget-seconds must be a number, more than 0; got '1 h'"),
+        (
+            ("q", "--budget-thinking-tokens", ""),
+            "--budget-thinking-tokens must be a whole number, 0 or more; got ''",
+        ),
+        (("q", "--fps", "fast"), "--fps must be a number, more than 0; got 'fast'"),
+        (("q", "--max-download-mb", "1G"), "--max-download-mb must be a whole number, more than 0; got '1G'"),
         (("q", "--max-download-mb", "0"), "--max-download-mb must be more than 0, got 0"),
     ],
 )

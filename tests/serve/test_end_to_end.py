@@ -108,6 +108,11 @@ def test_a_dry_run_asks_nothing(clip, command):
     assert done.json()["video"]["duration_s"] == SECONDS
 
 
+def test_a_dry_run_says_that_the_video_has_fewer_frames(clip, command):
+    done = command("ask", str(clip), QUESTION, "--model", "signals", "--dry-run", "--fps", "99")
+    assert done.out.splitlines()[-1] == "note: fps 99 asked for, but the video has 15 frames at 5 fps"
+
+
 def test_ctrl_c_leaves_no_child(clip):
     command = [sys.executable, "-m", "vidagent", "ask", str(clip), QUESTION, "--model", "signals", "-v"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
