@@ -28,7 +28,13 @@ _QUERY = "How many shots are there, and when are the cuts?"
 def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     """Return the next calls of a question about shots, or the answer."""
     if not past.has("search") or not (past.has("clip") or past.has("resample")):
-        return [calls.answer("cannot_judge", "Cuts are found by search and a closer look", confidence=0.0)]
+        return [
+            calls.answer(
+                "cannot_judge",
+                "Without search and a closer look the embedded model cannot judge cuts",
+                confidence=0.0,
+            )
+        ]
     if not past.count("search", _QUERY):
         return [calls.search(_QUERY, 1)]
     low, high = _scope(intent, past)
