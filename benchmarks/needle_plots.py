@@ -15,9 +15,12 @@ _DPI = 90
 
 
 def plot(answers: Sequence[Marked], folder: Path) -> list[Path]:
-    """Write the plots as PNG and return their paths; needs matplotlib (the `bench` extra)."""
-    import matplotlib as mpl
-
+    """Write the plots as PNG and return their paths: none without matplotlib (the `bench` extra), which is said."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        print("no plots: matplotlib is missing (pip install 'vidagent[bench]')")
+        return []
     mpl.use("Agg")
     from matplotlib import pyplot
 
