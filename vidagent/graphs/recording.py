@@ -83,9 +83,14 @@ class Trace:
     def hear(self, event: Event) -> None:
         """Write an event."""
         if event.kind not in _WORDS:
-            data = {} if event.kind == "answer" else event.data
             self.write(
-                {"kind": "event", "event": event.kind, "step": event.step, "text": event.text, "data": data}
+                {
+                    "kind": "event",
+                    "event": event.kind,
+                    "step": event.step,
+                    "text": event.text,
+                    "data": event.data,
+                }
             )
 
     def close(self) -> None:
