@@ -158,3 +158,8 @@ def test_the_users_own_profile_is_used_for_any_model(tmp_path, monkeypatch):
     assert (used.name, used.frames_per_call, used.media.video_frames) == ("mine", 7, 9)
     assert used.serve.variants["only"].model == "acme/see-1"
     assert used.serve.flags == profiles.load("default").serve.flags
+
+
+@pytest.mark.parametrize("name", ["qwen3-vl", "qwen3-vl-thinking", "tiny"])
+def test_a_video_for_qwen3_vl_is_not_sampled_again(name):
+    assert profiles.load(name).media.video_processor == {"do_sample_frames": False}
