@@ -124,7 +124,7 @@ class ScriptedServer:
     Attributes:
         url: The base URL, ending in `/v1`.
         routes: Replies of other paths, such as `/tokenize`: a reply, or a callable that gets the body (None for
-            a GET).
+            a GET; the content type and the bytes of a form).
         asked: The paths of all requests, in order of arrival.
         bodies: The JSON body of every chat request, in order of arrival.
         headers: Their headers, names in lower case.
@@ -206,7 +206,8 @@ class ScriptedServer:
                 self._send(server._beside(self.path, None) or Raw(b"", status=404))
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                data = self.rfile.read(int(self.headers["content-length"]))
+                body = _body(self.headers.get("content-type", ""), data)
                 beside = server._beside(self.path, body)
                 if beside is not None or self.path.rstrip("/") != "/v1/chat/completions":
                     return self._send(beside or Raw({"detail": "Not Found"}, status=404))
@@ -305,6 +306,11 @@ def labelled_images(body: dict[str, Any]) -> list[tuple[float, bytes]]:
             found.append((float(label[1]), base64.b64decode(data, validate=True)))
         label = LABEL.fullmatch(part.get("text", ""))
     return found
+
+
+def _body(content_type: str, data: bytes) -> Any:
+    """Return a form as its content type and bytes, and anything else as JSON."""
+    return (content_type, data) if content_type.startswith("multipart/form-data") else json.loads(data)
 
 
 def _events(reply: dict[str, Any]) -> bytes:

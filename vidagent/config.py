@@ -56,6 +56,14 @@ class Settings(BaseSettings):
     profile: Name | None = Field(
         default=None, description="a model profile by name, or the path of a .toml file"
     )
+    transcribe_url: WebAddress | None = Field(
+        default=None,
+        description="base URL of an OpenAI-compatible speech server; sound is sent there, and nowhere without it",
+    )
+    transcribe_model: Name | None = Field(
+        default=None, description="the speech model's name on that server, such as openai/whisper-large-v3"
+    )
+    transcribe_key: SecretStr | None = Field(default=None, description="the speech server's API key")
     reply_seconds: float | None = Field(
         default=None,
         gt=0,
@@ -116,7 +124,7 @@ def _explain(error: ValidationError) -> UsageError:
         if item["type"] == "extra_forbidden":
             lines.append(f"there is no setting {name!r}; there are {', '.join(Settings.model_fields)}")
             continue
-        got = "" if name == "api_key" else f"; got {item['input']!r}"
+        got = "" if name in {"api_key", "transcribe_key"} else f"; got {item['input']!r}"
         wrong = item["msg"].removeprefix("Value error, ")
         lines.append(f"setting {name} ({_sources(name)}): {wrong[0].lower()}{wrong[1:]}{got}")
     return (BudgetError if kinds == {True} else UsageError)("; ".join(dict.fromkeys(lines)))

@@ -17,6 +17,7 @@ from vidagent.video.cache import FoundText, VideoCache
 from vidagent.video.clock import format_time
 from vidagent.video.scan import Moment, Scan
 from vidagent.video.subtitles import Cue, sidecar_cues
+from vidagent.video.transcript import Ear, Stop, Transcriber, Transcript
 from vidagent.video.video import Video
 
 __all__ = ["Index", "IndexReport"]
@@ -40,6 +41,7 @@ class IndexReport:
         texts: Number of texts read so far.
         seconds: Wall-clock seconds spent, by part; empty parts came from the cache.
         frames_decoded: Frames decoded for it.
+        speech: What is said, or None where no server writes it down.
     """
 
     video: VideoInfo
@@ -51,10 +53,17 @@ class IndexReport:
     texts: int
     seconds: dict[str, float]
     frames_decoded: int
+    speech: Transcript | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
-        return {**dataclasses.asdict(self), "video": self.video.to_dict(), "shots": list(self.shots)}
+        speech = None if self.speech is None else self.speech.to_dict()
+        return {
+            **dataclasses.asdict(self),
+            "video": self.video.to_dict(),
+            "shots": list(self.shots),
+            "speech": speech,
+        }
 
     def lines(self) -> list[str]:
         """Say it to people."""
@@ -66,6 +75,7 @@ class IndexReport:
             f"{self.video.path}: {format_time(self.video.duration_s)}, {self.keyframes} keyframes",
             f"{len(self.shots)} shots{about}, {self.moments} moments worth a look",
             f"{self.subtitles} subtitle lines, {self.texts} texts read so far",
+            *([] if self.speech is None else [_spoken(self.speech)]),
             f"cost: {cost}; {self.frames_decoded} frames decoded",
         ]
 
@@ -77,12 +87,16 @@ class Index:
     Args:
         video: The opened video.
         cache: Where parts are kept.
-        on_progress: Called with the fraction scanned while a scan runs.
+        on_progress: Called with the fraction done while a scan runs, or speech is written down.
+        ear: Writes speech down; None where no server is set for it.
+        stop: Says when to stop writing it down.
     """
 
     video: Video
     cache: VideoCache
     on_progress: Progress | None = None
+    ear: Ear | None = None
+    stop: Stop = field(default_factory=Stop)
     seconds: dict[str, float] = field(default_factory=dict)
     _scan: Scan | None = None
 
@@ -154,6 +168,28 @@ class Index:
         embedded = [Cue(*line) for line in self.video.subtitles()]
         return sorted(embedded + sidecar_cues(self.video.path), key=lambda cue: cue.start_s)
 
+    def spoken(self, *, listen: bool = False) -> Transcript | None:
+        """Return what is said, as far as it is written down; None where no server is set for it.
+
+        Args:
+            listen: Whether to have what is missing written down, which sends the sound to that server.
+
+        Raises:
+            ModelError: If that server cannot be reached, refuses, or sends nothing usable.
+            VideoError: If the sound cannot be decoded.
+        """
+        if self.ear is None:
+            return None
+        transcriber = Transcriber(self.video, self.cache, self.ear)
+        found = transcriber.kept()
+        if listen and not found.complete:
+            start = time.perf_counter()
+            try:
+                found = transcriber.listen(self.stop, self.on_progress)
+            finally:
+                self.seconds["speech"] = self.seconds.get("speech", 0.0) + time.perf_counter() - start
+        return found
+
     def texts(self) -> list[FoundText]:
         """Return the texts that looks have read so far."""
         return self.cache.texts(self._key)
@@ -162,10 +198,11 @@ class Index:
         """Keep texts that a look has read."""
         self.cache.put_texts(self._key, found)
 
-    def report(self) -> IndexReport:
-        """Build what is missing and say what there is."""
+    def report(self, *, listen: bool = False) -> IndexReport:
+        """Build what is missing and say what there is; speech is written down only if `listen` says so."""
         before = self.video.frames_decoded
         keyframes, scan = self.keyframes(), self.scan()
+        speech = self.spoken(listen=listen)
         return IndexReport(
             video=self.video.info,
             keyframes=keyframes,
@@ -176,7 +213,19 @@ class Index:
             texts=len(self.texts()),
             seconds=dict(self.seconds),
             frames_decoded=self.video.frames_decoded - before,
+            speech=speech,
         )
+
+
+def _spoken(speech: Transcript) -> str:
+    """Say how much is written down, by which model, and what that took."""
+    if not speech.complete and not speech.done_s:
+        return "speech: not transcribed yet (--transcribe does it)"
+    how_far = "" if speech.complete else f" up to {format_time(speech.done_s)}"
+    languages = f" ({', '.join(speech.languages)})" if speech.languages else ""
+    return (
+        f"speech: {len(speech.cues)} lines{languages}{how_far}, by {speech.model} in {speech.seconds:.1f} s"
+    )
 
 
 def _plain(moments: Sequence[Moment]) -> dict[str, Any]:

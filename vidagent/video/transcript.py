@@ -1,0 +1,302 @@
+"""What is said in a video: pieces of its sound, written down by a server, on the clock of its pictures.
+
+A piece is cut where it is quiet and sent with a second of sound on both sides, so that no word is cut in two; what
+two pieces both hold is kept once. Each finished piece is kept at once: a transcript that broke off is gone on with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import re
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from vidagent.errors import VideoError
+from vidagent.video.cache import VideoCache
+from vidagent.video.sound import RATE, quietest, wav
+from vidagent.video.subtitles import Cue
+from vidagent.video.video import Video
+
+__all__ = ["Ear", "Heard", "Stop", "Transcriber", "Transcript", "clean_cues", "joined"]
+
+PIECE_S = 300.0
+OVERLAP_S = 1.0
+_SEARCH_S = 20.0
+"""How much of a piece's end is searched for a quiet place to cut at."""
+_SILENCE = 32
+"""Samples that stay within this, -60 dB, are not sent: models of speech invent words for silence."""
+_SLACK_S = 0.25
+_SHORTEST_S = 0.05
+_MOST_CUES = 5_000
+"""Cues of one piece; a server that sends more is not telling what is said."""
+_MOST_CHARS = 2_000
+_VERSION = 1
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a server made of one piece: its language, and cues on the piece's own clock, as it sent them."""
+
+    language: str | None
+    cues: Sequence[Cue]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When to stop.
+
+    Args:
+        left_s: Returns the seconds left, or None where there is no limit.
+        closed: Returns whether nobody waits any more.
+    """
+
+    left_s: Callable[[], float | None] = lambda: None
+    closed: Callable[[], bool] = lambda: False
+
+
+class Ear(Protocol):
+    """Writes down speech; `vidagent.agents.speech` asks a server."""
+
+    model: str
+
+    def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
+        """Write down a WAV file of so many seconds; None if it was stopped before it was done.
+
+        Raises:
+            ModelError: If the server cannot be reached, refuses, or sends nothing usable.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What is said, as far as it is written down.
+
+    Args:
+        model: The model that wrote it down.
+        cues: Lines in order of time.
+        done_s: Seconds of the video written down so far.
+        duration_s: Length of the video.
+        languages: What is spoken, the most frequent first.
+        seconds: Wall-clock seconds that writing it down took, over all runs.
+    """
+
+    model: str
+    cues: tuple[Cue, ...] = ()
+    done_s: float = 0.0
+    duration_s: float = 0.0
+    languages: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the video is written down."""
+        return self.done_s >= self.duration_s - _SHORTEST_S
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "model": self.model,
+            "lines": [{"start_s": c.start_s, "end_s": c.end_s, "text": c.text} for c in self.cues],
+            "done_s": round(self.done_s, 3),
+            "complete": self.complete,
+            "languages": list(self.languages),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass
+class Transcriber:
+    """Writes a video down piece by piece, and keeps each piece.
+
+    Args:
+        video: The opened video.
+        cache: Where pieces are kept.
+        ear: What writes a piece down.
+    """
+
+    video: Video
+    cache: VideoCache
+    ear: Ear
+    _held: dict[str, Any] = field(default_factory=dict)
+
+    def kept(self) -> Transcript:
+        """Return what is written down so far; nothing is sent."""
+        info = self.video.info
+        pieces = self._pieces()
+        cues: list[Cue] = []
+        for piece in pieces:
+            cues = joined(cues, [Cue(*line) for line in piece["cues"]])
+        done_s = pieces[-1]["end_s"] if pieces else 0.0
+        spoken = [piece["language"] for piece in pieces if piece["language"]]
+        languages = sorted(set(spoken), key=lambda name: (-spoken.count(name), name))
+        return Transcript(
+            model=self.ear.model,
+            cues=tuple(cues),
+            done_s=info.duration_s if info.audio is None else done_s,
+            duration_s=info.duration_s,
+            languages=tuple(languages),
+            seconds=sum(piece["seconds"] for piece in pieces),
+        )
+
+    def listen(self, stop: Stop, on_progress: Callable[[float], None] | None = None) -> Transcript:
+        """Write down what is missing, until all is done or it is stopped.
+
+        Raises:
+            ModelError: If the server cannot be reached, refuses, or sends nothing usable; what it wrote down
+                before is kept.
+            VideoError: If the sound cannot be decoded.
+        """
+        found = self.kept()
+        while not found.complete:
+            left_s = stop.left_s()
+            if stop.closed() or (left_s is not None and left_s <= 0):
+                break
+            if on_progress is not None:
+                on_progress(found.done_s / found.duration_s)
+            piece = self._piece(found.done_s, stop)
+            if piece is None:
+                break
+            self._keep([*self._pieces(), piece])
+            found = self.kept()
+        return found
+
+    def _piece(self, start_s: float, stop: Stop) -> dict[str, Any] | None:
+        began = time.perf_counter()
+        end_s, sound, from_s = self._cut(start_s)
+        cues: list[Cue] = []
+        language = None
+        if sound is not None:
+            heard = self.ear.hear(sound, (len(sound) - 44) / (2 * RATE), stop)
+            if heard is None:
+                return None
+            length_s = (len(sound) - 44) / (2 * RATE)
+            language = heard.language
+            cues = _owned(clean_cues(heard.cues, length_s, from_s), start_s, end_s)
+        return {
+            "start_s": start_s,
+            "end_s": end_s,
+            "language": language,
+            "cues": [[cue.start_s, cue.end_s, cue.text] for cue in cues],
+            "seconds": time.perf_counter() - began,
+        }
+
+    def _cut(self, start_s: float) -> tuple[float, bytes | None, float]:
+        """Return where a piece ends, its sound with some of its neighbours', or None if silent, and that's start."""
+        duration_s = self.video.info.duration_s
+        from_s, most_s = max(0.0, start_s - OVERLAP_S), start_s + PIECE_S
+        last = duration_s <= most_s + OVERLAP_S
+        samples = self.video.sound(from_s, duration_s if last else most_s + OVERLAP_S)
+        end_s = duration_s
+        if not last:
+            place = quietest(
+                samples[: round((most_s - from_s) * RATE)], round((most_s - from_s - _SEARCH_S) * RATE)
+            )
+            end_s = from_s + place / RATE
+            samples = samples[: place + round(OVERLAP_S * RATE)]
+        silent = not len(samples) or max(int(samples.max()), -int(samples.min())) <= _SILENCE
+        return end_s, None if silent else wav(samples), from_s
+
+    def _pieces(self) -> list[dict[str, Any]]:
+        kept = self.cache.get_json(self.video.info.sha256, self._key) or self._held
+        try:
+            pieces = [_checked(piece) for piece in kept.get("pieces", [])]
+            starts_s = [0.0, *(piece["end_s"] for piece in pieces[:-1])]
+            if [piece["start_s"] for piece in pieces] == starts_s[: len(pieces)]:
+                return pieces
+        except (AttributeError, KeyError, TypeError, ValueError, VideoError) as error:
+            LOG.warning("the transcript kept for %s is damaged and made anew: %s", self.video.path, error)
+        return []
+
+    def _keep(self, pieces: list[dict[str, Any]]) -> None:
+        self._held = {"model": self.ear.model, "pieces": pieces}
+        self.cache.put_json(self.video.info.sha256, self._key, self._held)
+
+    @property
+    def _key(self) -> str:
+        return f"speech-{_VERSION}-{hashlib.sha256(self.ear.model.encode()).hexdigest()[:32]}"
+
+
+def clean_cues(cues: Iterable[Cue], length_s: float, offset_s: float = 0.0) -> list[Cue]:
+    """Return cues as they may be believed, in order of time, moved by `offset_s`.
+
+    Times outside the piece are brought to its edges; cues with times that are no numbers, that end before they begin,
+    or that are empty once control characters are gone, are left out.
+    """
+    found: list[Cue] = []
+    for cue in list(cues)[:_MOST_CUES]:
+        if not (math.isfinite(cue.start_s) and math.isfinite(cue.end_s)) or cue.end_s < cue.start_s:
+            continue
+        start_s, end_s = max(0.0, cue.start_s), min(length_s, cue.end_s)
+        text = _plain(cue.text)
+        if not text or start_s >= length_s or end_s <= 0 or end_s < start_s:
+            continue
+        end_s = min(length_s, max(end_s, start_s + _SHORTEST_S))
+        found.append(Cue(round(offset_s + start_s, 3), round(offset_s + end_s, 3), text))
+    return sorted(set(found))
+
+
+def joined(earlier: Sequence[Cue], later: Sequence[Cue]) -> list[Cue]:
+    """Put two pieces together: words that both hold at the same time are kept once."""
+    kept = list(earlier)
+    for cue in later:
+        text: str | None = cue.text
+        for other in earlier[-4:]:
+            if other.start_s < cue.end_s + _SLACK_S and cue.start_s < other.end_s + _SLACK_S and text:
+                text = _without_repeat(other.text, text)
+        if text:
+            kept.append(Cue(cue.start_s, cue.end_s, text))
+    return sorted(kept)
+
+
+def _without_repeat(before: str, text: str) -> str | None:
+    """Drop the words at the beginning of a text that end the one before it; None if no others are left."""
+    old, words = _words(before), text.split()
+    new = _words(text)
+    if f" {' '.join(new)} " in f" {' '.join(old)} ":
+        return None
+    for count in range(min(len(old), len(new)), 1, -1):
+        if old[-count:] == new[:count]:
+            return " ".join(words[count:]) or None
+    return text
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text as they are compared, one for each that stands between spaces."""
+    return [re.sub(r"\W+", "", word).casefold() for word in text.split()]
+
+
+def _owned(cues: Sequence[Cue], start_s: float, end_s: float) -> list[Cue]:
+    """Return the cues whose middle lies in the piece itself, and not in what was sent of its neighbours."""
+    return [cue for cue in cues if start_s - _SLACK_S <= (cue.start_s + cue.end_s) / 2 <= end_s + _SLACK_S]
+
+
+def _plain(text: str) -> str:
+    """Return a text on one line without characters that steer a terminal or hide others."""
+    shown = "".join(" " if c.isspace() else c for c in text[: 4 * _MOST_CHARS])
+    shown = "".join(c for c in shown if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
+    return " ".join(shown.split())[:_MOST_CHARS]
+
+
+def _checked(piece: dict[str, Any]) -> dict[str, Any]:
+    """Return a piece as it was kept.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    numbers = [
+        piece["start_s"],
+        piece["end_s"],
+        piece["seconds"],
+        *(t for cue in piece["cues"] for t in cue[:2]),
+    ]
+    if not all(math.isfinite(number) for number in numbers) or piece["end_s"] <= piece["start_s"]:
+        raise ValueError("times that are none")
+    if not all(isinstance(cue[2], str) for cue in piece["cues"]):
+        raise ValueError("texts that are none")
+    return piece
