@@ -15,9 +15,11 @@ from typing import Unpack
 from langchain_core.runnables import RunnableConfig
 
 from vidagent import config
+from vidagent.agents import speech
 from vidagent.agents.choice import Available, available, choose, describe
 from vidagent.agents.client import ModelClient
 from vidagent.config import Settings
+from vidagent.errors import UsageError
 from vidagent.graphs.ask import Graph, build
 from vidagent.graphs.asking import Asking, Brief, Hearing, Running, check, listed
 from vidagent.graphs.budget import Meter
@@ -36,6 +38,7 @@ from vidagent.reports.order import order
 from vidagent.types import Answer, Budget, VideoInfo
 from vidagent.video.cache import VideoCache, default_folder
 from vidagent.video.index import Index, IndexReport
+from vidagent.video.transcript import Stop
 from vidagent.video.video import Video
 
 __all__ = [
@@ -222,15 +225,30 @@ def probe_video(path: str | Path, *, decoder: str | None = None) -> Probe:
         return Probe(video.info, index.keyframes(), shots)
 
 
-def index_video(path: str | Path, *, on_progress: Callable[[float], None] | None = None) -> IndexReport:
+def index_video(
+    path: str | Path, *, transcribe: bool = False, on_progress: Callable[[float], None] | None = None
+) -> IndexReport:
     """Build what is missing of a video's index.
+
+    Args:
+        path: A local video file.
+        transcribe: Whether to send the sound to the server set as `transcribe_url`, which writes down what is said.
+        on_progress: Called with the fraction done of a scan or a transcript.
 
     Raises:
         VideoError: If it cannot be read.
+        ModelError: If that server cannot be reached, refuses, or sends nothing usable.
+        UsageError: If no such server is set.
     """
     settings = config.load()
+    ear = speech.connect(settings)
+    if transcribe and ear is None:
+        raise UsageError(
+            "to transcribe needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
+            "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
+        )
     with Video.open(path, decoder=settings.decoder) as video:
-        return Index(video, VideoCache(settings.cache_dir), on_progress).report()
+        return Index(video, VideoCache(settings.cache_dir), on_progress, ear).report(listen=transcribe)
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:
@@ -341,7 +359,7 @@ def _run(
     stream: bool = False,
 ) -> Run:
     profile = client.profile
-    index = Index(video, VideoCache(brief.settings.cache_dir))
+    index = Index(video, VideoCache(brief.settings.cache_dir), ear=speech.connect(brief.settings))
     caps, note = caps_of(profile, brief.overview, video.info)
     run = Run(
         client=client,
@@ -354,7 +372,8 @@ def _run(
         emit=on_event,
         stream=stream,
     )
-    index.on_progress = lambda share: run.tell("progress", f"scanning, {share:.0%}", fraction=share)
+    index.on_progress = lambda share: run.tell("progress", f"indexing, {share:.0%}", fraction=share)
+    index.stop = Stop(left_s=lambda: run.meter.left("seconds"), closed=lambda: video.closed)
     if note:
         run.tell("note", note, "survey")
     return run

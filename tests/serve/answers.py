@@ -126,7 +126,7 @@ class FakeApi(ModuleType):
         self._outcome(path)
         return Probe(INFO, 12, (0.0, 8.5))
 
-    def index_video(self, path: str, *, on_progress: Callable[[float], None]) -> Report:
+    def index_video(self, path: str, *, transcribe: bool, on_progress: Callable[[float], None]) -> Report:
         on_progress(0.5)
         self._outcome(path)
         return Report()

@@ -104,14 +104,22 @@ def probe(
 
 @app.command()
 def index(
-    video: flags.Video, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
+    video: flags.Video,
+    transcribe: flags.Transcribe = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Build what is missing of a video's index and say what it holds and cost."""
 
     def built(progress: Progress) -> Report:
         from vidagent import api
 
-        return api.index_video(video, on_progress=lambda share: progress.doing(f"scanning, {share:.0%}"))
+        return api.index_video(
+            video,
+            transcribe=transcribe,
+            on_progress=lambda share: progress.doing(f"indexing, {share:.0%}"),
+        )
 
     _report(built, as_json=as_json, quiet=quiet, verbose=verbose)
 

@@ -88,6 +88,12 @@ Resume = Annotated[
     str | None,
     typer.Option("--resume", metavar="RUN", help="Go on with an earlier run; `last` is the newest."),
 ]
+Transcribe = Annotated[
+    bool,
+    typer.Option(
+        "--transcribe", help="Have what is said written down by the server of VIDAGENT_TRANSCRIBE_URL."
+    ),
+]
 Decoder = Annotated[
     Literal["pyav", "decord", "torchcodec"] | None,
     typer.Option("--decoder", help="Library that decodes the video.", show_default="pyav"),
