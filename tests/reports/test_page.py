@@ -87,7 +87,7 @@ def test_the_page_tells_the_whole_run(page, clip):
     words = squeezed(read.words)
     assert {tag for tag, _ in read.tags} <= TAGS
     assert words.startswith(
-        "Where is the bar? · vidagent h264.mp4 Where is the bar? Composed from the claims. answered"
+        f"Where is the bar? · vidagent h264.mp4 Where is the bar? {found.answer} answered"
     )
     for told in ("0:02.000 to 0:03.000 (1.000 s)", "2 claims checked and kept", "answered", "confidence 80%"):
         assert told in words

@@ -100,9 +100,10 @@ class Dossier:
     version: str
 
     @property
-    def supported(self) -> tuple[Finding, ...]:
-        """The claims that stood up, which are the answer's evidence."""
-        return tuple(item for item in self.findings if item.verdict != "unsupported")
+    def evidence(self) -> tuple[Finding, ...]:
+        """The claims that the answer rests on, one for each item of its evidence."""
+        known = {(finding.claim, finding.time_s): finding for finding in self.findings}
+        return tuple(known[item.claim, item.time_s] for item in self.answer.evidence)
 
     @property
     def duration_s(self) -> float:

@@ -29,6 +29,7 @@ def keep(dossier: Dossier, folder: Path) -> Answer:
         UsageError: If the folder cannot be written.
     """
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         paths = save_evidence(dossier, folder)
         for entry in dossier.entries:
             _save_sheet(entry, dossier.store, folder)
@@ -42,16 +43,17 @@ def keep(dossier: Dossier, folder: Path) -> Answer:
 
 
 def save_evidence(dossier: Dossier, folder: Path) -> list[Path | None]:
-    """Write the frame of each claim that stood up into a folder, at the video's size; None where there is none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    findings = dossier.supported
+    """Write the frame of each claim of the answer into a folder, at the video's size; None where there is none."""
+    findings = dossier.evidence
+    if any(item.still is not None for item in findings):
+        folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"evidence-{number}-{item.time_s:.3f}s.jpg" for number, item in enumerate(findings, 1)]
     return _save(dossier, findings, paths)
 
 
 def save_numbered(dossier: Dossier, path: Path) -> list[Path]:
     """Write the same frames as JPEG or PNG files of that name, numbered where there are several."""
-    findings = [item for item in dossier.supported if item.still is not None]
+    findings = [item for item in dossier.evidence if item.still is not None]
     paths = numbered(path, len(findings))
     return [saved for saved in _save(dossier, findings, paths) if saved is not None]
 

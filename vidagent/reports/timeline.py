@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.ledger import Entry, coverage
-from vidagent.reports.dossier import Dossier
+from vidagent.reports.dossier import Dossier, Finding
 from vidagent.reports.markup import Html, counted, el, join, said
 from vidagent.types import Span, Verdict
 from vidagent.video.clock import format_time
@@ -18,6 +18,8 @@ _WIDE, _HIGH = 1000, 20
 _LEAST = 2.5
 """A mark is at least this wide, so that a tenth of a second in hours is seen."""
 _ZOOM_BELOW = 0.2
+_FEW = 3
+"""Places and claims that are told one by one; of more, the rest of the page tells it."""
 _LEGEND = (
     "Blue is what was looked at, stronger where frames are closer together; thin lines are frames, orange ones those "
     "in which something was seen. Claims are green if supported, amber if partly, red and low if not."
@@ -113,11 +115,7 @@ def _axis(window: _Window) -> Html:
 def _whole(dossier: Dossier, window: _Window) -> Iterator[_Row]:
     yield _answer(dossier, window)
     if dossier.findings:
-        texts = [
-            el("li", f"{format_time(item.time_s)} {item.verdict}: ", said(item.claim))
-            for item in dossier.findings
-        ]
-        yield _Row(Html("Claims"), el("ul", *texts), _claims(dossier, window))
+        yield _Row(Html("Claims"), _claim_texts(dossier.findings), _claims(dossier, window))
     seen = dossier.answer.coverage
     share = f"{format_time(seen.seconds_seen)} of {format_time(dossier.duration_s)} ({seen.fraction:.0%})"
     yield _Row(Html("Looked at"), Html.of(share), _bars(seen.spans, window, "seen"))
@@ -150,7 +148,18 @@ def _near(dossier: Dossier, window: _Window) -> Iterator[_Row]:
 def _answer(dossier: Dossier, window: _Window) -> _Row:
     spans = dossier.answer.spans
     where = "; ".join(span_text(span) for span in spans) or "no place in the video"
+    if len(spans) > _FEW:
+        first, last = min(span.start_s for span in spans), max(span.end_s for span in spans)
+        where = f"{len(spans)} places from {format_time(first)} to {format_time(last)}"
     return _Row(Html("Answer"), Html.of(where), _bars(spans, window, "answer"))
+
+
+def _claim_texts(findings: Sequence[Finding]) -> Html:
+    """Say when each claim is seen and how its check ended; of a few, also what it is."""
+    if len(findings) > _FEW:
+        return Html.of(", ".join(f"{format_time(item.time_s)} {item.verdict}" for item in findings))
+    lines = [el("li", f"{format_time(item.time_s)} {item.verdict}: ", said(item.claim)) for item in findings]
+    return el("ul", *lines)
 
 
 def _claims(dossier: Dossier, window: _Window) -> Html:
@@ -190,12 +199,11 @@ def _look(dossier: Dossier, entry: Entry, window: _Window, text: Html) -> _Row:
 def _look_text(entry: Entry) -> str:
     look = entry.look
     rate = f" at {look.fps:.3g} fps" if look.fps else ""
-    every = ", every frame" if look.every_frame else ""
     outcome = ""
     if entry.observation is not None:
         outcome = {True: ": found", False: ": nothing", None: ": unclear"}[entry.observation.found]
     times = f"{format_time(look.start_s)} to {format_time(look.end_s)}"
-    return f"{times}, {counted(len(_times(entry)), 'frame')}{rate}{every}{outcome}"
+    return f"{times}, {counted(len(_times(entry)), 'frame')}{rate}{outcome}"
 
 
 def _density(times: Sequence[float], span: Span) -> float:
