@@ -56,3 +56,8 @@ def _indexed(run: Run) -> Iterator[str]:
         yield f"most movement at {busy} s"
     cues = run.index.cues()
     yield f"{len(cues)} subtitle lines (search reads them)" if cues else "no subtitles"
+    speech = run.index.spoken() if info.audio else None
+    if speech is not None and not speech.complete:
+        yield "speech is not all transcribed yet; a search for what is said has it transcribed"
+    elif speech is not None:
+        yield f"{len(speech.cues)} lines of speech transcribed (search for what is said reads them)"

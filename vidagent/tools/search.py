@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from langchain_core.tools import StructuredTool
 from pydantic import Field
 
-from vidagent.errors import BudgetSpent
+from vidagent.errors import BudgetSpent, ModelError, VideoError
 from vidagent.tools.arguments import Question
 from vidagent.tools.desk import Desk
 from vidagent.tools.making import make_tool
 from vidagent.tools.result import Look
+from vidagent.video.subtitles import Cue
 
 __all__ = ["make"]
 
+LOG = logging.getLogger(__name__)
 _SHOTS = re.compile(r"\b(shots?|cuts?|scenes?)\b", re.IGNORECASE)
 _MOTION = re.compile(
     r"\b(mov\w*|motion|active|activity|busy|still|static|idle|nothing happens)\b", re.IGNORECASE
+)
+_SPEECH = re.compile(
+    r"\b(say(s|ing)?|said|sp(ea|o)k\w*|speech|hear(s|d)?|mention\w*|talk\w*|voice\w*|narrat\w*|announc\w*|"
+    r"dialogue|conversation|transcript|lyrics)\b",
+    re.IGNORECASE,
 )
 _COMMON = frozenset("a an and at does for in is it of on or the to what when where which who".split())
 _MOST_FACTS = 40
@@ -30,15 +38,36 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold())) - _COMMON
 
 
-def _said(desk: Desk, query: str) -> Iterator[str]:
-    """Yield subtitle lines and texts read earlier that share words with the query, most shared first."""
+def _said(desk: Desk, query: str, spoken: Iterable[Cue]) -> Iterator[str]:
+    """Yield subtitle lines, speech and texts read earlier that share words with the query, most shared first."""
     wanted = _words(query)
     lines = [(cue.text, f"subtitle {cue.start_s:.3f}-{cue.end_s:.3f} s") for cue in desk.index.cues()]
+    lines += [(cue.text, _spoken_at(cue)) for cue in spoken]
     lines += [(found.text, f"text read earlier at {found.time_s:.3f} s") for found in desk.index.texts()]
     scored = [(len(wanted & _words(text)), where, text) for text, where in lines]
     for shared, where, text in sorted(scored, key=lambda row: -row[0])[:_MOST_FACTS]:
         if shared:
             yield f"{where}: {text}"
+
+
+def _spoken_at(cue: Cue) -> str:
+    return f"spoken {cue.start_s:.3f}-{cue.end_s:.3f} s"
+
+
+def _heard(desk: Desk, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
+    """Return what is said, as far as it is known, and notes; a query for speech has it transcribed first."""
+    wanted = bool(_SPEECH.search(query))
+    try:
+        found = desk.index.spoken(listen=wanted)
+        notes: tuple[str, ...] = ()
+    except (ModelError, VideoError) as error:
+        LOG.warning("going on without all of the speech: %s", error)
+        found, notes = desk.index.spoken(), (f"speech could not be transcribed: {error}",)
+    if found is None:
+        return (), ()
+    if wanted and not found.complete:
+        notes = (*notes, f"speech is transcribed up to {found.done_s:.3f} s only")
+    return found.cues, notes
 
 
 def _shots(desk: Desk) -> Iterator[str]:
@@ -57,8 +86,11 @@ def _movement(desk: Desk) -> Iterator[str]:
     yield f"longest still stretch: {f'{still.start_s:.1f}-{still.end_s:.1f} s' if still else 'none'}"
 
 
-def _known(desk: Desk, query: str) -> Iterator[str]:
-    yield from _said(desk, query)
+def _known(desk: Desk, query: str, spoken: tuple[Cue, ...]) -> Iterator[str]:
+    said = list(_said(desk, query, spoken))
+    if not said and _SPEECH.search(query):
+        said = [f"{_spoken_at(cue)}: {cue.text}" for cue in spoken[:_MOST_FACTS]]
+    yield from said
     if _SHOTS.search(query):
         yield from _shots(desk)
     if _MOTION.search(query):
@@ -71,7 +103,8 @@ def make(desk: Desk) -> StructuredTool:
     def search(query: Question, page: Page = 1) -> Look:
         """Search the index of the whole video for something that may be short or rare.
 
-        Returns matching subtitle lines and texts read earlier; if the query names shots or cuts, their times; if
+        Returns matching subtitle lines, speech and texts read earlier. If the query asks what is said, speech is
+        transcribed first, where a server is set for it. If it names shots or cuts, it returns their times; if
         it names movement or stillness, where the video is busiest and stillest. Else it looks at the {frames}
         moments at which most new detail comes up: that finds texts and objects shown for a fraction of a second
         anywhere in hours of video. The next {frames} moments are on the next page.
@@ -80,10 +113,11 @@ def make(desk: Desk) -> StructuredTool:
             query: What to look for, in one self-contained sentence; quote a text exactly.
             page: Page of moments, from 1.
         """
-        facts = tuple(_known(desk, query))
-        listing = bool(_SHOTS.search(query) or _MOTION.search(query))
-        if listing:
-            return Look("search", query, 0.0, desk.duration_s, facts=facts)
+        spoken, heard = _heard(desk, query)
+        facts = tuple(_known(desk, query, spoken))
+        speech = _SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
+        if speech or _SHOTS.search(query) or _MOTION.search(query):
+            return Look("search", query, 0.0, desk.duration_s, facts=facts, notes=heard)
         moments = desk.index.scan().moments
         first = (page - 1) * desk.caps.frames
         wanted = moments[first : first + desk.caps.frames]
@@ -93,10 +127,13 @@ def make(desk: Desk) -> StructuredTool:
             if not facts:
                 raise
             return Look(
-                "search", query, 0.0, desk.duration_s, facts=facts, notes=("no frame is left to look",)
+                "search", query, 0.0, desk.duration_s, facts=facts, notes=(*heard, "no frame is left to look")
             )
         left = max(0, len(moments) - first - len(chosen))
-        notes = (f"page {page}: {len(chosen)} moments looked at, {left} more on later pages",)
+        notes = (
+            *heard,
+            f"page {page}: {len(chosen)} moments looked at, {left} more on later pages",
+        )
         stills = desk.pictures([moment.time_s for moment in chosen])
         return Look("search", query, 0.0, desk.duration_s, stills, facts=facts, notes=notes)
 

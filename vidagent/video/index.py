@@ -171,6 +171,8 @@ class Index:
     def spoken(self, *, listen: bool = False) -> Transcript | None:
         """Return what is said, as far as it is written down; None where no server is set for it.
 
+        Where time is limited, at most half of what is left is spent on it.
+
         Args:
             listen: Whether to have what is missing written down, which sends the sound to that server.
 
@@ -185,7 +187,7 @@ class Index:
         if listen and not found.complete:
             start = time.perf_counter()
             try:
-                found = transcriber.listen(self.stop, self.on_progress)
+                found = transcriber.listen(self.stop.halfway(), self.on_progress)
             finally:
                 self.seconds["speech"] = self.seconds.get("speech", 0.0) + time.perf_counter() - start
         return found

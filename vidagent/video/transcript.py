@@ -59,11 +59,20 @@ class Stop:
     left_s: Callable[[], float | None] = lambda: None
     closed: Callable[[], bool] = lambda: False
 
+    def halfway(self) -> Stop:
+        """Return what stops when half of the time that is left now is gone."""
+        now_s = self.left_s()
+        if now_s is None:
+            return self
+        return Stop(lambda: (self.left_s() or 0.0) - now_s / 2, self.closed)
+
 
 class Ear(Protocol):
     """Writes down speech; `vidagent.agents.speech` asks a server."""
 
-    model: str
+    @property
+    def model(self) -> str:
+        """Name of the model of speech."""
 
     def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
         """Write down a WAV file of so many seconds; None if it was stopped before it was done.
@@ -125,10 +134,10 @@ class Transcriber:
     ear: Ear
     _held: dict[str, Any] = field(default_factory=dict)
 
-    def kept(self) -> Transcript:
-        """Return what is written down so far; nothing is sent."""
+    def kept(self, until_s: float = math.inf) -> Transcript:
+        """Return what is written down so far, or was when it reached a time; nothing is sent."""
         info = self.video.info
-        pieces = self._pieces()
+        pieces = [piece for piece in self._pieces() if piece["end_s"] <= until_s]
         cues: list[Cue] = []
         for piece in pieces:
             cues = joined(cues, [Cue(*line) for line in piece["cues"]])
