@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,8 +22,19 @@ from vidagent.graphs.state import Run
 from vidagent.types import Answer, Budget, StepUsage, VideoInfo
 from vidagent.video.cache import FoundText
 from vidagent.video.index import Index
+from vidagent.video.transcript import Stop, Transcriber, Transcript
 
 __all__ = ["Past"]
+
+
+@dataclass(frozen=True)
+class _KeptEar:
+    """Stands for the server that wrote speech down; it hears nothing, as a replay sends nothing."""
+
+    model: str
+
+    def hear(self, sound: bytes, seconds: float, stop: Stop) -> None:
+        """Hear nothing."""
 
 
 @dataclass
@@ -32,14 +44,23 @@ class _PastIndex(Index):
     Args:
         was_scanned: Whether the scan was at hand.
         read: The texts read so far.
+        heard_s: Up to where speech was written down.
     """
 
     was_scanned: bool = False
     read: list[FoundText] = field(default_factory=list)
+    heard_s: float = 0.0
 
     def scanned(self) -> bool:
         """Say whether the scan was at hand then, or has been asked for since."""
         return self.was_scanned or self._scan is not None
+
+    def spoken(self, *, listen: bool = False) -> Transcript | None:
+        """Return the speech written down then, or all of it once it has been asked for since."""
+        if self.ear is None:
+            return None
+        self.heard_s = math.inf if listen else self.heard_s
+        return Transcriber(self.video, self.cache, self.ear).kept(self.heard_s)
 
     def texts(self) -> list[FoundText]:
         """Return the texts read before the run, and in it."""
@@ -152,10 +173,17 @@ class Past:
             FoundText(time_s, text, None if box is None else (box[0], box[1], box[2], box[3]))
             for time_s, text, box in kept["texts"]
         ]
-        profile = run.client.profile
+        profile, speech = run.client.profile, kept.get("speech")
         return dataclasses.replace(
             run,
-            index=_PastIndex(run.video, run.index.cache, was_scanned=kept["scanned"], read=texts),
+            index=_PastIndex(
+                run.video,
+                run.index.cache,
+                ear=_KeptEar(speech["model"]) if speech else None,
+                was_scanned=kept["scanned"],
+                read=texts,
+                heard_s=speech["done_s"] if speech else 0.0,
+            ),
             meter=Meter(
                 dataclasses.replace(run.budget, seconds=None), profile.frame_tokens, profile.thinking.allotted
             ),

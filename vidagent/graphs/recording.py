@@ -173,7 +173,9 @@ class Recording:
                 "versions": _versions(),
             }
             texts = [list(found) for found in run.index.texts()]
-            self._write("index", {"scanned": run.index.scanned(), "texts": texts})
+            said = run.index.spoken()
+            speech = None if said is None else {"model": said.model, "done_s": said.done_s}
+            self._write("index", {"scanned": run.index.scanned(), "texts": texts, "speech": speech})
         self._write("run", self.told)
         return self
 
