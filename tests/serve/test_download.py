@@ -173,3 +173,20 @@ def test_a_download_needs_the_flag():
     with pytest.raises(VideoError, match="--download fetches it first") as caught:
         fetch("https://example.org/x.mp4", allowed=False)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.org/a/talk.mp4?x=1", "talk.mp4"),
+        ("https://example.org/my%20talk.mp4", "my_talk.mp4"),
+        ("https://example.org/%2e%2e%2f%2e%2e%2fetc%2fpasswd", "_.._etc_passwd"),
+        ("https://example.org/..%00", "_"),
+        ("https://example.org/", "video"),
+        ("https://example.org/..", "video"),
+        ("http://[::1/x.mp4", "x.mp4"),
+        (f"https://example.org/{'x' * 300}.mp4", f"{'x' * 96}.mp4"),
+    ],
+)
+def test_a_copy_is_named_after_the_address(url, name):
+    assert download._file_name(url) == name

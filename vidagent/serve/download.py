@@ -7,6 +7,7 @@ a name that changes its mind between check and use, and a redirect inwards, are 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import ssl
 import tempfile
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from vidagent.errors import UsageError, VideoError
 
@@ -58,10 +59,16 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
     if not allowed:
         raise VideoError(f"{video} is a URL, not a file: --download fetches it first (at most {max_mb} MB)")
     with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
-        copy = Path(folder, "video")
+        copy = Path(folder, _file_name(video))
         size = _fetch(video, copy, max_bytes=max_mb * _MB)
         tell(f"downloaded {size / _MB:.1f} MB from {video}")
         yield str(copy)
+
+
+def _file_name(url: str) -> str:
+    """Return the last part of an address as a name for the copy, which reports show."""
+    last = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[2]
+    return re.sub(r"[^\w.-]+", "_", unquote(last)).lstrip(".")[-100:] or "video"
 
 
 def _fetch(url: str, copy: Path, *, max_bytes: int) -> int:
