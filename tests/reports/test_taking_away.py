@@ -104,6 +104,9 @@ def test_everything_at_once_from_the_command_line(pier, tmp_path):
     assert read.told("Video") == "pier.mp4"
     assert len((tmp_path / "out.html").read_bytes()) < 200_000
 
+    assert cli.run(["runs", "resume", said["run_id"], "--report", str(tmp_path / "again.html"), "-q"]) == 0
+    assert Page(tmp_path / "again.html").words.split("Made")[0] == read.words.split("Made")[0]
+
 
 @pytest.mark.parametrize(
     ("flag", "name", "complaint"),
