@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.needle_marks import Marked, add_up
+from benchmarks.needle_marks import Marked, Sum, add_up
 from benchmarks.needle_tables import by_method, spoken
 
 __all__ = ["plot"]
@@ -35,36 +35,34 @@ def plot(answers: Sequence[Marked], folder: Path) -> list[Path]:
 
 
 def _found(figure: Any, answers: Sequence[Marked]) -> None:  # noqa: ANN401 - matplotlib comes with an extra
-    """Draw the share found and the share of false claims, methods side by side, a colour for each length."""
-    groups = by_method(answers)
+    """Draw the share found and the median error in time, methods side by side, a colour for each length."""
+    groups = {place: add_up(some) for place, some in by_method(answers).items()}
     methods = list(dict.fromkeys(method for method, _ in groups))
     lengths = sorted({length for _, length in groups})
-    for place, (title, share) in enumerate((("found, %", _share_found), ("false claims, %", _share_false))):
+    wide = 0.8 / len(lengths)
+    for place, (title, value) in enumerate((("found, %", _share_found), ("median frames off", _off))):
         axes = figure.add_subplot(1, 2, place + 1)
         for number, length in enumerate(lengths):
-            wide = 0.8 / len(lengths)
-            rows = [
-                (row, share(groups[method, length]))
-                for row, method in enumerate(methods)
-                if (method, length) in groups
-            ]
-            middles = [row + (number - (len(lengths) - 1) / 2) * wide for row, _ in rows]
-            axes.barh(middles, [value for _, value in rows], wide, label=spoken(length))
+            rows = [row for row, method in enumerate(methods) if (method, length) in groups]
+            values = [value(groups[methods[row], length]) for row in rows]
+            middles = [row + (number - (len(lengths) - 1) / 2) * wide for row in rows]
+            known = [(middle, size) for middle, size in zip(middles, values, strict=True) if size is not None]
+            bars = axes.barh([m for m, _ in known], [size for _, size in known], wide, label=spoken(length))
+            axes.bar_label(bars, fmt="%.0f", padding=2, fontsize=7)
         axes.set_yticks(range(len(methods)), methods)
         axes.invert_yaxis()
-        axes.set_xlim(0, 100)
         axes.set_xlabel(title)
+        axes.margins(x=0.12)
+    axes.set_xscale("symlog", linthresh=1)
     axes.legend(title="length", loc="lower right")
 
 
-def _share_found(answers: Sequence[Marked]) -> float:
-    total = add_up(answers)
-    return 100 * total.found / max(1, total.events)
+def _share_found(total: Sum) -> float | None:
+    return 100 * total.found / total.events if total.events else None
 
 
-def _share_false(answers: Sequence[Marked]) -> float:
-    total = add_up(answers)
-    return 100 * total.false_claims / max(1, total.absent)
+def _off(total: Sum) -> float | None:
+    return total.off_frames
 
 
 def _growth(figure: Any, answers: Sequence[Marked]) -> None:  # noqa: ANN401 - the same
