@@ -10,14 +10,18 @@ from vidagent.agents.json_stream import AnswerReader
 from vidagent.agents.messages import compose_messages
 from vidagent.agents.replies import Composition
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.state import Run, State, Update, Verified
+from vidagent.graphs.grounds import ground_of, stood_up, supported_words
+from vidagent.graphs.state import Run, State, Update
 from vidagent.tools.answer import Draft
 
-__all__ = ["compose", "stood_up", "supported_words"]
+__all__ = ["compose"]
 
 
 async def compose(state: State, run: Run, meter: StepMeter) -> Update:
-    """Ask for the answer, if a claim of a positive draft stood up; else none is needed."""
+    """Ask for the answer, if a claim of a positive draft stood up; else none is needed.
+
+    An answer that says more than the claims is not used.
+    """
     verified, draft = stood_up(state), Draft.model_validate(state["draft"]) if state.get("draft") else None
     if draft is None or draft.found != "yes" or not verified:
         return {}
@@ -36,21 +40,12 @@ async def compose(state: State, run: Run, meter: StepMeter) -> Update:
         voice.say("")
         run.tell("note", f"the planner's words are kept: {error}", "compose")
         return {}
+    if (why := ground_of(draft, state).beyond(composed.answer)) is not None:
+        voice.say("")
+        run.tell("note", f"the claims are kept in place of the composed answer: {why}", "compose")
+        return {}
     voice.say(composed.answer)
     return {"composed": composed.model_dump(mode="json")}
-
-
-def stood_up(state: State) -> list[Verified]:
-    """Return the claims that were not refused."""
-    return [item for item in state.get("verified", []) if item["verdict"] != "unsupported"]
-
-
-def supported_words(draft: Draft, state: State) -> str:
-    """Return the draft's answer, or the claims that stood up where one did not: it may be in the answer, too."""
-    verified = stood_up(state)
-    if len(verified) == len(state.get("verified", [])) == len(draft.claims):
-        return draft.answer
-    return " ".join(item["claim"] for item in verified)
 
 
 @dataclass

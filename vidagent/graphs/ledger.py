@@ -49,6 +49,14 @@ class Entry:
         """Return the picture nearest to a time, or None if the look had none."""
         return min(self.look.stills, key=lambda still: abs(still.time_s - time_s), default=None)
 
+    def looked_at(self, time_s: float) -> bool:
+        """Tell whether a picture of the look speaks for a time: within a second of one, or between two neighbours."""
+        times = sorted({still.time_s for still in self.look.stills})
+        if not times:
+            return False
+        between = self.look.tool != "search" and times[0] <= time_s <= times[-1]
+        return between or min(abs(shown_s - time_s) for shown_s in times) <= MOST_SEEN_S
+
     def box_px(self, sighting: Sighting) -> Box | None:
         """Return a sighting's box in source pixels: model coordinates end here."""
         still = self.still_at(sighting.time_s)
@@ -90,9 +98,9 @@ class Entry:
         return told
 
 
-def summary(entries: Sequence[Entry]) -> str:
-    """Return the ledger as the planner sees it, one line an entry."""
-    return "\n".join(_line(entry) for entry in entries) or "(nothing looked at yet)"
+def summary(entries: Sequence[Entry], doubts: Sequence[str] = ()) -> str:
+    """Return the ledger as the planner sees it: one line an entry, then where looks contradict each other."""
+    return "\n".join([*map(_line, entries), *doubts]) or "(nothing looked at yet)"
 
 
 def _line(entry: Entry) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from vidagent.agents.client import ReplyError
 from vidagent.agents.counting import prompt_tokens
@@ -13,6 +13,7 @@ from vidagent.agents.messages import count_frames, plan_messages
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.contradictions import contradicted, contradictions
 from vidagent.graphs.guards import read_turn
 from vidagent.graphs.history import leave_out
 from vidagent.graphs.ledger import Entry, summary
@@ -25,6 +26,9 @@ from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
 
 __all__ = ["plan"]
+
+MAX_DOUBTS = 1
+"""How often a draft is sent back because looks contradict each other."""
 
 MAX_SENT_BACK = 2
 """How often a draft is sent back before its mistakes of form are passed over."""
@@ -56,7 +60,22 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
             run.tell("note", f"answer: {error}", "plan")
             replies.append(refusal(call_id, str(error)))
             update["sent_back"] = state.get("sent_back", 0) + 1
+        else:
+            sent_back = None if landing else _doubted(state, call_id, draft, entries)
+            if sent_back is not None:
+                update |= {"draft": None, "doubts": state.get("doubts", 0) + 1}
+                replies.append(sent_back)
     return {**update, "history": [message, *replies]}
+
+
+def _doubted(state: State, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
+    """Send a draft back that rests only on looks which contradict each other, or says no in spite of one."""
+    named = [claim.ledger for claim in draft.claims if claim.ledger]
+    rests = all(contradicted(entries, ids) for ids in named) if named else draft.found != "yes"
+    doubts = [str(clash) for clash in contradictions(entries)] if rests else []
+    if not doubts or state.get("doubts", 0) >= MAX_DOUBTS:
+        return None
+    return refusal(call_id, "; ".join(doubts))
 
 
 def _messages(
@@ -72,7 +91,7 @@ def _messages(
             state.get("options"),
             state["facts"],
             overview,
-            summary(entries),
+            summary(entries, [str(clash) for clash in contradictions(entries)]),
             step,
             step if landing else run.budget.steps,
             history[left_out:],

@@ -24,7 +24,7 @@ from vidagent.types import Budget, BudgetName, Step, Verdict
 from vidagent.video.index import Index
 from vidagent.video.video import Video
 
-__all__ = ["Call", "Run", "State", "Update", "Verified", "entries_of", "refusal"]
+__all__ = ["Call", "Refused", "Run", "State", "Update", "Verified", "entries_of", "refusal"]
 
 Update = dict[str, Any]
 """What a step changes of the state."""
@@ -62,13 +62,21 @@ class Verified(TypedDict):
     box_px: list[int] | None
 
 
+class Refused(TypedDict):
+    """A claim that a check refused, and the pictures it was checked against."""
+
+    claim: str
+    refs: list[str]
+
+
 class State(TypedDict, total=False):
     """What the steps hand to each other.
 
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
     planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
-    `vetoes` of the verification. `landing` is the budget because of which the
+    `vetoes` of the verification, which `refused` remembers; `doubts` counts how often it was sent back because looks
+    contradict each other. `landing` is the budget because of which the
     planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
 
@@ -89,6 +97,8 @@ class State(TypedDict, total=False):
     verified: list[Verified]
     sent_back: int
     vetoes: int
+    refused: Annotated[list[Refused], add]
+    doubts: int
     landing: Annotated[BudgetName | None, _first]
     ended_by: Annotated[BudgetName | None, _first]
     ended_in: Annotated[Step | None, _first]

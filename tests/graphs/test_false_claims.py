@@ -1,0 +1,244 @@
+"""A model that claims what is not so: a veto leads back to a look, and what is refused never is the answer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.graphs.scripts import Script, answer, clip_look, observation
+from tests.scripted_server import block_of, labelled_images, says, step_of, texts, tool_results
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
+
+LOOK = clip_look(1, 3)
+OPTIONS = ["a ghost", "a red bar", "nothing"]
+BAR = {"text": "A red bar is shown at the left.", "ledger": ["L1"], "time_s": 2.0}
+GHOST = {"text": "A ghost dances behind it.", "ledger": ["L1"], "time_s": 2.5}
+TRUE = {"answer": "A red bar is shown at the left.", "claims": [BAR]}
+SEEN = [{"start_s": 1.5, "end_s": 2.5}]
+
+
+class Honest(Script):
+    """A liar whose claims meet a verifier that knows there is a red bar, and nothing else."""
+
+    says_at_last: str | None = None
+    chooses: int | None = None
+
+    def __call__(self, body):
+        step = step_of(body)
+        if step == "verify":
+            true = "ghost" not in block_of(body, "claim").casefold()
+            verdict = "supported" if true else "unsupported"
+            return says(json.dumps({"why": "I see a red bar", "verdict": verdict, "confidence": 0.9}))
+        if step == "compose" and self.says_at_last is not None:
+            told = {"answer": self.says_at_last, "choice": self.chooses, "confidence": 0.9}
+            return says(json.dumps(told))
+        return super().__call__(body)
+
+
+def composing(words: str, draft: dict, chooses: int | None = None) -> Honest:
+    script = Honest([LOOK], [answer(**draft)])
+    script.says_at_last, script.chooses = words, chooses
+    return script
+
+
+def plans(server):
+    return [body for body in server.bodies if step_of(body) == "plan"]
+
+
+# --- claims
+
+
+def test_a_claim_that_the_frames_do_not_show_leads_back_to_a_look(ask):
+    lie = answer(answer="A ghost dances.", claims=[GHOST], count=1)
+    found, server = ask(Honest([LOOK], [lie], [clip_look(4, 6)], [answer(**TRUE, spans=SEEN)]))
+    assert server.steps == ["plan", "look", "plan", "verify", "plan", "look", "plan", "verify", "compose"]
+    assert found.status == "answered"
+    assert [(item.claim, item.verdict) for item in found.evidence] == [(BAR["text"], "supported")]
+    assert "ghost" not in json.dumps(found.to_dict())
+
+
+def test_a_lie_beside_a_truth_takes_nothing_along(ask):
+    spans = [*SEEN, {"start_s": 2.51, "end_s": 2.9}, {"start_s": 6, "end_s": 7}]
+    lie = answer(answer="A bar and a ghost.", claims=[BAR, GHOST], spans=spans, count=3, choice=0)
+    found, _ = ask(Honest([LOOK], [lie]), options=OPTIONS)
+    told = found.to_dict()
+    assert (found.status, told["spans"], found.count) == ("answered", SEEN, 1)
+    assert (found.choice, [item.claim for item in found.evidence]) == (None, [BAR["text"]])
+    assert "ghost" not in json.dumps(told)
+
+
+def test_a_claim_of_a_time_that_nobody_looked_at_is_refused_without_a_request(ask, monkeypatch, tmp_path):
+    (tmp_path / "blind.toml").write_text("plan_sees_overview = false\nframes_per_call = 6\n")
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "blind.toml"))
+    far = {"start_s": 6.0, "end_s": 7.0}
+    lie = answer(**{**TRUE, "claims": [{**BAR, "time_s": 6.5}], "spans": [far]})
+    found, server = ask(Honest([LOOK], [lie]))
+    assert "verify" not in server.steps
+    assert (found.status, found.spans, found.evidence) == ("not_found", (), ())
+    (veto, *_) = [json.loads(text) for text in tool_results(plans(server)[-1]) if "claims" in text]
+    assert "none at its time" in veto["claims"][0]["why"]
+
+
+@pytest.mark.parametrize("ledger", [["L77"], ["L1", "L1000000"], ["../../etc/passwd"]])
+def test_an_entry_that_does_not_exist_is_no_support(ask, ledger):
+    found, server = ask(Honest([LOOK], [answer(answer="A ghost.", claims=[{**GHOST, "ledger": ledger}])]))
+    assert "no ledger entry is called" in texts(plans(server)[2])
+    assert (found.status, found.evidence, found.spans) == ("not_found", (), ())
+    assert "ghost" not in found.answer
+
+
+def test_an_entry_that_says_the_opposite_is_no_support(ask):
+    look = observation(found=False, what="No ghost is there.")
+    found, server = ask(Honest([LOOK], [answer(answer="A ghost.", claims=[GHOST])], look=look))
+    assert server.steps.count("verify") == 3
+    assert (found.status, found.evidence, found.spans, found.confidence) == ("not_found", (), (), 0)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "verdict"),
+    [
+        (["unsupported", "supported"], "answered", "partial"),
+        (["unsupported", "unsupported", "supported"], "not_found", None),
+        (["unsupported"] * 3, "not_found", None),
+    ],
+)
+def test_asking_again_about_the_same_frames_does_not_wear_the_veto_down(ask, verdicts, status, verdict):
+    found, server = ask(Script([LOOK], [answer()], verdicts=verdicts))
+    assert server.steps.count("verify") == len(verdicts)
+    assert found.status == status
+    assert [item.verdict for item in found.evidence] == ([verdict] if verdict else [])
+    assert found.confidence <= 0.5
+
+
+# --- what the answer rests on
+
+
+@pytest.mark.parametrize("count", [42, 0])
+def test_a_count_that_no_claim_explains_is_left_out(ask, count):
+    found, _ = ask(Honest([LOOK], [answer(**TRUE, spans=SEEN, count=count)]))
+    assert (found.status, found.count) == ("answered", None)
+
+
+def test_a_count_that_a_claim_says_stands(ask):
+    claim = {**BAR, "text": "There are five red bars."}
+    found, _ = ask(Honest([LOOK], [answer(answer=claim["text"], claims=[claim], count=5)]))
+    assert found.count == 5
+
+
+def test_a_place_that_no_claim_is_in_is_left_out(ask):
+    found, _ = ask(Honest([LOOK], [answer(**TRUE, spans=[*SEEN, {"start_s": 6, "end_s": 7}])]))
+    assert found.to_dict()["spans"] == SEEN
+
+
+def test_a_no_without_any_look_chooses_nothing(ask, monkeypatch, tmp_path):
+    (tmp_path / "blind.toml").write_text("plan_sees_overview = false\n")
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "blind.toml"))
+    found, _ = ask(Honest([answer(found="no", answer="No.", claims=[], spans=[], choice=2)]), options=OPTIONS)
+    assert (found.status, found.choice) == ("not_found", None)
+
+
+def test_a_no_that_says_more_is_cut_to_a_no(ask):
+    lie = answer(found="no", answer="No cat, but a ghost dances at 5 s", claims=[GHOST], spans=[])
+    found, _ = ask(Honest([LOOK], [lie]))
+    assert found.status == "not_found"
+    assert found.answer.startswith("Not found. Looked at")
+
+
+# --- the composed answer
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "A red bar is shown at the left. A dragon swallows everything afterwards.",
+        "A red bar is shown at the left, for 42 seconds.",
+        'A red bar is shown at the left, and it reads "SALE".',
+        "Dragons everywhere!",
+        "A red bar is shown at the left. " * 200,
+    ],
+)
+def test_what_the_composer_adds_is_left_out(ask, words):
+    found, _ = ask(composing(words, {**TRUE, "spans": SEEN}))
+    assert (found.status, found.answer) == ("answered", BAR["text"])
+
+
+def test_what_was_refused_does_not_come_back_in_the_composed_answer(ask):
+    script = composing(
+        "At the left a red bar is shown, ghost and all.", {"answer": "x", "claims": [BAR, GHOST]}
+    )
+    found, _ = ask(script)
+    assert (found.status, found.answer) == ("answered", BAR["text"])
+
+
+def test_the_planners_words_are_not_taken_on_trust_either(ask):
+    lie = {"answer": "A red bar is shown at the left. Dragons swallow it afterwards.", "claims": [BAR]}
+    found, _ = ask(composing("Dragons swallow it afterwards.", lie))
+    assert found.answer == BAR["text"]
+
+
+def test_an_answer_in_other_words_is_kept(ask):
+    words = "The red bar appears at the left from 1.5 s on, as shown."
+    found, _ = ask(composing(words, {**TRUE, "spans": SEEN}))
+    assert found.answer == words
+
+
+@pytest.mark.parametrize("chooses", [0, 2])
+def test_a_choice_against_the_claims_is_not_taken(ask, chooses):
+    found, _ = ask(composing(BAR["text"], {**TRUE, "choice": 1}, chooses), options=OPTIONS)
+    assert found.choice == 1
+
+
+# --- looks that contradict each other
+
+
+class Changeable(Script):
+    """An observer that sees it in the first look only, and in every one at twenty frames a second."""
+
+    def __call__(self, body):
+        if step_of(body) == "look":
+            times = [time_s for time_s, _ in labelled_images(body)]
+            self.looks = getattr(self, "looks", 0) + 1
+            sees = self.looks == 1 or len(times) < 5
+            return says(observation(found=sees, times=times[:1] if sees else []))
+        return super().__call__(body)
+
+
+AGAIN = clip_look(1, 3, "Tell me: what happens there?")
+FIRST = clip_look(1, 3, "Tell me, what happens there")
+FINE = ("resample", {"start_s": 0.9, "end_s": 1.1, "fps": 20, "question": "Tell me what happens there!"})
+AT_1 = {"text": "It is seen.", "ledger": ["L1"], "time_s": 1.0}
+
+
+def test_looks_that_contradict_each_other_are_looked_at_again(ask):
+    found, server = ask(
+        Changeable([FIRST], [AGAIN], [answer(claims=[AT_1])], [FINE], [answer(claims=[AT_1])])
+    )
+    told = "L1 and L2 contradict each other at 1.000-1.000 s: look there again"
+    steps = ["plan", "look", "plan", "look", "plan", "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == steps
+    assert told in block_of(plans(server)[2], "ledger")
+    assert told in tool_results(plans(server)[3])[-1]
+    assert "contradict" not in block_of(plans(server)[-1], "ledger")
+    assert [item.verdict for item in found.evidence] == ["supported"]
+
+
+def test_what_stays_contradicted_is_supported_in_part_at_most(ask):
+    found, server = ask(Changeable([FIRST], [AGAIN], [answer(claims=[AT_1])]))
+    assert server.steps == ["plan", "look", "plan", "look", "plan", "plan", "verify", "compose"]
+    assert [item.verdict for item in found.evidence] == ["partial"]
+    assert found.confidence <= 0.5
+
+
+def test_a_no_does_not_pass_over_a_contradiction(ask):
+    no = answer(found="no", answer="No.", claims=[], spans=[])
+    found, server = ask(Changeable([FIRST], [AGAIN], [no]))
+    assert len(plans(server)) == 4
+    assert found.status == "not_found"
+
+
+def test_other_questions_and_finer_looks_contradict_nothing(ask):
+    other = clip_look(1, 3, "Is a cat asleep?")
+    _, server = ask(Changeable([FIRST], [other], [FINE], [answer(claims=[AT_1])]))
+    assert all("contradict" not in block_of(body, "ledger") for body in plans(server))
