@@ -77,9 +77,9 @@ def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) ->
         decoder: `pyav`, `decord` or `torchcodec`.
         save_frames: A folder for the frames of the evidence and contact sheets of what was looked at.
         report: An `.html` file that shows the answer, where it was seen, the evidence, each step and its cost.
-        export: Files to take away, by suffix: `.mp4` clips of the answer's spans (without sound), a folder, `.jpg` or
-            `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where there are
-            several clips or frames, they are numbered.
+        export: Files to take away, by suffix: `.mp4` clips of the answer's spans (with sound in 16 kHz), a folder,
+            `.jpg` or `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where
+            there are several clips or frames, they are numbered.
         resume: Id of an earlier run of the same question to go on with.
         on_event: Called with each `Event` of the run.
         stream: Whether those tell the words of thoughts and of the answer, too, as the model writes them.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.media.make import CLIPS
+from tests.media.speaking import speak
 from tests.media.truth import Truth, full_decode
 from vidagent.errors import VideoError
 from vidagent.reports.clips import write_clip
@@ -124,3 +125,37 @@ def test_nothing_half_written_is_left(source, tmp_path):
             write_clip(video, Span(0.0, 8.0), tmp_path / "clip.mp4")
     assert [file.name for file in tmp_path.iterdir()] == ["clip.mp4"]
     assert (tmp_path / "clip.mp4").read_bytes() == b"an earlier clip"
+
+
+def loudness(path: Path, start_s: float, end_s: float) -> float:
+    with Video.open(path) as video:
+        return float(np.abs(video.sound(start_s, end_s).astype(float)).mean())
+
+
+@pytest.mark.parametrize("kind", ["said.mp4", "said.mkv"])
+def test_what_is_heard_in_the_span_is_heard_in_the_clip(tmp_path, kind):
+    path = speak(tmp_path / kind, [(1.0, "harbour"), (3.0, "seven")], 16.0)
+    with Video.open(path) as video:
+        write_clip(video, Span(2.6, 15.0), tmp_path / "clip.mp4")
+    assert loudness(tmp_path / "clip.mp4", 0.0, 0.38) < 100
+    assert loudness(tmp_path / "clip.mp4", 0.42, 0.98) > 5000
+    assert loudness(tmp_path / "clip.mp4", 1.1, 12.4) < 100
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        (sound,) = container.streams.audio
+        assert float(sound.duration * sound.time_base) == pytest.approx(12.4, abs=0.1)
+    assert full_times(tmp_path / "clip.mp4") == pytest.approx([0.2 * n for n in range(62)], abs=1e-4)
+
+
+def full_times(path: Path) -> list[float]:
+    with Video.open(path) as video:
+        return [float(time_s) for time_s in video.frame_times(0, 1e6)]
+
+
+def test_sound_that_cannot_be_decoded_costs_no_picture(source, tmp_path, monkeypatch, caplog):
+    def broken(*_: float):
+        raise VideoError("holds sound whose codec is not known here")
+
+    monkeypatch.setattr(Video, "sound", broken)
+    path, truth = source("h264")
+    assert cut(path, Span(0.0, 1.0), tmp_path / "clip.mp4").codes == truth.codes[:25]
+    assert "the clip has no sound from 0.000 s on" in caplog.text
