@@ -141,10 +141,16 @@ def look_messages(
     return _observed(frames, blocks, end)
 
 
-def verify_messages(question: str, claim: str, frames: Sequence[ShownFrame]) -> list[BaseMessage]:
-    """Ask for a verdict on one claim, from its best frames only."""
+def verify_messages(
+    question: str, claim: str, frames: Sequence[ShownFrame], notes: str = ""
+) -> list[BaseMessage]:
+    """Ask for a verdict on one claim, from its best frames and the words spoken at its time only."""
     blocks = [*_asked(question, None), block("claim", claim)]
-    end = render("verify_end", claim=_one_line(claim), fields=_fields(Judgement))
+    if notes:
+        blocks.append(block("notes", notes))
+    end = render(
+        "verify_end_words" if notes else "verify_end", claim=_one_line(claim), fields=_fields(Judgement)
+    )
     return _observed(frames, blocks, end)
 
 
