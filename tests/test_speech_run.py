@@ -121,6 +121,20 @@ def test_an_answer_may_rest_on_spoken_words(talk, listening):
     assert server.asked.count(PATH) == 1
 
 
+def test_an_option_may_be_chosen_by_spoken_words_alone(talk, listening):
+    chosen = answer(answer="Marble.", claims=[CLAIM], spans=[], choice=1)
+    server = listening(Script([ASKED], [chosen]))
+    found = vidagent.analyze_video(
+        talk,
+        "Which word is said?",
+        options=["orchid", "marble"],
+        base_url=server.url,
+        model="scripted",
+        num_frames=1,
+    )
+    assert (found.status, found.choice) == ("answered", 1)
+
+
 def test_spoken_words_are_vetoed_like_any_claim(talk, listening):
     server = listening(Script([ASKED], [ANSWER], verdicts=["unsupported"]))
     found = vidagent.analyze_video(talk, "When is marble said?", base_url=server.url, model="scripted")

@@ -46,7 +46,7 @@ def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answ
     verified = stood_up(state)
     draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
     composed = Composition.model_validate(state["composed"]) if state.get("composed") else None
-    choice = _choice(state, draft, composed) if seen.spans else None
+    choice = _choice(state, draft, composed) if seen.spans or verified else None
     ended_by = _ended_by(state, draft, verified, choice)
     answers = draft is not None and _answers(state, draft, verified, choice)
     status: Status = "partial" if ended_by else "answered" if answers else "not_found"
