@@ -167,13 +167,19 @@ def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:
     """Make arguments that are JSON, but no object, unreadable.
 
     LangChain takes what cannot be read for an invalid call, which is asked for again; `true` or a number, which vLLM
-    hands on where nothing binds a call to its schema, it fails at.
+    hands on where nothing binds a call to its schema, it fails at, as it does at numbers and nestings without end.
     """
     for call in message.get("tool_calls") or []:
         function = call.get("function") or {}
         try:
             arguments = json.loads(function["arguments"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, json.JSONDecodeError):
+            continue
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # a number of thousands of digits, thousands of brackets
+            function["arguments"] = f"not read: {error}"
             continue
         if not isinstance(arguments, dict | None):
             function["arguments"] = f"not an object: {function['arguments']}"
