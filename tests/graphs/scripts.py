@@ -69,7 +69,7 @@ class Script:
             self.judged += 1
             return says(json.dumps({"why": "because", "verdict": verdict, "confidence": 0.8}))
         return says(
-            json.dumps({"answer": "It is seen, as the claims say.", "choice": None, "confidence": 0.9})
+            json.dumps({"answer": "It is seen.", "choice": None, "confidence": 0.9})
         )
 
 

@@ -66,7 +66,7 @@ def test_a_replay_gives_the_same_answer_without_the_network(ask, no_network):
     again, differ = api.replay_run(found.run_id)
     assert differ == []
     assert told(again) == told(found)
-    assert again.answer == "It is seen, as the claims say."
+    assert again.answer == "It is seen."
 
 
 def test_a_replay_of_the_embedded_model(clip, no_network):
