@@ -58,7 +58,7 @@ def test_a_video_that_was_moved_is_named_and_another_one_refused(command, asked,
 
 def test_an_answer_that_differs_is_printed_and_complained_of(command, asked):
     path = Path(os.environ["VIDAGENT_CACHE_DIR"]) / "runs" / asked.json()["run_id"] / "answer.json"
-    path.write_text(path.read_text().replace("It is seen", "Made up now"))
+    path.write_text(path.read_text().replace('"answer": "It is seen."', '"answer": "Made up."'))
     done = command("runs", "replay", "--last", "--json", "-q")
     assert (done.code, done.out) == (4, asked.out)
     assert "the replay's answer is not the recorded one: answer differ" in done.err
