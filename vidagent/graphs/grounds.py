@@ -110,6 +110,7 @@ def _numbers(draft: Draft, verified: Iterable[Verified]) -> Iterable[float]:
     if draft.count is not None:
         yield float(draft.count)
     yield from (number for place in draft.spans for number in _bounds(place))
+    yield sum(place.end_s - place.start_s for place in draft.spans)
 
 
 def _bounds(place: Place) -> tuple[float, float, float]:
