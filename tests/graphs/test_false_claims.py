@@ -116,8 +116,8 @@ def test_asking_again_about_the_same_frames_does_not_wear_the_veto_down(ask, ver
 
 
 @pytest.mark.parametrize("count", [42, 0])
-def test_a_count_that_no_claim_explains_is_left_out(ask, count):
-    found, _ = ask(Honest([LOOK], [answer(**TRUE, spans=SEEN, count=count)]))
+def test_beside_a_refused_claim_a_count_that_no_claim_explains_is_left_out(ask, count):
+    found, _ = ask(Honest([LOOK], [answer(**{**TRUE, "claims": [BAR, GHOST]}, spans=SEEN, count=count)]))
     assert (found.status, found.count) == ("answered", None)
 
 
@@ -127,8 +127,9 @@ def test_a_count_that_a_claim_says_stands(ask):
     assert found.count == 5
 
 
-def test_a_place_that_no_claim_is_in_is_left_out(ask):
-    found, _ = ask(Honest([LOOK], [answer(**TRUE, spans=[*SEEN, {"start_s": 6, "end_s": 7}])]))
+def test_beside_a_refused_claim_a_place_that_no_claim_is_in_is_left_out(ask):
+    places = [*SEEN, {"start_s": 6, "end_s": 7}]
+    found, _ = ask(Honest([LOOK], [answer(**{**TRUE, "claims": [BAR, GHOST]}, spans=places)]))
     assert found.to_dict()["spans"] == SEEN
 
 
@@ -159,8 +160,8 @@ def test_a_no_that_says_more_is_cut_to_a_no(ask):
         "A red bar is shown at the left. " * 200,
     ],
 )
-def test_what_the_composer_adds_is_left_out(ask, words):
-    found, _ = ask(composing(words, {**TRUE, "spans": SEEN}))
+def test_what_the_composer_adds_beside_a_refused_claim_is_left_out(ask, words):
+    found, _ = ask(composing(words, {**TRUE, "claims": [BAR, GHOST], "spans": SEEN}))
     assert (found.status, found.answer) == ("answered", BAR["text"])
 
 
@@ -173,9 +174,22 @@ def test_what_was_refused_does_not_come_back_in_the_composed_answer(ask):
 
 
 def test_the_planners_words_are_not_taken_on_trust_either(ask):
-    lie = {"answer": "A red bar is shown at the left. Dragons swallow it afterwards.", "claims": [BAR]}
+    lie = {"answer": "A red bar is shown at the left. Dragons swallow it afterwards.", "claims": [BAR, GHOST]}
     found, _ = ask(composing("Dragons swallow it afterwards.", lie))
     assert found.answer == BAR["text"]
+
+
+@pytest.mark.parametrize(
+    "words", ["A red bar is shown at the left, for 42 seconds.", 'A red bar is shown, and it reads "SALE".']
+)
+def test_numbers_and_quotes_that_no_claim_has_are_never_added(ask, words):
+    found, _ = ask(composing(words, {**TRUE, "spans": SEEN}))
+    assert (found.status, found.answer) == ("answered", BAR["text"])
+
+
+def test_an_answer_in_another_language_is_kept(ask):
+    found, _ = ask(composing("Links erscheint ein roter Balken.", {**TRUE, "spans": SEEN}))
+    assert found.answer == "Links erscheint ein roter Balken."
 
 
 def test_an_answer_in_other_words_is_kept(ask):
@@ -185,8 +199,9 @@ def test_an_answer_in_other_words_is_kept(ask):
 
 
 @pytest.mark.parametrize("chooses", [0, 2])
-def test_a_choice_against_the_claims_is_not_taken(ask, chooses):
-    found, _ = ask(composing(BAR["text"], {**TRUE, "choice": 1}, chooses), options=OPTIONS)
+def test_beside_a_refused_claim_a_choice_against_the_claims_is_not_taken(ask, chooses):
+    draft = {**TRUE, "claims": [BAR, GHOST], "choice": 1}
+    found, _ = ask(composing(BAR["text"], draft, chooses), options=OPTIONS)
     assert found.choice == 1
 
 

@@ -124,6 +124,11 @@ def _so_far(state: State, draft: Draft | None, entries: Sequence[Entry]) -> str:
     return "Nothing was found so far."
 
 
+def _all_stood(state: State, draft: Draft) -> bool:
+    """Tell whether no claim was refused, in this draft or an earlier one."""
+    return not state.get("refused") and len(stood_up(state)) == len(draft.claims)
+
+
 def _ever_refused(state: State) -> bool:
     return bool(state.get("verified") or state.get("refused"))
 
@@ -165,6 +170,8 @@ def _places(state: State, draft: Draft, entries: Sequence[Entry]) -> list[Place]
     Where a claim was refused or not checked, only those with a claim in them that stood up.
     """
     stood = stood_up(state)
+    if _all_stood(state, draft):
+        return draft.spans
     times, slack_s = [item["time_s"] for item in stood], _SLACK_S
     if len(stood) == len(draft.claims):
         named = {name for claim in draft.claims for name in claim.ledger}
@@ -190,6 +197,8 @@ def _count(state: State, draft: Draft | None, entries: Sequence[Entry]) -> int |
     """Return the draft's count if it follows from claims that stood up; where places fell, that of those left."""
     if draft is None or draft.count is None:
         return None
+    if _all_stood(state, draft):
+        return draft.count
     places, stood = _places(state, draft, entries), stood_up(state)
     if len(places) < len(draft.spans) or len(stood) < len(draft.claims):
         return len(places) if places and draft.count == len(draft.spans) else None
@@ -214,7 +223,7 @@ def _choice(state: State, draft: Draft | None, composed: Composition | None) -> 
     options = state.get("options") or []
     told = (composed.choice if composed else None, draft.choice if draft else None)
     choices = [choice for choice in told if choice is not None and 0 <= choice < len(options)]
-    if draft is None or draft.found != "yes" or not choices:
+    if draft is None or draft.found != "yes" or not choices or _all_stood(state, draft):
         return choices[0] if choices else None
     claims = words_of(" ".join(item["claim"] for item in stood_up(state)))
     barred = words_of(" ".join(item["claim"] for item in state.get("refused", []))) - claims

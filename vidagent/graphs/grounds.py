@@ -46,7 +46,10 @@ class Ground:
     numbers: frozenset[float]
 
     def beyond(self, answer: str) -> str | None:
-        """Return what in an answer stands on nothing, in words for people; None if all of it stands."""
+        """Return what in an answer stands on nothing, in words for people; None if all of it stands.
+
+        Its words are weighed only where a claim was refused: a paraphrase, or another language, would not pass else.
+        """
         if len(answer) > MOST_CHARACTERS:
             return f"it has {len(answer):,} characters, more than {MOST_CHARACTERS:,}"
         known = words_of(self.text)
@@ -56,7 +59,7 @@ class Ground:
             return f"it quotes what no claim does: {new[0][:80]!r}"
         if unknown := [text for text in _NUMBER.findall(answer) if not self._holds(text)]:
             return f"it says {unknown[0][:20]}, which no claim does"
-        for sentence in _SENTENCE.split(answer):
+        for sentence in _SENTENCE.split(answer) if self.barred else ():
             said = words_of(sentence)
             if said and len(said & known) < _SHARE * len(said):
                 return f"no claim says {sentence.strip()[:80]!r}"
