@@ -68,9 +68,7 @@ class Script:
             verdict = self.verdicts[min(self.judged, len(self.verdicts) - 1)]
             self.judged += 1
             return says(json.dumps({"why": "because", "verdict": verdict, "confidence": 0.8}))
-        return says(
-            json.dumps({"answer": "It is seen.", "choice": None, "confidence": 0.9})
-        )
+        return says(json.dumps({"answer": "It is seen.", "choice": None, "confidence": 0.9}))
 
 
 class Counted:
