@@ -15,8 +15,13 @@ COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_I
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C end what the tests start, also where a shell in the background has it ignored."""
+    """Let signals end what the tests start, also where a shell in the background, or nohup, has them ignored.
+
+    What is ignored here would be ignored by every child; what is handled here is not.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
