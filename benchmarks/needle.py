@@ -74,12 +74,19 @@ def _ask_all(record: Record, given: argparse.Namespace, duration_s: float, seed:
     """Draw a video, index it, and ask what has not been asked."""
     name = f"{given.hidden} {spoken(duration_s)} seed {seed}"
     video = given.out / f"{name.replace(' ', '_')}.mp4"
-    questions = draw(video, given.out / "scenes", duration_s=duration_s, seed=seed, hidden=given.hidden)
+    questions = draw(
+        video,
+        given.out / "scenes",
+        duration_s=duration_s,
+        seed=seed,
+        hidden=given.hidden,
+        absent=given.absent,
+    )
     began = time.perf_counter()
     index_video(video)
     if name not in record.scans:
         record.add_scan(name, time.perf_counter() - began)
-    for question in questions:
+    for question in (question for question in questions if question.id.startswith(given.only)):
         for method in given.methods:
             place = (given.hidden, duration_s, seed)
             if (*place, method, question.id) in record.answers:
@@ -121,6 +128,10 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--seeds", type=numbers, default=[1.0], help="whole numbers, such as 1,2,3")
     parser.add_argument("--methods", default=",".join(METHODS), help=f"of {', '.join(METHODS)}")
     parser.add_argument("--hidden", choices=list(SETS), default="mixed", help="what is hidden in a video")
+    parser.add_argument("--absent", type=int, default=0, help="more questions about texts that are not there")
+    parser.add_argument(
+        "--only", default="", help="ask only questions whose names begin so, such as more-absent"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the videos")
     parser.add_argument("--report", action="store_true", help="only write the tables and plots anew")
     given = parser.parse_args()

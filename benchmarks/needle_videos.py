@@ -83,7 +83,9 @@ class _Hidden:
         return (self.first + self.event.frames) / FPS
 
 
-def draw(path: Path, scenes: Path, *, duration_s: float, seed: int, hidden: str = "mixed") -> list[Question]:
+def draw(
+    path: Path, scenes: Path, *, duration_s: float, seed: int, hidden: str = "mixed", absent: int = 0
+) -> list[Question]:
     """Write a video and return its questions.
 
     Args:
@@ -92,6 +94,7 @@ def draw(path: Path, scenes: Path, *, duration_s: float, seed: int, hidden: str 
         duration_s: Least length; the last scene is shown whole.
         seed: What it is drawn from.
         hidden: Name of a set in `SETS`.
+        absent: How many questions about texts that are not there to ask besides.
 
     Raises:
         ValueError: If the video has fewer scenes than events.
@@ -115,7 +118,7 @@ def draw(path: Path, scenes: Path, *, duration_s: float, seed: int, hidden: str 
     join(parts, path)
     for number in range(len(events)):
         path.with_suffix(f".event{number}.mp4").unlink()
-    return _questions(found, starts[1:-1], chance)
+    return [*_questions(found, starts[1:-1], chance), *_more_absent(found, absent, chance)]
 
 
 def _order(duration_s: float, chance: random.Random) -> list[int]:
@@ -180,12 +183,27 @@ def _absent(found: Sequence[_Hidden], chance: random.Random) -> list[Question]:
     texts = [hidden.event.what for hidden in found if "text" in hidden.event.kind]
     wanted = [_other_digit(text, there, chance) for text in chance.sample(texts, 2)]
     wanted.append(next(text for text in iter(lambda: new_text(chance), "") if text not in there))
-    asked = [
-        Question(f"absent{number}", "absent", f'When does the text "{text}" appear?', "nothing")
-        for number, text in enumerate(wanted)
-    ]
+    asked = [_not_there(f"absent{number}", text) for number, text in enumerate(wanted)]
     code = f'When does the QR code "{new_code(chance)}" appear?'
     return [*asked, Question("absent-code", "absent", code, "nothing")]
+
+
+def _more_absent(found: Sequence[_Hidden], number: int, chance: random.Random) -> list[Question]:
+    """Ask for more texts that are not there: every other one differs from a hidden one in a digit."""
+    there = {hidden.event.what for hidden in found}
+    texts = [hidden.event.what for hidden in found if "text" in hidden.event.kind]
+    asked: list[Question] = []
+    while len(asked) < number:
+        near = len(asked) % 2 == 0
+        text = _other_digit(chance.choice(texts), there, chance) if near else new_text(chance)
+        if text not in there:
+            there.add(text)
+            asked.append(_not_there(f"more-absent{len(asked)}", text))
+    return asked
+
+
+def _not_there(name: str, text: str) -> Question:
+    return Question(name, "absent", f'When does the text "{text}" appear?', "nothing")
 
 
 def _other_digit(text: str, there: set[str], chance: random.Random) -> str:

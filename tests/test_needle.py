@@ -51,6 +51,19 @@ def shows(video, question, time_s):
     return match is not None and match.found
 
 
+def test_more_absent_questions_leave_the_others_as_they_are(drawn, tmp_path):
+    asked = draw(tmp_path / "video.mp4", drawn[0].parent / "scenes", duration_s=60, seed=SEED, absent=20)
+    there = list(drawn[1].values())
+    assert asked[: len(there)] == there
+    more = asked[len(there) :]
+    hidden = {
+        question.text.split('"')[1] for question in there if question.wants == "time" and '"' in question.text
+    }
+    texts = {question.text.split('"')[1] for question in more}
+    assert len(texts) == 20 and not texts & hidden
+    assert all(question.wants == "nothing" for question in more)
+
+
 @pytest.mark.parametrize("name", ["when0", "when1", "when3", "when4", "when5", "when6"])
 def test_an_event_is_in_its_first_and_last_frame_and_not_beside_them(drawn, video, name):
     question = drawn[1][name]
