@@ -60,7 +60,8 @@ def test_more_absent_questions_leave_the_others_as_they_are(drawn, tmp_path):
         question.text.split('"')[1] for question in there if question.wants == "time" and '"' in question.text
     }
     texts = {question.text.split('"')[1] for question in more}
-    assert len(texts) == 20 and not texts & hidden
+    assert len(texts) == 20
+    assert not texts & hidden
     assert all(question.wants == "nothing" for question in more)
 
 
