@@ -14,7 +14,7 @@ _BUDGET = "Budgets (the run ends with the best supported answer when one is spen
 _DOWNLOAD = "Videos behind an http(s) URL"
 
 
-def _number(
+def number(
     flag: str,
     kind: type[int] | type[float],
     metavar: str,
@@ -55,11 +55,11 @@ BaseUrl = Annotated[
 ]
 Fps = Annotated[
     float | None,
-    _number("--fps", float, "F", "Frames a second of the overview; not with --num-frames."),
+    number("--fps", float, "F", "Frames a second of the overview; not with --num-frames."),
 ]
 NumFrames = Annotated[
     int | None,
-    _number("--num-frames", int, "N", "Frames of the overview of the whole video."),
+    number("--num-frames", int, "N", "Frames of the overview of the whole video."),
 ]
 SaveFrames = Annotated[
     Path | None,
@@ -106,26 +106,26 @@ Download = Annotated[
     typer.Option("--download", rich_help_panel=_DOWNLOAD, help="Fetch the URL to a temporary file first."),
 ]
 MaxDownloadMb = Annotated[
-    int, _number("--max-download-mb", int, "N", "Largest download, in MB.", panel=_DOWNLOAD)
+    int, number("--max-download-mb", int, "N", "Largest download, in MB.", panel=_DOWNLOAD)
 ]
 
 Seconds = Annotated[
-    float | None, _number("--budget-seconds", float, "N", "Wall-clock seconds.", panel=_BUDGET)
+    float | None, number("--budget-seconds", float, "N", "Wall-clock seconds.", panel=_BUDGET)
 ]
-Steps = Annotated[int | None, _number("--budget-steps", int, "N", "Turns of the planner.", panel=_BUDGET)]
+Steps = Annotated[int | None, number("--budget-steps", int, "N", "Turns of the planner.", panel=_BUDGET)]
 ModelCalls = Annotated[
-    int | None, _number("--budget-model-calls", int, "N", "Requests to the model.", panel=_BUDGET)
+    int | None, number("--budget-model-calls", int, "N", "Requests to the model.", panel=_BUDGET)
 ]
 PromptTokens = Annotated[
-    int | None, _number("--budget-prompt-tokens", int, "N", "Tokens sent.", panel=_BUDGET)
+    int | None, number("--budget-prompt-tokens", int, "N", "Tokens sent.", panel=_BUDGET)
 ]
 CompletionTokens = Annotated[
     int | None,
-    _number("--budget-completion-tokens", int, "N", "Tokens generated, thinking included.", panel=_BUDGET),
+    number("--budget-completion-tokens", int, "N", "Tokens generated, thinking included.", panel=_BUDGET),
 ]
 ThinkingTokens = Annotated[
     int | None,
-    _number(
+    number(
         "--budget-thinking-tokens",
         int,
         "N",
@@ -135,5 +135,5 @@ ThinkingTokens = Annotated[
     ),
 ]
 Frames = Annotated[
-    int | None, _number("--budget-frames", int, "N", "Frames shown to the model.", panel=_BUDGET)
+    int | None, number("--budget-frames", int, "N", "Frames shown to the model.", panel=_BUDGET)
 ]

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vidagent.serve.flags import number
+
 _RUN = "How it is kept running"
 
 ProfileName = Annotated[
@@ -26,7 +28,7 @@ Print = Annotated[
     bool, typer.Option("--print", help="Print the command line, ready to be copied, and start nothing.")
 ]
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
-Port = Annotated[int, typer.Option("--port", metavar="N", help="Port to listen on, 1 to 65535.")]
+Port = Annotated[int, number("--port", int, "N", "Port to listen on, 1 to 65535.", legal="1 to 65535")]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="A checkpoint's folder or name, not the variant's."),
@@ -35,17 +37,23 @@ Program = Annotated[
     str | None, typer.Option("--vllm", metavar="PATH", help="The vllm program; found on PATH otherwise.")
 ]
 TensorParallel = Annotated[
-    int | None, typer.Option("--tensor-parallel", metavar="N", help="GPUs that share one copy.")
+    int | None, number("--tensor-parallel", int, "N", "GPUs that share one copy.", legal="at least 1")
 ]
 DataParallel = Annotated[
-    int | None, typer.Option("--data-parallel", metavar="N", help="Copies of the model.")
+    int | None, number("--data-parallel", int, "N", "Copies of the model.", legal="at least 1")
 ]
 Context = Annotated[
-    int | None, typer.Option("--context", metavar="N", help="Tokens of a prompt and its reply.")
+    int | None, number("--context", int, "N", "Tokens of a prompt and its reply.", legal="at least 1")
 ]
 Pruning = Annotated[
     float | None,
-    typer.Option("--pruning", metavar="X", help="Share of a video's tokens to leave out, 0 ≤ X < 1."),
+    number(
+        "--pruning",
+        float,
+        "X",
+        "Share of a video's tokens to leave out, 0 ≤ X < 1.",
+        legal="at least 0 and less than 1",
+    ),
 ]
 MediaPath = Annotated[
     Path | None,
@@ -62,19 +70,23 @@ LogFile = Annotated[
 ]
 Wait = Annotated[
     float,
-    typer.Option(
+    number(
         "--wait",
-        metavar="SECONDS",
-        rich_help_panel=_RUN,
-        help="Longest wait until it is healthy, a download of the model included.",
+        float,
+        "SECONDS",
+        "Longest wait until it is healthy, a download of the model included.",
+        legal="more than 0",
+        panel=_RUN,
     ),
 ]
 Restarts = Annotated[
     int,
-    typer.Option(
+    number(
         "--restarts",
-        metavar="N",
-        rich_help_panel=_RUN,
-        help="How often it is started again when it dies after it was healthy.",
+        int,
+        "N",
+        "How often it is started again when it dies after it was healthy.",
+        legal="at least 0",
+        panel=_RUN,
     ),
 ]
