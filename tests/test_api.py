@@ -147,12 +147,14 @@ def test_a_keyword_that_is_not_there_is_refused(path, door):
 
 
 @pytest.mark.network
-def test_a_folder_that_cannot_be_written_is_said_at_the_end(path, server, tmp_path):
+@pytest.mark.parametrize("name", ["file", "file/deeper/still", "a\0b"])
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(path, server, tmp_path, name):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="the frames cannot be saved in"):
+    with pytest.raises(UsageError, match=r"cannot be written: Not a directory$|is no path"):
         vidagent.analyze_video(
-            path, QUESTION, base_url=server.url, model="scripted", save_frames=tmp_path / "file"
+            path, QUESTION, base_url=server.url, model="scripted", save_frames=tmp_path / name
         )
+    assert server.bodies == []
 
 
 def test_probe_and_index_need_no_model(path):

@@ -77,6 +77,8 @@ def order(
         tuple(_export(path) for path in exports),
         None if folder is None else Path(folder),
     )
+    if wanted.folder is not None:
+        _check(wanted.folder, folder=True)
     for one in wanted.exports:
         _check(one.path, folder=one.kind == "folder")
     if wanted.report is not None:
