@@ -201,7 +201,7 @@ async def test_videos_of_one_request_are_sampled_alike(clip):
 async def test_frames_taken_here_are_counted_and_clamping_is_reported(clip):
     reply, [body] = await asked("?", video(clip, fps=8, max_frames=4, here=True), image(WEB), profile="tiny")
     assert reply.usage.frames_sent == 5
-    assert reply.notes == ("fps 8 would take 64 frames; cut to the 4 of max_frames",)
+    assert reply.notes == ("fps 8 would take 64 frames; 4 are taken, the most allowed here",)
     assert body["media_io_kwargs"]["video"]["frames_indices"] == [0, 2640, 5320, 7960]
 
 

@@ -104,7 +104,7 @@ def test_a_rate_above_the_videos_is_said_or_refused():
 
 def test_the_cap_is_said():
     assert sample_indices(1500, Fraction(25), fps=8, max_frames=128).note == (
-        "fps 8 would take 480 frames; cut to the 128 of max_frames"
+        "fps 8 would take 480 frames; 128 are taken, the most allowed here"
     )
 
 

@@ -89,7 +89,7 @@ def sample_indices(
             raise UsageError(f"{asked} is more than there is: {has}")
         notes.append(f"{asked} asked for, but {has}")
     if max_frames is not None and wanted > max_frames:
-        notes.append(f"{asked} would take {wanted} frames; cut to the {max_frames} of max_frames")
+        notes.append(f"{asked} would take {wanted} frames; {max_frames} are taken, the most allowed here")
         wanted = max_frames
     return _described(_spread(total_frames, wanted), video_fps, "; ".join(notes) or None)
 
