@@ -1,0 +1,23 @@
+"""What programs call: questions about videos, what is known of a video, the models within reach, and past runs."""
+
+from __future__ import annotations
+
+from vidagent.api.asking import aanalyze_video, analyze_video, astream_video, plan_cost
+from vidagent.api.runs import find_run, list_runs, replay_run
+from vidagent.api.videos import Probe, index_video, list_models, probe_video
+from vidagent.graphs.asking import Asking
+
+__all__ = [
+    "Asking",
+    "Probe",
+    "aanalyze_video",
+    "analyze_video",
+    "astream_video",
+    "find_run",
+    "index_video",
+    "list_models",
+    "list_runs",
+    "plan_cost",
+    "probe_video",
+    "replay_run",
+]

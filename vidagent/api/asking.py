@@ -1,0 +1,142 @@
+"""Questions about a video."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Unpack
+
+from vidagent.agents.choice import choose
+from vidagent.api.course import Course
+from vidagent.api.parts import cache_of, opened, run_of
+from vidagent.graphs.asking import Asking, Hearing, Running, check, listed
+from vidagent.graphs.events import Event, Listener
+from vidagent.graphs.forecast import DryRun, forecast
+from vidagent.graphs.records import Record, new_record, old_record
+from vidagent.reports.order import order
+from vidagent.types import Answer
+from vidagent.video.video import Video
+
+__all__ = ["aanalyze_video", "analyze_video", "astream_video", "plan_cost"]
+
+
+@listed
+def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) -> Answer:
+    """Answer a question about a video.
+
+    Args:
+        path: A local video file.
+        question: The question, 1 to 20,000 characters.
+        options: At least two answers to choose from; `Answer.choice` is the index of the right one.
+        model: Name of the model on the server, or `signals` for the embedded one.
+        base_url: Base URL of an OpenAI-compatible server. Without it, a server on 127.0.0.1:8000 is used if one
+            answers, else the embedded model.
+        api_key: The server's key.
+        budget: What the run may cost.
+        fps: Frames a second of the overview of the whole video; not together with `num_frames`.
+        num_frames: Frames of the overview; the model's profile says how many unless given.
+        decoder: `pyav`, `decord` or `torchcodec`.
+        save_frames: A folder for the frames of the evidence and contact sheets of what was looked at.
+        report: An `.html` file that shows the answer, where it was seen, the evidence, each step and its cost.
+        export: Files to take away, by suffix: `.mp4` clips of the answer's spans (with sound in 16 kHz), a folder,
+            `.jpg` or `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where
+            there are several clips or frames, they are numbered.
+        resume: Id of an earlier run of the same question to go on with.
+        on_event: Called with each `Event` of the run.
+        stream: Whether those tell the words of thoughts and of the answer, too, as the model writes them.
+
+    Raises:
+        VideoError: If the video is missing, unreadable or unsupported.
+        ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+        UsageError: If an argument is out of range.
+    """
+
+    def ask() -> Answer:
+        return asyncio.run(aanalyze_video(path, question, **asking))
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return ask()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook: its loop is running already
+        return pool.submit(ask).result()
+
+
+@listed
+async def aanalyze_video(
+    path: str | Path,
+    question: str,
+    *,
+    on_event: Listener | None = None,
+    stream: bool = False,
+    save_frames: str | Path | None = None,
+    report: str | Path | None = None,
+    export: str | Path | Sequence[str | Path] | None = None,
+    resume: str | None = None,
+    **asking: Unpack[Asking],
+) -> Answer:
+    """Answer a question about a video; see `analyze_video`."""
+    began = time.monotonic()
+    wanted = order(path, report, export, save_frames)
+    brief = check(question, **asking)
+    cache = cache_of(brief.settings)
+    earlier = None if resume is None else old_record(cache, resume)
+    async with opened(path, brief.settings) as video:
+        client = await asyncio.to_thread(choose, brief.settings)
+        record = earlier or new_record(cache)
+        course = Course(video, client, brief, record, earlier is not None, began, on_event, stream)
+        return await course.follow(wanted)
+
+
+@listed
+async def astream_video(
+    path: str | Path, question: str, **asking: Unpack[Running]
+) -> AsyncGenerator[Event, None]:
+    """Answer a question about a video and yield all that happens, word by word; see `analyze_video`.
+
+    The last event is the `answer`. Leaving early cancels the run: the model's connection and the decoder are closed
+    when the generator is, which `contextlib.aclosing` does at once.
+
+    Raises:
+        VideoError: If the video is missing, unreadable or unsupported.
+        ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+        UsageError: If an argument is out of range.
+    """
+    heard: asyncio.Queue[Event | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def hear(event: Event) -> None:  # a scan tells its progress from another thread
+        loop.call_soon_threadsafe(heard.put_nowait, event)
+
+    run = asyncio.create_task(aanalyze_video(path, question, **asking, on_event=hear, stream=True))
+    run.add_done_callback(lambda _: heard.put_nowait(None))
+    try:
+        while (event := await heard.get()) is not None:
+            yield event
+        await run
+    finally:
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+
+
+@listed
+def plan_cost(path: str | Path, question: str, **asking: Unpack[Asking]) -> DryRun:
+    """Tell what a question would look at and cost, without decoding or asking the model.
+
+    The arguments are those of `analyze_video`.
+
+    Raises:
+        VideoError: If the video cannot be read.
+        ModelError: If the model's server cannot be reached.
+        UsageError: If an argument is out of range.
+    """
+    brief = check(question, **asking)
+    with Video.open(path, decoder=brief.settings.decoder) as video:
+        client = choose(brief.settings)
+        told: list[Event] = []
+        allowed = brief.budget or brief.settings.budget()
+        run = run_of(client, video, brief, Record("dry-run", Path()), allowed, told.append)
+        return forecast(run, tuple(event.text for event in told if event.kind == "note"))

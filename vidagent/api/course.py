@@ -1,0 +1,87 @@
+"""The course of one question about one opened video: recorded, answered, and what was ordered written."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from vidagent.agents.choice import describe
+from vidagent.agents.client import ModelClient
+from vidagent.api.parts import graph_of, run_of
+from vidagent.graphs.asking import Brief
+from vidagent.graphs.closing import close
+from vidagent.graphs.events import Listener
+from vidagent.graphs.recording import Recording, recording
+from vidagent.graphs.records import Record
+from vidagent.graphs.starting import check_resumed, kept_state, limits, start
+from vidagent.graphs.state import Run, State
+from vidagent.reports.delivery import take_away
+from vidagent.reports.order import Order
+from vidagent.types import Answer
+from vidagent.video.video import Video
+
+__all__ = ["Course"]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A question on its way.
+
+    Args:
+        video: The opened video.
+        client: The model.
+        brief: What is asked.
+        record: Where the run is kept.
+        resumed: Whether it is an earlier run, to be gone on with.
+        began: `time.monotonic` at which the question was asked.
+        on_event: Takes the events, where anybody listens.
+        stream: Whether they tell the model's words as they come.
+    """
+
+    video: Video
+    client: ModelClient
+    brief: Brief
+    record: Record
+    resumed: bool
+    began: float
+    on_event: Listener | None = None
+    stream: bool = False
+
+    async def follow(self, wanted: Order) -> Answer:
+        """Answer the question, and write what was ordered.
+
+        Raises:
+            VideoError: If the video cannot be decoded.
+            ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+            UsageError: If the earlier run was about something else, or a file cannot be written.
+        """
+        with recording(self.record, self.brief) as kept:
+            final, run = await self._walk(kept)
+            answer = close(final, run, run_id=self.record.run_id, frame_path=run.store.path)
+            kept.end(answer)
+        if wanted:
+            answer = await asyncio.to_thread(take_away, wanted, answer, final, run)
+        run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
+        return answer
+
+    async def _walk(self, kept: Recording) -> tuple[State, Run]:
+        """Take the graph to its end; return its last state, and the run."""
+        client = kept.client(self.client)
+        async with graph_of(self.record, client.profile.look_concurrency, kept.trace) as (graph, thread):
+            earlier = await kept_state(graph, thread)
+            if self.resumed and (asked := earlier or kept.asked()):
+                check_resumed(asked, self.brief.question, self.video.info, self.record.run_id)
+            run = self._run(client, kept, earlier)
+            kept.begin(run)
+            run.tell("model", describe(client), model=client.name, run_id=self.record.run_id)
+            given = await start(graph, thread, self.brief.question, run, earlier)
+            await graph.ainvoke(given, thread, context=run, durability="sync")
+            return await kept_state(graph, thread), run
+
+    def _run(self, client: ModelClient, kept: Recording, earlier: State) -> Run:
+        allowed = limits(self.brief.budget, self.brief.settings.budget(), earlier)
+        streams = self.stream and self.on_event is not None
+        hear = kept.hear(self.on_event)
+        run = run_of(client, self.video, self.brief, self.record, allowed, hear, stream=streams)
+        run.meter.resume(earlier.get("spent", []), earlier.get("elapsed_s", 0.0), self.began)
+        return run

@@ -1,0 +1,78 @@
+"""Earlier runs: found again, and replayed."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from vidagent import config
+from vidagent.api.parts import cache_of, graph_of, nobody, opened, run_of
+from vidagent.graphs.asking import check
+from vidagent.graphs.closing import close
+from vidagent.graphs.past import Past
+from vidagent.graphs.records import Record, old_record, old_records
+from vidagent.graphs.starting import kept_state, start
+from vidagent.types import Answer
+
+__all__ = ["find_run", "list_runs", "replay_run"]
+
+
+def list_runs() -> list[Past]:
+    """Return the runs of the last week, the newest first."""
+    return [Past(record) for record in old_records(cache_of(config.load())) if record.read("run")]
+
+
+def find_run(run_id: str) -> Past:
+    """Return the record of an earlier run; `last` is the newest.
+
+    Raises:
+        UsageError: If there is no such run.
+    """
+    return Past(old_record(cache_of(config.load()), run_id))
+
+
+def replay_run(run_id: str, *, video: str | Path | None = None) -> tuple[Answer, list[str]]:
+    """Answer a question again with the model's recorded replies, and without the network.
+
+    Args:
+        run_id: An earlier run that came to an answer; `last` is the newest.
+        video: Its video, where that no longer lies where it was.
+
+    Returns:
+        The answer, and the names of those of its fields that differ from the recorded answer: none, unless the code,
+        the prompts or the libraries have changed. Seconds and frames decoded are those of the recorded run.
+
+    Raises:
+        VideoError: If the video is missing, unreadable or unsupported.
+        ModelError: If a request comes that the run has no reply to.
+        UsageError: If there is no such run, it has no answer, or this is another video.
+    """
+    past = find_run(run_id)
+    past.check_replay()
+    answer = past.as_told(asyncio.run(_replayed(past, video)))
+    return answer, past.differences(answer)
+
+
+async def _replayed(past: Past, path: str | Path | None) -> Answer:
+    told = past.told
+    brief = check(
+        told["question"],
+        options=told["options"],
+        **told["overview"],
+        decoder=told["decoder"],
+        budget=past.budget,
+    )
+    async with opened(path or told["video"]["absolute"], brief.settings) as video:
+        past.check_video(video.info)
+        client = past.client()
+        with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
+            record = Record(past.record.run_id, Path(folder))
+            async with graph_of(record, client.profile.look_concurrency) as (graph, thread):
+                run = past.again(
+                    run_of(client, video, brief, record, past.budget, nobody, stream=told["stream"])
+                )
+                given = await start(graph, thread, brief.question, run, {})
+                await graph.ainvoke(given, thread, context=run)
+                final = await kept_state(graph, thread)
+    return close(final, run, run_id=past.record.run_id, frame_path=past.frame_path)

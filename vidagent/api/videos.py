@@ -1,0 +1,81 @@
+"""What is known of a video without a question, and the models within reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidagent import config
+from vidagent.agents import speech
+from vidagent.agents.choice import Available, available
+from vidagent.errors import UsageError
+from vidagent.types import VideoInfo
+from vidagent.video.cache import VideoCache
+from vidagent.video.index import Index, IndexReport
+from vidagent.video.video import Video
+
+__all__ = ["Probe", "index_video", "list_models", "probe_video"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is known of a video without decoding it.
+
+    Args:
+        info: What the container says.
+        keyframes: Number of keyframes.
+        shots_s: Times of the shots' first frames, or None before the index holds them.
+    """
+
+    info: VideoInfo
+    keyframes: int
+    shots_s: tuple[float, ...] | None
+
+
+def probe_video(path: str | Path, *, decoder: str | None = None) -> Probe:
+    """Say what the container says of a video, and what its index holds already.
+
+    Raises:
+        VideoError: If it cannot be read.
+    """
+    settings = config.load(decoder=decoder)
+    with Video.open(path, decoder=settings.decoder) as video:
+        index = Index(video, VideoCache(settings.cache_dir))
+        shots = (0.0, *index.scan().cuts_s) if index.scanned() else None
+        return Probe(video.info, index.keyframes(), shots)
+
+
+def index_video(
+    path: str | Path, *, transcribe: bool = False, on_progress: Callable[[float], None] | None = None
+) -> IndexReport:
+    """Build what is missing of a video's index.
+
+    Args:
+        path: A local video file.
+        transcribe: Whether to send the sound to the server set as `transcribe_url`, which writes down what is said.
+        on_progress: Called with the fraction done of a scan or a transcript.
+
+    Raises:
+        VideoError: If it cannot be read.
+        ModelError: If that server cannot be reached, refuses, or sends nothing usable.
+        UsageError: If no such server is set.
+    """
+    settings = config.load()
+    ear = speech.connect(settings)
+    if transcribe and ear is None:
+        raise UsageError(
+            "to transcribe needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
+            "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
+        )
+    with Video.open(path, decoder=settings.decoder) as video:
+        return Index(video, VideoCache(settings.cache_dir), on_progress, ear).report(listen=transcribe)
+
+
+def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:
+    """List the models within reach.
+
+    Raises:
+        ModelError: If a server is asked for and cannot be reached.
+    """
+    return available(config.load(base_url=base_url, api_key=api_key))
