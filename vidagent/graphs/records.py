@@ -17,7 +17,7 @@ from typing import Any
 
 from vidagent.errors import UsageError
 
-__all__ = ["LAST", "Record", "new_record", "old_record", "old_records", "read_lines"]
+__all__ = ["LAST", "Record", "new_record", "of_run", "old_record", "old_records", "read_lines"]
 
 LAST = "last"
 """What may be said instead of the name of the newest run."""
@@ -56,7 +56,7 @@ class Record:
         return self.folder / "trace.jsonl"
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """Return one of the run's JSON objects: `run`, `answer` or `index`; None if it is not there, or damaged."""
+        """Return one of the run's JSON objects, such as `run` or `answer`; None if it is not there, or damaged."""
         try:
             value = json.loads((self.folder / f"{name}.json").read_text("utf-8"))
         except (OSError, ValueError):
@@ -70,7 +70,8 @@ class Record:
             OSError: If it cannot be written.
         """
         part = self.folder / f"{name}.json.part"
-        part.write_text(json.dumps(value, ensure_ascii=False, indent=1), "utf-8")
+        text = json.dumps(value, ensure_ascii=False, indent=1)
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))  # a path may hold bytes that are no UTF-8
         part.replace(self.folder / f"{name}.json")
 
 
@@ -89,6 +90,11 @@ def new_record(cache: Path) -> Record:
         _log.warning("the run is kept in %s, as %s cannot be written: %s", folder, runs, error)
         return Record(run_id, folder)
     return Record(run_id, runs / run_id)
+
+
+def of_run(cache: Path, run_id: str) -> Record:
+    """Return the record that a run has, as long as it is kept."""
+    return Record(run_id, cache / "runs" / run_id)
 
 
 def old_record(cache: Path, run_id: str) -> Record:

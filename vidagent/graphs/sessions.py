@@ -1,0 +1,261 @@
+"""Sessions: questions about one video that follow each other, kept in sqlite until somebody deletes them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vidagent.errors import UsageError
+from vidagent.types import VideoInfo
+from vidagent.video.database import Database
+
+__all__ = ["Asked", "Session", "Sessions", "check_name"]
+
+T = TypeVar("T")
+MOST_CHARACTERS = 64
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{MOST_CHARACTERS}}}")
+_NAMED = 3
+_SCHEMA = """
+CREATE TABLE sessions (
+    name TEXT NOT NULL PRIMARY KEY, video_sha256 TEXT NOT NULL, video_path TEXT NOT NULL,
+    began_s REAL NOT NULL, used_s REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE turns (
+    session TEXT NOT NULL, number INTEGER NOT NULL, run_id TEXT NOT NULL, asked_s REAL NOT NULL,
+    question TEXT NOT NULL, meant TEXT NOT NULL, options TEXT NOT NULL, answer TEXT NOT NULL,
+    PRIMARY KEY (session, number), UNIQUE (session, run_id)
+) WITHOUT ROWID;
+"""
+_TURNS = "run_id, asked_s, question, meant, options, answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question of a session, and its answer.
+
+    Args:
+        run_id: The run that answered it.
+        asked_s: When, in seconds since 1970.
+        question: As it was asked.
+        meant: The same so that it stands alone.
+        options: The answers to choose from, or None.
+        answer: The answer's JSON object.
+    """
+
+    run_id: str
+    asked_s: float
+    question: str
+    meant: str
+    options: tuple[str, ...] | None
+    answer: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Questions about one video, in the order they were asked.
+
+    Args:
+        name: Its name.
+        video_sha256: The video, by its content.
+        video_path: Where the video lay when it was last asked about.
+        began_s: When it began, in seconds since 1970.
+        used_s: When its last answer came.
+        turns: Its questions; at least one.
+    """
+
+    name: str
+    video_sha256: str
+    video_path: str
+    began_s: float
+    used_s: float
+    turns: tuple[Asked, ...]
+
+    def check_video(self, info: VideoInfo) -> None:
+        """Refuse another video than the session's.
+
+        Raises:
+            UsageError: If its bytes differ.
+        """
+        if info.sha256 != self.video_sha256:
+            raise UsageError(
+                f"session {self.name!r} is about {self.video_path} (sha256 {self.video_sha256[:12]}…), "
+                f"not about {info.path} (sha256 {info.sha256[:12]}…); another video needs a session of its own"
+            )
+
+
+class Sessions:
+    """The sessions kept in a cache folder; several processes may use them at once."""
+
+    def __init__(self, cache: Path) -> None:
+        """Name the folder; nothing is made before the first answer."""
+        self._folder = cache / "sessions"
+        self._database = Database(self._folder / "sessions.sqlite3", _SCHEMA)
+
+    def all(self) -> list[Session]:
+        """Return all sessions, the one used last first.
+
+        Raises:
+            UsageError: If they cannot be read.
+        """
+        query = "SELECT name FROM sessions ORDER BY used_s DESC"
+        rows = self._read(lambda db: db.execute(query).fetchall())
+        found = [self.find(name) for (name,) in rows or ()]
+        return [session for session in found if session is not None]
+
+    def find(self, name: str) -> Session | None:
+        """Return a session, or None where nothing has been answered in it yet.
+
+        Raises:
+            UsageError: If this can be no name of a session, or they cannot be read.
+        """
+        check_name(name)
+        return self._read(lambda db: _session(db, name))
+
+    def get(self, name: str) -> Session:
+        """Return a session that is there.
+
+        Raises:
+            UsageError: If it is not.
+        """
+        found = self.find(name)
+        if found is not None:
+            return found
+        there = [session.name for session in self.all()]
+        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+        known = f"there are {', '.join(there[:_NAMED])}{more}" if there else "there is none"
+        raise UsageError(f"there is no session {name!r}; {known}")
+
+    def enter(self, name: str, info: VideoInfo, asked: Asked) -> None:
+        """Keep an answer as the last turn of a session, or in place of what the same run answered before.
+
+        Raises:
+            sqlite3.Error: If it cannot be kept.
+            OSError: If the folder cannot be used.
+        """
+        now, path = time.time(), str(Path(info.path).absolute())
+        self._database.change(lambda db: _enter(db, (name, info.sha256, path, now, now), asked))
+
+    def delete(self, name: str) -> None:
+        """Forget a session; its runs stay for as long as runs are kept.
+
+        Raises:
+            UsageError: If there is none, or a question is being answered in it.
+        """
+        with self.held(name):
+            self.get(name)
+            self._database.change(lambda db: _delete(db, name))
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Let nobody else ask in a session while the block runs; a process that is killed lets go of it.
+
+        Raises:
+            UsageError: If a question is being answered in it, or the folder cannot be written.
+        """
+        check_name(name)
+        path = self._folder / f"{name}.lock"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(path)
+        except OSError as error:
+            raise UsageError(f"sessions are kept in {self._folder}, which cannot be used: {error}") from error
+        if lock is None:
+            raise UsageError(
+                f"session {name!r} is busy: another question is being answered in it; ask when that is done, "
+                "or in another session"
+            )
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(lock)
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T | None:
+        try:
+            return self._database.read(query)
+        except (sqlite3.Error, OSError) as error:
+            raise UsageError(f"the sessions in {self._folder} cannot be read: {error}") from error
+
+
+def check_name(name: str) -> str:
+    """Return a name that a session can have.
+
+    Raises:
+        UsageError: If it has other characters, none, or too many.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"the name of a session is 1 to {MOST_CHARACTERS} letters (A to Z), digits, dots, dashes and underscores; "
+            f"got {name[:100]!r}"
+        )
+    return name
+
+
+def _locked(path: Path) -> int | None:
+    """Return the lock on a file, or None if somebody else has it; who lets go takes the file away, too."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return None
+        except OSError:
+            os.close(lock)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+        os.close(lock)
+
+
+def _session(db: sqlite3.Connection, name: str) -> Session | None:
+    row = db.execute(
+        "SELECT video_sha256, video_path, began_s, used_s FROM sessions WHERE name = ?", (name,)
+    ).fetchone()
+    if row is None:
+        return None
+    turns = db.execute(f"SELECT {_TURNS} FROM turns WHERE session = ? ORDER BY number", (name,))  # noqa: S608
+    sha256, path, began_s, used_s = row
+    return Session(name, sha256, path, began_s, used_s, tuple(_asked(*turn) for turn in turns))
+
+
+def _asked(run_id: str, asked_s: float, question: str, meant: str, options: str, answer: str) -> Asked:
+    chosen = json.loads(options)
+    return Asked(
+        run_id, asked_s, question, meant, None if chosen is None else tuple(chosen), json.loads(answer)
+    )
+
+
+def _enter(db: sqlite3.Connection, session: tuple[str, str, str, float, float], asked: Asked) -> None:
+    name = session[0]
+    db.execute(
+        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) "
+        "DO UPDATE SET video_path = excluded.video_path, used_s = excluded.used_s",
+        session,
+    )
+    known = db.execute(
+        "SELECT number, asked_s FROM turns WHERE session = ? AND run_id = ?", (name, asked.run_id)
+    ).fetchone()
+    last = db.execute("SELECT COALESCE(MAX(number), 0) FROM turns WHERE session = ?", (name,)).fetchone()[0]
+    number, asked_s = known or (last + 1, asked.asked_s)
+    told = (asked.question, asked.meant, json.dumps(asked.options), json.dumps(asked.answer))
+    db.execute(
+        "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (name, number, asked.run_id, asked_s, *told),
+    )
+
+
+def _delete(db: sqlite3.Connection, name: str) -> None:
+    db.execute("DELETE FROM turns WHERE session = ?", (name,))
+    db.execute("DELETE FROM sessions WHERE name = ?", (name,))
