@@ -11,15 +11,10 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from tests.scripted_server import Raw, ScriptedServer, calls, says
 from vidagent.agents.chat import connect
 from vidagent.agents.endpoint import Endpoint
+from vidagent.agents.keeping import neutral
 from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.replay import (
-    RecordedChat,
-    RecordedEndpoint,
-    ReplayedChat,
-    ReplayedEndpoint,
-    Replies,
-    neutral,
-)
+from vidagent.agents.recorder import RecordedChat, RecordedEndpoint
+from vidagent.agents.replay import ReplayedChat, ReplayedEndpoint, Replies
 from vidagent.agents.replies import Observation
 from vidagent.agents.server import ServerError
 from vidagent.errors import BudgetSpent, ModelError

@@ -20,11 +20,12 @@ from vidagent.agents.dialect import Dialect
 from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.exchange import Exchange, Hear
 from vidagent.agents.gate import CallGate, CallLimits, CallNeed
+from vidagent.agents.keeping import Keep
 from vidagent.agents.messages import count_frames
 from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profile_schema import Profile, Shown
 from vidagent.agents.prompts import render
-from vidagent.agents.replay import Keep, RecordedChat, RecordedEndpoint
+from vidagent.agents.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.replies import outline
 from vidagent.agents.request import Request
 from vidagent.agents.server import ServerError, public_url
