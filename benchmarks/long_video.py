@@ -7,6 +7,7 @@ about a minute. Clips that carry a hidden text are encoded anew with the text dr
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import tempfile
@@ -60,14 +61,15 @@ def frames_of(clip: Path) -> Iterator[Picture]:
 
 
 def encode(frames: Iterator[Picture], path: Path) -> int:
-    """Encode frames as H.264 with B-frames; return how many there were."""
+    """Encode frames, all of the size of the first, as H.264 with B-frames; return how many there were."""
+    first = next(frames)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=FPS)
-        stream.width, stream.height = SIZE_WH
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "24", "g": str(GOP), "bf": "3"}
         count = 0
-        for rgb in frames:
+        for rgb in itertools.chain([first], frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
             frame.pts, frame.time_base = count, Fraction(1, FPS)
             out.mux(stream.encode(frame))

@@ -26,6 +26,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from benchmarks.needle_videos import Question
 from vidagent import Budget, analyze_video, config
+from vidagent.agents import profiles
 from vidagent.agents.choice import choose
 from vidagent.agents.counting import prompt_tokens
 from vidagent.agents.messages import ShownFrame, count_frames, look_messages
@@ -149,11 +150,12 @@ def _billed() -> Iterator[_Bill]:
 def _without(parts: Sequence[str]) -> Iterator[None]:
     """Use the embedded model's profile, less some parts of the agent."""
     own = resources.files("vidagent.agents").joinpath("profiles", "signals.toml").read_text("utf-8")
-    listed = ", ".join(f'"{part}"' for part in parts)
+    rest = "\n".join(line for line in own.splitlines() if not line.startswith("without ="))
+    listed = ", ".join(f'"{part}"' for part in (*profiles.load("signals").without, *parts))
     before = os.environ.get("VIDAGENT_PROFILE")
     with tempfile.TemporaryDirectory() as folder:
         profile = Path(folder) / "signals.toml"
-        profile.write_text(f"without = [{listed}]\n{own}", "utf-8")
+        profile.write_text(f"without = [{listed}]\n{rest}", "utf-8")
         os.environ["VIDAGENT_PROFILE"] = str(profile)
         try:
             yield
