@@ -195,3 +195,13 @@ def test_what_is_absent_is_null():
     told = Answer("not_found", "No.", 0.0, INFO, "scripted", "run").to_dict()
     assert (told["choice"], told["count"], told["budget"]["ended_by"]) == (None, None, None)
     assert (told["spans"], told["evidence"]) == ([], [])
+
+
+def test_half_a_character_of_a_question_is_replaced():
+    asked = Question("When is \ud800 seen?", ("a \udfff", "b"))
+    assert (asked.text, asked.options) == (
+        "When is \N{REPLACEMENT CHARACTER} seen?",
+        ("a \N{REPLACEMENT CHARACTER}", "b"),
+    )
+    with pytest.raises(UsageError, match="given more than once"):
+        Question("Which?", ("a\ud800", "a\ud801"))

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal, get_args
 
 from vidagent.errors import BudgetError, UsageError
+from vidagent.text import whole
 
 __all__ = [
     "Answer",
@@ -35,7 +36,7 @@ __all__ = [
 
 Status = Literal["answered", "not_found", "partial"]
 Verdict = Literal["supported", "partial", "unsupported"]
-Step = Literal["survey", "plan", "look", "verify", "compose"]
+Step = Literal["survey", "route", "plan", "look", "verify", "compose"]
 BudgetName = Literal[
     "seconds",
     "steps",
@@ -91,7 +92,10 @@ class Question:
     MOST_CHARACTERS: ClassVar[int] = 20_000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked."""
+        """Refuse what cannot be asked, and replace what is half a character."""
+        object.__setattr__(self, "text", whole(self.text))
+        if self.options is not None:
+            object.__setattr__(self, "options", tuple(map(whole, self.options)))
         length = len(self.text) if self.text.strip() else 0
         if not 1 <= length <= self.MOST_CHARACTERS:
             raise UsageError(f"a question needs 1 to {self.MOST_CHARACTERS:,} characters, got {length:,}")

@@ -189,3 +189,34 @@ def test_hostile_text_is_read_quickly(text):
     began = time.perf_counter()
     list(json_values(text))
     assert time.perf_counter() - began < 5
+
+
+# --- texts that cannot be written down, or have no end
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a \ud800 b", "a \N{REPLACEMENT CHARACTER} b"),
+        (r"\udfff", "\N{REPLACEMENT CHARACTER}"),
+        (r"\ud83c\udfac", "\N{CLAPPER BOARD}"),
+    ],
+)
+def test_half_a_character_is_replaced(written, read):
+    told = '{"found": true, "what": "WORDS", "sightings": [{"time_s": 1, "text": "WORDS"}]}'
+    seen = parse_reply(AIMessage(told.replace("WORDS", written)), Observation)
+    assert (seen.what, seen.sightings[0].text) == (read, read)
+    called = '<tool_call>{"name": "search", "arguments": {"query": "WORDS"}}</tool_call>'
+    [call] = parse_calls(AIMessage(called.replace("WORDS", written)), ["search"])
+    assert call["args"] == {"query": read}
+
+
+@pytest.mark.parametrize("around", ["{}", "So:\n```json\n{}\n```\nThat is all."])
+def test_a_megabyte_before_the_verdict_does_not_hide_it(around):
+    told = json.dumps({"why": "A" * 1_000_000, "verdict": "supported", "confidence": 1})
+    judged = parse_reply(AIMessage(around.replace("{}", told)), Judgement)
+    assert (judged.verdict, len(judged.why)) == ("supported", 10_000)
+
+
+def test_a_megabyte_of_plain_words_is_cut():
+    assert len(parse_reply(AIMessage("Yes, " + "A" * 1_000_000), Observation).what) == 10_000

@@ -14,6 +14,7 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import ScriptedServer, calls, says, step_of, texts, tool_names
+from vidagent.api import replay_run
 from vidagent.errors import ModelError
 from vidagent.serve.terminal import plain
 from vidagent.types import Budget
@@ -94,7 +95,7 @@ class Obedient(Script):
             }
             return says(json.dumps(told), reasoning_content=orders)
         if step == "verify":
-            return says(json.dumps({"why": orders[:1000], "verdict": "supported", "confidence": 1e308}))
+            return says(json.dumps({"why": orders, "verdict": "supported", "confidence": 1e308}))
         if step == "compose":
             return says(json.dumps({"answer": orders, "choice": 42, "confidence": -1, "status": "answered"}))
         return super().__call__(body)
@@ -241,6 +242,38 @@ def test_a_megabyte_in_every_field_does_not_grow(ask):
     assert len(found.answer) < 5000
     assert all(len(item.claim) <= 500 for item in found.evidence)
     assert len(server.bodies) < 30
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_in_every_field_is_replaced(ask, stream):
+    half = "\ud800"
+    turns = [[clip_look(1, 3, f"What? {half}")], [answer(answer=f"It {half}.", claims=[f"A {half} claim."])]]
+    events: list[Any] = []
+    found, _ = ask(
+        Obedient(*turns, orders=f"half {half}"),
+        f"When is {half} seen?",
+        options=[f"a {half}", "b"],
+        on_event=events.append,
+        stream=stream,
+    )
+    told = json.dumps([found.to_dict(), [event.text for event in events]], ensure_ascii=False)
+    assert "\N{REPLACEMENT CHARACTER}" in told
+    assert told == told.encode("utf-8", "replace").decode("utf-8")
+    folder = Path(os.environ["VIDAGENT_CACHE_DIR"]) / "runs" / found.run_id
+    assert json.loads((folder / "run.json").read_text("utf-8"))["status"] == found.status
+    again, differences = replay_run(found.run_id)
+    assert (again.to_dict(), differences) == (found.to_dict(), [])
+
+
+def test_a_file_name_that_is_not_utf8(ask, clip, tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    path.write_bytes(clip("h264").path.read_bytes())
+    report, table = tmp_path / "r.html", tmp_path / "a.csv"
+    found, _ = ask(Script([clip_look(1, 3)], [answer()]), path=path, report=report, export=table)
+    assert (found.status, found.video.path) == ("answered", str(path))
+    again, differences = replay_run(found.run_id)
+    assert (again.to_dict(), differences) == (found.to_dict(), [])
+    assert "caf" in report.read_text("utf-8")
 
 
 def test_a_model_that_only_gives_orders_ends_in_plain_words(ask):

@@ -19,6 +19,7 @@ from vidagent.agents.request import Request
 from vidagent.agents.server import ServerError
 from vidagent.agents.thinking import CUT, reply_request, thought_of, thought_request, was_cut
 from vidagent.errors import ModelError
+from vidagent.text import whole, whole_values
 
 __all__ = ["Exchange", "Hear", "Heard", "Spent", "thought_in"]
 
@@ -112,6 +113,7 @@ class Exchange:
         ))  # fmt: skip
         if not isinstance(reply, AIMessage):
             raise ModelError(f"the model replied with a {type(reply).__name__}, not a message")
+        reply = _whole_reply(reply)
         spent = _spent(reply, request, thinks=thinks)
         self.spent.append(spent)
         if spent.thinking_tokens is None and spent.thought:
@@ -148,14 +150,20 @@ class Exchange:
         if self._hear is None:
             return
         if thought := str(chunk.additional_kwargs.get("reasoning_content") or ""):
-            self._hear("thought", thought)
+            self._hear("thought", whole(thought))
         if chunk.text:
-            self._hear("thought" if thinks else "text", chunk.text)
+            self._hear("thought" if thinks else "text", whole(chunk.text))
 
 
 def thought_in(reply: AIMessage) -> str:
     """Return what a reply marks as reasoning, in its own field or in its text."""
     return str(reply.additional_kwargs.get("reasoning_content") or split_thought(reply.text)[0])
+
+
+def _whole_reply(reply: AIMessage) -> AIMessage:
+    r"""Return a reply whose texts can be written down: JSON may hold half of a character, such as `"\ud800"`."""
+    fields = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
+    return reply.model_copy(update={name: whole_values(getattr(reply, name)) for name in fields})
 
 
 def _spent(reply: AIMessage, request: Request, *, thinks: bool) -> Spent:

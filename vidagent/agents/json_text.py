@@ -18,8 +18,14 @@ _TEXT_CHARS = 200_000
 def json_values(text: str) -> Iterator[object]:
     """Yield the JSON objects and lists in a text, outermost first.
 
-    Forgives code fences, prose around, trailing commas, Python's quotes and constants, and a cut-off end.
+    Forgives code fences, prose around, trailing commas, Python's quotes and constants, and a cut-off end. Of a text
+    too long to be searched that is not one object, only the beginning is read.
     """
+    if len(text) > _TEXT_CHARS:
+        whole = _strict(text[text.find("{") : text.rfind("}") + 1])
+        if whole is not None:
+            yield whole
+            return
     text = text[:_TEXT_CHARS]
     position = 0
     for _ in range(_STARTS):
@@ -57,13 +63,20 @@ def bracketed(text: str, start: int) -> tuple[int, str]:
     return len(text), ('"' if quoted else "") + "".join(reversed(stack))
 
 
+def _strict(text: str) -> object:
+    """Read JSON; None if it is none."""
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _loads(text: str) -> object:
     """Read JSON, or what a model takes for JSON; None if it is neither."""
     for attempt in (text, _TRAILING_COMMA.sub(r"\1", text)):
-        try:
-            return json.loads(attempt, strict=False)
-        except (ValueError, RecursionError):
-            continue
+        value = _strict(attempt)
+        if value is not None:
+            return value
     python = re.sub(r"\b(true|false|null)\b", lambda match: _CONSTANTS[match[1]], text)
     try:
         return ast.literal_eval(python)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from vidagent.agents.json_text import bracketed, json_values
 from vidagent.agents.replies import Composition, Judgement, Observation
+from vidagent.text import whole
 
 __all__ = ["UnreadableError", "parse_calls", "parse_reply", "split_thought"]
 
@@ -26,6 +27,8 @@ _TAGGED = re.compile(r"<(tool_call|toolcall|function_call)>(.*?)(?:</\1>|\Z)", r
 _FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _LARGEST = int(sys.float_info.max)
+_MOST_CHARS = 10_000
+"""Longest text of a reply that is kept, more than any may have."""
 _LIST_KEYS = ("calls", "tool_calls")
 _NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
@@ -55,7 +58,7 @@ def parse_reply(message: AIMessage, schema: type[T]) -> T:
     for value in _candidates(message, text):
         for fields in _unwrapped(value, schema):
             try:
-                return schema.model_validate(fields)
+                return schema.model_validate(_storable(fields))
             except ValidationError as error:
                 problem = _problems(error)
     if text and not text.startswith(("{", "[", "```", "<")):
@@ -126,6 +129,7 @@ def _problems(error: ValidationError) -> str:
 
 def _from_sentence(text: str, schema: type[T]) -> T:
     """Take plain words for the field that holds words."""
+    text = text[:_MOST_CHARS]
     if schema is Observation:
         first = re.match(r"\W*(\w+)", text)
         return schema.model_validate({"what": text, "found": first[1] if first else None, "confidence": 0.4})
@@ -215,9 +219,15 @@ def _arguments(value: object) -> dict[str, Any] | None:
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Turn whole numbers of more than 64 bits into decimals: checkpoints cannot hold them."""
+    """Return a value that checkpoints can hold.
+
+    Whole numbers of more than 64 bits become decimals; halves of characters, which JSON's escapes can write, are
+    replaced; texts without end are cut.
+    """
+    if isinstance(value, str):
+        return whole(value[:_MOST_CHARS])
     if isinstance(value, dict):
-        return {key: _storable(item) for key, item in value.items()}
+        return {_storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_storable(item) for item in value]
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

@@ -16,6 +16,7 @@ from vidagent.agents.media import holds_video
 from vidagent.agents.messages import Part, count_frames
 from vidagent.agents.profile_schema import Profile
 from vidagent.errors import UsageError
+from vidagent.text import whole
 
 __all__ = ["Attached", "Composed", "Options", "Question", "Tool", "Turn", "compose"]
 
@@ -77,7 +78,8 @@ class Question:
     max_num_tiles: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no server could do."""
+        """Refuse what no server could do, and replace what is half a character."""
+        object.__setattr__(self, "text", whole(self.text))
         if not (self.text or self.attached or self.history):
             raise UsageError("a question has a text, an attachment or a history; got none of them")
         if self.max_tokens < 1:

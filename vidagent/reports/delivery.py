@@ -67,7 +67,7 @@ def _delivered(order: Order, dossier: Dossier) -> Iterator[_Delivered]:
     path = order.report or Path()
     try:
         if order.report is not None:
-            yield _Delivered(write(path, render(dossier).encode("utf-8")))
+            yield _Delivered(write(path, render(dossier).encode("utf-8", "backslashreplace")))
         for export in order.exports:
             path = export.path
             yield from _export(export, dossier)
@@ -86,7 +86,9 @@ def _export(export: Export, dossier: Dossier) -> Iterator[_Delivered]:
         case ".srt":
             yield _Delivered(write(path, subtitles(answer)))
         case ".edl":
-            yield _Delivered(write(path, edit_list(answer, dossier.question.text).encode("utf-8")))
+            yield _Delivered(
+                write(path, edit_list(answer, dossier.question.text).encode("utf-8", "backslashreplace"))
+            )
         case ".mp4":
             yield from _clips(path, dossier)
         case ".jpg" | ".png":

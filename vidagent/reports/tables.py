@@ -45,7 +45,7 @@ def rows(answer: Answer) -> bytes:
         times = (_seconds(item.time_s), "", format_time(item.time_s), "")
         box = item.box_px or ("", "", "", "")
         writer.writerow(("evidence", *times, _cell(item.claim), item.verdict, *box))
-    return table.getvalue().encode("utf-8")
+    return table.getvalue().encode("utf-8", "backslashreplace")
 
 
 def subtitles(answer: Answer) -> bytes:
@@ -55,7 +55,7 @@ def subtitles(answer: Answer) -> bytes:
         f"{number}\r\n{_clock(start_s)} --> {_clock(end_s)}\r\n{text}\r\n\r\n"
         for number, (start_s, end_s, text) in enumerate(cues, 1)
     ]
-    return "".join(blocks).encode("utf-8")
+    return "".join(blocks).encode("utf-8", "backslashreplace")
 
 
 def _cues(answer: Answer) -> Iterator[tuple[float, float, str]]:
