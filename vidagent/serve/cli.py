@@ -16,6 +16,7 @@ from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
 from vidagent.serve.flags import AsJson, Quiet, Verbose
+from vidagent.serve.rest.cli import app as serve
 from vidagent.serve.runs import app as runs
 from vidagent.serve.vlm.cli import app as vlm
 
@@ -85,6 +86,7 @@ def vidagent(
 app.command()(ask)
 app.add_typer(vlm)
 app.add_typer(runs)
+app.add_typer(serve)
 
 
 @app.command()

@@ -1,0 +1,50 @@
+"""A server that runs in this process, on a free port of the loopback, and is asked by real HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from vidagent.serve.rest.app import make
+from vidagent.serve.rest.options import Options
+from vidagent.serve.rest.server import Listening, config
+
+
+@contextlib.contextmanager
+def running(data_dir: Path, *, app: FastAPI | None = None, **options) -> Iterator[httpx.Client]:
+    """Serve with these options, and give a client of the server."""
+    wanted = Options(port=0, data_dir=data_dir, **{"insecure_local": True, "drain_s": 1.0, **options})
+    server = Listening(config(app or make(wanted), wanted))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    _wait(server, thread)
+    try:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive(), "the server does not end"
+
+
+def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert thread.is_alive() and time.monotonic() < deadline, "the server does not start"  # noqa: PT018
+        time.sleep(0.01)
+
+
+def until(true, seconds: float = 5.0) -> float:
+    """Wait until something is true, and return the seconds that it took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < seconds, "it does not come true"
+        time.sleep(0.01)
+    return time.monotonic() - began

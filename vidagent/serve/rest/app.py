@@ -1,0 +1,37 @@
+"""The app: every route, behind the edge and the limits."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from vidagent.serve.rest import faults, health, origin
+from vidagent.serve.rest.bodies import BodyLimit
+from vidagent.serve.rest.edge import Edge
+from vidagent.serve.rest.openapi import with_faults
+from vidagent.serve.rest.options import MB, Options
+
+__all__ = ["make"]
+
+
+def make(options: Options) -> FastAPI:
+    """Return the app.
+
+    Args:
+        options: How it is to be run.
+    """
+    app = FastAPI(
+        title="vidagent",
+        summary="Ask questions about videos of any length; get answers with the frames that prove them.",
+        version=version("vidagent"),
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    faults.install(app)
+    with_faults(app)
+    app.include_router(health.router())
+    app.add_middleware(origin.SameOrigin, local=options.insecure_local)
+    app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
+    app.add_middleware(Edge)
+    return app

@@ -1,0 +1,89 @@
+"""The command line of the server: `vidagent serve`.
+
+As in `vidagent.serve.cli`, nothing heavy is imported up here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidagent.errors import UsageError
+from vidagent.serve import terminal
+from vidagent.serve.flags import Quiet, Verbose, number
+
+__all__ = ["app"]
+
+_NEEDED = ("fastapi", "langserve", "sse_starlette", "uvicorn")
+
+app = typer.Typer(name="serve", help="Serve questions over HTTP.")
+
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
+Port = Annotated[
+    int, number("--port", int, "N", "Port to listen on; 0 takes a free one.", legal="0 to 65535")
+]
+InsecureLocal = Annotated[
+    bool, typer.Option("--insecure-local", help="Ask for no keys; on this machine's own addresses only.")
+]
+Development = Annotated[
+    bool, typer.Option("--development", help="Open LangServe's playground, too; needs --insecure-local.")
+]
+Roots = Annotated[
+    list[Path] | None,
+    typer.Option("--root", metavar="DIR", help="Folder whose videos may be named by path; repeatable."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        envvar="VIDAGENT_SERVE_DATA_DIR",
+        help="Folder of files, keys and jobs; the user's data folder otherwise.",
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
+def serve(
+    context: typer.Context,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    insecure_local: InsecureLocal = False,
+    development: Development = False,
+    root: Roots = None,
+    data_dir: DataDir = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve questions over HTTP until Ctrl-C: LangServe routes, files and jobs."""
+    if context.invoked_subcommand is not None:
+        return
+    terminal.loudness(quiet=quiet, verbose=verbose)
+    _check_installed()
+    from vidagent.serve.rest import server
+    from vidagent.serve.rest.options import Options, default_data_dir
+
+    options = Options(
+        host=host,
+        port=port,
+        insecure_local=insecure_local,
+        development=development,
+        roots=tuple(root or ()),
+        data_dir=data_dir or default_data_dir(),
+    )
+    server.run(options)
+
+
+def _check_installed() -> None:
+    """Refuse to go on without the extra.
+
+    Raises:
+        UsageError: If one of its libraries is missing.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"to serve needs {', '.join(missing)}: pip install 'vidagent[serve]'")

@@ -1,0 +1,142 @@
+"""Errors as clients see them: a status, a code, a line for people and the request's id; no stack and no path."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from vidagent.errors import ModelError, UsageError, VideoError
+
+__all__ = ["Fault", "FaultBody", "Refusal", "body_of", "install", "reply", "request_id", "told"]
+
+_log = logging.getLogger(__name__)
+_CODES = {
+    400: "bad_request",
+    401: "no_key",
+    403: "forbidden",
+    404: "not_found",
+    405: "wrong_method",
+    413: "too_large",
+    415: "wrong_media_type",
+    422: "invalid",
+    429: "too_many",
+    503: "busy",
+    504: "too_late",
+}
+_PATH = re.compile(r"(?<![\w:/])/(?:[^\s/'\"]+/)+[^\s/'\":;,)]*")
+"""An absolute path of two parts at least; the path of an address has a host before it."""
+_MOST_DETAILS = 20
+
+
+class Fault(BaseModel):
+    """What went wrong."""
+
+    code: str = Field(description="a word that programs can rely on")
+    message: str = Field(description="one line for people")
+    id: str = Field(description="the request's id, also in the header `x-request-id` and in the server's log")
+    details: list[str] | None = Field(default=None, description="which field is wrong, and how")
+
+
+class FaultBody(BaseModel):
+    """The body of every reply that is an error."""
+
+    error: Fault
+
+
+class Refusal(HTTPException):
+    """A request that is not served.
+
+    Args:
+        status: The HTTP status.
+        code: A word that programs can rely on.
+        message: One line for people.
+        headers: Further headers, such as `Retry-After`.
+        details: Which field is wrong, and how.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+        details: Sequence[str] = (),
+    ) -> None:
+        """Keep what to say."""
+        super().__init__(status, message, headers)
+        self.code = code
+        self.details = list(details)
+
+
+def told(error: BaseException) -> Refusal:
+    """Return an error as it may be told to a client; what is not meant for one becomes `internal`."""
+    match error:
+        case Refusal():
+            return error
+        case RequestValidationError():
+            return Refusal(422, "invalid", "the request is not valid", details=_details(error.errors()))
+        case HTTPException():
+            headers = dict(error.headers) if error.headers else None
+            return Refusal(
+                error.status_code, _CODES.get(error.status_code, "failed"), str(error.detail), headers
+            )
+        case UsageError():
+            return Refusal(422, "invalid", _without_paths(str(error)))
+        case VideoError():
+            return Refusal(422, "video", _without_paths(str(error)))
+        case ModelError():
+            return Refusal(502, "model", "the model could not be asked, or its replies could not be used")
+    return Refusal(500, "internal", "something went wrong in the server; its log says what, under this id")
+
+
+def body_of(refusal: Refusal, id_: str) -> dict[str, Any]:
+    """Return the JSON of an error."""
+    fault = Fault(code=refusal.code, message=str(refusal.detail), id=id_, details=refusal.details or None)
+    return FaultBody(error=fault).model_dump(exclude_none=True)
+
+
+def reply(refusal: Refusal, id_: str) -> JSONResponse:
+    """Return the response that tells an error."""
+    return JSONResponse(body_of(refusal, id_), refusal.status_code, dict(refusal.headers or {}))
+
+
+def request_id(request: Request) -> str:
+    """Return the id of a request, as the edge gave it."""
+    return str(request.state.request_id)
+
+
+def install(app: FastAPI) -> None:
+    """Have the app tell its errors in this form."""
+
+    async def tell(request: Request, error: Exception) -> JSONResponse:
+        refusal = told(error)
+        if refusal.status_code >= 500 and not isinstance(error, HTTPException):
+            _log.warning("%s", error, extra={"request": request_id(request), "code": refusal.code})
+        return reply(refusal, request_id(request))
+
+    for kind in (HTTPException, RequestValidationError, UsageError, VideoError, ModelError):
+        app.add_exception_handler(kind, tell)
+
+
+def _without_paths(text: str) -> str:
+    return _PATH.sub("…", text)
+
+
+def _details(errors: Sequence[Any]) -> list[str]:
+    """Say which fields are wrong, without what they hold."""
+    found = []
+    for error in errors[:_MOST_DETAILS]:
+        if isinstance(error, str):
+            found.append(error)
+            continue
+        where = ".".join(str(part) for part in error.get("loc", ()) if part != "body")
+        found.append(f"{where or 'body'}: {error.get('msg', 'not valid')}")
+    return found

@@ -1,0 +1,77 @@
+"""How the server is to be run, checked before anything is started."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from vidagent.errors import UsageError
+
+__all__ = ["MB", "Options", "default_data_dir", "is_loopback"]
+
+MB = 1_000_000
+
+
+def default_data_dir() -> Path:
+    """Return the folder of the user's data where files, keys and jobs are kept."""
+    return Path(platformdirs.user_data_dir("vidagent", appauthor=False), "serve")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, as seen from itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the server is run.
+
+    Args:
+        host: The address it listens on.
+        port: The port; 0 takes a free one.
+        insecure_local: Whether whoever is on this machine may ask without a key.
+        development: Whether LangServe's playground is there.
+        data_dir: Folder of files, keys and jobs.
+        roots: Folders whose videos may be named by path.
+        max_body_mb: Largest JSON body.
+        drain_s: Seconds that requests have to end once the server is told to stop.
+
+    Raises:
+        UsageError: If a value is out of range, or the server would be open to others without keys.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    insecure_local: bool = False
+    development: bool = False
+    data_dir: Path = field(default_factory=default_data_dir)
+    roots: tuple[Path, ...] = ()
+    max_body_mb: float = 1.0
+    drain_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be served, or only dangerously."""
+        if not 0 <= self.port <= 65535:
+            raise UsageError(f"--port must be 0 to 65535; got {self.port}")
+        if not self.insecure_local:
+            raise UsageError("there are no API keys: --insecure-local serves this machine alone, without any")
+        if not is_loopback(self.host):
+            raise UsageError(
+                f"--insecure-local serves this machine alone, without keys: --host must be 127.0.0.1, ::1 or "
+                f"localhost; got {self.host!r}"
+            )
+        if self.development and not self.insecure_local:
+            raise UsageError(
+                "--development opens the playground, which has no keys: it needs --insecure-local"
+            )
+        for root in self.roots:
+            if not root.is_dir():
+                raise UsageError(f"--root must be a folder; got {str(root)!r}")
