@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
@@ -30,7 +31,9 @@ _SPEECH = re.compile(
     re.IGNORECASE,
 )
 _COMMON = frozenset("a an and at does for in is it of on or the to what when where which who".split())
+_TIME = re.compile(r"\b(\d+(?:\.\d+)?) s\b")
 _MOST_FACTS = 40
+_MOST_CUTS = 200
 Page = Annotated[int, Field(ge=1, le=16)]
 
 
@@ -70,12 +73,17 @@ def _heard(desk: Desk, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
     return found.cues, notes
 
 
-def _shots(desk: Desk) -> Iterator[str]:
+def _shots(desk: Desk, query: str) -> Iterator[str]:
+    """Yield how many shots and cuts there are, and when: the first 200 cuts, or those around a time in the query."""
     scan = desk.index.scan()
     exact = "exact to the frame" if scan.exact else "exact to a few frames"
     yield f"{len(scan.cuts_s) + 1} shots, {len(scan.cuts_s)} cuts ({exact})"
-    listed = ", ".join(f"{cut:.3f}" for cut in scan.cuts_s[:200])
-    yield f"cuts at (first frame of the new shot, seconds): {listed or 'none'}"
+    about, first = "", 0
+    if len(scan.cuts_s) > _MOST_CUTS and (named := _TIME.search(query)):
+        about, first = f"; around {named[1]} s", bisect_left(scan.cuts_s, float(named[1])) - _MOST_CUTS // 2
+    part = scan.cuts_s[max(0, first) : max(0, first) + _MOST_CUTS]
+    listed = ", ".join(f"{cut:.3f}" for cut in part)
+    yield f"cuts at (first frame of the new shot, seconds{about}): {listed or 'none'}"
 
 
 def _movement(desk: Desk) -> Iterator[str]:
@@ -92,7 +100,7 @@ def _known(desk: Desk, query: str, spoken: tuple[Cue, ...]) -> Iterator[str]:
         said = [f"{_spoken_at(cue)}: {cue.text}" for cue in spoken[:_MOST_FACTS]]
     yield from said
     if _SHOTS.search(query):
-        yield from _shots(desk)
+        yield from _shots(desk, query)
     if _MOTION.search(query):
         yield from _movement(desk)
 
@@ -104,10 +112,11 @@ def make(desk: Desk) -> StructuredTool:
         """Search the index of the whole video for something that may be short or rare.
 
         Returns matching subtitle lines, speech and texts read earlier. If the query asks what is said, speech is
-        transcribed first, where a server is set for it. If it names shots or cuts, it returns their times; if
-        it names movement or stillness, where the video is busiest and stillest. Else it looks at the {frames}
-        moments at which most new detail comes up: that finds texts and objects shown for a fraction of a second
-        anywhere in hours of video. The next {frames} moments are on the next page.
+        transcribed first, where a server is set for it. If it names shots or cuts, it returns their times, of
+        hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
+        busiest and stillest. Else it looks at the {frames} moments at which most new detail comes up: that finds
+        texts and objects shown for a fraction of a second anywhere in hours of video. The next {frames} moments
+        are on the next page.
 
         Args:
             query: What to look for, in one self-contained sentence; quote a text exactly.

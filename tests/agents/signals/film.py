@@ -41,6 +41,8 @@ class Film:
         events: What is seen.
         cuts: Numbers of the frames that begin a shot.
         moments_s: What the index thinks worth a look, the likeliest first.
+        told_cuts_s: Cuts as the index has them; None for those that are.
+        exact: Whether the index says that its cuts are exact.
     """
 
     times_s: Sequence[float]
@@ -51,6 +53,8 @@ class Film:
     results: list[Result] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     tools: frozenset[str] | None = None
+    told_cuts_s: Sequence[float] | None = None
+    exact: bool = True
 
     @classmethod
     def steady(cls, fps: float, seconds: float, **rest: Any) -> Film:
@@ -124,8 +128,14 @@ class Film:
     def _search(self, query: str, page: int) -> dict[str, Any]:
         whole: dict[str, Any] = {"start_s": 0.0, "end_s": self.duration_s}
         if understand(query).signal == "shots":
-            times = ", ".join(f"{self.times_s[cut]:.3f}" for cut in self.cuts)
-            counts = f"{len(self.cuts) + 1} shots, {len(self.cuts)} cuts (exact to the frame)"
+            told_s = (
+                [self.times_s[cut] for cut in self.cuts] if self.told_cuts_s is None else self.told_cuts_s
+            )
+            times, exactly = (
+                ", ".join(f"{cut:.3f}" for cut in told_s),
+                "the frame" if self.exact else "a few frames",
+            )
+            counts = f"{len(told_s) + 1} shots, {len(told_s)} cuts (exact to {exactly})"
             return whole | {
                 "facts": [counts, f"cuts at (first frame of the new shot, seconds): {times or 'none'}"]
             }

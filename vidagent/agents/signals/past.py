@@ -103,7 +103,7 @@ def read_past(messages: Sequence[BaseMessage], facts: str, tools: frozenset[str]
     for call, told in _pairs(messages):
         if "error" in told:
             errors.append(str(told["error"]))
-        else:
+        elif call["name"] != "answer":
             question = str(call["args"].get("question", call["args"].get("query", "")))
             results.append(Result(call["name"], question, call["args"], told))
     duration = re.search(r"duration ([\d.]+) s", facts)

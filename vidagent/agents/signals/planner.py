@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals import calls, wording
+from vidagent.agents.signals.beside import look_beside
+from vidagent.agents.signals.followup import BESIDE
 from vidagent.agents.signals.intent import Intent, understand
 from vidagent.agents.signals.past import Line, Past
 from vidagent.agents.signals.reading import read, sentence_that_comes
@@ -43,6 +45,8 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
     if from_s is not None and past.duration_s and from_s >= past.duration_s:
         told = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
         return [calls.answer("no", told, confidence=0.9)]
+    if BESIDE.search(question):
+        return look_beside(question, past)
     if intent.signal == "shots":
         return find_shots(intent, past)
     if intent.signal == "reading":
