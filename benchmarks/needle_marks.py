@@ -85,9 +85,15 @@ def mark(question: Question, said: Said) -> tuple[Mark, float | None]:
     if not said.found:
         return "missed", None
     if question.wants == "text":
-        right = normal(question.answer or "") in normal(said.text)
-        return ("found" if right else "wrong"), None
+        return ("found" if _says(said.text, question.answer or "") else "wrong"), None
     return _placed(question, said)
+
+
+def _says(said: str, wanted: str) -> bool:
+    """Tell whether words of what was said are the text wanted, no letter more or less."""
+    words = [normal(word) for word in said.split()]
+    runs = (words[first:last] for first in range(len(words)) for last in range(first + 1, len(words) + 1))
+    return any("".join(run) == normal(wanted) for run in runs)
 
 
 def _placed(question: Question, said: Said) -> tuple[Mark, float | None]:

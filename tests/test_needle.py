@@ -117,6 +117,7 @@ def test_too_short_a_video_is_refused(tmp_path):
         (WHEN, {"found": None}, ("abstained", None)),
         (READ, {"text": "It says Orchid-7421."}, ("found", None)),
         (READ, {"text": "ORCHID 7427"}, ("wrong", None)),
+        (READ, {"text": "ORCHID 74211"}, ("wrong", None)),
         (CUTS, {"count": 12}, ("found", None)),
         (CUTS, {"count": 11}, ("wrong", None)),
         (CUTS, {"count": 0, "found": False}, ("wrong", None)),
