@@ -10,6 +10,7 @@ from vidagent.agents.client import ModelClient
 from vidagent.api.parts import graph_of, run_of
 from vidagent.graphs.asking import Brief
 from vidagent.graphs.closing import close
+from vidagent.graphs.conversation import Conversation
 from vidagent.graphs.events import Listener
 from vidagent.graphs.recording import Recording, recording
 from vidagent.graphs.records import Record
@@ -20,7 +21,22 @@ from vidagent.reports.order import Order
 from vidagent.types import Answer
 from vidagent.video.video import Video
 
-__all__ = ["Course"]
+__all__ = ["Course", "Ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run at its end.
+
+    Args:
+        answer: Its answer, as it is recorded.
+        state: Its last state.
+        run: What it worked with.
+    """
+
+    answer: Answer
+    state: State
+    run: Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,7 @@ class Course:
         began: `time.monotonic` at which the question was asked.
         on_event: Takes the events, where anybody listens.
         stream: Whether they tell the model's words as they come.
+        talk: The session that it is asked in, if any.
     """
 
     video: Video
@@ -46,6 +63,7 @@ class Course:
     began: float
     on_event: Listener | None = None
     stream: bool = False
+    talk: Conversation | None = None
 
     async def follow(self, wanted: Order) -> Answer:
         """Answer the question, and write what was ordered.
@@ -55,10 +73,13 @@ class Course:
             ModelError: If the model is unreachable, refuses, or its replies cannot be used.
             UsageError: If the earlier run was about something else, or a file cannot be written.
         """
+        told = self.record.read("answer") is not None
         with recording(self.record, self.brief) as kept:
             final, run = await self._walk(kept)
             answer = close(final, run, run_id=self.record.run_id, frame_path=run.store.path)
             kept.end(answer)
+            if self.talk is not None:
+                await asyncio.to_thread(self._enter, self.talk, final, run, answer, told)
         if wanted:
             answer = await asyncio.to_thread(take_away, wanted, answer, final, run)
         run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
@@ -74,9 +95,24 @@ class Course:
             run = self._run(client, kept, earlier)
             kept.begin(run)
             run.tell("model", describe(client), model=client.name, run_id=self.record.run_id)
-            given = await start(graph, thread, self.brief.question, run, earlier)
+            given = await start(graph, thread, self.brief.question, run, earlier, await self._before(run))
             await graph.ainvoke(given, thread, context=run, durability="sync")
             return await kept_state(graph, thread), run
+
+    async def _before(self, run: Run) -> State:
+        """Return the part of the first state that earlier questions of the session make."""
+        if self.talk is None:
+            return State()
+        context = run.client.profile.context_tokens
+        begins = await asyncio.to_thread(self.talk.start, self.record, context)
+        if begins.note is not None:
+            run.tell("note", begins.note, "survey")
+        return begins.state
+
+    def _enter(self, talk: Conversation, final: State, run: Run, answer: Answer, told: bool) -> None:
+        note = talk.enter(self.record, self.brief, final, answer, told=told)
+        if note is not None:
+            run.tell("note", note)
 
     def _run(self, client: ModelClient, kept: Recording, earlier: State) -> Run:
         allowed = limits(self.brief.budget, self.brief.settings.budget(), earlier)
