@@ -29,7 +29,7 @@ from typing import Any, Self
 import pytest
 
 LABEL = re.compile(r"t = (\d+(?:\.\d+)?) s\b.*")
-STEPS = {"ledger": "plan", "looking_for": "look", "claim": "verify", "claims": "compose"}
+STEPS = {"ledger": "plan", "looking_for": "look", "claim": "verify", "claims": "compose", "video": "route"}
 
 
 @dataclass(frozen=True)
@@ -273,6 +273,12 @@ def block_of(body: dict[str, Any], name: str) -> str | None:
 def step_of(body: dict[str, Any]) -> str | None:
     """Return the step that a request belongs to."""
     return next((step for name, step in STEPS.items() if block_of(body, name) is not None), None)
+
+
+def routes(kind: str = "whole", **changed: Any) -> dict[str, Any]:
+    """Return a reply that sorts the question."""
+    told = {"question": "", "kind": kind, "thing": "it", "start_s": None, "end_s": None}
+    return says(json.dumps({**told, "anchor": None, "side": None, **changed}))
 
 
 def tool_names(body: dict[str, Any]) -> list[str]:

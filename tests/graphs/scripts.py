@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.scripted_server import calls, labelled_images, must_call, says, step_of, texts
+from tests.scripted_server import calls, labelled_images, must_call, routes, says, step_of, texts
 
 __all__ = ["Counted", "Script", "answer", "clip_look", "observation"]
 
@@ -37,12 +37,13 @@ def answer(**changed: Any) -> tuple[str, dict[str, Any]]:
 class Script:
     """Plays turns of the planner in order, the last one when it has to answer.
 
-    Looks, verdicts and compositions are always the same.
+    Routes, looks and compositions are always the same.
 
     Args:
         *turns: The calls of each turn.
         verdicts: Verdicts in order, the last one over and over.
         look: The observer's reply; None replies with a sighting at the first frame shown.
+        route: What the question is sorted as.
     """
 
     def __init__(
@@ -50,13 +51,17 @@ class Script:
         *turns: Sequence[tuple[str, dict[str, Any]]],
         verdicts: Sequence[str] = ("supported",),
         look: str | None = None,
+        route: dict[str, Any] | None = None,
     ) -> None:
         self.turns, self.verdicts, self.look = list(turns), list(verdicts), look
+        self.route = routes() if route is None else route
         self.planned = self.judged = 0
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
         """Answer a request."""
         step = step_of(body)
+        if step == "route":
+            return self.route
         if step == "plan":
             last = must_call(body) == "answer"
             turn = self.turns[-1 if last else min(self.planned, len(self.turns) - 1)]

@@ -7,7 +7,16 @@ import json
 import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
-from tests.scripted_server import calls, completion, labelled_images, says, step_of, texts, tool_results
+from tests.scripted_server import (
+    calls,
+    completion,
+    labelled_images,
+    routes,
+    says,
+    step_of,
+    texts,
+    tool_results,
+)
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
 
@@ -96,7 +105,7 @@ def test_malformed_arguments_are_told_with_what_is_legal(ask, bad, says_what):
 def test_an_answer_beside_looks_waits_for_them(ask):
     found, server = ask(Script([LOOK, answer()], [answer()]))
     assert errors(server) == ["read the looks asked for in the same turn first, then answer"]
-    assert server.steps == ["plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
     assert found.status == "answered"
 
 
@@ -116,14 +125,14 @@ def test_more_looks_than_a_turn_may_have_are_put_off(ask):
 
 def test_an_unknown_tool_is_asked_again(ask):
     found, server = ask(Script([("zoom", {"time_s": 1})], [LOOK], [answer()]))
-    assert server.steps == ["plan", "plan", "look", "plan", "verify", "compose"]
-    assert "there is no tool 'zoom'" in texts(server.bodies[1])
+    assert server.steps == ["route", "plan", "plan", "look", "plan", "verify", "compose"]
+    assert "there is no tool 'zoom'" in texts(server.bodies[2])
     assert found.status == "answered"
 
 
 def test_an_unknown_tool_beside_a_known_one_is_left_out(ask):
     found, server = ask(Script([("zoom", {"time_s": 1}), LOOK], [answer()]))
-    assert server.steps == ["plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
     assert found.status == "answered"
 
 
@@ -164,9 +173,9 @@ def test_an_observer_that_makes_no_sense_does_not_end_the_run(ask):
 
 def test_an_empty_thought_is_asked_again(ask):
     script = Script([LOOK], [answer()])
-    replies = iter([completion({"role": "assistant", "content": "<think>hm"}), calls(LOOK)])
+    replies = iter([routes(), completion({"role": "assistant", "content": "<think>hm"}), calls(LOOK)])
     found, server = ask(lambda body: next(replies, None) or script(body))
-    assert server.steps[:2] == ["plan", "plan"]
+    assert server.steps[:3] == ["route", "plan", "plan"]
     assert found.status == "answered"
 
 
@@ -202,7 +211,7 @@ def test_ids_are_read_leniently(ask, name):
 
 def test_the_overview_that_the_planner_saw_is_evidence_enough(ask):
     found, server = ask(Script([answer(claims=[claim("A bar.", ["L0"], 2.1)])]))
-    assert server.steps == ["plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "verify", "compose"]
     assert [item.time_s for item in found.evidence] == [2.0]
     assert found.coverage.fraction > 0.9
 
@@ -211,15 +220,15 @@ def test_a_claim_without_any_look_is_vetoed(ask, monkeypatch, tmp_path):
     (tmp_path / "blind.toml").write_text("plan_sees_overview = false\n")
     monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "blind.toml"))
     found, server = ask(Script([answer(claims=[claim("A bar.", [])])]))
-    assert server.steps == ["plan"] * 3
+    assert server.steps == ["route", *["plan"] * 3]
     assert (found.status, found.evidence, found.spans) == ("not_found", (), ())
 
 
 def test_a_veto_sends_the_planner_back(ask):
     script = Script([LOOK], [answer()], [clip_look(4, 6)], [answer()], verdicts=["unsupported", "supported"])
     found, server = ask(script)
-    assert server.steps == ["plan", "look", "plan", "verify", "plan", "look", "plan", "verify", "compose"]
-    veto = json.loads(tool_results(server.bodies[4])[-1])
+    assert server.steps == ["route", *["plan", "look", "plan", "verify"] * 2, "compose"]
+    veto = json.loads(tool_results(server.bodies[5])[-1])
     assert veto["error"].startswith("these claims are not supported by their frames")
     assert veto["claims"] == [{"claim": "It is seen.", "why": "because"}]
     assert found.status == "answered"
@@ -227,7 +236,7 @@ def test_a_veto_sends_the_planner_back(ask):
 
 def test_what_is_vetoed_every_time_is_not_answered(ask):
     found, server = ask(Script([LOOK], [answer()], verdicts=["unsupported"]))
-    assert server.steps == ["plan", "look", *["plan", "verify"] * 3]
+    assert server.steps == ["route", "plan", "look", *["plan", "verify"] * 3]
     assert (found.status, found.spans, found.evidence, found.count) == ("not_found", (), (), None)
     assert found.confidence == 0
     assert "did not stand up to a second look" in found.answer
@@ -268,7 +277,7 @@ def test_a_composer_that_makes_no_sense_leaves_the_planners_words(ask):
 def test_a_no_says_what_was_looked_at(ask):
     no = answer(found="no", answer="There is no ghost.", claims=[], spans=[])
     found, server = ask(Script([LOOK], [no]))
-    assert server.steps == ["plan", "look", "plan"]
+    assert server.steps == ["route", "plan", "look", "plan"]
     assert (found.status, found.confidence) == ("not_found", 0)
     assert found.answer.startswith(
         "There is no ghost. Looked at 8.0 s (100%) of the video, from 0:00.000 to 0:08.000."

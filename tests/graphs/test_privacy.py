@@ -31,7 +31,7 @@ def test_no_request_tells_of_the_file(ask, tmp_path):
         Script(*turns, verdicts=["unsupported", "supported"]), path=path, save_frames=folder / "kept"
     )
     assert found.status == "answered"
-    assert {"plan", "look", "verify", "compose"} == set(server.steps)
+    assert {"route", "plan", "look", "verify", "compose"} == set(server.steps)
     for body in server.bodies:
         text = json.dumps(body).casefold()
         assert "good morning" in text or "morning" not in text

@@ -162,7 +162,7 @@ def test_each_request_and_event_is_a_line(ask):
 
 
 def test_a_killed_run_has_its_record_up_to_there_and_is_replayed_once_it_went_on(ask, clip, no_network):
-    run_id, before = kill_after(5, clip("h264").path)
+    run_id, before = kill_after(6, clip("h264").path)
     trace = lines(run_id)
     assert [line["step"] for line in trace if line["kind"] == "request"][:3] == before[:3]
     assert api.find_run(run_id).told["status"] == "running"

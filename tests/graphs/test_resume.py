@@ -27,7 +27,7 @@ LOOKS = [clip_look(0, 2), clip_look(2, 4), clip_look(4, 6)]
 
 
 def usual() -> Script:
-    """Look once, then at three ranges at once, then answer: 8 requests."""
+    """Look once, then at three ranges at once, then answer: 10 requests."""
     return Script([clip_look(1, 3)], LOOKS, [answer()], look=observation(times=[2.0]))
 
 
@@ -84,14 +84,15 @@ def essence(found) -> dict:
 @pytest.mark.parametrize(
     ("requests", "again"),
     [
+        (1, ["route", "plan", "look", "plan", "look", "look", "look", "plan", "verify", "compose"]),
         pytest.param(
-            1, ["plan", "look", "plan", "look", "look", "look", "plan", "verify", "compose"], marks=SLOW
+            2, ["plan", "look", "plan", "look", "look", "look", "plan", "verify", "compose"], marks=SLOW
         ),
-        (2, ["look", "plan", "look", "look", "look", "plan", "verify", "compose"]),
-        pytest.param(3, ["plan", "look", "look", "look", "plan", "verify", "compose"], marks=SLOW),
-        (7, ["plan", "verify", "compose"]),
-        pytest.param(8, ["verify", "compose"], marks=SLOW),
-        (9, ["compose"]),
+        (3, ["look", "plan", "look", "look", "look", "plan", "verify", "compose"]),
+        pytest.param(4, ["plan", "look", "look", "look", "plan", "verify", "compose"], marks=SLOW),
+        (8, ["plan", "verify", "compose"]),
+        pytest.param(9, ["verify", "compose"], marks=SLOW),
+        (10, ["compose"]),
     ],
 )
 def test_a_killed_run_goes_on_where_it_stopped(ask, clip, requests, again):
@@ -103,7 +104,7 @@ def test_a_killed_run_goes_on_where_it_stopped(ask, clip, requests, again):
     found, server = ask(script, path=path, resume=run_id)
     assert server.steps == again
     assert found.run_id == run_id
-    assert found.usage.model_calls == len(before) - 1 + len(again) == 9
+    assert found.usage.model_calls == len(before) - 1 + len(again) == 10
     whole, _ = ask(usual(), path=path)
     assert essence(found) == essence(whole)
 
@@ -160,7 +161,7 @@ def test_a_run_goes_on_after_its_server_failed(ask):
 @pytest.mark.parametrize(
     ("budget", "again"),
     [
-        (Budget(model_calls=1), ["plan", "look"]),
+        (Budget(model_calls=1), ["route", "plan", "look"]),
         (Budget(model_calls=4), ["compose"]),
         (Budget(frames=40), ["plan", "verify"]),
         (Budget(completion_tokens=70), ["verify", "compose"]),
@@ -182,15 +183,15 @@ def test_a_run_that_a_budget_ended_goes_on_under_a_larger_one(ask, budget, again
 def test_a_look_that_a_budget_cut_off_may_be_asked_for_again(ask):
     first, _ = ask(usual(), budget=Budget(model_calls=1))
     found, server = ask(usual(), resume=first.run_id, budget=Budget(model_calls=50))
-    assert server.steps[:2] == ["plan", "look"]
+    assert server.steps[:3] == ["route", "plan", "look"]
     assert found.status == "answered"
 
 
 def test_a_resumed_run_keeps_its_budget(ask, clip):
-    run_id, _ = kill_after(3, clip("h264").path)
-    found, server = ask(usual(), resume=run_id, budget=Budget(model_calls=3))
+    run_id, _ = kill_after(4, clip("h264").path)
+    found, server = ask(usual(), resume=run_id, budget=Budget(model_calls=4))
     assert len(server.bodies) == 1
-    assert (found.status, found.budget.ended_by, found.usage.model_calls) == ("partial", "model_calls", 3)
+    assert (found.status, found.budget.ended_by, found.usage.model_calls) == ("partial", "model_calls", 4)
 
 
 def test_what_cannot_be_resumed(ask, clip):

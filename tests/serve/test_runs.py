@@ -115,7 +115,7 @@ def test_without_runs(command):
 
 
 def test_a_killed_run_is_gone_on_with_by_its_name_alone(command, video):
-    run_id, before = kill_after(7, video)
+    run_id, before = kill_after(8, video)
     [listed] = command("runs", "list", "--json").json()["runs"]
     assert (listed["status"], listed["seconds"]) == ("unfinished", None)
     script = usual()
@@ -124,7 +124,7 @@ def test_a_killed_run_is_gone_on_with_by_its_name_alone(command, video):
         done = command("runs", "resume", "--last", "--base-url", server.url, "--json", "-q")
     assert done.code == 0, done.err
     assert (done.json()["run_id"], done.json()["status"]) == (run_id, "answered")
-    assert len(server.bodies) + len(before) - 1 == 9
+    assert len(server.bodies) + len(before) - 1 == 10
     assert command("runs", "replay", run_id, "--json", "-q").out == done.out
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from vidagent.agents.prompts import render
-from vidagent.agents.replies import Composition, Judgement, Observation, outline
+from vidagent.agents.replies import Composition, Judgement, Observation, Route, outline
 from vidagent.types import Box, Step
 
 __all__ = [
@@ -37,13 +37,16 @@ __all__ = [
     "read_frames",
     "read_options",
     "read_step",
+    "route_messages",
     "verify_messages",
 ]
 
 Part = dict[str, Any]
 """One part of a message's content, such as `{"type": "text", "text": ...}`."""
 
-_NAMES = "question|options|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response"
+_NAMES = (
+    "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response"
+)
 _TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _LABEL = re.compile(r"t = (\d+\.\d{3}) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
@@ -82,6 +85,24 @@ def block(name: str, text: str) -> str:
     return f"<{name}>\n{_TAG.sub('&lt;', text.strip())}\n</{name}>"
 
 
+def route_messages(
+    question: str, options: Sequence[str] | None, video_facts: str, earlier: str = ""
+) -> list[BaseMessage]:
+    """Ask what kind of question it is.
+
+    Args:
+        question: The question as asked.
+        options: The answers to choose from, or None.
+        video_facts: What is known of the video before looking.
+        earlier: The turns of the conversation before this question, one a paragraph.
+    """
+    blocks = [block("video", video_facts)]
+    if earlier:
+        blocks.append(block("earlier", earlier))
+    system = SystemMessage(render("route", reply=outline(Route)))
+    return [system, _human([_lines(*blocks, *_asked(question, options)), _lines(render("route_end"))])]
+
+
 def plan_messages(
     question: str,
     options: Sequence[str] | None,
@@ -110,7 +131,7 @@ def plan_messages(
     if overview:
         opening += [_text("\nFrames spread over the whole video:\n"), *frames_content(overview)]
     opening.append(_lines(*_asked(question, options)))
-    now = "\n".join([_step_line(step, steps), *advice])
+    now = "\n".join([_step_line(step, steps), *map(_one_line, advice)])
     closing = [_lines(block("ledger", ledger)), _lines(render("plan_end", now=now))]
     system = SystemMessage(render("plan"))
     if not history:
@@ -208,6 +229,7 @@ def read_step(messages: Sequence[BaseMessage]) -> Step | None:
         "looking_for": "look",
         "claim": "verify",
         "claims": "compose",
+        "video": "route",
     }
     return next((step for name, step in marks.items() if read_block(messages, name) is not None), None)
 

@@ -24,8 +24,12 @@ metadata, or a `video_url` with an mp4 made of them."""
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
 
-Part = Literal["index", "overview", "search", "clip", "resample", "crop", "verify"]
-"""What the agent can do without: a tool of the planner, the index of the video, or the check of claims."""
+Part = Literal["index", "overview", "search", "clip", "resample", "crop", "route", "shapes", "verify", "boundaries"]
+"""What the agent can do without: a tool of the planner, the index of the video, the question's kind, the searches that
+code makes for a kind, the check of claims, or the looks that take the edges of places to the frame."""
+
+_NEEDS = {"search": "index", "shapes": "route"}
+"""Parts that go with another one."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -156,8 +160,10 @@ class Profile:
         planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
         plan_sees_overview: Whether the planner is shown the overview frames.
         without: What is left out. A tool is not offered to the planner. Without `index` nothing of it is told (shots,
-            activity, subtitles) and there is no `search`. Without `verify` claims are passed on unchecked, with the
-            verdict `partial`.
+            activity, subtitles) and there is no `search`. Without `route` the model is not asked what kind of question
+            it is. Without `shapes` the planner makes all looks itself, also for kinds for which code can. Without
+            `verify` claims are passed on unchecked, with the verdict `partial`. Without `boundaries` places are as the
+            planner drafted them.
         look_concurrency: Most looks at the same time.
         timeout_s: Longest wait for one reply.
         completion_tokens: Most tokens of one reply, by step, thinking included.
@@ -196,5 +202,5 @@ class Profile:
     serve: Serving = field(default_factory=Serving)
 
     def lacks(self, part: str) -> bool:
-        """Say whether a part of the agent is left out; `search` goes with the index that it reads."""
-        return part in self.without or (part == "search" and "index" in self.without)
+        """Say whether a part of the agent is left out; `search` goes with the index, `shapes` with the route."""
+        return part in self.without or _NEEDS.get(part) in self.without

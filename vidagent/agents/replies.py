@@ -1,4 +1,4 @@
-"""The typed replies a model gives when it looks, judges and composes.
+"""The typed replies a model gives when it sorts a question, looks, judges and composes.
 
 Their field descriptions are prompts. Reading is lenient, because small models are not: a time may come as
 `"0:42.5"` or `"t = 42.500 s"`, a confidence as `"high"` or `85`, and what cannot be understood is left out.
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from vidagent.types import Verdict
 
-__all__ = ["Composition", "Judgement", "Observation", "Reply", "Sighting", "outline"]
+__all__ = ["Composition", "Judgement", "Kind", "Observation", "Reply", "Route", "Sighting", "outline"]
+
+Kind = Literal[
+    "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
+]
+"""The kinds of questions; `agents/prompts/route.md` says what each means."""
 
 _CONFIDENCE_WORDS = {
     "very low": 0.1,
@@ -121,6 +126,26 @@ def _choice(value: object) -> int | None:
     return int(number[1]) if number else None
 
 
+def _kind(value: object) -> object:
+    """Find a kind in a phrase such as `"Kind: how-long"`."""
+    if not isinstance(value, str):
+        return value
+    words = re.sub(r"[\s-]+", "_", value.strip().casefold())
+    return next((kind for kind in get_args(Kind) if re.search(rf"(?:\b|_){kind}(?:\b|_)", words)), value)
+
+
+def _maybe_seconds(value: object) -> object:
+    """Read a time, and what is none as None."""
+    seconds = _seconds(value)
+    known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    return seconds if known else None
+
+
+def _side(value: object) -> object:
+    word = str(value).strip().casefold()
+    return word if word in {"before", "after"} else None
+
+
 def _sightings(value: object) -> object:
     """Keep the entries that have a time; a lone entry or a bare time is an entry too."""
     if value is None:
@@ -144,7 +169,9 @@ def _all_required(schema: dict[str, Any]) -> None:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+MaybeSeconds = Annotated[float | None, BeforeValidator(_maybe_seconds)]
 Words = Annotated[str, BeforeValidator(_words)]
+MaybeWords = Annotated[str | None, BeforeValidator(_maybe_words)]
 Truth = Annotated[bool | None, BeforeValidator(_truth)]
 Confidence = Annotated[
     float,
@@ -171,11 +198,39 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra=_all_required)
 
 
+class Route(Reply):
+    """What kind of question it is, and what has to be looked for."""
+
+    question: Words = Field(
+        default="",
+        description="the question so that it can be understood alone, in the same language: what it takes from "
+        "<earlier> is put in, with the times it stands for; without <earlier>, the question unchanged",
+    )
+    kind: Annotated[Kind, BeforeValidator(_kind)] = Field(description="the kind of question, one of the ten")
+    thing: Words = Field(
+        default="",
+        description="what somebody who sees the frames but not the question is to look for, in a few words: one "
+        "thing or event, with all that tells it apart",
+    )
+    start_s: MaybeSeconds = Field(
+        default=None,
+        description="where the part of the video that is asked about begins, in seconds; null for the beginning",
+    )
+    end_s: MaybeSeconds = Field(default=None, description="where that part ends; null for the end")
+    anchor: MaybeWords = Field(
+        default=None,
+        description="for `order`: the event before or after which something is asked for; else null",
+    )
+    side: Annotated[Literal["before", "after"] | None, BeforeValidator(_side)] = Field(
+        default=None, description="for `order`: on which side of it; else null"
+    )
+
+
 class Sighting(Reply):
     """One frame in which the thing asked about is visible."""
 
     time_s: Seconds = Field(description="the time written beside the frame, in seconds, copied exactly")
-    text: Annotated[str | None, BeforeValidator(_maybe_words)] = Field(
+    text: MaybeWords = Field(
         default=None,
         description="text read in this frame, letter by letter, if text was asked about; else null",
     )

@@ -1,4 +1,4 @@
-"""The graph of one question: survey → plan ⇄ look → verify → compose."""
+"""The graph of one question: survey → route → plan ⇄ look → verify → compose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.composing import compose
 from vidagent.graphs.looking import look
 from vidagent.graphs.planning import plan
-from vidagent.graphs.state import Call, Run, State, Update, refusal
+from vidagent.graphs.routing import route
+from vidagent.graphs.state import Call, Run, State, Update, question_of, refusal
 from vidagent.graphs.surveying import survey
 from vidagent.graphs.verifying import verify
 from vidagent.types import Step
@@ -71,7 +72,7 @@ def _after_plan(state: State) -> str | list[Send]:
     if state.get("ended_by"):
         return "compose"
     if state["calls"]:
-        question, options, asked = state["question"], state.get("options"), state.get("asked", [])
+        question, options, asked = question_of(state), state.get("options"), state.get("asked", [])
         return [
             Send("look", _LookState(question=question, options=options, calls=[call], asked=asked))
             for call in state["calls"]
@@ -88,6 +89,7 @@ def build(checkpointer: Checkpointer = None) -> Graph:
     graph = StateGraph(State, context_schema=Run)
     works: dict[Step, Work] = {
         "survey": survey,
+        "route": route,
         "plan": plan,
         "look": look,
         "verify": verify,
@@ -96,7 +98,8 @@ def build(checkpointer: Checkpointer = None) -> Graph:
     for name, work in works.items():
         graph.add_node(name, _step(name, work))
     graph.add_edge(START, "survey")
-    graph.add_edge("survey", "plan")
+    graph.add_edge("survey", "route")
+    graph.add_edge("route", "plan")
     graph.add_conditional_edges("plan", _after_plan, ["look", "plan", "verify", "compose"])
     graph.add_edge("look", "plan")
     graph.add_conditional_edges("verify", _after_verify, ["plan", "compose"])
@@ -118,4 +121,5 @@ def reopen(state: State) -> tuple[Update, Step] | None:
         return None
     if state.get("draft"):
         fresh["history"] = [refusal(state["draft_call"], "the budget is larger now: look again, then answer")]
-    return ({**fresh, "draft": None}, "survey") if "facts" in state else None
+    fresh["draft"] = None
+    return (fresh, "route" if "route" in state else "survey") if "facts" in state else None

@@ -25,7 +25,7 @@ CHECK_FRAMES = 3
 """Frames that looks leave for the verification, where the budget has them."""
 
 _SHARE = 4
-_USUAL: dict[Step, int] = {"survey": 0, "plan": 4, "look": 4, "verify": 2, "compose": 1}
+_USUAL: dict[Step, int] = {"survey": 0, "route": 1, "plan": 4, "look": 4, "verify": 2, "compose": 1}
 """Calls of each step in a usual run, over which a thinking budget is spread."""
 _FIELDS: dict[str, BudgetName] = {
     "model_calls": "model_calls",

@@ -11,7 +11,7 @@ from vidagent.agents.messages import compose_messages
 from vidagent.agents.replies import Composition
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.grounds import ground_of, stood_up, supported_words
-from vidagent.graphs.state import Run, State, Update
+from vidagent.graphs.state import Run, State, Update, question_of
 from vidagent.tools.answer import Draft
 
 __all__ = ["compose"]
@@ -30,7 +30,7 @@ async def compose(state: State, run: Run, meter: StepMeter) -> Update:
         f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}" for item in verified
     )
     status = f"answered. The planner's draft: {supported_words(draft, state)}"
-    messages = compose_messages(state["question"], state.get("options"), claims, status)
+    messages = compose_messages(question_of(state), state.get("options"), claims, status)
     voice = _Voice(run)
     try:
         composed = await run.client.ask(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vidagent.graphs.state import State, Verified
+from vidagent.graphs.state import State, Verified, question_of
 from vidagent.tools.answer import Draft, Place
 
 __all__ = ["Ground", "ground_of", "stood_up", "supported_words", "words_of"]
@@ -81,7 +81,7 @@ def ground_of(draft: Draft, state: State) -> Ground:
     """Return what an answer from a draft may say after its check."""
     verified = stood_up(state)
     claims = [item["claim"] for item in verified]
-    text = "\n".join([*claims, state["question"], *(state.get("options") or [])])
+    text = "\n".join([*claims, state["question"], question_of(state), *(state.get("options") or [])])
     barred = "\n".join(item["claim"] for item in state.get("refused", []))
     return Ground(text, barred, frozenset(_numbers(draft, verified)))
 

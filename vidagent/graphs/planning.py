@@ -18,7 +18,8 @@ from vidagent.graphs.guards import read_turn
 from vidagent.graphs.history import leave_out
 from vidagent.graphs.ledger import Entry, summary
 from vidagent.graphs.looking import run_tool, shown
-from vidagent.graphs.state import Run, State, Update, entries_of, refusal
+from vidagent.graphs.routing import advice
+from vidagent.graphs.state import Run, State, Update, entries_of, question_of, refusal
 from vidagent.graphs.surveying import OVERVIEW
 from vidagent.images.still import Still
 from vidagent.tools import NAMES
@@ -87,7 +88,7 @@ def _messages(
 
     def lay_out(left_out: int) -> list[BaseMessage]:
         return plan_messages(
-            state["question"],
+            question_of(state),
             state.get("options"),
             state["facts"],
             overview,
@@ -95,7 +96,7 @@ def _messages(
             step,
             step if landing else run.budget.steps,
             history[left_out:],
-            _advice(run, entries, landing, left_out),
+            [*_advice(run, entries, landing, left_out), *advice(state)],
         )
 
     messages = lay_out(left_out)

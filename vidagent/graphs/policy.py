@@ -10,7 +10,7 @@ from vidagent.graphs.state import Call
 from vidagent.tools import NAMES
 from vidagent.types import BudgetName
 
-__all__ = ["MAX_STEPS", "fitting", "hint", "looks_allowed", "must_answer"]
+__all__ = ["LEAST_CALLS", "MAX_STEPS", "fitting", "hint", "looks_allowed", "must_answer"]
 
 MAX_STEPS = 40
 """Turns of the planner where the budget does not say."""
@@ -20,6 +20,8 @@ _PATIENCE = 3
 _MOST_LOOKS = 6
 _ANSWERING_CALLS = 3
 """Requests that answering takes: the plan, one verdict, the composition."""
+LEAST_CALLS = _ANSWERING_CALLS + 2
+"""Requests of the shortest run that looks: a plan, a look, and the answering."""
 
 
 def fitting(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:

@@ -20,11 +20,22 @@ from vidagent.graphs.events import Event, Kind, Listener
 from vidagent.graphs.ledger import Entry
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
-from vidagent.types import Budget, BudgetName, Step, Verdict
+from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 from vidagent.video.index import Index
 from vidagent.video.video import Video
 
-__all__ = ["Call", "Refused", "Run", "State", "Update", "Verified", "entries_of", "refusal"]
+__all__ = [
+    "Call",
+    "Refused",
+    "Run",
+    "State",
+    "Turn",
+    "Update",
+    "Verified",
+    "entries_of",
+    "question_of",
+    "refusal",
+]
 
 Update = dict[str, Any]
 """What a step changes of the state."""
@@ -38,6 +49,16 @@ def _first(kept: Any, new: Any) -> Any:  # noqa: ANN401 - a reducer of several k
 def _longest(kept: float, new: float) -> float:
     """Keep the latest reading of the clock."""
     return max(kept, new)
+
+
+class Turn(TypedDict):
+    """An earlier question about the same video, and its answer; `spans` are those of the answer as JSON."""
+
+    question: str
+    options: list[str] | None
+    answer: str
+    status: Status
+    spans: list[dict[str, float]]
 
 
 class Call(TypedDict):
@@ -72,6 +93,8 @@ class Refused(TypedDict):
 class State(TypedDict, total=False):
     """What the steps hand to each other.
 
+    `earlier` holds the turns of the conversation before the question. `route` is what the question was sorted as,
+    empty where it was not; it is missing until that was tried.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
     planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
@@ -84,7 +107,9 @@ class State(TypedDict, total=False):
     options: list[str] | None
     video_sha256: str
     budget: dict[str, float | int | None]
+    earlier: list[Turn]
     facts: str
+    route: dict[str, Any]
     history: Annotated[list[AnyMessage], add]
     left_out: int
     ledger: Annotated[list[dict[str, Any]], add]
@@ -156,6 +181,12 @@ class Run:
                 self.tell("thought", words, step)
 
         return hear if self.stream else None
+
+
+def question_of(state: State) -> str:
+    """Return the question to answer: as asked, or in a conversation so that it stands alone."""
+    restated = str(state.get("route", {}).get("question", "")) if state.get("earlier") else ""
+    return restated or state["question"]
 
 
 def entries_of(state: State) -> list[Entry]:

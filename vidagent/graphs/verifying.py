@@ -11,7 +11,16 @@ from vidagent.graphs.contradictions import contradicted
 from vidagent.graphs.hearing import Line, lines_for, words_only
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.looking import shown
-from vidagent.graphs.state import Refused, Run, State, Update, Verified, entries_of, refusal
+from vidagent.graphs.state import (
+    Refused,
+    Run,
+    State,
+    Update,
+    Verified,
+    entries_of,
+    question_of,
+    refusal,
+)
 from vidagent.images.still import Still
 from vidagent.tools.answer import Claim, Draft
 from vidagent.types import Box, Verdict
@@ -39,7 +48,7 @@ async def verify(state: State, run: Run, meter: StepMeter) -> Update:
         stills = [] if words_only(entries, claim, lines) else best_stills(entries, claim)
         stills = stills[: meter.grant(len(stills), len(draft.claims) - number)]
         box = _box(entries, claim, stills[0].time_s) if stills else None
-        item = await _check(run, claim, state["question"], stills, lines, box, meter)
+        item = await _check(run, claim, question_of(state), stills, lines, box, meter)
         told.append(Refused(claim=claim.text, refs=[still.ref for still in stills]))
         verified.append(_weighed(item, told[-1], state, contradicted(entries, claim.ledger)))
     refused = [item for item in verified if item["verdict"] == "unsupported"]

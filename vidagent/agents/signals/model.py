@@ -24,6 +24,7 @@ from vidagent.agents.replies import Composition
 from vidagent.agents.signals.looker import Looker, Picture
 from vidagent.agents.signals.past import read_past
 from vidagent.agents.signals.planner import known_so_far, plan
+from vidagent.agents.signals.routing import sort
 from vidagent.agents.signals.text import TextReader, shared_reader
 from vidagent.images import jpeg
 
@@ -81,6 +82,8 @@ class ChatSignals(BaseChatModel):
     ) -> ChatResult:
         step = read_step(messages)
         looker = Looker(self._reader, stopped)
+        if step == "route":
+            return _typed(sort(read_block(messages, "question") or "", read_options(messages)))
         if step == "plan":
             return _result(_plan(messages, tool_names))
         if step == "look":

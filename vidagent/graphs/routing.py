@@ -1,0 +1,143 @@
+"""The route of a question: of what kind it is, told by the model before anything is looked at.
+
+It is advice for the planner, and says which questions code searches for by itself. A run goes on without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from vidagent.agents.client import ReplyError
+from vidagent.agents.counting import prompt_tokens
+from vidagent.agents.messages import route_messages
+from vidagent.agents.replies import Kind, Route
+from vidagent.errors import BudgetSpent
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.policy import LEAST_CALLS
+from vidagent.graphs.state import Run, State, Turn, Update
+from vidagent.types import BudgetName
+
+__all__ = ["advice", "route"]
+
+_ATTEMPTS = 3
+"""Requests that a reply may take which cannot be read."""
+_SHARE = 8
+"""A route takes at most an eighth of the tokens left."""
+_MOST_TURNS = 8
+_MOST_QUESTION = 2000
+_MOST_CHARS = 1000
+_MOST_THING = 200
+
+_SEARCHES: dict[Kind, str] = {
+    "whole": "It is about the whole video: a few looks spread over it, then closer ones where it is decided.",
+    "at_time": "It names a time: look there first, from shortly before to shortly after.",
+    "locate": "It asks when or where: search, then halve the range around the change, at a higher rate each time, "
+    "until the change lies between two neighbouring frames.",
+    "count": "It asks for every one: cover the whole range without gaps, at a rate at which two of them cannot "
+    "pass for one, and give each its own claim and span.",
+    "order": "It asks what comes before or after: find the event that it names, then look at what lies next to it "
+    "on that side.",
+    "read": "It asks what is written: find the moment at which it is seen best, then crop.",
+    "speech": "It asks what is said: search reads subtitles and transcripts, and costs no frames.",
+    "how_long": "It asks how long: find the start and the end, each between the last frame without and the first "
+    "frame with it.",
+    "whether": "It asks yes or no: one sure frame is a yes, but a no takes the whole range, looked at finely.",
+    "choice": "It has options: look for what tells them apart.",
+}
+
+
+async def route(state: State, run: Run, meter: StepMeter) -> Update:
+    """Ask what kind of question it is, where the budget has room for that; else it is tried again under another."""
+    if run.client.profile.lacks("route"):
+        return {"route": {}}
+    options, earlier = state.get("options"), _told(state.get("earlier", []))
+    messages = route_messages(state["question"], options, state["facts"], earlier)
+    if not _affordable(run, messages):
+        return {}
+    run.tell("step", "reading the question", "route")
+    try:
+        told = await run.client.ask("route", messages, Route, meter)
+    except ReplyError as error:
+        run.tell("note", f"the question stays unsorted: {error}", "route")
+        return {"route": {}}
+    except BudgetSpent as spent:
+        if spent.name == "seconds":
+            raise
+        return {}
+    sorted_as = _fitted(told)
+    run.tell("step", f"a question of the kind {told.kind}: {told.thing}", "route", route=sorted_as)
+    return {"route": sorted_as}
+
+
+def advice(state: State) -> list[str]:
+    """Return the line that tells the planner how such a question is searched."""
+    told = state.get("route")
+    if not told:
+        return []
+    line = _SEARCHES[told["kind"]]
+    if told["anchor"] and told["kind"] == "order":
+        line += f' The event: "{told["anchor"]}".' + (
+            f" The side: {told['side']} it." if told["side"] else ""
+        )
+    if told["start_s"] is not None or told["end_s"] is not None:
+        line += f" It is about {_part(told)}."
+    return [f"The question is of the kind {told['kind']}. {line}"]
+
+
+def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:
+    """Tell whether enough is left to look and to answer, also if no reply can be read."""
+    cap = run.client.profile.completion_tokens.get("route", 0)
+    needs: dict[BudgetName, int] = {
+        "model_calls": _ATTEMPTS + LEAST_CALLS,
+        "prompt_tokens": _SHARE * prompt_tokens(messages, 0, 0),
+        "completion_tokens": _SHARE * cap,
+    }
+    return all(_at_least(run.meter.left(name), need) for name, need in needs.items())
+
+
+def _at_least(left: float | None, need: int) -> bool:
+    return left is None or left >= need
+
+
+def _fitted(told: Route) -> dict[str, Any]:
+    """Return the route with its texts cut, and no range that nothing can be in."""
+    start_s, end_s = (None if time_s is None else max(time_s, 0.0) for time_s in (told.start_s, told.end_s))
+    if start_s is not None and end_s is not None and start_s > end_s:
+        start_s = end_s = None
+    return {
+        **told.model_dump(mode="json"),
+        "question": _cut(told.question, _MOST_QUESTION),
+        "thing": _cut(told.thing, _MOST_THING),
+        "anchor": None if told.anchor is None else _cut(told.anchor, _MOST_THING),
+        "start_s": start_s,
+        "end_s": end_s,
+    }
+
+
+def _part(told: Mapping[str, Any]) -> str:
+    start_s, end_s = told["start_s"], told["end_s"]
+    if start_s == end_s:
+        return f"{start_s:.3f} s"
+    return f"{start_s or 0.0:.3f} s to {'the end' if end_s is None else f'{end_s:.3f} s'}"
+
+
+def _told(earlier: Sequence[Turn]) -> str:
+    """Write the last turns of a conversation down."""
+    return "\n\n".join(_turn(turn) for turn in earlier[-_MOST_TURNS:])
+
+
+def _turn(turn: Turn) -> str:
+    lines = [f"asked: {_cut(turn['question'], _MOST_CHARS)}"]
+    lines += [
+        f"option {number}: {_cut(text, _MOST_THING)}" for number, text in enumerate(turn["options"] or [])
+    ]
+    lines.append(f"answer ({turn['status']}): {_cut(turn['answer'], _MOST_CHARS)}")
+    spans = ", ".join(f"{span['start_s']:.3f}-{span['end_s']:.3f} s" for span in turn["spans"])
+    return "\n".join([*lines, f"seen at {spans}"] if spans else lines)
+
+
+def _cut(text: str, most: int) -> str:
+    return " ".join(text.split())[:most]
