@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vidagent.api.asking import aanalyze_video, analyze_video, astream_video, plan_cost
 from vidagent.api.runs import find_run, list_runs, replay_run
+from vidagent.api.sessions import delete_session, find_session, list_sessions
 from vidagent.api.videos import Probe, index_video, list_models, probe_video
 from vidagent.graphs.asking import Asking
 
@@ -13,10 +14,13 @@ __all__ = [
     "aanalyze_video",
     "analyze_video",
     "astream_video",
+    "delete_session",
     "find_run",
+    "find_session",
     "index_video",
     "list_models",
     "list_runs",
+    "list_sessions",
     "plan_cost",
     "probe_video",
     "replay_run",

@@ -13,6 +13,7 @@ from vidagent.agents.choice import choose
 from vidagent.api.course import Course
 from vidagent.api.parts import cache_of, opened, run_of
 from vidagent.graphs.asking import Asking, Hearing, Running, check, listed
+from vidagent.graphs.conversation import conversation
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.forecast import DryRun, forecast
 from vidagent.graphs.records import Record, new_record, old_record
@@ -45,6 +46,9 @@ def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) ->
             `.jpg` or `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where
             there are several clips or frames, they are numbered.
         resume: Id of an earlier run of the same question to go on with.
+        session: Name of a session (1 to 64 letters, digits, dots, dashes and underscores). A question is then
+            understood after those asked in it before, and what was looked at for them is known; each has a budget of
+            its own. A session is about one video.
         on_event: Called with each `Event` of the run.
         stream: Whether those tell the words of thoughts and of the answer, too, as the model writes them.
 
@@ -76,6 +80,7 @@ async def aanalyze_video(
     report: str | Path | None = None,
     export: str | Path | Sequence[str | Path] | None = None,
     resume: str | None = None,
+    session: str | None = None,
     **asking: Unpack[Asking],
 ) -> Answer:
     """Answer a question about a video; see `analyze_video`."""
@@ -84,11 +89,14 @@ async def aanalyze_video(
     brief = check(question, **asking)
     cache = cache_of(brief.settings)
     earlier = None if resume is None else old_record(cache, resume)
-    async with opened(path, brief.settings) as video:
-        client = await asyncio.to_thread(choose, brief.settings)
-        record = earlier or new_record(cache)
-        course = Course(video, client, brief, record, earlier is not None, began, on_event, stream)
-        return await course.follow(wanted)
+    with conversation(cache, session, earlier) as talk:
+        async with opened(path, brief.settings) as video:
+            if talk is not None:
+                talk.check(video.info)
+            client = await asyncio.to_thread(choose, brief.settings)
+            record = earlier or new_record(cache)
+            course = Course(video, client, brief, record, earlier is not None, began, on_event, stream, talk)
+            return await course.follow(wanted)
 
 
 @listed

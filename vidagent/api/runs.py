@@ -10,6 +10,7 @@ from vidagent import config
 from vidagent.api.parts import cache_of, graph_of, nobody, opened, run_of
 from vidagent.graphs.asking import check
 from vidagent.graphs.closing import close
+from vidagent.graphs.conversation import replayed_start
 from vidagent.graphs.past import Past
 from vidagent.graphs.records import Record, old_record, old_records
 from vidagent.graphs.starting import kept_state, start
@@ -72,7 +73,8 @@ async def _replayed(past: Past, path: str | Path | None) -> Answer:
                 run = past.again(
                     run_of(client, video, brief, record, past.budget, nobody, stream=told["stream"])
                 )
-                given = await start(graph, thread, brief.question, run, {})
+                before = replayed_start(past.record, run.store)
+                given = await start(graph, thread, brief.question, run, {}, before)
                 await graph.ainvoke(given, thread, context=run)
                 final = await kept_state(graph, thread)
     return close(final, run, run_id=past.record.run_id, frame_path=past.frame_path)

@@ -38,6 +38,7 @@ class Running(Asking, total=False):
     report: str | Path | None
     export: str | Path | Sequence[str | Path] | None
     resume: str | None
+    session: str | None
 
 
 class Hearing(Running, total=False):

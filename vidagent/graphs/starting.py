@@ -41,14 +41,30 @@ def check_resumed(earlier: State, asked: Question, info: VideoInfo, run_id: str)
 
 
 async def start(
-    graph: Graph, thread: RunnableConfig, asked: Question, run: Run, earlier: State
+    graph: Graph,
+    thread: RunnableConfig,
+    asked: Question,
+    run: Run,
+    earlier: State,
+    before: State | None = None,
 ) -> State | None:
     """Return what to start the graph with: a new state, or None to go on where it stopped.
 
     A run that a budget ended is opened again if it now has another one; else it stays as it ended.
+
+    Args:
+        graph: The graph.
+        thread: Its checkpoints.
+        asked: The question.
+        run: The run.
+        earlier: The state that it stopped in; empty for a new one.
+        before: The part of a new state that earlier questions of the session make.
     """
     if "facts" not in earlier:
-        return _first_state(asked, run)
+        first = _first_state(asked, run)
+        if before is not None and not earlier:  # else the lists of `before` were taken in already
+            first.update(before)
+        return first
     if earlier["budget"] != run.budget.to_dict() and (reopened := reopen(earlier)) is not None:
         update, after = reopened
         await graph.aupdate_state(thread, {**update, "budget": run.budget.to_dict()}, as_node=after)

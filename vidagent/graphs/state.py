@@ -25,6 +25,7 @@ from vidagent.video.index import Index
 from vidagent.video.video import Video
 
 __all__ = [
+    "EARLIER",
     "Call",
     "Refused",
     "Run",
@@ -33,6 +34,7 @@ __all__ = [
     "Update",
     "Verified",
     "entries_of",
+    "own_entries",
     "question_of",
     "refusal",
 ]
@@ -51,6 +53,10 @@ def _longest(kept: float, new: float) -> float:
     return max(kept, new)
 
 
+EARLIER = -1
+"""The turn of calls that were made for earlier questions of the session."""
+
+
 class Turn(TypedDict):
     """An earlier question about the same video, and its answer; `spans` are those of the answer as JSON."""
 
@@ -62,7 +68,10 @@ class Turn(TypedDict):
 
 
 class Call(TypedDict):
-    """One tool call of the planner, on its way to be done; `turn` is the planner's step that asked for it."""
+    """One tool call of the planner, on its way to be done; `turn` is the planner's step that asked for it.
+
+    That is `EARLIER` where an earlier question of the session asked for it.
+    """
 
     turn: int
     id: str
@@ -99,8 +108,8 @@ class State(TypedDict, total=False):
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
     planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
     `vetoes` of the verification, which `refused` remembers; `doubts` counts how often it was sent back because looks
-    contradict each other. `landing` is the budget because of which the
-    planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
+    contradict each other. `refining` is what is known of the edges of its places. `landing` is the budget because of
+    which the planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
 
     question: str
@@ -124,6 +133,7 @@ class State(TypedDict, total=False):
     vetoes: int
     refused: Annotated[list[Refused], add]
     doubts: int
+    refining: dict[str, Any]
     landing: Annotated[BudgetName | None, _first]
     ended_by: Annotated[BudgetName | None, _first]
     ended_in: Annotated[Step | None, _first]
@@ -192,6 +202,12 @@ def question_of(state: State) -> str:
 def entries_of(state: State) -> list[Entry]:
     """Return the ledger."""
     return [Entry.from_dict(entry) for entry in state.get("ledger", [])]
+
+
+def own_entries(state: State) -> list[Entry]:
+    """Return the looks made for this question, without those for earlier ones."""
+    earlier = {call["entry"] for call in state.get("asked", []) if call["turn"] == EARLIER}
+    return [entry for entry in entries_of(state) if entry.id not in earlier]
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -11,7 +11,7 @@ from langchain_core.messages.tool import ToolCall
 from vidagent.agents.signals import calls, wording
 from vidagent.agents.signals.extract import Reading, choose, rule_for
 from vidagent.agents.signals.intent import Intent
-from vidagent.agents.signals.past import Line, Past
+from vidagent.agents.signals.past import Line, Past, Result
 from vidagent.agents.signals.seek import first_look, next_page, scope_of
 
 __all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_question"]
@@ -19,6 +19,7 @@ __all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_questi
 _MOST_PAGES = 2
 _MOST_CLIPS = 2
 _AFTER_S = 2.0
+_SAME_S = 2e-3
 _CORNERS = {
     "upper left|top left|top-left|upper-left": "3x3:1,1",
     "upper right|top right|top-right|upper-right": "3x3:1,3",
@@ -42,7 +43,9 @@ def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[Tool
     if not options and rule_for(intent.question) is None:
         return [calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
     question = sub_question(intent)
-    lines = _lines(question, scope_of(intent, past) if intent.at_s is None else None, past)
+    lines = (
+        _lines(question, scope_of(intent, past), past) if intent.at_s is None else _at(intent, question, past)
+    )
     reading = _reading(intent, options, lines)
     todo = _next_look(intent, question, past, reading)
     if todo is not None:
@@ -105,12 +108,45 @@ def running(text: str) -> bool:
 
 
 def _at_a_time(intent: Intent, question: str, past: Past) -> ToolCall | None:
-    corner = next((grid for words, grid in _CORNERS.items() if re.search(words, intent.question)), None)
-    if past.asked(question):
+    if _shown_at(intent, question, past):
         return None
-    if corner and past.has("crop"):
+    corner = _corner(intent, past)
+    if corner:
         return calls.crop(intent.at_s or 0.0, corner, question)
     return first_look(intent, question, past)
+
+
+def _corner(intent: Intent, past: Past) -> str | None:
+    """Return the part of the frame that is asked about, if it can be looked at alone."""
+    named = (grid for words, grid in _CORNERS.items() if re.search(words, intent.question))
+    return next(named, None) if past.has("crop") else None
+
+
+def _shown_at(intent: Intent, question: str, past: Past) -> list[Result]:
+    """Return the looks that showed the frame on the screen at the time asked about, or the part of it asked about."""
+    at_s, corner = (scope_of(intent, past) or (0.0, 0.0))[0], _corner(intent, past)
+    looks = [look for look in past.asked(question) if (look.tool == "crop") == (corner is not None)]
+    return [
+        look
+        for look in looks
+        if (corner is None or look.args.get("grid") == corner)
+        and (
+            abs(look.told["start_s"] - at_s) < _SAME_S
+            or (look.told.get("every_frame") and look.told["start_s"] <= at_s < look.told["end_s"])
+        )
+    ]
+
+
+def _at(intent: Intent, question: str, past: Past) -> list[Line]:
+    """Return the lines that such looks read in that frame: the last one up to the time, or the first of the look."""
+    at_s, lines = (scope_of(intent, past) or (0.0, 0.0))[0], list[Line]()
+    for look in _shown_at(intent, question, past):
+        times = sorted(look.times_s)
+        shown_s = max(
+            (time_s for time_s in times if time_s <= at_s + _SAME_S), default=times[0] if times else 0.0
+        )
+        lines += [line for line in look.lines if line.text and abs(line.time_s - shown_s) < _SAME_S]
+    return lines
 
 
 def _unread(lines: Sequence[Line], past: Past) -> ToolCall:
