@@ -135,5 +135,5 @@ def test_the_process_logs_json_and_ends_on_a_signal(tmp_path):
     logged = [json.loads(line) for line in said]
     (line,) = [line for line in logged if line["message"] == "request"]
     assert line["request"] == id_
-    assert (line["method"], line["status"], line["client"]) == ("GET", 404, None)
+    assert (line["method"], line["status"], line["client"]) == ("GET", 404, "local")
     assert process.returncode in {0, -signal.SIGTERM}

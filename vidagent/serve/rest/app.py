@@ -6,11 +6,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from vidagent.serve.rest import faults, health, origin
+from vidagent.serve.rest import chains, faults, health, origin
 from vidagent.serve.rest.bodies import BodyLimit
+from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.edge import Edge
 from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
+from vidagent.serve.rest.places import Places
 
 __all__ = ["make"]
 
@@ -30,7 +32,9 @@ def make(options: Options) -> FastAPI:
     )
     faults.install(app)
     with_faults(app)
+    desk = Desk(Places(options.roots), options.deadline_s)
     app.include_router(health.router())
+    app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.add_middleware(origin.SameOrigin, local=options.insecure_local)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
     app.add_middleware(Edge)

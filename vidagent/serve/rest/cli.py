@@ -34,6 +34,10 @@ Roots = Annotated[
     list[Path] | None,
     typer.Option("--root", metavar="DIR", help="Folder whose videos may be named by path; repeatable."),
 ]
+Deadline = Annotated[
+    float,
+    number("--deadline-seconds", float, "N", "Most seconds of an answer; then it is told as it stands."),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -54,6 +58,7 @@ def serve(
     development: Development = False,
     root: Roots = None,
     data_dir: DataDir = None,
+    deadline: Deadline = 600.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -71,6 +76,7 @@ def serve(
         insecure_local=insecure_local,
         development=development,
         roots=tuple(root or ()),
+        deadline_s=deadline,
         data_dir=data_dir or default_data_dir(),
     )
     server.run(options)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidagent.serve.rest.faults import Refusal, reply, told
+from vidagent.serve.rest.faults import noted, reply
 
 __all__ = ["Edge"]
 
@@ -67,9 +67,7 @@ class Edge:
             if exchange.status != _LEFT:
                 raise
         except Exception as error:  # noqa: BLE001 - the serving edge: never a bare traceback
-            refusal = told(error)
-            if refusal.status_code >= 500 and not isinstance(error, Refusal):
-                _log.error("failed", exc_info=error, extra={"request": exchange.id})
+            refusal = noted(error, exchange.id)
             if exchange.status is None:
                 await reply(refusal, exchange.id)(exchange.scope, exchange.receive, exchange.send)
         finally:

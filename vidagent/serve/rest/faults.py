@@ -15,7 +15,17 @@ from starlette.responses import JSONResponse
 
 from vidagent.errors import ModelError, UsageError, VideoError
 
-__all__ = ["Fault", "FaultBody", "Refusal", "body_of", "install", "reply", "request_id", "told"]
+__all__ = [
+    "Fault",
+    "FaultBody",
+    "Refusal",
+    "body_of",
+    "install",
+    "reply",
+    "request_id",
+    "told",
+    "without_paths",
+]
 
 _log = logging.getLogger(__name__)
 _CODES = {
@@ -89,12 +99,21 @@ def told(error: BaseException) -> Refusal:
                 error.status_code, _CODES.get(error.status_code, "failed"), str(error.detail), headers
             )
         case UsageError():
-            return Refusal(422, "invalid", _without_paths(str(error)))
+            return Refusal(422, "invalid", without_paths(str(error)))
         case VideoError():
-            return Refusal(422, "video", _without_paths(str(error)))
+            return Refusal(422, "video", without_paths(str(error)))
         case ModelError():
             return Refusal(502, "model", "the model could not be asked, or its replies could not be used")
     return Refusal(500, "internal", "something went wrong in the server; its log says what, under this id")
+
+
+def noted(error: BaseException, id_: str) -> Refusal:
+    """Return an error as it may be told, and write the rest into the log."""
+    refusal = told(error)
+    if refusal.status_code >= 500 and not isinstance(error, HTTPException):
+        unforeseen = error if refusal.code == "internal" else None
+        _log.error("%s", error, exc_info=unforeseen, extra={"request": id_, "code": refusal.code})
+    return refusal
 
 
 def body_of(refusal: Refusal, id_: str) -> dict[str, Any]:
@@ -117,16 +136,15 @@ def install(app: FastAPI) -> None:
     """Have the app tell its errors in this form."""
 
     async def tell(request: Request, error: Exception) -> JSONResponse:
-        refusal = told(error)
-        if refusal.status_code >= 500 and not isinstance(error, HTTPException):
-            _log.warning("%s", error, extra={"request": request_id(request), "code": refusal.code})
-        return reply(refusal, request_id(request))
+        id_ = request_id(request)
+        return reply(noted(error, id_), id_)
 
     for kind in (HTTPException, RequestValidationError, UsageError, VideoError, ModelError):
         app.add_exception_handler(kind, tell)
 
 
-def _without_paths(text: str) -> str:
+def without_paths(text: str) -> str:
+    """Return a text in which no path of the server stands."""
     return _PATH.sub("…", text)
 
 

@@ -42,6 +42,8 @@ class Options:
         data_dir: Folder of files, keys and jobs.
         roots: Folders whose videos may be named by path.
         max_body_mb: Largest JSON body.
+        batch: Most questions of one batch.
+        deadline_s: Most seconds that an answer may take.
         drain_s: Seconds that requests have to end once the server is told to stop.
 
     Raises:
@@ -55,6 +57,8 @@ class Options:
     data_dir: Path = field(default_factory=default_data_dir)
     roots: tuple[Path, ...] = ()
     max_body_mb: float = 1.0
+    batch: int = 16
+    deadline_s: float = 600.0
     drain_s: float = 5.0
 
     def __post_init__(self) -> None:
@@ -72,6 +76,8 @@ class Options:
             raise UsageError(
                 "--development opens the playground, which has no keys: it needs --insecure-local"
             )
+        if not self.deadline_s > 0:
+            raise UsageError(f"--deadline-seconds must be more than 0; got {self.deadline_s:g}")
         for root in self.roots:
             if not root.is_dir():
                 raise UsageError(f"--root must be a folder; got {str(root)!r}")

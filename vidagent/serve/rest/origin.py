@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from vidagent.serve.rest.clients import LOCAL
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.options import is_loopback
 
@@ -37,6 +38,7 @@ class SameOrigin:
                 raise Refusal(403, "wrong_host", "this server is for its own machine; ask it as 127.0.0.1")
             if origin is not None and urlsplit(origin).netloc != host:
                 raise Refusal(403, "wrong_origin", "this server is not for pages of other sites")
+            scope.setdefault("state", {})["client"] = LOCAL
         await self._app(scope, receive, send)
 
 

@@ -1,0 +1,134 @@
+"""Where every route brings its questions: the video is found, the budget capped, the agent asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, get_args
+
+from vidagent import api, config
+from vidagent.graphs.events import Event
+from vidagent.serve.rest.clients import Client
+from vidagent.serve.rest.faults import Refusal, without_paths
+from vidagent.serve.rest.models import Asked
+from vidagent.serve.rest.places import Places
+from vidagent.types import Budget, BudgetName
+
+__all__ = ["Desk", "Told"]
+
+Told = dict[str, Any]
+"""An event as JSON values: `kind`, `text`, `step` and `data`."""
+
+_GRACE_S = 30.0
+"""What a run may take beyond its budget of seconds, to say what it found."""
+
+
+class Desk:
+    """Answers questions of clients.
+
+    Args:
+        places: Where videos lie.
+        deadline_s: Most seconds that an answer may take.
+    """
+
+    def __init__(self, places: Places, deadline_s: float) -> None:
+        """Keep them."""
+        self._places = places
+        self._deadline_s = deadline_s
+
+    async def answer(
+        self,
+        client: Client,
+        asked: Asked,
+        *,
+        resume: str | None = None,
+        on_event: Callable[[Told], None] | None = None,
+    ) -> dict[str, Any]:
+        """Return the answer to a question, as JSON values.
+
+        Args:
+            client: Who asks.
+            asked: The question.
+            resume: An earlier run of it, to be gone on with.
+            on_event: Takes what happens meanwhile, maybe from another thread.
+
+        Raises:
+            Refusal: If the client may not ask this, or the run does not end in time.
+            VidagentError: If the run fails.
+        """
+        budget = self._budget(asked)
+        try:
+            async with (
+                asyncio.timeout(self._deadline_s + _GRACE_S),
+                self._places.found(client, asked.video) as path,
+            ):
+
+                def hear(event: Event) -> None:
+                    if on_event is not None:
+                        on_event(_told(event, path, asked.video))
+
+                answer = await api.aanalyze_video(
+                    path, asked.question, options=asked.options, budget=budget, resume=resume, on_event=hear
+                )
+        except TimeoutError as late:
+            raise self._late() from late
+        return _named(answer.to_dict(), asked.video)
+
+    async def events(self, client: Client, asked: Asked) -> AsyncGenerator[Told]:
+        """Yield what happens while a question is answered, word by word; the last event is the answer.
+
+        Raises:
+            Refusal: If the client may not ask this, or the run does not end in time.
+            VidagentError: If the run fails.
+        """
+        budget = self._budget(asked)
+        until_s = time.monotonic() + self._deadline_s + _GRACE_S
+        async with (
+            self._places.found(client, asked.video) as path,
+            aclosing(api.astream_video(path, asked.question, options=asked.options, budget=budget)) as run,
+        ):
+            while True:
+                try:
+                    event = await asyncio.wait_for(anext(run), until_s - time.monotonic())
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as late:
+                    raise self._late() from late
+                yield _told(event, path, asked.video)
+
+    def _budget(self, asked: Asked) -> Budget:
+        """Return what a question may cost: what its client allows, and no more than the server does."""
+        wanted = asked.budget.budget() if asked.budget else Budget()
+        allowed = {**config.load().budget().to_dict()}
+        allowed["seconds"] = _least(allowed["seconds"], self._deadline_s)
+        limits = {name: _least(getattr(wanted, name), allowed[name]) for name in get_args(BudgetName)}
+        return Budget(**limits)
+
+    def _late(self) -> Refusal:
+        return Refusal(504, "too_late", f"no answer within {self._deadline_s:g} s")
+
+
+def _least(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - as the budget's fields, whole or not
+    given = [value for value in (one, other) if value is not None]
+    return min(given, default=None)
+
+
+def _told(event: Event, path: Path, name: str) -> Told:
+    """Return an event without what the server keeps to itself: where files lie, and where its model is."""
+    told: Told = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
+    if event.kind == "answer":
+        told["data"] = {**event.data, "answer": _named(event.data["answer"], name)}
+    elif event.kind == "model":
+        told["text"] = f"model {event.data.get('model')}"
+    elif event.kind == "note":
+        told["text"] = without_paths(event.text.replace(str(path), name))
+    return told
+
+
+def _named(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Name the video as the client did, and no file of the server's."""
+    evidence = [{**item, "frame": None} for item in answer["evidence"]]
+    return {**answer, "evidence": evidence, "video": {**answer["video"], "path": name}}
