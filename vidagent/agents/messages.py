@@ -33,6 +33,7 @@ __all__ = [
     "parts_of",
     "picture_of",
     "plan_messages",
+    "question_blocks",
     "read_block",
     "read_frames",
     "read_options",
@@ -45,7 +46,8 @@ Part = dict[str, Any]
 """One part of a message's content, such as `{"type": "text", "text": ...}`."""
 
 _NAMES = (
-    "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response"
+    "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response|"
+    "videos|goal|parts"
 )
 _TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
@@ -100,7 +102,10 @@ def route_messages(
     if earlier:
         blocks.append(block("earlier", earlier))
     system = SystemMessage(render("route", reply=outline(Route)))
-    return [system, _human([_lines(*blocks, *_asked(question, options)), _lines(render("route_end"))])]
+    return [
+        system,
+        _human([_lines(*blocks, *question_blocks(question, options)), _lines(render("route_end"))]),
+    ]
 
 
 def plan_messages(
@@ -113,6 +118,7 @@ def plan_messages(
     steps: int | None,
     history: Sequence[BaseMessage],
     advice: Sequence[str] = (),
+    earlier: str = "",
 ) -> list[BaseMessage]:
     """Ask the planner for its next tool calls.
 
@@ -126,11 +132,14 @@ def plan_messages(
         steps: Turns allowed in all, or None.
         history: The earlier turns: AIMessages with tool calls, each followed by its ToolMessages.
         advice: Further lines for this turn, such as which tools fit now.
+        earlier: The turns of the conversation before this question, one a paragraph.
     """
     opening = [_text(block("video", video_facts))]
     if overview:
         opening += [_text("\nFrames spread over the whole video:\n"), *frames_content(overview)]
-    opening.append(_lines(*_asked(question, options)))
+    if earlier:
+        opening.append(_lines(block("earlier", earlier)))
+    opening.append(_lines(*question_blocks(question, options)))
     now = "\n".join([_step_line(step, steps), *map(_one_line, advice)])
     closing = [_lines(block("ledger", ledger)), _lines(render("plan_end", now=now))]
     system = SystemMessage(render("plan"))
@@ -155,7 +164,7 @@ def look_messages(
         frames: The frames, in the order of time.
         notes: Text that belongs to these frames, such as subtitles; untrusted.
     """
-    blocks = [*_asked(question, options), block("looking_for", looking_for)]
+    blocks = [*question_blocks(question, options), block("looking_for", looking_for)]
     if notes:
         blocks.append(block("notes", notes))
     end = render("look_end", looking_for=_one_line(looking_for), fields=_fields(Observation))
@@ -166,7 +175,7 @@ def verify_messages(
     question: str, claim: str, frames: Sequence[ShownFrame], notes: str = ""
 ) -> list[BaseMessage]:
     """Ask for a verdict on one claim, from its best frames and the words spoken at its time only."""
-    blocks = [*_asked(question, None), block("claim", claim)]
+    blocks = [*question_blocks(question, None), block("claim", claim)]
     if notes:
         blocks.append(block("notes", notes))
     end = render(
@@ -186,7 +195,7 @@ def compose_messages(
         claims: The checked claims with times and verdicts, one a line.
         status: `answered`, `not_found` or `partial`, with what was looked at.
     """
-    blocks = [*_asked(question, options), block("claims", claims), block("status", status)]
+    blocks = [*question_blocks(question, options), block("claims", claims), block("status", status)]
     system = SystemMessage(render("compose", reply=outline(Composition)))
     return [system, _human([_lines(*blocks), _lines(render("compose_end"))])]
 
@@ -263,7 +272,8 @@ def _fields(reply: type[Observation | Judgement]) -> str:
     return ", ".join(reply.model_fields)
 
 
-def _asked(question: str, options: Sequence[str] | None) -> list[str]:
+def question_blocks(question: str, options: Sequence[str] | None) -> list[str]:
+    """Return the question, and its options if it has any, each fenced."""
     blocks = [block("question", question)]
     if options:
         lines = [f"{index}. {_one_line(option)}" for index, option in enumerate(options)]

@@ -18,8 +18,17 @@ from vidagent.graphs.guards import read_turn
 from vidagent.graphs.history import leave_out
 from vidagent.graphs.ledger import Entry, summary
 from vidagent.graphs.looking import run_tool, shown
-from vidagent.graphs.routing import advice
-from vidagent.graphs.state import Run, State, Update, entries_of, question_of, refusal
+from vidagent.graphs.routing import advice, told_turns
+from vidagent.graphs.state import (
+    Run,
+    State,
+    Update,
+    entries_of,
+    follows,
+    own_entries,
+    question_of,
+    refusal,
+)
 from vidagent.graphs.surveying import OVERVIEW
 from vidagent.images.still import Still
 from vidagent.tools import NAMES
@@ -30,6 +39,11 @@ __all__ = ["plan"]
 
 MAX_DOUBTS = 1
 """How often a draft is sent back because looks contradict each other."""
+
+_FOLLOWS = (
+    "The question follows on those in <earlier>; the ledger and your turns above hold what was seen for them. Look "
+    "only for what they do not show. The overview's pictures are not shown again: `overview` shows them."
+)
 
 MAX_SENT_BACK = 2
 """How often a draft is sent back before its mistakes of form are passed over."""
@@ -73,7 +87,9 @@ def _doubted(state: State, call_id: str, draft: Draft, entries: list[Entry]) -> 
     """Send a draft back that rests only on looks which contradict each other, or says no in spite of one."""
     named = [claim.ledger for claim in draft.claims if claim.ledger]
     rests = all(contradicted(entries, ids) for ids in named) if named else draft.found != "yes"
-    doubts = [str(clash) for clash in contradictions(entries)] if rests else []
+    own = {entry.id for entry in own_entries(state)}
+    clashes = contradictions(entries) if rests else []
+    doubts = [str(clash) for clash in clashes if named or {clash.found, clash.missed} & own]
     if not doubts or state.get("doubts", 0) >= MAX_DOUBTS:
         return None
     return refusal(call_id, "; ".join(doubts))
@@ -83,7 +99,7 @@ def _messages(
     state: State, run: Run, step: int, entries: list[Entry], landing: BudgetName | None
 ) -> tuple[list[BaseMessage], int]:
     """Return what the planner is shown, and how many messages of its history are left out of it."""
-    overview, profile = shown(run, _overview(run, entries)), run.client.profile
+    overview, profile = shown(run, _overview(state, run, entries)), run.client.profile
     history, left_out = state.get("history", []), state.get("left_out", 0)
 
     def lay_out(left_out: int) -> list[BaseMessage]:
@@ -96,7 +112,8 @@ def _messages(
             step,
             step if landing else run.budget.steps,
             history[left_out:],
-            [*_advice(run, entries, landing, left_out), *advice(state)],
+            [*_advice(state, run, landing, left_out), *advice(state)],
+            told_turns(state.get("earlier", [])),
         )
 
     messages = lay_out(left_out)
@@ -106,13 +123,16 @@ def _messages(
     return (messages if fewer == left_out else lay_out(fewer)), fewer
 
 
-def _advice(run: Run, entries: list[Entry], landing: BudgetName | None, left_out: int) -> list[str]:
-    """Return lines for this turn: which tools are missing, which fit now, and that earlier turns are not shown."""
+def _advice(state: State, run: Run, landing: BudgetName | None, left_out: int) -> list[str]:
+    """Return lines for this turn: which tools are missing, which fit now, and what of before is not shown."""
     lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
+    own = own_entries(state)
+    if follows(state):
+        lines.append(_FOLLOWS)
     missing = [name for name in NAMES if name not in run.tools]
     if missing:
         lines.append(f"Not offered here: {', '.join(missing)}.")
-    fitting = policy.fitting(run.client.profile.planner, entries)
+    fitting = NAMES if follows(state) and not own else policy.fitting(run.client.profile.planner, own)
     if landing is None and fitting != NAMES:
         lines.append(f"Tools that fit now: {', '.join(name for name in fitting if name in run.tools)}.")
     return lines
@@ -141,8 +161,13 @@ async def _ask(
         raise BudgetSpent(landing) from None
 
 
-def _overview(run: Run, entries: list[Entry]) -> list[Still]:
-    """Return the overview's pictures, while they are a small part of what is left of the budget."""
+def _overview(state: State, run: Run, entries: list[Entry]) -> list[Still]:
+    """Return the overview's pictures, while they are a small part of what is left of the budget.
+
+    A question that follows on others goes without them: they cost more than all else that such a question takes.
+    """
+    if follows(state):
+        return []
     stills = [still for entry in entries if entry.id == OVERVIEW for still in entry.look.stills]
     return stills if run.meter.share(len(stills)) == len(stills) else []
 

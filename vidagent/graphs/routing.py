@@ -20,7 +20,7 @@ from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.state import Run, State, Turn, Update
 from vidagent.types import BudgetName
 
-__all__ = ["advice", "route"]
+__all__ = ["advice", "route", "told_turns"]
 
 _ATTEMPTS = 3
 """Requests that a reply may take which cannot be read."""
@@ -53,7 +53,7 @@ async def route(state: State, run: Run, meter: StepMeter) -> Update:
     """Ask what kind of question it is, where the budget has room for that; else it is tried again under another."""
     if run.client.profile.lacks("route"):
         return {"route": {}}
-    options, earlier = state.get("options"), _told(state.get("earlier", []))
+    options, earlier = state.get("options"), told_turns(state.get("earlier", []))
     messages = route_messages(state["question"], options, state["facts"], earlier)
     if not _affordable(run, messages):
         return {}
@@ -124,7 +124,7 @@ def _part(told: Mapping[str, Any]) -> str:
     return f"{start_s or 0.0:.3f} s to {'the end' if end_s is None else f'{end_s:.3f} s'}"
 
 
-def _told(earlier: Sequence[Turn]) -> str:
+def told_turns(earlier: Sequence[Turn]) -> str:
     """Write the last turns of a conversation down."""
     return "\n\n".join(_turn(turn) for turn in earlier[-_MOST_TURNS:])
 

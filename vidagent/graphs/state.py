@@ -34,6 +34,7 @@ __all__ = [
     "Update",
     "Verified",
     "entries_of",
+    "follows",
     "own_entries",
     "question_of",
     "refusal",
@@ -202,6 +203,11 @@ def question_of(state: State) -> str:
 def entries_of(state: State) -> list[Entry]:
     """Return the ledger."""
     return [Entry.from_dict(entry) for entry in state.get("ledger", [])]
+
+
+def follows(state: State) -> bool:
+    """Tell whether looks made for earlier questions of the session are known."""
+    return any(call["turn"] == EARLIER for call in state.get("asked", []))
 
 
 def own_entries(state: State) -> list[Entry]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.ledger import Entry
-from vidagent.graphs.state import Run, State, Update
+from vidagent.graphs.state import Run, State, Update, entries_of
 from vidagent.tools.overview import look_over
 from vidagent.video.clock import format_time
 
@@ -25,7 +25,8 @@ async def survey(state: State, run: Run, meter: StepMeter) -> Update:
     run.tell("step", "surveying the video", "survey")
     update: Update = {"facts": await asyncio.to_thread(describe, run)}
     frames = run.meter.share(run.caps.overview_frames)
-    if run.client.profile.plan_sees_overview and frames:
+    known = any(entry.id == OVERVIEW for entry in entries_of(state))
+    if run.client.profile.plan_sees_overview and frames and not known:
         look = await asyncio.to_thread(look_over, run.desk(lambda _: frames), "")
         update["ledger"] = [Entry(OVERVIEW, look, None).to_dict()]
     meter.decoded(run.video.frames_decoded)
