@@ -52,7 +52,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A half-open range `[start_s, end_s)` of the video, in seconds.
+    """A half-open range `[start_s, end_s)` of the video, in seconds; `video` is its index where there are several.
 
     Raises:
         UsageError: If a bound is not finite, negative, or the end lies before the start.
@@ -60,6 +60,7 @@ class Span:
 
     start_s: float
     end_s: float
+    video: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a span that no video can hold."""
@@ -235,7 +236,8 @@ class VideoInfo:
 class Evidence:
     """One claim of the answer, the moment that shows it, and how the check of it ended.
 
-    `frame` is the path of the saved picture, `box_px` where in it the claim is to be seen.
+    `frame` is the path of the saved picture, `box_px` where in it the claim is to be seen, `video` the index of the
+    video where there are several.
     """
 
     time_s: float
@@ -243,6 +245,7 @@ class Evidence:
     verdict: Verdict
     frame: str | None = None
     box_px: Box | None = None
+    video: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +319,8 @@ class Answer:
         coverage: What was looked at.
         usage: What it cost.
         budget: The limits, and which one ended the run.
-        video: The video asked about.
+        videos: All the videos, where several were asked about.
+        video: The video asked about; of several, the first that the answer names, else the first.
         model: Name of the model that answered.
         run_id: Name of the run, for `--resume`.
     """
@@ -334,9 +338,13 @@ class Answer:
     coverage: Coverage = field(default_factory=Coverage)
     usage: Usage = field(default_factory=Usage)
     budget: BudgetReport = field(default_factory=BudgetReport)
+    videos: tuple[VideoInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the contract's JSON object; its keys and types are stable."""
+        """Return the contract's JSON object; its keys and types are stable.
+
+        Where several videos were asked about, it has `videos`, and each place and claim its index into them, `video`.
+        """
         usage = dataclasses.asdict(self.usage)
         usage["seconds"] = round(self.usage.seconds, 3)
         usage["by_step"] = [
@@ -349,10 +357,7 @@ class Answer:
             "confidence": round(self.confidence, 3),
             "spans": [_span(span) for span in self.spans],
             "count": self.count,
-            "evidence": [
-                {**dataclasses.asdict(item), "time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
-                for item in self.evidence
-            ],
+            "evidence": [_evidence(item) for item in self.evidence],
             "coverage": {
                 "seconds_seen": round(self.coverage.seconds_seen, 3),
                 "fraction": round(self.coverage.fraction, 4),
@@ -361,13 +366,25 @@ class Answer:
             "usage": usage,
             "budget": {"limit": self.budget.limit.to_dict(), "ended_by": self.budget.ended_by},
             "video": self.video.to_dict(),
+            **({"videos": [info.to_dict() for info in self.videos]} if self.videos else {}),
             "model": self.model,
             "run_id": self.run_id,
         }
 
 
-def _span(span: Span) -> dict[str, float]:
-    return {"start_s": round(span.start_s, 6), "end_s": round(span.end_s, 6)}
+def _span(span: Span) -> dict[str, float | int]:
+    return {"start_s": round(span.start_s, 6), "end_s": round(span.end_s, 6), **_index(span.video)}
+
+
+def _evidence(item: Evidence) -> dict[str, Any]:
+    told = dataclasses.asdict(item) | {"time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
+    del told["video"]
+    return told | _index(item.video)
+
+
+def _index(video: int | None) -> dict[str, int]:
+    """Return which of several videos something is in; nothing where there is one."""
+    return {} if video is None else {"video": video}
 
 
 def _box(box: Box | None) -> list[int] | None:

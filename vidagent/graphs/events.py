@@ -12,6 +12,7 @@ __all__ = ["Event", "Kind", "Listener"]
 
 Kind = Literal[
     "model",
+    "video",
     "progress",
     "step",
     "thought",
@@ -38,7 +39,9 @@ class Event:
         kind: `model` which model answers; `progress` of a long step, with `data["fraction"]`; `step` a step begins;
             `look` a tool shows frames; `observation` what was seen; `claim` and `verdict` of the verification;
             `note` a warning; `saved` a file that was ordered, with `data["path"]`; `answer` the end, with
-            `data["status"]` and the whole `Answer` as a dict in `data["answer"]`. Only in a run that streams:
+            `data["status"]` and the whole `Answer` as a dict in `data["answer"]`. Of several videos, `video` says
+            which one is looked at, and at its end, with `data["status"]` and `data["answer"]`, what came of it; its
+            index is in the `data["video"]` of all its events. Only in a run that streams:
             `thought` and `token`, words of a thought and of the answer.
         text: One line for people; of a `thought` or `token`, the words as they came, with their spaces and line breaks.
         step: The step it belongs to.

@@ -102,6 +102,12 @@ class Past:
         return self.record.read("answer")
 
     @cached_property
+    def each(self) -> list[Past]:
+        """The runs about each of several videos, as far as they have begun; empty where there is one."""
+        records = [self.record.part(number) for number, _ in enumerate(self.told.get("videos", ()), 1)]
+        return [Past(record) for record in records if record.read("run") is not None]
+
+    @cached_property
     def lines(self) -> list[dict[str, Any]]:
         """The trace, without what a run that was killed did in vain: steps that it did again when it went on."""
         lines = list(read_lines(self.record.trace))
@@ -210,7 +216,11 @@ class Past:
             by_step=(*steps, *answer.usage.by_step[len(steps) :]),
         )
         video = dataclasses.replace(answer.video, path=told["video"]["path"])
-        return dataclasses.replace(answer, usage=cost, video=video)
+        videos = tuple(
+            dataclasses.replace(info, path=then["path"])
+            for info, then in zip(answer.videos, told.get("videos", ()), strict=True)
+        )
+        return dataclasses.replace(answer, usage=cost, video=video, videos=videos)
 
     def differences(self, answer: Answer) -> list[str]:
         """Return the names of the answer's fields that are not as recorded."""

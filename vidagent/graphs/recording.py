@@ -33,7 +33,7 @@ from vidagent.graphs.asking import Brief
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.records import Record
 from vidagent.graphs.state import Run, State
-from vidagent.types import Answer
+from vidagent.types import Answer, Budget, VideoInfo
 
 __all__ = ["Recording", "Saver", "Trace", "recording"]
 
@@ -149,33 +149,40 @@ class Recording:
         return State(question=told["question"], options=told["options"], video_sha256=told["video"]["sha256"])
 
     def begin(self, run: Run) -> Self:
-        """Write what is asked, of which model, about which video."""
+        """Write what is asked, of which model, about which video, and what the video's index holds."""
+        if not self.told["parts"]:
+            texts = [list(found) for found in run.index.texts()]
+            said = run.index.spoken()
+            speech = None if said is None else {"model": said.model, "done_s": said.done_s}
+            self._write("index", {"scanned": run.index.scanned(), "texts": texts, "speech": speech})
+        return self.ask(run.client, run.budget, [run.video.info], stream=run.stream)
+
+    def ask(self, client: ModelClient, budget: Budget, videos: Sequence[VideoInfo], *, stream: bool) -> Self:
+        """Write what is asked, of which model, about which videos."""
         brief, first = self._brief, not self.told["parts"]
-        self.told["parts"].append({"started": _now(), "budget": run.budget.to_dict()})
+        self.told["parts"].append({"started": _now(), "budget": budget.to_dict()})
         self.told |= {
             "status": "running",
             "error": None,
             "ended": None,
             "question": brief.question.text,
             "options": None if brief.question.options is None else list(brief.question.options),
-            "model": run.client.name,
-            "base_url": run.client.where,
-            "profile": TypeAdapter(Profile).dump_python(run.client.profile, mode="json"),
+            "model": client.name,
+            "base_url": client.where,
+            "profile": TypeAdapter(Profile).dump_python(client.profile, mode="json"),
         }
         if first:
+            placed = [{**info.to_dict(), "absolute": str(Path(info.path).absolute())} for info in videos]
             self.told |= {
                 "started": self.told["parts"][0]["started"],
-                "video": {**run.video.info.to_dict(), "absolute": str(Path(run.video.info.path).absolute())},
+                "video": placed[0],
+                **({"videos": placed} if len(placed) > 1 else {}),
                 "folder": str(self._record.folder),
                 "overview": {"fps": brief.overview.fps, "num_frames": brief.overview.num_frames},
                 "decoder": brief.settings.decoder,
-                "stream": run.stream,
+                "stream": stream,
                 "versions": _versions(),
             }
-            texts = [list(found) for found in run.index.texts()]
-            said = run.index.spoken()
-            speech = None if said is None else {"model": said.model, "done_s": said.done_s}
-            self._write("index", {"scanned": run.index.scanned(), "texts": texts, "speech": speech})
         self._write("run", self.told)
         return self
 

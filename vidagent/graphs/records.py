@@ -55,6 +55,10 @@ class Record:
         """The file with one JSON line for each event and each request to the model."""
         return self.folder / "trace.jsonl"
 
+    def part(self, number: int) -> Record:
+        """Return the record of the run about one of several videos, counted from 1."""
+        return Record(f"{self.run_id}.{number}", self.folder / "videos" / str(number))
+
     def read(self, name: str) -> dict[str, Any] | None:
         """Return one of the run's JSON objects, such as `run` or `answer`; None if it is not there, or damaged."""
         try:
@@ -98,7 +102,7 @@ def of_run(cache: Path, run_id: str) -> Record:
 
 
 def old_record(cache: Path, run_id: str) -> Record:
-    """Find the folder of an earlier run, by its name or as the `last` one.
+    """Find the folder of an earlier run, by its name or as the `last` one; `RUN.2` is that of its second video.
 
     Raises:
         UsageError: If there is no such run.
@@ -106,8 +110,13 @@ def old_record(cache: Path, run_id: str) -> Record:
     there = old_records(cache)
     if run_id == LAST and there:
         return there[0]
-    found = next((record for record in there if record.run_id == run_id), None)
-    if found is not None:
+    whole, _, number = run_id.partition(".")
+    found = next((record for record in there if record.run_id == whole), None)
+    if found is not None and number.isascii() and number.isdigit():
+        found = found.part(int(number))
+    elif number:
+        found = None
+    if found is not None and found.checkpoint.is_file():
         return found
     named = ", ".join(record.run_id for record in there[:_NAMED])
     more = f" and {len(there) - _NAMED} older" if len(there) > _NAMED else ""
