@@ -193,7 +193,7 @@ def test_a_damaged_entry_is_made_anew(drawn, opened, cache):
     index.activity()
     for path in cache.folder.rglob("*.arrays"):
         path.write_bytes(b"\0" * 64)
-    cache.put_json(index.video.info.sha256, "scan-2", {"moments": "none of it"})
+    cache.put_json(index.video.info.sha256, "scan-3", {"moments": "none of it"})
     again = opened()
     assert again.keyframes() == index.keyframes()
     assert again.scan() == scan

@@ -22,7 +22,7 @@ from vidagent.video.video import Video
 
 __all__ = ["Index", "IndexReport"]
 
-_VERSION = 2
+_VERSION = 3
 LOG = logging.getLogger(__name__)
 Progress = Callable[[float], None]
 
