@@ -30,6 +30,7 @@ from vidagent.graphs.state import (
     refusal,
 )
 from vidagent.graphs.surveying import OVERVIEW
+from vidagent.graphs.sweeps import Count, count_of, recount, spelt_out, sweep
 from vidagent.images.still import Still
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
@@ -50,13 +51,16 @@ MAX_SENT_BACK = 2
 
 
 async def plan(state: State, run: Run, meter: StepMeter) -> Update:
-    """Ask the planner for looks or for the answer."""
+    """Ask the planner for looks or for the answer; the looks of a sweep are not its own."""
+    if (swept := sweep(state, run)) is not None:
+        return swept
     step = state.get("step", 0) + 1
     limit = run.budget.steps
     if step > (limit or policy.MAX_STEPS):
         raise BudgetSpent("steps")
     run.tell("step", f"planning, step {step}{f' of {limit}' if limit else ''}", "plan", number=step)
     entries = entries_of(state)
+    count = count_of(state, entries)
     landing = state.get("landing") or policy.must_answer(step, run.meter, entries)
     messages, left_out = _messages(state, run, step, entries, landing)
     message = await _ask(run, meter, messages, landing)
@@ -69,18 +73,30 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
     if turn.answer is not None:
         call_id, args = turn.answer
         try:
-            draft = await asyncio.to_thread(_draft, state, run, args, entries)
+            draft = spelt_out(await asyncio.to_thread(_draft, state, run, args, entries), count)
             update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id}
         except ToolError as error:
             run.tell("note", f"answer: {error}", "plan")
             replies.append(refusal(call_id, str(error)))
             update["sent_back"] = state.get("sent_back", 0) + 1
         else:
-            sent_back = None if landing else _doubted(state, call_id, draft, entries)
+            sent_back = None if landing else _sent_back(state, call_id, draft, entries, count)
             if sent_back is not None:
-                update |= {"draft": None, "doubts": state.get("doubts", 0) + 1}
-                replies.append(sent_back)
+                reply, told = sent_back
+                update |= {"draft": None, **told}
+                replies.append(reply)
     return {**update, "history": [message, *replies]}
+
+
+def _sent_back(
+    state: State, call_id: str, draft: Draft, entries: list[Entry], count: Count | None
+) -> tuple[ToolMessage, Update] | None:
+    """Send a draft back that looks contradict, or that counts otherwise than the sweep; say so in the state."""
+    if (doubt := _doubted(state, call_id, draft, entries)) is not None:
+        return doubt, {"doubts": state.get("doubts", 0) + 1}
+    if (again := recount(state, call_id, draft, count)) is not None:
+        return again, {"recounts": state.get("recounts", 0) + 1}
+    return None
 
 
 def _doubted(state: State, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
@@ -101,6 +117,8 @@ def _messages(
     """Return what the planner is shown, and how many messages of its history are left out of it."""
     overview, profile = shown(run, _overview(state, run, entries)), run.client.profile
     history, left_out = state.get("history", []), state.get("left_out", 0)
+    count = count_of(state, entries)
+    known = [str(clash) for clash in contradictions(entries)] + (count.lines() if count else [])
 
     def lay_out(left_out: int) -> list[BaseMessage]:
         return plan_messages(
@@ -108,11 +126,11 @@ def _messages(
             state.get("options"),
             state["facts"],
             overview,
-            summary(entries, [str(clash) for clash in contradictions(entries)]),
+            summary(entries, known),
             step,
             step if landing else run.budget.steps,
             history[left_out:],
-            [*_advice(state, run, landing, left_out), *advice(state)],
+            [*_advice(state, run, landing, left_out), *advice(state), *([count.advice()] if count else [])],
             told_turns(state.get("earlier", [])),
         )
 

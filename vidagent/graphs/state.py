@@ -105,6 +105,8 @@ class State(TypedDict, total=False):
 
     `earlier` holds the turns of the conversation before the question. `route` is what the question was sorted as,
     empty where it was not; it is missing until that was tried.
+    `swept` names the looks of each pass of a sweep; `recounts` counts how often a draft was sent back that counts
+    otherwise.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
     planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
@@ -120,6 +122,7 @@ class State(TypedDict, total=False):
     earlier: list[Turn]
     facts: str
     route: dict[str, Any]
+    swept: list[list[str]]
     history: Annotated[list[AnyMessage], add]
     left_out: int
     ledger: Annotated[list[dict[str, Any]], add]
@@ -134,6 +137,7 @@ class State(TypedDict, total=False):
     vetoes: int
     refused: Annotated[list[Refused], add]
     doubts: int
+    recounts: int
     refining: dict[str, Any]
     landing: Annotated[BudgetName | None, _first]
     ended_by: Annotated[BudgetName | None, _first]

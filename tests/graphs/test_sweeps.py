@@ -1,0 +1,255 @@
+"""Counting questions: code sweeps the range, what the looks saw is put together, and the planner is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+
+from tests.graphs.scripts import answer, clip_look
+from tests.media.code import read_code
+from tests.scripted_server import (
+    block_of,
+    calls,
+    labelled_images,
+    must_call,
+    routes,
+    says,
+    step_of,
+    texts,
+    tool_results,
+)
+from vidagent import api
+from vidagent.images import jpeg
+from vidagent.types import Budget
+
+pytestmark = pytest.mark.network
+
+QUESTION = "How many red balls are shown?"
+LEFT, RIGHT = [0, 300, 100, 400], [800, 300, 900, 400]
+PAIR = [(5.2, 5.8, LEFT), (5.4, 6.2, RIGHT)]
+BALLS = [(0.6, 1.0, LEFT), (1.4, 1.8, LEFT), (3.0, 4.4, RIGHT), *PAIR, (7.6, 9.0, LEFT)]
+"""When and where a ball is shown: twice at one place, for long, two at once, and up to the end."""
+RUN = re.compile(r"(\d+) told apart")
+
+
+@dataclass
+class Counting:
+    """A planner that takes the sweep's word, or looks once and counts what it was told; an observer of the balls.
+
+    The observer knows the balls by the codes of the frames, and nothing of its other looks.
+    """
+
+    balls: list[tuple[float, float, list[int]]]
+    insists: int | None = None
+    boxes: bool = True
+    start_s: float | None = None
+    end_s: float | None = None
+    found: str = "yes"
+
+    def __call__(self, body):
+        step = step_of(body)
+        if step == "route":
+            return routes("count", thing="red ball", start_s=self.start_s, end_s=self.end_s)
+        if step == "look":
+            return self._look(body)
+        if step == "verify":
+            return says(json.dumps({"why": "so it is", "verdict": "supported", "confidence": 0.9}))
+        if step == "compose":
+            return says(json.dumps({"answer": "As counted.", "choice": None, "confidence": 0.9}))
+        return self._plan(body)
+
+    def _look(self, body):
+        sightings = []
+        for label_s, picture in labelled_images(body):
+            at_s = read_code(jpeg.decode(picture)).millis / 1000
+            sightings += [
+                {"time_s": label_s, "text": None, "box": box if self.boxes else None}
+                for start, end, box in self.balls
+                if start <= at_s < end
+            ]
+        return says(
+            json.dumps({"found": bool(sightings), "what": "red", "sightings": sightings, "confidence": 0.9})
+        )
+
+    def _plan(self, body):
+        told, results = RUN.search(block_of(body, "ledger")), tool_results(body)
+        if not results and told is None and must_call(body) is None:
+            return calls(clip_look(0, 8, "Red balls?"))
+        seen = [json.loads(result).get("sightings") or [] for result in results]
+        first = next((one[0]["time_s"] for one in seen if one), 0.0)
+        number = int(told[1]) if told else len(seen[0]) if seen else 0
+        count = number if self.insists is None else self.insists
+        claim = {"text": "A red ball is shown.", "ledger": ["L1"], "time_s": first}
+        words = f"There are {count} red balls."
+        return calls(answer(found=self.found, answer=words, claims=[claim], spans=[], count=count))
+
+
+@pytest.fixture
+def sweep(ask, monkeypatch, tmp_path):
+    """Return the function that asks how many balls there are, with looks of few frames."""
+
+    def run(script, *without, frames=6, question=QUESTION, **rest):
+        profile = tmp_path / f"counting_{frames}_{'_'.join(without)}.toml"
+        left_out = json.dumps(["boundaries", *without])
+        profile.write_text(f"frames_per_call = {frames}\noverview_frames = 9\nwithout = {left_out}\n")
+        monkeypatch.setenv("VIDAGENT_PROFILE", str(profile))
+        return ask(script, question, **rest)
+
+    return run
+
+
+def plans(server):
+    return [body for body in server.bodies if step_of(body) == "plan"]
+
+
+def looks(server):
+    """Return the times shown in each look, in the order of time."""
+    shown = [[t for t, _ in labelled_images(body)] for body in server.bodies if step_of(body) == "look"]
+    return sorted(shown)
+
+
+def spans(found):
+    return [(round(span.start_s, 2), round(span.end_s, 2)) for span in found.spans]
+
+
+def test_a_sweep_counts_where_the_planner_alone_does_not(sweep):
+    alone, server = sweep(Counting(BALLS), "shapes")
+    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
+    assert (alone.status, alone.count) == ("answered", 3)
+    found, server = sweep(Counting(BALLS))
+    assert (found.status, found.count, len(found.spans)) == ("answered", 6, 6)
+    assert server.steps == ["route", *["look"] * 16, "plan", "verify", "compose"]
+    for (start_s, end_s), (first, last, _) in zip(spans(found), BALLS, strict=True):
+        assert abs(start_s - first) <= 0.11
+        assert abs(end_s - min(last, 8.0)) <= 0.11
+    assert found.usage.steps == 1
+    assert found.coverage.fraction > 0.99
+
+
+def test_windows_share_a_frame_and_leave_no_gap(sweep):
+    _, server = sweep(Counting(BALLS))
+    shown = looks(server)
+    assert all(before[-1] == after[0] for before, after in pairwise(shown))
+    times = sorted({t for look in shown for t in look})
+    assert (times[0], times[-1]) == (0.0, 7.88)  # the next one would be at 8 s
+    assert max(after - before for before, after in pairwise(times)) < 0.13
+    assert {len(look) for look in shown} == {6}
+    asked = {block_of(body, "looking_for") for body in server.bodies if step_of(body) == "look"}
+    assert len(asked) == 1
+    assert "red ball: give one sighting for each separate one in each frame, with its box" in asked.pop()
+
+
+def test_duplicates_where_windows_overlap_count_once(sweep):
+    """A ball at every frame that two windows share, and nowhere else."""
+    _, server = sweep(Counting([]))
+    shared = [look[0] for look in looks(server)[1:]]
+    balls = [(t - 0.01, t + 0.03, LEFT) for t in shared]
+    found, _ = sweep(Counting(balls))
+    assert found.count == len(shared) == 15
+    times = [start for start, _ in spans(found)]
+    assert times == pytest.approx([round(t, 2) for t in shared], abs=0.011)
+
+
+@pytest.mark.parametrize("boxes", [True, False])
+def test_two_at_once_are_two(sweep, boxes):
+    found, server = sweep(Counting(PAIR, boxes=boxes))
+    assert found.count == 2
+    ledger = block_of(plans(server)[0], "ledger").splitlines()
+    assert [line.split(". ", 1)[0].strip() for line in ledger[-2:]] == ["1", "2"]
+    (first, second) = spans(found)
+    assert (
+        first[0] < second[0] < min(first[1], second[1])
+    )  # without boxes, which of them ends first is not known
+
+
+def test_what_was_seen_in_frames_far_apart_is_looked_at_closer(sweep):
+    """One frame every 0.26 s: two balls with 0.16 s between them pass for one, until a second pass."""
+    balls = [(2.0, 2.4, LEFT), (2.56, 2.9, LEFT)]
+    found, server = sweep(Counting(balls), budget=Budget(frames=75))
+    shown = looks(server)
+    coarse = [look for look in shown if look[1] - look[0] > 0.2]
+    fine = [look for look in shown if look[1] - look[0] < 0.15]
+    assert len(coarse) + len(fine) == len(shown)
+    assert coarse
+    assert fine
+    assert all(look[0] >= 1.7 and look[-1] <= 3.2 for look in fine)
+    assert (found.status, found.count) == ("answered", 2)
+    assert found.usage.frames_sent <= 75
+
+
+def test_only_the_range_asked_about_is_swept(sweep):
+    found, server = sweep(Counting(BALLS, start_s=2.0, end_s=5.0))
+    times = [t for look in looks(server) for t in look]
+    assert (min(times), max(times)) == (2.0, pytest.approx(4.96))
+    assert found.count == 1
+    _, server = sweep(Counting(BALLS, start_s=3.0, end_s=3.0))
+    assert looks(server) == [looks(server)[0]]  # the planner's own
+
+
+def test_what_is_not_there_is_counted_as_none(sweep):
+    found, server = sweep(Counting([], found="no"))
+    assert (found.status, found.count, found.spans) == ("not_found", None, ())
+    assert "0 told apart" in block_of(plans(server)[0], "ledger")
+    assert len(plans(server)) == 1
+
+
+def test_a_draft_that_counts_otherwise_is_sent_back_once(sweep):
+    found, server = sweep(Counting(BALLS, insists=2))
+    assert [step for step in server.steps if step != "look"] == ["route", "plan", "plan", "verify", "compose"]
+    [told] = [json.loads(text) for text in tool_results(plans(server)[1]) if "told_apart" in text]
+    assert told["error"].startswith("the answer says 2, and the sweep told 6 apart")
+    assert len(told["told_apart"]) == 6
+    assert told["told_apart"][0].startswith("  1. 0.6")
+    assert (found.status, found.count, found.spans) == ("answered", 2, ())
+
+
+def test_a_no_in_spite_of_the_sweep_is_sent_back(sweep):
+    _, server = sweep(Counting(PAIR, found="no"))
+    assert len(plans(server)) == 2
+    assert "the answer says 0, and the sweep told 2 apart" in texts(plans(server)[1])
+
+
+@pytest.mark.parametrize(
+    ("budget", "most"),
+    [
+        (Budget(frames=30), 13),
+        (Budget(model_calls=12), 3),
+        (Budget(prompt_tokens=30_000), 14_000 / 256),
+        (Budget(completion_tokens=12_000), 15),
+    ],
+)
+def test_a_sweep_takes_half_of_a_budget_at_most(sweep, budget, most):
+    found, server = sweep(Counting(BALLS), budget=budget)
+    first = [look for look in looks(server) if look[1] - look[0] > 0.2]
+    unit = len(first) if budget.model_calls else sum(map(len, first))
+    assert 0 < unit <= most
+    assert found.usage.model_calls == len(server.bodies) <= (budget.model_calls or 99)
+    assert found.usage.frames_sent <= (budget.frames or 999)
+    assert found.status in {"answered", "partial"}
+    assert "frame every" in block_of(plans(server)[0], "ledger")
+
+
+@pytest.mark.parametrize("budget", [Budget(frames=8), Budget(model_calls=8), Budget(completion_tokens=3500)])
+def test_a_budget_too_small_for_a_sweep_leaves_the_planner_alone(sweep, budget):
+    found, server = sweep(Counting(BALLS), budget=budget)
+    assert "told apart" not in texts(plans(server)[0])
+    assert len(looks(server)) <= 1
+    assert found.usage.model_calls <= 8
+
+
+def test_other_kinds_are_not_swept(sweep):
+    script = Counting(BALLS)
+    _, server = sweep(lambda body: routes("locate") if step_of(body) == "route" else script(body))
+    assert server.steps[:3] == ["route", "plan", "look"]
+
+
+def test_a_sweep_is_replayed(sweep, monkeypatch):
+    found, _ = sweep(Counting(BALLS), budget=Budget(frames=120))
+    monkeypatch.setattr(socket.socket, "connect", None)
+    again, differ = api.replay_run(found.run_id)
+    assert (differ, again.count, again.spans) == ([], found.count, found.spans)
