@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.scripted_server import calls, labelled_images, must_call, routes, says, step_of, texts
+from tests.scripted_server import block_of, calls, labelled_images, must_call, routes, says, step_of, texts
 
-__all__ = ["Counted", "Script", "answer", "clip_look", "observation"]
+__all__ = ["Counted", "Script", "answer", "clip_look", "observation", "said_again"]
 
 
 def clip_look(start_s: float, end_s: float, question: str = "What happens?") -> tuple[str, dict[str, Any]]:
@@ -34,10 +34,16 @@ def answer(**changed: Any) -> tuple[str, dict[str, Any]]:
     return "answer", {**args, **changed}
 
 
+def said_again(body: dict[str, Any]) -> str:
+    """Return the claims that a composer is given, word for word."""
+    lines = (block_of(body, "claims") or "").splitlines()
+    return " ".join(line.partition(" s: ")[2] for line in lines)
+
+
 class Script:
     """Plays turns of the planner in order, the last one when it has to answer.
 
-    Routes, looks and compositions are always the same.
+    Routes and looks are always the same; compositions are the claims said again.
 
     Args:
         *turns: The calls of each turn.
@@ -73,7 +79,7 @@ class Script:
             verdict = self.verdicts[min(self.judged, len(self.verdicts) - 1)]
             self.judged += 1
             return says(json.dumps({"why": "because", "verdict": verdict, "confidence": 0.8}))
-        return says(json.dumps({"answer": "It is seen.", "choice": None, "confidence": 0.9}))
+        return says(json.dumps({"answer": said_again(body), "choice": None, "confidence": 0.9}))
 
 
 class Counted:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, labelled_images, says, step_of, texts, tool_results
+from vidagent.api import replay_run
+from vidagent.types import Budget
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
 
@@ -203,6 +205,144 @@ def test_beside_a_refused_claim_a_choice_against_the_claims_is_not_taken(ask, ch
     draft = {**TRUE, "claims": [BAR, GHOST], "choice": 1}
     found, _ = ask(composing(BAR["text"], draft, chooses), options=OPTIONS)
     assert found.choice == 1
+
+
+# --- its words, judged by one who has seen nothing but these texts
+
+DOG = {"text": "The dog chases the cat.", "ledger": ["L1"], "time_s": 2.0}
+CHASE = {"answer": DOG["text"], "claims": [DOG]}
+
+
+class Read(Honest):
+    """A composer whose words a reader finds the claims to say, or not."""
+
+    verdict: str | None = "supported"
+
+    def __call__(self, body):
+        if step_of(body) == "verify" and block_of(body, "claims") is not None:
+            self.read = body
+            told = {"why": "No claim says that.", "verdict": self.verdict, "confidence": 0.9}
+            return says("Hm." if self.verdict is None else json.dumps(told))
+        return super().__call__(body)
+
+
+def read_by(verdict: str | None, words: str, draft: dict = CHASE) -> Read:
+    script = Read([LOOK], [answer(**draft)])
+    script.says_at_last, script.verdict = words, verdict
+    return script
+
+
+FALSE = [
+    "The dog does not chase the cat.",
+    "No dog chases the cat.",
+    "The cat chases the dog.",
+    "The dog chases the cat. It catches it at last.",
+    "Der Hund jagt die Katze nicht.",
+    "Die Katze jagt den Hund.",
+    "The dog chases the chased cat.",
+    "Dog cat.",
+]
+
+
+@pytest.mark.parametrize("verdict", ["unsupported", "partial", None])
+@pytest.mark.parametrize("words", FALSE)
+def test_words_that_the_claims_do_not_say_are_not_the_answer(ask, words, verdict):
+    notes: list[str] = []
+    script = read_by(verdict, words)
+    found, server = ask(script, on_event=lambda event: notes.append(event.text))
+    assert (found.status, found.answer) == ("answered", DOG["text"])
+    assert server.steps[-2 if verdict else -4 :] == ["compose", *["verify"] * (1 if verdict else 3)]
+    why = "No claim says that." if verdict else "its words could not be checked: "
+    assert any(
+        note.startswith(f"the claims are kept in place of the composed answer: {why}") for note in notes
+    )
+
+
+@pytest.mark.parametrize(
+    "words", ["A cat is chased by the dog.", "Der Hund jagt die Katze.", "犬が猫を追いかける。"]
+)
+def test_words_that_say_what_the_claims_say_are_the_answer(ask, words):
+    script = read_by("supported", words)
+    found, server = ask(script, options=["the dog", "the cat"])
+    assert (found.status, found.answer) == ("answered", words)
+    assert labelled_images(script.read) == []
+    assert block_of(script.read, "claim") == words
+    assert block_of(script.read, "claims").splitlines() == [
+        "- [supported] at 2.160 s: The dog chases the cat.",
+        "- worked out: from 2.000 s to 3.000 s, which is 1.000 s",
+    ]
+    assert (block_of(script.read, "question"), block_of(script.read, "options")) == (
+        "When is it seen?",
+        "0. the dog\n1. the cat",
+    )
+    assert len(script.read["messages"]) == 2
+    assert server.steps[-2:] == ["compose", "verify"]
+
+
+@pytest.mark.parametrize(
+    "words", ["The dog chases the cat.", "At 2 s the dog chases the cat!", "the DOG chases a cat at 2.16 s"]
+)
+def test_claims_said_again_word_for_word_need_no_reader(ask, words):
+    found, server = ask(read_by("unsupported", words))
+    assert (found.answer, server.steps[-1]) == (words, "compose")
+
+
+def test_two_claims_may_be_said_in_any_order_but_not_each_at_the_others_time(ask):
+    claims = [
+        {**DOG, "text": "A bell rings.", "time_s": 1.0},
+        {**DOG, "text": "A gate opens.", "time_s": 3.0},
+    ]
+    draft = {"answer": "x", "claims": claims}
+    kept, server = ask(read_by("unsupported", "A gate opens at 3 s. A bell rings at 1 s.", draft))
+    assert (kept.answer, server.steps[-1]) == ("A gate opens at 3 s. A bell rings at 1 s.", "compose")
+    swapped, server = ask(read_by("unsupported", "A gate opens at 1 s. A bell rings at 3 s.", draft))
+    assert (swapped.answer, server.steps[-1]) == ("A bell rings. A gate opens.", "verify")
+
+
+def test_words_that_were_told_and_do_not_stand_start_over(ask):
+    events = []
+    found, _ = ask(read_by("unsupported", "The cat chases the dog."), on_event=events.append, stream=True)
+    tokens = [event for event in events if event.kind == "token"]
+    assert "".join(event.text for event in tokens) == "The cat chases the dog."
+    assert tokens[-1].data == {"restart": True}
+    assert found.answer == DOG["text"]
+
+
+def test_without_a_request_left_the_claims_are_the_answer(ask):
+    notes: list[str] = []
+    found, server = ask(
+        read_by("supported", "The cat is chased."),
+        budget=Budget(model_calls=5),
+        on_event=lambda event: notes.append(event.text),
+    )
+    assert server.steps == ["plan", "look", "plan", "verify", "compose"]
+    assert (found.status, found.answer, found.budget.ended_by) == ("answered", DOG["text"], None)
+    assert any("could not be checked: the model_calls budget is spent" in note for note in notes)
+
+
+def test_a_profile_without_checks_says_the_claims_word_for_word(ask, monkeypatch, tmp_path):
+    (tmp_path / "bare.toml").write_text('without = ["verify"]\nframes_per_call = 6\n')
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "bare.toml"))
+    found, server = ask(read_by("supported", "A cat is chased by the dog."))
+    assert (found.answer, "verify" in server.steps) == (DOG["text"], False)
+    again, _ = ask(read_by("supported", "The dog chases the cat at 2 s."))
+    assert again.answer == "The dog chases the cat at 2 s."
+
+
+def test_the_planners_own_words_need_the_claims_words_too(ask):
+    draft = {"answer": "The cat chases the dog.", "claims": [DOG]}
+    script = read_by("unsupported", "Nothing of the kind.", draft)
+    found, _ = ask(script)
+    assert found.answer == DOG["text"]
+
+
+def test_such_a_run_is_replayed_and_resumed_as_it_was(ask):
+    for verdict, words in (("supported", "Der Hund jagt die Katze."), ("unsupported", "Die Katze jagt.")):
+        found, _ = ask(read_by(verdict, words))
+        again, differences = replay_run(found.run_id)
+        assert (again.to_dict(), differences) == (found.to_dict(), [])
+        kept, server = ask(read_by(verdict, words), resume=found.run_id)
+        assert (kept.answer, server.bodies) == (found.answer, [])
 
 
 # --- looks that contradict each other

@@ -77,7 +77,7 @@ def test_the_answer_comes_word_by_word(stream):
     kinds = [event.kind for event in events]
     assert kinds[kinds.index("token") - 1 :] == ["step", *["token"] * len(tokens), "answer"]
     streamed = [step for step, body in zip(server.steps, server.bodies, strict=True) if body.get("stream")]
-    assert streamed == ["plan", "plan", "verify", "compose"]
+    assert streamed == ["plan", "plan", "verify", "compose", "verify"]
 
 
 def test_thoughts_come_word_by_word(stream):
@@ -95,7 +95,7 @@ def test_thoughts_come_word_by_word(stream):
     )
     found, events, _ = stream(script)
     assert words(events, "thought", "plan") == "First look, then answer." * 2
-    assert words(events, "thought", "verify") == "It is there."
+    assert words(events, "thought", "verify") == "It is there." * 2  # of the claim, and of the answer's words
     assert words(events, "thought", "compose") == "Short words."
     assert words(events, "token", "compose") == found.answer
     assert {event.step for event in events if event.kind == "thought"} == {"plan", "verify", "compose"}
@@ -205,7 +205,9 @@ def test_a_budget_that_ends_amid_the_answer(stream):
     slow = dripping(says(json.dumps({"answer": "It " + "is " * 400})))
     found, events, _ = stream(usual(compose=lambda body: slow), budget=Budget(seconds=4))
     assert (found.status, found.budget.ended_by) == ("partial", "seconds")
-    assert words(events, "token", "compose").startswith("It is is")
+    tokens = [event for event in events if event.kind == "token"]
+    assert "".join(event.text for event in tokens).startswith("It is is")
+    assert (tokens[-1].text, tokens[-1].data) == ("", {"restart": True})
     assert events[-1].text == found.answer
     assert found.answer.startswith("The seconds budget ended the search.")
 

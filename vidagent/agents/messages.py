@@ -40,6 +40,7 @@ __all__ = [
     "read_step",
     "route_messages",
     "verify_messages",
+    "wording_messages",
 ]
 
 Part = dict[str, Any]
@@ -198,6 +199,21 @@ def compose_messages(
     blocks = [*question_blocks(question, options), block("claims", claims), block("status", status)]
     system = SystemMessage(render("compose", reply=outline(Composition)))
     return [system, _human([_lines(*blocks), _lines(render("compose_end"))])]
+
+
+def wording_messages(
+    question: str, options: Sequence[str] | None, claims: str, answer: str
+) -> list[BaseMessage]:
+    """Ask whether an answer says only what the claims say, from these texts alone.
+
+    Args:
+        question: The question as asked.
+        options: The answers to choose from, or None.
+        claims: The checked claims with times and verdicts, and what follows from them, one a line.
+        answer: The answer, which may say more.
+    """
+    blocks = [*_asked(question, options), block("claims", claims), block("claim", answer)]
+    return [SystemMessage(render("wording")), _human([_lines(*blocks), _lines(render("wording_end"))])]
 
 
 def read_block(messages: Sequence[BaseMessage], name: str) -> str | None:

@@ -24,9 +24,12 @@ metadata, or a `video_url` with an mp4 made of them."""
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
 
-Part = Literal["index", "overview", "search", "clip", "resample", "crop", "route", "shapes", "verify", "boundaries"]
+Part = Literal[
+    "index", "overview", "search", "clip", "resample", "crop", "route", "shapes", "verify", "boundaries", "wording"
+]
 """What the agent can do without: a tool of the planner, the index of the video, the question's kind, the searches that
-code makes for a kind, the check of claims, or the looks that take the edges of places to the frame."""
+code makes for a kind, the check of claims, the looks that take the edges of places to the frame, or the check of the
+answer's words."""
 
 _NEEDS = {"search": "index", "shapes": "route"}
 """Parts that go with another one."""
@@ -162,8 +165,9 @@ class Profile:
         without: What is left out. A tool is not offered to the planner. Without `index` nothing of it is told (shots,
             activity, subtitles) and there is no `search`. Without `route` the model is not asked what kind of question
             it is. Without `shapes` the planner makes all looks itself, also for kinds for which code can. Without
-            `verify` claims are passed on unchecked, with the verdict `partial`. Without `boundaries` places are as the
-            planner drafted them.
+            `verify` claims are passed on unchecked, with the verdict `partial`, and the answer says them word for
+            word. Without `boundaries` places are as the planner drafted them. Without `wording` an answer may say in
+            any words what has no new number or quote, as where rules write it.
         look_concurrency: Most looks at the same time.
         timeout_s: Longest wait for one reply.
         completion_tokens: Most tokens of one reply, by step, thinking included.

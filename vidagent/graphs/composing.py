@@ -1,14 +1,16 @@
-"""The last request: the answer in words, from the claims that stood up."""
+"""The last requests: the answer in words, from the claims that stood up, and whether it says no more than they do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from vidagent.agents.client import ReplyError
 from vidagent.agents.exchange import Heard
 from vidagent.agents.json_stream import AnswerReader
-from vidagent.agents.messages import compose_messages
-from vidagent.agents.replies import Composition
+from vidagent.agents.messages import compose_messages, wording_messages
+from vidagent.agents.replies import Composition, Judgement
+from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.grounds import ground_of, stood_up, supported_words
 from vidagent.graphs.state import Run, State, Update, question_of
@@ -16,36 +18,92 @@ from vidagent.tools.answer import Draft
 
 __all__ = ["compose"]
 
+_MOST_TOLD = 300
+
 
 async def compose(state: State, run: Run, meter: StepMeter) -> Update:
     """Ask for the answer, if a claim of a positive draft stood up; else none is needed.
 
     An answer that says more than the claims is not used.
     """
-    verified, draft = stood_up(state), Draft.model_validate(state["draft"]) if state.get("draft") else None
-    if draft is None or draft.found != "yes" or not verified:
+    draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
+    if draft is None or draft.found != "yes" or not stood_up(state):
         return {}
     run.tell("step", "composing the answer", "compose")
-    claims = "\n".join(
-        f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}" for item in verified
-    )
-    status = f"answered. The planner's draft: {supported_words(draft, state)}"
-    messages = compose_messages(question_of(state), state.get("options"), claims, status)
-    voice = _Voice(run)
+    voice, composed = _Voice(run), None
+    try:
+        composed = await _composed(state, run, meter, draft, voice)
+    finally:  # also where a budget cuts it off: what was told of an answer that is not kept is void
+        voice.say("" if composed is None else composed.answer)
+    return {} if composed is None else {"composed": composed.model_dump(mode="json")}
+
+
+async def _composed(
+    state: State, run: Run, meter: StepMeter, draft: Draft, voice: _Voice
+) -> Composition | None:
+    """Return the answer in words; None where the claims or the planner's words are to be kept.
+
+    Raises:
+        BudgetSpent: If no request is left for it.
+    """
+    status = f"answered. The planner's draft: {supported_words(draft, state, by_rules=True)}"
+    messages = compose_messages(question_of(state), state.get("options"), "\n".join(_claims(state)), status)
     try:
         composed = await run.client.ask(
             "compose", messages, Composition, meter, hear=voice.hear if run.stream else None
         )
     except ReplyError as error:
-        voice.say("")
         run.tell("note", f"the planner's words are kept: {error}", "compose")
-        return {}
-    if (why := ground_of(draft, state).beyond(composed.answer)) is not None:
-        voice.say("")
+        return None
+    why = await _beyond(composed.answer, draft, state, run, meter)
+    if why is not None:
         run.tell("note", f"the claims are kept in place of the composed answer: {why}", "compose")
-        return {}
-    voice.say(composed.answer)
-    return {"composed": composed.model_dump(mode="json")}
+        return None
+    return composed
+
+
+async def _beyond(answer: str, draft: Draft, state: State, run: Run, meter: StepMeter) -> str | None:
+    """Return what an answer says beyond the claims, in words for people; None if nothing.
+
+    Claims said again word for word need no request. Anything else is judged by one that has seen nothing but the
+    texts: words alone do not show who does what to whom, or that a "not" is missing.
+
+    Raises:
+        BudgetSpent: If the time is over.
+    """
+    ground, profile = ground_of(draft, state), run.client.profile
+    why = ground.beyond(answer)
+    if why is not None or profile.lacks("wording") or ground.repeats(answer):
+        return why
+    if profile.lacks("verify"):
+        return "its words are not theirs, and the profile leaves checks out"
+    known = "\n".join([*_claims(state), *_worked_out(draft)])
+    messages = wording_messages(question_of(state), state.get("options"), known, answer)
+    try:
+        judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
+    except ReplyError as error:
+        return f"its words could not be checked: {error}"
+    except BudgetSpent as spent:
+        if spent.name == "seconds":
+            raise
+        return f"its words could not be checked: {spent}"
+    if judged.verdict == "supported":
+        return None
+    return " ".join(judged.why.split())[:_MOST_TOLD] or "it says more than they do"
+
+
+def _claims(state: State) -> Iterator[str]:
+    for item in stood_up(state):
+        yield f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}"
+
+
+def _worked_out(draft: Draft) -> Iterator[str]:
+    """Yield what the draft says in numbers, which follow from the claims."""
+    for place in draft.spans:
+        length_s = place.end_s - place.start_s
+        yield f"- worked out: from {place.start_s:.3f} s to {place.end_s:.3f} s, which is {length_s:.3f} s"
+    if draft.count is not None:
+        yield f"- worked out: the count is {draft.count}"
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """What the words of an answer may rest on: the question, the claims that stood up, and numbers that follow.
 
-Words are compared roughly, by their beginnings, as no list of words fits every language. What is refused here costs
-little: the claims themselves are the answer then.
+Words are compared in two ways. By their beginnings, roughly, it is found what an answer cannot say: numbers, quotes and
+refused things that no claim has. Word for word, in order, it is found what says a claim again. What lies between has to
+be judged by somebody who can read. What is refused costs little: the claims themselves are the answer then.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _NUMBER = re.compile(r"\d+(?::\d+)+(?:\.\d+)?|\d+(?:\.\d+)?")
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _SENTENCE = re.compile(r"(?<=[.!?;。！？])\s*(?=\D)")
 _STEM = 5
 """Letters of a word that are compared, so that "appears" and "appeared" are one."""
@@ -29,6 +31,35 @@ _TELLING = 4
 """Letters of a word that tells what a claim is about; shorter ones are "and" and "the" as often as not."""
 _SHARE = 0.5
 """Share of a sentence's words that the claims or the question must hold."""
+_EMPTY = frozenset("a an the at s sec second seconds".split())
+"""Words that change no claim, and stand beside its time."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A claim, as an answer may say it again.
+
+    Args:
+        text: The claim.
+        time_s: The moment that shows it.
+    """
+
+    text: str
+    time_s: float
+
+    @property
+    def sentences(self) -> int:
+        """How many sentences it has."""
+        return len(_sentences(self.text))
+
+    def says(self, text: str) -> bool:
+        """Tell whether a text is the claim, word for word; its time may be said beside it."""
+        if _in_order(text) != _in_order(self.text):
+            return False
+        numbers, known = _NUMBER.findall(text), _NUMBER.findall(self.text)
+        timed = [place for place, number in enumerate(numbers) if _is(number, self.time_s)]
+        said = [numbers, *(numbers[:place] + numbers[place + 1 :] for place in timed)]
+        return any(len(left) == len(known) and all(map(_is, left, map(_value, known))) for left in said)
 
 
 @dataclass(frozen=True)
@@ -36,11 +67,13 @@ class Ground:
     """What an answer may say.
 
     Args:
-        text: The claims that stood up, the question and the options.
+        claims: The claims that stood up.
+        text: These, the question and the options.
         barred: The claims that were refused.
         numbers: Numbers that follow from the claims: times, lengths, counts.
     """
 
+    claims: tuple[Said, ...]
     text: str
     barred: str
     numbers: frozenset[float]
@@ -65,6 +98,16 @@ class Ground:
                 return f"no claim says {sentence.strip()[:80]!r}"
         return None
 
+    def repeats(self, answer: str) -> bool:
+        """Tell whether an answer is nothing but claims said again word for word, whole, in any order."""
+        told, reached = _sentences(answer), {0}
+        for start in range(len(told)):
+            for claim in self.claims if start in reached else ():
+                end = start + claim.sentences
+                if end <= len(told) and claim.says(" ".join(told[start:end])):
+                    reached.add(end)
+        return bool(told) and len(told) in reached
+
     def says_refused(self, answer: str) -> bool:
         """Tell whether an answer has words of a refused claim that no other claim has."""
         barred = (words_of(self.barred) - words_of(self.text)) & words_of(answer)
@@ -72,9 +115,8 @@ class Ground:
 
     def _holds(self, text: str) -> bool:
         """Tell whether a number is one of the known ones, at the precision that it is written in."""
-        value, places = _value(text), len(text.partition(".")[2])
         known = self.numbers.union(_value(number) for number in _NUMBER.findall(self.text))
-        return any(abs(value - number) <= 0.5 * 10**-places + 1e-9 for number in known)
+        return any(_is(text, number) for number in known)
 
 
 def ground_of(draft: Draft, state: State) -> Ground:
@@ -83,7 +125,8 @@ def ground_of(draft: Draft, state: State) -> Ground:
     claims = [item["claim"] for item in verified]
     text = "\n".join([*claims, state["question"], question_of(state), *(state.get("options") or [])])
     barred = "\n".join(item["claim"] for item in state.get("refused", []))
-    return Ground(text, barred, frozenset(_numbers(draft, verified)))
+    said = tuple(Said(item["claim"], item["time_s"]) for item in verified)
+    return Ground(said, text, barred, frozenset(_numbers(draft, verified)))
 
 
 def stood_up(state: State) -> list[Verified]:
@@ -91,11 +134,16 @@ def stood_up(state: State) -> list[Verified]:
     return [item for item in state.get("verified", []) if item["verdict"] != "unsupported"]
 
 
-def supported_words(draft: Draft, state: State) -> str:
-    """Return the draft's answer if it says no more than its claims, which all stood up; else those that did."""
-    verified = stood_up(state)
+def supported_words(draft: Draft, state: State, *, by_rules: bool = False) -> str:
+    """Return the draft's answer if it says its claims, which all stood up, word for word; else those that did.
+
+    Where a draft says no, or its words are `by_rules` or will be judged yet, it is enough that no number or quote in
+    them is new.
+    """
+    verified, ground = stood_up(state), ground_of(draft, state)
     whole = len(verified) == len(state.get("verified", [])) == len(draft.claims)
-    if whole and ground_of(draft, state).beyond(draft.answer) is None:
+    freely = by_rules or draft.found != "yes"
+    if whole and ground.beyond(draft.answer) is None and (freely or ground.repeats(draft.answer)):
         return draft.answer
     return " ".join(item["claim"] for item in verified)
 
@@ -118,6 +166,20 @@ def _numbers(draft: Draft, verified: Iterable[Verified]) -> Iterable[float]:
 
 def _bounds(place: Place) -> tuple[float, float, float]:
     return place.start_s, place.end_s, place.end_s - place.start_s
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
+
+
+def _in_order(text: str) -> list[str]:
+    return [word for word in _LETTERS.findall(text.casefold()) if word not in _EMPTY]
+
+
+def _is(text: str, number: float) -> bool:
+    """Tell whether a written number is this one, at the precision that it is written in."""
+    half = 0.5 * 0.1 ** len(text.partition(".")[2])
+    return abs(_value(text) - number) <= half + 1e-9
 
 
 def _value(text: str) -> float:

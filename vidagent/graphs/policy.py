@@ -18,8 +18,8 @@ MAX_STEPS = 40
 _CLOSE_S = 1.0
 _PATIENCE = 3
 _MOST_LOOKS = 6
-_ANSWERING_CALLS = 3
-"""Requests that answering takes: the plan, one verdict, the composition."""
+_ANSWERING_CALLS = 4
+"""Requests that answering takes: the plan, one verdict, the composition, the check of its words."""
 LEAST_CALLS = _ANSWERING_CALLS + 2
 """Requests of the shortest run that looks: a plan, a look, and the answering."""
 
