@@ -67,16 +67,16 @@ class Ground:
     """What an answer may say.
 
     Args:
-        claims: The claims that stood up.
-        text: These, the question and the options.
+        text: The claims that stood up, the question and the options.
         barred: The claims that were refused.
         numbers: Numbers that follow from the claims: times, lengths, counts.
+        claims: The claims that stood up, as they may be said again.
     """
 
-    claims: tuple[Said, ...]
     text: str
     barred: str
     numbers: frozenset[float]
+    claims: tuple[Said, ...] = ()
 
     def beyond(self, answer: str) -> str | None:
         """Return what in an answer stands on nothing, in words for people; None if all of it stands.
@@ -126,7 +126,7 @@ def ground_of(draft: Draft, state: State) -> Ground:
     text = "\n".join([*claims, state["question"], question_of(state), *(state.get("options") or [])])
     barred = "\n".join(item["claim"] for item in state.get("refused", []))
     said = tuple(Said(item["claim"], item["time_s"]) for item in verified)
-    return Ground(said, text, barred, frozenset(_numbers(draft, verified)))
+    return Ground(text, barred, frozenset(_numbers(draft, verified)), said)
 
 
 def stood_up(state: State) -> list[Verified]:
