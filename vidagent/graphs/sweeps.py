@@ -19,7 +19,7 @@ from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.occurrences import Occurrence, frames_of, merge
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Call, Run, State, Update, entries_of, refusal
+from vidagent.graphs.state import Call, Run, State, Update, entries_of, question_of, refusal
 from vidagent.tools.answer import Draft, Place
 
 __all__ = ["Count", "count_of", "recount", "spelt_out", "sweep"]
@@ -94,7 +94,7 @@ def sweep(state: State, run: Run) -> Update | None:
     windows = _closer(state, run, start_s, end_s) if passes else _over(run, start_s, end_s)
     if not windows:
         return None
-    asked, question = len(state.get("asked", [])), _question(told["thing"] or state["question"])
+    asked, question = len(state.get("asked", [])), _question(told["thing"] or question_of(state))
     calls = [
         Call(
             turn=state.get("step", 0),
