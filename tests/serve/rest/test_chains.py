@@ -146,7 +146,7 @@ def test_a_remote_runnable_hears_what_is_wrong(remote):
 
 def test_schemas(client):
     wanted = client.get("/vidagent/input_schema").json()
-    assert set(wanted["properties"]) == {"video", "question", "options", "budget"}
+    assert set(wanted["properties"]) == {"video", "question", "options", "budget", "session"}
     assert wanted["required"] == ["video", "question"]
     assert set(client.get("/vidagent/output_schema").json()["properties"]) == KEYS
     assert client.get("/vidagent/config_schema").status_code == 200

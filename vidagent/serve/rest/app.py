@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from vidagent.serve.rest import chains, faults, health, origin
+from vidagent.serve.rest import chains, faults, file_routes, health, origin
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.edge import Edge
+from vidagent.serve.rest.files import Files
 from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
 from vidagent.serve.rest.places import Places
+from vidagent.serve.rest.store import Store
 
 __all__ = ["make"]
 
@@ -22,19 +26,32 @@ def make(options: Options) -> FastAPI:
 
     Args:
         options: How it is to be run.
+
+    Raises:
+        UsageError: If its folder cannot be used.
     """
+    store = Store(options.data_dir)
+    files = Files(options.data_dir / "files", store)
+    desk = Desk(Places(files, options.roots), options.deadline_s)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        store.close()
+
     app = FastAPI(
         title="vidagent",
         summary="Ask questions about videos of any length; get answers with the frames that prove them.",
         version=version("vidagent"),
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=lifespan,
     )
     faults.install(app)
     with_faults(app)
-    desk = Desk(Places(options.roots), options.deadline_s)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
+    app.include_router(file_routes.router(files, int(options.max_file_mb * MB)))
     app.add_middleware(origin.SameOrigin, local=options.insecure_local)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
     app.add_middleware(Edge)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from langserve import CustomUserType, add_routes
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 
 from vidagent.serve.rest.agent import CLIENT, Agent
-from vidagent.serve.rest.clients import client_of
+from vidagent.serve.rest.clients import client_of, needs
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.faults import Refusal, body_of, noted, request_id
 from vidagent.serve.rest.models import AnswerBody, Asked
@@ -57,6 +57,7 @@ def router(desk: Desk, *, most: int, playground: bool) -> APIRouter:
         output_type=AnswerBody,
         path=PATH,
         config_keys=("configurable",),  # the client below is put there, in place of whatever was sent
+        dependencies=[Depends(needs("ask"))],
         per_req_config_modifier=_for_client,
         enabled_endpoints=(*_ENDPOINTS, *(_PLAYGROUND if playground else ())),
     )

@@ -16,7 +16,7 @@ from vidagent.serve.flags import Quiet, Verbose, number
 
 __all__ = ["app"]
 
-_NEEDED = ("fastapi", "langserve", "sse_starlette", "uvicorn")
+_NEEDED = ("fastapi", "langserve", "python_multipart", "sse_starlette", "uvicorn")
 
 app = typer.Typer(name="serve", help="Serve questions over HTTP.")
 
@@ -38,6 +38,7 @@ Deadline = Annotated[
     float,
     number("--deadline-seconds", float, "N", "Most seconds of an answer; then it is told as it stands."),
 ]
+MaxFileMb = Annotated[float, number("--max-file-mb", float, "N", "Largest uploaded video, in MB.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -58,6 +59,7 @@ def serve(
     development: Development = False,
     root: Roots = None,
     data_dir: DataDir = None,
+    max_file_mb: MaxFileMb = 2000.0,
     deadline: Deadline = 600.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -76,6 +78,7 @@ def serve(
         insecure_local=insecure_local,
         development=development,
         roots=tuple(root or ()),
+        max_file_mb=max_file_mb,
         deadline_s=deadline,
         data_dir=data_dir or default_data_dir(),
     )

@@ -71,7 +71,13 @@ class Desk:
                         on_event(_told(event, path, asked.video))
 
                 answer = await api.aanalyze_video(
-                    path, asked.question, options=asked.options, budget=budget, resume=resume, on_event=hear
+                    path,
+                    asked.question,
+                    options=asked.options,
+                    budget=budget,
+                    session=_session(client, asked),
+                    resume=resume,
+                    on_event=hear,
                 )
         except TimeoutError as late:
             raise self._late() from late
@@ -88,7 +94,15 @@ class Desk:
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
         async with (
             self._places.found(client, asked.video) as path,
-            aclosing(api.astream_video(path, asked.question, options=asked.options, budget=budget)) as run,
+            aclosing(
+                api.astream_video(
+                    path,
+                    asked.question,
+                    options=asked.options,
+                    budget=budget,
+                    session=_session(client, asked),
+                )
+            ) as run,
         ):
             while True:
                 try:
@@ -109,6 +123,11 @@ class Desk:
 
     def _late(self) -> Refusal:
         return Refusal(504, "too_late", f"no answer within {self._deadline_s:g} s")
+
+
+def _session(client: Client, asked: Asked) -> str | None:
+    """Return the session's name in the agent's words, which no other owner's session can have."""
+    return None if asked.session is None else f"{client.owner}.{asked.session}"
 
 
 def _least(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - as the budget's fields, whole or not

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 
-__all__ = ["AnswerBody", "Asked", "Limits"]
+__all__ = ["AnswerBody", "Asked", "FileBody", "FileDeleted", "FileList", "FileVideo", "Limits"]
 
 MOST_CHARACTERS = 20_000
 MOST_NAME = 4096
@@ -63,6 +63,49 @@ class Asked(BaseModel):
         default=None, min_length=2, max_length=MOST_OPTIONS, description="answers to choose from"
     )
     budget: Limits | None = Field(default=None, description="what the answer may cost")
+    session: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,32}$",
+        description="a name of your own for questions about one video that follow each other",
+    )
+
+
+class FileVideo(BaseModel):
+    """What the container of an uploaded video says."""
+
+    duration_s: float
+    fps: str
+    width: int
+    height: int
+    sha256: str
+
+
+class FileBody(BaseModel):
+    """An uploaded video, in the form of OpenAI's files."""
+
+    id: str
+    object: Literal["file"] = "file"
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: Literal["user_data"] = "user_data"
+    video: FileVideo
+
+
+class FileList(BaseModel):
+    """Uploaded videos; where there are more, `after` the last of these they go on."""
+
+    object: Literal["list"] = "list"
+    data: list[FileBody]
+    has_more: bool
+
+
+class FileDeleted(BaseModel):
+    """A video that is gone."""
+
+    id: str
+    object: Literal["file"] = "file"
+    deleted: Literal[True] = True
 
 
 class SpanBody(BaseModel):

@@ -42,6 +42,7 @@ class Options:
         data_dir: Folder of files, keys and jobs.
         roots: Folders whose videos may be named by path.
         max_body_mb: Largest JSON body.
+        max_file_mb: Largest uploaded video.
         batch: Most questions of one batch.
         deadline_s: Most seconds that an answer may take.
         drain_s: Seconds that requests have to end once the server is told to stop.
@@ -57,6 +58,7 @@ class Options:
     data_dir: Path = field(default_factory=default_data_dir)
     roots: tuple[Path, ...] = ()
     max_body_mb: float = 1.0
+    max_file_mb: float = 2000.0
     batch: int = 16
     deadline_s: float = 600.0
     drain_s: float = 5.0
@@ -78,6 +80,8 @@ class Options:
             )
         if not self.deadline_s > 0:
             raise UsageError(f"--deadline-seconds must be more than 0; got {self.deadline_s:g}")
+        if not self.max_file_mb > 0:
+            raise UsageError(f"--max-file-mb must be more than 0; got {self.max_file_mb:g}")
         for root in self.roots:
             if not root.is_dir():
                 raise UsageError(f"--root must be a folder; got {str(root)!r}")

@@ -1,4 +1,4 @@
-"""Which videos a client may name, and where they lie: files under the server's folders."""
+"""Which videos a client may name, and where they lie: uploaded files, and those under the server's folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal
+from vidagent.serve.rest.files import PREFIX, Files
 
 __all__ = ["Places"]
 
@@ -16,11 +17,13 @@ class Places:
     """Finds videos by the names that clients give them.
 
     Args:
+        files: What was uploaded.
         roots: Folders whose videos may be named by path.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, files: Files, roots: Sequence[Path]) -> None:
         """Resolve the folders once: a link in their own paths is the operator's."""
+        self._files = files
         self._roots = [root.resolve() for root in roots]
 
     @asynccontextmanager
@@ -31,7 +34,9 @@ class Places:
             Refusal: If there is no such video for this client. What lies outside of the folders is told as what does
                 not exist.
         """
-        del client
+        if name.startswith(PREFIX):
+            yield self._files.path(client, name)
+            return
         for root in self._roots:
             path = _under(root, name)
             if path is not None:

@@ -1,0 +1,84 @@
+"""The routes of files, as OpenAI's clients know them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import FileResponse
+
+from vidagent.serve.rest.bodies import allow
+from vidagent.serve.rest.clients import client_of, needs
+from vidagent.serve.rest.files import Files
+from vidagent.serve.rest.forms import Form
+from vidagent.serve.rest.models import FileBody, FileDeleted, FileList
+
+__all__ = ["router"]
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+_FORM_BYTES = 64_000
+"""What a form may have beside the file."""
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "purpose": {"type": "string", "description": "taken, and not used"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def router(files: Files, most_bytes: int) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        files: Where the files are.
+        most_bytes: Size of the largest file.
+    """
+    routes = APIRouter(prefix="/v1/files", tags=["files"], dependencies=[Depends(needs("files"))])
+
+    @routes.post("", openapi_extra=_UPLOAD)
+    async def add(request: Request) -> FileBody:
+        """Upload a video; its id is the hash of its bytes, so the same video has the same id again."""
+        allow(request.scope, most_bytes + _FORM_BYTES)
+        form = Form(request.headers.get("content-type", ""), request.stream())
+        return await files.add(client_of(request), form)
+
+    @routes.get("")
+    async def page(request: Request, limit: Limit = 100, after: str | None = None) -> FileList:
+        """List your files, the newest first; `after` is the last id of the page before."""
+        return files.list(client_of(request), limit, after)
+
+    @routes.get("/{id}")
+    async def get(request: Request, id: str) -> FileBody:  # noqa: A002 - the path's word
+        """Tell what is known of a file."""
+        return files.get(client_of(request), id)
+
+    @routes.get("/{id}/content", response_class=FileResponse)
+    async def content(request: Request, id: str) -> FileResponse:  # noqa: A002 - likewise
+        """Send the file back, or the ranges asked for, as players do."""
+        client = client_of(request)
+        told = files.get(client, id)
+        return FileResponse(files.path(client, id), filename=told.filename, headers=_INERT)
+
+    @routes.delete("/{id}")
+    async def delete(request: Request, id: str) -> FileDeleted:  # noqa: A002 - likewise
+        """Delete a file."""
+        files.delete(client_of(request), id)
+        return FileDeleted(id=id)
+
+    return routes
+
+
+_INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+"""What was uploaded is shown by players, and never runs as a page of this server."""
