@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import StructuredTool
@@ -19,11 +19,11 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Call, Run, State, Update, refusal
 from vidagent.images.still import Still
-from vidagent.tools import Look, make_tool
+from vidagent.tools import Desk, Look, make_tool
 from vidagent.tools.answer import Draft
 from vidagent.video.cache import FoundText
 
-__all__ = ["look", "on_frames", "run_tool", "shown"]
+__all__ = ["look", "on_frames", "run_tool", "shown", "take", "tell_seen"]
 
 _ROUNDED_S = 0.05
 """How far a time may be off that was rounded to a tenth, where one frame was shown."""
@@ -34,7 +34,7 @@ async def look(state: State, run: Run, meter: StepMeter) -> Update:
     call = state["calls"][0]
     meter.kept = {"history": [refusal(call["id"], "a budget ended the run before this look was done")]}
     try:
-        entry = await _take(state, run, call, meter)
+        entry = await take(state, run, call, meter)
     except (ToolError, ReplyError) as error:
         run.tell("note", f"{call['tool']}: {error}", "look")
         return {"history": [refusal(call["id"], str(error))]}
@@ -45,15 +45,29 @@ async def look(state: State, run: Run, meter: StepMeter) -> Update:
             "history": [refusal(call["id"], f"{spent}; answer with what is known")],
             "landing": spent.name,
         }
-    seen = entry.observation
-    if seen is not None:
-        run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
+    tell_seen(run, entry)
     told = entry.for_planner(policy.hint(call, state["asked"]))
     return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
 
 
-async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
+def tell_seen(run: Run, entry: Entry) -> None:
+    """Tell what was seen in a look."""
+    seen = entry.observation
+    if seen is not None:
+        run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
+
+
+async def take(
+    state: State, run: Run, call: Call, meter: StepMeter, use: Callable[[Desk], Look] | None = None
+) -> Entry:
     """Run the tool, and have its pictures looked at.
+
+    Args:
+        state: The question and the calls so far.
+        run: The run.
+        call: The call.
+        meter: The look's budget.
+        use: What to do instead of the tool.
 
     Raises:
         ToolError: With text for the planner.
@@ -61,7 +75,8 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
         BudgetSpent: If a budget does not allow it.
     """
     abreast = [other["entry"] for other in state["asked"] if other["turn"] == call["turn"]]
-    seen = await _use(run, call, meter, len(abreast) - abreast.index(call["entry"]))
+    sharers = len(abreast) - abreast.index(call["entry"])
+    seen = await _use(run, use or (lambda desk: _looked(desk, call)), meter, sharers)
     run.tell("look", _line(seen), "look", id=call["entry"], **_told(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
@@ -75,18 +90,23 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
     return entry
 
 
-async def _use(run: Run, call: Call, meter: StepMeter, sharers: int) -> Look:
+async def _use(run: Run, use: Callable[[Desk], Look], meter: StepMeter, sharers: int) -> Look:
     """Run the tool; it shares the frames left with the looks after it, and frees those it does not show."""
-    tool = make_tool(call["tool"], run.desk(lambda wanted: meter.grant(wanted, sharers)))
+    desk = run.desk(lambda wanted: meter.grant(wanted, sharers))
     async with run.decoding:
         before = run.video.frames_decoded
         try:
-            seen = await asyncio.to_thread(run_tool, tool, call["args"])
+            seen = await asyncio.to_thread(use, desk)
         finally:
             meter.decoded(run.video.frames_decoded - before)
-        if not isinstance(seen, Look):
-            raise ToolError(f"{tool.name} looks at nothing")
         meter.settle(len(seen.stills))
+    return seen
+
+
+def _looked(desk: Desk, call: Call) -> Look:
+    seen = run_tool(make_tool(call["tool"], desk), call["args"])
+    if not isinstance(seen, Look):
+        raise ToolError(f"{call['tool']} looks at nothing")
     return seen
 
 
