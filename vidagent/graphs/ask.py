@@ -17,6 +17,7 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.composing import compose
 from vidagent.graphs.looking import look
 from vidagent.graphs.planning import plan
+from vidagent.graphs.refining import look_closer, refine
 from vidagent.graphs.routing import route
 from vidagent.graphs.state import Call, Run, State, Update, question_of, refusal
 from vidagent.graphs.surveying import survey
@@ -72,16 +73,27 @@ def _after_plan(state: State) -> str | list[Send]:
     if state.get("ended_by"):
         return "compose"
     if state["calls"]:
-        question, options, asked = question_of(state), state.get("options"), state.get("asked", [])
-        return [
-            Send("look", _LookState(question=question, options=options, calls=[call], asked=asked))
-            for call in state["calls"]
-        ]
+        return _looks(state, "look")
     return "verify" if state.get("draft") else "plan"
 
 
 def _after_verify(state: State) -> str:
-    return "compose" if state.get("ended_by") or state.get("draft") else "plan"
+    if state.get("ended_by"):
+        return "compose"
+    return "refine" if state.get("draft") else "plan"
+
+
+def _after_refine(state: State) -> str | list[Send]:
+    return "compose" if state.get("ended_by") or not state["calls"] else _looks(state, "look_closer")
+
+
+def _looks(state: State, node: str) -> list[Send]:
+    """Send each look that is asked for on its way, side by side."""
+    question, options, asked = question_of(state), state.get("options"), state.get("asked", [])
+    return [
+        Send(node, _LookState(question=question, options=options, calls=[call], asked=asked))
+        for call in state["calls"]
+    ]
 
 
 def build(checkpointer: Checkpointer = None) -> Graph:
@@ -97,12 +109,16 @@ def build(checkpointer: Checkpointer = None) -> Graph:
     }
     for name, work in works.items():
         graph.add_node(name, _step(name, work))
+    graph.add_node("refine", refine)
+    graph.add_node("look_closer", _step("look", look_closer))
     graph.add_edge(START, "survey")
     graph.add_edge("survey", "route")
     graph.add_edge("route", "plan")
     graph.add_conditional_edges("plan", _after_plan, ["look", "plan", "verify", "compose"])
     graph.add_edge("look", "plan")
-    graph.add_conditional_edges("verify", _after_verify, ["plan", "compose"])
+    graph.add_conditional_edges("verify", _after_verify, ["plan", "refine", "compose"])
+    graph.add_conditional_edges("refine", _after_refine, ["look_closer", "compose"])
+    graph.add_edge("look_closer", "refine")
     graph.add_edge("compose", END)
     return graph.compile(checkpointer=checkpointer)
 
@@ -115,7 +131,7 @@ def reopen(state: State) -> tuple[Update, Step] | None:
     """
     ended_in, landing = state.get("ended_in"), state.get("landing")
     fresh: Update = {"ended_by": None, "ended_in": None, "landing": None, "calls": []}
-    if ended_in in {"verify", "compose"}:
+    if ended_in in {"verify", "compose"} or (ended_in == "look" and state.get("draft")):
         return fresh, "plan" if ended_in == "verify" else "verify"
     if ended_in is None and landing is None:
         return None

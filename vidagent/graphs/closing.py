@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from vidagent.agents.replies import Composition
+from vidagent.graphs.boundaries import Refined
 from vidagent.graphs.grounds import ground_of, stood_up, supported_words, words_of
 from vidagent.graphs.ledger import Entry, coverage
-from vidagent.graphs.state import Run, State, Verified, entries_of
-from vidagent.tools.answer import Draft, Place
+from vidagent.graphs.places import refined_places, told_exactly
+from vidagent.graphs.state import Run, State, Verified, entries_of, own_entries
+from vidagent.tools.answer import Draft
 from vidagent.types import (
     Answer,
     BudgetName,
@@ -52,7 +54,7 @@ def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answ
     status: Status = "partial" if ended_by else "answered" if answers else "not_found"
     return Answer(
         status=status,
-        answer=_words(status, state, ended_by, draft, composed, entries, seen),
+        answer=_words(status, state, ended_by, draft, composed, seen),
         confidence=_confidence(composed, draft, verified) if answers else 0.0,
         video=run.video.info,
         model=run.client.name,
@@ -91,13 +93,14 @@ def _words(
     ended_by: BudgetName | None,
     draft: Draft | None,
     composed: Composition | None,
-    entries: Sequence[Entry],
     seen: Coverage,
 ) -> str:
     if status == "answered" and draft is not None:
-        return supported_words(draft, state) if composed is None else composed.answer
+        return told_exactly(
+            supported_words(draft, state) if composed is None else composed.answer, state, draft
+        )
     if status == "partial":
-        return f"The {ended_by} budget ended the search. {_so_far(state, draft, entries)} {_looked(seen)}"
+        return f"The {ended_by} budget ended the search. {_so_far(state, draft)} {_looked(seen)}"
     if draft is not None and draft.found != "yes":
         return f"{_denial(state, draft)} {_looked(seen)}"
     return f"Not found: what was thought to be seen did not stand up to a second look. {_looked(seen)}"
@@ -110,15 +113,15 @@ def _denial(state: State, draft: Draft) -> str:
     return f"{plainly if refused else draft.answer.rstrip('. ')}."
 
 
-def _so_far(state: State, draft: Draft | None, entries: Sequence[Entry]) -> str:
+def _so_far(state: State, draft: Draft | None) -> str:
     verified = stood_up(state)
     if verified and draft is not None:
-        return f"Supported so far: {supported_words(draft, state)}"
+        return f"Supported so far: {told_exactly(supported_words(draft, state), state, draft)}"
     if verified:
         return f"Supported so far: {' '.join(item['claim'] for item in verified)}"
     if draft is not None and draft.found == "yes" and not _ever_refused(state):
         return f"Not verified: {draft.answer}"
-    for entry in reversed(entries):
+    for entry in reversed(own_entries(state)):
         if entry.observation is not None and entry.observation.found and not _refused_by(state, entry):
             return f"Not verified: {entry.observation.what}"
     return "Nothing was found so far."
@@ -157,28 +160,28 @@ def _spans(state: State, draft: Draft | None, entries: Sequence[Entry]) -> tuple
         return ()
     if draft is not None and draft.found == "yes":
         return tuple(Span(place.start_s, place.end_s) for place in draft.spans)
-    for entry in reversed(entries):
+    for entry in reversed(own_entries(state)):
         if entry.observation is not None and entry.observation.found and entry.observation.sightings:
             times = [sighting.time_s for sighting in entry.observation.sightings]
             return (Span(min(times), max(times)),)
     return ()
 
 
-def _places(state: State, draft: Draft, entries: Sequence[Entry]) -> list[Place]:
+def _places(state: State, draft: Draft, entries: Sequence[Entry]) -> list[Refined]:
     """Return the draft's places that a claim which stood up is in, or what a look named by such a claim saw.
 
     Where a claim was refused or not checked, only those with a claim in them that stood up.
     """
-    stood = stood_up(state)
+    stood, places = stood_up(state), refined_places(state, draft)
     if _all_stood(state, draft):
-        return draft.spans
+        return places
     times, slack_s = [item["time_s"] for item in stood], _SLACK_S
     if len(stood) == len(draft.claims):
         named = {name for claim in draft.claims for name in claim.ledger}
         times, slack_s = [*times, *_sighted(entries, named)], _ROUGH_S
     return [
-        place
-        for place in draft.spans
+        refined
+        for refined, place in zip(places, draft.spans, strict=True)
         if any(place.start_s - slack_s <= t <= place.end_s + slack_s for t in times)
     ]
 

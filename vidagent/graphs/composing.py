@@ -13,6 +13,7 @@ from vidagent.agents.replies import Composition, Judgement
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.grounds import ground_of, stood_up, supported_words
+from vidagent.graphs.places import news, refined_places, told_exactly
 from vidagent.graphs.state import Run, State, Update, question_of
 from vidagent.tools.answer import Draft
 
@@ -34,7 +35,7 @@ async def compose(state: State, run: Run, meter: StepMeter) -> Update:
     try:
         composed = await _composed(state, run, meter, draft, voice)
     finally:  # also where a budget cuts it off: what was told of an answer that is not kept is void
-        voice.say("" if composed is None else composed.answer)
+        voice.say("" if composed is None else told_exactly(composed.answer, state, draft))
     return {} if composed is None else {"composed": composed.model_dump(mode="json")}
 
 
@@ -46,7 +47,9 @@ async def _composed(
     Raises:
         BudgetSpent: If no request is left for it.
     """
-    status = f"answered. The planner's draft: {supported_words(draft, state, by_rules=True)}"
+    status = (
+        f"answered. The planner's draft: {supported_words(draft, state, by_rules=True)} {news(state, draft)}"
+    )
     messages = compose_messages(question_of(state), state.get("options"), "\n".join(_claims(state)), status)
     try:
         composed = await run.client.ask(
@@ -77,7 +80,7 @@ async def _beyond(answer: str, draft: Draft, state: State, run: Run, meter: Step
         return why
     if profile.lacks("verify"):
         return "its words are not theirs, and the profile leaves checks out"
-    known = "\n".join([*_claims(state), *_worked_out(draft)])
+    known = "\n".join([*_claims(state), *_worked_out(draft, state)])
     messages = wording_messages(question_of(state), state.get("options"), known, answer)
     try:
         judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
@@ -97,9 +100,9 @@ def _claims(state: State) -> Iterator[str]:
         yield f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}"
 
 
-def _worked_out(draft: Draft) -> Iterator[str]:
+def _worked_out(draft: Draft, state: State) -> Iterator[str]:
     """Yield what the draft says in numbers, which follow from the claims."""
-    for place in draft.spans:
+    for place in refined_places(state, draft):
         length_s = place.end_s - place.start_s
         yield f"- worked out: from {place.start_s:.3f} s to {place.end_s:.3f} s, which is {length_s:.3f} s"
     if draft.count is not None:

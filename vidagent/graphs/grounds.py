@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vidagent.graphs.boundaries import Refined
+from vidagent.graphs.places import refined_places
 from vidagent.graphs.state import State, Verified, question_of
-from vidagent.tools.answer import Draft, Place
+from vidagent.tools.answer import Draft
 
 __all__ = ["Ground", "ground_of", "stood_up", "supported_words", "words_of"]
 
@@ -126,7 +128,7 @@ def ground_of(draft: Draft, state: State) -> Ground:
     text = "\n".join([*claims, state["question"], question_of(state), *(state.get("options") or [])])
     barred = "\n".join(item["claim"] for item in state.get("refused", []))
     said = tuple(Said(item["claim"], item["time_s"]) for item in verified)
-    return Ground(text, barred, frozenset(_numbers(draft, verified)), said)
+    return Ground(text, barred, frozenset(_numbers(draft, verified, refined_places(state, draft))), said)
 
 
 def stood_up(state: State) -> list[Verified]:
@@ -155,16 +157,17 @@ def words_of(text: str) -> set[str]:
     return pairs | {word[:_STEM] for word in _WORD.findall(_UNSPACED.sub(" ", text.casefold()))}
 
 
-def _numbers(draft: Draft, verified: Iterable[Verified]) -> Iterable[float]:
+def _numbers(draft: Draft, verified: Iterable[Verified], places: Iterable[Refined]) -> Iterable[float]:
     yield from (item["time_s"] for item in verified)
     yield from (float(len(draft.claims)), float(len(draft.spans)))
     if draft.count is not None:
         yield float(draft.count)
-    yield from (number for place in draft.spans for number in _bounds(place))
-    yield sum(place.end_s - place.start_s for place in draft.spans)
+    bounds = [_bounds(place) for place in places]
+    yield from (number for bound in bounds for number in bound)
+    yield sum(length_s for _, _, length_s in bounds)
 
 
-def _bounds(place: Place) -> tuple[float, float, float]:
+def _bounds(place: Refined) -> tuple[float, float, float]:
     return place.start_s, place.end_s, place.end_s - place.start_s
 
 
