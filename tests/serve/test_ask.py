@@ -164,7 +164,6 @@ def test_wrong_use_is_one_line_and_exit_2(api, command, arguments, line):
         ("ask", "clip.mp4", "q", "--budget-frames", "many"),
         ("ask", "clip.mp4", "q", "--decoder", "vlc"),
         ("ask", "clip.mp4", "q", "--no-such-flag"),
-        ("ask", "clip.mp4", "q", "extra"),
         ("ask", "clip.mp4", "q", "--save-frames", __file__),
         ("akk",),
         ("probe",),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-__all__ = ["Goal", "Part", "chosen", "plain_words", "read_parts", "told"]
+__all__ = ["Goal", "Part", "chosen", "names_of", "plain_words", "read_parts", "told"]
 
 Goal = Literal["which", "first", "last", "how_many", "all", "each"]
 """What several videos are compared for; `agents/prompts/turn.md` says what each means."""
@@ -81,6 +82,12 @@ class Part:
             else f"looked at {100 * looked:.1f}%"
         )
         return f"{share}, then the {self.ended_by} budget was spent" if self.ended_by else share
+
+
+def names_of(paths: Sequence[str | Path]) -> tuple[str, ...]:
+    """Return what videos are called: their files' names; where two are the same, the paths as they were given."""
+    names = [_folded(Path(path).name) for path in paths]
+    return tuple(names if len(set(names)) == len(names) else [_folded(str(path)) for path in paths])
 
 
 def told(parts: Sequence[Part]) -> str:
@@ -164,4 +171,8 @@ def _place(start_s: float, end_s: float) -> str:
 
 
 def _cut(text: str) -> str:
-    return " ".join(text.split())[:_MOST_CHARACTERS]
+    return _folded(text)[:_MOST_CHARACTERS]
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())

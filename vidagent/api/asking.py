@@ -12,24 +12,30 @@ from typing import Unpack
 from vidagent.agents.choice import choose
 from vidagent.api.course import Course
 from vidagent.api.parts import cache_of, opened, run_of
-from vidagent.graphs.asking import Asking, Hearing, Running, check, listed
+from vidagent.api.several import StrPath, ask_several, paths_of
+from vidagent.errors import UsageError
+from vidagent.graphs.asking import Asking, Brief, Hearing, Running, check, listed
 from vidagent.graphs.conversation import conversation
 from vidagent.graphs.events import Event, Listener
-from vidagent.graphs.forecast import DryRun, forecast
+from vidagent.graphs.forecast import DryRun, DryRuns, forecast
 from vidagent.graphs.records import Record, new_record, old_record
 from vidagent.reports.order import order
-from vidagent.types import Answer
+from vidagent.reports.several import shared
+from vidagent.types import Answer, Budget
 from vidagent.video.video import Video
 
 __all__ = ["aanalyze_video", "analyze_video", "astream_video", "plan_cost"]
 
 
 @listed
-def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) -> Answer:
-    """Answer a question about a video.
+def analyze_video(path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Hearing]) -> Answer:
+    """Answer a question about a video, or about several.
+
+    Each of several videos is looked at by a run of its own, with its own clock, under one budget for all; then what
+    came of each is put together. The answer has them in `videos`, and each place and claim says which one it is in.
 
     Args:
-        path: A local video file.
+        path: A local video file, or 2 to 16 of them.
         question: The question, 1 to 20,000 characters.
         options: At least two answers to choose from; `Answer.choice` is the index of the right one.
         model: Name of the model on the server, or `signals` for the embedded one.
@@ -44,7 +50,9 @@ def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) ->
         report: An `.html` file that shows the answer, where it was seen, the evidence, each step and its cost.
         export: Files to take away, by suffix: `.mp4` clips of the answer's spans (with sound in 16 kHz), a folder,
             `.jpg` or `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where
-            there are several clips or frames, they are numbered.
+            there are several clips or frames, they are numbered. Of several videos each has files of its own, `.json`
+            aside: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`; so has a report, behind its first
+            page.
         resume: Id of an earlier run of the same question to go on with.
         session: Name of a session (1 to 64 letters, digits, dots, dashes and underscores). A question is then
             understood after those asked in it before, and what was looked at for them is known; each has a budget of
@@ -71,7 +79,7 @@ def analyze_video(path: str | Path, question: str, **asking: Unpack[Hearing]) ->
 
 @listed
 async def aanalyze_video(
-    path: str | Path,
+    path: StrPath | Sequence[StrPath],
     question: str,
     *,
     on_event: Listener | None = None,
@@ -83,14 +91,21 @@ async def aanalyze_video(
     session: str | None = None,
     **asking: Unpack[Asking],
 ) -> Answer:
-    """Answer a question about a video; see `analyze_video`."""
-    began = time.monotonic()
-    wanted = order(path, report, export, save_frames)
+    """Answer a question about a video, or about several; see `analyze_video`."""
+    began, paths = time.monotonic(), paths_of(path)
+    if len(paths) > 1:
+        if session is not None:
+            raise UsageError(f"a session is about one video, got {len(paths)}")
+        orders = shared(paths, report, export, save_frames)
+        return await ask_several(
+            paths, check(question, **asking), orders, resume, began, on_event, stream=stream
+        )
+    wanted = order(paths[0], report, export, save_frames)
     brief = check(question, **asking)
     cache = cache_of(brief.settings)
     earlier = None if resume is None else old_record(cache, resume)
     with conversation(cache, session, earlier) as talk:
-        async with opened(path, brief.settings) as video:
+        async with opened(paths[0], brief.settings) as video:
             if talk is not None:
                 talk.check(video.info)
             client = await asyncio.to_thread(choose, brief.settings)
@@ -101,9 +116,9 @@ async def aanalyze_video(
 
 @listed
 async def astream_video(
-    path: str | Path, question: str, **asking: Unpack[Running]
+    path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Running]
 ) -> AsyncGenerator[Event, None]:
-    """Answer a question about a video and yield all that happens, word by word; see `analyze_video`.
+    """Answer a question about a video, or about several, and yield all that happens, word by word; see `analyze_video`.
 
     The last event is the `answer`. Leaving early cancels the run: the model's connection and the decoder are closed
     when the generator is, which `contextlib.aclosing` does at once.
@@ -131,7 +146,7 @@ async def astream_video(
 
 
 @listed
-def plan_cost(path: str | Path, question: str, **asking: Unpack[Asking]) -> DryRun:
+def plan_cost(path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Asking]) -> DryRun | DryRuns:
     """Tell what a question would look at and cost, without decoding or asking the model.
 
     The arguments are those of `analyze_video`.
@@ -141,10 +156,15 @@ def plan_cost(path: str | Path, question: str, **asking: Unpack[Asking]) -> DryR
         ModelError: If the model's server cannot be reached.
         UsageError: If an argument is out of range.
     """
-    brief = check(question, **asking)
+    brief, paths = check(question, **asking), paths_of(path)
+    allowed = brief.budget or brief.settings.budget()
+    runs = [_forecast(one, brief, allowed) for one in paths]
+    return runs[0] if len(runs) == 1 else DryRuns(tuple(runs), allowed.frames)
+
+
+def _forecast(path: StrPath, brief: Brief, allowed: Budget) -> DryRun:
     with Video.open(path, decoder=brief.settings.decoder) as video:
         client = choose(brief.settings)
         told: list[Event] = []
-        allowed = brief.budget or brief.settings.budget()
         run = run_of(client, video, brief, Record("dry-run", Path()), allowed, told.append)
         return forecast(run, tuple(event.text for event in told if event.kind == "note"))

@@ -73,6 +73,15 @@ class Course:
             ModelError: If the model is unreachable, refuses, or its replies cannot be used.
             UsageError: If the earlier run was about something else, or a file cannot be written.
         """
+        ended = await self.end()
+        answer, run = ended.answer, ended.run
+        if wanted:
+            answer = await asyncio.to_thread(take_away, wanted, answer, ended.state, run)
+        run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
+        return answer
+
+    async def end(self) -> Ended:
+        """Answer the question and keep the answer; errors as in `follow`."""
         told = self.record.read("answer") is not None
         with recording(self.record, self.brief) as kept:
             final, run = await self._walk(kept)
@@ -80,10 +89,7 @@ class Course:
             kept.end(answer)
             if self.talk is not None:
                 await asyncio.to_thread(self._enter, self.talk, final, run, answer, told)
-        if wanted:
-            answer = await asyncio.to_thread(take_away, wanted, answer, final, run)
-        run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
-        return answer
+        return Ended(answer, final, run)
 
     async def _walk(self, kept: Recording) -> tuple[State, Run]:
         """Take the graph to its end; return its last state, and the run."""

@@ -7,7 +7,9 @@ import tempfile
 from pathlib import Path
 
 from vidagent import config
+from vidagent.api.group_replay import replayed_group
 from vidagent.api.parts import cache_of, graph_of, nobody, opened, run_of
+from vidagent.errors import UsageError
 from vidagent.graphs.asking import check
 from vidagent.graphs.closing import close
 from vidagent.graphs.conversation import replayed_start
@@ -38,7 +40,7 @@ def replay_run(run_id: str, *, video: str | Path | None = None) -> tuple[Answer,
 
     Args:
         run_id: An earlier run that came to an answer; `last` is the newest.
-        video: Its video, where that no longer lies where it was.
+        video: Its video, where that no longer lies where it was; of a run about several they are found where they were.
 
     Returns:
         The answer, and the names of those of its fields that differ from the recorded answer: none, unless the code,
@@ -50,9 +52,17 @@ def replay_run(run_id: str, *, video: str | Path | None = None) -> tuple[Answer,
         UsageError: If there is no such run, it has no answer, or this is another video.
     """
     past = find_run(run_id)
-    past.check_replay()
-    answer = past.as_told(asyncio.run(_replayed(past, video)))
+    if past.several and video is not None:
+        raise UsageError(f"run {past.record.run_id} is about several videos: they must lie where they were")
+    again = replayed_group(past, replayed) if past.several else replayed(past, video)
+    answer = asyncio.run(again)
     return answer, past.differences(answer)
+
+
+async def replayed(past: Past, path: str | Path | None = None) -> Answer:
+    """Answer the question of a run about one video again; errors as in `replay_run`."""
+    past.check_replay()
+    return past.as_told(await _replayed(past, path))
 
 
 async def _replayed(past: Past, path: str | Path | None) -> Answer:

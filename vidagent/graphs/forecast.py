@@ -10,7 +10,7 @@ from vidagent.graphs.state import Run
 from vidagent.types import VideoInfo
 from vidagent.video.clock import format_time
 
-__all__ = ["DryRun", "forecast"]
+__all__ = ["DryRun", "DryRuns", "forecast"]
 
 _USUAL_LOOKS = 5
 
@@ -70,6 +70,46 @@ class DryRun:
         if self.scan:
             yield "a search would first decode the whole video once at small size, and keep what it finds"
         yield from (f"note: {note}" for note in self.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class DryRuns:
+    """What would be done with several videos, one after the other.
+
+    Args:
+        runs: What would be done with each, were it the only one.
+        most_frames: Most frames that may be sent of all of them.
+    """
+
+    runs: tuple[DryRun, ...]
+    most_frames: int | None
+
+    @property
+    def frames(self) -> int:
+        """Frames of a usual run, within the frame budget."""
+        frames = sum(run.frames for run in self.runs)
+        return frames if self.most_frames is None else min(frames, self.most_frames)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Prompt tokens of those frames by the model's profile."""
+        each = sum(run.frames for run in self.runs)
+        return round(sum(run.prompt_tokens for run in self.runs) * self.frames / each) if each else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "videos": [run.to_dict() for run in self.runs],
+            "model": self.runs[0].model,
+            "frames": self.frames,
+            "prompt_tokens": self.prompt_tokens,
+        }
+
+    def lines(self) -> list[str]:
+        """Say it to people."""
+        tokens = f", about {self.prompt_tokens:,} prompt tokens" if self.prompt_tokens else ""
+        whole = f"all {len(self.runs)} videos together: up to {self.frames} frames{tokens}"
+        return [*(line for run in self.runs for line in run.lines()), whole]
 
 
 def forecast(run: Run, notes: tuple[str, ...] = ()) -> DryRun:

@@ -101,6 +101,11 @@ class Past:
         """The answer, as `answer.json` has it; None where the run did not get to it."""
         return self.record.read("answer")
 
+    @property
+    def several(self) -> bool:
+        """Whether it was about several videos."""
+        return "videos" in self.told
+
     @cached_property
     def each(self) -> list[Past]:
         """The runs about each of several videos, as far as they have begun; empty where there is one."""
@@ -135,13 +140,13 @@ class Past:
             )
         return self.answer
 
-    def check_video(self, info: VideoInfo) -> None:
-        """Refuse another video than that of the run.
+    def check_video(self, info: VideoInfo, sha256: str | None = None) -> None:
+        """Refuse another video than that of the run; `sha256` says which one where it has several.
 
         Raises:
             UsageError: If its bytes differ.
         """
-        wanted = self.told["video"]["sha256"]
+        wanted = sha256 or self.told["video"]["sha256"]
         if info.sha256 != wanted:
             raise UsageError(
                 f"run {self.record.run_id} was about a video with sha256 {wanted[:12]}…, "

@@ -19,13 +19,13 @@ from vidagent.reports.page import render
 from vidagent.reports.tables import answer_json, rows, subtitles
 from vidagent.types import Answer
 
-__all__ = ["take_away"]
+__all__ = ["Delivered", "take_away"]
 
 _KB = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivered:
+class Delivered:
     """A file that was written, or why one was not.
 
     Args:
@@ -62,12 +62,12 @@ def take_away(order: Order, answer: Answer, state: State, run: Run) -> Answer:
     return dossier.answer
 
 
-def _delivered(order: Order, dossier: Dossier) -> Iterator[_Delivered]:
+def _delivered(order: Order, dossier: Dossier) -> Iterator[Delivered]:
     """Write one file after the other, and tell of each once it is whole."""
     path = order.report or Path()
     try:
         if order.report is not None:
-            yield _Delivered(write(path, render(dossier).encode("utf-8", "backslashreplace")))
+            yield Delivered(write(path, render(dossier).encode("utf-8", "backslashreplace")))
         for export in order.exports:
             path = export.path
             yield from _export(export, dossier)
@@ -76,17 +76,17 @@ def _delivered(order: Order, dossier: Dossier) -> Iterator[_Delivered]:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}{again}") from error
 
 
-def _export(export: Export, dossier: Dossier) -> Iterator[_Delivered]:
+def _export(export: Export, dossier: Dossier) -> Iterator[Delivered]:
     answer, path = dossier.answer, export.path
     match export.kind:
         case ".json":
-            yield _Delivered(write(path, answer_json(answer)))
+            yield Delivered(write(path, answer_json(answer)))
         case ".csv":
-            yield _Delivered(write(path, rows(answer)))
+            yield Delivered(write(path, rows(answer)))
         case ".srt":
-            yield _Delivered(write(path, subtitles(answer)))
+            yield Delivered(write(path, subtitles(answer)))
         case ".edl":
-            yield _Delivered(
+            yield Delivered(
                 write(path, edit_list(answer, dossier.question.text).encode("utf-8", "backslashreplace"))
             )
         case ".mp4":
@@ -97,15 +97,15 @@ def _export(export: Export, dossier: Dossier) -> Iterator[_Delivered]:
             yield from _frames(path, save_evidence(dossier, path))
 
 
-def _clips(path: Path, dossier: Dossier) -> Iterator[_Delivered]:
+def _clips(path: Path, dossier: Dossier) -> Iterator[Delivered]:
     spans = sorted(dossier.answer.spans)
     if not spans:
-        yield _Delivered(path, "the answer has no place in the video")
+        yield Delivered(path, "the answer has no place in the video")
     for span, place in zip(spans, numbered(path, len(spans)), strict=True):
         write_clip(dossier.video, span, place)
-        yield _Delivered(place)
+        yield Delivered(place)
 
 
-def _frames(path: Path, saved: Sequence[Path | None]) -> Iterator[_Delivered]:
-    written = [_Delivered(place) for place in saved if place is not None]
-    yield from written or [_Delivered(path, "no claim of the answer has a frame")]
+def _frames(path: Path, saved: Sequence[Path | None]) -> Iterator[Delivered]:
+    written = [Delivered(place) for place in saved if place is not None]
+    yield from written or [Delivered(path, "no claim of the answer has a frame")]

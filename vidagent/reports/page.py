@@ -16,10 +16,10 @@ from vidagent.reports.markup import Html, counted, el, folded, join, said
 from vidagent.reports.photos import photo
 from vidagent.reports.steps import image, steps
 from vidagent.reports.timeline import span_text, timelines
-from vidagent.types import Answer
+from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
 
-__all__ = ["render"]
+__all__ = ["badges", "choices", "document", "render", "section"]
 
 _PHOTO_QUALITY = 80
 _PHOTO_PX = ((6, 960), (16, 640), (40, 320))
@@ -33,15 +33,20 @@ def render(dossier: Dossier) -> str:
     answer = dossier.answer
     sections = (
         el("header", *_head(dossier)),
-        _section("When", timelines(dossier)),
-        _section("Evidence", *_evidence(dossier)),
-        _section("Steps", steps(dossier)),
-        _section("Cost", costs(answer), budgets(answer)),
+        section("When", timelines(dossier)),
+        section("Evidence", *_evidence(dossier)),
+        section("Steps", steps(dossier)),
+        section("Cost", costs(answer), budgets(answer)),
         el("footer", *_foot(dossier)),
     )
-    title = folded(dossier.question.text)[:120]
-    head = el("head", *_meta(), el("title", f"{title} · vidagent"), el("style", Html(_style())))
-    return "<!doctype html>\n" + el("html", head, el("body", el("main", *sections)), lang="en") + "\n"
+    return document(dossier.question.text, *sections)
+
+
+def document(title: str, *parts: Html) -> str:
+    """Return a whole page."""
+    name = f"{folded(title)[:120]} · vidagent"
+    head = el("head", *_meta(), el("title", name), el("style", Html(_style())))
+    return "<!doctype html>\n" + el("html", head, el("body", el("main", *parts)), lang="en") + "\n"
 
 
 @cache
@@ -62,22 +67,18 @@ def _meta() -> Iterator[Html]:
     yield el("meta", name="referrer", content="no-referrer")
 
 
-def _section(title: str, *parts: Html) -> Html:
+def section(title: str, *parts: Html) -> Html:
+    """Return a part of a page under its heading."""
     return el("section", el("h2", title), *parts)
 
 
 def _head(dossier: Dossier) -> Iterator[Html]:
-    answer, options = dossier.answer, dossier.question.options
+    answer = dossier.answer
     yield el("p", _file_name(answer), class_="file")
     yield el("h1", dossier.question.text, dir="auto")
     yield el("p", answer.answer, class_="answer", dir="auto")
-    yield el("p", *_badges(answer), class_="badges")
-    if options:
-        yield el(
-            "ol",
-            *(_option(text, number == answer.choice) for number, text in enumerate(options)),
-            class_="options",
-        )
+    yield el("p", *badges(answer), class_="badges")
+    yield choices(dossier.question, answer)
     if answer.spans:
         yield el("ul", *(el("li", span_text(span)) for span in answer.spans), class_="spans")
 
@@ -86,7 +87,8 @@ def _file_name(answer: Answer) -> Html:
     return said(PurePath(answer.video.path).name)
 
 
-def _badges(answer: Answer) -> Iterator[Html]:
+def badges(answer: Answer) -> Iterator[Html]:
+    """Yield how a run ended, in a few words each."""
     yield el("span", _STATUS[answer.status], class_=f"badge {answer.status}")
     if answer.budget.ended_by is not None:
         yield el("span", f" the {answer.budget.ended_by} budget ended the run")
@@ -94,7 +96,14 @@ def _badges(answer: Answer) -> Iterator[Html]:
         yield el("span", f" count {answer.count:,}")
     yield el("span", f" confidence {answer.confidence:.0%}")
     yield el("span", f" {counted(len(answer.evidence), 'claim')} checked and kept")
-    yield el("span", f" {answer.coverage.fraction:.0%} of the video looked at")
+    of = "the videos" if answer.videos else "the video"
+    yield el("span", f" {answer.coverage.fraction:.0%} of {of} looked at")
+
+
+def choices(question: Question, answer: Answer) -> Html:
+    """Return the options, the chosen one marked; nothing where there are none."""
+    options = [_option(text, number == answer.choice) for number, text in enumerate(question.options or ())]
+    return el("ol", *options, class_="options") if options else Html()
 
 
 def _option(text: str, chosen: bool) -> Html:

@@ -1,8 +1,10 @@
-"""`vidagent ask`: one question about one video."""
+"""`vidagent ask`: one question about one video, or about several."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,7 +21,7 @@ BUDGET_ENDED = 5
 
 
 def ask(
-    video: flags.Video,
+    videos: flags.Videos,
     question: flags.Question,
     as_json: flags.AsJson = False,
     option: flags.Options = None,
@@ -32,6 +34,7 @@ def ask(
     export: flags.Export = None,
     dry_run: flags.DryRun = False,
     resume: flags.Resume = None,
+    session: flags.Session = None,
     decoder: flags.Decoder = None,
     fetch: flags.Download = False,
     max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
@@ -45,16 +48,16 @@ def ask(
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
-    """Ask a question about a video."""
+    """Ask a question about a video, or about several."""
     terminal.loudness(quiet=quiet, verbose=verbose)
     asked = questions.read(question, option)
     # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
     from vidagent import api, config
-    from vidagent.reports.order import order
+    from vidagent.reports.several import checked
     from vidagent.serve import printing
     from vidagent.serve.progress import Progress
 
-    order(video, report, export)  # before anything is downloaded
+    checked(videos, report, export)  # before anything is downloaded
     budget = config.load(
         budget_seconds=seconds,
         budget_steps=steps,
@@ -76,8 +79,9 @@ def ask(
     out = terminal.stdout()
     with (
         Progress(terminal.stderr(), quiet=quiet, verbose=verbose) as progress,
-        download.local(video, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,
+        _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as paths,
     ):
+        path = paths if len(paths) > 1 else paths[0]
         if dry_run:
             printing.show_report(api.plan_cost(path, asked.text, **wanted), out, as_json=as_json)
             return
@@ -89,15 +93,33 @@ def ask(
             report=report,
             export=export,
             resume=resume,
+            session=session,
             on_event=progress,
             stream=progress.live,
         )
         progress.tell(f"cost      {printing.cost(answer)}")
-    printing.show_answer(_named(answer, video), out, asked.options, as_json=as_json)
+    printing.show_answer(_named(answer, videos), out, asked.options, as_json=as_json)
     if answer.status == "partial":
         raise typer.Exit(BUDGET_ENDED)
 
 
-def _named(answer: Answer, video: str) -> Answer:
-    """Name the video as the user did, also where a temporary copy was read."""
-    return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=video))
+@contextmanager
+def _local(
+    videos: Sequence[str], *, allowed: bool, max_mb: int, tell: Callable[[str], None]
+) -> Iterator[list[str]]:
+    """Give the paths of the files to open; see `download.local`."""
+    with ExitStack() as copies:
+        yield [
+            copies.enter_context(download.local(video, allowed=allowed, max_mb=max_mb, tell=tell))
+            for video in videos
+        ]
+
+
+def _named(answer: Answer, videos: Sequence[str]) -> Answer:
+    """Name the videos as the user did, also where temporary copies were read."""
+    if len(videos) == 1:
+        return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=videos[0]))
+    named = tuple(
+        dataclasses.replace(info, path=path) for info, path in zip(answer.videos, videos, strict=True)
+    )
+    return dataclasses.replace(answer, video=named[answer.videos.index(answer.video)], videos=named)

@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
                 command.main(list(arguments) or ["--help"], prog_name="vidagent", standalone_mode=False) or 0
             )
         except typer.TyperException as error:
-            terminal.complain(f"{error.format_message()} (--help lists what is legal)")
+            terminal.complain(f"{_missing(error) or error.format_message()} (--help lists what is legal)")
             return error.exit_code
         except VidagentError as error:
             _log.debug("where it came from", exc_info=True)
@@ -64,6 +64,12 @@ def run(arguments: Sequence[str]) -> int:
         if code == INTERRUPTED:
             terminal.complain("interrupted")
         return int(code)
+
+
+def _missing(error: typer.TyperException) -> str | None:
+    """Say what `ask` lacks: of one word alone nobody knows whether it is the video or the question."""
+    param = getattr(error, "param", None)
+    return "ask takes a VIDEO, or several, and a QUESTION" if getattr(param, "name", "") == "videos" else None
 
 
 def _print_version(wanted: bool) -> None:

@@ -37,6 +37,10 @@ def number(
 
 
 Video = Annotated[str, typer.Argument(metavar="VIDEO", help="The video file.", show_default=False)]
+Videos = Annotated[
+    list[str],
+    typer.Argument(metavar="VIDEO", help="The video file, or 2 to 16 of them.", show_default=False),
+]
 Question = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.", show_default=False)
 ]
@@ -70,7 +74,8 @@ Report = Annotated[
     typer.Option(
         "--report",
         metavar="FILE",
-        help="Write a page (.html) with the answer, where it was seen, the evidence and each step.",
+        help="Write a page (.html) with the answer, where it was seen, the evidence and each step; "
+        "of several videos, a first page and one for each.",
     ),
 ]
 Export = Annotated[
@@ -78,7 +83,8 @@ Export = Annotated[
     typer.Option(
         "--export",
         metavar="FILE|DIR",
-        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .srt, .csv, .edl); repeatable.",
+        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .srt, .csv, .edl); repeatable. "
+        "Of several videos, each has files of its own, numbered and named after it.",
     ),
 ]
 DryRun = Annotated[
@@ -87,6 +93,12 @@ DryRun = Annotated[
 Resume = Annotated[
     str | None,
     typer.Option("--resume", metavar="RUN", help="Go on with an earlier run; `last` is the newest."),
+]
+Session = Annotated[
+    str | None,
+    typer.Option(
+        "--session", metavar="NAME", help="Ask in a session: after the questions asked in it before."
+    ),
 ]
 Transcribe = Annotated[
     bool,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vidagent.agents.parts import names_of
 from vidagent.serve.terminal import Terminal, escaped, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
@@ -109,10 +110,13 @@ def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterato
         yield "choice", f"{answer.choice + 1} of {len(options)}: {options[answer.choice]}"
     if answer.count is not None:
         yield "count", str(answer.count)
-    yield from _labelled("when", [_span(span) for span in answer.spans])
-    yield from _labelled("evidence", [line for item in answer.evidence for line in _evidence(item)])
+    names = names_of([info.path for info in answer.videos])
+    yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in answer.spans])
+    evidence = [line for item in answer.evidence for line in _evidence(item, _in(names, item.video))]
+    yield from _labelled("evidence", evidence)
     yield "sure", f"{answer.confidence:.2f}"
-    seen, whole = format_time(answer.coverage.seconds_seen), format_time(answer.video.duration_s)
+    whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))
+    seen, whole = format_time(answer.coverage.seconds_seen), format_time(whole_s)
     yield "seen", f"{seen} of {whole} ({answer.coverage.fraction:.0%})"
     yield "run", answer.run_id
 
@@ -144,8 +148,13 @@ def _span(span: Span) -> str:
     return f"{format_time(span.start_s)} to {format_time(span.end_s)} ({span.length_s:.3f} s)"
 
 
-def _evidence(item: Evidence) -> Iterator[str]:
-    yield f"{format_time(item.time_s)}  {item.verdict:<11}  {one_line(item.claim)}"
+def _in(names: Sequence[str], video: int | None) -> str:
+    """Return the name of the video that something is in, where there are several."""
+    return "" if video is None else f"{names[video]:<{max(map(len, names))}}  "
+
+
+def _evidence(item: Evidence, where: str) -> Iterator[str]:
+    yield f"{where}{format_time(item.time_s)}  {item.verdict:<11}  {one_line(item.claim)}"
     if item.frame is not None:
         yield f"  {item.frame}" + (f"  box {','.join(map(str, item.box_px))} px" if item.box_px else "")
 

@@ -46,6 +46,7 @@ class Progress:
         self._quiet = quiet
         self._verbose = verbose
         self._looks: dict[int, str] = {}
+        self._video = ""
         self._scene = Scene(doing)
         moves = console.is_interactive and console.file.isatty() and not quiet
         self._live = (
@@ -104,8 +105,10 @@ class Progress:
             self._looks[event.data["id"]] = _look(event.data)
         if event.kind == "observation":
             text = f"{self._looks.pop(event.data['id'], '')} {_FOUND[event.data['found']]}: {text}"
-        if event.kind in _PASSING:
-            self.doing(text)
+        if event.kind == "video":
+            self._video = "" if "status" in event.data else text
+        if event.kind in _PASSING or event.kind == "video":
+            self.doing(f"{self._video}: {text}" if self._video and event.kind != "video" else text)
         if event.kind not in _PASSING or self._verbose:
             label = {"observation": "looked"}.get(event.kind, event.kind)
             self.tell(f"{label:<8}  {text.removeprefix(f'{label} ')}", style=_STYLES.get(event.kind, ""))

@@ -52,7 +52,7 @@ def list_runs(
     def listed() -> Report:
         from vidagent import api
 
-        return Listed([entry(past) for past in api.list_runs()])
+        return Listed([entry(one) for past in api.list_runs() for one in (past, *past.each)])
 
     _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
 
@@ -72,7 +72,8 @@ def show(
         from vidagent import api
 
         past = api.find_run(wanted)
-        return Shown(entry(past), past.answer, steps(past.lines), past.told["error"])
+        each = [entry(one) for one in past.each]
+        return Shown(entry(past), past.answer, steps(past.lines), past.told["error"], each)
 
     _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
 
@@ -137,7 +138,7 @@ def resume(
     past = api.find_run(wanted)
     told = past.told
     asking.ask(
-        video or told["video"]["absolute"],
+        _videos(past, video),
         told["question"],
         as_json=as_json,
         option=told["options"],
@@ -256,12 +257,14 @@ class Shown:
         answer: Its answer, if it came to one.
         steps: What it did, step by step.
         error: Why it ended without an answer.
+        each: The runs about each of several videos.
     """
 
     run: Entry
     answer: dict[str, Any] | None
     steps: Sequence[Done]
     error: str | None
+    each: Sequence[Entry] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -271,6 +274,7 @@ class Shown:
             "answer": self.answer,
             "error": self.error,
             "steps": told,
+            **({"videos": [dataclasses.asdict(one) for one in self.each]} if self.each else {}),
         }
 
     def lines(self) -> list[str]:
@@ -284,7 +288,9 @@ class Shown:
         ]
         said = [f"{'answer':<9} {_cut(self.answer['answer'], _ENDLESS_CHARS)}"] if self.answer else []
         said += [f"{'error':<9} {_cut(self.error, _ENDLESS_CHARS)}"] if self.error else []
-        return [*head, *said, "", *(line for step in self.steps for line in step.lines())]
+        steps = [line for step in self.steps for line in step.lines()]
+        videos = ["", *(one.line() for one in self.each)] if self.each else []
+        return [*head, *said, "", *steps, *videos]
 
 
 def entry(past: Past) -> Entry:
@@ -296,7 +302,7 @@ def entry(past: Past) -> Entry:
         started=told["parts"][0]["started"],
         status="unfinished" if told["status"] == "running" else told["status"],
         question=told["question"],
-        video=told["video"]["path"],
+        video=", ".join(video["path"] for video in told.get("videos", [told["video"]])),
         model=told["model"],
         seconds=None if usage is None else usage["seconds"],
         frames=None if usage is None else usage["frames_sent"],
@@ -313,6 +319,20 @@ def steps(lines: Iterable[dict[str, Any]]) -> list[Done]:
         done = found.setdefault(task, Done(step or "", line["at"]))
         done.add(line)
     return list(found.values())
+
+
+def _videos(past: Past, video: str | None) -> list[str]:
+    """Return where the videos of a run lie.
+
+    Raises:
+        UsageError: If one path is given for several.
+    """
+    told = past.told
+    if not past.several:
+        return [video or told["video"]["absolute"]]
+    if video is not None:
+        raise UsageError(f"run {past.record.run_id} is about several videos: they must lie where they were")
+    return [one["absolute"] for one in told["videos"]]
 
 
 def _wanted(run: str | None, *, last: bool) -> str:

@@ -20,11 +20,14 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr
 
 from vidagent.agents.messages import read_block, read_frames, read_options, read_step
+from vidagent.agents.parts import read_parts
 from vidagent.agents.replies import Composition
+from vidagent.agents.several import Single
 from vidagent.agents.signals.looker import Looker, Picture
 from vidagent.agents.signals.past import read_past
 from vidagent.agents.signals.planner import known_so_far, plan
 from vidagent.agents.signals.routing import sort
+from vidagent.agents.signals.several import combine, single
 from vidagent.agents.signals.text import TextReader, shared_reader
 from vidagent.images import jpeg
 
@@ -92,6 +95,11 @@ class ChatSignals(BaseChatModel):
             return _typed(looker.judge(read_block(messages, "claim") or "", _pictures(messages)))
         if step == "compose":
             return _typed(_compose(messages))
+        if read_block(messages, "videos") is not None:
+            return _typed(single(read_block(messages, "question") or ""))
+        if (parts := read_block(messages, "parts")) is not None:
+            goal = Single.model_validate({"goal": read_block(messages, "goal")}).goal
+            return _typed(combine(goal, read_options(messages), read_parts(parts)))
         text = "I answer the steps of the vidagent graph; ask me with `vidagent ask VIDEO QUESTION`."
         return _result(AIMessage(text))
 

@@ -1,0 +1,83 @@
+"""One budget for several videos: what each may cost, of what those before it have left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from vidagent.errors import BudgetSpent
+from vidagent.graphs.budget import Meter
+from vidagent.graphs.policy import LEAST_CALLS
+from vidagent.types import Budget, BudgetName
+
+__all__ = ["count", "share_of", "steps_in"]
+
+_LEAST: dict[BudgetName, int] = {"model_calls": LEAST_CALLS, "steps": 2, "thinking_tokens": 0}
+"""What a run needs to look at all: where less is left for each, the first ones get it, and the last ones nothing."""
+_KEPT: dict[BudgetName, int] = {"model_calls": 1}
+"""What is kept for putting the answers together."""
+_SUMS: dict[BudgetName, str] = {
+    "model_calls": "model_calls",
+    "prompt_tokens": "prompt_tokens",
+    "completion_tokens": "completion_tokens",
+    "thinking_tokens": "thinking_tokens",
+    "frames": "frames_sent",
+}
+"""The fields of a step's cost that are limited."""
+
+
+def count(meter: Meter, steps: Iterable[Mapping[str, Any]]) -> None:
+    """Count the cost of steps that were done under a budget of their own."""
+    for step in steps:
+        for name, field in _SUMS.items():
+            meter.add(name, step[field])
+
+
+def steps_in(steps: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many turns of the planner are among steps."""
+    return sum(step["step"] == "plan" and step["model_calls"] > 0 for step in steps)
+
+
+def share_of(
+    meter: Meter, steps_taken: int, sharers: int, earlier: Iterable[Mapping[str, Any]], earlier_s: float
+) -> Budget:
+    """Return what the run about one video may cost, what it has cost already included.
+
+    Args:
+        meter: What all of them have cost, this one's earlier steps among it.
+        steps_taken: The turns of the planner among that.
+        sharers: How many videos are left, this one included.
+        earlier: The steps of this run before it was stopped.
+        earlier_s: Its seconds before it was stopped.
+
+    Raises:
+        BudgetSpent: If none is left of a budget.
+    """
+    done = list(earlier)
+    spent: dict[BudgetName, float] = {
+        name: sum(step[field] for step in done) for name, field in _SUMS.items()
+    }
+    spent |= {"steps": steps_in(done), "seconds": earlier_s}
+    given = {name: _share(name, _left(meter, name, steps_taken), sharers) for name in get_args(BudgetName)}
+    limits = {name: None if part is None else part + spent[name] for name, part in given.items()}
+    return Budget(**limits)  # type: ignore[arg-type]  # whole numbers but for the seconds
+
+
+def _left(meter: Meter, name: BudgetName, steps_taken: int) -> float | None:
+    if name != "steps":
+        return meter.left(name)
+    return None if meter.budget.steps is None else max(0, meter.budget.steps - steps_taken)
+
+
+def _share(name: BudgetName, left: float | None, sharers: int) -> float | int | None:
+    if left is None:
+        return None
+    free = max(0.0, left - _KEPT.get(name, 0))
+    part = max(free / sharers, min(free, _LEAST.get(name, 1)))
+    if name == "seconds":
+        part = free / sharers
+    elif part < 1 and name != "thinking_tokens":
+        part = 0
+    if part <= 0 and name != "thinking_tokens":
+        raise BudgetSpent(name)
+    return part if name == "seconds" else int(part)

@@ -1,0 +1,67 @@
+"""The first page of a report about several videos: the answer, what came of each, and where each one's page is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from vidagent.agents.parts import names_of
+from vidagent.reports.costs import budgets, costs
+from vidagent.reports.markup import Html, el, said
+from vidagent.reports.page import badges, choices, document, section
+from vidagent.reports.timeline import span_text
+from vidagent.types import Answer, Question
+from vidagent.video.clock import format_time
+
+__all__ = ["render_cover"]
+
+
+def render_cover(
+    question: Question, answer: Answer, pages: Sequence[Path], each: Mapping[int, Answer]
+) -> str:
+    """Return the document.
+
+    Args:
+        question: What was asked.
+        answer: The answer about all.
+        pages: The pages of the videos, beside this one.
+        each: The answers of the videos that were asked, by their indices.
+    """
+    head = (
+        el("h1", question.text, dir="auto"),
+        el("p", answer.answer, class_="answer", dir="auto"),
+        el("p", *badges(answer), class_="badges"),
+        choices(question, answer),
+    )
+    videos = [_video(answer, index, page, each.get(index)) for index, page in enumerate(pages)]
+    return document(
+        question.text,
+        el("header", *head),
+        section("Videos", el("ol", *videos, class_="steps")),
+        section("Cost", costs(answer), budgets(answer)),
+        el(
+            "footer",
+            el("p", f"Run {answer.run_id}, model ", said(answer.model), ". Each video has its own clock."),
+        ),
+    )
+
+
+def _video(answer: Answer, index: int, page: Path, one: Answer | None) -> Html:
+    info = answer.videos[index]
+    name = names_of([info.path for info in answer.videos])[index]
+    title = el("h3", said(name), " ", el("small", format_time(info.duration_s)))
+    return el("li", title, *_told(answer, index, page, one))
+
+
+def _told(answer: Answer, index: int, page: Path, one: Answer | None) -> Iterator[Html]:
+    if one is None:
+        yield el("p", "was not looked at")
+        return
+    yield el("p", said(one.answer))
+    spans = [span for span in answer.spans if span.video == index]
+    if spans:
+        yield el("ul", *(el("li", span_text(span)) for span in spans), class_="spans")
+    link = quote(os.fsencode(page.name))
+    yield el("p", f"{one.coverage.fraction:.0%} looked at; ", el("a", "frames and steps", href=link))
