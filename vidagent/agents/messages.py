@@ -212,7 +212,7 @@ def wording_messages(
         claims: The checked claims with times and verdicts, and what follows from them, one a line.
         answer: The answer, which may say more.
     """
-    blocks = [*asked(question, options), block("claims", claims), block("claim", answer)]
+    blocks = [*question_blocks(question, options), block("claims", claims), block("claim", answer)]
     return [SystemMessage(render("wording")), _human([_lines(*blocks), _lines(render("wording_end"))])]
 
 
