@@ -176,3 +176,29 @@ def test_codes_are_counted_by_what_they_say():
     times = ask(film(*side_by_side), "How many times is a QR code shown?")
     assert times["count"] == 2
     assert ask(film(), "How many QR codes are shown?")["found"] == "no"
+
+
+def read_before(shown, what):
+    """Let a look of another question have told what else it read."""
+    page = shown.call("search", query='Is the text "OTHER 1" shown?', page=1)
+    page.told["what"] = what
+    return shown.frames_sent
+
+
+def test_a_text_read_when_another_was_looked_for_is_found_at_once():
+    event = text("GATE 7221", 150000, 150010)
+    shown = film(event, seconds=7200, moments_s=[100.0, 6000.2])
+    before = read_before(
+        shown, 'In none of 2 frames. Other text: "FALCON 9" at 100.000 s, "GATE 7221" at 6000.200 s.'
+    )
+    found = ask(shown, 'When does the text "GATE 7221" appear?')
+    assert spans_of(found) == [pytest.approx(shown.span(event))]
+    assert shown.frames_sent - before <= 40
+
+
+def test_a_text_that_was_misread_then_is_looked_for_all_the_same():
+    event = text("GATE 7221", 150000, 150010)
+    shown = film(event, seconds=7200, moments_s=[100.0, 6000.2])
+    read_before(shown, 'In none of 2 frames. Other text: "GATE 7221" at 100.000 s.')
+    found = ask(shown, 'When does the text "GATE 7221" appear?')
+    assert spans_of(found) == [pytest.approx(shown.span(event))]

@@ -15,7 +15,7 @@ from vidagent.agents.signals.codes import read_codes
 from vidagent.agents.signals.colours import background_of, dominant
 from vidagent.agents.signals.cuts import CUT, cut_scores
 from vidagent.agents.signals.intent import Intent, understand
-from vidagent.agents.signals.matching import find
+from vidagent.agents.signals.matching import FOUND, find, similarity
 from vidagent.agents.signals.motion import motion, still
 from vidagent.agents.signals.text import TextLine, TextReader
 from vidagent.types import Box
@@ -25,6 +25,10 @@ __all__ = ["Looker", "Picture", "StoppedError"]
 _FILLED = 0.6
 _OTHER_GROUND = 60
 _CUT_STEP_S = 0.25
+_LONG_S = 120.0
+"""Over so long a stretch it is worth telling what else is written, as a later question may ask for it."""
+_LEAST_LETTERS = 5
+_LEAST_SURE = 0.9
 
 Rgb = NDArray[np.uint8]
 
@@ -70,7 +74,11 @@ class Looker:
         if look is None or (intent.signal == "colour" and intent.colour is None and intent.ask == "count"):
             return Observation(found=None, what=wording.CANNOT_JUDGE, confidence=0.0)
         sightings = list(look(intent, pictures))
-        return _observation(sightings, len(pictures))
+        seen = _observation(sightings, len(pictures))
+        if intent.signal != "text" or not pictures or pictures[-1].time_s - pictures[0].time_s < _LONG_S:
+            return seen
+        others = wording.other_texts(self._other_texts(intent, pictures))
+        return seen.model_copy(update={"what": f"{seen.what} {others}".strip()})
 
     def judge(self, claim: str, pictures: Sequence[Picture]) -> Judgement:
         """Check a claim against pictures, at the time it names.
@@ -110,6 +118,18 @@ class Looker:
             match = find(intent.text or "", self.reader.read(picture.rgb))
             if match is not None and match.found:
                 yield Sighting(time_s=picture.time_s, text=match.text, box=picture.box_1000(match.box))
+
+    def _other_texts(self, intent: Intent, pictures: Sequence[Picture]) -> dict[str, float]:
+        """Return what else was read in the pictures, each text with the time at which it was read first."""
+        found: dict[str, float] = {}
+        for picture in pictures:
+            for line in self.reader.read(picture.rgb):  # remembered from the search for the text
+                told = (
+                    sum(char.isalnum() for char in line.text) >= _LEAST_LETTERS and line.score >= _LEAST_SURE
+                )
+                if told and similarity(intent.text or "", line.text) < FOUND:
+                    found.setdefault(line.text, picture.time_s)
+        return found
 
     def _read_text(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
         for picture in self._each(pictures):

@@ -14,6 +14,7 @@ from langchain_core.messages.tool import ToolCall
 from vidagent.agents.signals import calls, wording
 from vidagent.agents.signals.intent import Intent
 from vidagent.agents.signals.locate import Found, SeenBy, Window, edges_to_look_at, runs_of
+from vidagent.agents.signals.matching import FOUND, similarity
 from vidagent.agents.signals.motion import where
 from vidagent.agents.signals.past import Past
 
@@ -43,6 +44,7 @@ class Target:
         longest: Whether the longest time is asked for where no other order is.
         by: Whether it is seen in a frame, or in the step from one to the next.
         placed: Whether the answer says where in the picture.
+        read: The text that it is, if it is one.
     """
 
     question: str
@@ -56,6 +58,7 @@ class Target:
     longest: bool = False
     by: SeenBy = "frame"
     placed: bool = False
+    read: str | None = None
 
 
 def text_target(text: str) -> Target:
@@ -66,16 +69,19 @@ def text_target(text: str) -> Target:
         "is shown",
         lambda t: wording.claim_text(text, t),
         flicker_s=_FLICKER_S,
+        read=text,
     )
 
 
 def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     """Return the next calls of a search for `target`, or the answer."""
     if not past.asked(target.question):
-        return [_first_look(intent, target, past)]
+        return [_read_before(intent, target, past) or _first_look(intent, target, past)]
     results, scope = past.asked(target.question), scope_of(intent, past)
     runs = _runs(intent, target, past)
     page = _unfinished_coarse(intent, target, past, runs)
+    if not runs and scope is None and past.has("overview") and not past.count("overview", target.question):
+        return [_first_look(intent, target, past)]  # what was read before was something else
     if page is not None:
         return [page]
     if not runs:
@@ -155,6 +161,21 @@ def _first_look(intent: Intent, target: Target, past: Past) -> ToolCall:
         0.0, (scope_of(intent, past) or (0.0, 0.0))[0] - (past.frame_s if target.by != "frame" else 0.0)
     )
     return first_look(intent, target.question, past, start_s=start_s)
+
+
+def _read_before(intent: Intent, target: Target, past: Past) -> ToolCall | None:
+    """Return the call that shows the first frame in which the text was read when another one was looked for."""
+    if (
+        target.read is None
+        or scope_of(intent, past) is not None
+        or not (past.has("clip") or past.has("resample"))
+    ):
+        return None
+    read = [
+        other for look in past.results for other in wording.read_other_texts(str(look.told.get("what", "")))
+    ]
+    times = [time_s for text, time_s in read if similarity(target.read, text) >= FOUND]
+    return calls.closer(Window(min(times), min(times) + _INSTANT_S), target.question, past) if times else None
 
 
 def _inside(run: Found, scope: tuple[float, float] | None) -> bool:

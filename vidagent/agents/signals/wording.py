@@ -6,6 +6,7 @@ They are plain sentences, so that another model could answer them, and the looke
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 __all__ = [
     "ANY_CODE",
@@ -26,7 +27,9 @@ __all__ = [
     "is_filled",
     "is_shown",
     "on_background",
+    "other_texts",
     "quotable",
+    "read_other_texts",
     "time_in",
 ]
 
@@ -45,6 +48,10 @@ CANNOT_JUDGE = (
 
 _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 _SHOT, _NO_SHOT = "A new shot begins", "No new shot begins"
+_OTHERS = "Other text:"
+_OTHER = re.compile(r'"([^"]*)" at (\d+\.\d+) s')
+_MOST_OTHERS = 16
+_LONGEST = 40
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
 
 
@@ -86,6 +93,17 @@ def claim_cut(time_s: float) -> str:
 def claim_no_cut(time_s: float) -> str:
     """Claim that a shot goes on."""
     return f"{_NO_SHOT} at {time_s:.3f} s."
+
+
+def other_texts(read: Mapping[str, float]) -> str:
+    """Say what else was read, and when; nothing if that is nothing."""
+    told = [f'"{quotable(text)}" at {time_s:.3f} s' for text, time_s in read.items() if len(text) <= _LONGEST]
+    return f"{_OTHERS} {', '.join(told[:_MOST_OTHERS])}." if told else ""
+
+
+def read_other_texts(what: str) -> list[tuple[str, float]]:
+    """Read back what `other_texts` said, in an account of what was seen."""
+    return [(text, float(time_s)) for text, time_s in _OTHER.findall(what.partition(_OTHERS)[2])]
 
 
 def denied(claim: str) -> str | None:
