@@ -6,6 +6,7 @@ It sees what any vision-language model would see, the pictures in its messages, 
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from vidagent.agents.messages import read_block, read_frames, read_options, read
 from vidagent.agents.parts import read_parts
 from vidagent.agents.replies import Composition
 from vidagent.agents.several import Single
+from vidagent.agents.signals.followup import restated
 from vidagent.agents.signals.looker import Looker, Picture
 from vidagent.agents.signals.past import read_past
 from vidagent.agents.signals.planner import known_so_far, plan
@@ -86,7 +88,7 @@ class ChatSignals(BaseChatModel):
         step = read_step(messages)
         looker = Looker(self._reader, stopped)
         if step == "route":
-            return _typed(sort(read_block(messages, "question") or "", read_options(messages)))
+            return _typed(sort(_question(messages), read_options(messages)))
         if step == "plan":
             return _result(_plan(messages, tool_names))
         if step == "look":
@@ -108,17 +110,34 @@ def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:
     return [Picture(time_s, jpeg.decode(data)) for time_s, data, _ in read_frames(messages)]
 
 
+def _question(messages: Sequence[BaseMessage]) -> str:
+    """Return the question, with what it takes from the turns before it put in."""
+    return restated(read_block(messages, "question") or "", read_block(messages, "earlier") or "")
+
+
 def _plan(messages: Sequence[BaseMessage], tool_names: list[str] | None) -> AIMessage:
     offered = None if tool_names in (None, ["answer"]) else frozenset(tool_names)
     past = read_past(messages, read_block(messages, "video") or "", offered)
-    question = read_block(messages, "question") or ""
+    question = _question(messages)
     planned = plan(question, read_options(messages), past)
     if tool_names == ["answer"] and planned[0]["name"] != "answer":
         planned = [known_so_far(question, past)]
-    turn = sum(isinstance(message, AIMessage) for message in messages)
+    turn = _turns(messages)
     for number, call in enumerate(planned):
         call["id"] = f"call_{turn}_{number}"
     return AIMessage("", tool_calls=planned)
+
+
+def _turns(messages: Sequence[BaseMessage]) -> int:
+    """Return a number above those of the turns so far, also where the first of them are left out."""
+    ids = [
+        str(call["id"])
+        for message in messages
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+    ]
+    numbers = [int(match[1]) for name in ids if (match := re.fullmatch(r"call_(\d+)_\d+", name))]
+    return max(numbers, default=-1) + 1
 
 
 def _compose(messages: Sequence[BaseMessage]) -> Composition:
