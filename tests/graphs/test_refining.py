@@ -66,7 +66,7 @@ class Sees(Script):
         spans = [{"start_s": start_s, "end_s": end_s} for start_s, end_s in self.drafted]
         ids = [f"L{n}" for n, _ in enumerate(self.looks, 1)]
         claims = self.claims or [
-            {"text": f"The bar is seen at {start_s} s.", "ledger": ids, "time_s": (start_s + end_s) / 2}
+            {"text": "The bar is seen.", "ledger": ids, "time_s": (start_s + end_s) / 2}
             for start_s, end_s in self.drafted
         ]
         draft = answer(answer="The bar is seen.", claims=claims, spans=spans)
@@ -149,7 +149,7 @@ def test_a_place_that_is_off_is_taken_to_the_frame(ask, clip, name):
         Sees([(31 + first, 58 + first)], [clip_look(0, end_s + 3)], drafted), QUESTION, path=path
     )
     assert (found.status, found.to_dict()["spans"]) == ("answered", [seen(truth, 31, 58)])
-    assert found.answer == "It is seen."
+    assert found.answer == "The bar is seen."
     assert len(closer_looks(server)) <= 2
 
 
@@ -235,7 +235,7 @@ def test_places_do_not_run_into_each_other(ask):
 
 def test_claims_stay_as_they_were_drafted(ask):
     found, server = ask(Sees([(31, 58)], [clip_look(0, 4)], [(1.1, 2.4)]), QUESTION)
-    assert [(item.claim, item.time_s) for item in found.evidence] == [("The bar is seen at 1.1 s.", 1.8)]
+    assert [(item.claim, item.time_s) for item in found.evidence] == [("The bar is seen.", 1.8)]
     (composing,) = [body for body in server.bodies if step_of(body) == "compose"]
     assert "Looked at closer, it is at 1.240-2.320 s" in block_of(composing, "status")
 
@@ -424,7 +424,7 @@ def test_an_observer_that_errs_from_the_beginning_on_moves_nothing(ask, errs):
 @pytest.mark.parametrize("errs", [nowhere, unable])
 def test_how_exact_it_is_is_said_where_looks_did_not_help(ask, errs):
     found, _ = ask(Sees([(31, 58)], [clip_look(0, 8)], [(1.3, 2.2)], errs=errs), QUESTION)
-    assert found.answer.startswith("It is seen. Start known to within 0.")
+    assert found.answer.startswith("The bar is seen. Start known to within 0.")
     assert ", end known to within 0." in found.answer
 
 
