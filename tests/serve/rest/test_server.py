@@ -96,8 +96,8 @@ def test_no_keys_only_on_the_loopback(host):
         Options(host=host, insecure_local=True)
 
 
-def test_nothing_is_served_to_all(command):
-    done = command("serve")
+def test_nothing_is_served_to_all(command, tmp_path):
+    done = command("serve", "--data-dir", str(tmp_path))
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("vidagent: there are no API keys")
 
@@ -105,6 +105,8 @@ def test_nothing_is_served_to_all(command):
 def test_bad_options_are_one_line(command, tmp_path):
     done = command("serve", "--insecure-local", "--host", "0.0.0.0")
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    done = command("serve", "--development", "--data-dir", str(tmp_path))
+    assert done.err.endswith("it needs --insecure-local\n")
     done = command("serve", "--port", "99999", "--insecure-local")
     assert done.err == "vidagent: --port must be 0 to 65535; got 99999\n"
     done = command("serve", "--insecure-local", "--root", str(tmp_path / "none"))

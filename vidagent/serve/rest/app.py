@@ -8,11 +8,14 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from vidagent.serve.rest import chains, faults, file_routes, health, origin
+from vidagent.errors import UsageError
+from vidagent.serve.rest import chains, faults, file_routes, health
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
+from vidagent.serve.rest.door import Door
 from vidagent.serve.rest.edge import Edge
 from vidagent.serve.rest.files import Files
+from vidagent.serve.rest.keys import Keys
 from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
 from vidagent.serve.rest.places import Places
@@ -28,9 +31,10 @@ def make(options: Options) -> FastAPI:
         options: How it is to be run.
 
     Raises:
-        UsageError: If its folder cannot be used.
+        UsageError: If its folder cannot be used, or nobody could come in.
     """
     store = Store(options.data_dir)
+    keys = None if options.insecure_local else _keys(store)
     files = Files(options.data_dir / "files", store)
     desk = Desk(Places(files, options.roots), options.deadline_s)
 
@@ -52,7 +56,18 @@ def make(options: Options) -> FastAPI:
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, int(options.max_file_mb * MB)))
-    app.add_middleware(origin.SameOrigin, local=options.insecure_local)
+    app.add_middleware(Door, keys=keys)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
     app.add_middleware(Edge)
     return app
+
+
+def _keys(store: Store) -> Keys:
+    keys = Keys(store)
+    if keys.all():
+        return keys
+    store.close()
+    raise UsageError(
+        "there are no API keys: `vidagent serve keys add OWNER` makes one; --insecure-local serves this machine "
+        "alone, without any"
+    )

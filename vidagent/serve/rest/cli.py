@@ -13,12 +13,15 @@ import typer
 from vidagent.errors import UsageError
 from vidagent.serve import terminal
 from vidagent.serve.flags import Quiet, Verbose, number
+from vidagent.serve.rest.keys_cli import DataDir
+from vidagent.serve.rest.keys_cli import app as keys
 
 __all__ = ["app"]
 
 _NEEDED = ("fastapi", "langserve", "python_multipart", "sse_starlette", "uvicorn")
 
 app = typer.Typer(name="serve", help="Serve questions over HTTP.")
+app.add_typer(keys)
 
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[
@@ -39,15 +42,6 @@ Deadline = Annotated[
     number("--deadline-seconds", float, "N", "Most seconds of an answer; then it is told as it stands."),
 ]
 MaxFileMb = Annotated[float, number("--max-file-mb", float, "N", "Largest uploaded video, in MB.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        metavar="DIR",
-        envvar="VIDAGENT_SERVE_DATA_DIR",
-        help="Folder of files, keys and jobs; the user's data folder otherwise.",
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)

@@ -67,9 +67,7 @@ class Options:
         """Refuse what cannot be served, or only dangerously."""
         if not 0 <= self.port <= 65535:
             raise UsageError(f"--port must be 0 to 65535; got {self.port}")
-        if not self.insecure_local:
-            raise UsageError("there are no API keys: --insecure-local serves this machine alone, without any")
-        if not is_loopback(self.host):
+        if self.insecure_local and not is_loopback(self.host):
             raise UsageError(
                 f"--insecure-local serves this machine alone, without keys: --host must be 127.0.0.1, ::1 or "
                 f"localhost; got {self.host!r}"

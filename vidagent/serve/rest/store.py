@@ -14,6 +14,10 @@ __all__ = ["Store"]
 
 _BUSY_S = 10.0
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, hash TEXT NOT NULL, scopes TEXT NOT NULL,
+    created_s INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (
     owner TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, created_s INTEGER NOT NULL,
     video TEXT NOT NULL, PRIMARY KEY (owner, id)

@@ -1,0 +1,70 @@
+"""Who is let in: with a key, everybody who has one; without keys, this machine alone."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from vidagent.serve.rest.clients import LOCAL, Client
+from vidagent.serve.rest.faults import Refusal
+from vidagent.serve.rest.keys import Keys
+from vidagent.serve.rest.options import is_loopback
+
+__all__ = ["Door"]
+
+_OPEN = frozenset({"/healthz", "/readyz"})
+
+
+class Door:
+    """Wraps the app: every path is closed but for those that tell nothing, also paths that do not exist.
+
+    Without keys, a page of another site that is open in a browser on this machine must not be able to ask. A name
+    that leads here but is not this machine's is how such pages get round the browser's rules.
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: Keys | None) -> None:
+        """Stand around the app; without keys, requests of this machine's own are let in, and no others."""
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request whose client is known.
+
+        Raises:
+            Refusal: If it may not come in.
+        """
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            if self._keys is None:
+                scope.setdefault("state", {})["client"] = _local(headers)
+            elif scope["path"] not in _OPEN:
+                scope.setdefault("state", {})["client"] = _keyed(headers, self._keys)
+        await self._app(scope, receive, send)
+
+
+def _keyed(headers: Headers, keys: Keys) -> Client:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    client = keys.client(key.strip()) if scheme.lower() == "bearer" else None
+    if client is None:
+        raise Refusal(
+            401, "no_key", "give an API key as `Authorization: Bearer KEY`", {"WWW-Authenticate": "Bearer"}
+        )
+    return client
+
+
+def _local(headers: Headers) -> Client:
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if not is_loopback(_name_of(host)):
+        raise Refusal(403, "wrong_host", "this server is for its own machine; ask it as 127.0.0.1")
+    if origin is not None and origin != f"http://{host}":
+        raise Refusal(403, "wrong_origin", "this server is not for pages of other sites")
+    return LOCAL
+
+
+def _name_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
