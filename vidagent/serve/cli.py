@@ -15,9 +15,11 @@ import typer
 from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
+from vidagent.serve.chat import chat
 from vidagent.serve.flags import AsJson, Quiet, Verbose
 from vidagent.serve.rest.cli import app as serve
 from vidagent.serve.runs import app as runs
+from vidagent.serve.sessions import app as sessions
 from vidagent.serve.vlm.cli import app as vlm
 
 if TYPE_CHECKING:
@@ -90,8 +92,10 @@ def vidagent(
 
 
 app.command()(ask)
+app.command()(chat)
 app.add_typer(vlm)
 app.add_typer(runs)
+app.add_typer(sessions)
 app.add_typer(serve)
 
 
