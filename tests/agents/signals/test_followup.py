@@ -77,6 +77,16 @@ def test_what_the_last_turn_does_not_name_an_earlier_one_may():
     assert restated("when does it disappear?", f"{LAST}\n\n{later}") == GONE
 
 
+def test_a_shot_that_came_after_is_no_text():
+    shot = (
+        "asked: What text is shown right after 60.400 s?\nanswer (answered): Right after that no text is read; "
+        "a new shot begins at 61.000 s.\nseen at 61.000-61.040 s"
+    )
+    assert restated("when does it disappear?", shot) == "when does it disappear?"
+    assert restated("when does it disappear?", f"{LAST}\n\n{shot}") == GONE
+    assert restated("and then?", shot) == "What text is shown right after 61.040 s?"
+
+
 def test_a_text_that_was_read_can_be_asked_about():
     read = "asked: What is written at 12.000 s?\nanswer (answered): GATE 7\nseen at 12.000-12.040 s"
     assert restated("how long is it shown?", read) == 'How long is the text "GATE 7" shown?'

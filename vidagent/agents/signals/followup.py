@@ -183,5 +183,6 @@ def _thing(turn: dict[str, str]) -> str | None:
             return f'{named[1]} "{named[2]}"'
         if quoted := _QUOTED.search(text):
             return f'text "{quoted[1]}"'
-    read = answered and understand(asked).signal == "reading" and 0 < len(answer) <= _LONGEST_TEXT
+    reading = understand(asked).signal == "reading" and not BESIDE.search(asked)
+    read = answered and reading and 0 < len(answer) <= _LONGEST_TEXT
     return f'text "{quotable(answer)}"' if read else None

@@ -51,7 +51,7 @@ def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[Tool
     if todo is not None:
         return [todo]
     if reading is None:
-        return [_unread(lines, past)]
+        return [_unread(intent, question, lines, past)]
     return [_answer(reading, options, past)]
 
 
@@ -149,9 +149,11 @@ def _at(intent: Intent, question: str, past: Past) -> list[Line]:
     return lines
 
 
-def _unread(lines: Sequence[Line], past: Past) -> ToolCall:
+def _unread(intent: Intent, question: str, lines: Sequence[Line], past: Past) -> ToolCall:
+    if not lines and intent.at_s is not None:
+        return calls.answer("no", f"No such text was read at {intent.at_s:.3f} s", confidence=0.5)
     if not lines:
-        frames = sum(len(result.times_s) for result in past.results)
+        frames = sum(len(result.times_s) for result in past.asked(question))
         return calls.answer("no", f"No such text was read in {frames} frames looked at", confidence=0.5)
     some = ", ".join(f'"{text}"' for text in list(dict.fromkeys(line.text for line in lines))[:8])
     return calls.answer("cannot_judge", f"{wording.CANNOT_JUDGE}. Texts read: {some}", confidence=0.0)
