@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CutFinder"]
+__all__ = ["CutFinder", "alike", "moved_out", "reduced"]
 
 _SMALL_WH: Final = (64, 36)
 _BLOCKS_WH: Final = (16, 9)
@@ -64,7 +64,7 @@ class CutFinder:
 
     def add(self, time_s: float, grey: Grey) -> None:
         """Take the next picture, later than all before it."""
-        small = cv2.resize(grey, _SMALL_WH, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        small = reduced(grey)
         change = float(cv2.absdiff(small, self._steps[-1].small).mean()) if self._steps else 0.0
         self._steps.append(_Step(time_s, small, change))
         self._judge(len(self._steps) - 1 - _KEPT_AROUND)
@@ -112,12 +112,12 @@ def _is_cut(steps: Sequence[_Step], first: int, last: int) -> bool:
     change = max(steps[place].change for place in (first, last))
     if change < _NEARLY_TOP * max((steps[place].change for place in around), default=0.0):
         return False
-    jump = _change_of(steps, first) if first == last else _moved_out(before, after)
+    jump = _change_of(steps, first) if first == last else moved_out(before, after)
     least = _LEAST_LEVELS
     if around:
         usual = np.max([_change_of(steps, place) for place in around], axis=0)
         least = np.maximum(_LEAST_LEVELS, _STANDS_OUT * usual)
-    if float((jump > least).mean()) < _LEAST_SHARE or _alike(before, after):
+    if float((jump > least).mean()) < _LEAST_SHARE or alike(before, after):
         return False
     return not _comes_back(steps, first, last, float(np.median(jump)))
 
@@ -125,23 +125,31 @@ def _is_cut(steps: Sequence[_Step], first: int, last: int) -> bool:
 def _change_of(steps: Sequence[_Step], place: int) -> Blocks:
     step = steps[place]
     if step.blocks is None:
-        step.blocks = _moved_out(steps[place - 1].small, step.small)
+        step.blocks = moved_out(steps[place - 1].small, step.small)
     return step.blocks
 
 
 def _comes_back(steps: Sequence[_Step], first: int, last: int, change: float) -> bool:
     """Say whether a picture from just before the steps is seen again just after them."""
     return any(
-        _alike(before.small, after.small)
-        or float(np.median(_moved_out(before.small, after.small))) < _COMES_BACK * change
+        alike(before.small, after.small)
+        or float(np.median(moved_out(before.small, after.small))) < _COMES_BACK * change
         for place, before in enumerate(steps[:first])
         for other, after in enumerate(steps[last:], last)
         if other - place > 1 + last - first and after.time_s - before.time_s <= _FLASH_S
     )
 
 
-def _moved_out(before: Grey, after: Grey) -> Blocks:
-    """Return the mean difference of each block to the place in the picture before that is most like it."""
+def reduced(grey: Grey) -> Grey:
+    """Scale a grey picture to the size that is compared."""
+    return cv2.resize(grey, _SMALL_WH, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def moved_out(before: Grey, after: Grey) -> Blocks:
+    """Return the mean difference of each block to the place near it in the picture before that is most like it.
+
+    Both are `reduced`; 9 rows of 16 blocks, in grey levels.
+    """
     (width, height), (across, down), shifts = _SMALL_WH, _BLOCKS_WH, (2 * _SHIFT + 1) ** 2
     wide = cv2.copyMakeBorder(before, _SHIFT, _SHIFT, _SHIFT, _SHIFT, cv2.BORDER_REPLICATE)
     shifted = np.lib.stride_tricks.sliding_window_view(wide, (height, width)).reshape(-1, width)
@@ -150,8 +158,8 @@ def _moved_out(before: Grey, after: Grey) -> Blocks:
     return np.asarray(means.reshape(shifts, down, across).min(axis=0), np.float32)
 
 
-def _alike(one: Grey, other: Grey) -> bool:
-    """Say whether two pictures are the same in another light; of even ones that cannot be told."""
+def alike(one: Grey, other: Grey) -> bool:
+    """Say whether two `reduced` pictures are the same in another light; of even ones that cannot be told."""
     a, b = one.astype(np.float32).ravel(), other.astype(np.float32).ravel()
     spread = float(a.std()), float(b.std())
     if min(spread) < _FLAT:

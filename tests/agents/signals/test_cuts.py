@@ -77,3 +77,26 @@ def test_real_cuts_and_real_movement(frame_of, video, time_s, cut):
     step = 1 / 15
     frames = [frame_of(video, time_s + offset * step + 0.01) for offset in (-2, -1, 0, 1)]
     assert cuts(frames) == ([2] if cut else [])
+
+
+def _panned(ground, first, count, step):
+    return [np.ascontiguousarray(ground[:360, x : x + 640]) for x in range(first, first + count * step, step)]
+
+
+def test_a_cut_between_fast_scenes_of_the_same_colours(busy):
+    one, other = busy(11, 1800, 360), busy(12, 1800, 360)
+    assert cuts([*_panned(one, 0, 4, 24), *_panned(other, 300, 4, 24)]) == [4]
+    assert cuts([*_panned(one, 0, 1, 24), *_panned(other, 300, 2, 24)]) == [1]
+
+
+def test_light_that_goes_out_is_no_cut(busy):
+    lit = busy(4)
+    assert cuts([lit] * 3 + [(lit * 0.35).astype(np.uint8)] * 3) == []
+
+
+def test_a_plate_is_no_cut(busy):
+    frames = [busy(5).copy() for _ in range(6)]
+    for frame in frames[3:]:
+        frame[40:220, 100:320] = 255
+        frame[60:200:8, 120:300] = 0
+    assert cuts(frames) == []
