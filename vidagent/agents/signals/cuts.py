@@ -54,7 +54,8 @@ def cut_scores(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
     looks = [(_histograms(rgb), _coarse(rgb)) for rgb in frames]
     steps = [_step(before, after) for before, after in pairwise(looks)]
     above = [max(0.0, step - _usual(steps, index)) for index, step in enumerate(steps)]
-    return [(one + other) / 2 for one, other in zip(above, _shares(frames), strict=True)]
+    shares = _shares(frames)
+    return [(one + share) / 2 if share else 0.0 for one, share in zip(above, shares, strict=True)]
 
 
 def _shares(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
