@@ -87,6 +87,20 @@ def test_a_shot_that_came_after_is_no_text():
     assert restated("and then?", shot) == "What text is shown right after 61.040 s?"
 
 
+def test_after_its_end_it_is_still_where_it_was():
+    end = f"asked: {GONE}\nanswer (answered): It is shown until 60.400 s.\nseen at 60.400-60.440 s"
+    assert restated("what does it say?", f"{LAST}\n\n{end}") == READ
+    assert restated("and then?", f"{LAST}\n\n{end}") == AFTER
+
+
+def test_again_is_after_the_thing_and_not_after_what_was_asked_since():
+    before = (
+        "asked: What text is shown right before 60.000 s?\nanswer (answered): Right before that no text is read; "
+        "a new shot begins at 58.000 s.\nseen at 58.000-58.040 s"
+    )
+    assert restated("is it there again later?", f"{LAST}\n\n{before}") == AGAIN
+
+
 def test_a_text_that_was_read_can_be_asked_about():
     read = "asked: What is written at 12.000 s?\nanswer (answered): GATE 7\nseen at 12.000-12.040 s"
     assert restated("how long is it shown?", read) == 'How long is the text "GATE 7" shown?'

@@ -7,7 +7,7 @@ that names a text or a time stands alone already, and so does one that no rule k
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vidagent.agents.signals.intent import understand
@@ -67,19 +67,52 @@ _ELSEWHERE = re.compile(r"\bthe video\b|\b(?:where|what)\b.*\bgo(?:es)?\b")
 _WITHIN = re.compile(r"\b(?:after|before) \d+(?:\.\d+)? s\b")
 
 
+Spans = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A turn of the conversation: what was asked and answered, and where that was seen."""
+
+    asked: str
+    status: str
+    answer: str
+    spans: Spans
+
+    @property
+    def thing(self) -> str | None:
+        """What it was about: what its question quotes, what its answer names, or the answer that was read."""
+        answered = self.status == "answered"
+        for text in (self.asked, self.answer) if answered else (self.asked,):
+            if named := _NAMED.search(text):
+                return f'{named[1]} "{named[2]}"'
+            if quoted := _QUOTED.search(text):
+                return f'text "{quoted[1]}"'
+        reading = understand(self.asked).signal == "reading" and not BESIDE.search(self.asked)
+        read = answered and reading and 0 < len(self.answer) <= _LONGEST_TEXT
+        return f'text "{quotable(self.answer)}"' if read else None
+
+    @property
+    def of_the_end(self) -> bool:
+        """Whether its place is where the thing is no longer to be seen."""
+        return "disappear" in self.asked
+
+
 @dataclass(frozen=True, slots=True)
 class _Last:
     """What the turns before leave to be spoken of.
 
     Args:
         question: The last question.
-        thing: What it was about, in words that a question can hold, such as `text "X"`; None if nothing was named.
-        spans: Where the last answer was.
+        spans: Where what the last answer told is.
+        thing: What was asked about last, in words that a question can hold, such as `text "X"`; None if nothing was.
+        shown: Where that is.
     """
 
     question: str
+    spans: Spans
     thing: str | None
-    spans: tuple[tuple[float, float], ...]
+    shown: Spans
 
 
 def restated(question: str, earlier: str) -> str:
@@ -117,10 +150,10 @@ def _readings(low: str, last: _Last) -> Iterator[str]:
 
 def _of_the_thing(low: str, thing: str, last: _Last) -> Iterator[str]:
     """Yield what a follow-up can mean that is about what the last question was about."""
-    if last.spans and _AGAIN.search(low):
-        yield f"When does the {thing} appear after {last.spans[-1][1]:.3f} s?"
-    if last.spans and _EARLIER.search(low):
-        yield f"When does the {thing} appear before {last.spans[0][0]:.3f} s?"
+    if last.shown and _AGAIN.search(low):
+        yield f"When does the {thing} appear after {last.shown[-1][1]:.3f} s?"
+    if last.shown and _EARLIER.search(low):
+        yield f"When does the {thing} appear before {last.shown[0][0]:.3f} s?"
     within = None if BESIDE.search(last.question) else _WITHIN.search(last.question)
     part = f" {within[0]}" if within else ""
     if _LENGTH.search(low):
@@ -147,42 +180,25 @@ def _other(question: str, low: str, last: _Last) -> str:
 
 def _last(earlier: str) -> _Last | None:
     """Read the turns back; what the last one does not name, those before it may."""
-    turns = [_fields(paragraph) for paragraph in earlier.split("\n\n") if paragraph.strip()]
-    turns = [turn for turn in turns if "asked" in turn]
+    turns = [turn for paragraph in earlier.split("\n\n") if (turn := _turn(paragraph)) is not None]
     if not turns:
         return None
-    things = (_thing(turn) for turn in reversed(turns))
-    spans = _SPAN.findall(turns[-1].get("seen", ""))
-    return _Last(
-        turns[-1]["asked"],
-        next((thing for thing in things if thing), None),
-        tuple((float(start), float(end)) for start, end in spans),
-    )
+    last = turns[-1]
+    thing = next((turn.thing for turn in reversed(turns) if turn.thing), None)
+    about = [turn for turn in turns if thing is not None and turn.thing == thing and turn.spans]
+    shown = next((turn.spans for turn in reversed(about) if not turn.of_the_end), ())
+    return _Last(last.asked, shown if shown and last.of_the_end else last.spans, thing, shown)
 
 
-def _fields(paragraph: str) -> dict[str, str]:
-    """Read the lines of a turn: what was asked, the answer, and where it was seen."""
-    fields: dict[str, str] = {}
+def _turn(paragraph: str) -> _Turn | None:
+    """Read a turn: what was asked, the answer, and where it was seen; None if it is none."""
+    asked = status = answer = ""
+    spans: list[tuple[float, float]] = []
     for line in paragraph.splitlines():
         if line.startswith("asked: "):
-            fields["asked"] = line.removeprefix("asked: ")
+            asked = line.removeprefix("asked: ")
         elif match := re.match(r"answer \((\w+)\): (.*)", line):
-            fields["status"], fields["answer"] = match[1], match[2]
+            status, answer = match[1], match[2]
         elif line.startswith("seen at "):
-            fields["seen"] = line
-    return fields
-
-
-def _thing(turn: dict[str, str]) -> str | None:
-    """Return what a turn was about: what its question quotes, what its answer names, or the answer that was read."""
-    asked, answer = turn["asked"], turn.get("answer", "")
-    answered = turn.get("status") == "answered"
-    texts: Sequence[str] = (asked, answer) if answered else (asked,)
-    for text in texts:
-        if named := _NAMED.search(text):
-            return f'{named[1]} "{named[2]}"'
-        if quoted := _QUOTED.search(text):
-            return f'text "{quoted[1]}"'
-    reading = understand(asked).signal == "reading" and not BESIDE.search(asked)
-    read = answered and reading and 0 < len(answer) <= _LONGEST_TEXT
-    return f'text "{quotable(answer)}"' if read else None
+            spans = [(float(start), float(end)) for start, end in _SPAN.findall(line)]
+    return _Turn(asked, status, answer, tuple(spans)) if asked else None
