@@ -22,7 +22,7 @@ class Plays:
 
     def __call__(self, body):
         if self.slow and step_of(body) == "plan":
-            return Raw(b" " * 1000, drip_s=0.02)
+            return Raw(b" " * 400, drip_s=0.02)
         script = Script([clip_look(1, 3)], [answer()])
         script.planned = int(any(message["role"] == "tool" for message in body["messages"]))
         return script(body)

@@ -9,13 +9,15 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import chains, faults, file_routes, health
+from vidagent.serve.rest import chains, faults, file_routes, health, metrics
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.door import Door
 from vidagent.serve.rest.edge import Edge
 from vidagent.serve.rest.files import Files
 from vidagent.serve.rest.keys import Keys
+from vidagent.serve.rest.lanes import Lanes
+from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
 from vidagent.serve.rest.places import Places
@@ -36,7 +38,8 @@ def make(options: Options) -> FastAPI:
     store = Store(options.data_dir)
     keys = None if options.insecure_local else _keys(store)
     files = Files(options.data_dir / "files", store)
-    desk = Desk(Places(files, options.roots), options.deadline_s)
+    measures = Metrics()
+    desk = Desk(Places(files, options.roots), measures, options.deadline_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -51,14 +54,17 @@ def make(options: Options) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.state.lanes = Lanes(options.running, options.running_each)
+    measures.watch("vidagent_running", "Questions being answered.", lambda: app.state.lanes.running)
     faults.install(app)
     with_faults(app)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, int(options.max_file_mb * MB)))
+    app.include_router(metrics.router(measures))
     app.add_middleware(Door, keys=keys)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, metrics=measures)
     return app
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from langserve import CustomUserType, add_routes
 from langserve.server import EndpointName
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from vidagent.serve.rest.agent import CLIENT, Agent
 from vidagent.serve.rest.clients import client_of, needs
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.faults import Refusal, body_of, noted, request_id
+from vidagent.serve.rest.lanes import LaneRoute
 from vidagent.serve.rest.models import AnswerBody, Asked
 
 __all__ = ["router"]
@@ -68,7 +68,7 @@ def _for_client(config: dict[str, Any], request: Request) -> dict[str, Any]:
     return {**config, "configurable": {CLIENT: client_of(request)}}
 
 
-class _Route(APIRoute):
+class _Route(LaneRoute):
     """A route that tells its errors as the others do."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -18,7 +18,7 @@ from vidagent.serve.rest.keys_cli import app as keys
 
 __all__ = ["app"]
 
-_NEEDED = ("fastapi", "langserve", "python_multipart", "sse_starlette", "uvicorn")
+_NEEDED = ("fastapi", "langserve", "prometheus_client", "python_multipart", "sse_starlette", "uvicorn")
 
 app = typer.Typer(name="serve", help="Serve questions over HTTP.")
 app.add_typer(keys)
@@ -41,6 +41,12 @@ Deadline = Annotated[
     float,
     number("--deadline-seconds", float, "N", "Most seconds of an answer; then it is told as it stands."),
 ]
+Running = Annotated[
+    int, number("--max-running", int, "N", "Questions answered at once; others get 503.", legal="1 or more")
+]
+RunningEach = Annotated[
+    int, number("--max-per-client", int, "N", "Of one client; others get 429.", legal="1 or more")
+]
 MaxFileMb = Annotated[float, number("--max-file-mb", float, "N", "Largest uploaded video, in MB.")]
 
 
@@ -55,6 +61,8 @@ def serve(
     data_dir: DataDir = None,
     max_file_mb: MaxFileMb = 2000.0,
     deadline: Deadline = 600.0,
+    running: Running = 8,
+    running_each: RunningEach = 4,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -74,6 +82,8 @@ def serve(
         roots=tuple(root or ()),
         max_file_mb=max_file_mb,
         deadline_s=deadline,
+        running=running,
+        running_each=running_each,
         data_dir=data_dir or default_data_dir(),
     )
     server.run(options)

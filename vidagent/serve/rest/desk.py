@@ -13,6 +13,7 @@ from vidagent import api, config
 from vidagent.graphs.events import Event
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal, without_paths
+from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.models import Asked
 from vidagent.serve.rest.places import Places
 from vidagent.types import Budget, BudgetName
@@ -31,12 +32,14 @@ class Desk:
 
     Args:
         places: Where videos lie.
+        metrics: Where answers are counted.
         deadline_s: Most seconds that an answer may take.
     """
 
-    def __init__(self, places: Places, deadline_s: float) -> None:
+    def __init__(self, places: Places, metrics: Metrics, deadline_s: float) -> None:
         """Keep them."""
         self._places = places
+        self._metrics = metrics
         self._deadline_s = deadline_s
 
     async def answer(
@@ -81,7 +84,9 @@ class Desk:
                 )
         except TimeoutError as late:
             raise self._late() from late
-        return _named(answer.to_dict(), asked.video)
+        told = _named(answer.to_dict(), asked.video)
+        self._metrics.answered(told)
+        return told
 
     async def events(self, client: Client, asked: Asked) -> AsyncGenerator[Told]:
         """Yield what happens while a question is answered, word by word; the last event is the answer.
@@ -111,7 +116,10 @@ class Desk:
                     return
                 except TimeoutError as late:
                     raise self._late() from late
-                yield _told(event, path, asked.video)
+                told = _told(event, path, asked.video)
+                if event.kind == "answer":
+                    self._metrics.answered(told["data"]["answer"])
+                yield told
 
     def _budget(self, asked: Asked) -> Budget:
         """Return what a question may cost: what its client allows, and no more than the server does."""

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.rest.faults import noted, reply
+from vidagent.serve.rest.metrics import Metrics
 
 __all__ = ["Edge"]
 
@@ -23,9 +24,10 @@ _LEFT = 499
 class Edge:
     """Wraps the app; also the only place where an unforeseen error ends."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Stand around the app."""
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        """Stand around the app, and count."""
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or pass on what is none."""
@@ -37,18 +39,24 @@ class Edge:
         try:
             await self._serve(exchange)
         finally:
-            _log.info(
-                "request",
-                extra={
-                    "request": exchange.id,
-                    "client": getattr(scope["state"].get("client"), "owner", None),
-                    "method": scope["method"],
-                    "route": getattr(scope.get("route"), "path", None),
-                    "status": exchange.status,
-                    "seconds": round(time.monotonic() - began, 3),
-                },
-            )
+            self._note(exchange, time.monotonic() - began)
         return None
+
+    def _note(self, exchange: _Exchange, seconds: float) -> None:
+        scope = exchange.scope
+        route = getattr(scope.get("route"), "path", None)
+        self._metrics.request(scope["method"], route, exchange.status, seconds)
+        _log.info(
+            "request",
+            extra={
+                "request": exchange.id,
+                "client": getattr(scope["state"].get("client"), "owner", None),
+                "method": scope["method"],
+                "route": route,
+                "status": exchange.status,
+                "seconds": round(seconds, 3),
+            },
+        )
 
     async def _ask(self, exchange: _Exchange) -> None:
         await self._app(exchange.scope, exchange.receive, exchange.send)

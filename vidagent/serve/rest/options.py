@@ -43,6 +43,8 @@ class Options:
         roots: Folders whose videos may be named by path.
         max_body_mb: Largest JSON body.
         max_file_mb: Largest uploaded video.
+        running: How many questions are answered at once.
+        running_each: How many of one client.
         batch: Most questions of one batch.
         deadline_s: Most seconds that an answer may take.
         drain_s: Seconds that requests have to end once the server is told to stop.
@@ -59,6 +61,8 @@ class Options:
     roots: tuple[Path, ...] = ()
     max_body_mb: float = 1.0
     max_file_mb: float = 2000.0
+    running: int = 8
+    running_each: int = 4
     batch: int = 16
     deadline_s: float = 600.0
     drain_s: float = 5.0
@@ -80,6 +84,9 @@ class Options:
             raise UsageError(f"--deadline-seconds must be more than 0; got {self.deadline_s:g}")
         if not self.max_file_mb > 0:
             raise UsageError(f"--max-file-mb must be more than 0; got {self.max_file_mb:g}")
+        for flag, value in (("--max-running", self.running), ("--max-per-client", self.running_each)):
+            if value < 1:
+                raise UsageError(f"{flag} must be 1 or more; got {value}")
         for root in self.roots:
             if not root.is_dir():
                 raise UsageError(f"--root must be a folder; got {str(root)!r}")
