@@ -29,7 +29,15 @@ from typing import Any, Self
 import pytest
 
 LABEL = re.compile(r"t = (\d+(?:\.\d+)?) s\b.*")
-STEPS = {"ledger": "plan", "looking_for": "look", "claim": "verify", "claims": "compose", "video": "route"}
+STEPS = {
+    "ledger": "plan",
+    "looking_for": "look",
+    "claim": "verify",
+    "claims": "compose",
+    "video": "route",
+    "videos": "turn",
+    "parts": "together",
+}
 
 
 @dataclass(frozen=True)
