@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from tests.agents.signals.film import Film, ask
@@ -88,10 +90,58 @@ def test_a_cut_that_the_frames_do_not_show_is_none():
     assert ask(wrong, "How many cuts are there?")["count"] == 2
 
 
-def test_of_many_cuts_some_are_looked_at_and_that_is_said():
-    found = ask(film([2 * n + 1 for n in range(28)]), "How many cuts are there?")
-    assert found["count"] == 28
-    assert "24 of the cuts were looked at" in found["answer"]
+@pytest.mark.parametrize("cuts", [28, 60])
+def test_up_to_sixty_cuts_are_all_looked_at(cuts):
+    looked = film([2 * n + 1 for n in range(cuts)], seconds=130)
+    search = looked._search
+    extra = ", ".join(f"{2 * n + 1:.3f}" for n in range(cuts))
+    looked._search = lambda **args: {
+        **search(**args),
+        "facts": [
+            f"{cuts + 2} shots, {cuts + 1} cuts (exact to the frame)",
+            f"cuts at (first frame of the new shot, seconds): {extra}, 126.000",
+        ],
+    }
+    asked = ask(looked, "How many cuts are there?")
+    assert asked["count"] == (cuts if cuts < 60 else None)
+    assert sum(result.question == wording.ANY_CUT for result in looked.results) == (29 if cuts < 60 else 24)
+
+
+def test_of_more_cuts_a_sample_over_the_whole_video_is_looked_at_and_that_is_said():
+    many = film([2 * n + 1 for n in range(113)], seconds=240)
+    found = ask(many, "How many cuts are there?")
+    assert (found["count"], found["confidence"]) == (113, 0.8)
+    assert "113 cuts, as the index" in found["answer"]
+    assert "24 of the cuts, spread over all of them, were looked at" in found["answer"]
+    times = [claim["time_s"] for claim in found["claims"]]
+    assert (len(times), times[0], times[-1]) == (24, 1.0, 225.0)
+    assert max(after - before for before, after in pairwise(times)) <= 10
+
+
+def test_a_sample_with_a_cut_that_is_none_is_no_ground_for_a_count():
+    many = film([2 * n + 1 for n in range(113)], seconds=240)
+    many.call("search", query="How many shots are there, and when are the cuts?", page=1)
+    many.cuts = [cut for cut in many.cuts if not 70 * FPS < cut < 90 * FPS]
+    found = ask(many, "How many cuts are there?")
+    assert (found["found"], found["count"]) == ("cannot_judge", None)
+    assert "113 cuts" in found["answer"]
+
+
+def test_the_last_cut_of_many_takes_one_look():
+    many = film([2 * n + 1 for n in range(113)], seconds=240)
+    assert spans_of(ask(many, "When is the last cut?")) == [(225.0, pytest.approx(225.04))]
+    assert many.frames_sent <= 6
+    fewer = film([6.0, 16.0, 20.0])
+    fewer.call("search", query="How many shots are there, and when are the cuts?", page=1)
+    fewer.cuts = fewer.cuts[:2]
+    assert spans_of(ask(fewer, "When is the last cut?")) == [(16.0, pytest.approx(16.04))]
+
+
+def test_a_second_step_beside_a_cut_is_not_counted():
+    twice = film((6.0, 16.0))
+    twice.call("search", query="How many shots are there, and when are the cuts?", page=1)
+    twice.cuts = [150, 152, 400]
+    assert ask(twice, "How many cuts are there?")["count"] == 2
 
 
 def test_more_cuts_than_are_listed_are_counted_but_not_told_apart():
@@ -107,7 +157,10 @@ def test_more_cuts_than_are_listed_are_counted_but_not_told_apart():
 
     counted = ask(many(), "How many shots are there?")
     assert counted["count"] == 231
-    assert "About 231 shots" in counted["answer"]
+    assert "231 shots, as the index" in counted["answer"]
+    assert "spread over those that are listed" in counted["answer"]
+    assert ask(many(), "How many cuts are there between 0 s and 50 s?")["count"] == 25
+    assert ask(many(), "How many cuts are there after 50 s?")["found"] == "cannot_judge"
     assert ask(many(), "When is the last cut?")["found"] == "cannot_judge"
 
 

@@ -10,12 +10,16 @@ from langchain_core.messages.tool import ToolCall
 from vidagent.agents.signals import calls, wording
 from vidagent.agents.signals.intent import Intent
 from vidagent.agents.signals.locate import Window
-from vidagent.agents.signals.past import Past, Result
+from vidagent.agents.signals.past import Line, Past, Result
 from vidagent.agents.signals.seek import scope_of
 
 __all__ = ["find_shots"]
 
-_MOST_CONFIRMED = 24
+_MOST_CONFIRMED = 60
+_SAMPLED = 24
+_MOST_CLAIMS = 24
+_ROUNDING_S = 2e-3
+_SHORTEST_SHOT_S = 0.2
 _AT_A_TIME = 6
 _NUMBERS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _WHICH = rf"\b({'|'.join(_NUMBERS)}|next|last|final)"
@@ -40,20 +44,51 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     low, high = _scope(intent, past)
     listed = [cut for cut in _listed(past) if low <= cut < high]
     looks = past.asked(wording.ANY_CUT)
-    seen = {line.time_s: line.entry for look in looks for line in look.lines if low <= line.time_s < high}
-    todo = [window for window in _windows(listed, past) if not _done(window, looks)]
+    seen = _seen([line for look in looks for line in look.lines if low <= line.time_s < high], listed)
+    unlisted, whole = _known(past) - len(_listed(past)), (low, high) == (0.0, past.duration_s)
+    if unlisted > 0 and high <= _listed(past)[-1]:
+        unlisted = 0
+    if unlisted > 0 and not whole:
+        return [_too_many(_known(past))]
+    if intent.ask == "count" and len(listed) + unlisted > _MOST_CONFIRMED:
+        return _many(intent, listed, unlisted, seen, looks, past)
+    last = _last_cut(intent) and not unlisted
+    todo = _todo(listed[::-1] if last else listed[:_MOST_CONFIRMED], looks, past)
+    if last and seen and not any(window.end_s > max(seen) for window in todo):
+        known = {*seen, *(cut for cut in listed if cut < max(seen))}
+        return [_answer(intent, sorted(known), seen, past)]
     sought = _sought(intent, sorted(seen), todo)
     if sought is not None:
         return [_numbered(*sought, seen, past)]
     if todo:
-        return [calls.closer(window, wording.ANY_CUT, past) for window in todo[:_AT_A_TIME]]
-    cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
-    unlisted = _known(past) - len(_listed(past))
+        return [calls.closer(window, wording.ANY_CUT, past) for window in todo[: 1 if last else _AT_A_TIME]]
     if unlisted > 0:
-        return [_many(intent, len(cuts) + unlisted, (low, high) == (0.0, past.duration_s), seen)]
+        return [_too_many(_known(past))]
+    cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
     if not cuts:
-        return [_no_cut(intent, (low, high) == (0.0, past.duration_s), looks, past)]
+        return [_no_cut(intent, whole, looks, past)]
     return [_answer(intent, cuts, seen, past)]
+
+
+def _seen(lines: Sequence[Line], listed: Sequence[float]) -> dict[float, str]:
+    """Return the cuts seen and the looks that show them; of some in a fifth of a second, those that are listed."""
+    sure = {line.time_s for line in lines if any(abs(line.time_s - cut) < _ROUNDING_S for cut in listed)}
+    return {
+        line.time_s: line.entry
+        for line in lines
+        if line.time_s in sure or all(abs(line.time_s - at_s) > _SHORTEST_SHOT_S for at_s in sure)
+    }
+
+
+def _last_cut(intent: Intent) -> bool:
+    """Say whether the last cut alone is asked for, so that no other need be looked at."""
+    cut = _CUT_NUMBER.search(intent.question)
+    return intent.ask == "when" and cut is not None and cut[1] in {"last", "final"}
+
+
+def _todo(cuts: Sequence[float], looks: Sequence[Result], past: Past) -> list[Window]:
+    """Return the windows round these cuts that have not been looked at."""
+    return [window for window in _windows(cuts, past) if not _done(window, looks)]
 
 
 def _sought(intent: Intent, seen: Sequence[float], todo: Sequence[Window]) -> tuple[int, float] | None:
@@ -113,26 +148,67 @@ def _known(past: Past) -> int:
     return int(known[1]) if known else 0
 
 
-def _many(intent: Intent, cuts: int, whole: bool, seen: dict[float, str]) -> ToolCall:
-    """Answer how many there are where there are too many to be listed, and nothing else."""
-    if intent.ask != "count" or not whole:
-        return calls.answer("cannot_judge", f"There are too many cuts to list: about {cuts}", confidence=0.0)
-    told = f"About {cuts + 1} shots, with {cuts} cuts, {len(seen)} of them looked at and the rest from the index."
+def _too_many(cuts: int) -> ToolCall:
+    told = f"There are too many cuts to list: the index of the whole video knows {cuts}"
+    return calls.answer("cannot_judge", told, confidence=0.0)
+
+
+def _many(
+    intent: Intent,
+    listed: Sequence[float],
+    unlisted: int,
+    seen: dict[float, str],
+    looks: Sequence[Result],
+    past: Past,
+) -> list[ToolCall]:
+    """Count more cuts than can be looked at one by one: those of the index, if a sample of them stands up.
+
+    The sample is spread evenly over the cuts that are listed. Where frames refuse one of it, the number of the index
+    cannot be relied on, and it is said why.
+    """
+    step = max(1.0, (len(listed) - 1) / (_SAMPLED - 1))
+    sample = [listed[round(place * step)] for place in range(min(_SAMPLED, len(listed)))]
+    todo = _todo(sample, looks, past)
+    if todo:
+        return [calls.closer(window, wording.ANY_CUT, past) for window in todo[:_AT_A_TIME]]
+    cuts = len(listed) + unlisted
+    reach = _reach(past)
+    stood = [at_s for at_s in seen if any(abs(at_s - cut) <= reach for cut in sample)]
+    refused = sum(all(abs(at_s - cut) > reach for at_s in stood) for cut in sample)
+    if refused:
+        told = f"The index knows {cuts} cuts, too many to look at each; of {len(sample)} looked at {refused} were none"
+        return [calls.answer("cannot_judge", told, confidence=0.0)]
+    chosen = _nearest(sample, stood)
     count = cuts if _CHANGES.search(intent.question) else cuts + 1
-    return calls.answer("yes", told, claims=_claims(sorted(seen), seen), count=count, confidence=0.7)
+    told = (
+        f"{count} {'cuts' if count == cuts else 'shots'}, as the index of the whole video counts them: it compared "
+        f"neighbouring frames throughout. {len(chosen)} of the cuts, spread over "
+        f"{'those that are listed' if unlisted else 'all of them'}, were looked at, and each is one."
+    )
+    claims = _claims(chosen, seen)
+    return [calls.answer("yes", told, claims=claims, count=count, confidence=0.8)]
 
 
-def _windows(listed: Sequence[float], past: Past) -> list[Window]:
-    """Two frames before each cut and one after it, every frame of them; more where the index is not exact."""
-    reach = (8.5 if "exact to a few frames" in _facts(past) else 2.5) * past.frame_s
+def _nearest(sample: Sequence[float], seen: Sequence[float]) -> list[float]:
+    """Return for each cut of a sample the one seen nearest to it."""
+    return sorted({min(seen, key=lambda at_s: abs(at_s - cut)) for cut in sample})
+
+
+def _reach(past: Past) -> float:
+    """Return how far from a listed cut to look: more where the index is not exact."""
+    return (8.5 if "exact to a few frames" in _facts(past) else 2.5) * past.frame_s
+
+
+def _windows(cuts: Sequence[float], past: Past) -> list[Window]:
+    """Two frames before each cut and two after it, every frame of them; more where the index is not exact."""
+    reach = _reach(past)
     return [
-        Window(round(max(0.0, cut - reach), 4), round(min(past.duration_s, cut + reach), 4))
-        for cut in listed[:_MOST_CONFIRMED]
+        Window(round(max(0.0, cut - reach), 4), round(min(past.duration_s, cut + reach), 4)) for cut in cuts
     ]
 
 
 def _done(window: Window, looks: Sequence[Result]) -> bool:
-    return any(abs(look.told["start_s"] - window.start_s) < 2e-3 for look in looks)
+    return any(abs(look.told["start_s"] - window.start_s) < _ROUNDING_S for look in looks)
 
 
 def _answer(intent: Intent, cuts: Sequence[float], seen: dict[float, str], past: Past) -> ToolCall:
@@ -144,12 +220,14 @@ def _answer(intent: Intent, cuts: Sequence[float], seen: dict[float, str], past:
     if number is not None and number > len(cuts):
         return calls.answer("no", f"There are only {len(cuts)} cuts", confidence=0.8)
     chosen = cuts if number is None else [cuts[number - 1]]
-    told = f"{len(cuts) + 1} shots, with {len(cuts)} {_plural('cut', len(cuts))} at {_times(cuts)}."
-    if len(chosen) == 1 < len(cuts):
-        told = f"Cut {number} is at {chosen[0]:.3f} s. There are {told}"
-    unseen = sum(cut not in seen for cut in cuts)
-    if unseen:
-        told += f" {len(cuts) - unseen} of the cuts were looked at; the rest are from the index."
+    told = f"{len(cuts)} {_plural('cut', len(cuts))}, at {_times(cuts)}."
+    if intent.ask == "count" and not _CHANGES.search(intent.question):
+        told = f"{len(cuts) + 1} shots, with {told}"
+    if number is not None:
+        which = "The last cut" if number == len(cuts) else f"Cut {number}"
+        told = f"{which} is at {chosen[0]:.3f} s."
+    elif any(cut not in seen for cut in cuts):
+        told += " The first of them were looked at; the rest are from the index."
     return calls.answer(
         "yes",
         told,
@@ -179,7 +257,7 @@ def _one_shot(
 
 
 def _claims(cuts: Sequence[float], seen: dict[float, str]) -> list[tuple[str, list[str], float]]:
-    return [(wording.claim_cut(t), [seen[t]], t) for t in cuts if t in seen][:8]
+    return [(wording.claim_cut(t), [seen[t]], t) for t in cuts if t in seen][:_MOST_CLAIMS]
 
 
 def _number(word: str, last: int) -> int:
