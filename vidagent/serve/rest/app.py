@@ -9,12 +9,14 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import chains, faults, file_routes, health, metrics
+from vidagent.serve.rest import chains, faults, file_routes, health, job_routes, metrics
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.door import Door
 from vidagent.serve.rest.edge import Edge
 from vidagent.serve.rest.files import Files
+from vidagent.serve.rest.job_records import JobRecords
+from vidagent.serve.rest.jobs import Jobs
 from vidagent.serve.rest.keys import Keys
 from vidagent.serve.rest.lanes import Lanes
 from vidagent.serve.rest.metrics import Metrics
@@ -41,9 +43,14 @@ def make(options: Options) -> FastAPI:
     measures = Metrics()
     desk = Desk(Places(files, options.roots), measures, options.deadline_s)
 
+    lanes = Lanes(options.running, options.running_each)
+    jobs = Jobs(JobRecords(store), desk, lanes, options.jobs_each)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        jobs.resume()
         yield
+        await jobs.stop()
         store.close()
 
     app = FastAPI(
@@ -54,13 +61,14 @@ def make(options: Options) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.state.lanes = Lanes(options.running, options.running_each)
-    measures.watch("vidagent_running", "Questions being answered.", lambda: app.state.lanes.running)
+    app.state.lanes = lanes
+    measures.watch("vidagent_running", "Questions being answered.", lambda: lanes.running)
     faults.install(app)
     with_faults(app)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, int(options.max_file_mb * MB)))
+    app.include_router(job_routes.router(jobs))
     app.include_router(metrics.router(measures))
     app.add_middleware(Door, keys=keys)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))

@@ -62,17 +62,14 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = self._budget(asked)
+        path, budget = self._places.path(client, asked.video), self._budget(asked)
+
+        def hear(event: Event) -> None:
+            if on_event is not None:
+                on_event(_told(event, path, asked.video))
+
         try:
-            async with (
-                asyncio.timeout(self._deadline_s + _GRACE_S),
-                self._places.found(client, asked.video) as path,
-            ):
-
-                def hear(event: Event) -> None:
-                    if on_event is not None:
-                        on_event(_told(event, path, asked.video))
-
+            async with asyncio.timeout(self._deadline_s + _GRACE_S):
                 answer = await api.aanalyze_video(
                     path,
                     asked.question,
@@ -95,20 +92,12 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = self._budget(asked)
+        path, budget = self._places.path(client, asked.video), self._budget(asked)
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
-        async with (
-            self._places.found(client, asked.video) as path,
-            aclosing(
-                api.astream_video(
-                    path,
-                    asked.question,
-                    options=asked.options,
-                    budget=budget,
-                    session=_session(client, asked),
-                )
-            ) as run,
-        ):
+        session = _session(client, asked)
+        async with aclosing(
+            api.astream_video(path, asked.question, options=asked.options, budget=budget, session=session)
+        ) as run:
             while True:
                 try:
                     event = await asyncio.wait_for(anext(run), until_s - time.monotonic())
@@ -120,6 +109,14 @@ class Desk:
                 if event.kind == "answer":
                     self._metrics.answered(told["data"]["answer"])
                 yield told
+
+    def check(self, client: Client, asked: Asked) -> None:
+        """Refuse a question that could not be answered, before it waits.
+
+        Raises:
+            Refusal: If there is no such video for this client.
+        """
+        self._places.path(client, asked.video)
 
     def _budget(self, asked: Asked) -> Budget:
         """Return what a question may cost: what its client allows, and no more than the server does."""

@@ -6,9 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from vidagent.serve.rest.faults import Fault
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 
-__all__ = ["AnswerBody", "Asked", "FileBody", "FileDeleted", "FileList", "FileVideo", "Limits"]
+__all__ = [
+    "AnswerBody",
+    "Asked",
+    "Ending",
+    "FileBody",
+    "FileDeleted",
+    "FileList",
+    "FileVideo",
+    "JobBody",
+    "JobList",
+    "Limits",
+]
 
 MOST_CHARACTERS = 20_000
 MOST_NAME = 4096
@@ -106,6 +118,9 @@ class FileDeleted(BaseModel):
     id: str
     object: Literal["file"] = "file"
     deleted: Literal[True] = True
+
+
+Ending = Literal["succeeded", "failed", "cancelled"]
 
 
 class SpanBody(BaseModel):
@@ -206,3 +221,24 @@ class AnswerBody(BaseModel):
     video: VideoBody
     model: str
     run_id: str
+
+
+class JobBody(BaseModel):
+    """A question that is answered whether its client waits or not."""
+
+    id: str
+    object: Literal["job"] = "job"
+    status: Literal["queued", "running"] | Ending
+    created_at: float
+    ended_at: float | None
+    asked: Asked
+    run_id: str | None
+    answer: AnswerBody | None
+    error: Fault | None
+
+
+class JobList(BaseModel):
+    """Jobs, the newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[JobBody]

@@ -45,6 +45,7 @@ class Options:
         max_file_mb: Largest uploaded video.
         running: How many questions are answered at once.
         running_each: How many of one client.
+        jobs_each: How many jobs of one client may wait or run.
         batch: Most questions of one batch.
         deadline_s: Most seconds that an answer may take.
         drain_s: Seconds that requests have to end once the server is told to stop.
@@ -63,6 +64,7 @@ class Options:
     max_file_mb: float = 2000.0
     running: int = 8
     running_each: int = 4
+    jobs_each: int = 100
     batch: int = 16
     deadline_s: float = 600.0
     drain_s: float = 5.0

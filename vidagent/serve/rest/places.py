@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from vidagent.serve.rest.clients import Client
@@ -26,22 +25,19 @@ class Places:
         self._files = files
         self._roots = [root.resolve() for root in roots]
 
-    @asynccontextmanager
-    async def found(self, client: Client, name: str) -> AsyncIterator[Path]:
-        """Give the file of a video while the block runs.
+    def path(self, client: Client, name: str) -> Path:
+        """Return the file of a video.
 
         Raises:
             Refusal: If there is no such video for this client. What lies outside of the folders is told as what does
                 not exist.
         """
         if name.startswith(PREFIX):
-            yield self._files.path(client, name)
-            return
+            return self._files.path(client, name)
         for root in self._roots:
             path = _under(root, name)
             if path is not None:
-                yield path
-                return
+                return path
         raise Refusal(404, "no_such_video", "there is no such video")
 
 

@@ -12,6 +12,7 @@ from vidagent.serve import terminal
 from vidagent.serve.rest.app import make
 from vidagent.serve.rest.logs import structured
 from vidagent.serve.rest.options import Options
+from vidagent.serve.rest.store import held_alone
 
 __all__ = ["Listening", "config", "run"]
 
@@ -50,9 +51,10 @@ def run(options: Options) -> None:
     """Serve until told to stop.
 
     Raises:
-        UsageError: If the address cannot be listened on.
+        UsageError: If the address cannot be listened on, or another server has the folder.
     """
-    with structured(sys.stderr):
+    options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with structured(sys.stderr), held_alone(options.data_dir):
         server = Listening(config(make(options), options))
         try:
             server.run()

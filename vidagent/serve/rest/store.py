@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ from typing import Any
 
 from vidagent.errors import UsageError
 
-__all__ = ["Store"]
+__all__ = ["Store", "held_alone"]
 
 _BUSY_S = 10.0
 _SCHEMA = """
@@ -21,6 +23,14 @@ CREATE TABLE IF NOT EXISTS keys (
 CREATE TABLE IF NOT EXISTS files (
     owner TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, bytes INTEGER NOT NULL, created_s INTEGER NOT NULL,
     video TEXT NOT NULL, PRIMARY KEY (owner, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, asked TEXT NOT NULL, status TEXT NOT NULL,
+    created_s REAL NOT NULL, ended_s REAL, starts INTEGER NOT NULL, run_id TEXT, answer TEXT, error TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS jobs_of ON jobs (owner, created_s);
+CREATE TABLE IF NOT EXISTS job_events (
+    job TEXT NOT NULL, number INTEGER NOT NULL, told TEXT NOT NULL, PRIMARY KEY (job, number)
 ) WITHOUT ROWID;
 """
 
@@ -76,3 +86,21 @@ class Store:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+@contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Hold a server's folder while the block runs, as two servers would both go on with its jobs.
+
+    Raises:
+        UsageError: If another server holds it.
+    """
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"--data-dir {str(folder)!r} is another server's, which is running") from None
+        yield
+    finally:
+        os.close(lock)
