@@ -244,7 +244,8 @@ class _Chat:
         self.code = self.code or error.exit_code
         terminal.complain(str(error))
         if self.as_json:
-            told = {"type": type(error).__name__, "message": str(error)}
+            public = next(kind for kind in type(error).__mro__ if kind.__module__ == VidagentError.__module__)
+            told = {"type": public.__name__, "message": str(error)}
             printing.show_json({"error": told}, terminal.stdout())
 
     def _help(self) -> None:
