@@ -25,7 +25,7 @@ from typing import Any
 
 from tests.graphs.scripts import answer, clip_look, observation
 from tests.media.make import CLIPS
-from tests.scripted_server import ScriptedServer, calls, labelled_images, says, step_of
+from tests.scripted_server import ScriptedServer, calls, labelled_images, routes, says, step_of
 from vidagent.graphs.records import Record, old_records, read_lines
 
 QUESTIONS = {"scripted": "When is it seen?", "signals": "How many shots are there?"}
@@ -60,6 +60,8 @@ def script(body: dict[str, Any]) -> dict[str, Any]:
     draw = random.Random(json.dumps(body, sort_keys=True))
     time.sleep(draw.uniform(0.02, 0.2))
     step = step_of(body)
+    if step == "route":
+        return routes("locate")
     if step == "plan":
         turn = sum(message["role"] == "assistant" for message in body["messages"])
         return calls(*TURNS[min(turn, len(TURNS) - 1)])

@@ -74,7 +74,7 @@ def test_events_tell_what_goes_on(path, server):
     kinds = [event.kind for event in events if event.kind != "progress"]
     assert kinds == [
         "model",
-        *["step"] * 2,
+        *["step"] * 4,
         "look",
         "observation",
         "step",

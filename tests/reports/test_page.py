@@ -100,7 +100,7 @@ def test_the_page_tells_the_whole_run(page, clip):
     heads = re.findall(r"<h3>(.*?) <small>", read.text)
     assert len(heads) == len(steps)
     named = [re.sub(r"<[^>]+>", "", head) for head in heads]
-    assert named == ["survey", "plan", "L1 clip", "L2 search", "plan", "verify", "compose"]
+    assert named == ["survey", "route", "plan", "L1 clip", "L2 search", "plan", "verify", "compose"]
     usage = found.usage
     total = [f"{usage.seconds:,.1f}", usage.model_calls, usage.prompt_tokens, usage.cached_tokens]
     total += [usage.completion_tokens, usage.thinking_tokens, usage.frames_decoded, usage.frames_sent]
@@ -251,7 +251,7 @@ def test_a_look_that_failed_is_told(page):
     words = squeezed(read.words)
     assert "L1 clip" in words
     heads = [re.sub(r"<[^>]+>", "", head) for head in re.findall(r"<h3>(.*?) <small>", read.text)]
-    assert heads[:4] == ["survey", "plan", "L1 clip", "plan"]
+    assert heads[:5] == ["survey", "route", "plan", "L1 clip", "plan"]
 
 
 def test_the_same_page_after_the_run(ask, tmp_path):

@@ -166,4 +166,4 @@ def test_words_are_asked_for_one_by_one_only_where_somebody_looks(clip, kind, st
             assert watched(command, **({"TERM": "dumb"} if "dumb" in kind else {})).code == 0
     asked = [step for step, body in zip(server.steps, server.bodies, strict=True) if body.get("stream")]
     assert asked == (["plan", "plan", "verify", "compose"] if streamed else [])
-    assert len(server.bodies) == 5
+    assert len(server.bodies) == 6
