@@ -5,7 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from vidagent.agents.replies import Composition, Judgement, Observation, Sighting, outline
+from vidagent.agents.replies import Composition, Judgement, Observation, Route, Sighting, outline
 
 PLAIN = {"found": True, "what": "a ball", "sightings": [], "confidence": 0.9}
 
@@ -115,3 +115,32 @@ def test_the_schema_asks_for_every_field_and_describes_it(schema):
 
 def test_the_outline_goes_down_into_lists():
     assert '\n  - "time_s": the time written beside the frame' in outline(Observation)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [("count", "count"), ("Count", "count"), ("how long", "how_long"), ("HOW-LONG", "how_long"),
+     ("kind: at time.", "at_time"), ("whether it happens", "whether")],
+)  # fmt: skip
+def test_kinds_of_questions(given, kind):
+    assert Route.model_validate({"kind": given}).kind == kind
+
+
+@pytest.mark.parametrize("given", ["counting", "poem", "", None, 3, ["count"]])
+def test_no_kinds_of_questions(given):
+    with pytest.raises(ValidationError):
+        Route.model_validate({"kind": given})
+
+
+def test_a_route_is_read_as_far_as_it_makes_sense():
+    told = {
+        "kind": "order",
+        "question": None,
+        "thing": ["a cup", "falls"],
+        "start_s": "1:15",
+        "end_s": "later",
+    }
+    route = Route.model_validate({**told, "anchor": "null", "side": "behind", "why": "so"})
+    assert (route.question, route.thing, route.start_s, route.end_s) == ("", "a cup\nfalls", 75.0, None)
+    assert (route.anchor, route.side) == (None, None)
+    assert Route.model_validate({"kind": "order", "anchor": "the bell", "side": "After"}).side == "after"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +18,7 @@ import pytest
 from tests.graphs.scripts import answer, clip_look
 from tests.media.code import read_code
 from tests.scripted_server import (
+    ScriptedServer,
     block_of,
     calls,
     labelled_images,
@@ -34,6 +40,7 @@ LEFT, RIGHT = [0, 300, 100, 400], [800, 300, 900, 400]
 PAIR = [(5.2, 5.8, LEFT), (5.4, 6.2, RIGHT)]
 BALLS = [(0.6, 1.0, LEFT), (1.4, 1.8, LEFT), (3.0, 4.4, RIGHT), *PAIR, (7.6, 9.0, LEFT)]
 """When and where a ball is shown: twice at one place, for long, two at once, and up to the end."""
+ASK = "import sys, vidagent; vidagent.analyze_video(sys.argv[1], sys.argv[2], base_url=sys.argv[3], model='scripted')"
 RUN = re.compile(r"(\d+) told apart")
 
 
@@ -253,3 +260,34 @@ def test_a_sweep_is_replayed(sweep, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", None)
     again, differ = api.replay_run(found.run_id)
     assert (differ, again.count, again.spans) == ([], found.count, found.spans)
+
+
+def test_a_run_killed_amid_its_sweep_makes_no_look_twice(sweep, clip):
+    whole, server = sweep(Counting(BALLS), budget=Budget(frames=100))
+    total = server.steps.count("look")
+    done, killed = [], threading.Event()
+
+    def until_killed(body):
+        if step_of(body) == "look":
+            done.append(labelled_images(body)[0][0])
+            if len(done) == 4:
+                killed.wait(30)
+        return Counting(BALLS)(body)
+
+    with ScriptedServer(until_killed) as server:
+        environ = os.environ | {"VIDAGENT_BUDGET_FRAMES": "100"}
+        command = [sys.executable, "-c", ASK, str(clip("h264").path), QUESTION, server.url]
+        with subprocess.Popen(command, env=environ) as process:
+            while len(done) < 4:
+                assert process.poll() is None
+                time.sleep(0.05)
+            time.sleep(1)  # until what the other looks saw is kept
+            process.kill()
+        killed.set()
+    [run_id] = [run.record.run_id for run in api.list_runs() if run.told["status"] == "running"]
+    found, server = sweep(Counting(BALLS), resume=run_id, budget=Budget(frames=100))
+    again = [look[0] for look in looks(server)]
+    assert 0 < len(again) < total
+    assert len({*done, *again}) == total
+    assert len(again) + len(done) - total <= 4  # those under way when it was killed
+    assert (found.count, found.spans, found.status) == (whole.count, whole.spans, "answered")
