@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import chains, faults, file_routes, health, job_routes, metrics
+from vidagent.serve.rest import chains, chat, faults, file_routes, health, job_routes, metrics
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.door import Door
@@ -69,6 +69,7 @@ def make(options: Options) -> FastAPI:
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, int(options.max_file_mb * MB)))
     app.include_router(job_routes.router(jobs))
+    app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))
     app.add_middleware(Door, keys=keys)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
