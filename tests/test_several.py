@@ -17,6 +17,7 @@ import vidagent
 from tests.graphs.scripts import answer, clip_look, observation
 from tests.media.make import encode
 from tests.scripted_server import (
+    HANG,
     Raw,
     ScriptedServer,
     block_of,
@@ -233,6 +234,21 @@ def test_frames_are_shared_and_what_one_leaves_goes_to_the_later_ones(ask):
     limits = [past.told["parts"][-1]["budget"]["frames"] for past in api.find_run("last").each]
     assert limits[0] == 6
     assert limits[0] < limits[1] < limits[2] <= 20
+
+
+def test_time_is_shared_and_kept(ask, clips):
+    hung = Watcher([True] * 3)
+
+    def script(body: dict[str, Any]) -> dict[str, Any] | Raw:
+        return HANG if step_of(body) == "plan" else hung(body)
+
+    found, _ = ask(script, paths=clips[:2], budget=Budget(seconds=8))
+    assert (found.status, found.budget.ended_by) == ("partial", "seconds")
+    assert found.usage.seconds < 9
+    assert found.answer.startswith("The seconds budget ended the search. ")
+    limits = [past.told["parts"][-1]["budget"]["seconds"] for past in api.find_run(found.run_id).each]
+    assert limits[0] < 4
+    assert sum(limits) < 8
 
 
 def test_a_run_that_broke_off_goes_on_with_what_is_missing(ask, clips):

@@ -110,6 +110,13 @@ def test_a_text_that_is_in_none(paths):
     )
 
 
+def test_what_cannot_be_judged_is_said_once(paths):
+    found = ask(paths, "Which of these shows a dog?")
+    assert (found.status, found.coverage.fraction) == ("not_found", 0.0)
+    assert found.answer.startswith("The embedded model reads text, codes, shots")
+    assert found.answer.count("No frame was looked at.") == 1
+
+
 def test_at_the_command_line(paths, command):  # noqa: F811
     done = command("ask", *paths[1:], 'Do all of these show "HELLO"?', "--model", "signals")
     assert done.code == 0

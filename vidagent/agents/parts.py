@@ -50,6 +50,11 @@ class Part:
         return bool(self.claims)
 
     @property
+    def unjudged(self) -> bool:
+        """Whether its answer says why nobody looked."""
+        return self.looked == 0 and self.ended_by is None
+
+    @property
     def times_s(self) -> list[float]:
         """When it is seen: the starts of the places, else the times of the claims, in order."""
         return sorted([start_s for start_s, _ in self.places] or [time_s for _, time_s, _ in self.claims])
@@ -72,6 +77,8 @@ class Part:
     def _nothing(self) -> str:
         if self.looked is None:
             return "not looked at"
+        if self.unjudged:
+            return self.answer.rstrip(". ")
         return f"not found{' so far' if self.ended_by else ''} ({self._share()})"
 
     def _share(self) -> str:
@@ -119,6 +126,8 @@ def chosen(goal: Goal, parts: Sequence[Part]) -> list[Part]:
 
 def plain_words(goal: Goal, parts: Sequence[Part]) -> str:
     """Say what came of a question about several videos: a sentence that answers it, then a line for each video."""
+    if len({part.answer for part in parts}) == 1 and all(part.unjudged for part in parts):
+        return parts[0].answer
     lines = " ".join(part.line(own_words=goal == "each") for part in parts)
     return f"{_head(goal, parts)}{lines}"
 

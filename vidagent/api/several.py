@@ -234,8 +234,8 @@ class Several:
         name, of = names_of(self.paths)[number - 1], len(self.paths)
         title, which = f"{number} of {of} {name}", {"video": number - 1, "of": of}
         self._tell(Event("video", title, None, which))
+        began, resumed = time.monotonic(), record.checkpoint.is_file()
         async with opened(self.paths[number - 1], brief.settings) as video:
-            began, resumed = time.monotonic(), record.checkpoint.is_file()
             hear = _Ear(self._tell, number - 1)
             course = Course(video, self.client, brief, record, resumed, began, hear, self.stream)
             ended = await course.end()

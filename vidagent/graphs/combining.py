@@ -16,7 +16,7 @@ from vidagent.graphs.events import Kind
 from vidagent.graphs.grounds import Ground
 from vidagent.types import Step
 
-__all__ = ["combined", "parts_of"]
+__all__ = ["combined", "parts_of", "plainly"]
 
 _NUMERALS = (
     "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -60,19 +60,19 @@ async def combined(
     The model is asked if a claim stood up in any video. What it says beyond the claims, or of other videos, is not
     used: then, or where no request is left for it, each video has its line.
     """
-    plain = _plainly(goal, parts)
+    plain = plainly(goal, parts)
     if not any(part.supports for part in parts):
-        return plain.model_dump(mode="json")
+        return plain
     tell("step", "putting the answers together", "compose")
     messages = together_messages(question, options, goal, parts)
     try:
         together = await client.ask("compose", messages, Together, meter, hear=hear)
     except (ReplyError, BudgetSpent) as error:
         tell("note", f"each video has its own line in the answer: {error}", "compose")
-        return plain.model_dump(mode="json")
+        return plain
     if (why := _beyond(together, question, options, goal, parts)) is not None:
         tell("note", f"each video has its own line in place of the composed answer: {why}", "compose")
-        return plain.model_dump(mode="json")
+        return plain
     return together.model_dump(mode="json")
 
 
@@ -89,9 +89,11 @@ def _part(number: int, name: str, answer: Mapping[str, Any]) -> Part:
     )
 
 
-def _plainly(goal: Goal, parts: Sequence[Part]) -> Together:
+def plainly(goal: Goal, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return the answer that needs no model: a line for each video."""
     numbers = [part.number for part in chosen(goal, parts)]
-    return Together(answer=plain_words(goal, parts), videos=numbers, confidence=1.0)
+    together = Together(answer=plain_words(goal, parts), videos=numbers, confidence=1.0)
+    return together.model_dump(mode="json")
 
 
 def _beyond(

@@ -24,7 +24,7 @@ from vidagent.agents.exchange import Hear, Heard
 from vidagent.agents.several import Single, turn_messages
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.graphs.budget import Meter, StepMeter
-from vidagent.graphs.combining import combined, parts_of
+from vidagent.graphs.combining import combined, parts_of, plainly
 from vidagent.graphs.events import Event, Kind, Listener
 from vidagent.graphs.sharing import count, share_of, steps_in
 from vidagent.graphs.state import Update
@@ -268,15 +268,10 @@ def _steps(part: Part) -> Sequence[Mapping[str, Any]]:
 
 
 async def _combine(state: GroupState, group: Group, meter: StepMeter) -> Update:
-    """Put the answers together."""
-    together = await combined(
-        group.client,
-        meter,
-        state["question"],
-        state.get("options"),
-        state.get("single", {}).get("goal", "each"),
-        parts_of(group.names, {name: part["answer"] for name, part in state.get("parts", {}).items()}),
-        group.tell,
-        group.hear_thoughts("compose"),
-    )
-    return {"together": together}
+    """Put the answers together; once time was up, without the model, as a replay has no clock to stop it."""
+    goal = state.get("single", {}).get("goal", "each")
+    parts = parts_of(group.names, {name: part["answer"] for name, part in state.get("parts", {}).items()})
+    if "seconds" in {state.get("ended_by"), *(part.ended_by for part in parts)}:
+        return {"together": plainly(goal, parts)}
+    question, options, hear = state["question"], state.get("options"), group.hear_thoughts("compose")
+    return {"together": await combined(group.client, meter, question, options, goal, parts, group.tell, hear)}
