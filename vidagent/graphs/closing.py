@@ -7,17 +7,18 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from vidagent.agents.replies import Composition
+from vidagent.graphs.absence import denies, range_of, surest
 from vidagent.graphs.boundaries import Refined
-from vidagent.graphs.grounds import ground_of, stood_up, supported_words, words_of
+from vidagent.graphs.grounds import stood_up, words_of
 from vidagent.graphs.ledger import Entry, coverage
-from vidagent.graphs.places import refined_places, told_exactly
+from vidagent.graphs.places import refined_places
 from vidagent.graphs.state import Run, State, Verified, entries_of, own_entries
+from vidagent.graphs.telling import ever_refused, words
 from vidagent.tools.answer import Draft
 from vidagent.types import (
     Answer,
     BudgetName,
     BudgetReport,
-    Coverage,
     Evidence,
     Span,
     Status,
@@ -25,7 +26,6 @@ from vidagent.types import (
     Usage,
     Verdict,
 )
-from vidagent.video.clock import format_time
 
 __all__ = ["close"]
 
@@ -54,8 +54,8 @@ def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answ
     status: Status = "partial" if ended_by else "answered" if answers else "not_found"
     return Answer(
         status=status,
-        answer=_words(status, state, ended_by, draft, composed, seen),
-        confidence=_confidence(composed, draft, verified) if answers else 0.0,
+        answer=words(state, run, status, ended_by, seen),
+        confidence=_confidence(state, run, composed, draft, answers=answers),
         video=run.video.info,
         model=run.client.name,
         run_id=run_id,
@@ -87,68 +87,9 @@ def _answers(state: State, draft: Draft, verified: Sequence[Verified], choice: i
     return draft.found == "no" and choice is not None and len(verified) == len(draft.claims)
 
 
-def _words(
-    status: Status,
-    state: State,
-    ended_by: BudgetName | None,
-    draft: Draft | None,
-    composed: Composition | None,
-    seen: Coverage,
-) -> str:
-    if status == "answered" and draft is not None:
-        return told_exactly(
-            supported_words(draft, state) if composed is None else composed.answer, state, draft
-        )
-    if status == "partial":
-        return f"The {ended_by} budget ended the search. {_so_far(state, draft)} {_looked(seen)}"
-    if draft is not None and draft.found != "yes":
-        return f"{_denial(state, draft)} {_looked(seen)}"
-    return f"Not found: what was thought to be seen did not stand up to a second look. {_looked(seen)}"
-
-
-def _denial(state: State, draft: Draft) -> str:
-    """Return the words of a draft that says no; where a claim in them was refused, only that it says so."""
-    refused = len(stood_up(state)) < len(draft.claims) or ground_of(draft, state).says_refused(draft.answer)
-    plainly = {"no": "Not found", "cannot_judge": "It cannot be judged"}.get(draft.found, "Not found")
-    return f"{plainly if refused else draft.answer.rstrip('. ')}."
-
-
-def _so_far(state: State, draft: Draft | None) -> str:
-    verified = stood_up(state)
-    if verified and draft is not None:
-        return f"Supported so far: {told_exactly(supported_words(draft, state), state, draft)}"
-    if verified:
-        return f"Supported so far: {' '.join(item['claim'] for item in verified)}"
-    if draft is not None and draft.found == "yes" and not _ever_refused(state):
-        return f"Not verified: {draft.answer}"
-    for entry in reversed(own_entries(state)):
-        if entry.observation is not None and entry.observation.found and not _refused_by(state, entry):
-            return f"Not verified: {entry.observation.what}"
-    return "Nothing was found so far."
-
-
 def _all_stood(state: State, draft: Draft) -> bool:
     """Tell whether no claim was refused, in this draft or an earlier one."""
     return not state.get("refused") and len(stood_up(state)) == len(draft.claims)
-
-
-def _ever_refused(state: State) -> bool:
-    return bool(state.get("verified") or state.get("refused"))
-
-
-def _refused_by(state: State, entry: Entry) -> bool:
-    """Tell whether a claim was refused over pictures of a look."""
-    refs = {ref for item in state.get("refused", []) for ref in item["refs"]}
-    return any(still.ref in refs for still in entry.look.stills)
-
-
-def _looked(seen: Coverage) -> str:
-    share = f"{100 * seen.fraction:.0f}%" if seen.fraction >= 0.1 else f"{100 * seen.fraction:.1f}%"
-    if not seen.spans:
-        return "No frame was looked at."
-    first, last = seen.spans[0].start_s, seen.spans[-1].end_s
-    where = f"from {format_time(first)} to {format_time(last)}"
-    return f"Looked at {seen.seconds_seen:.1f} s ({share}) of the video, {where}."
 
 
 def _spans(state: State, draft: Draft | None, entries: Sequence[Entry]) -> tuple[Span, ...]:
@@ -156,7 +97,7 @@ def _spans(state: State, draft: Draft | None, entries: Sequence[Entry]) -> tuple
     verified = stood_up(state)
     if draft is not None and verified:
         return tuple(Span(place.start_s, place.end_s) for place in _places(state, draft, entries))
-    if _ever_refused(state):
+    if ever_refused(state):
         return ()
     if draft is not None and draft.found == "yes":
         return tuple(Span(place.start_s, place.end_s) for place in draft.spans)
@@ -212,9 +153,19 @@ def _count(state: State, draft: Draft | None, entries: Sequence[Entry]) -> int |
     return draft.count if follows or named else None
 
 
-def _confidence(composed: Composition | None, draft: Draft | None, verified: Sequence[Verified]) -> float:
-    parts = [item["confidence"] for item in verified]
-    parts += [1.0 if composed is None else composed.confidence, 1.0 if draft is None else draft.confidence]
+def _confidence(
+    state: State, run: Run, composed: Composition | None, draft: Draft | None, *, answers: bool
+) -> float:
+    """Return how sure the answer is: no surer than its claims, and a "no" no surer than what was looked at allows."""
+    verified = stood_up(state)
+    denied = draft is not None and denies(draft, state) and len(verified) == len(draft.claims)
+    if draft is None or not (answers or denied):
+        return 0.0
+    parts = [draft.confidence, *(item["confidence"] for item in verified)]
+    if composed is not None:
+        parts.append(composed.confidence)
+    if denied:
+        parts.append(surest(own_entries(state), *range_of(state, run)))
     return max(0.0, min(parts))
 
 

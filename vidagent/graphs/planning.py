@@ -16,6 +16,7 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.contradictions import contradicted, contradictions
 from vidagent.graphs.guards import read_turn
 from vidagent.graphs.history import leave_out
+from vidagent.graphs.holding import held_back, settled
 from vidagent.graphs.ledger import Entry, summary
 from vidagent.graphs.looking import run_tool, shown
 from vidagent.graphs.routing import advice, told_turns
@@ -51,9 +52,9 @@ MAX_SENT_BACK = 2
 
 
 async def plan(state: State, run: Run, meter: StepMeter) -> Update:
-    """Ask the planner for looks or for the answer; the looks of a sweep are not its own."""
-    if (swept := sweep(state, run)) is not None:
-        return swept
+    """Ask the planner for looks or for the answer; the looks of a sweep, or before a "no", are not its own."""
+    if (own := sweep(state, run) or settled(state, run)) is not None:
+        return own
     step = state.get("step", 0) + 1
     limit = run.budget.steps
     if step > (limit or policy.MAX_STEPS):
@@ -85,6 +86,10 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
                 reply, told = sent_back
                 update |= {"draft": None, **told}
                 replies.append(reply)
+            elif not landing:
+                held = held_back({**state, "step": step}, run, draft, call_id)
+                if held is not None:
+                    return {**update, **held, "history": [message, *replies, *held["history"]]}
     return {**update, "history": [message, *replies]}
 
 

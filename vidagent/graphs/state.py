@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import add
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.tools import StructuredTool
@@ -27,12 +27,14 @@ from vidagent.video.video import Video
 __all__ = [
     "EARLIER",
     "Call",
+    "Held",
     "Refused",
     "Run",
     "State",
     "Turn",
     "Update",
     "Verified",
+    "Why",
     "entries_of",
     "follows",
     "own_entries",
@@ -100,6 +102,24 @@ class Refused(TypedDict):
     refs: list[str]
 
 
+Why = Literal["gaps", "beside"]
+"""Why a draft is held back."""
+
+
+class Held(TypedDict):
+    """A draft that waits for looks of code's own: at `gaps` between frames, or `beside` an event.
+
+    `rounds` counts those before a "no", and `beside` tells whether those beside an event were made, also for an
+    earlier draft. There are no `looks` any more once it has been settled.
+    """
+
+    draft: dict[str, Any]
+    looks: list[str]
+    why: Why
+    rounds: int
+    beside: bool
+
+
 class State(TypedDict, total=False):
     """What the steps hand to each other.
 
@@ -111,7 +131,8 @@ class State(TypedDict, total=False):
     `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
     planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
     `vetoes` of the verification, which `refused` remembers; `doubts` counts how often it was sent back because looks
-    contradict each other. `refining` is what is known of the edges of its places. `landing` is the budget because of
+    contradict each other; `held` is one that waits for looks.
+    `refining` is what is known of the edges of its places. `landing` is the budget because of
     which the planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
 
@@ -137,6 +158,7 @@ class State(TypedDict, total=False):
     vetoes: int
     refused: Annotated[list[Refused], add]
     doubts: int
+    held: Held
     recounts: int
     refining: dict[str, Any]
     landing: Annotated[BudgetName | None, _first]
