@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.needle_videos import Question, draw
 from vidagent import analyze_video
+from vidagent.agents.signals.text import shared_reader
 from vidagent.api import index_video
 from vidagent.types import Answer
 
@@ -80,6 +81,7 @@ FORMS: tuple[tuple[str, Judge], ...] = (
 
 def session(video: Path, one: Question, other: Question, name: str) -> Iterator[Asked]:
     """Ask for one text, then the follow-ups, and yield what came of each."""
+    shared_reader.cache_clear()  # else frames read in an earlier session would cost no time in this one
     first, seconds = _ask(video, one.text, name)
     sent = first.usage.frames_sent
     right = _is_at(first, one.start_s, one.end_s)

@@ -131,13 +131,13 @@ ASKING = {"options", "model", "base_url", "api_key", "budget", "fps", "num_frame
 
 def test_doors_name_their_keywords():
     named = [set(inspect.signature(door).parameters) - {"path", "question"} for door in DOORS]
-    running = ASKING | {"save_frames", "report", "export", "resume"}
+    running = ASKING | {"save_frames", "report", "export", "resume", "session"}
     heard = running | {"on_event", "stream"}
     assert named == [heard, heard, running, ASKING]
     defaults = [
         parameter.default for parameter in inspect.signature(vidagent.analyze_video).parameters.values()
     ]
-    assert defaults[2:] == [None] * 13 + [False]
+    assert defaults[2:] == [None] * 14 + [False]
 
 
 @pytest.mark.parametrize("door", [vidagent.analyze_video, api.plan_cost])

@@ -56,7 +56,10 @@ def test_verbose_keeps_passing_steps(api, command):
 
 
 def test_every_flag_reaches_the_api(api, command, tmp_path):
-    flags = "--model m --base-url http://127.0.0.1:1/v1 --resume run-3 --decoder decord --fps 2.5 --option a --option b"
+    flags = (
+        "--model m --base-url http://127.0.0.1:1/v1 --resume run-3 --session talk --decoder decord --fps 2.5 "
+        "--option a --option b"
+    )
     budgets = (
         "--budget-seconds 1.5 --budget-steps 2 --budget-model-calls 3 --budget-prompt-tokens 4 "
         "--budget-completion-tokens 5 --budget-thinking-tokens 0 --budget-frames 7"
@@ -81,6 +84,7 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "report": tmp_path / "out.html",
             "export": ["out.csv", "frames/"],
             "resume": "run-3",
+            "session": "talk",
             "stream": False,
         }
     ]
@@ -105,6 +109,7 @@ def test_without_flags_settings_decide(api, command, monkeypatch):
             "report": None,
             "export": None,
             "resume": None,
+            "session": None,
             "stream": False,
         }
     ]

@@ -131,3 +131,13 @@ def test_what_no_rule_fits_costs_no_look(question):
     there = film(text("GO", 0, 500))
     assert ask(there, question)["found"] == "cannot_judge"
     assert there.frames_sent == 0
+
+
+def test_a_look_at_another_time_does_not_tell_what_is_written_at_this_one():
+    film = Film.steady(25.0, 60, events=[Event("text", "BRIDGE 8486", 0, 250)])
+    film.call("resample", start_s=9.0, end_s=12.0, fps=2.5, question=wording.ANY_TEXT)
+    found = ask(film, "What is written at 11.000 s?")
+    assert (found["found"], found["answer"]) == ("no", "No such text was read at 11.000 s")
+    again = ask(film, "What is written at 9.000 s?")
+    assert (again["answer"], again["spans"][0]["start_s"]) == ("BRIDGE 8486", 9.0)
+    assert film.frames_sent == 8 + 1
