@@ -8,17 +8,21 @@ VLLM_VENV ?= .venv-vllm
 VLLM_VERSION := 0.32.0
 VLLM_TORCH := 2.13.0
 DEMO ?= demo
+VIDEOS ?= .
 SOURCES := vidagent tests examples benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-vllm fmt fmt-check lint layers type build clean
+.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type build clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/installed ## draw a video, ask about it, compare the answer with the truth
 	$(BIN)/python examples/demo.py $(DEMO)
+
+serve: $(VENV)/installed-serve ## answer questions over HTTP on this machine, about uploads and the videos in VIDEOS
+	$(BIN)/vidagent serve --insecure-local --root $(VIDEOS)
 
 test: fmt-check lint layers type $(VENV)/installed-dev ## format, lint, layers, types and the tests that are not slow
 	$(BIN)/python -m pytest -q -m "not slow and not vllm"
@@ -68,6 +72,11 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "installing vidagent and what it needs into $(VENV)"
 	$(PIP) install --editable .
 	@touch $@
+
+$(VENV)/installed-serve: pyproject.toml | $(BIN)/python
+	@echo "installing vidagent and its server into $(VENV)"
+	$(PIP) install --editable '.[serve]'
+	@touch $(VENV)/installed $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	@echo "installing vidagent and its development tools into $(VENV)"
