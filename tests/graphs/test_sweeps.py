@@ -67,7 +67,7 @@ class Counting:
         if step == "verify":
             return says(json.dumps({"why": "so it is", "verdict": "supported", "confidence": 0.9}))
         if step == "compose":
-            return says(json.dumps({"answer": "As counted.", "choice": None, "confidence": 0.9}))
+            return says(json.dumps({"answer": "A red ball is shown.", "choice": None, "confidence": 0.9}))
         return self._plan(body)
 
     def _look(self, body):
@@ -100,12 +100,12 @@ class Counting:
 def sweep(ask, monkeypatch, tmp_path):
     """Return the function that asks how many balls there are, with looks of few frames."""
 
-    def run(script, *without, frames=6, question=QUESTION, **rest):
-        profile = tmp_path / f"counting_{frames}_{'_'.join(without)}.toml"
-        left_out = json.dumps(["boundaries", *without])
-        profile.write_text(f"frames_per_call = {frames}\noverview_frames = 9\nwithout = {left_out}\n")
+    def run(script, *without, refined=False, **rest):
+        parts = [*without, *([] if refined else ["boundaries"])]
+        profile, left_out = tmp_path / f"less_{'_'.join(parts)}.toml", json.dumps(parts)
+        profile.write_text(f"frames_per_call = 6\noverview_frames = 9\nwithout = {left_out}\n")
         monkeypatch.setenv("VIDAGENT_PROFILE", str(profile))
-        return ask(script, question, **rest)
+        return ask(script, QUESTION, **rest)
 
     return run
 
@@ -291,3 +291,14 @@ def test_a_run_killed_amid_its_sweep_makes_no_look_twice(sweep, clip):
     assert len({*done, *again}) == total
     assert len(again) + len(done) - total <= 4  # those under way when it was killed
     assert (found.count, found.spans, found.status) == (whole.count, whole.spans, "answered")
+
+
+def test_the_places_of_a_sweep_are_taken_to_the_frame_but_not_where_two_overlap(sweep):
+    found, server = sweep(Counting(BALLS), refined=True)
+    assert (found.status, found.count) == ("answered", 6)
+    first, second, third, pair_1, pair_2, last = spans(found)
+    assert [first, second, third, last] == [(0.6, 1.0), (1.4, 1.8), (3.0, 4.4), (7.6, 8.0)]
+    for (start_s, end_s), (first_s, last_s, _) in zip((pair_1, pair_2), PAIR, strict=True):
+        assert abs(start_s - first_s) <= 0.11
+        assert abs(end_s - last_s) <= 0.11
+    assert server.steps.count("look") <= 16 + 2 * 7  # the sweep's, and up to two at each edge

@@ -116,11 +116,12 @@ def _begun(state: State, run: Run, entries: Sequence[Entry]) -> Refining:
     """Say what the looks that the claims name tell of each edge."""
     spans, claims = Draft.model_validate(state["draft"]).spans, _standing(state)
     edges, questions = list[Edge](), dict[str, str]()
+    swept = {name for looks in state.get("swept", []) for name in looks}
     for number, place in enumerate(spans):
         own = [claim for claim in claims if _in(place, claim)] or claims
-        if _whole(run, place) or _in_words(entries, own):
+        if _whole(run, place) or _in_words(entries, own) or _at_once(place, spans):
             continue
-        named = {name for claim in own for name in claim.ledger}
+        named = {name for claim in own for name in claim.ledger} | swept
         looks = [entry for entry in entries if entry.id in named]
         frames = placed([told for entry in looks if (told := read_frames(entry)) is not None])
         moment_s = _frame_at(run, _moment(place, own))
@@ -145,6 +146,15 @@ def _to_be_heard(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
 def _whole(run: Run, place: Place) -> bool:
     info = run.video.info
     return place.start_s <= SAME_S and place.end_s >= info.duration_s - info.frame_s
+
+
+def _at_once(place: Place, spans: Sequence[Place]) -> bool:
+    """Tell whether another place overlaps with this one: frames that show either then tell no edge of the two."""
+    return any(
+        other.start_s < place.end_s - SAME_S and place.start_s < other.end_s - SAME_S
+        for other in spans
+        if other is not place
+    )
 
 
 def _in(place: Place, claim: Claim) -> bool:
