@@ -129,9 +129,11 @@ def test_at_the_command_line(paths, command):  # noqa: F811
     listed = command("runs", "list", "--json").json()["runs"]
     run_id = listed[0]["run_id"]
     assert [run["run_id"] for run in listed[:3]] == [run_id, f"{run_id}.1", f"{run_id}.2"]
-    assert listed[0]["video"] == ", ".join(paths[1:])
+    assert [run["names"] for run in listed[:3]] == ["beach.mp4, street.mp4", "beach.mp4", "street.mp4"]
     shown = command("runs", "show", run_id).out
-    assert f"{run_id}.2" in shown
+    assert "videos    beach.mp4, street.mp4\n" in shown
+    assert "\n                    .2  " in shown
+    assert command("runs", "show", f"{run_id}.2", "--json").json()["answer"]["spans"][0]["start_s"] == 1.2
     again = command("runs", "replay", run_id)
     assert (again.code, again.out) == (0, done.out)
     resumed = command("runs", "resume", run_id, "-q")

@@ -62,6 +62,6 @@ def _told(answer: Answer, index: int, page: Path, one: Answer | None) -> Iterato
     yield el("p", said(one.answer))
     spans = [span for span in answer.spans if span.video == index]
     if spans:
-        yield el("ul", *(el("li", span_text(span)) for span in spans), class_="spans")
+        yield el("p", *(el("span", span_text(span)) for span in spans), class_="spans")
     link = quote(os.fsencode(page.name))
     yield el("p", f"{one.coverage.fraction:.0%} looked at; ", el("a", "frames and steps", href=link))

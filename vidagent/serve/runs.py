@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidagent.agents.parts import names_of
 from vidagent.errors import ModelError, UsageError
 from vidagent.serve import ask as asking
 from vidagent.serve import flags, terminal
@@ -165,24 +165,30 @@ def resume(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One run in a list; what it does not know of a run without an answer is None."""
+    """One run in a list; what it does not know of a run without an answer is None.
+
+    `names` is what its video is called, or its videos; `video` the first one's path.
+    """
 
     run_id: str
     started: str
     status: str
     question: str
     video: str
+    names: str
     model: str
     seconds: float | None
     frames: int | None
 
     def line(self) -> str:
-        """Say it on one line."""
+        """Say it on one line; that about one of several videos stands under the whole, by its number alone."""
+        whole, dot, number = self.run_id.partition(".")
+        name = f"{dot + number:>{len(whole)}}" if number else whole
         when = datetime.fromisoformat(self.started).astimezone()
         cost = "" if self.seconds is None else f"{self.seconds:.1f} s, {self.frames} frames"
         return (
-            f"{self.run_id}  {when:%a %H:%M}  {self.status:<11}  {_cut(self.question, _QUESTION_CHARS):<48}  "
-            f"{_cut(Path(self.video).name, _NAME_CHARS)}  {self.model}  {cost}"
+            f"{name}  {when:%a %H:%M}  {self.status:<11}  {_cut(self.question, _QUESTION_CHARS):<48}  "
+            f"{_cut(self.names, _NAME_CHARS)}  {self.model}  {cost}"
         ).rstrip()
 
 
@@ -283,7 +289,7 @@ class Shown:
         head = [
             f"{'run':<9} {run.run_id}, {run.status}",
             f"{'question':<9} {_cut(run.question, _ENDLESS_CHARS)}",
-            f"{'video':<9} {run.video}",
+            f"{'videos':<9} {run.names}" if self.each else f"{'video':<9} {run.video}",
             f"{'model':<9} {run.model}",
         ]
         said = [f"{'answer':<9} {_cut(self.answer['answer'], _ENDLESS_CHARS)}"] if self.answer else []
@@ -302,7 +308,8 @@ def entry(past: Past) -> Entry:
         started=told["parts"][0]["started"],
         status="unfinished" if told["status"] == "running" else told["status"],
         question=told["question"],
-        video=", ".join(video["path"] for video in told.get("videos", [told["video"]])),
+        video=told["video"]["path"],
+        names=", ".join(names_of([video["path"] for video in told.get("videos", [told["video"]])])),
         model=told["model"],
         seconds=None if usage is None else usage["seconds"],
         frames=None if usage is None else usage["frames_sent"],
