@@ -3,7 +3,8 @@ import pytest
 from tests.agents.signals.film import Event, Film, ask
 from vidagent.agents.signals import wording
 from vidagent.agents.signals.intent import understand
-from vidagent.agents.signals.reading import option_named, running, sub_question
+from vidagent.agents.signals.past import Line
+from vidagent.agents.signals.reading import option_named, running, sub_question, voted
 
 FPS = 25
 
@@ -141,3 +142,45 @@ def test_a_look_at_another_time_does_not_tell_what_is_written_at_this_one():
     again = ask(film, "What is written at 9.000 s?")
     assert (again["answer"], again["spans"][0]["start_s"]) == ("BRIDGE 8486", 9.0)
     assert film.frames_sent == 8 + 1
+
+
+def line(what, time_s, entry="L1", box_px=(10, 10, 90, 26)):
+    return Line(time_s, what, box_px, entry)
+
+
+@pytest.mark.parametrize(
+    ("read", "others", "right"),
+    [
+        ("HAMNER 4076", ["HAMMER 4076", "HAMMER4076", "HAMMER 4076"], "HAMMER 4076"),
+        ("HAMMER 4076", ["HAMNER 4076", "HAMMER 4076"], "HAMMER 4076"),
+        ("HAMMER 4076", ["HAMNER 4076"], "HAMMER 4076"),
+        ("CLOCK 12:03", ["CLOCK 12:04"] * 4, "CLOCK 12:03"),
+        ("GATE 17", ["GATE I7"] * 4, "GATE 17"),
+        ("typed wor", ["typed word"] * 4, "typed wor"),
+        ("OPEN", ["SHUT"] * 4, "OPEN"),
+    ],
+)
+def test_neighbouring_frames_vote_about_letters_and_not_about_digits_or_other_texts(read, others, right):
+    lines = [line(read, 3.0), *(line(text, 3.2 + n / 5, f"L{n + 2}") for n, text in enumerate(others))]
+    found = voted(lines[0], lines)
+    assert found.text == right
+    assert found in lines
+
+
+def test_a_line_elsewhere_and_a_large_one_have_no_vote():
+    small, large = line("HAMNER 4076", 3.0), line("HAMNER 4076", 3.0, box_px=(10, 10, 200, 60))
+    moved = [line("HAMMER 4076", 3.2, "L2", (10, 60, 90, 76))] * 3
+    assert voted(small, [small, *moved]) is small
+    assert voted(large, [large] + [line("HAMMER 4076", 3.2, "L2", (10, 10, 200, 60))] * 3) is large
+
+
+def test_a_small_text_in_a_corner_is_read_in_five_frames():
+    corner = film(text("HAMMER 4076", 0, 1500, (8, 8, 100, 24)))
+    found = ask(corner, "What does the small text in the upper left corner say at 12 s?")
+    assert found["answer"] == "HAMMER 4076"
+    assert [(result.tool, result.args["time_s"]) for result in corner.results] == [
+        ("crop", time_s) for time_s in (12.0, 11.6, 11.8, 12.2, 12.4)
+    ]
+    changed = film(text("BERTH 14", 0, 300, (8, 8, 100, 24)), text("GATE 7", 300, 1500, (8, 8, 100, 24)))
+    found = ask(changed, "What does the small text in the upper left corner say at 12 s?")
+    assert found["answer"] == "GATE 7"

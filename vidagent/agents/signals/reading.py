@@ -11,15 +11,19 @@ from langchain_core.messages.tool import ToolCall
 from vidagent.agents.signals import calls, wording
 from vidagent.agents.signals.extract import Reading, choose, rule_for
 from vidagent.agents.signals.intent import Intent
+from vidagent.agents.signals.matching import normal
 from vidagent.agents.signals.past import Line, Past, Result
 from vidagent.agents.signals.seek import first_look, next_page, scope_of
 
-__all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_question"]
+__all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_question", "voted"]
 
 _MOST_PAGES = 2
 _MOST_CLIPS = 2
 _AFTER_S = 2.0
 _SAME_S = 2e-3
+_VOTERS_S = (-0.4, -0.2, 0.2, 0.4)
+_SMALL_PX = 20
+"""Boxes are drawn with some room: letters of 8 px stand in one of 14 to 17 px."""
 _CORNERS = {
     "upper left|top left|top-left|upper-left": "3x3:1,1",
     "upper right|top right|top-right|upper-right": "3x3:1,3",
@@ -47,9 +51,9 @@ def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[Tool
         _lines(question, scope_of(intent, past), past) if intent.at_s is None else _at(intent, question, past)
     )
     reading = _reading(intent, options, lines)
-    todo = _next_look(intent, question, past, reading)
-    if todo is not None:
-        return [todo]
+    todo = _next_looks(intent, question, past, reading)
+    if todo:
+        return todo
     if reading is None:
         return [_unread(intent, question, lines, past)]
     return [_answer(reading, options, past)]
@@ -78,14 +82,16 @@ def option_named(text: str, options: Sequence[str]) -> int | None:
     return None
 
 
-def _next_look(intent: Intent, question: str, past: Past, reading: Reading | None) -> ToolCall | None:
+def _next_looks(intent: Intent, question: str, past: Past, reading: Reading | None) -> list[ToolCall]:
     looked = past.asked(question)
     if intent.at_s is not None:
         return _at_a_time(intent, question, past)
     if not looked:
-        return first_look(intent, question, past)
-    page = None if reading else next_page(question, _MOST_PAGES, past)
-    return page if page or reading or not past.has("clip") else _look_after(question, past)
+        return [first_look(intent, question, past)]
+    todo = None if reading else next_page(question, _MOST_PAGES, past)
+    if todo is None and reading is None and past.has("clip"):
+        todo = _look_after(question, past)
+    return [] if todo is None else [todo]
 
 
 def _look_after(question: str, past: Past) -> ToolCall | None:
@@ -107,13 +113,52 @@ def running(text: str) -> bool:
     return len(words) >= 4 and len(words) == len(text.split())
 
 
-def _at_a_time(intent: Intent, question: str, past: Past) -> ToolCall | None:
-    if _shown_at(intent, question, past):
-        return None
+def _at_a_time(intent: Intent, question: str, past: Past) -> list[ToolCall]:
+    """Look at the instant asked about; a small text in a corner is read in the frames around it, too."""
     corner = _corner(intent, past)
-    if corner:
-        return calls.crop(intent.at_s or 0.0, corner, question)
-    return first_look(intent, question, past)
+    shown = _shown_at(intent, question, past)
+    if corner is None:
+        return [] if shown else [first_look(intent, question, past)]
+    if not shown:
+        return [calls.crop(intent.at_s or 0.0, corner, question)]
+    if not any(_is_small(line) for look in shown for line in look.lines):
+        return []
+    asked = {float(look.args["time_s"]) for look in past.asked(question) if look.args.get("grid") == corner}
+    new = [time_s for time_s in _voters(intent, past) if time_s not in asked]
+    return [calls.crop(time_s, corner, question) for time_s in new]
+
+
+def _voters(intent: Intent, past: Past) -> list[float]:
+    near = (round((intent.at_s or 0.0) + away_s, 3) for away_s in _VOTERS_S)
+    return [time_s for time_s in near if 0 <= time_s < past.duration_s - past.frame_s]
+
+
+def _is_small(line: Line) -> bool:
+    return line.box_px is not None and line.box_px[3] - line.box_px[1] <= _SMALL_PX
+
+
+def voted(line: Line, lines: Sequence[Line]) -> Line:
+    """Return how a small line is read most often in neighbouring frames, as it was read there.
+
+    Only readings of the same place and length with the same digits have a vote: another text, one that grows or a
+    clock that goes on is no misreading.
+    """
+    others = [other for other in lines if _same_line(line, other)]
+    votes = Counter(normal(other.text) for other in others)
+    most, often = votes.most_common(1)[0] if votes else ("", 0)
+    if votes[normal(line.text)] == often:
+        return line
+    return next(other for other in others if normal(other.text) == most)
+
+
+def _same_line(one: Line, other: Line) -> bool:
+    if one.box_px is None or other.box_px is None or not _is_small(one):
+        return False
+    a, b = normal(one.text), normal(other.text)
+    apart = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
+    near = all(abs(x - y) <= _SMALL_PX for x, y in zip(one.box_px, other.box_px, strict=True))
+    alike = len(a) == len(b) and len(apart) <= max(1, len(a) // 4)
+    return near and alike and not any(x.isdigit() or y.isdigit() for x, y in apart)
 
 
 def _corner(intent: Intent, past: Past) -> str | None:
@@ -146,7 +191,14 @@ def _at(intent: Intent, question: str, past: Past) -> list[Line]:
             (time_s for time_s in times if time_s <= at_s + _SAME_S), default=times[0] if times else 0.0
         )
         lines += [line for line in look.lines if line.text and abs(line.time_s - shown_s) < _SAME_S]
-    return lines
+    return [voted(line, [*lines, *_beside(intent, question, past)]) for line in lines]
+
+
+def _beside(intent: Intent, question: str, past: Past) -> list[Line]:
+    """Return the lines that crops of the same part read in the frames around the time asked about."""
+    corner, times = _corner(intent, past), _voters(intent, past)
+    looks = [look for look in past.asked(question) if look.tool == "crop" and look.args.get("grid") == corner]
+    return [line for look in looks if look.args["time_s"] in times for line in look.lines]
 
 
 def _unread(intent: Intent, question: str, lines: Sequence[Line], past: Past) -> ToolCall:
