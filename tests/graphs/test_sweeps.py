@@ -57,6 +57,7 @@ class Counting:
     start_s: float | None = None
     end_s: float | None = None
     found: str = "yes"
+    numbered: bool = True
 
     def __call__(self, body):
         step = step_of(body)
@@ -92,8 +93,9 @@ class Counting:
         number = int(told[1]) if told else len(seen[0]) if seen else 0
         count = number if self.insists is None else self.insists
         claim = {"text": "A red ball is shown.", "ledger": ["L1"], "time_s": first}
-        words = f"There are {count} red balls."
-        return calls(answer(found=self.found, answer=words, claims=[claim], spans=[], count=count))
+        words = f"There are {count} red balls." if self.numbered else "A red ball is shown."
+        told = {"count": count} if self.numbered else {}
+        return calls(answer(found=self.found, answer=words, claims=[claim], spans=[], **told))
 
 
 @pytest.fixture
@@ -213,6 +215,16 @@ def test_a_draft_that_counts_otherwise_is_sent_back_once(sweep):
     assert len(told["told_apart"]) == 6
     assert told["told_apart"][0].startswith("  1. 0.6")
     assert (found.status, found.count, found.spans) == ("answered", 2, ())
+
+
+@pytest.mark.parametrize(("options", "turns"), [(None, 2), (["two", "five"], 1)])
+def test_a_draft_without_a_number_is_sent_back_unless_it_chooses(sweep, options, turns):
+    """An option is a number in words, which only the planner can read."""
+    script = Counting(BALLS, numbered=False)
+    found, server = sweep(script, options=options)
+    assert len(plans(server)) == turns
+    assert ("the answer says no number" in texts(plans(server)[-1])) == (turns == 2)
+    assert (found.status, found.count) == ("answered", None)
 
 
 def test_a_no_in_spite_of_the_sweep_is_sent_back(sweep):

@@ -129,14 +129,21 @@ def recount(state: State, call_id: str, draft: Draft, count: Count | None) -> To
     """Send a draft back, once, that counts otherwise than the sweep; the planner may insist."""
     if count is None or draft.found == "cannot_judge" or state.get("recounts", 0) >= MAX_RECOUNTS:
         return None
-    said = 0 if draft.found == "no" else len(draft.spans) if draft.count is None else draft.count
-    if said == len(count.occurrences):
+    said = _said(draft)
+    if said == len(count.occurrences) or (said is None and state.get("options")):
         return None
     why = (
-        f"the answer says {said}, and the sweep told {len(count.occurrences)} apart, as listed: answer with these, "
-        "or again as you did if looks show that they are fewer or more"
+        f"the answer says {'no number' if said is None else said}, and the sweep told {len(count.occurrences)} "
+        "apart, as listed: answer with these, or again as you did if looks show that they are fewer or more"
     )
     return refusal(call_id, why, told_apart=count.lines()[1:])
+
+
+def _said(draft: Draft) -> int | None:
+    """Return how many a draft says there are; None if it does not."""
+    if draft.found == "no":
+        return 0
+    return draft.count if draft.count is not None else len(draft.spans) or None
 
 
 def spelt_out(draft: Draft, count: Count | None) -> Draft:
