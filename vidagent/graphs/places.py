@@ -52,10 +52,13 @@ class Refining:
 
 
 def refined_places(state: State, draft: Draft) -> list[Refined]:
-    """Return the places of a draft, those whose edges were looked at as exactly as is known."""
+    """Return the places of a draft, those whose edges were looked at as exactly as is known.
+
+    Where nobody said what kind of question it is, and no look was made, how exact they are is not asked.
+    """
     places = [Refined(place.start_s, place.end_s, 0.0, 0.0) for place in draft.spans]
     kept = Refining.of(state)
-    if kept is None:
+    if kept is None or not (state.get("route") or any(edge.looks for edge in kept.edges)):
         return places
     for start, end in zip(kept.edges[::2], kept.edges[1::2], strict=True):
         places[start.place] = settle(start, end)

@@ -311,4 +311,5 @@ def _look_between(desk: Desk, call: Call) -> Look:
     stills = desk.pictures(times)
     apart_s = stills[-1].time_s - stills[0].time_s
     rate = (len(stills) - 1) / apart_s if apart_s else fps
-    return Look("resample", question, start_s, min(end_s, desk.duration_s), stills, rate, every)
+    last_s = min(stills[-1].time_s + desk.video.info.frame_s, desk.duration_s)
+    return Look("resample", question, start_s, max(last_s, stills[-1].time_s), stills, rate, every)
