@@ -93,6 +93,12 @@ def test_after_its_end_it_is_still_where_it_was():
     assert restated("and then?", f"{LAST}\n\n{end}") == AFTER
 
 
+def test_after_a_reading_of_one_frame_it_lasts_as_long_as_before():
+    read = f"asked: {READ}\nanswer (answered): ORCHID 7421\nseen at 60.200-60.240 s"
+    assert restated("and right after that?", f"{LAST}\n\n{read}") == AFTER
+    assert restated("and before that?", f"{LAST}\n\n{read}") == BEFORE
+
+
 def test_again_is_after_the_thing_and_not_after_what_was_asked_since():
     before = (
         "asked: What text is shown right before 60.000 s?\nanswer (answered): Right before that no text is read; "

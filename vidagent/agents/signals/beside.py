@@ -15,6 +15,7 @@ from vidagent.agents.signals.past import Line, Past, Result
 
 __all__ = ["look_beside"]
 
+_SAME_S = 2e-3
 _STEP_S = 0.4
 _FRAMES = 8
 """Frames read: one on the near side, which tells what was there anyway, and one every 0.4 s beyond it."""
@@ -85,8 +86,9 @@ class _Beside:
         return Window(round(max(0.0, start_s), 3), round(end_s, 3), round(1 / _STEP_S, 3))
 
     def _done(self, window: Window, question: str) -> Result | None:
+        bounds = (("start_s", window.start_s), ("end_s", window.end_s))
         looks = self.past.asked(question)
-        return next((look for look in looks if abs(look.told["start_s"] - window.start_s) < 2e-3), None)
+        return next((look for look in looks if all(abs(look.told[k] - t) < _SAME_S for k, t in bounds)), None)
 
     def _beyond(self, time_s: float) -> bool:
         """Tell whether a frame is on the side asked about."""

@@ -7,7 +7,7 @@ that names a text or a time stands alone already, and so does one that no rule k
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.agents.signals.intent import understand
@@ -185,9 +185,16 @@ def _last(earlier: str) -> _Last | None:
         return None
     last = turns[-1]
     thing = next((turn.thing for turn in reversed(turns) if turn.thing), None)
-    about = [turn for turn in turns if thing is not None and turn.thing == thing and turn.spans]
-    shown = next((turn.spans for turn in reversed(about) if not turn.of_the_end), ())
-    return _Last(last.asked, shown if shown and last.of_the_end else last.spans, thing, shown)
+    about = [turn.spans for turn in turns if turn.thing == thing and turn.spans and not turn.of_the_end]
+    shown = _widest(about) if thing is not None and about else ()
+    return _Last(last.asked, shown if shown and last.thing == thing else last.spans, thing, shown)
+
+
+def _widest(about: Sequence[Spans]) -> Spans:
+    """Return, of the places told, that which says most of where the last one is: a reading has one frame only."""
+    low, high = about[-1][0][0], about[-1][-1][1]
+    same = [spans for spans in about if spans[0][0] <= high and low <= spans[-1][1]]
+    return max(same, key=lambda spans: spans[-1][1] - spans[0][0])
 
 
 def _turn(paragraph: str) -> _Turn | None:
