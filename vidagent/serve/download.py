@@ -11,16 +11,17 @@ import re
 import socket
 import ssl
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from vidagent.errors import UsageError, VideoError
 
-__all__ = ["DEFAULT_MAX_MB", "is_url", "local"]
+__all__ = ["DEFAULT_MAX_MB", "Line", "fetch", "is_url", "local"]
 
 DEFAULT_MAX_MB = 500
 MAX_SECONDS = 600.0
@@ -30,6 +31,35 @@ SILENCE_S = 30.0
 _PIECE_BYTES = 1 << 18
 _MB = 1_000_000
 _REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class Line:
+    """The connection of a download, which another thread may cut."""
+
+    def __init__(self) -> None:
+        """Start without one."""
+        self._socket: socket.socket | None = None
+        self._is_cut = False
+        self._lock = threading.Lock()
+
+    def hold(self, connection: HTTPConnection) -> None:
+        """Take a new connection, unless the line is cut already.
+
+        Raises:
+            ConnectionAbortedError: If it is.
+        """
+        with self._lock:
+            if self._is_cut:
+                raise ConnectionAbortedError("given up")
+            self._socket = connection.sock
+
+    def cut(self) -> None:
+        """End the download; whoever reads from it gets an error at once."""
+        with self._lock:
+            self._is_cut = True
+            if self._socket is not None:
+                with suppress(OSError):  # it ended by itself
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def is_url(video: str) -> bool:
@@ -60,7 +90,7 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
         raise VideoError(f"{video} is a URL, not a file: --download fetches it first (at most {max_mb} MB)")
     with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
         copy = Path(folder, _file_name(video))
-        size = _fetch(video, copy, max_bytes=max_mb * _MB)
+        size = fetch(video, copy, max_bytes=max_mb * _MB)
         tell(f"downloaded {size / _MB:.1f} MB from {video}")
         yield str(copy)
 
@@ -71,12 +101,33 @@ def _file_name(url: str) -> str:
     return re.sub(r"[^\w.-]+", "_", unquote(last)).lstrip(".")[-100:] or "video"
 
 
-def _fetch(url: str, copy: Path, *, max_bytes: int) -> int:
-    """Write what the URL leads to into `copy` and return its size in bytes."""
+def fetch(
+    url: str,
+    copy: Path,
+    *,
+    max_bytes: int,
+    check: Callable[[str], None] = lambda _: None,
+    line: Line | None = None,
+) -> int:
+    """Write what the URL leads to into `copy` and return its size in bytes.
+
+    Args:
+        url: An http(s) address.
+        copy: The file to write.
+        max_bytes: Largest download.
+        check: Raises an error for an address that may not be asked; it is given the URL, and each it is sent on to.
+        line: Through which another thread may end the download.
+
+    Raises:
+        VideoError: If the download is over a limit, or fails, or an address is not public.
+    """
+    line = line or Line()
     deadline = time.monotonic() + MAX_SECONDS
     try:
         for _ in range(MAX_REDIRECTS + 1):
+            check(url)
             with closing(_connect(urlsplit(url))) as connection:
+                line.hold(connection)
                 response = _get(connection, urlsplit(url))
                 if response.status not in _REDIRECTS:
                     return _save(response, copy, max_bytes=max_bytes, deadline=deadline, url=url)

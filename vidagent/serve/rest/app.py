@@ -23,6 +23,7 @@ from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
 from vidagent.serve.rest.places import Places
+from vidagent.serve.rest.remote import Remote
 from vidagent.serve.rest.store import Store
 
 __all__ = ["make"]
@@ -40,8 +41,9 @@ def make(options: Options) -> FastAPI:
     store = Store(options.data_dir)
     keys = None if options.insecure_local else _keys(store)
     files = Files(options.data_dir / "files", store)
-    measures = Metrics()
-    desk = Desk(Places(files, options.roots), measures, options.deadline_s)
+    measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
+    remote = Remote(options.hosts, most_bytes)
+    desk = Desk(Places(files, options.roots, remote), measures, options.deadline_s)
 
     lanes = Lanes(options.running, options.running_each)
     jobs = Jobs(JobRecords(store), desk, lanes, options.jobs_each)
@@ -67,7 +69,7 @@ def make(options: Options) -> FastAPI:
     with_faults(app)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
-    app.include_router(file_routes.router(files, int(options.max_file_mb * MB)))
+    app.include_router(file_routes.router(files, most_bytes))
     app.include_router(job_routes.router(jobs))
     app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))

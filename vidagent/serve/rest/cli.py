@@ -37,6 +37,14 @@ Roots = Annotated[
     list[Path] | None,
     typer.Option("--root", metavar="DIR", help="Folder whose videos may be named by path; repeatable."),
 ]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="HOST[:PORT]",
+        help="Host that videos may be fetched from; repeatable; addresses that are not public stay closed.",
+    ),
+]
 Deadline = Annotated[
     float,
     number("--deadline-seconds", float, "N", "Most seconds of an answer; then it is told as it stands."),
@@ -47,7 +55,7 @@ Running = Annotated[
 RunningEach = Annotated[
     int, number("--max-per-client", int, "N", "Of one client; others get 429.", legal="1 or more")
 ]
-MaxFileMb = Annotated[float, number("--max-file-mb", float, "N", "Largest uploaded video, in MB.")]
+MaxFileMb = Annotated[float, number("--max-file-mb", float, "N", "Largest uploaded or fetched video, in MB.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -58,6 +66,7 @@ def serve(
     insecure_local: InsecureLocal = False,
     development: Development = False,
     root: Roots = None,
+    allow_host: Hosts = None,
     data_dir: DataDir = None,
     max_file_mb: MaxFileMb = 2000.0,
     deadline: Deadline = 600.0,
@@ -80,6 +89,7 @@ def serve(
         insecure_local=insecure_local,
         development=development,
         roots=tuple(root or ()),
+        hosts=tuple(allow_host or ()),
         max_file_mb=max_file_mb,
         deadline_s=deadline,
         running=running,

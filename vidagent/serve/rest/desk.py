@@ -62,14 +62,17 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        path, budget = self._places.path(client, asked.video), self._budget(asked)
-
-        def hear(event: Event) -> None:
-            if on_event is not None:
-                on_event(_told(event, path, asked.video))
-
+        budget = self._budget(asked)
         try:
-            async with asyncio.timeout(self._deadline_s + _GRACE_S):
+            async with (
+                asyncio.timeout(self._deadline_s + _GRACE_S),
+                self._places.found(client, asked.video) as path,
+            ):
+
+                def hear(event: Event) -> None:
+                    if on_event is not None:
+                        on_event(_told(event, path, asked.video))
+
                 answer = await api.aanalyze_video(
                     path,
                     asked.question,
@@ -92,12 +95,15 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        path, budget = self._places.path(client, asked.video), self._budget(asked)
+        budget = self._budget(asked)
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
         session = _session(client, asked)
-        async with aclosing(
-            api.astream_video(path, asked.question, options=asked.options, budget=budget, session=session)
-        ) as run:
+        async with (
+            self._places.found(client, asked.video) as path,
+            aclosing(
+                api.astream_video(path, asked.question, options=asked.options, budget=budget, session=session)
+            ) as run,
+        ):
             while True:
                 try:
                     event = await asyncio.wait_for(anext(run), until_s - time.monotonic())
@@ -116,7 +122,7 @@ class Desk:
         Raises:
             Refusal: If there is no such video for this client.
         """
-        self._places.path(client, asked.video)
+        self._places.check(client, asked.video)
 
     def _budget(self, asked: Asked) -> Budget:
         """Return what a question may cost: what its client allows, and no more than the server does."""

@@ -41,8 +41,9 @@ class Options:
         development: Whether LangServe's playground is there.
         data_dir: Folder of files, keys and jobs.
         roots: Folders whose videos may be named by path.
+        hosts: Hosts that videos may be fetched from, each `HOST` or `HOST:PORT`.
         max_body_mb: Largest JSON body.
-        max_file_mb: Largest uploaded video.
+        max_file_mb: Largest uploaded or fetched video.
         running: How many questions are answered at once.
         running_each: How many of one client.
         jobs_each: How many jobs of one client may wait or run.
@@ -60,6 +61,7 @@ class Options:
     development: bool = False
     data_dir: Path = field(default_factory=default_data_dir)
     roots: tuple[Path, ...] = ()
+    hosts: tuple[str, ...] = ()
     max_body_mb: float = 1.0
     max_file_mb: float = 2000.0
     running: int = 8

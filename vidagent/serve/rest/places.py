@@ -1,13 +1,16 @@
-"""Which videos a client may name, and where they lie: uploaded files, and those under the server's folders."""
+"""Which videos a client may name, and where they lie: uploads, files under the server's folders, allowed addresses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from vidagent.serve import download
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.files import PREFIX, Files
+from vidagent.serve.rest.remote import Remote
 
 __all__ = ["Places"]
 
@@ -18,20 +21,42 @@ class Places:
     Args:
         files: What was uploaded.
         roots: Folders whose videos may be named by path.
+        remote: What may be fetched.
     """
 
-    def __init__(self, files: Files, roots: Sequence[Path]) -> None:
+    def __init__(self, files: Files, roots: Sequence[Path], remote: Remote) -> None:
         """Resolve the folders once: a link in their own paths is the operator's."""
         self._files = files
         self._roots = [root.resolve() for root in roots]
+        self._remote = remote
 
-    def path(self, client: Client, name: str) -> Path:
-        """Return the file of a video.
+    def check(self, client: Client, name: str) -> None:
+        """Refuse a name that leads to no video, as far as can be said without fetching it.
+
+        Raises:
+            Refusal: As `found`.
+        """
+        if download.is_url(name):
+            self._remote.check(name)
+        else:
+            self._path(client, name)
+
+    @asynccontextmanager
+    async def found(self, client: Client, name: str) -> AsyncIterator[Path]:
+        """Give the file of a video while the block runs.
 
         Raises:
             Refusal: If there is no such video for this client. What lies outside of the folders is told as what does
                 not exist.
+            VideoError: If it cannot be fetched.
         """
+        if download.is_url(name):
+            async with self._remote.fetched(name) as copy:
+                yield copy
+        else:
+            yield self._path(client, name)
+
+    def _path(self, client: Client, name: str) -> Path:
         if name.startswith(PREFIX):
             return self._files.path(client, name)
         for root in self._roots:
