@@ -99,6 +99,7 @@ def test_the_page_tells_the_whole_run(page, clip):
     steps = [step.step for step in found.usage.by_step]
     heads = re.findall(r"<h3>(.*?) <small>", read.text)
     assert len(heads) == len(steps)
+    assert "a question of the kind whole: it" in words
     named = [re.sub(r"<[^>]+>", "", head) for head in heads]
     assert named == ["survey", "route", "plan", "L1 clip", "L2 search", "plan", "verify", "compose"]
     usage = found.usage

@@ -75,6 +75,7 @@ class Dossier:
         question: What was asked.
         answer: The answer.
         facts: What the survey knew, one line each.
+        route: What the question was sorted as; empty where it was not.
         findings: The claims of the last draft, also those that did not stand up.
         entries: The looks, in order.
         stages: Every step, in order.
@@ -89,6 +90,7 @@ class Dossier:
     question: Question
     answer: Answer
     facts: tuple[str, ...]
+    route: str
     findings: tuple[Finding, ...]
     entries: tuple[Entry, ...]
     stages: tuple[Stage, ...]
@@ -124,6 +126,7 @@ def gather(answer: Answer, state: State, run: Run) -> Dossier:
         question=Question(state["question"], None if options is None else tuple(options)),
         answer=answer,
         facts=tuple(state.get("facts", "").splitlines()),
+        route=_route(state),
         findings=tuple(_findings(state, entries)),
         entries=entries,
         stages=tuple(_stages(state, entries)),
@@ -134,6 +137,11 @@ def gather(answer: Answer, state: State, run: Run) -> Dossier:
         made_at=datetime.now(UTC),
         version=version("vidagent"),
     )
+
+
+def _route(state: State) -> str:
+    told = state.get("route")
+    return f"a question of the kind {told['kind']}: {told['thing']}" if told else ""
 
 
 def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:

@@ -45,6 +45,8 @@ def _step(dossier: Dossier, stage: Stage, place: int, most_thumbs: int) -> Html:
 def _words(dossier: Dossier, place: int) -> str | None:
     """Say what a step that looked at nothing decided."""
     stage, after = dossier.stages[place], dossier.stages[place + 1 :]
+    if stage.usage.step == "route":
+        return dossier.route or "left the question unsorted"
     if stage.usage.step == "plan" and not stage.asked and after and after[0].usage.step == "verify":
         return "gives its answer, to be checked"
     if stage.usage.step == "verify" and not any(later.usage.step == "verify" for later in after):
