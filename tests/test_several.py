@@ -159,6 +159,8 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
         ({"answer": "A dog runs in video 2.", "videos": [1, 3]}, "which", None),
         ({"answer": "A dog runs in cups.mp4 for 77 s.", "videos": [1, 3]}, "which", None),
         ({"answer": "A dog runs in a ninth one.", "videos": [9]}, "which", None),
+        ({"answer": "A dog runs in each of them.", "videos": [1, 3]}, "which", None),
+        ({"answer": "Yes, in all of them.", "videos": [1, 3]}, "all", "In 2 of 3 videos. "),
         (None, "which", None),
         (
             {"answer": "First in street.mp4.", "videos": [3]},

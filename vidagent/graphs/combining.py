@@ -26,6 +26,8 @@ _DENIES = re.compile(
     r"\b(?:no|not|none|neither|nor|never|nothing|without|unlike|except|unknown|cannot|only|fails?|lacks?)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_ALL = re.compile(r"\b(?:all|every|each)\b", re.IGNORECASE)
+_BOTH = re.compile(r"\bboth\b", re.IGNORECASE)
 _PLACE = "\x00{}\x00"
 """Stands for a video's name while sentences are taken apart, as names have dots in them."""
 
@@ -104,7 +106,7 @@ def _beyond(
     if unsupported := [number for number in together.videos if number not in showing]:
         return f"it names video {unsupported[0]}, in which nothing was found"
     expected = [part.number for part in chosen(goal, parts)]
-    if goal in {"first", "last", "how_many"} and sorted(together.videos) != expected:
+    if goal in {"first", "last", "how_many", "all"} and sorted(together.videos) != expected:
         return f"it names videos {together.videos}, where the claims name {expected}"
     if goal == "how_many" and not _says_number(together.answer, len(expected)):
         return f"it does not say that there are {len(expected)}"
@@ -135,14 +137,16 @@ def _ground(question: str, options: Sequence[str] | None, parts: Sequence[Part])
 
 
 def _named_in_vain(answer: str, parts: Sequence[Part]) -> str | None:
-    """Return what is wrong if a video in which nothing was found is named by a clause that does not deny it."""
-    marked = _marked(answer, parts)
-    for clause in _CLAUSE.split(marked):
-        if _DENIES.search(clause):
+    """Return what is wrong if a clause names a video in which nothing was found, or all, and does not deny it."""
+    lacking = [part for part in parts if not part.supports]
+    for clause in _CLAUSE.split(_marked(answer, parts)):
+        if not lacking or _DENIES.search(clause):
             continue
-        for part in parts:
-            if not part.supports and _PLACE.format(part.number) in clause:
+        for part in lacking:
+            if _PLACE.format(part.number) in clause:
                 return f"it names {part.name}, in which nothing was found"
+        if _ALL.search(clause) or (len(parts) == 2 and _BOTH.search(clause)):
+            return f"it speaks of all, and nothing was found in {lacking[0].name}"
     return None
 
 
