@@ -8,8 +8,9 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.media.code import read_code
-from tests.scripted_server import labelled_images, routes, says, step_of, tool_results
+from tests.scripted_server import labelled_images, refusal, routes, says, step_of, tool_results
 from vidagent.api import replay_run
+from vidagent.errors import ModelError
 from vidagent.graphs.absence import gaps, surest, unseen
 from vidagent.graphs.ledger import Entry
 from vidagent.images import jpeg
@@ -176,18 +177,16 @@ def test_such_a_run_is_replayed_and_resumed_as_it_was(ask):
         assert (kept.answer, server.bodies) == (found.answer, [])
 
 
-def test_a_run_that_ends_amid_those_looks_goes_on_with_them(ask):
-    class Cut(Haunted):
-        def __call__(self, body):
-            if step_of(body) == "look" and self.planned == 1 and not hasattr(self, "cut"):
-                self.cut = True
-                return says(None)
-            return super().__call__(body)
+def test_a_run_that_fails_amid_those_looks_goes_on_with_them(ask):
+    def gone(body):
+        return refusal(401, "gone") if step_of(body) == "look" else script(body)
 
-    script = Cut([NO])
-    found, server = ask(script)
-    assert found.status == "not_found"
-    assert server.steps.count("plan") == 1
+    script = haunted([NO])
+    with pytest.raises(ModelError):
+        ask(gone)
+    found, server = ask(haunted([NO]), resume="last")
+    assert server.steps == ["look", "look"]
+    assert found.answer == f"There is no ghost. {WHOLE}; no stretch longer than 1.0 s went unseen."
 
 
 # --- how it is measured
