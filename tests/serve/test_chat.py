@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.media.make import encode
-from tests.scripted_server import ScriptedServer, block_of, step_of
+from tests.scripted_server import ScriptedServer, block_of, says, step_of
 from vidagent import api
 
 pytestmark = pytest.mark.network
@@ -48,6 +48,10 @@ class Talk:
             if self.held.is_set():
                 time.sleep(1)
                 return {"error": "nobody waits for it"}
+            if not self.down.is_set() and block_of(body, "earlier") is not None:
+                return says(
+                    json.dumps({"question": "What is seen after 3 s?", "kind": "read", "thing": "it"})
+                )
         if self.down.is_set():
             return {"error": "the model is down"}
         first = block_of(body, "earlier") is None
@@ -126,6 +130,7 @@ def test_piped_questions_follow_each_other(clip):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("It is seen.\n\n") == 2
     assert "question  and then?" in done.stderr
+    assert done.stderr.count("meaning   ") == done.stderr.count("meaning   What is seen after 3 s?") == 1
     assert "go on with: vidagent chat" in done.stderr
     assert done.stderr.count("model     scripted") == 1
     asked = [body for body in server.bodies if step_of(body) == "plan"]

@@ -232,6 +232,9 @@ class _Chat:
                 if event.kind != "model" or event.text != self._model:  # said once, not with every question
                     progress(event)
                 self._model = event.text if event.kind == "model" else self._model
+                meant = (event.data.get("route") or {}).get("question")
+                if meant and meant != question and self.last is not None:
+                    progress.tell(f"meaning   {terminal.one_line(meant)}", style="dim")
 
             answer = api.analyze_video(self.path, question, **asking, on_event=hear, stream=progress.live)
             if "resume" not in asking:
