@@ -122,9 +122,11 @@ def _row(marked: Marked) -> str:
 def _sums(done: list[Marked]) -> list[str]:
     sums = Counter(marked.mark for marked in done)
     lines = [f"all: {len(done)} asked, " + ", ".join(f"{count} {name}" for name, count in sums.most_common())]
-    for kind in dict.fromkeys(marked.item["kind"] for marked in done):
-        part = Counter(marked.mark for marked in done if marked.item["kind"] == kind)
-        lines.append(f"{kind}: " + ", ".join(f"{count} {name}" for name, count in part.most_common()))
+    for field in ("kind", "split"):
+        for value in dict.fromkeys(marked.item[field] for marked in done):
+            part = Counter(marked.mark for marked in done if marked.item[field] == value)
+            told = ", ".join(f"{count} {name}" for name, count in part.most_common())
+            lines.append(f"{field} {value}: {told}")
     return lines
 
 
