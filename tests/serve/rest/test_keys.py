@@ -10,7 +10,7 @@ import pytest
 from langserve import RemoteRunnable
 
 from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import running
+from tests.serve.rest.running import running, until
 from tests.serve.rest.test_chains import ASKED, body
 from tests.serve.rest.test_files import upload
 from tests.serve.rest.test_server import fault
@@ -154,7 +154,14 @@ def test_a_revoked_key_opens_nothing_at_once(tenants):
 def test_the_log_names_the_owner_and_no_key(tenants, caplog):
     caplog.set_level("INFO", "vidagent.serve.rest")
     tenants.acme.get("/v1/files")
-    (line,) = [record for record in caplog.records if getattr(record, "route", "") == "/v1/files"]
+    lines: list = []
+
+    def logged() -> bool:  # which the server does once the reply is on its way
+        lines[:] = [record for record in caplog.records if getattr(record, "route", "") == "/v1/files"]
+        return bool(lines)
+
+    until(logged)
+    (line,) = lines
     assert line.client == "acme"
     assert "vk-" not in str(vars(line))
 

@@ -121,6 +121,24 @@ def test_a_taken_port_is_one_line_and_exit_2(command, tmp_path):
     assert done.err.splitlines()[-1] == f"vidagent: cannot listen on 127.0.0.1 port {port}: is it taken?"
 
 
+@pytest.mark.parametrize("words", [["--help"], ["serve", "--help"], ["serve", "keys", "list", "--help"]])
+def test_help_loads_nothing_of_the_server(words):
+    code = f"import sys; from vidagent.serve.cli import run; run({words!r}); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    heavy = {
+        "fastapi",
+        "langserve",
+        "prometheus_client",
+        "pydantic_settings",
+        "sqlite3",
+        "sse_starlette",
+        "uvicorn",
+    }
+    assert heavy & set(done.stderr.split()) == set()
+
+
 def test_the_process_logs_json_and_ends_on_a_signal(tmp_path):
     command = [sys.executable, "-m", "vidagent", "serve", "--insecure-local", "--port", "0"]
     with subprocess.Popen(
