@@ -136,7 +136,7 @@ def test_beside_a_refused_claim_a_place_that_no_claim_is_in_is_left_out(ask):
 
 
 def test_a_no_without_any_look_chooses_nothing(ask, monkeypatch, tmp_path):
-    (tmp_path / "blind.toml").write_text("plan_sees_overview = false\n")
+    (tmp_path / "blind.toml").write_text('plan_sees_overview = false\nwithout = ["shapes"]\n')
     monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "blind.toml"))
     found, _ = ask(Honest([answer(found="no", answer="No.", claims=[], spans=[], choice=2)]), options=OPTIONS)
     assert (found.status, found.choice) == ("not_found", None)
