@@ -25,7 +25,17 @@ Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
 
 Part = Literal[
-    "index", "overview", "search", "clip", "resample", "crop", "route", "shapes", "verify", "boundaries", "wording"
+    "index",
+    "overview",
+    "search",
+    "clip",
+    "resample",
+    "crop",
+    "route",
+    "shapes",
+    "verify",
+    "boundaries",
+    "wording",
 ]
 """What the agent can do without: a tool of the planner, the index of the video, the question's kind, the searches that
 code makes for a kind, the check of claims, the looks that take the edges of places to the frame, or the check of the
