@@ -86,3 +86,12 @@ def test_a_follow_up_of_the_embedded_model_is_replayed(talk):
     for found in (talk("and right after that?"), talk("when does it disappear?")):
         again, differ = api.replay_run(found.run_id)
         assert (differ, again.to_dict()) == ([], found.to_dict())
+
+
+def test_the_page_of_a_follow_up_says_what_was_understood_and_what_was_typed(video, talk, tmp_path):
+    talk(FIRST)
+    page = tmp_path / "page.html"
+    vidagent.analyze_video(video, "how long is it shown?", model="signals", session="talk", report=page)
+    html = page.read_text("utf-8")
+    assert '<h1 dir="auto">How long is the text &quot;GATE 7221&quot; shown?</h1>' in html
+    assert "asked as &quot;how long is it shown?&quot;" in html

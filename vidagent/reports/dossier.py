@@ -12,7 +12,7 @@ import numpy as np
 from langchain_core.messages import ToolMessage
 
 from vidagent.graphs.ledger import Entry
-from vidagent.graphs.state import Call, Run, State, entries_of
+from vidagent.graphs.state import Call, Run, State, entries_of, question_of
 from vidagent.graphs.surveying import OVERVIEW
 from vidagent.images.still import Still
 from vidagent.images.store import FrameStore
@@ -72,7 +72,7 @@ class Dossier:
     """A finished run.
 
     Args:
-        question: What was asked.
+        question: What was asked; a follow-up as it was understood.
         answer: The answer.
         facts: What the survey knew, one line each.
         route: What the question was sorted as; empty where it was not.
@@ -123,7 +123,7 @@ def gather(answer: Answer, state: State, run: Run) -> Dossier:
     entries = tuple(entries_of(state))
     options = state.get("options")
     return Dossier(
-        question=Question(state["question"], None if options is None else tuple(options)),
+        question=Question(question_of(state), None if options is None else tuple(options)),
         answer=answer,
         facts=tuple(state.get("facts", "").splitlines()),
         route=_route(state),
@@ -141,7 +141,8 @@ def gather(answer: Answer, state: State, run: Run) -> Dossier:
 
 def _route(state: State) -> str:
     told = state.get("route")
-    return f"a question of the kind {told['kind']}: {told['thing']}" if told else ""
+    typed = "" if question_of(state) == state["question"] else f', asked as "{state["question"]}"'
+    return f"a question of the kind {told['kind']}: {told['thing']}{typed}" if told else ""
 
 
 def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
