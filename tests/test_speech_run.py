@@ -103,7 +103,7 @@ def test_an_answer_may_rest_on_spoken_words(talk, listening):
         talk, "When is the word marble said?", base_url=server.url, model="scripted"
     )
     assert "a search for what is said has it transcribed" in block_of(server.bodies[0], "video")
-    (told,) = tool_results(server.bodies[1])
+    (told,) = tool_results(server.bodies[2])  # after the route and the first plan
     (fact,) = json.loads(told)["facts"]
     start_s, end_s = (float(t) for t in fact.split(" ")[1].split("-"))
     assert fact.endswith(" s: marble")
@@ -164,7 +164,7 @@ def test_a_speech_server_that_fails_does_not_end_the_run(talk, listening, caplog
     server = listening(Script([ASKED], [ANSWER]), lambda form: refusal(400, "no ears"))
     with caplog.at_level(logging.WARNING):
         found = vidagent.analyze_video(talk, "When is marble said?", base_url=server.url, model="scripted")
-    (told,) = tool_results(server.bodies[1])
+    (told,) = tool_results(server.bodies[2])  # after the route and the first plan
     assert json.loads(told)["notes"][:2] == [
         f"speech could not be transcribed: the transcription server at {server.url} answered 400: no ears",
         "speech is transcribed up to 0.000 s only",
@@ -178,6 +178,6 @@ def test_transcribing_takes_at_most_half_of_the_seconds_left(talk, listening):
     found = vidagent.analyze_video(
         talk, "When is marble said?", base_url=server.url, model="scripted", budget=Budget(seconds=16)
     )
-    (told,) = tool_results(server.bodies[1])
+    (told,) = tool_results(server.bodies[2])  # after the route and the first plan
     assert "speech is transcribed up to 0.000 s only" in json.loads(told)["notes"]
     assert found.usage.seconds < 16

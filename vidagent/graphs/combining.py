@@ -26,7 +26,8 @@ _DENIES = re.compile(
     r"\b(?:no|not|none|neither|nor|never|nothing|without|unlike|except|unknown|cannot|only|fails?|lacks?)\b|n['’]t\b",
     re.IGNORECASE,
 )
-_ALL = re.compile(r"\b(?:all|every|each)\b", re.IGNORECASE)
+_ALL = re.compile(r"\b(?:all|every|each(?! by\b))\b", re.IGNORECASE)
+"""Speaks of all; "each by its own clock" does not."""
 _BOTH = re.compile(r"\bboth\b", re.IGNORECASE)
 _PLACE = "\x00{}\x00"
 """Stands for a video's name while sentences are taken apart, as names have dots in them."""
