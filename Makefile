@@ -8,6 +8,8 @@ VLLM_VENV ?= .venv-vllm
 VLLM_VERSION := 0.32.0
 VLLM_TORCH := 2.13.0
 DEMO ?= demo
+# A file's tests stay together, as they share the clips they draw; a worker may hold 1 GB of OCR and decoders.
+WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 VIDEOS ?= .
 SOURCES := vidagent tests examples benchmarks
 
@@ -25,10 +27,10 @@ serve: $(VENV)/installed-serve ## answer questions over HTTP on this machine, ab
 	$(BIN)/vidagent serve --insecure-local --root $(VIDEOS)
 
 test: fmt-check lint layers type $(VENV)/installed-dev ## format, lint, layers, types and the tests that are not slow
-	$(BIN)/python -m pytest -q -m "not slow and not vllm"
+	$(BIN)/python -m pytest -q -m "not slow and not vllm" $(WORKERS)
 
 test-slow: $(VENV)/installed-dev ## the minutes-long tests too
-	$(BIN)/python -m pytest -q -m "not vllm"
+	$(BIN)/python -m pytest -q -m "not vllm" $(WORKERS)
 
 test-vllm: $(VENV)/installed-dev $(VLLM_VENV)/models/made ## the tests against a real vLLM server on the CPU (4 GB)
 	VIDAGENT_TEST_VLLM_VENV=$(VLLM_VENV) $(BIN)/python -m pytest -q -m vllm tests/live
