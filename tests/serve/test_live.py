@@ -6,6 +6,7 @@ import codecs
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.scripted_server import ScriptedServer
 from tests.serve.screen import Screen
 from tests.serve.test_cli import FAKE_RUN
 
+_REDRAWN = re.compile(r"(?=\r\x1b\[2K)")
+"""Where a screen is about to be drawn anew: a slow reader gets several in one piece."""
 SIZES = [(100, 30), (80, 10), (41, 24), (24, 8), (3, 3)]
 
 
@@ -56,8 +59,9 @@ def watched(
         os.close(theirs)
         try:
             while piece := os.read(ours, 4096):
-                screen.feed(decoder.decode(piece))
-                shots.append(screen.lines)
+                for drawn in _REDRAWN.split(decoder.decode(piece)):
+                    screen.feed(drawn)
+                    shots.append(screen.lines)
         except OSError:  # how Linux says that the other end is closed
             pass
         finally:
