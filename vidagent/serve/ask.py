@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vidagent.serve import download, flags, questions, terminal
+from vidagent.serve.budgets import Limits, budget_of, budgeted
 from vidagent.types import Answer
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = ["BUDGET_ENDED", "ask"]
 BUDGET_ENDED = 5
 
 
+@budgeted
 def ask(
     videos: flags.Videos,
     question: flags.Question,
@@ -38,13 +40,8 @@ def ask(
     decoder: flags.Decoder = None,
     fetch: flags.Download = False,
     max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
-    seconds: flags.Seconds = None,
-    steps: flags.Steps = None,
-    model_calls: flags.ModelCalls = None,
-    prompt_tokens: flags.PromptTokens = None,
-    completion_tokens: flags.CompletionTokens = None,
-    thinking_tokens: flags.ThinkingTokens = None,
-    frames: flags.Frames = None,
+    *,
+    limits: Limits,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
@@ -52,21 +49,13 @@ def ask(
     terminal.loudness(quiet=quiet, verbose=verbose)
     asked = questions.read(question, option)
     # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
-    from vidagent import api, config
+    from vidagent import api
     from vidagent.reports.several import checked
     from vidagent.serve import printing
     from vidagent.serve.progress import Progress
 
     checked(videos, report, export)  # before anything is downloaded
-    budget = config.load(
-        budget_seconds=seconds,
-        budget_steps=steps,
-        budget_model_calls=model_calls,
-        budget_prompt_tokens=prompt_tokens,
-        budget_completion_tokens=completion_tokens,
-        budget_thinking_tokens=thinking_tokens,
-        budget_frames=frames,
-    ).budget()
+    budget = budget_of(limits)
     wanted: Asking = {
         "options": asked.options,
         "model": model,

@@ -13,6 +13,8 @@ import typer
 
 from vidagent.errors import UsageError, VidagentError
 from vidagent.serve import download, flags, terminal
+from vidagent.serve.ask import BUDGET_ENDED
+from vidagent.serve.budgets import Limits, budget_of, budgeted
 from vidagent.serve.lines import Lines
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["chat"]
 
-_BUDGET_ENDED = 5
 _COMMANDS = {
     "/help": "list the commands",
     "/why": "show what the last answer stands on: each step, what it looked at and what it cost",
@@ -37,6 +38,7 @@ Continue = Annotated[
 ]
 
 
+@budgeted
 def chat(
     video: flags.Video,
     session: flags.Session = None,
@@ -49,13 +51,8 @@ def chat(
     decoder: flags.Decoder = None,
     fetch: flags.Download = False,
     max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
-    seconds: flags.Seconds = None,
-    steps: flags.Steps = None,
-    model_calls: flags.ModelCalls = None,
-    prompt_tokens: flags.PromptTokens = None,
-    completion_tokens: flags.CompletionTokens = None,
-    thinking_tokens: flags.ThinkingTokens = None,
-    frames: flags.Frames = None,
+    *,
+    limits: Limits,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
@@ -66,17 +63,9 @@ def chat(
     terminal.loudness(quiet=quiet, verbose=verbose)
     if go_on and session is not None:
         raise UsageError(f"give either --continue or --session, got both (--session {session})")
-    from vidagent import api, config
+    from vidagent import api
 
-    budget = config.load(
-        budget_seconds=seconds,
-        budget_steps=steps,
-        budget_model_calls=model_calls,
-        budget_prompt_tokens=prompt_tokens,
-        budget_completion_tokens=completion_tokens,
-        budget_thinking_tokens=thinking_tokens,
-        budget_frames=frames,
-    ).budget()
+    budget = budget_of(limits)
     wanted: Asking = {
         "model": model,
         "base_url": base_url,
@@ -219,7 +208,7 @@ class _Chat:
         if not self.as_json:
             terminal.stdout().say("")
         if answer.status == "partial":
-            self.code = self.code or _BUDGET_ENDED
+            self.code = self.code or BUDGET_ENDED
 
     def _run(self, question: str, **asking: Any) -> Answer:  # noqa: ANN401 - keywords of `analyze_video`
         from vidagent import api

@@ -14,6 +14,7 @@ from vidagent.agents.parts import names_of
 from vidagent.errors import ModelError, UsageError
 from vidagent.serve import ask as asking
 from vidagent.serve import flags, terminal
+from vidagent.serve.budgets import Limits, budgeted
 
 if TYPE_CHECKING:
     from vidagent.graphs.past import Past
@@ -112,6 +113,7 @@ def replay(
 
 
 @app.command()
+@budgeted
 def resume(
     run: Run = None,
     last: Last = False,
@@ -121,13 +123,8 @@ def resume(
     save_frames: flags.SaveFrames = None,
     report: flags.Report = None,
     export: flags.Export = None,
-    seconds: flags.Seconds = None,
-    steps: flags.Steps = None,
-    model_calls: flags.ModelCalls = None,
-    prompt_tokens: flags.PromptTokens = None,
-    completion_tokens: flags.CompletionTokens = None,
-    thinking_tokens: flags.ThinkingTokens = None,
-    frames: flags.Frames = None,
+    *,
+    limits: Limits,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
@@ -151,13 +148,7 @@ def resume(
         export=export,
         resume=past.record.run_id,
         decoder=told["decoder"],
-        seconds=seconds,
-        steps=steps,
-        model_calls=model_calls,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        thinking_tokens=thinking_tokens,
-        frames=frames,
+        **limits,
         quiet=quiet,
         verbose=verbose,
     )
