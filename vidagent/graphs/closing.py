@@ -9,7 +9,7 @@ from pathlib import Path
 from vidagent.agents.replies import Composition
 from vidagent.graphs.absence import denies, range_of, surest
 from vidagent.graphs.boundaries import Refined
-from vidagent.graphs.grounds import stood_up, words_of
+from vidagent.graphs.grounds import NUMERALS, stood_up, words_of
 from vidagent.graphs.ledger import Entry, coverage
 from vidagent.graphs.places import refined_places
 from vidagent.graphs.state import Run, State, Verified, entries_of, own_entries
@@ -34,8 +34,6 @@ _SLACK_S = 0.05
 
 _ROUGH_S = 1.0
 """The same where all claims stood up, and none could be that of another place."""
-
-_NUMERALS = "no one two three four five six seven eight nine ten eleven twelve".split()
 
 FramePath = Callable[[str], Path]
 
@@ -149,7 +147,7 @@ def _count(state: State, draft: Draft | None, entries: Sequence[Entry]) -> int |
     said = {word for item in stood for word in re.findall(r"\w+", item["claim"].casefold())}
     facts = {word for entry in entries for fact in entry.look.facts for word in re.findall(r"\d+", fact)}
     follows = draft.count in {len(places), len(stood)} or str(draft.count) in said | facts
-    named = draft.count < len(_NUMERALS) and _NUMERALS[draft.count] in said
+    named = draft.count < len(NUMERALS) and NUMERALS[draft.count] in said
     return draft.count if follows or named else None
 
 

@@ -13,14 +13,11 @@ from vidagent.agents.several import Together, together_messages
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.events import Kind
-from vidagent.graphs.grounds import Ground
+from vidagent.graphs.grounds import NUMERALS, Ground
 from vidagent.types import Step
 
 __all__ = ["combined", "parts_of", "plainly"]
 
-_NUMERALS = (
-    "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-).split()
 _CLAUSE = re.compile(r"[.!?;。！？]+(?:\s+|$)|,\s+(?:but|while|whereas|and)\s+|\n")
 _DENIES = re.compile(
     r"\b(?:no|not|none|neither|nor|never|nothing|without|unlike|except|unknown|cannot|only|fails?|lacks?)\b|n['’]t\b",
@@ -118,7 +115,7 @@ def _beyond(
 
 def _says_number(answer: str, number: int) -> bool:
     said = set(re.findall(r"\w+", answer.casefold()))
-    return str(number) in said or _NUMERALS[number] in said
+    return str(number) in said or NUMERALS[number] in said
 
 
 def _ground(question: str, options: Sequence[str] | None, parts: Sequence[Part]) -> Ground:

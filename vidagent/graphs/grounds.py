@@ -16,10 +16,15 @@ from vidagent.graphs.places import refined_places
 from vidagent.graphs.state import State, Verified, question_of
 from vidagent.tools.answer import Draft
 
-__all__ = ["Ground", "ground_of", "stood_up", "supported_words", "words_of"]
+__all__ = ["NUMERALS", "Ground", "ground_of", "stood_up", "supported_words", "words_of"]
 
 MOST_CHARACTERS = 4000
 """Longest answer in words, as in the schema of the `answer` tool."""
+
+NUMERALS = (
+    "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+).split()
+"""Numbers in words, up to as many videos as one question may be about."""
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidagent.agents.signals.intent import understand
+from vidagent.agents.signals.intent import names_time, understand
 from vidagent.agents.signals.wording import quotable
 
 __all__ = ["BESIDE", "restated"]
@@ -25,7 +25,6 @@ _NAMED = re.compile(
 )
 _SPAN = re.compile(r"(\d+\.\d+)-(\d+\.\d+) s")
 _LEAD = re.compile(r"^(?:(?:and|but|so|ok|okay|now|then|well|also)\b[\s,]*)+")
-_TIMED = re.compile(r"\d\s*(?:s|secs?|seconds?|minutes?|min)\b|\d:\d\d")
 _FILLER = re.compile(
     r"\b(?:what|how|about|the|text|code|qr|bar|title|caption|word|words|of|is|with|too|quoted)\b|\W"
 )
@@ -129,7 +128,7 @@ def restated(question: str, earlier: str) -> str:
     low = _LEAD.sub("", low.rstrip(" ?!.")).strip()
     if "quoted" in low:
         return _other(question, low, last)
-    if _TIMED.search(low):
+    if names_time(low):
         return _IT.sub(f"the {last.thing}", question, count=1) if last.thing else question
     return next(_readings(low, last), question)
 

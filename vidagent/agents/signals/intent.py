@@ -15,7 +15,7 @@ from typing import Literal
 from vidagent.agents.signals.colours import COLOUR_NAMES
 from vidagent.agents.signals.scope import Ask, Signal, in_scope
 
-__all__ = ["Ask", "Intent", "Signal", "understand"]
+__all__ = ["Ask", "Intent", "Signal", "names_time", "understand"]
 
 Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
@@ -97,7 +97,7 @@ def understand(question: str) -> Intent:
     at_s = None if range_s else _instant(low)
     ask = _ask(low)
     signal = _signal(low, quoted)
-    unplaced = range_s is None and at_s is None and _names_time(low)
+    unplaced = range_s is None and at_s is None and names_time(low)
     return Intent(
         signal="none" if unplaced or not in_scope(low, signal, ask) else signal,
         ask=ask,
@@ -181,7 +181,7 @@ def _range(low: str) -> tuple[float, float] | None:
     return (start_s, end_s) if start_s < end_s else None
 
 
-def _names_time(low: str) -> bool:
+def names_time(low: str) -> bool:
     """Say whether a time or a number of seconds is named, whatever for."""
     return bool(_ANY_SECONDS.search(low))
 
