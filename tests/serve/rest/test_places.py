@@ -27,11 +27,11 @@ ALLOWED = (
 )  # fmt: skip
 OUTSIDE = [
     "../outside/secret.mp4", "..", ".", "", "/", "//", "./../outside/secret.mp4", "sub/../../outside/secret.mp4",
-    "../root/../outside/secret.mp4", "..//outside//secret.mp4", "....//outside/secret.mp4", "..\\outside\\secret.mp4",
+    "../films/../outside/secret.mp4", "..//outside//secret.mp4", "....//outside/secret.mp4", "..\\outside\\secret.mp4",
     "%2e%2e/outside/secret.mp4", "..%2foutside%2fsecret.mp4", "..%252foutside", "\u2025/outside/secret.mp4",
     "\uff0e\uff0e/outside/secret.mp4", "clip.mp4/../../outside/secret.mp4", "clip.mp4\0.txt", "\0",
     "/etc/passwd", "//etc/passwd", "/proc/self/environ", "/proc/self/fd/0", "/dev/zero", "/dev/stdin", "~",
-    "~/clip.mp4", "~root/.ssh/id_rsa", "$HOME/clip.mp4", "{outside}/secret.mp4", "{root}/../outside/secret.mp4",
+    "~/clip.mp4", "~root/.ssh/id_rsa", "$HOME/clip.mp4", "{outside}/secret.mp4", "{films}/../outside/secret.mp4",
     "{data}/serve.sqlite", "link.mp4", "linked/secret.mp4", "circle.mp4", "to-data/serve.sqlite", "sub",
     "fifo.mp4", "gone.mp4",
     "file:///etc/passwd", "file://localhost/etc/passwd", "concat:clip.mp4|/etc/passwd",
@@ -99,26 +99,26 @@ def neighbour(root):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory, root) -> Path:
-    """Return a folder with `root`, in which lie a video and links out of it, and beside it `outside` and `data`."""
+    """Return a folder with `films`, in which lie a video and links out of it, and beside it `outside` and `data`."""
     place = tmp_path_factory.mktemp("place")
-    for name in ("root/sub", "outside", "data"):
+    for name in ("films/sub", "outside", "data"):
         (place / name).mkdir(parents=True)
-    shutil.copy(root / "clip.mp4", place / "root/clip.mp4")
+    shutil.copy(root / "clip.mp4", place / "films/clip.mp4")
     shutil.copy(root / "clip.mp4", place / "outside/secret.mp4")
-    (place / "root/link.mp4").symlink_to(place / "outside/secret.mp4")
-    (place / "root/linked").symlink_to(place / "outside")
-    (place / "root/to-data").symlink_to(place / "data")
-    (place / "root/circle.mp4").symlink_to("circle.mp4")
-    (place / "root/gone.mp4").symlink_to("nowhere.mp4")
-    (place / "root/inside.mp4").symlink_to("clip.mp4")
-    os.mkfifo(place / "root/fifo.mp4")
+    (place / "films/link.mp4").symlink_to(place / "outside/secret.mp4")
+    (place / "films/linked").symlink_to(place / "outside")
+    (place / "films/to-data").symlink_to(place / "data")
+    (place / "films/circle.mp4").symlink_to("circle.mp4")
+    (place / "films/gone.mp4").symlink_to("nowhere.mp4")
+    (place / "films/inside.mp4").symlink_to("clip.mp4")
+    os.mkfifo(place / "films/fifo.mp4")
     return place
 
 
 @pytest.fixture(scope="module")
 def server(place, neighbour):
     hosts = (*ALLOWED, f"127.0.0.1:{neighbour.server_port}", f"localhost:{neighbour.server_port}")
-    with running(place / "data", roots=(place / "root",), hosts=hosts, running_each=8) as client:
+    with running(place / "data", roots=(place / "films",), hosts=hosts, running_each=8) as client:
         yield client
 
 
@@ -128,7 +128,7 @@ def test_there_are_enough():
 
 @pytest.mark.parametrize("name", [*OUTSIDE, *ELSEWHERE, *INSIDE])
 def test_hostile_names_are_refused(server, place, neighbour, name):
-    folders = {folder: place / folder for folder in ("outside", "root", "data")}
+    folders = {folder: place / folder for folder in ("outside", "films", "data")}
     name = name.format(**folders, port=neighbour.server_port) if "{" in name else name
     reply = server.post("/vidagent/invoke", json=body("invoke", video=name))
     assert fault(reply) in {
@@ -171,16 +171,16 @@ class TestWhatIsMeantToWork:
         judge = download._is_public
         monkeypatch.setattr(download, "_is_public", lambda ip: ip == "127.0.0.1" or judge(ip))
         host = f"127.0.0.1:{neighbour.server_port}"
-        with running(tmp_path, roots=(place / "root",), hosts=(host, "10.0.0.1"), max_file_mb=0.1) as client:
+        with running(tmp_path, roots=(place / "films",), hosts=(host, "10.0.0.1"), max_file_mb=0.1) as client:
             neighbour.asked.clear()
             yield client
             neighbour.asked.clear()
 
     @pytest.mark.parametrize(
-        "name", ["clip.mp4", "./clip.mp4", "sub/../clip.mp4", "inside.mp4", "{root}/clip.mp4"]
+        "name", ["clip.mp4", "./clip.mp4", "sub/../clip.mp4", "inside.mp4", "{films}/clip.mp4"]
     )
     def test_paths_under_the_folder(self, client, place, name):
-        named = name.format(root=place / "root")
+        named = name.format(films=place / "films")
         reply = client.post("/vidagent/invoke", json=body("invoke", video=named))
         assert reply.json()["output"]["video"]["path"] == named
 
