@@ -65,7 +65,7 @@ def _off(total: Sum) -> float | None:
     return total.off_frames
 
 
-def _growth(figure: Any, answers: Sequence[Marked]) -> None:  # noqa: ANN401 - the same
+def _growth(figure: Any, answers: Sequence[Marked]) -> None:  # noqa: ANN401 - matplotlib comes with an extra
     """Draw frames sent and seconds over the length, for the agent: the median and every question."""
     agent = [one for one in answers if one.method == "agent"]
     lengths = sorted({one.duration_s for one in agent})

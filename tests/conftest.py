@@ -45,5 +45,6 @@ def videos() -> Path:
     """Return the folder of real videos, or skip the test where there is none."""
     folder = Path(os.environ.get(VIDEOS, ROOT.parent / "shared" / "videos"))
     if not (folder / "items.jsonl").is_file():
+        # They are too large for the repository, and not ours to give on.
         pytest.skip(f"no real videos: set {VIDEOS} to their folder")
     return folder

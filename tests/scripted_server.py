@@ -189,7 +189,7 @@ class ScriptedServer:
             return self._script[min(number, len(self._script) - 1)]
         try:
             return self._script(body)
-        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  # shown again on exit
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - a server's thread would swallow it; it is raised again on exit
             self._failure = error
             return refusal(500, f"the script failed: {error!r}")
 

@@ -23,6 +23,7 @@ def text(name: str) -> str:
 def tracked() -> list[str]:
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
+        # An unpacked source archive does not know which of its files are tracked.
         pytest.skip("not a git checkout")
     return [name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
 

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import vidagent
-from tests.serve.conftest import command  # noqa: F401 - a fixture
+from tests.serve.conftest import command  # noqa: F401 - pytest finds the fixture by its name
 from tests.serve.test_live import watched
 from vidagent.agents.signals import looker as looking
 from vidagent.agents.signals import model as signals
@@ -117,7 +117,7 @@ def test_what_cannot_be_judged_is_said_once(paths):
     assert found.answer.count("No frame was looked at.") == 1
 
 
-def test_at_the_command_line(paths, command):  # noqa: F811
+def test_at_the_command_line(paths, command):  # noqa: F811 - the imported fixture
     done = command("ask", *paths[1:], 'Do all of these show "HELLO"?', "--model", "signals")
     assert done.code == 0
     answer, _, *rows = done.out.splitlines()
@@ -140,13 +140,13 @@ def test_at_the_command_line(paths, command):  # noqa: F811
     assert (resumed.code, resumed.out) == (0, done.out)
 
 
-def test_of_one_word_nobody_knows_what_it_is(command):  # noqa: F811
+def test_of_one_word_nobody_knows_what_it_is(command):  # noqa: F811 - the imported fixture
     done = command("ask", "clip.mp4")
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("vidagent: ask takes a VIDEO, or several, and a QUESTION")
 
 
-def test_a_video_among_several_that_is_missing_is_named(command, paths):  # noqa: F811
+def test_a_video_among_several_that_is_missing_is_named(command, paths):  # noqa: F811 - the imported fixture
     done = command("ask", *paths, "gone.mp4", "Which of these shows a dog?", "--model", "signals")
     assert (done.code, done.err) == (3, "vidagent: gone.mp4: no such file\n")
 

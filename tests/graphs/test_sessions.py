@@ -261,7 +261,7 @@ def test_many_sessions_at_once_lose_no_turn(ask, clip):
         try:
             for question in ("When is it seen?", "and then?"):
                 ask(Script([clip_look(1, 3)], [answer()]), question, path=path, session=name)
-        except BaseException as error:  # noqa: BLE001 - told below
+        except BaseException as error:  # noqa: BLE001 - a thread would swallow it; it is asserted below
             failed.append(error)
 
     threads = [threading.Thread(target=talk, args=(f"talk-{number}",)) for number in range(4)]

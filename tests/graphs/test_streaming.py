@@ -289,7 +289,7 @@ async def test_leaving_while_frames_are_decoded(clip):
 async def kept(run, events: list[Any]) -> None:
     """Keep the events of a run, also those before an error."""
     async for event in run:
-        events.append(event)  # noqa: PERF401
+        events.append(event)  # noqa: PERF401 - a comprehension would lose those before an error
 
 
 async def test_errors_come_after_the_events_before_them(clip, tmp_path):

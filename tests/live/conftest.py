@@ -22,6 +22,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
     """Return where servers are made, for tests that need flags of their own: `with kitchen.serve(QWEN, …)`."""
     environment = ROOT / ENVIRONMENT
     if not (environment / "models" / "made").is_file():
+        # It is 4 GB, and not part of `make test`.
         pytest.skip(f"no vLLM in {ENVIRONMENT}: `make test-vllm` installs it")
     return Kitchen(environment, tmp_path_factory.mktemp("vllm"), tmp_path_factory.getbasetemp())
 

@@ -51,6 +51,7 @@ def opened(request, clip_path):
         try:
             decoders.append(open_decoder(request.param, clip_path(name)))
         except UsageError as error:
+            # torchcodec is an extra, and decord has no wheel for every machine.
             pytest.skip(str(error))
         return decoders[-1]
 

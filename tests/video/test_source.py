@@ -23,6 +23,7 @@ def test_a_bad_file_is_one_line_that_says_what_and_why(name, tmp_path):
     assert message.startswith(path or "''")
 
 
+# As root, no file can be made unreadable.
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_no_permission_is_said(tmp_path):
     path = tmp_path / "locked.mp4"

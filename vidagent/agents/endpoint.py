@@ -83,7 +83,7 @@ class Endpoint:
                 f"{self.where}/models answered {status}; is the base URL right?", status=status, detail=said
             )
         try:
-            return [_served(item) for item in data["data"]]  # type: ignore[index]  # whatever the server sent
+            return [_served(item) for item in data["data"]]  # type: ignore[index]  # whatever the server sent; what is no list of models is told below
         except (KeyError, TypeError, AttributeError):
             line = (
                 f"{self.where}/models is not a list of models; is the base URL right, such as {_MODEL_URL}?"

@@ -197,7 +197,7 @@ def _pythonic(text: str, known: Collection[str]) -> Iterator[tuple[str, object]]
             continue
         try:
             call = ast.parse(text[match.start() : end], mode="eval").body
-            assert isinstance(call, ast.Call)  # noqa: S101  # the pattern is that of a call
+            assert isinstance(call, ast.Call)  # noqa: S101 - for mypy: the pattern is that of a call
             yield match[1], {item.arg: ast.literal_eval(item.value) for item in call.keywords if item.arg}
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue

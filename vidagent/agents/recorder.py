@@ -94,7 +94,7 @@ class RecordedChat(StandIn):
         except ServerError as error:
             line["error"] = _told(error)
             raise
-        except Exception as error:
+        except Exception as error:  # whatever the model raised is written down and goes on
             line["error"] = {"message": str(error)[:1000], "kind": type(error).__name__}
             raise
         finally:

@@ -46,4 +46,4 @@ def public_url(url: str) -> str:
 def is_loopback(url: str) -> bool:
     """Tell whether a URL points to this machine."""
     host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1", "0.0.0.0"} or host.startswith("127.")  # noqa: S104
+    return host in {"localhost", "::1", "0.0.0.0"} or host.startswith("127.")  # noqa: S104 - compared with, not bound to

@@ -37,7 +37,8 @@ def running(data_dir: Path, *, app: FastAPI | None = None, **options) -> Iterato
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
     deadline = time.monotonic() + 30
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < deadline, "the server does not start"  # noqa: PT018
+        assert thread.is_alive(), "the server has ended"
+        assert time.monotonic() < deadline, "the server does not start"
         time.sleep(0.01)
 
 
