@@ -17,6 +17,7 @@ from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
 from vidagent.serve.chat import chat
 from vidagent.serve.flags import AsJson, Quiet, Verbose
+from vidagent.serve.mcp.cli import mcp
 from vidagent.serve.rest.cli import app as serve
 from vidagent.serve.runs import app as runs
 from vidagent.serve.sessions import app as sessions
@@ -97,6 +98,7 @@ app.add_typer(vlm)
 app.add_typer(runs)
 app.add_typer(sessions)
 app.add_typer(serve)
+app.command()(mcp)
 
 
 @app.command()

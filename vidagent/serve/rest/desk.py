@@ -14,11 +14,11 @@ from vidagent.graphs.events import Event
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal, without_paths
 from vidagent.serve.rest.metrics import Metrics
-from vidagent.serve.rest.models import Asked
+from vidagent.serve.rest.models import Asked, Limits
 from vidagent.serve.rest.places import Places
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["Desk", "Told"]
+__all__ = ["Desk", "Told", "allowed", "event_told", "named"]
 
 Told = dict[str, Any]
 """An event as JSON values: `kind`, `text`, `step` and `data`."""
@@ -62,7 +62,7 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = self._budget(asked)
+        budget = allowed(asked.budget, self._deadline_s)
         try:
             async with (
                 asyncio.timeout(self._deadline_s + _GRACE_S),
@@ -71,7 +71,7 @@ class Desk:
 
                 def hear(event: Event) -> None:
                     if on_event is not None:
-                        on_event(_told(event, path, asked.video))
+                        on_event(event_told(event, path, asked.video))
 
                 answer = await api.aanalyze_video(
                     path,
@@ -84,7 +84,7 @@ class Desk:
                 )
         except TimeoutError as late:
             raise self._late() from late
-        told = _named(answer.to_dict(), asked.video)
+        told = named(answer.to_dict(), asked.video)
         self._metrics.answered(told)
         return told
 
@@ -95,7 +95,7 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = self._budget(asked)
+        budget = allowed(asked.budget, self._deadline_s)
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
         session = _session(client, asked)
         async with (
@@ -111,7 +111,7 @@ class Desk:
                     return
                 except TimeoutError as late:
                     raise self._late() from late
-                told = _told(event, path, asked.video)
+                told = event_told(event, path, asked.video)
                 if event.kind == "answer":
                     self._metrics.answered(told["data"]["answer"])
                 yield told
@@ -124,16 +124,16 @@ class Desk:
         """
         self._places.check(client, asked.video)
 
-    def _budget(self, asked: Asked) -> Budget:
-        """Return what a question may cost: what its client allows, and no more than the server does."""
-        wanted = asked.budget.budget() if asked.budget else Budget()
-        allowed = {**config.load().budget().to_dict()}
-        allowed["seconds"] = _least(allowed["seconds"], self._deadline_s)
-        limits = {name: _least(getattr(wanted, name), allowed[name]) for name in get_args(BudgetName)}
-        return Budget(**limits)
-
     def _late(self) -> Refusal:
         return Refusal(504, "too_late", f"no answer within {self._deadline_s:g} s")
+
+
+def allowed(wanted: Limits | None, deadline_s: float) -> Budget:
+    """Return what a question may cost: what its client allows, and no more than the server does."""
+    asked = wanted.budget() if wanted else Budget()
+    most = config.load().budget().to_dict()
+    most["seconds"] = _least(most["seconds"], deadline_s)
+    return Budget(**{name: _least(getattr(asked, name), most[name]) for name in get_args(BudgetName)})
 
 
 def _session(client: Client, asked: Asked) -> str | None:
@@ -146,11 +146,11 @@ def _least(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - as 
     return min(given, default=None)
 
 
-def _told(event: Event, path: Path, name: str) -> Told:
+def event_told(event: Event, path: Path, name: str) -> Told:
     """Return an event without what the server keeps to itself: where files lie, and where its model is."""
     told: Told = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
     if event.kind == "answer":
-        told["data"] = {**event.data, "answer": _named(event.data["answer"], name)}
+        told["data"] = {**event.data, "answer": named(event.data["answer"], name)}
     elif event.kind == "model":
         told["text"] = f"model {event.data.get('model')}"
     elif event.kind == "note":
@@ -158,7 +158,7 @@ def _told(event: Event, path: Path, name: str) -> Told:
     return told
 
 
-def _named(answer: dict[str, Any], name: str) -> dict[str, Any]:
+def named(answer: dict[str, Any], name: str) -> dict[str, Any]:
     """Name the video as the client did, and no file of the server's."""
     evidence = [{**item, "frame": None} for item in answer["evidence"]]
     return {**answer, "evidence": evidence, "video": {**answer["video"], "path": name}}

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vidagent.serve import download
+from vidagent.serve.folders import Folders
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.files import PREFIX, Files
@@ -25,9 +26,9 @@ class Places:
     """
 
     def __init__(self, files: Files, roots: Sequence[Path], remote: Remote) -> None:
-        """Resolve the folders once: a link in their own paths is the operator's."""
+        """Keep them."""
         self._files = files
-        self._roots = [root.resolve() for root in roots]
+        self._folders = Folders(roots)
         self._remote = remote
 
     def check(self, client: Client, name: str) -> None:
@@ -59,17 +60,7 @@ class Places:
     def _path(self, client: Client, name: str) -> Path:
         if name.startswith(PREFIX):
             return self._files.path(client, name)
-        for root in self._roots:
-            path = _under(root, name)
-            if path is not None:
-                return path
+        path = self._folders.file(name)
+        if path is not None:
+            return path
         raise Refusal(404, "no_such_video", "there is no such video")
-
-
-def _under(root: Path, name: str) -> Path | None:
-    """Return the file of that name, links followed, if it lies under the root."""
-    try:
-        path = (root / name).resolve(strict=True)
-        return path if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle
-        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from vidagent.errors import UsageError
 from vidagent.serve import terminal
@@ -24,7 +24,12 @@ class Listening(uvicorn.Server):
         """Start, and say so on stderr."""
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
-            terminal.stderr().say(f"vidagent: serving {self.url}; the routes are told at {self.url}/docs")
+            terminal.stderr().say(self.welcome)
+
+    @property
+    def welcome(self) -> str:
+        """The line that says where it listens."""
+        return f"vidagent: serving {self.url}; the routes are told at {self.url}/docs"
 
     @property
     def url(self) -> str:
@@ -33,7 +38,7 @@ class Listening(uvicorn.Server):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def config(app: FastAPI, options: Options) -> uvicorn.Config:
+def config(app: ASGIApp, options: Options) -> uvicorn.Config:
     """Return how uvicorn is to run the app."""
     return uvicorn.Config(
         app,
