@@ -9,7 +9,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import chains, chat, faults, file_routes, health, job_routes, metrics
+from vidagent.serve.rest import chains, chat, faults, file_routes, health, job_routes, metrics, page, passes
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.door import Door
@@ -41,6 +41,8 @@ def make(options: Options) -> FastAPI:
     store = Store(options.data_dir)
     keys = None if options.insecure_local else _keys(store)
     files = Files(options.data_dir / "files", store)
+    front = page.Page(keyed=keys is not None, most_bytes=int(options.max_file_mb * MB))
+    let_in = passes.Passes(keys)
     measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
     remote = Remote(options.hosts, most_bytes)
     desk = Desk(Places(files, options.roots, remote), measures, options.deadline_s)
@@ -73,7 +75,9 @@ def make(options: Options) -> FastAPI:
     app.include_router(job_routes.router(jobs))
     app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))
-    app.add_middleware(Door, keys=keys)
+    app.include_router(passes.router(let_in))
+    app.include_router(page.router(front))
+    app.add_middleware(Door, keys=keys, passes=let_in, page=front.paths)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
     app.add_middleware(Edge, metrics=measures)
     return app
