@@ -25,13 +25,20 @@ class Door:
     that leads here but is not this machine's is how such pages get round the browser's rules.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Keys | None, passes: Passes, page: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys | None,
+        passes: Passes | None = None,
+        page: frozenset[str] = frozenset(),
+    ) -> None:
         """Stand around the app; without keys, requests of this machine's own are let in, and no others.
 
         Args:
             app: The app.
             keys: The keys that let in.
-            passes: What the page's player shows in place of a key.
+            passes: What the page's player shows in place of a key, where there is a page.
             page: The paths of the page's own files.
         """
         self._app = app
@@ -50,7 +57,8 @@ class Door:
             if self._keys is None:
                 scope.setdefault("state", {})["client"] = _local(headers)
             elif scope["path"] not in self._open:
-                client = None if "authorization" in headers else self._passes.client(scope)
+                passes = None if "authorization" in headers else self._passes
+                client = passes and passes.client(scope)
                 if client is not None:
                     send = _to_the_page_alone(send)
                 scope.setdefault("state", {})["client"] = client or _keyed(headers, self._keys)
