@@ -121,10 +121,10 @@ function limits({ budget, usage }) {
 }
 
 function byStep(usage) {
-  const names = Object.keys(COLUMNS);
+  const names = Object.keys(COLUMNS).filter((name) => usage[name] > 0); // the embedded model has no tokens
   const row = (step, numbers) => el("tr", {}, el("th", { scope: "row" }, step), names.map((name) => el("td", {}, number(numbers[name]))));
   return el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Cost by step" }, el("table", {},
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "step"), Object.values(COLUMNS).map((name) => el("th", { scope: "col" }, name)))),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "step"), names.map((name) => el("th", { scope: "col" }, COLUMNS[name])))),
     el("tbody", {}, usage.by_step.map((step) => row(step.step, step))),
     el("tfoot", {}, row("all", usage))));
 }

@@ -92,6 +92,7 @@ export class Turn {
 
   drawn() {
     const { count } = this.steps;
+    this.fold.hidden = Boolean(this.following) && !count;
     fill(this.summary, "Steps", el("span", { class: "quietly" }, count ? counted(count, "step") : ""));
     this.hooks.changed(this, { quiet: true });
   }
