@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.serve.page.conftest import DESK, PATIENCE_MS, Watched, accessible
 from tests.serve.rest.conftest import QUESTION
 from tests.serve.rest.running import running
-from tests.serve.rest.test_jobs import job
+from tests.serve.rest.test_jobs import added, job
 from vidagent.serve.rest.keys import Keys
 from vidagent.serve.rest.store import Store
 
@@ -53,6 +53,9 @@ def test_from_upload_to_follow_up_and_over_a_reload(page, root, plays):
     expect(look.get_by_role("button", name="0:01 – 0:03")).to_be_visible()
     expect(page.locator(".strip").first.locator(".bar-of.look")).to_have_count(1)
     expect(page.get_by_role("navigation")).to_contain_text(QUESTION)
+    expect(
+        page.get_by_role("button", name="Ask", exact=True)
+    ).to_be_disabled()  # a session takes one at a time
     accessible(page)
     plays.release()
 
@@ -150,15 +153,12 @@ def test_a_refusal_stands_beside_the_question(browser, model, plays, root, tmp_p
     ):
         watched = Watched(context.new_page())
         plays.hold("plan")
+        added(client)
         choose(watched.page)
-        ask(watched.page)
-        expect(watched.page.locator(".steps")).to_contain_text("Planning")
         ask(watched.page, "One more?")
         expect(watched.page.get_by_role("alert")).to_contain_text("you have 1 jobs that have not ended")
         expect(watched.page.get_by_role("alert")).to_contain_text("Try again in 10 s.")
         assert watched.page.locator("#question").input_value() == "One more?"
-        plays.release()
-        answered(watched.page)
         watched.excused("429")
         assert watched.complaints == []
 

@@ -23,6 +23,10 @@ export class Talk {
     this.turns.at(-1)?.follow();
   }
 
+  get running() {
+    return this.turns.some((turn) => turn.running);
+  }
+
   close() {
     this.stage.close();
     this.turns.forEach((turn) => turn.leave());
@@ -45,12 +49,15 @@ export class Talk {
         this.stage.seek(time, options);
       },
       changed: (from, { quiet = false } = {}) => this.changed(from, quiet),
-      ended: (from) => this.hooks.ended(from.job),
+      ended: (from) => {
+        this.composer.followUp(this.running);
+        this.hooks.ended(from.job);
+      },
       again: ({ question, options, budget }) => this.ask({ question, options, budget }).catch((error) => this.composer.refuse(error)),
     });
     this.turns.push(turn);
     this.list.append(turn.element);
-    this.composer.followUp();
+    this.composer.followUp(this.running);
     this.view(turn);
     return turn;
   }
