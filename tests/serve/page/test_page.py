@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -125,25 +126,30 @@ def test_words_are_never_markup(watched):
     watched.excused("TrustedHTML")
 
 
-def test_what_fails_says_why(watched, root, client):
+@pytest.fixture
+def notes(root) -> Iterator[str]:
+    """Put a file among the videos that is none."""
+    path = root / "notes.mp4"
+    path.write_text("no video")
+    yield path.name
+    path.unlink()
+
+
+def test_what_fails_says_why(watched, notes):
     page = watched.page
-    (root / "notes.mp4").write_text("no video")
-    try:
-        choose(page, "notes.mp4")
-        ask(page)
-        fault = page.get_by_role("alert").filter(has_text="not a video")
-        expect(fault).to_contain_text("Error video")
-        expect(page.get_by_text("Your browser cannot play this video")).to_be_visible()
-        expect(page.get_by_role("button", name="Ask again")).to_be_visible()
-        accessible(page)
-    finally:
-        (root / "notes.mp4").unlink()
+    choose(page, notes)
+    ask(page)
+    fault = page.get_by_role("alert").filter(has_text="notes.mp4: is not a video")
+    expect(fault).to_contain_text("Error video")
+    expect(page.get_by_text("Your browser cannot play this video")).to_be_visible()
+    expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    accessible(page)
     page.goto("/")
     page.get_by_label("Drop a video here").set_input_files(
         {"name": "words.mp4", "mimeType": "video/mp4", "buffer": b"no video"}
     )
-    expect(page.get_by_role("alert")).to_contain_text("not a video")
-    watched.excused("422")
+    expect(page.get_by_role("alert")).to_contain_text("words.mp4: is not a video")
+    watched.excused("404", "422")  # what is no video is not sent to the player, and not kept
 
 
 def test_a_refusal_stands_beside_the_question(browser, model, plays, root, tmp_path):

@@ -133,6 +133,11 @@ function number(value) {
   return (Number.isInteger(value) ? value : Math.round(value * 10) / 10).toLocaleString("en");
 }
 
+/** Return an error about a video with its name in it: the server keeps its paths to itself, and writes … for them. */
+export function about(title, error) {
+  return { ...error, message: error.message.replace(/^…(?=:)/, title) };
+}
+
 /** Fill an element with an error of the server's: its message, what was wrong with which field, and its id. */
 export function fault(element, error, ...actions) {
   const details = error.details ?? [];

@@ -10,7 +10,7 @@ import { Turn } from "./turn.js";
 export class Talk {
   /** `hooks` are `asked(job)` and `ended(job)`. */
   constructor(video, title, jobs, hooks) {
-    this.video = video;
+    [this.video, this.title] = [video, title];
     this.hooks = hooks;
     this.session = jobs.length ? jobs[0].asked.session : fresh();
     this.stage = new Stage(video, title);
@@ -44,6 +44,7 @@ export class Talk {
 
   add(job) {
     const turn = new Turn(job, {
+      title: this.title,
       seek: (from, time, options) => {
         this.view(from);
         this.stage.seek(time, options);

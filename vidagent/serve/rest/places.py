@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vidagent.serve import download
+from vidagent.serve.rest import listing
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.files import PREFIX, Files
+from vidagent.serve.rest.media import VIDEO_SUFFIXES, video_type
+from vidagent.serve.rest.models import VideoListed
 from vidagent.serve.rest.remote import Remote
 
 __all__ = ["Places"]
@@ -56,6 +59,21 @@ class Places:
         else:
             yield self._path(client, name)
 
+    def videos(self) -> list[VideoListed]:
+        """Return the videos under the folders, by the names that one may ask with."""
+        return listing.videos(self._roots)
+
+    def video(self, client: Client, name: str) -> Path:
+        """Return where a video lies that is to be sent as it is; nothing else under the folders is.
+
+        Raises:
+            Refusal: If there is no such video for this client.
+        """
+        path = self._path(client, name)
+        if name.startswith(PREFIX) or (path.suffix.lower() in VIDEO_SUFFIXES and video_type(path)):
+            return path
+        raise _none()
+
     def _path(self, client: Client, name: str) -> Path:
         if name.startswith(PREFIX):
             return self._files.path(client, name)
@@ -63,7 +81,11 @@ class Places:
             path = _under(root, name)
             if path is not None:
                 return path
-        raise Refusal(404, "no_such_video", "there is no such video")
+        raise _none()
+
+
+def _none() -> Refusal:
+    return Refusal(404, "no_such_video", "there is no such video")
 
 
 def _under(root: Path, name: str) -> Path | None:
