@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from vidagent.api.artefacts import clip_run, report_run
 from vidagent.api.asking import aanalyze_video, analyze_video, astream_video, plan_cost
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at
-from vidagent.api.runs import find_run, list_runs, replay_run
+from vidagent.api.runs import delete_run, find_run, list_runs, replay_run
 from vidagent.api.sessions import delete_session, find_session, list_sessions
 from vidagent.api.videos import Probe, index_video, list_models, probe_video
 from vidagent.graphs.asking import Asking
@@ -18,6 +19,8 @@ __all__ = [
     "aanalyze_video",
     "analyze_video",
     "astream_video",
+    "clip_run",
+    "delete_run",
     "delete_session",
     "find_run",
     "find_session",
@@ -30,4 +33,5 @@ __all__ = [
     "plan_cost",
     "probe_video",
     "replay_run",
+    "report_run",
 ]

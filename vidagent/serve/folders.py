@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-__all__ = ["Folders"]
+__all__ = ["Folders", "is_named_so"]
 
 _SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
+    ".3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogg .ogm .ogv .ts .vob .webm .wmv".split()
 )
 """Of the containers that are opened (`video.source`); a list for browsing, as what counts is how a file begins."""
-_MOST_ENTRIES = 100_000
-"""Looked at in one listing, so that a folder as large as a disk does not take minutes."""
+_MOST_ENTRIES = 50_000
+"""Looked at in one listing of a folder, so that one as large as a disk does not take minutes."""
+_MOST_DEPTH = 8
 
 
 class Folders:
@@ -32,24 +34,40 @@ class Folders:
         return next((path for root in self.roots if (path := _under(root, name)) is not None), None)
 
     def videos(self) -> Iterator[tuple[str, Path]]:
-        """Yield the files named like videos, and the names that lead to them; hidden ones are passed over.
+        """Yield the files named like videos, and the names that lead to them, which may come twice.
 
-        Of two files of one name, the one that the name leads to is yielded.
+        Hidden files and folders, links out of a folder, and folders more than 8 deep are passed over.
         """
-        looked_at = 0
         for root in self.roots:
-            for folder, inner, files in os.walk(root):
-                inner[:] = sorted(name for name in inner if not name.startswith("."))
-                looked_at += len(files) + len(inner)
-                if looked_at > _MOST_ENTRIES:
-                    return
-                for file in sorted(files):
-                    path = Path(folder, file)
-                    name = str(path.relative_to(root))
-                    if path.suffix.lower() in _SUFFIXES and not file.startswith("."):
-                        led_to = self.file(name)
-                        if led_to is not None and led_to.is_relative_to(root):
-                            yield name, led_to
+            for entry in islice(_entries(root, 0), _MOST_ENTRIES):
+                name = Path(entry.path).relative_to(root).as_posix()
+                path = self.file(name) if is_named_so(name) else None
+                if path is not None and is_named_so(path.name) and path.is_relative_to(root):
+                    yield name, path
+
+
+def is_named_so(name: str) -> bool:
+    """Tell whether a name is text, and that of a video."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return Path(name).suffix.lower() in _SUFFIXES
+
+
+def _entries(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
+    """Yield what lies in a folder: its files first, in order, then those of its folders."""
+    try:
+        with os.scandir(folder) as there:
+            entries = [entry for entry in islice(there, _MOST_ENTRIES) if not entry.name.startswith(".")]
+    except OSError:
+        return
+    entries.sort(key=lambda entry: entry.name)
+    folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+    yield from (entry for entry in entries if not entry.is_dir(follow_symlinks=False))
+    if depth < _MOST_DEPTH:
+        for below in folders:
+            yield from _entries(Path(below.path), depth + 1)
 
 
 def _under(root: Path, name: str) -> Path | None:

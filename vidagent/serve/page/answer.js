@@ -121,16 +121,21 @@ function limits({ budget, usage }) {
 }
 
 function byStep(usage) {
-  const names = Object.keys(COLUMNS);
+  const names = Object.keys(COLUMNS).filter((name) => usage[name] > 0); // the embedded model has no tokens
   const row = (step, numbers) => el("tr", {}, el("th", { scope: "row" }, step), names.map((name) => el("td", {}, number(numbers[name]))));
   return el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Cost by step" }, el("table", {},
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "step"), Object.values(COLUMNS).map((name) => el("th", { scope: "col" }, name)))),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "step"), names.map((name) => el("th", { scope: "col" }, COLUMNS[name])))),
     el("tbody", {}, usage.by_step.map((step) => row(step.step, step))),
     el("tfoot", {}, row("all", usage))));
 }
 
 function number(value) {
   return (Number.isInteger(value) ? value : Math.round(value * 10) / 10).toLocaleString("en");
+}
+
+/** Return an error about a video with its name in it: the server keeps its paths to itself, and writes … for them. */
+export function about(title, error) {
+  return { ...error, message: error.message.replace(/^…(?=:)/, title) };
 }
 
 /** Fill an element with an error of the server's: its message, what was wrong with which field, and its id. */

@@ -1,7 +1,7 @@
 // Where a question is written: the question, and folded away the answers to choose from and the budget.
 
 import { fault } from "./answer.js";
-import { button, el } from "./dom.js";
+import { button, counted, el } from "./dom.js";
 
 const BUDGET = [
   ["seconds", "Seconds", "any"],
@@ -34,10 +34,12 @@ export class Composer {
       this.problem, this.ideas, this.more());
   }
 
-  /** Say that what is written next follows an earlier question. */
-  followUp() {
+  /** Say that what is written next follows an earlier question, and wait for its answer: a session takes one at a time. */
+  followUp(waiting) {
     this.label.textContent = "Ask a follow-up";
+    this.text.placeholder = waiting ? "once this is answered" : "";
     this.ideas.hidden = true;
+    this.send.disabled = this.waiting = waiting;
   }
 
   focus() {
@@ -46,9 +48,18 @@ export class Composer {
 
   more() {
     const field = ([name, label]) => el("div", { class: "field" }, el("label", { for: `budget-${name}` }, label), this.limits.get(name));
-    return el("details", { class: "fold" }, el("summary", {}, "Answers to choose from, budget"),
+    this.summed = el("span", { class: "quietly" });
+    this.fold = el("details", { class: "fold", on: { input: () => this.sum() } }, el("summary", {}, "Answers to choose from, budget", this.summed),
       el("div", { class: "field" }, el("label", { for: "options" }, "Answers to choose from"), this.options, el("p", { class: "quietly", id: "options-hint" }, "One a line, two at least.")),
       el("fieldset", {}, el("legend", {}, "What it may cost at most"), el("div", { class: "fields" }, BUDGET.map(field))));
+    return this.fold;
+  }
+
+  /** Say what is set while it is folded away. */
+  sum() {
+    const { options = [], budget = {} } = this.extras();
+    const set = [options.length && counted(options.length, "answer"), ...Object.entries(budget).map(([name, value]) => `${value} ${name.replace("_", " ")}`)];
+    this.summed.textContent = set.filter(Boolean).join(", ");
   }
 
   suggest(idea) {
@@ -79,11 +90,13 @@ export class Composer {
     try {
       await this.ask({ question, ...this.extras() });
       this.text.value = this.options.value = "";
+      this.fold.open = false;
+      this.sum();
       this.grow();
     } catch (error) {
       this.refuse(error);
     } finally {
-      this.send.disabled = false;
+      this.send.disabled = Boolean(this.waiting);
     }
   }
 

@@ -1,7 +1,7 @@
 // Where a video is chosen: dropped, picked from this device, from earlier uploads, or from the server's folders.
 
 import * as api from "./api.js";
-import { fault } from "./answer.js";
+import { about, fault } from "./answer.js";
 import { announce, button, counted, el, fill, icon, said } from "./dom.js";
 import { ago, bytes, lasting } from "./times.js";
 
@@ -57,7 +57,7 @@ export class Library {
       announce(`${file.name} is uploaded.`);
       this.choose(kept.id, kept);
     } catch (error) {
-      if (error.name !== "AbortError") this.refuse(error);
+      if (error.name !== "AbortError") this.refuse(about(file.name, error));
     } finally {
       [this.going.hidden, this.drop.hidden] = [true, false];
       this.input.value = "";

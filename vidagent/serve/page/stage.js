@@ -27,7 +27,7 @@ export class Stage {
     this.element = el("section", { class: "stage", "aria-label": "Video" }, this.screen, this.timeline.element, this.facts);
     this.title = title;
     this.describe();
-    this.timeline.show(1, NOTHING);
+    this.timeline.element.hidden = true;
     if (/^https?:/.test(video)) this.unplayable("This video is fetched by the server; it is not shown here.");
     else api.show(this.player, api.content(video), () => this.unplayable());
   }
@@ -37,7 +37,8 @@ export class Stage {
     this.told = told;
     const ends = [...told.looks, ...told.seen, ...told.spans].map((span) => span.end_s);
     if (!this.playerS) this.durationS = Math.max(this.durationS, durationS ?? 0, ...ends);
-    this.timeline.show(this.durationS || 1, told);
+    this.timeline.element.hidden = !this.durationS;
+    if (this.durationS) this.timeline.show(this.durationS, told);
     this.describe();
   }
 

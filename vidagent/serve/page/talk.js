@@ -10,7 +10,7 @@ import { Turn } from "./turn.js";
 export class Talk {
   /** `hooks` are `asked(job)` and `ended(job)`. */
   constructor(video, title, jobs, hooks) {
-    this.video = video;
+    [this.video, this.title] = [video, title];
     this.hooks = hooks;
     this.session = jobs.length ? jobs[0].asked.session : fresh();
     this.stage = new Stage(video, title);
@@ -21,6 +21,10 @@ export class Talk {
     for (const job of jobs) this.add(job);
     this.turns.filter((turn) => turn.running).forEach((turn) => turn.follow());
     this.turns.at(-1)?.follow();
+  }
+
+  get running() {
+    return this.turns.some((turn) => turn.running);
   }
 
   close() {
@@ -40,17 +44,21 @@ export class Talk {
 
   add(job) {
     const turn = new Turn(job, {
+      title: this.title,
       seek: (from, time, options) => {
         this.view(from);
         this.stage.seek(time, options);
       },
       changed: (from, { quiet = false } = {}) => this.changed(from, quiet),
-      ended: (from) => this.hooks.ended(from.job),
+      ended: (from) => {
+        this.composer.followUp(this.running);
+        this.hooks.ended(from.job);
+      },
       again: ({ question, options, budget }) => this.ask({ question, options, budget }).catch((error) => this.composer.refuse(error)),
     });
     this.turns.push(turn);
     this.list.append(turn.element);
-    this.composer.followUp();
+    this.composer.followUp(this.running);
     this.view(turn);
     return turn;
   }

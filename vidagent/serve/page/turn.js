@@ -1,7 +1,7 @@
 // One question of a conversation: while it runs its steps as they come, then its answer, or why there is none.
 
 import * as api from "./api.js";
-import { cost, downloads, fault, timeButton, view } from "./answer.js";
+import { about, cost, downloads, fault, timeButton, view } from "./answer.js";
 import { announce, button, counted, el, fill, icon, said } from "./dom.js";
 import { Steps } from "./steps.js";
 import { lasting } from "./times.js";
@@ -11,7 +11,7 @@ export class Turn {
   /**
    * Args:
    *   job: the job, as the server tells it.
-   *   hooks: `seek(turn, time, options)`, `changed(turn)`, `ended(turn)`, `again(asked)`.
+   *   hooks: `title` of the video, `seek(turn, time, options)`, `changed(turn)`, `ended(turn)`, `again(asked)`.
    */
   constructor(job, hooks) {
     this.job = job;
@@ -92,6 +92,7 @@ export class Turn {
 
   drawn() {
     const { count } = this.steps;
+    this.fold.hidden = Boolean(this.following) && !count;
     fill(this.summary, "Steps", el("span", { class: "quietly" }, count ? counted(count, "step") : ""));
     this.hooks.changed(this, { quiet: true });
   }
@@ -120,7 +121,7 @@ export class Turn {
     if (this.job.status === "cancelled") {
       fill(this.body, el("div", { class: "notice" }, el("p", {}, "This question was stopped."), el("p", { class: "actions" }, again)), this.fold);
     } else {
-      fill(this.body, fault(el("div", { class: "notice bad", role: "alert" }), this.job.error ?? { message: "It ended without an answer." }, again), this.fold);
+      fill(this.body, fault(el("div", { class: "notice bad", role: "alert" }), about(this.hooks.title, this.job.error ?? { message: "It ended without an answer." }), again), this.fold);
     }
   }
 

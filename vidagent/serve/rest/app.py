@@ -9,7 +9,20 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import chains, chat, faults, file_routes, health, job_routes, metrics, page, passes
+from vidagent.serve.rest import (
+    chains,
+    chat,
+    faults,
+    file_routes,
+    health,
+    job_routes,
+    metrics,
+    page,
+    passes,
+    run_routes,
+    video_routes,
+)
+from vidagent.serve.rest.artefacts import Artefacts
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.door import Door
@@ -24,6 +37,7 @@ from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
 from vidagent.serve.rest.places import Places
 from vidagent.serve.rest.remote import Remote
+from vidagent.serve.rest.run_records import RunRecords
 from vidagent.serve.rest.store import Store
 
 __all__ = ["make"]
@@ -45,7 +59,8 @@ def make(options: Options) -> FastAPI:
     let_in = passes.Passes(keys)
     measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
     remote = Remote(options.hosts, most_bytes)
-    desk = Desk(Places(files, options.roots, remote), measures, options.deadline_s)
+    places, runs = Places(files, options.roots, remote), RunRecords(store)
+    desk = Desk(places, measures, options.deadline_s, runs)
 
     lanes = Lanes(options.running, options.running_each)
     jobs = Jobs(JobRecords(store), desk, lanes, options.jobs_each)
@@ -71,7 +86,9 @@ def make(options: Options) -> FastAPI:
     with_faults(app)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
-    app.include_router(file_routes.router(files, most_bytes))
+    app.include_router(file_routes.router(files, runs, most_bytes))
+    app.include_router(video_routes.router(places))
+    app.include_router(run_routes.router(runs, Artefacts(runs, places)))
     app.include_router(job_routes.router(jobs))
     app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))

@@ -16,6 +16,7 @@ from vidagent.serve.rest.faults import Refusal, without_paths
 from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.models import Asked, Limits
 from vidagent.serve.rest.places import Places
+from vidagent.serve.rest.run_records import RunRecords
 from vidagent.types import Budget, BudgetName
 
 __all__ = ["Desk", "Told", "allowed", "event_told", "named"]
@@ -34,10 +35,12 @@ class Desk:
         places: Where videos lie.
         metrics: Where answers are counted.
         deadline_s: Most seconds that an answer may take.
+        runs: Where it is kept whose run is whose.
     """
 
-    def __init__(self, places: Places, metrics: Metrics, deadline_s: float) -> None:
+    def __init__(self, places: Places, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
         """Keep them."""
+        self._runs = runs
         self._places = places
         self._metrics = metrics
         self._deadline_s = deadline_s
@@ -67,11 +70,14 @@ class Desk:
             async with (
                 asyncio.timeout(self._deadline_s + _GRACE_S),
                 self._places.found(client, asked.video) as path,
+                self._runs.kept(client, asked) as run,
             ):
 
                 def hear(event: Event) -> None:
+                    told = _told(event, path, asked.video)
+                    run.hear(told)
                     if on_event is not None:
-                        on_event(event_told(event, path, asked.video))
+                        on_event(told)
 
                 answer = await api.aanalyze_video(
                     path,
@@ -84,7 +90,7 @@ class Desk:
                 )
         except TimeoutError as late:
             raise self._late() from late
-        told = named(answer.to_dict(), asked.video)
+        told = _routed(answer.to_dict(), asked.video)
         self._metrics.answered(told)
         return told
 
@@ -100,6 +106,7 @@ class Desk:
         session = _session(client, asked)
         async with (
             self._places.found(client, asked.video) as path,
+            self._runs.kept(client, asked) as keeping,
             aclosing(
                 api.astream_video(path, asked.question, options=asked.options, budget=budget, session=session)
             ) as run,
@@ -111,7 +118,8 @@ class Desk:
                     return
                 except TimeoutError as late:
                     raise self._late() from late
-                told = event_told(event, path, asked.video)
+                told = _told(event, path, asked.video)
+                keeping.hear(told)
                 if event.kind == "answer":
                     self._metrics.answered(told["data"]["answer"])
                 yield told
@@ -162,3 +170,20 @@ def named(answer: dict[str, Any], name: str) -> dict[str, Any]:
     """Name the video as the client did, and no file of the server's."""
     evidence = [{**item, "frame": None} for item in answer["evidence"]]
     return {**answer, "evidence": evidence, "video": {**answer["video"], "path": name}}
+
+
+def _routed(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Name the frames by their routes, too."""
+    frames = f"/v1/runs/{answer['run_id']}/frames"
+    told = named(answer, name)
+    for number, item in enumerate(answer["evidence"]):
+        told["evidence"][number]["frame"] = item["frame"] and f"{frames}/{number}.jpg"
+    return told
+
+
+def _told(event: Event, path: Path, name: str) -> Told:
+    """Return an event as clients of the routes are told it."""
+    told = event_told(event, path, name)
+    if event.kind == "answer":
+        told["data"]["answer"] = _routed(event.data["answer"], name)
+    return told
