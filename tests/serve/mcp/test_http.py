@@ -163,7 +163,8 @@ def test_the_process_says_where_it_listens_and_ends_on_a_signal(tmp_path, root):
             assert line
         url = re.search(r"http://[\d.:]+/mcp", line)[0]
         assert say(url).status_code == 200
+        assert say(url, {"no": "message"}).status_code == 400
         process.send_signal(signal.SIGTERM)
-        said = process.stderr.read().splitlines()
-    assert [json.loads(line)["status"] for line in said if '"request"' in line] == [200]
+        logged = [json.loads(line) for line in process.stderr.read().splitlines()]
+    assert [line["status"] for line in logged if line["message"] == "request"] == [200, 400]
     assert process.returncode in {0, -signal.SIGTERM}
