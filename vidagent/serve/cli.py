@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `probe`, `index`, `models`, `runs` and `vlm`.
+"""The command line: `vidagent ask`, `probe`, `index`, `models`, `runs`, `vlm`, `serve` and `mcp`.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.

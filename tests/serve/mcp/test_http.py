@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import httpx
 import httpx2
@@ -15,6 +17,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.serve.mcp.running import over_http
+from tests.serve.rest.conftest import QUESTION
+from tests.serve.rest.running import until
 from tests.serve.rest.test_server import fault
 from vidagent.errors import UsageError
 from vidagent.serve.mcp import http
@@ -33,6 +37,12 @@ HELLO = {
     },
 }
 LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+ASK = {
+    "jsonrpc": "2.0",
+    "id": 3,
+    "method": "tools/call",
+    "params": {"name": "ask", "arguments": {"video": "clip.mp4", "question": QUESTION}},
+}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
@@ -163,7 +173,22 @@ def test_the_process_says_where_it_listens_and_ends_on_a_signal(tmp_path, root):
             assert line
         url = re.search(r"http://[\d.:]+/mcp", line)[0]
         assert say(url).status_code == 200
+        assert say(url, {"no": "message"}).status_code == 400
         process.send_signal(signal.SIGTERM)
-        said = process.stderr.read().splitlines()
-    assert [json.loads(line)["status"] for line in said if '"request"' in line] == [200]
+        logged = [json.loads(line) for line in process.stderr.read().splitlines()]
+    assert [line["status"] for line in logged if line["message"] == "request"] == [200, 400]
     assert process.returncode in {0, -signal.SIGTERM}
+
+
+def test_a_line_that_breaks_ends_the_run_though_its_session_lives_on(tmp_path, root, model, plays):
+    plays.slow = True
+    with over_http(tmp_path, root) as url:
+        session = say(url).headers["mcp-session-id"]
+        parts = urlsplit(url)
+        leaving = HTTPConnection(parts.hostname, parts.port)
+        headers = {**ACCEPT, "Content-Type": "application/json", "Mcp-Session-Id": session}
+        leaving.request("POST", parts.path, json.dumps(ASK), headers)
+        until(lambda: "plan" in model.steps, 60)
+        leaving.close()
+        until(lambda: model.gone, 20)
+        assert say(url, LIST, mcp_session_id=session).status_code == 200

@@ -11,18 +11,11 @@ import sys
 import psutil
 import pytest
 
-from tests.serve.mcp.test_http import HELLO, LIST
-from tests.serve.rest.conftest import QUESTION
+from tests.serve.mcp.test_http import ASK, HELLO, LIST
 from tests.serve.rest.running import until
 
 pytestmark = pytest.mark.network
 READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-ASK = {
-    "jsonrpc": "2.0",
-    "id": 3,
-    "method": "tools/call",
-    "params": {"name": "ask", "arguments": {"video": "clip.mp4", "question": QUESTION}},
-}
 
 
 def start(root, *arguments: str) -> subprocess.Popen[str]:

@@ -10,9 +10,11 @@ import sys
 
 import psutil
 import pytest
+from mcp import Client
 
 from tests.media.code import read_code
 from tests.media.truth import full_decode
+from tests.serve.mcp.running import over_http
 from tests.serve.rest.conftest import QUESTION
 from tests.serve.rest.running import until
 from vidagent.images import jpeg
@@ -227,3 +229,29 @@ async def test_a_model_that_is_away_is_told(connect, monkeypatch):
     assert result.is_error
     assert "model" in words(result)
     assert "Traceback" not in words(result)
+
+
+async def test_too_many_questions_at_once_are_refused(piped, root, model, plays):
+    plays.slow = True
+    asked = {"video": "clip.mp4", "question": QUESTION}
+    async with Client(piped("--root", root, "--max-per-client", "1")) as client:
+        first = asyncio.create_task(client.call_tool("ask", asked))
+        await asyncio.to_thread(until, lambda: "plan" in model.steps, 60)
+        second = await client.call_tool("ask", asked)
+        assert not (await client.call_tool("probe", {"video": "clip.mp4"})).is_error
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    assert second.is_error
+    assert words(second) == "you have 1 questions going on, which is the most"
+
+
+async def test_what_goes_wrong_inside_stays_inside(root, tmp_path, monkeypatch, caplog):
+    def broken(*arguments):
+        raise RuntimeError("the secret of the inside")
+
+    monkeypatch.setattr("vidagent.serve.mcp.tools.api.probe_video", broken)
+    with over_http(tmp_path, root) as url:
+        async with Client(url) as client:
+            result = await client.call_tool("probe", {"video": "clip.mp4"})
+    assert words(result) == "Error executing tool probe"
+    assert "the secret of the inside" in caplog.text

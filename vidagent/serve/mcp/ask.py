@@ -147,6 +147,7 @@ async def _proof(answer: Answer, path: Path) -> list[ContentBlock]:
         return [text("the frames of the evidence can no longer be read")]
     parts: list[ContentBlock] = []
     for item, picture in zip(evidence, shown.pictures, strict=True):
-        box = f", in the box {list(item.box_px)} px, which is drawn" if item.box_px else ""
-        parts += pictured(picture, f"evidence at {item.time_s:.3f} s ({item.verdict}): {item.claim}{box}")
+        box = f", in the box drawn at {list(item.box_px)} px" if item.box_px else ""
+        words = f"evidence at {item.time_s:.3f} s ({item.verdict}{box}): {item.claim}"
+        parts += pictured(picture, words)
     return parts

@@ -5,6 +5,7 @@ As in `vidagent.serve.cli`, nothing heavy is imported up here.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,6 @@ from vidagent.serve.rest.keys_cli import DataDir
 __all__ = ["mcp"]
 
 _NEEDED = ("mcp", "fastapi", "prometheus_client", "python_multipart", "uvicorn")
-_HTTP = "Over HTTP"
 
 Roots = Annotated[
     list[Path] | None,
@@ -55,8 +55,11 @@ def mcp(
 ) -> None:
     """Serve videos to assistants that call tools (MCP), until the client leaves or Ctrl-C.
 
-    On stdin and stdout, for a program that starts this command; with --http, to clients on this machine, or with API
-    keys (`vidagent serve keys add OWNER`) to others at any --host.
+    On stdin and stdout, for a program that starts this command.
+
+    With --http, for clients on this machine; and with keys, for others.
+
+    `vidagent serve keys add OWNER` makes a key.
     """
     terminal.loudness(quiet=quiet, verbose=verbose)
     extras.needed("mcp", _NEEDED)
@@ -78,6 +81,10 @@ def mcp(
     if not http:
         from vidagent.serve.mcp import stdio
 
+        if sys.stdin.isatty():
+            terminal.stderr().say(
+                "vidagent: an assistant starts this and speaks MCP to it on stdin; Ctrl-D ends it"
+            )
         return stdio.run(serving)
     if not root:
         raise UsageError("--http needs --root DIR: the folder whose videos clients may name")
