@@ -94,7 +94,6 @@ export class Stage {
   }
 
   unplayable(why = "Your browser cannot play this video. It can be asked about all the same.") {
-    this.screen.classList.add("dark-screen");
     fill(this.screen, el("p", { class: "no-picture" }, icon("film"), why));
   }
 }

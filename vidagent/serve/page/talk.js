@@ -46,12 +46,13 @@ export class Talk {
     const turn = new Turn(job, {
       title: this.title,
       seek: (from, time, options) => {
-        this.view(from);
+        this.touch(from);
         this.stage.seek(time, options);
       },
       changed: (from, { quiet = false } = {}) => this.changed(from, quiet),
       ended: (from) => {
         this.composer.followUp(this.running);
+        if (inView(from.heading)) from.element.scrollIntoView({ block: "start" }); // its answer is taller than its steps
         this.hooks.ended(from.job);
       },
       again: ({ question, options, budget }) => this.ask({ question, options, budget }).catch((error) => this.composer.refuse(error)),
@@ -65,8 +66,14 @@ export class Talk {
 
   /** A question has news, or was touched: the timeline shows the one that was touched, or goes on with its own. */
   changed(turn, quiet) {
-    if (!quiet) this.view(turn);
+    if (!quiet) this.touch(turn);
     else if (turn === this.viewed) this.stage.show(turn.told, turn.durationS);
+  }
+
+  /** Show an older question again, with its looks, which are read only now. */
+  touch(turn) {
+    this.view(turn);
+    turn.follow();
   }
 
   view(turn) {
@@ -74,6 +81,11 @@ export class Talk {
     this.turns.forEach((other) => other.element.classList.toggle("viewed", other === turn));
     this.stage.show(turn?.told ?? NOTHING, turn?.durationS);
   }
+}
+
+function inView(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  return top >= 0 && bottom <= innerHeight;
 }
 
 function fresh() {
