@@ -16,7 +16,6 @@ pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 pytestmark = [
     pytest.mark.network,
-    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),  # Ray's own, at its start and end
 ]
 
@@ -34,6 +33,7 @@ def cluster(monkeypatch):
     cluster.shutdown()
 
 
+@pytest.mark.slow
 def test_a_node_is_lost_and_no_line_is(batch, results, cluster, tmp_path):
     there, nodes = cluster
     draw = random.Random(5)

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import queue
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ __all__ = ["answer_lines", "batches"]
 _ATTEMPTS = 4
 """How often a line is given out before its loss is its result."""
 _WAIT_S = 1.0
+_WAIT_THERE_S = 10.0
 
 
 class LostError(Exception):
@@ -197,6 +199,21 @@ def _answer_there(lines: list[Line], setup: Setup) -> Iterator[Result]:
         yield result
 
 
+def _check_there(address: str) -> None:
+    """Refuse an address that nobody listens on: Ray itself would try for minutes.
+
+    Raises:
+        UsageError: If there is nobody.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return  # `auto`, or a form that Ray finds its own way with
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _WAIT_THERE_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray cluster at {address}: {error}") from None
+
+
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """Join a cluster, and leave it in the end.
@@ -209,6 +226,7 @@ def _connected(address: str) -> Iterator[Any]:
         import ray
     except ImportError:
         raise UsageError("--ray needs Ray: pip install 'vidagent[ray]'") from None
+    _check_there(address)
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
