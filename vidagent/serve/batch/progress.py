@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,6 @@ from rich.table import Table
 from vidagent.serve.batch.results import Result
 from vidagent.serve.batch.summary import Tally
 from vidagent.serve.terminal import Terminal
-from vidagent.video.clock import format_time
 
 __all__ = ["Progress"]
 
@@ -70,7 +70,7 @@ class Progress:
         left = self._total - self._before - done
         parts = [f"{self._before + done} of {self._total} lines", f"{60 * done / max(spent_s, 1e-3):.1f}/min"]
         if done and left:
-            parts.append(f"{format_time(round(left * spent_s / done))} left")
+            parts.append(f"{timedelta(seconds=round(left * spent_s / done))} left")
         if self._tally.errors:
             parts.append(f"{self._tally.errors} errors")
         parts.append(f"{self._tally.costs['model_calls']:,} calls")
