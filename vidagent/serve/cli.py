@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `probe`, `index`, `models`, `runs`, `vlm`, `serve` and `mcp`.
+"""The command line: `vidagent ask`, `batch`, `probe`, `index`, `models`, `runs`, `vlm`, `serve` and `mcp`.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
@@ -15,6 +15,7 @@ import typer
 from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
+from vidagent.serve.batch.cli import batch
 from vidagent.serve.chat import chat
 from vidagent.serve.flags import AsJson, Quiet, Verbose
 from vidagent.serve.mcp.cli import mcp
@@ -94,6 +95,7 @@ def vidagent(
 
 app.command()(ask)
 app.command()(chat)
+app.command()(batch)
 app.add_typer(vlm)
 app.add_typer(runs)
 app.add_typer(sessions)
