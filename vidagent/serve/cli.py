@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `probe`, `index`, `models`, `runs` and `vlm`.
+"""The command line: `vidagent ask`, `probe`, `index`, `models`, `eval`, `judge`, `runs` and `vlm`.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
@@ -16,7 +16,9 @@ from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
 from vidagent.serve.chat import chat
+from vidagent.serve.eval.cli import evaluate
 from vidagent.serve.flags import AsJson, Quiet, Verbose
+from vidagent.serve.judge.cli import judge, reviews
 from vidagent.serve.rest.cli import app as serve
 from vidagent.serve.runs import app as runs
 from vidagent.serve.sessions import app as sessions
@@ -93,6 +95,9 @@ def vidagent(
 
 app.command()(ask)
 app.command()(chat)
+app.command("eval")(evaluate)
+app.command()(judge)
+app.command()(reviews)
 app.add_typer(vlm)
 app.add_typer(runs)
 app.add_typer(sessions)
