@@ -36,7 +36,7 @@ def test_the_embedded_model_runs_a_whole_evaluation(command, shelf, tmp_path):
     some = tmp_path / "items.jsonl"
     wanted = [line for line in lines_of(FILES / "items.jsonl") if line["id"] in {"when", "what", "absent"}]
     some.write_text("".join(json.dumps(line) + "\n" for line in wanted))
-    flags = ("--videos", str(shelf("clip.mp4")), "--model", "signals", "--frames", "12", "-o", str(out))
+    flags = ("--videos", str(shelf("clip.mp4")), "--model", "signals", "--frames", "60", "-o", str(out))
     done = command("eval", "items", str(some), *flags, "--html", str(page))
     assert done.code == 0, done.err
     lines = lines_of(out)
@@ -44,9 +44,11 @@ def test_the_embedded_model_runs_a_whole_evaluation(command, shelf, tmp_path):
         (name, mode) for name in ("when", "what", "absent") for mode in ("direct", "agent")
     ]
     assert {line["mark"] for line in lines} == {"right"}
-    assert all(line["cost"]["frames_sent"] == 12 for line in lines if line["mode"] == "direct")
-    assert all(0 < line["cost"]["frames_sent"] <= 12 for line in lines if line["mode"] == "agent")
-    assert done.out.splitlines()[0] == "items: model signals, 12 frames a question"
+    assert all(
+        line["cost"]["frames_sent"] == 15 for line in lines if line["mode"] == "direct"
+    )  # all there are
+    assert all(0 < line["cost"]["frames_sent"] <= 60 for line in lines if line["mode"] == "agent")
+    assert done.out.splitlines()[0] == "items: model signals, 60 frames a question"
     assert re.search(r"^accuracy +3  100.0% \[43.9, 100.0\]  100.0% \[43.9, 100.0\]$", done.out, re.MULTILINE)
     assert "right alone: agent 0, direct 0 (McNemar p = 1)" in done.out
     assert "\x1b" not in done.out + done.err
