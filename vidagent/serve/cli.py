@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `batch`, `probe`, `index`, `models`, `eval`, `judge`, `runs`, `vlm`, `serve`, `mcp`.
+"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp` and what goes with them.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
