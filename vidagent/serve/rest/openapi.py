@@ -13,7 +13,7 @@ __all__ = ["with_faults"]
 _SCHEMA = "#/components/schemas/{model}"
 
 
-_STREAM = {"text/event-stream": {}}
+_STREAM: dict[str, Any] = {"text/event-stream": {}}
 _STREAMS = ("/vidagent/stream", "/vidagent/stream_events", "/vidagent/stream_log")
 _OPEN = ("/healthz", "/readyz")
 
