@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -70,6 +71,7 @@ def make(options: Options) -> FastAPI:
         jobs.resume()
         yield
         await jobs.stop()
+        await asyncio.to_thread(desk.close)
         store.close()
 
     app = FastAPI(
@@ -83,7 +85,7 @@ def make(options: Options) -> FastAPI:
     app.state.lanes = lanes
     measures.watch("vidagent_running", "Questions being answered.", lambda: lanes.running)
     faults.install(app)
-    with_faults(app)
+    with_faults(app, keyed=keys is not None)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, runs, most_bytes))

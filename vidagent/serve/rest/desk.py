@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +16,7 @@ from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.models import Asked, Limits
 from vidagent.serve.rest.places import Places
 from vidagent.serve.rest.run_records import RunRecords
+from vidagent.serve.rest.workshop import Workshop
 from vidagent.types import Budget, BudgetName
 
 __all__ = ["Desk", "Told", "allowed", "event_told", "named"]
@@ -44,6 +44,7 @@ class Desk:
         self._places = places
         self._metrics = metrics
         self._deadline_s = deadline_s
+        self._workshop = Workshop()
 
     async def answer(
         self,
@@ -59,38 +60,17 @@ class Desk:
             client: Who asks.
             asked: The question.
             resume: An earlier run of it, to be gone on with.
-            on_event: Takes what happens meanwhile, maybe from another thread.
+            on_event: Takes what happens meanwhile.
 
         Raises:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = allowed(asked.budget, self._deadline_s)
         try:
-            async with (
-                asyncio.timeout(self._deadline_s + _GRACE_S),
-                self._places.found(client, asked.video) as path,
-                self._runs.kept(client, asked) as run,
-            ):
-
-                def hear(event: Event) -> None:
-                    told = _told(event, path, asked.video)
-                    run.hear(told)
-                    if on_event is not None:
-                        on_event(told)
-
-                answer = await api.aanalyze_video(
-                    path,
-                    asked.question,
-                    options=asked.options,
-                    budget=budget,
-                    session=_session(client, asked),
-                    resume=resume,
-                    on_event=hear,
-                )
+            async with asyncio.timeout(self._deadline_s + _GRACE_S):
+                told = await self._run(client, asked, resume, on_event or _nobody, stream=False)
         except TimeoutError as late:
             raise self._late() from late
-        told = _routed(answer.to_dict(), asked.video)
         self._metrics.answered(told)
         return told
 
@@ -101,28 +81,64 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = allowed(asked.budget, self._deadline_s)
+        heard: asyncio.Queue[Told | None] = asyncio.Queue()
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
-        session = _session(client, asked)
-        async with (
-            self._places.found(client, asked.video) as path,
-            self._runs.kept(client, asked) as keeping,
-            aclosing(
-                api.astream_video(path, asked.question, options=asked.options, budget=budget, session=session)
-            ) as run,
-        ):
+        run = asyncio.create_task(self._run(client, asked, None, heard.put_nowait, stream=True))
+        run.add_done_callback(lambda _: heard.put_nowait(None))
+        try:
             while True:
                 try:
-                    event = await asyncio.wait_for(anext(run), until_s - time.monotonic())
-                except StopAsyncIteration:
-                    return
+                    event = await asyncio.wait_for(heard.get(), until_s - time.monotonic())
                 except TimeoutError as late:
                     raise self._late() from late
+                if event is None:
+                    break
+                if event["kind"] == "answer":
+                    self._metrics.answered(event["data"]["answer"])
+                yield event
+            await run
+        finally:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+
+    async def _run(
+        self,
+        client: Client,
+        asked: Asked,
+        resume: str | None,
+        on_event: Callable[[Told], None],
+        *,
+        stream: bool,
+    ) -> Told:
+        """Have a question answered in the workshop; its events are told here, and all of them before its end."""
+        budget, here = allowed(asked.budget, self._deadline_s), asyncio.get_running_loop()
+        async with self._places.found(client, asked.video) as path, self._runs.kept(client, asked) as kept:
+
+            def hear(event: Event) -> None:
                 told = _told(event, path, asked.video)
-                keeping.hear(told)
-                if event.kind == "answer":
-                    self._metrics.answered(told["data"]["answer"])
-                yield told
+                kept.hear(told)
+                on_event(told)
+
+            def pass_on(event: Event) -> None:
+                here.call_soon_threadsafe(hear, event)
+
+            answer = await self._workshop.run(
+                api.aanalyze_video(
+                    path,
+                    asked.question,
+                    options=asked.options,
+                    budget=budget,
+                    session=_session(client, asked),
+                    resume=resume,
+                    on_event=pass_on,
+                    stream=stream,
+                )
+            )
+            return _routed(answer.to_dict(), asked.video)
+
+    def close(self) -> None:
+        """Leave off."""
+        self._workshop.close()
 
     def check(self, client: Client, asked: Asked) -> None:
         """Refuse a question that could not be answered, before it waits.
@@ -142,6 +158,10 @@ def allowed(wanted: Limits | None, deadline_s: float) -> Budget:
     most = config.load().budget().to_dict()
     most["seconds"] = _least(most["seconds"], deadline_s)
     return Budget(**{name: _least(getattr(asked, name), most[name]) for name in get_args(BudgetName)})
+
+
+def _nobody(told: Told) -> None:
+    """Hear an event and do nothing."""
 
 
 def _session(client: Client, asked: Asked) -> str | None:
