@@ -25,7 +25,7 @@ from vidagent.serve.rest.store import Store
 pytestmark = pytest.mark.network
 PAGE = (ROOT / "docs" / "mcp.md").read_text()
 READERS = {"json": json.loads, "toml": tomllib.loads}
-FOLDERS = ("/home/me/videos", "${workspaceFolder}")
+FOLDERS = ("/path/to/videos", "${workspaceFolder}")
 
 
 def snippets(kind: str) -> list[str]:
