@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -15,11 +16,12 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, SecretStr
 
+from vidagent import tracing
 from vidagent.agents import counting
 from vidagent.agents.dialect import Dialect
 from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.exchange import Exchange, Hear
-from vidagent.agents.gate import CallGate, CallLimits, CallNeed
+from vidagent.agents.gate import CallGate, CallLimits, CallNeed, CallUsage
 from vidagent.agents.keeping import Keep
 from vidagent.agents.messages import count_frames
 from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply, split_thought
@@ -213,19 +215,20 @@ class ModelClient:
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
         exchange = Exchange(self._chat, self.profile.thinking, ask.hear, self._endpoint)
         began = time.monotonic()
-        try:
-            async with asyncio.timeout(limits.timeout_s if budgeted else longest_s):
-                return await exchange.put(request)
-        except TimeoutError:
-            if budgeted:
-                raise BudgetSpent("seconds") from None
-            raise ModelError(f"{self._title} did not reply within {longest_s:g} s") from None
-        finally:
-            seconds = time.monotonic() - began
-            prompt = need.prompt_tokens
-            gate.record(
-                ask.step, counting.usage(exchange.spent, exchange.sent, request.frames, prompt, seconds)
-            )
+        with tracing.span(f"chat {self.name}", self._traced, kind="client", when=tracing.inside()) as span:
+            try:
+                async with asyncio.timeout(limits.timeout_s if budgeted else longest_s):
+                    return await exchange.put(request)
+            except TimeoutError:
+                if budgeted:
+                    raise BudgetSpent("seconds") from None
+                raise ModelError(f"{self._title} did not reply within {longest_s:g} s") from None
+            finally:
+                seconds = time.monotonic() - began
+                prompt = need.prompt_tokens
+                used = counting.usage(exchange.spent, exchange.sent, request.frames, prompt, seconds)
+                span.set({"vidagent.step": ask.step, **_told(used)})
+                gate.record(ask.step, used)
 
     def _need(self, ask: _Ask[T], messages: Sequence[BaseMessage]) -> CallNeed:
         frames, tokens = count_frames(messages), 0
@@ -235,12 +238,39 @@ class ModelClient:
         return CallNeed(frames, tokens, self.profile.completion_tokens.get(ask.step))
 
     @property
+    def _traced(self) -> dict[str, str | int | None]:
+        """What a span says of the model, in the words of OpenTelemetry's conventions for generative AI.
+
+        https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/; the provider is the form of the API.
+        """
+        server = urlsplit(self.where or "")
+        return {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai" if self.where else "vidagent",
+            "gen_ai.request.model": self.name,
+            "server.address": server.hostname,
+            "server.port": server.port,
+        }
+
+    @property
     def _title(self) -> str:
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
 
 
 def _endpoint(url: str, key: object, model: str) -> Endpoint:
     return Endpoint(url, key.get_secret_value() if isinstance(key, SecretStr) else None, model=model)
+
+
+def _told(used: CallUsage) -> dict[str, int]:
+    """Return what a call cost, as a span says it."""
+    return {
+        "gen_ai.usage.input_tokens": used.prompt_tokens,
+        "gen_ai.usage.output_tokens": used.completion_tokens,
+        "gen_ai.usage.reasoning.output_tokens": used.thinking_tokens,
+        "gen_ai.usage.cache_read.input_tokens": used.cached_tokens,
+        "vidagent.frames_sent": used.frames_sent,
+        "vidagent.requests": used.requests,
+    }
 
 
 def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:

@@ -13,6 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer, Send
 
+from vidagent import tracing
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.composing import compose
@@ -55,19 +56,27 @@ def _step(name: Step, work: Work) -> _Node:
             return {}
         run = runtime.context
         meter = StepMeter(run.meter, name)
-        try:
-            async with asyncio.timeout(run.meter.left("seconds")):
-                update = await work(state, run, meter)
-        except BudgetSpent as spent:
-            update = {**meter.kept, "ended_by": spent.name, "ended_in": name}
-        except (TimeoutError, ModelError):
-            if run.meter.left("seconds") != 0:
-                raise
-            update = {**meter.kept, "ended_by": "seconds", "ended_in": name}
-        usage = dataclasses.asdict(meter.close())
+        with tracing.span(f"vidagent.{name}", when=tracing.inside()) as span:
+            update = await _worked(name, work, state, run, meter)
+            usage = dataclasses.asdict(meter.close())
+            told = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
+            span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **told})
         return {**update, "spent": [usage], "elapsed_s": run.meter.elapsed_s}
 
     return node
+
+
+async def _worked(name: Step, work: Work, state: State, run: Run, meter: StepMeter) -> Update:
+    """Do a step; where a budget ends in it, return what is worth keeping."""
+    try:
+        async with asyncio.timeout(run.meter.left("seconds")):
+            return await work(state, run, meter)
+    except BudgetSpent as spent:
+        return {**meter.kept, "ended_by": spent.name, "ended_in": name}
+    except (TimeoutError, ModelError):
+        if run.meter.left("seconds") != 0:
+            raise
+        return {**meter.kept, "ended_by": "seconds", "ended_in": name}
 
 
 def _after_plan(state: State) -> str | list[Send]:

@@ -27,6 +27,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.config import get_config
 from pydantic import TypeAdapter
 
+from vidagent import tracing
 from vidagent.agents.client import ModelClient
 from vidagent.agents.profile_schema import Profile
 from vidagent.graphs.asking import Brief
@@ -126,16 +127,17 @@ class Recording:
     Args:
         record: Its folder.
         brief: What is asked.
+        span: The run's, where it is traced.
     """
 
-    def __init__(self, record: Record, brief: Brief) -> None:
+    def __init__(self, record: Record, brief: Brief, span: tracing.Span) -> None:
         """Go on with what is kept of the run, or begin."""
         self.told = record.read("run") or {"run_id": record.run_id, "began_s": time.time(), "parts": []}
         self._record = record
         key = brief.settings.api_key
         secret = None if key is None else key.get_secret_value()
         self.trace = Trace(record.trace, len(self.told["parts"]) + 1, secret)
-        self._brief = brief
+        self._brief, self._span = brief, span
 
     def client(self, client: ModelClient) -> ModelClient:
         """Return the client, with every request recorded."""
@@ -184,6 +186,7 @@ class Recording:
                 "versions": _versions(),
             }
         self._write("run", self.told)
+        self._span.set(_asked_of(client, budget, videos))
         return self
 
     def hear(self, listener: Listener | None) -> Listener:
@@ -199,6 +202,7 @@ class Recording:
     def end(self, answer: Answer) -> None:
         """Write the answer as the run gave it, its frames in the run's own folder."""
         self._write("answer", answer.to_dict())
+        self._span.set(_came_of(answer))
         self._over(answer.status)
 
     def fail(self, error: BaseException) -> None:
@@ -221,14 +225,42 @@ class Recording:
 @contextmanager
 def recording(record: Record, brief: Brief) -> Iterator[Recording]:
     """Keep the record of a run up to its end, also when that is an error."""
-    kept = Recording(record, brief)
-    try:
-        yield kept
-    except BaseException as error:
-        kept.fail(error)
-        raise
-    finally:
-        kept.trace.close()
+    about = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": "vidagent",
+        "vidagent.run_id": record.run_id,
+    }
+    with tracing.span("vidagent.ask", about) as span:
+        kept = Recording(record, brief, span)
+        try:
+            yield kept
+        except BaseException as error:
+            kept.fail(error)
+            raise
+        finally:
+            kept.trace.close()
+
+
+def _asked_of(client: ModelClient, budget: Budget, videos: Sequence[VideoInfo]) -> dict[str, Any]:
+    """Say in a span what is asked of whom; never the question."""
+    return {
+        "gen_ai.request.model": client.name,
+        **{f"vidagent.budget.{name}": limit for name, limit in budget.to_dict().items()},
+        "vidagent.video.duration_s": [info.duration_s for info in videos],
+        "vidagent.video.sha256": [info.sha256 for info in videos],
+    }
+
+
+def _came_of(answer: Answer) -> dict[str, Any]:
+    """Say in a span how it ended and what it cost."""
+    spent = answer.to_dict()["usage"]
+    return {
+        "vidagent.status": answer.status,
+        "vidagent.ended_by": answer.budget.ended_by,
+        "gen_ai.usage.input_tokens": spent["prompt_tokens"],
+        "gen_ai.usage.output_tokens": spent["completion_tokens"],
+        **{f"vidagent.usage.{name}": value for name, value in spent.items() if name != "by_step"},
+    }
 
 
 def _task() -> str | None:

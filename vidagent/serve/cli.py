@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidagent import tracing
 from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
@@ -67,6 +68,8 @@ def run(arguments: Sequence[str]) -> int:
             hint = "" if _log.isEnabledFor(logging.DEBUG) else " (-v or VIDAGENT_DEBUG=1 shows the traceback)"
             terminal.complain(f"internal error: {type(error).__name__}: {error}{hint}")
             return INTERNAL
+        finally:
+            tracing.flush()
         if code == INTERRUPTED:
             terminal.complain("interrupted")
         return int(code)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vidagent import tracing
 from vidagent.serve.rest.faults import noted, reply
 from vidagent.serve.rest.metrics import Metrics
 
@@ -36,16 +37,31 @@ class Edge:
         exchange = _Exchange(scope, receive, send)
         scope.setdefault("state", {})["request_id"] = exchange.id
         began = time.monotonic()
-        try:
-            await self._serve(exchange)
-        finally:
-            self._note(exchange, time.monotonic() - began)
+        # Newer FastAPIs open a span of their own round all of this; one of a request is enough.
+        with tracing.span(
+            scope["method"], kind="server", carrier=Headers(scope=scope), when=not tracing.inside()
+        ) as span:
+            try:
+                await self._serve(exchange)
+            finally:
+                self._note(exchange, time.monotonic() - began, span)
         return None
 
-    def _note(self, exchange: _Exchange, seconds: float) -> None:
+    def _note(self, exchange: _Exchange, seconds: float, span: tracing.Span) -> None:
         scope = exchange.scope
         route = getattr(scope.get("route"), "path", None)
         self._metrics.request(scope["method"], route, exchange.status, seconds)
+        span.rename(f"{scope['method']} {route}" if route else scope["method"])
+        span.set(
+            {
+                "http.request.method": scope["method"],
+                "http.route": route,
+                "http.response.status_code": exchange.status,
+                "vidagent.request_id": exchange.id,
+            }
+        )
+        if (exchange.status or 500) >= 500:
+            span.fail(str(exchange.status))
         _log.info(
             "request",
             extra={

@@ -9,9 +9,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from vidagent import tracing
+
 __all__ = ["structured"]
 
-_LEVELS = {"vidagent.serve.rest": logging.INFO, "uvicorn": logging.INFO, "mcp": logging.WARNING}
+_LEVELS = {
+    "vidagent.serve.rest": logging.INFO,
+    "uvicorn": logging.INFO,
+    "mcp": logging.WARNING,
+    "opentelemetry": logging.WARNING,
+}
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 """What every record has; the rest was given as `extra`."""
 
@@ -24,6 +31,8 @@ class _Lines(logging.Formatter):
             "message": record.getMessage(),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        if (trace_id := tracing.trace_id()) is not None:
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)

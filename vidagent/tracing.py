@@ -1,0 +1,180 @@
+"""Spans of OpenTelemetry: none, and nothing imported for them, unless `OTEL_*` or the program around us asks for them.
+
+The variables are the standard ones (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
+No span has words of a question, of a reply or of an error in it: those may be anybody's.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer
+
+__all__ = ["Span", "flush", "inside", "span", "trace_id"]
+
+Value = str | bool | int | float | Sequence[str] | Sequence[float] | None
+Kind = Literal["internal", "server", "client"]
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_FLUSH_S = 3.0
+"""Longest wait at the end of a program for an exporter; one that is down costs no more than that."""
+_log = logging.getLogger(__name__)
+_lock = threading.Lock()
+
+
+class Span:
+    """What a block of work says of itself; of work that is not traced, it goes nowhere."""
+
+    def __init__(self, inner: Any = None) -> None:  # noqa: ANN401 - of a library that may not be there
+        """Stand for a span of the library."""
+        self._inner = inner
+
+    def set(self, attributes: Mapping[str, Value]) -> None:
+        """Add attributes; those that are None are left out."""
+        if self._inner is not None:
+            self._inner.set_attributes(_known(attributes))
+
+    def rename(self, name: str) -> None:
+        """Take another name, where it is known late."""
+        if self._inner is not None:
+            self._inner.update_name(name)
+
+    def fail(self, kind: str) -> None:
+        """Say that it failed, and of what kind the error is."""
+        if self._inner is not None:
+            from opentelemetry.trace import StatusCode
+
+            self._inner.set_attribute("error.type", kind)
+            self._inner.set_status(StatusCode.ERROR)
+
+
+@contextmanager
+def span(
+    name: str,
+    attributes: Mapping[str, Value] | None = None,
+    *,
+    kind: Kind = "internal",
+    carrier: Mapping[str, str] | None = None,
+    when: bool = True,
+) -> Iterator[Span]:
+    """Trace the block, if traces are asked for.
+
+    Args:
+        name: Its name.
+        attributes: What is known of it.
+        kind: Its side of a conversation.
+        carrier: Headers of a request, whose `traceparent` may say what it is a part of.
+        when: Whether this block is to be traced at all.
+    """
+    tracer = _tracer() if when else None
+    if tracer is None:
+        yield Span()
+        return
+    from opentelemetry import propagate, trace
+
+    with tracer.start_as_current_span(
+        name,
+        context=None if carrier is None else propagate.extract(carrier),
+        kind=trace.SpanKind[kind.upper()],
+        attributes=_known(attributes or {}),
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as inner:
+        traced = Span(inner)
+        try:
+            yield traced
+        except BaseException as error:
+            traced.fail(type(error).__name__)
+            raise
+
+
+def inside() -> bool:
+    """Tell whether this is part of something that is traced."""
+    if _tracer() is None:
+        return False
+    from opentelemetry import trace
+
+    return trace.get_current_span().is_recording()
+
+
+def trace_id() -> str | None:
+    """Return the id of the trace that this is a part of, in hexadecimal."""
+    if _tracer() is None:
+        return None
+    from opentelemetry import trace
+
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else None
+
+
+def flush() -> None:
+    """Send what waits to be sent, for a few seconds at most."""
+    provider = _provider() if _provider.cache_info().currsize else None
+    if provider is None:
+        return
+    sending = threading.Thread(
+        target=provider.force_flush, daemon=True
+    )  # whose own limit the SDK does not keep
+    sending.start()
+    sending.join(_FLUSH_S)
+
+
+def _asked() -> bool:
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
+    return exporter == "otlp" or (not exporter and any(os.environ.get(name) for name in _ENDPOINTS))
+
+
+def _tracer() -> Tracer | None:
+    """Return what makes spans: ours, that of the program we are part of, or None."""
+    if _asked():
+        with _lock:
+            _provider()
+    if "opentelemetry.sdk.trace" not in sys.modules:
+        return None
+    from opentelemetry import trace
+
+    return trace.get_tracer("vidagent")
+
+
+@functools.cache
+def _provider() -> TracerProvider | None:
+    """Set up what the variables say; None where the program has done so, or the extra is not there."""
+    try:
+        from opentelemetry import trace
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        _log.warning("OTEL_* asks for traces, which need: pip install 'vidagent[otel]'")
+        return None
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return None
+    named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get(
+        "OTEL_RESOURCE_ATTRIBUTES", ""
+    )
+    resource = Resource.create({} if named else {"service.name": "vidagent"})
+    try:
+        exporter = OTLPSpanExporter()
+    except ValueError as error:
+        _log.warning("no traces, as OTEL_* cannot be understood: %s", error)
+        return None
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def _known(attributes: Mapping[str, Value]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
