@@ -3,7 +3,6 @@
 import importlib.util
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -32,9 +31,7 @@ demo = _load()
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("demo") / "sub" / "demo.mp4"
-    began = time.process_time()
     assert demo.main([str(path)]) == 0
-    assert time.process_time() - began < 15
     return path
 
 
