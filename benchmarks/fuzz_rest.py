@@ -8,48 +8,24 @@ body that is not as documented, wrong data taken, right data refused, a route op
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 import sys
 import tempfile
+import time
+from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.rest_server import Served, machine, new_key, served, vlm
-
-__all__ = ["fuzz"]
-
-CONFIG = """\
-[checks.positive_data_acceptance]
-expected-statuses = ["2xx", 401, 403, 404, 409, 422]
-"""
-"""Names of videos, files, jobs and runs are texts in the document, and few of the texts name any."""
+from benchmarks.rest_server import machine, new_key, served, vlm
+from tests.serve.rest.fuzzing import Fuzzed, fuzzed
 
 
-def fuzz(server: Served, key: str, examples: int, seed: int, phases: str, most_s: int) -> tuple[int, str]:
-    """Run schemathesis; return its exit code and what it printed."""
-    config = server.folder / "schemathesis.toml"
-    config.write_text(CONFIG)
-    words = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run"]
-    words += [
-        f"{server.url}/openapi.json",
-        "--checks",
-        "all",
-        "--max-examples",
-        str(examples),
-        "--seed",
-        str(seed),
-    ]
-    words += ["--generation-deterministic", "--phases", phases, "--no-color", "--request-timeout", "60"]
-    words += ["--continue-on-failure", "--suppress-health-check", "all", "-H", f"Authorization: Bearer {key}"]
-    done = subprocess.run(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=server.folder
-    )
-    return done.returncode, done.stdout
-
-
-def cases(printed: str) -> int:
-    """Return how many cases schemathesis says it ran."""
-    return sum(int(number) for number in re.findall(r"(\d+) generated", printed))
+def told(found: Fuzzed, tracebacks: int, took_s: float) -> None:
+    """Print the table: requests of each operation by the first digit of their status."""
+    print(f"{'operation':44}{'cases':>7}{'2xx':>7}{'4xx':>7}{'5xx':>6}{'none':>6}")
+    for operation, statuses in found.statuses.items():
+        by_digit = [sum(n for status, n in statuses.items() if status // 100 == d) for d in (2, 4, 5, 0)]
+        two, four, five, none = by_digit
+        print(f"{operation:44}{statuses.total():7}{two:7}{four:7}{five:6}{none:6}")
+    print(f"{found.cases} cases in {took_s:.0f} s; {tracebacks} tracebacks in the server's log")
 
 
 def main() -> int:
@@ -60,18 +36,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     args = parser.parse_args()
-    print(machine())
+    print(f"{machine()}, schemathesis {version('schemathesis')}", flush=True)
+    flags = ("--max-examples", str(args.examples), "--seed", str(args.seed), "--phases", args.phases)
+    flags += ("--max-time", str(args.seconds))
     with tempfile.TemporaryDirectory() as folder:
         key = new_key(Path(folder), "fuzz")
         with (
             vlm(0.0) as model,
             served(Path(folder), model, "--max-running", "64", "--max-per-client", "64") as server,
         ):
-            code, printed = fuzz(server, key, args.examples, args.seed, args.phases, args.seconds)
-        print(printed)
-        log = (Path(folder) / "serve.log").read_text()
-    print(f"{cases(printed)} cases; {log.count('Traceback')} tracebacks in the server's log")
-    return code
+            began = time.monotonic()
+            found = fuzzed(server.url, key, server.folder, *flags)
+            took_s = time.monotonic() - began
+        tracebacks = (Path(folder) / "serve.log").read_text().count("Traceback")
+    print(found.printed)
+    told(found, tracebacks, took_s)
+    return found.code or bool(tracebacks)
 
 
 if __name__ == "__main__":

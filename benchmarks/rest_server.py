@@ -97,7 +97,7 @@ def new_key(folder: Path, owner: str) -> str:
     """Make a key of a server that does not run yet, or does."""
     words = command("serve", "keys", "add", owner, "--data-dir", str(folder / "data"))
     words += ["--scope", "ask", "--scope", "files", "--scope", "metrics"]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     return KEY.search(done.stdout)[0]  # type: ignore[index]
 
 

@@ -2,7 +2,9 @@
 
 It prints its base URL, answers `/v1/models` and `/v1/chat/completions` (streamed or not) on the loopback, each reply
 after the delay, and tells at `/stats` how many questions it holds open, how many clients left before their reply, and
-how many it was asked. The script is that of the tests: one look, then the answer.
+how many it was asked. The script is that of the tests: one look, then the answer. Where a question has
+`leaver-NUMBER-HOLD` in it, HOLD of its replies come at once and those behind them after the delay; `/stats` tells which
+of these are open, and when on the monotonic clock each was left.
 """
 
 from __future__ import annotations
@@ -11,22 +13,28 @@ import argparse
 import asyncio
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+import re
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import _events as as_stream
 
 LINE = b"\r\n"
+LEAVER = re.compile(rb"leaver-(\d+)-(\d)")
 
 
 @dataclass
 class Stats:
-    """What went on: questions held open, clients that left before their reply, questions in all."""
+    """What went on: questions held open, clients that left before their reply, questions in all; leavers by number."""
 
     open: int = 0
     gone: int = 0
     asked: int = 0
+    held: list[int] = field(default_factory=list)
+    left_s: dict[int, float] = field(default_factory=dict)
 
 
 def reply_to(body: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +54,7 @@ class Vlm:
     def __init__(self, delay_s: float) -> None:
         """Start with no question."""
         self.delay_s, self.stats = delay_s, Stats()
+        self._asked_by: Counter[int] = Counter()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection until its client leaves."""
@@ -65,7 +74,7 @@ class Vlm:
         data = await reader.readexactly(int(lengths[0].split(":")[1]) if lengths else 0)
         if path.endswith("/chat/completions"):
             body = json.loads(data)
-            if not await self._held(reader):
+            if not await self._held(reader, data):
                 raise ConnectionError
             told = reply_to(body)
             streams = bool(body.get("stream"))
@@ -79,20 +88,36 @@ class Vlm:
         writer.write(first.encode() + sent)
         await writer.drain()
 
-    async def _held(self, reader: asyncio.StreamReader) -> bool:
+    async def _held(self, reader: asyncio.StreamReader, data: bytes) -> bool:
         """Wait for the delay; return whether the client is still there."""
+        leaver, delay_s = self._leaver(data)
         self.stats.asked += 1
         self.stats.open += 1
+        if leaver is not None and delay_s:
+            self.stats.held.append(leaver)
         try:
-            await asyncio.wait_for(reader.read(1), self.delay_s)
+            await asyncio.wait_for(reader.read(1), delay_s)
         except TimeoutError:
             return True
         except ConnectionError:
             pass
         finally:
             self.stats.open -= 1
+            if leaver in self.stats.held:
+                self.stats.held.remove(leaver)
         self.stats.gone += 1
+        if leaver is not None:
+            self.stats.left_s[leaver] = time.monotonic()
         return False
+
+    def _leaver(self, data: bytes) -> tuple[int | None, float]:
+        """Return the number in a question, if there is one, and how long its reply is to take."""
+        found = LEAVER.search(data)
+        if found is None:
+            return None, self.delay_s
+        leaver, hold = int(found[1]), int(found[2])
+        self._asked_by[leaver] += 1
+        return leaver, self.delay_s if self._asked_by[leaver] > hold else 0.0
 
 
 async def main() -> None:

@@ -134,6 +134,20 @@ def test_a_job_that_ends_the_server_is_given_up(model, root, tmp_path):
         assert job(client, second)["status"] == "succeeded"
 
 
+def test_servers_that_are_stopped_do_not_count_against_a_job(model, plays, root, tmp_path):
+    plays.slow = True
+    with running(tmp_path, roots=(root,)) as client:
+        id_ = added(client)
+    for _ in range(4):
+        asked = len(model.asked)
+        with running(tmp_path, roots=(root,)) as client:
+            until(lambda: len(model.asked) > asked, 60)  # noqa: B023 - called before the next turn
+            assert job(client, id_)["status"] == "running"
+    plays.slow = False
+    with running(tmp_path, roots=(root,)) as client:
+        assert ended(client, id_)["status"] == "succeeded"
+
+
 @contextmanager
 def process(data_dir, root, *, stop: signal.Signals):
     """Run a server in a process of its own, and end it by a signal; give its client."""

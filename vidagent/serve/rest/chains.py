@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from langserve import CustomUserType, add_routes
 from langserve.server import EndpointName
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sse_starlette import EventSourceResponse
 
 from vidagent.serve.rest.agent import CLIENT, Agent
@@ -36,9 +36,27 @@ _ENDPOINTS: tuple[EndpointName, ...] = (
 _PLAYGROUND: tuple[EndpointName, ...] = ("playground", "stream_log")
 """The playground's page asks `stream_log`, which takes more trust than a stranger deserves."""
 
+_UNREADABLE = "the body is not JSON that can be read"
+
 
 class Question(Asked, CustomUserType):
     """A question about a video."""  # which reaches the agent as it is, not as a dict
+
+
+class _One(BaseModel):
+    """What stands around a question."""
+
+    input: Any
+    config: dict[str, Any] = {}
+    kwargs: dict[str, Any] = {}
+
+
+class _Many(BaseModel):
+    """What stands around the questions of a batch."""
+
+    inputs: list[Any]
+    config: dict[str, Any] | list[dict[str, Any]] = {}
+    kwargs: dict[str, Any] = {}
 
 
 def router(desk: Desk, *, most: int, playground: bool) -> APIRouter:
@@ -57,7 +75,7 @@ def router(desk: Desk, *, most: int, playground: bool) -> APIRouter:
         output_type=AnswerBody,
         path=PATH,
         config_keys=("configurable",),  # the client below is put there, in place of whatever was sent
-        dependencies=[Depends(needs("ask"))],
+        dependencies=[Depends(needs("ask")), Depends(_well_formed)],
         per_req_config_modifier=_for_client,
         enabled_endpoints=(*_ENDPOINTS, *(_PLAYGROUND if playground else ())),
     )
@@ -66,6 +84,19 @@ def router(desk: Desk, *, most: int, playground: bool) -> APIRouter:
 
 def _for_client(config: dict[str, Any], request: Request) -> dict[str, Any]:
     return {**config, "configurable": {CLIENT: client_of(request)}}
+
+
+async def _well_formed(request: Request) -> None:
+    """Refuse what the document forbids around a question: LangServe takes it, or fails over it."""
+    if request.method != "POST":
+        return
+    body = _Many if request.url.path.endswith("/batch") else _One
+    try:
+        body.model_validate(await request.json())
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
+    except ValueError as error:
+        raise Refusal(422, "invalid", _UNREADABLE) from error
 
 
 class _Route(LaneRoute):
@@ -82,8 +113,8 @@ class _Route(LaneRoute):
                 if error.title != Question.__name__:
                     raise
                 raise RequestValidationError(error.errors()) from error
-            except (UnicodeDecodeError, RecursionError) as error:
-                raise Refusal(422, "invalid", "the body is not JSON that can be read") from error
+            except RecursionError as error:
+                raise Refusal(422, "invalid", _UNREADABLE) from error
             if isinstance(response, EventSourceResponse):
                 response.body_iterator = _with_faults(response.body_iterator, request_id(request))
             return response

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from vidagent.errors import ModelError, UsageError, VideoError
 
@@ -44,6 +45,7 @@ _CODES = {
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s/'\"]+/)+[^\s/'\":;,)]*")
 """An absolute path of two parts at least; the path of an address has a host before it."""
 _MOST_DETAILS = 20
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Fault(BaseModel):
@@ -137,10 +139,24 @@ def install(app: FastAPI) -> None:
 
     async def tell(request: Request, error: Exception) -> JSONResponse:
         id_ = request_id(request)
-        return reply(noted(error, id_), id_)
+        refusal = noted(error, id_)
+        if (
+            refusal.status_code == 405
+        ):  # of which the router tells one route's methods, where a path has several
+            refusal.headers = {"Allow": ", ".join(_methods(app, request))}
+        return reply(refusal, id_)
 
     for kind in (HTTPException, RequestValidationError, UsageError, VideoError, ModelError):
         app.add_exception_handler(kind, tell)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods that the path of a request may be asked with."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+    ]
 
 
 def without_paths(text: str) -> str:

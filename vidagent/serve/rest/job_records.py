@@ -73,6 +73,12 @@ class JobRecords:
             row = self._store.row("SELECT starts FROM jobs WHERE id = ?", id_)
         return int(row["starts"]) - 1 if changed and row else None
 
+    def put_back(self, id_: str) -> None:
+        """Have a running job wait again; this start of it is not counted, as it did not end the server."""
+        self._store.change(
+            "UPDATE jobs SET status = 'queued', starts = starts - 1 WHERE id = ? AND status = 'running'", id_
+        )
+
     def note(self, id_: str, told: dict[str, Any]) -> None:
         """Keep an event of a job that has not ended, and which run it is."""
         run_id = told["data"].get("run_id") if told["kind"] == "model" else None

@@ -44,10 +44,12 @@ class Jobs:
 
     async def stop(self) -> None:
         """Leave off; what has not ended goes on with the next process."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        tasks = dict(self._tasks)
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        for id_ in tasks:
+            self._records.put_back(id_)
 
     async def add(self, client: Client, asked: Asked) -> JobBody:
         """Accept a job.
