@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Mark = Literal["right", "wrong", "abstained", "error"]
+from vidagent.serve.eval import marks
+from vidagent.serve.eval.marks import Mark, Said
+from vidagent.serve.eval.own_format import truth_of
 
 
 @dataclass(frozen=True)
@@ -47,41 +48,14 @@ def ask(item: dict[str, Any], folder: Path, extra: list[str]) -> tuple[dict[str,
 
 
 def mark(item: dict[str, Any], answer: dict[str, Any]) -> tuple[Mark, float | None]:
-    """Mark an answer; for times, also return how many frames it is off."""
+    """Mark an answer as `vidagent eval` does; for times, also return how many frames it is off."""
     if answer["status"] == "error":
         return "error", None
-    if answer["status"] != "answered":
-        absent = item["kind"] == "absent" and "cannot judge" not in answer["answer"]
-        return ("right" if absent else "abstained"), None
-    if item["kind"] == "absent":
-        return "wrong", None
-    if item["options"]:
-        given = answer["choice"]
-        right = given is not None and item["options"][given] == item["answer"]
-    elif item["kind"] == "count":
-        right = str(answer["count"]) == item["answer"]
-    elif item["kind"] == "when":
-        return _mark_time(item, answer)
-    else:
-        right = _plain(item["answer"]) in _plain(answer["answer"])
-    return ("right" if right else "wrong"), None
-
-
-def _mark_time(item: dict[str, Any], answer: dict[str, Any]) -> tuple[Mark, float | None]:
-    if not answer["spans"]:
-        return "abstained", None
+    marked = marks.mark(truth_of(item), Said.read(answer))
+    if marked.off_s is None:
+        return marked.mark, None
     numerator, denominator = map(int, answer["video"]["fps"].split("/"))
-    span, fps = answer["spans"][0], numerator / denominator
-    low, high, tolerance = item["start_s"], item["end_s"], item["tolerance_s"]
-    if " to " in item["answer"]:
-        off_s = max(abs(span["start_s"] - low), abs(span["end_s"] - high))
-    else:
-        off_s = max(0.0, low - span["start_s"], span["start_s"] - high)
-    return ("right" if off_s <= tolerance else "wrong"), off_s * fps
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\W|_", "", text.casefold())
+    return marked.mark, marked.off_s * numerator / denominator
 
 
 def main() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tomllib
 from importlib.metadata import version
 
 import pytest
+import typer
 
 from tests.conftest import ROOT
+from vidagent.serve.cli import app
 
-PAPERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+PAPERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md", *DOCS)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -46,18 +48,35 @@ def test_the_readme_leads_with_the_two_commands():
 def test_links_lead_somewhere(paper):
     links = re.findall(r"\]\(([^)#\s]+)", text(paper)) + re.findall(r'src="([^"]+)"', text(paper))
     local = [link for link in links if "://" not in link]
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    assert [link for link in local if not ((ROOT / paper).parent / link).exists()] == []
 
 
-def test_flags_in_the_readme_exist():
-    done = subprocess.run(
-        [sys.executable, "-m", "vidagent", "ask", "--help"],
-        capture_output=True, text=True, check=True, env={"COLUMNS": "200", "PATH": "/bin"},
-    )  # fmt: skip
-    lines = [line for line in text("README.md").splitlines() if re.match(r"(\$ )?vidagent ask|echo", line)]
-    flags = {flag for line in lines for flag in re.findall(r"--[a-z][a-z-]+", line)}
-    assert flags
-    assert flags <= set(re.findall(r"--[a-z][a-z-]+", done.stdout))
+def commands(paper: str) -> list[list[str]]:
+    """Return the words of each line of a paper that calls `vidagent`, up to where another program's begin."""
+    lines = re.findall(r"^(?:\$ |[^`\n]*\| )?vidagent (?![^ ]*:)(.*)", text(paper), re.MULTILINE)
+    return [re.split(r" -- | *#|\s\|\s|[;&]", line)[0].split() for line in lines]
+
+
+def legal(words: list[str]) -> set[str]:
+    """Return the flags of the command that these words call."""
+    command = typer.main.get_command(app)
+    flags = {"--help", "--install-completion", "--show-completion"}
+    for word in words:
+        flags |= {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+        command = getattr(command, "commands", {}).get(word, command)
+    return flags | {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+
+
+@pytest.mark.parametrize("paper", ["README.md", *DOCS])
+def test_flags_in_the_papers_exist(paper):
+    for words in commands(paper):
+        named = {word.split("=")[0].rstrip(",.") for word in words if re.match(r"-[-a-z]", word)}
+        assert named <= legal(words), words
+
+
+def test_the_papers_call_the_commands():
+    named = {words[0] for paper in ("README.md", *DOCS) for words in commands(paper)}
+    assert {"ask", "chat", "serve", "vlm", "sessions"} <= named
 
 
 def test_the_version_stands_in_one_place():

@@ -99,7 +99,9 @@ def of_ours(path: Path, media: Media, form: Form, times_s: Sequence[float]) -> S
     made = put(asked, dataclasses.replace(media, forms={"look": form}), "look")
     payload = connect("http://127.0.0.1/v1", "any")._get_request_payload(made.messages)
     first_s = shown[0].time_s if form == "mp4" else 0.0
-    return Sent(payload["messages"], made.body, tuple(frame.time_s - first_s for frame in shown))
+    return Sent(
+        payload["extra_body"]["messages"], made.body, tuple(frame.time_s - first_s for frame in shown)
+    )
 
 
 FORMS: dict[str, Callable[[Path, Media], Sent]] = {

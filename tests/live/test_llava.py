@@ -37,7 +37,9 @@ class Gate:
 
 def test_the_times_of_its_frames_are_ours(llava_server):
     made = put(LOOK, PROFILE.media, "look")
-    messages = connect(llava_server.url, llava_server.model)._get_request_payload(made.messages)["messages"]
+    messages = connect(llava_server.url, llava_server.model)._get_request_payload(made.messages)[
+        "extra_body"
+    ]["messages"]
     prompt = llava_server.prompt(messages, **made.body)
     assert prompt.count("<video>") == FRAME_TOKENS * len(FRAMES)
     assert "in order, in seconds: 0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5" in prompt

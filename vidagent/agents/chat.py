@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
@@ -24,6 +24,8 @@ __all__ = ["ChatVLM", "connect"]
 _REASONING_KEYS = ("reasoning", "reasoning_content")
 _NO_KEY = "EMPTY"
 _CHARS_PER_TOKEN = 4
+_WIRE_KEYS = frozenset({"type", "text", "image_url", "video_url", "uuid"})
+"""Keys of the parts that vLLM and OpenAI take; a part with others is LangChain's to convert."""
 
 
 class ChatVLM(ChatOpenAI):
@@ -89,15 +91,18 @@ class ChatVLM(ChatOpenAI):
     ) -> dict[str, Any]:
         if self.extra_body and "extra_body" in kwargs:
             kwargs["extra_body"] = {**self.extra_body, **kwargs["extra_body"]}
-        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        messages = self._convert_input(input_).to_messages()
+        payload = super()._get_request_payload(list(map(_without_parts, messages)), stop=stop, **kwargs)
         if "max_completion_tokens" in payload and not self._is_openai:
             payload["max_tokens"] = payload.pop("max_completion_tokens")
-        for message, sent in zip(self._convert_input(input_).to_messages(), payload["messages"], strict=True):
+        for message, sent in zip(messages, payload["messages"], strict=True):
+            if _in_wire_form(message):
+                sent["content"] = message.content
             if isinstance(message, AIMessage) and (
                 thought := message.additional_kwargs.get("reasoning_content")
             ):
                 sent[message.additional_kwargs.get("reasoning_key", "reasoning")] = thought
-        return payload
+        return _past_the_types(payload)
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         if not isinstance(response, dict | openai.BaseModel):
@@ -161,6 +166,29 @@ class ChatVLM(ChatOpenAI):
 def connect(base_url: str, model: str, *, api_key: str | None = None, **kwargs: Any) -> ChatVLM:
     """Make the chat model for one server; nothing is sent yet."""
     return ChatVLM.over(base_url, model, api_key=api_key, **kwargs)
+
+
+def _in_wire_form(message: BaseMessage) -> bool:
+    """Tell whether a message's parts are those of the protocol already."""
+    return (
+        isinstance(message, HumanMessage)
+        and isinstance(message.content, list)
+        and all(isinstance(part, dict) and part.keys() <= _WIRE_KEYS for part in message.content)
+    )
+
+
+def _without_parts(message: BaseMessage) -> BaseMessage:
+    """Return a message without its parts if they need no conversion: LangChain's costs 1 ms a part."""
+    return message.model_copy(update={"content": ""}) if _in_wire_form(message) else message
+
+
+def _past_the_types(payload: dict[str, Any]) -> dict[str, Any]:
+    """Send the messages as further fields of the body: those are not walked along the client's types, part by part.
+
+    For forty pictures the walk takes as long as all else that is done for a request.
+    """
+    body = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
+    return {**payload, "messages": [], "extra_body": body}
 
 
 def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:

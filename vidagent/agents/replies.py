@@ -14,7 +14,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from vidagent.types import Verdict
 
-__all__ = ["Composition", "Judgement", "Kind", "Observation", "Reply", "Route", "Sighting", "outline"]
+__all__ = [
+    "Composition",
+    "Judgement",
+    "Kind",
+    "Observation",
+    "Reply",
+    "Route",
+    "Sighting",
+    "outline",
+    "read_choice",
+]
 
 Kind = Literal[
     "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
@@ -113,7 +123,7 @@ def _verdict(value: object) -> object:
     return value
 
 
-def _choice(value: object) -> int | None:
+def read_choice(value: object) -> int | None:
     """Read `2`, `"2. a cup"`, `"(C)"` or `"option 2"` as an index."""
     if isinstance(value, bool) or value is None:
         return None
@@ -280,7 +290,7 @@ class Composition(Reply):
     answer: Words = Field(
         min_length=1, description="the answer, in one to three sentences, in the question's language"
     )
-    choice: Annotated[int | None, BeforeValidator(_choice)] = Field(
+    choice: Annotated[int | None, BeforeValidator(read_choice)] = Field(
         default=None, description="the number of the option that fits; null without options or if none fits"
     )
     confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,15 +11,15 @@ from vidagent import config
 from vidagent.api.group_replay import replayed_group
 from vidagent.api.parts import cache_of, graph_of, nobody, opened, run_of
 from vidagent.errors import UsageError
-from vidagent.graphs.asking import check
+from vidagent.graphs.asking import Brief, check
 from vidagent.graphs.closing import close
 from vidagent.graphs.conversation import replayed_start
 from vidagent.graphs.past import Past
-from vidagent.graphs.records import Record, old_record, old_records
+from vidagent.graphs.records import Record, is_run_id, of_run, old_record, old_records
 from vidagent.graphs.starting import kept_state, start
 from vidagent.types import Answer
 
-__all__ = ["find_run", "list_runs", "replay_run"]
+__all__ = ["brief_of", "delete_run", "find_run", "list_runs", "replay_run"]
 
 
 def list_runs() -> list[Past]:
@@ -33,6 +34,13 @@ def find_run(run_id: str) -> Past:
         UsageError: If there is no such run.
     """
     return Past(old_record(cache_of(config.load()), run_id))
+
+
+def delete_run(run_id: str) -> None:
+    """Delete all that is kept of an earlier run, its pictures too; one that is not kept is passed over."""
+    record = of_run(cache_of(config.load()), run_id)
+    if is_run_id(run_id):
+        shutil.rmtree(record.folder, ignore_errors=True)
 
 
 def replay_run(run_id: str, *, video: str | Path | None = None) -> tuple[Answer, list[str]]:
@@ -65,15 +73,20 @@ async def replayed(past: Past, path: str | Path | None = None) -> Answer:
     return past.as_told(await _replayed(past, path))
 
 
-async def _replayed(past: Past, path: str | Path | None) -> Answer:
+def brief_of(past: Past) -> Brief:
+    """Return what was asked of a run about one video."""
     told = past.told
-    brief = check(
+    return check(
         told["question"],
         options=told["options"],
         **told["overview"],
         decoder=told["decoder"],
         budget=past.budget,
     )
+
+
+async def _replayed(past: Past, path: str | Path | None) -> Answer:
+    told, brief = past.told, brief_of(past)
     async with opened(path or told["video"]["absolute"], brief.settings) as video:
         past.check_video(video.info)
         client = past.client()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypedDict
 
@@ -98,6 +99,12 @@ def _looks(state: State, node: str) -> list[Send]:
 
 def build(checkpointer: Checkpointer = None) -> Graph:
     """Compile the graph; with a checkpointer, each step is kept and a run can be resumed."""
+    return _drawn().compile(checkpointer=checkpointer)
+
+
+@functools.cache
+def _drawn() -> StateGraph[State, Run, State, State]:
+    """Draw the graph, once for all runs: LangGraph reads the source of every function in it."""
     graph = StateGraph(State, context_schema=Run)
     works: dict[Step, Work] = {
         "survey": survey,
@@ -120,7 +127,7 @@ def build(checkpointer: Checkpointer = None) -> Graph:
     graph.add_conditional_edges("refine", _after_refine, ["look_closer", "compose"])
     graph.add_edge("look_closer", "refine")
     graph.add_edge("compose", END)
-    return graph.compile(checkpointer=checkpointer)
+    return graph
 
 
 def reopen(state: State) -> tuple[Update, Step] | None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from vidagent.errors import UsageError
 
-__all__ = ["LAST", "Record", "new_record", "of_run", "old_record", "old_records", "read_lines"]
+__all__ = ["LAST", "Record", "is_run_id", "new_record", "of_run", "old_record", "old_records", "read_lines"]
 
 LAST = "last"
 """What may be said instead of the name of the newest run."""
@@ -96,6 +96,11 @@ def new_record(cache: Path) -> Record:
     return Record(run_id, runs / run_id)
 
 
+def is_run_id(text: str) -> bool:
+    """Tell whether a text has the form of a run's name, and so is no path."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
 def of_run(cache: Path, run_id: str) -> Record:
     """Return the record that a run has, as long as it is kept."""
     return Record(run_id, cache / "runs" / run_id)
@@ -107,20 +112,21 @@ def old_record(cache: Path, run_id: str) -> Record:
     Raises:
         UsageError: If there is no such run.
     """
-    there = old_records(cache)
-    if run_id == LAST and there:
-        return there[0]
     whole, _, number = run_id.partition(".")
-    found = next((record for record in there if record.run_id == whole), None)
+    named = of_run(cache, whole) if _RUN_ID.fullmatch(whole) else None
+    found = named if named is not None and named.checkpoint.is_file() else None
     if found is not None and number.isascii() and number.isdigit():
         found = found.part(int(number))
     elif number:
         found = None
     if found is not None and found.checkpoint.is_file():
         return found
-    named = ", ".join(record.run_id for record in there[:_NAMED])
+    there = old_records(cache)
+    if run_id == LAST and there:
+        return there[0]
+    newest = ", ".join(record.run_id for record in there[:_NAMED])
     more = f" and {len(there) - _NAMED} older" if len(there) > _NAMED else ""
-    known = f"there are {named}{more}" if there else "there is none"
+    known = f"there are {newest}{more}" if there else "there is none"
     raise UsageError(f"there is no run {run_id!r}; {known} (runs are kept for a week in {cache / 'runs'})")
 
 

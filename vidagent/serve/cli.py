@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `probe`, `index`, `models`, `runs` and `vlm`.
+"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp` and what goes with them.
 
 Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
 `vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
@@ -15,8 +15,12 @@ import typer
 from vidagent.errors import VidagentError
 from vidagent.serve import flags, terminal
 from vidagent.serve.ask import ask
+from vidagent.serve.batch.cli import batch
 from vidagent.serve.chat import chat
+from vidagent.serve.eval.cli import evaluate
 from vidagent.serve.flags import AsJson, Quiet, Verbose
+from vidagent.serve.judge.cli import judge, reviews
+from vidagent.serve.mcp.cli import mcp
 from vidagent.serve.rest.cli import app as serve
 from vidagent.serve.runs import app as runs
 from vidagent.serve.sessions import app as sessions
@@ -93,10 +97,15 @@ def vidagent(
 
 app.command()(ask)
 app.command()(chat)
+app.command()(batch)
+app.command("eval")(evaluate)
+app.command()(judge)
+app.command()(reviews)
 app.add_typer(vlm)
 app.add_typer(runs)
 app.add_typer(sessions)
 app.add_typer(serve)
+app.command()(mcp)
 
 
 @app.command()

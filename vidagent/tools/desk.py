@@ -9,21 +9,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.errors import ToolError
 from vidagent.images import jpeg
 from vidagent.images.resize import fit
 from vidagent.images.still import Still
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import crop
+from vidagent.tools.timeline import Timeline
 from vidagent.types import Box
 from vidagent.video.clock import format_time
 from vidagent.video.index import Index
-from vidagent.video.video import Video
 
-__all__ = ["Caps", "Desk", "Window"]
-
-_SHORT_S = 120.0
-_NOTHING: tuple[str, ...] = ()
+__all__ = ["Caps", "Desk"]
 
 
 @dataclass(frozen=True)
@@ -46,16 +42,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A range of the video after clamping, with what was changed about it."""
-
-    start_s: float
-    end_s: float
-    notes: tuple[str, ...] = _NOTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Timeline):
     """The video with all that belongs to it.
 
     Args:
@@ -67,54 +54,10 @@ class Desk:
             `BudgetSpent` when none.
     """
 
-    video: Video
     index: Index
     store: FrameStore
     caps: Caps
     grant: Callable[[int], int]
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the video in seconds."""
-        return self.video.info.duration_s
-
-    def window(self, start_s: float, end_s: float) -> Window:
-        """Clamp a range to the video.
-
-        Raises:
-            ToolError: If it is empty, or lies behind the end; the text says what is legal.
-        """
-        if end_s <= start_s:
-            raise ToolError(f"end_s must be greater than start_s; got {start_s:g} to {end_s:g}")
-        if start_s >= self.duration_s:
-            raise ToolError(f"the video ends at {self.duration_s:.3f} s; got a start of {start_s:g}")
-        notes: tuple[str, ...] = ()
-        if end_s > self.duration_s:
-            notes = (f"end clamped to the end of the video, {self.duration_s:.3f} s",)
-        return Window(max(0.0, start_s), min(end_s, self.duration_s), notes)
-
-    def frame_times(self, window: Window) -> list[float] | None:
-        """Return the time of every frame in the window, or None where it is too long to list."""
-        if window.end_s - window.start_s > _SHORT_S:
-            return None
-        return [float(t) for t in self.video.frame_times(window.start_s, window.end_s)]
-
-    def spread(self, window: Window, most: int) -> tuple[list[float], bool]:
-        """Choose at most `most` evenly spaced frame times, the first and last frame among them.
-
-        Returns:
-            The times, and whether they are every frame of the window.
-        """
-        known = self.frame_times(window)
-        if known is None:
-            last = max(window.start_s, window.end_s - self.video.info.frame_s)
-            return [float(t) for t in np.linspace(window.start_s, last, most)], False
-        if not known:
-            return [window.start_s], False
-        if len(known) <= most:
-            return known, True
-        places = np.unique(np.round(np.linspace(0, len(known) - 1, most)).astype(int))
-        return [known[place] for place in places], False
 
     def pictures(
         self, times_s: Sequence[float], *, snap: Literal["exact", "keyframe"] = "exact"

@@ -48,7 +48,7 @@ def test_invoke(client):
     assert set(output) == KEYS
     assert (output["status"], output["answer"]) == ("answered", "It is seen.")
     assert output["video"]["path"] == "clip.mp4"
-    assert output["evidence"][0]["frame"] is None
+    assert output["evidence"][0]["frame"] == f"/v1/runs/{output['run_id']}/frames/0.jpg"
     assert output["budget"]["limit"]["seconds"] == 600
 
 

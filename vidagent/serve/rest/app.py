@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -9,7 +10,20 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import chains, chat, faults, file_routes, health, job_routes, metrics
+from vidagent.serve.rest import (
+    chains,
+    chat,
+    faults,
+    file_routes,
+    health,
+    job_routes,
+    metrics,
+    page,
+    passes,
+    run_routes,
+    video_routes,
+)
+from vidagent.serve.rest.artefacts import Artefacts
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
 from vidagent.serve.rest.door import Door
@@ -24,6 +38,7 @@ from vidagent.serve.rest.openapi import with_faults
 from vidagent.serve.rest.options import MB, Options
 from vidagent.serve.rest.places import Places
 from vidagent.serve.rest.remote import Remote
+from vidagent.serve.rest.run_records import RunRecords
 from vidagent.serve.rest.store import Store
 
 __all__ = ["make"]
@@ -41,9 +56,12 @@ def make(options: Options) -> FastAPI:
     store = Store(options.data_dir)
     keys = None if options.insecure_local else _keys(store)
     files = Files(options.data_dir / "files", store)
+    front = page.Page(keyed=keys is not None, most_bytes=int(options.max_file_mb * MB))
+    let_in = passes.Passes(keys)
     measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
     remote = Remote(options.hosts, most_bytes)
-    desk = Desk(Places(files, options.roots, remote), measures, options.deadline_s)
+    places, runs = Places(files, options.roots, remote), RunRecords(store)
+    desk = Desk(places, measures, options.deadline_s, runs)
 
     lanes = Lanes(options.running, options.running_each)
     jobs = Jobs(JobRecords(store), desk, lanes, options.jobs_each)
@@ -53,6 +71,7 @@ def make(options: Options) -> FastAPI:
         jobs.resume()
         yield
         await jobs.stop()
+        await asyncio.to_thread(desk.close)
         store.close()
 
     app = FastAPI(
@@ -66,14 +85,18 @@ def make(options: Options) -> FastAPI:
     app.state.lanes = lanes
     measures.watch("vidagent_running", "Questions being answered.", lambda: lanes.running)
     faults.install(app)
-    with_faults(app)
+    with_faults(app, keyed=keys is not None)
     app.include_router(health.router())
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
-    app.include_router(file_routes.router(files, most_bytes))
+    app.include_router(file_routes.router(files, runs, most_bytes))
+    app.include_router(video_routes.router(places))
+    app.include_router(run_routes.router(runs, Artefacts(runs, places)))
     app.include_router(job_routes.router(jobs))
     app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))
-    app.add_middleware(Door, keys=keys)
+    app.include_router(passes.router(let_in))
+    app.include_router(page.router(front))
+    app.add_middleware(Door, keys=keys, passes=let_in, page=front.paths)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
     app.add_middleware(Edge, metrics=measures)
     return app

@@ -32,7 +32,10 @@ def router(desk: Desk) -> APIRouter:
         prefix="/v1", tags=["chat"], dependencies=[Depends(needs("ask"))], route_class=LaneRoute
     )
 
-    @routes.post("/chat/completions")
+    @routes.post(
+        "/chat/completions",
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
     async def complete(request: Request, chat: ChatAsked) -> Response:
         """Answer a question about a video; the whole answer is in the field `vidagent`."""
         client, id_ = client_of(request), request_id(request)

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vidagent.errors import UsageError
-from vidagent.serve import terminal
+from vidagent.serve import extras, terminal
 from vidagent.serve.flags import Quiet, Verbose, number
 from vidagent.serve.rest.keys_cli import DataDir
 from vidagent.serve.rest.keys_cli import app as keys
@@ -79,7 +78,7 @@ def serve(
     if context.invoked_subcommand is not None:
         return
     terminal.loudness(quiet=quiet, verbose=verbose)
-    _check_installed()
+    extras.needed("serve", _NEEDED)
     from vidagent.serve.rest import server
     from vidagent.serve.rest.options import Options, default_data_dir
 
@@ -97,16 +96,3 @@ def serve(
         data_dir=data_dir or default_data_dir(),
     )
     server.run(options)
-
-
-def _check_installed() -> None:
-    """Refuse to go on without the extra.
-
-    Raises:
-        UsageError: If one of its libraries is missing.
-    """
-    from importlib.util import find_spec
-
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"to serve needs {', '.join(missing)}: pip install 'vidagent[serve]'")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,11 +13,13 @@ from vidagent.graphs.events import Event
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal, without_paths
 from vidagent.serve.rest.metrics import Metrics
-from vidagent.serve.rest.models import Asked
+from vidagent.serve.rest.models import Asked, Limits
 from vidagent.serve.rest.places import Places
+from vidagent.serve.rest.run_records import RunRecords
+from vidagent.serve.rest.workshop import Workshop
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["Desk", "Told"]
+__all__ = ["Desk", "Told", "allowed", "event_told", "named"]
 
 Told = dict[str, Any]
 """An event as JSON values: `kind`, `text`, `step` and `data`."""
@@ -34,13 +35,16 @@ class Desk:
         places: Where videos lie.
         metrics: Where answers are counted.
         deadline_s: Most seconds that an answer may take.
+        runs: Where it is kept whose run is whose.
     """
 
-    def __init__(self, places: Places, metrics: Metrics, deadline_s: float) -> None:
+    def __init__(self, places: Places, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
         """Keep them."""
+        self._runs = runs
         self._places = places
         self._metrics = metrics
         self._deadline_s = deadline_s
+        self._workshop = Workshop()
 
     async def answer(
         self,
@@ -56,35 +60,17 @@ class Desk:
             client: Who asks.
             asked: The question.
             resume: An earlier run of it, to be gone on with.
-            on_event: Takes what happens meanwhile, maybe from another thread.
+            on_event: Takes what happens meanwhile.
 
         Raises:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = self._budget(asked)
         try:
-            async with (
-                asyncio.timeout(self._deadline_s + _GRACE_S),
-                self._places.found(client, asked.video) as path,
-            ):
-
-                def hear(event: Event) -> None:
-                    if on_event is not None:
-                        on_event(_told(event, path, asked.video))
-
-                answer = await api.aanalyze_video(
-                    path,
-                    asked.question,
-                    options=asked.options,
-                    budget=budget,
-                    session=_session(client, asked),
-                    resume=resume,
-                    on_event=hear,
-                )
+            async with asyncio.timeout(self._deadline_s + _GRACE_S):
+                told = await self._run(client, asked, resume, on_event or _nobody, stream=False)
         except TimeoutError as late:
             raise self._late() from late
-        told = _named(answer.to_dict(), asked.video)
         self._metrics.answered(told)
         return told
 
@@ -95,26 +81,64 @@ class Desk:
             Refusal: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        budget = self._budget(asked)
+        heard: asyncio.Queue[Told | None] = asyncio.Queue()
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
-        session = _session(client, asked)
-        async with (
-            self._places.found(client, asked.video) as path,
-            aclosing(
-                api.astream_video(path, asked.question, options=asked.options, budget=budget, session=session)
-            ) as run,
-        ):
+        run = asyncio.create_task(self._run(client, asked, None, heard.put_nowait, stream=True))
+        run.add_done_callback(lambda _: heard.put_nowait(None))
+        try:
             while True:
                 try:
-                    event = await asyncio.wait_for(anext(run), until_s - time.monotonic())
-                except StopAsyncIteration:
-                    return
+                    event = await asyncio.wait_for(heard.get(), until_s - time.monotonic())
                 except TimeoutError as late:
                     raise self._late() from late
+                if event is None:
+                    break
+                if event["kind"] == "answer":
+                    self._metrics.answered(event["data"]["answer"])
+                yield event
+            await run
+        finally:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+
+    async def _run(
+        self,
+        client: Client,
+        asked: Asked,
+        resume: str | None,
+        on_event: Callable[[Told], None],
+        *,
+        stream: bool,
+    ) -> Told:
+        """Have a question answered in the workshop; its events are told here, and all of them before its end."""
+        budget, here = allowed(asked.budget, self._deadline_s), asyncio.get_running_loop()
+        async with self._places.found(client, asked.video) as path, self._runs.kept(client, asked) as kept:
+
+            def hear(event: Event) -> None:
                 told = _told(event, path, asked.video)
-                if event.kind == "answer":
-                    self._metrics.answered(told["data"]["answer"])
-                yield told
+                kept.hear(told)
+                on_event(told)
+
+            def pass_on(event: Event) -> None:
+                here.call_soon_threadsafe(hear, event)
+
+            answer = await self._workshop.run(
+                api.aanalyze_video(
+                    path,
+                    asked.question,
+                    options=asked.options,
+                    budget=budget,
+                    session=_session(client, asked),
+                    resume=resume,
+                    on_event=pass_on,
+                    stream=stream,
+                )
+            )
+            return _routed(answer.to_dict(), asked.video)
+
+    def close(self) -> None:
+        """Leave off."""
+        self._workshop.close()
 
     def check(self, client: Client, asked: Asked) -> None:
         """Refuse a question that could not be answered, before it waits.
@@ -124,16 +148,20 @@ class Desk:
         """
         self._places.check(client, asked.video)
 
-    def _budget(self, asked: Asked) -> Budget:
-        """Return what a question may cost: what its client allows, and no more than the server does."""
-        wanted = asked.budget.budget() if asked.budget else Budget()
-        allowed = {**config.load().budget().to_dict()}
-        allowed["seconds"] = _least(allowed["seconds"], self._deadline_s)
-        limits = {name: _least(getattr(wanted, name), allowed[name]) for name in get_args(BudgetName)}
-        return Budget(**limits)
-
     def _late(self) -> Refusal:
         return Refusal(504, "too_late", f"no answer within {self._deadline_s:g} s")
+
+
+def allowed(wanted: Limits | None, deadline_s: float) -> Budget:
+    """Return what a question may cost: what its client allows, and no more than the server does."""
+    asked = wanted.budget() if wanted else Budget()
+    most = config.load().budget().to_dict()
+    most["seconds"] = _least(most["seconds"], deadline_s)
+    return Budget(**{name: _least(getattr(asked, name), most[name]) for name in get_args(BudgetName)})
+
+
+def _nobody(told: Told) -> None:
+    """Hear an event and do nothing."""
 
 
 def _session(client: Client, asked: Asked) -> str | None:
@@ -146,11 +174,11 @@ def _least(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - as 
     return min(given, default=None)
 
 
-def _told(event: Event, path: Path, name: str) -> Told:
+def event_told(event: Event, path: Path, name: str) -> Told:
     """Return an event without what the server keeps to itself: where files lie, and where its model is."""
     told: Told = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
     if event.kind == "answer":
-        told["data"] = {**event.data, "answer": _named(event.data["answer"], name)}
+        told["data"] = {**event.data, "answer": named(event.data["answer"], name)}
     elif event.kind == "model":
         told["text"] = f"model {event.data.get('model')}"
     elif event.kind == "note":
@@ -158,7 +186,24 @@ def _told(event: Event, path: Path, name: str) -> Told:
     return told
 
 
-def _named(answer: dict[str, Any], name: str) -> dict[str, Any]:
+def named(answer: dict[str, Any], name: str) -> dict[str, Any]:
     """Name the video as the client did, and no file of the server's."""
     evidence = [{**item, "frame": None} for item in answer["evidence"]]
     return {**answer, "evidence": evidence, "video": {**answer["video"], "path": name}}
+
+
+def _routed(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Name the frames by their routes, too."""
+    frames = f"/v1/runs/{answer['run_id']}/frames"
+    told = named(answer, name)
+    for number, item in enumerate(answer["evidence"]):
+        told["evidence"][number]["frame"] = item["frame"] and f"{frames}/{number}.jpg"
+    return told
+
+
+def _told(event: Event, path: Path, name: str) -> Told:
+    """Return an event as clients of the routes are told it."""
+    told = event_told(event, path, name)
+    if event.kind == "answer":
+        told["data"]["answer"] = _routed(event.data["answer"], name)
+    return told

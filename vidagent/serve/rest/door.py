@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.rest.clients import LOCAL, Client
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.keys import Keys
 from vidagent.serve.rest.options import is_loopback
+from vidagent.serve.rest.passes import Passes
 
 __all__ = ["Door"]
 
@@ -24,10 +25,26 @@ class Door:
     that leads here but is not this machine's is how such pages get round the browser's rules.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Keys | None) -> None:
-        """Stand around the app; without keys, requests of this machine's own are let in, and no others."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keys: Keys | None,
+        passes: Passes | None = None,
+        page: frozenset[str] = frozenset(),
+    ) -> None:
+        """Stand around the app; without keys, requests of this machine's own are let in, and no others.
+
+        Args:
+            app: The app.
+            keys: The keys that let in.
+            passes: What the page's player shows in place of a key, where there is a page.
+            page: The paths of the page's own files.
+        """
         self._app = app
         self._keys = keys
+        self._passes = passes
+        self._open = _OPEN | page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request whose client is known.
@@ -39,8 +56,12 @@ class Door:
             headers = Headers(scope=scope)
             if self._keys is None:
                 scope.setdefault("state", {})["client"] = _local(headers)
-            elif scope["path"] not in _OPEN:
-                scope.setdefault("state", {})["client"] = _keyed(headers, self._keys)
+            elif scope["path"] not in self._open:
+                passes = None if "authorization" in headers else self._passes
+                client = passes and passes.client(scope)
+                if client is not None:
+                    send = _to_the_page_alone(send)
+                scope.setdefault("state", {})["client"] = client or _keyed(headers, self._keys)
         await self._app(scope, receive, send)
 
 
@@ -52,6 +73,20 @@ def _keyed(headers: Headers, keys: Keys) -> Client:
             401, "no_key", "give an API key as `Authorization: Bearer KEY`", {"WWW-Authenticate": "Bearer"}
         )
     return client
+
+
+def _to_the_page_alone(send: Send) -> Send:
+    """Have replies that a cookie has opened kept out of shared caches, and out of the pages of others."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            headers.setdefault("Cache-Control", "private, no-cache")
+            headers.add_vary_header("Cookie")
+        await send(message)
+
+    return sent
 
 
 def _local(headers: Headers) -> Client:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import FileResponse
+from starlette.responses import Response
 
+from vidagent.serve.rest import media
 from vidagent.serve.rest.bodies import allow
 from vidagent.serve.rest.clients import client_of, needs
 from vidagent.serve.rest.files import Files
 from vidagent.serve.rest.forms import Form
 from vidagent.serve.rest.models import FileBody, FileDeleted, FileList
+from vidagent.serve.rest.run_records import RunRecords
 
 __all__ = ["router"]
 
@@ -38,11 +40,12 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
-def router(files: Files, most_bytes: int) -> APIRouter:
+def router(files: Files, runs: RunRecords, most_bytes: int) -> APIRouter:
     """Return the routes.
 
     Args:
         files: Where the files are.
+        runs: Where the runs about them are.
         most_bytes: Size of the largest file.
     """
     routes = APIRouter(prefix="/v1/files", tags=["files"], dependencies=[Depends(needs("files"))])
@@ -64,21 +67,19 @@ def router(files: Files, most_bytes: int) -> APIRouter:
         """Tell what is known of a file."""
         return files.get(client_of(request), id)
 
-    @routes.get("/{id}/content", response_class=FileResponse)
-    async def content(request: Request, id: str) -> FileResponse:  # noqa: A002 - likewise
+    @routes.get("/{id}/content", response_class=Response, responses=media.documented())
+    async def content(request: Request, id: str) -> Response:  # noqa: A002 - likewise
         """Send the file back, or the ranges asked for, as players do."""
         client = client_of(request)
         told = files.get(client, id)
-        return FileResponse(files.path(client, id), filename=told.filename, headers=_INERT)
+        return await media.sent(files.path(client, id), filename=told.filename)
 
     @routes.delete("/{id}")
     async def delete(request: Request, id: str) -> FileDeleted:  # noqa: A002 - likewise
-        """Delete a file."""
-        files.delete(client_of(request), id)
+        """Delete a file, and the runs about it with their frames, clips and reports."""
+        client = client_of(request)
+        files.delete(client, id)
+        await runs.forget(client, id)
         return FileDeleted(id=id)
 
     return routes
-
-
-_INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
-"""What was uploaded is shown by players, and never runs as a page of this server."""

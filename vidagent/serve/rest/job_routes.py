@@ -47,7 +47,11 @@ def router(jobs: Jobs) -> APIRouter:
         """Cancel a job; one that has ended stays as it is."""
         return jobs.cancel(client_of(request), id)
 
-    @routes.get("/{id}/events", response_class=EventSourceResponse)
+    @routes.get(
+        "/{id}/events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
     async def events(request: Request, id: str, last_event_id: LastEventId = 0) -> EventSourceResponse:  # noqa: A002
         """Tell what happens in a job, as it happens, up to its event `ended`."""
         client = client_of(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Callable
 
 from vidagent import api
@@ -125,19 +124,13 @@ class Jobs:
             self._tell(id_)
 
     def _hearing(self, id_: str) -> Callable[[Told], None]:
-        loop, here = asyncio.get_running_loop(), threading.get_ident()
-
-        def note(told: Told) -> None:
-            self._records.note(id_, told)
-            self._tell(id_)
-
         def hear(told: Told) -> None:
-            if told["kind"] in {"progress", "answer"}:  # the one is of the moment, the other the job's end
-                return
-            if threading.get_ident() == here:
-                note(told)
-            else:
-                loop.call_soon_threadsafe(note, told)
+            if told["kind"] not in {
+                "progress",
+                "answer",
+            }:  # the one is of the moment, the other the job's end
+                self._records.note(id_, told)
+                self._tell(id_)
 
         return hear
 

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import secrets
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,7 +116,21 @@ class Keys:
         row = form and self._store.row("SELECT owner, hash, scopes FROM keys WHERE id = ?", form[1])
         if not row or not hmac.compare_digest(row["hash"], _hash(key)):
             return None
-        return Client(row["owner"], frozenset(row["scopes"].split()))
+        return _client(row)
+
+    def id(self, key: str) -> str | None:
+        """Return the id of a key; None if it is none."""
+        form = _KEY.fullmatch(key)
+        return form[1] if form and self.client(key) else None
+
+    def holder(self, id_: str) -> Client | None:
+        """Return whose key has this id; None if it has been revoked."""
+        row = self._store.row("SELECT owner, scopes FROM keys WHERE id = ?", id_)
+        return _client(row) if row else None
+
+
+def _client(row: sqlite3.Row) -> Client:
+    return Client(row["owner"], frozenset(row["scopes"].split()))
 
 
 def _hash(key: str) -> str:

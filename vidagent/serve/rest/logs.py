@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 __all__ = ["structured"]
 
-_NAMES = ("vidagent.serve.rest", "uvicorn")
+_LEVELS = {"vidagent.serve.rest": logging.INFO, "uvicorn": logging.INFO, "mcp": logging.WARNING}
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 """What every record has; the rest was given as `extra`."""
 
@@ -34,11 +34,11 @@ def structured(stream: TextIO) -> Iterator[None]:
     """Write the server's log records to a stream while the block runs, and nowhere else."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Lines())
-    loggers = [logging.getLogger(name) for name in _NAMES]
+    loggers = [logging.getLogger(name) for name in _LEVELS]
     before = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
+    for logger, level in zip(loggers, _LEVELS.values(), strict=True):
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
         logger.propagate = False
     try:
         yield

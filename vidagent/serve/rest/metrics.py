@@ -15,7 +15,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 from prometheus_client.exposition import generate_latest
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from vidagent.serve.rest.clients import needs
 
@@ -82,7 +82,7 @@ def router(metrics: Metrics) -> APIRouter:
     """Return the route."""
     routes = APIRouter(tags=["health"], dependencies=[Depends(needs("metrics"))])
 
-    @routes.get("/metrics", response_class=Response)
+    @routes.get("/metrics", response_class=PlainTextResponse)
     async def numbers() -> Response:
         """Tell what was counted, in the text format of Prometheus."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -20,6 +20,10 @@ __all__ = [
     "JobBody",
     "JobList",
     "Limits",
+    "RunBody",
+    "RunList",
+    "VideoList",
+    "VideoListed",
 ]
 
 MOST_CHARACTERS = 20_000
@@ -138,7 +142,7 @@ class EvidenceBody(BaseModel):
     time_s: float
     claim: str
     verdict: Verdict
-    frame: str | None = None
+    frame: str | None = Field(default=None, description="path of the frame on this server")
     box_px: tuple[int, int, int, int] | None = None
 
 
@@ -242,3 +246,34 @@ class JobList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[JobBody]
+
+
+class RunBody(BaseModel):
+    """A question that was asked, however it was, and what came of it."""
+
+    id: str
+    object: Literal["run"] = "run"
+    created_at: float
+    asked: Asked
+    answer: AnswerBody | None
+
+
+class RunList(BaseModel):
+    """Runs, the newest first."""
+
+    object: Literal["list"] = "list"
+    data: list[RunBody]
+
+
+class VideoListed(BaseModel):
+    """A video under one of the server's folders."""
+
+    name: str = Field(description="what to ask with")
+    bytes: int
+
+
+class VideoList(BaseModel):
+    """Videos by name."""
+
+    object: Literal["list"] = "list"
+    data: list[VideoListed]

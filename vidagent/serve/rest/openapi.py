@@ -13,26 +13,38 @@ __all__ = ["with_faults"]
 _SCHEMA = "#/components/schemas/{model}"
 
 
-def with_faults(app: FastAPI) -> None:
-    """Have every operation of the document say how it tells errors."""
+_STREAM: dict[str, Any] = {"text/event-stream": {}}
+_STREAMS = ("/vidagent/stream", "/vidagent/stream_events", "/vidagent/stream_log")
+_OPEN = ("/healthz", "/readyz")
+
+
+def with_faults(app: FastAPI, *, keyed: bool) -> None:
+    """Have every operation of the document say how it tells errors, and that it takes a key if it does."""
     made = app.openapi
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _told(made())
+            app.openapi_schema = _told(made(), keyed=keyed)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI's manual extends the document
 
 
-def _told(document: dict[str, Any]) -> dict[str, Any]:
+def _told(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
+    if keyed:
+        scheme = {"type": "http", "scheme": "bearer"}
+        document.setdefault("components", {})["securitySchemes"] = {"key": scheme}
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     body = FaultBody.model_json_schema(ref_template=_SCHEMA)
     schemas |= body.pop("$defs") | {"FaultBody": body}
     schema = {"$ref": _SCHEMA.format(model="FaultBody")}
     fault = {"description": "An error.", "content": {"application/json": {"schema": schema}}}
-    for path in document["paths"].values():
+    for name, path in document["paths"].items():
         for operation in path.values():
+            if keyed and name not in _OPEN:
+                operation["security"] = [{"key": []}]
+            if name in _STREAMS:  # which LangServe tells as JSON
+                operation["responses"]["200"]["content"] = _STREAM
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = fault
     for unused in ("HTTPValidationError", "ValidationError"):

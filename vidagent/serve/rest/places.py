@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from vidagent.serve import download
+from vidagent.serve.folders import Folders, is_named_so
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.files import PREFIX, Files
+from vidagent.serve.rest.media import video_type
+from vidagent.serve.rest.models import VideoListed
 from vidagent.serve.rest.remote import Remote
 
 __all__ = ["Places"]
+
+_MOST_VIDEOS = 1000
 
 
 class Places:
@@ -25,9 +30,9 @@ class Places:
     """
 
     def __init__(self, files: Files, roots: Sequence[Path], remote: Remote) -> None:
-        """Resolve the folders once: a link in their own paths is the operator's."""
+        """Keep them."""
         self._files = files
-        self._roots = [root.resolve() for root in roots]
+        self._folders = Folders(roots)
         self._remote = remote
 
     def check(self, client: Client, name: str) -> None:
@@ -56,20 +61,36 @@ class Places:
         else:
             yield self._path(client, name)
 
+    def videos(self) -> list[VideoListed]:
+        """Return the videos under the folders, by the names that one may ask with; a thousand at most."""
+        found: dict[str, VideoListed] = {}
+        for name, path in self._folders.videos():
+            if not name.startswith(PREFIX) and not download.is_url(name):
+                with suppress(OSError):  # it is gone since
+                    found.setdefault(name, VideoListed(name=name, bytes=path.stat().st_size))
+            if len(found) == _MOST_VIDEOS:
+                break
+        return sorted(found.values(), key=lambda video: video.name)
+
+    def video(self, client: Client, name: str) -> Path:
+        """Return where a video lies that is to be sent as it is; nothing else under the folders is.
+
+        Raises:
+            Refusal: If there is no such video for this client.
+        """
+        path = self._path(client, name)
+        if name.startswith(PREFIX) or (is_named_so(path.name) and video_type(path)):
+            return path
+        raise _none()
+
     def _path(self, client: Client, name: str) -> Path:
         if name.startswith(PREFIX):
             return self._files.path(client, name)
-        for root in self._roots:
-            path = _under(root, name)
-            if path is not None:
-                return path
-        raise Refusal(404, "no_such_video", "there is no such video")
+        path = self._folders.file(name)
+        if path is None:
+            raise _none()
+        return path
 
 
-def _under(root: Path, name: str) -> Path | None:
-    """Return the file of that name, links followed, if it lies under the root."""
-    try:
-        path = (root / name).resolve(strict=True)
-        return path if path.is_relative_to(root) and path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, links in a circle
-        return None
+def _none() -> Refusal:
+    return Refusal(404, "no_such_video", "there is no such video")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from vidagent.errors import UsageError
 from vidagent.serve import terminal
@@ -16,6 +16,9 @@ from vidagent.serve.rest.store import held_alone
 
 __all__ = ["Listening", "config", "run"]
 
+_SWITCH_S = 0.001
+"""After so long a run's work lets the replies to others through; Python's own default is five times that."""
+
 
 class Listening(uvicorn.Server):
     """A uvicorn server that says where it listens."""
@@ -24,7 +27,12 @@ class Listening(uvicorn.Server):
         """Start, and say so on stderr."""
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
-            terminal.stderr().say(f"vidagent: serving {self.url}; the routes are told at {self.url}/docs")
+            terminal.stderr().say(self.welcome)
+
+    @property
+    def welcome(self) -> str:
+        """The line that says where it listens."""
+        return f"vidagent: serving {self.url}; the routes are told at {self.url}/docs"
 
     @property
     def url(self) -> str:
@@ -33,7 +41,7 @@ class Listening(uvicorn.Server):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def config(app: FastAPI, options: Options) -> uvicorn.Config:
+def config(app: ASGIApp, options: Options) -> uvicorn.Config:
     """Return how uvicorn is to run the app."""
     return uvicorn.Config(
         app,
@@ -54,6 +62,7 @@ def run(options: Options) -> None:
         UsageError: If the address cannot be listened on, or another server has the folder.
     """
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    sys.setswitchinterval(_SWITCH_S)
     with structured(sys.stderr), held_alone(options.data_dir):
         server = Listening(config(make(options), options))
         try:

@@ -1,4 +1,4 @@
-"""What the server keeps through restarts, in one sqlite file: keys, files and jobs."""
+"""What the server keeps through restarts, in one sqlite file: keys, files, jobs and runs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS jobs (
     created_s REAL NOT NULL, ended_s REAL, starts INTEGER NOT NULL, run_id TEXT, answer TEXT, error TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_of ON jobs (owner, created_s);
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, video TEXT NOT NULL, asked TEXT NOT NULL,
+    created_s REAL NOT NULL, ended_s REAL, answer TEXT
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS runs_of ON runs (owner, created_s);
 CREATE TABLE IF NOT EXISTS job_events (
     job TEXT NOT NULL, number INTEGER NOT NULL, told TEXT NOT NULL, PRIMARY KEY (job, number)
 ) WITHOUT ROWID;

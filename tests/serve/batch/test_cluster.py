@@ -1,0 +1,72 @@
+"""Batches on a real Ray cluster of two nodes on this machine."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+
+import pytest
+
+from tests.scripted_server import ScriptedServer
+from tests.serve.batch.conftest import MODEL, script
+
+pytest.importorskip("ray", reason="the extra `ray` is not installed")
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.filterwarnings("ignore"),  # Ray's own, at its start and end
+]
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Start a head without CPUs and two nodes with two each."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 100_000_000, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    nodes = [cluster.add_node(num_cpus=2, object_store_memory=100_000_000) for _ in range(2)]
+    yield cluster, nodes
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_a_node_is_lost_and_no_line_is(batch, results, cluster, tmp_path):
+    there, nodes = cluster
+    draw = random.Random(5)
+    names = [f"{name}.mp4" for name in "abc"]
+    lines = [{"video": draw.choice(names), "text": f"When is {n} seen?", "num_frames": 2} for n in range(60)]
+    lines.append({"video": "none.mp4", "text": "What?"})
+    out = tmp_path / "out.jsonl"
+
+    def slow(body):
+        time.sleep(0.5)
+        return script(body)
+
+    def lose():
+        while not out.exists() or out.read_bytes().count(b"\n") < 5:
+            time.sleep(0.05)
+        there.remove_node(nodes[1], allow_graceful=False)
+
+    killer = threading.Thread(target=lose, daemon=True)
+    killer.start()
+    with ScriptedServer(slow, api_key="sk-secret-key") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIDAGENT_API_KEY", "sk-secret-key")
+        done = batch(
+            lines, *MODEL, "--base-url", server.url, "--ray", there.address, "--concurrency", "2", "--ordered"
+        )
+    killer.join(60)
+    assert done.code == 3, done.err
+    assert [one["text"] for one in results()] == [line["text"] for line in lines]
+    assert [one["error"]["type"] for one in results() if "error" in one] == ["video"]
+    assert "given out again" in done.err
+    assert "sk-secret-key" not in done.err + json.dumps(results())
+
+
+def test_no_cluster_is_a_usage_error(batch):
+    done = batch([{"video": "a.mp4", "text": "What?"}], *MODEL, "--ray", "127.0.0.1:1")
+    assert done.code == 2
+    assert "no Ray cluster at 127.0.0.1:1" in done.err

@@ -1,0 +1,24 @@
+"""The MCP server over HTTP, in this process, on a free port of the loopback."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.serve.rest.running import running
+from vidagent.serve.mcp.http import PATH, app
+from vidagent.serve.mcp.serving import Serving
+from vidagent.serve.rest.lanes import Lanes
+from vidagent.serve.rest.options import Options
+
+
+@contextlib.contextmanager
+def over_http(
+    data_dir: Path, *roots: Path, keys: bool = False, names: Sequence[str] = (), host: str = "127.0.0.1"
+) -> Iterator[str]:
+    """Serve folders, and give the address."""
+    options = Options(host=host, data_dir=data_dir, insecure_local=not keys, roots=roots)
+    serving = Serving(roots, 60.0, Lanes(8, 4), piped=False)
+    with running(data_dir, app=app(serving, options, names)) as client:
+        yield f"{str(client.base_url).rstrip('/')}{PATH}"

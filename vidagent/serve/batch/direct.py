@@ -1,0 +1,181 @@
+"""Direct questions: frames chosen beforehand, or an image, and one call of the model, without the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import string
+from collections.abc import Sequence
+from fractions import Fraction
+from hashlib import sha256
+from pathlib import Path
+
+from vidagent.agents.attachments import Image, image
+from vidagent.agents.outcome import Reply
+from vidagent.agents.vlm import VLM
+from vidagent.errors import ModelError, UsageError
+from vidagent.images import jpeg
+from vidagent.serve.batch.items import Item
+from vidagent.serve.batch.setup import Setup
+from vidagent.serve.batch.videos import OpenVideo
+from vidagent.types import Answer, Budget, BudgetReport, Coverage, Question, Span, StepUsage, Usage, VideoInfo
+from vidagent.video.sampling import sample_indices
+from vidagent.video.video import Video
+
+__all__ = ["ask_frames", "ask_image"]
+
+_LONGEST_REPLY = 1024
+_LETTER = re.compile(r"\W*(?:(?:the )?(?:answer|option) ?(?:is|:)?\W*)?([A-Z])(?![a-zA-Z'’])")
+
+Shown = tuple[float, Image]
+"""A frame's time and its picture."""
+
+
+async def ask_frames(opened: OpenVideo, vlm: VLM, item: Item, setup: Setup) -> Answer:
+    """Answer a question about a video by one call with frames chosen beforehand.
+
+    Raises:
+        VideoError: If the video cannot be decoded.
+        ModelError: If the model is unreachable, refuses, or replies with nothing.
+        UsageError: If the question cannot be asked.
+    """
+    video, budget = opened.view(), item.limits(setup.budget)
+    try:
+        indices = await opened.once("times", lambda: asyncio.to_thread(_times, video))
+        chosen = _chosen(indices, video.info, item, setup, _most(vlm, budget))
+        frames = await opened.once(
+            chosen, lambda: asyncio.to_thread(_pictures, video, chosen, vlm.profile.frame_side_px)
+        )
+        content: list[object] = [part for time_s, shown in frames for part in (f"t = {time_s:.3f} s", shown)]
+        reply = await _asked(vlm, item.asked, content, budget)
+    finally:
+        video.close()
+    spans = tuple(Span(time_s, time_s + video.info.frame_s) for time_s, _ in frames)
+    seen_s = len(spans) * video.info.frame_s
+    seen = Coverage(seen_s, min(1.0, seen_s / video.info.duration_s), spans)
+    return _answer(reply, item.asked, video.info, vlm.name, budget, seen, video.frames_decoded)
+
+
+async def ask_image(path: Path, vlm: VLM, item: Item, setup: Setup) -> Answer:
+    """Answer a question about an image; of the video's facts the answer has its path, size and hash.
+
+    Raises:
+        ModelError: If the model is unreachable, refuses, or replies with nothing.
+        UsageError: If the image cannot be read, or the question cannot be asked.
+    """
+    info, budget = await asyncio.to_thread(_facts, path), item.limits(setup.budget)
+    reply = await _asked(vlm, item.asked, [image(path)], budget)
+    return _answer(reply, item.asked, info, vlm.name, budget, Coverage(0.0, 1.0), 0)
+
+
+def _times(video: Video) -> tuple[float, ...]:
+    return tuple(video.frame_times(0.0, video.info.duration_s + 1.0).tolist())
+
+
+def _most(vlm: VLM, budget: Budget) -> int:
+    return min(vlm.profile.frames_per_call, budget.frames or vlm.profile.frames_per_call)
+
+
+def _chosen(
+    times_s: Sequence[float], info: VideoInfo, item: Item, setup: Setup, most: int
+) -> tuple[float, ...]:
+    """Return the times of the frames; what the line says goes before what is usual."""
+    single = item.splice_single_frame or (None if item.num_frames else setup.single_frame)
+    number = None if single else item.num_frames or setup.num_frames
+    chosen = sample_indices(
+        len(times_s), info.fps, num_frames=number, max_frames=most, splice_single_frame=single
+    )
+    return tuple(times_s[index] for index in chosen.indices)
+
+
+def _pictures(video: Video, times_s: Sequence[float], side_px: int) -> list[Shown]:
+    frames = video.frames_at(times_s, max_side_px=side_px)
+    return [(frame.time_s, image(jpeg.encode(frame.rgb))) for frame in frames]
+
+
+async def _asked(vlm: VLM, question: Question, content: Sequence[object], budget: Budget) -> Reply:
+    turn = {"role": "user", "content": [*content, _worded(question)]}
+    most = min(_LONGEST_REPLY, budget.completion_tokens or _LONGEST_REPLY)
+    thinking = None if budget.thinking_tokens is None else min(budget.thinking_tokens, most - 1)
+    reply = await vlm.ask("", history=[turn], max_tokens=most, thinking_tokens=thinking)
+    if not reply.text.strip():
+        raise ModelError(f"model {vlm.name!r} replied with nothing (finish reason {reply.finish_reason})")
+    return reply
+
+
+def _worded(question: Question) -> str:
+    if question.options is None:
+        return question.text
+    listed = [
+        f"{letter}. {text}" for letter, text in zip(string.ascii_uppercase, question.options, strict=False)
+    ]
+    return "\n".join([question.text, *listed, "Answer with the letter of the right option."])
+
+
+def _choice(text: str, options: Sequence[str] | None) -> int | None:
+    """Return the option that a reply names, by its words or its letter."""
+    if options is None:
+        return None
+    said = text.strip()
+    plain = [option.casefold() for option in options]
+    if said.rstrip(".").casefold() in plain:
+        return plain.index(said.rstrip(".").casefold())
+    letter = _LETTER.match(said)
+    place = string.ascii_uppercase.index(letter[1]) if letter else len(options)
+    return place if place < len(options) else None
+
+
+def _answer(
+    reply: Reply,
+    question: Question,
+    info: VideoInfo,
+    model: str,
+    budget: Budget,
+    seen: Coverage,
+    decoded: int,
+) -> Answer:
+    """Return the contract's answer; a direct call checks nothing, so that its confidence is 0 and it has no run."""
+    cost = reply.usage
+    step = StepUsage(
+        "compose",
+        cost.seconds,
+        cost.requests,
+        cost.prompt_tokens,
+        cost.completion_tokens,
+        cost.thinking_tokens,
+        cost.cached_tokens,
+        decoded,
+        cost.frames_sent,
+    )
+    return Answer(
+        status="answered",
+        answer=reply.text.strip(),
+        choice=_choice(reply.text, question.options),
+        confidence=0.0,
+        coverage=seen,
+        usage=Usage.total((step,), seconds=cost.seconds),
+        budget=BudgetReport(budget),
+        video=info,
+        model=model,
+        run_id="",
+    )
+
+
+def _facts(path: Path) -> VideoInfo:
+    try:
+        data = path.read_bytes()
+        height, width = jpeg.decode(data).shape[:2]
+    except OSError as error:
+        raise UsageError(f"image {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"image {path}: {error}") from None
+    return VideoInfo(
+        path=str(path),
+        duration_s=0.0,
+        fps=Fraction(0),
+        width=width,
+        height=height,
+        sha256=sha256(data).hexdigest(),
+        codec="",
+        container="",
+    )

@@ -1,0 +1,81 @@
+"""The model of a batch: connected once, shared by all its questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidagent.agents import choice
+from vidagent.agents.client import ModelClient
+from vidagent.agents.vlm import VLM
+from vidagent.config import Settings
+from vidagent.errors import ModelError, UsageError
+from vidagent.serve.batch.servers import BalancedChat
+from vidagent.serve.batch.setup import Setup
+
+__all__ = ["Model", "connect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model, for the agent and for direct questions.
+
+    Args:
+        client: As the agent asks it.
+        vlm: As it is asked directly; None for the embedded model, which answers to the agent alone.
+        about: Which one it is, and where, in a line.
+    """
+
+    client: ModelClient
+    vlm: VLM | None
+    about: str
+
+    def asked_directly(self) -> VLM:
+        """Return the model for a direct question.
+
+        Raises:
+            UsageError: If it is the embedded one.
+        """
+        if self.vlm is None:
+            raise UsageError(
+                f"model {self.client.name} answers to the agent alone: images, and frames chosen beforehand, need "
+                "a VLM (--base-url)"
+            )
+        return self.vlm
+
+
+def connect(setup: Setup) -> Model:
+    """Find the model that the setup leads to.
+
+    Raises:
+        ModelError: If no server can be reached where one is needed to know the model, or none serves one.
+        UsageError: If the settings name a profile that is not there.
+    """
+    settings = setup.settings
+    urls = list(setup.base_urls) or ([settings.base_url] if settings.base_url else [])
+    if not urls:
+        chosen = choice.choose(settings)
+        if chosen.where is None:
+            return Model(chosen, None, choice.describe(chosen))
+        urls, name = [chosen.where], chosen.name
+    else:
+        name = settings.model or _first_model(urls, settings)
+    from vidagent.agents import chat  # a second of imports that the embedded model does without
+
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    balanced = BalancedChat.over([chat.connect(url, name, api_key=key) for url in urls], setup.calls)
+    profile = choice.profile_for(name, settings)
+    others = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
+    client = ModelClient(balanced, profile)
+    about = choice.describe(client).replace(" (profile", f"{others} (profile")
+    return Model(client, VLM(balanced, profile, concurrency=setup.concurrency), about)
+
+
+def _first_model(urls: list[str], settings: Settings) -> str:
+    """Return the first model of the first server that answers."""
+    wrong: ModelError | None = None
+    for url in urls:
+        try:
+            return choice.first_model(url, settings)
+        except ModelError as error:
+            wrong = wrong or error
+    raise wrong or ModelError("no server was named")

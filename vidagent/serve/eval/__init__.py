@@ -1,0 +1,1 @@
+"""`vidagent eval`: public benchmarks read, asked directly and by the agent at equal frames, and scored."""

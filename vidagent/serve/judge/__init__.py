@@ -1,0 +1,1 @@
+"""`vidagent judge`: a language model scores two sets of answers, in both orders."""

@@ -1,0 +1,131 @@
+"""What the tools hand back: words and pictures for the assistant, and the same as data."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
+from pydantic import BaseModel, ConfigDict
+
+from vidagent.api import Picture, Seen
+from vidagent.serve.rest.models import VideoBody
+from vidagent.video.clock import format_time
+
+__all__ = ["FramesBody", "ProbeBody", "VideoList", "VideoListed", "pictured", "seen", "text"]
+
+
+class VideoListed(BaseModel):
+    """A file that may be asked about."""
+
+    name: str
+    bytes: int
+
+
+class VideoList(BaseModel):
+    """Files that may be asked about."""
+
+    videos: list[VideoListed]
+    more: bool
+
+
+class ProbeBody(VideoBody):
+    """What is known of a video without decoding it; `shots` are times, null while they are not known."""
+
+    codec: str
+    container: str
+    audio: str | None
+    rotation_deg: int
+    subtitles: list[str]
+    frames: int | None
+    keyframes: int
+    shots: list[float] | None
+
+
+class FrameBody(BaseModel):
+    """A picture of the result, in the order of the images."""
+
+    time_s: float
+    width: int
+    height: int
+    box_px: tuple[int, int, int, int]
+
+
+class FramesBody(BaseModel):
+    """What was looked at, as it was really done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: str
+    duration_s: float
+    start_s: float
+    end_s: float
+    fps: float | None
+    every_frame: bool
+    frames: list[FrameBody]
+    notes: list[str]
+
+
+def text(words: str) -> TextContent:
+    """Return words as a part of a result."""
+    return TextContent(type="text", text=words)
+
+
+def pictured(picture: Picture, words: str) -> list[ContentBlock]:
+    """Return a picture as parts of a result, the words before it."""
+    data = base64.b64encode(picture.jpeg).decode()
+    return [text(words), ImageContent(type="image", data=data, mime_type="image/jpeg")]
+
+
+def seen(video: str, found: Seen) -> CallToolResult:
+    """Return frames as a result, each with its true time."""
+    body = FramesBody(
+        video=video,
+        duration_s=round(found.info.duration_s, 6),
+        start_s=found.start_s,
+        end_s=found.end_s,
+        fps=found.fps,
+        every_frame=found.every_frame,
+        frames=[_frame(picture) for picture in found.pictures],
+        notes=list(found.notes),
+    )
+    parts: list[ContentBlock] = [text(_summary(video, found))]
+    for number, picture in enumerate(found.pictures, 1):
+        parts += pictured(picture, f"frame {number} at {_time(picture.time_s)}")
+    return CallToolResult(content=parts, structured_content=body.model_dump(mode="json"))
+
+
+def _frame(picture: Picture) -> FrameBody:
+    width, height = picture.size_wh
+    return FrameBody(time_s=picture.time_s, width=width, height=height, box_px=picture.box_px)
+
+
+def _summary(video: str, found: Seen) -> str:
+    count = len(found.pictures)
+    rate = "" if found.fps is None else f", {found.fps:.3g} a second"
+    every = ", every frame there is" if found.every_frame else ""
+    of = f"{count} frame{'' if count == 1 else 's'} of {video} ({found.info.duration_s:.3f} s long)"
+    where = f"between {found.start_s:.3f} and {found.end_s:.3f} s{rate}{every}"
+    return ". ".join([f"{of} {where}", _sizes(found), *found.notes])
+
+
+def _sizes(found: Seen) -> str:
+    first, info = found.pictures[0], found.info
+    shown = "x".join(map(str, first.size_wh))
+    if first.box_px == (0, 0, info.width, info.height):
+        return f"Shown as {shown} of {info.width}x{info.height} px"
+    return f"Shown is the part {list(first.box_px)} of {info.width}x{info.height} px, as {shown}"
+
+
+def _time(time_s: float) -> str:
+    return f"{time_s:.3f} s ({format_time(time_s)})"
+
+
+def listed(files: Sequence[VideoListed], *, more: bool) -> CallToolResult:
+    """Return names of videos as a result."""
+    lines = [f"{file.name}  ({file.bytes / 1e6:,.1f} MB)" for file in files]
+    if more:
+        lines.append(f"and more: these are the first {len(files)}; `contains` narrows them down")
+    body = VideoList(videos=list(files), more=more)
+    words = "\n".join(lines) or "there are no videos of such a name in the served folders"
+    return CallToolResult(content=[text(words)], structured_content=body.model_dump())

@@ -1,0 +1,124 @@
+"""The tools that look at a video without asking a model: which there are, what one is, and its frames.
+
+Docstrings and descriptions are prompts: they are what an assistant knows of a tool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Annotated
+
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from vidagent import api
+from vidagent.serve.folders import Folders
+from vidagent.serve.mcp.results import FramesBody, ProbeBody, VideoList, VideoListed, listed, seen, text
+from vidagent.serve.mcp.serving import Call, Served, path_of
+from vidagent.serve.probing import Probed
+from vidagent.serve.rest.models import MOST_NAME, Text
+from vidagent.tools.arguments import Fps, Seconds
+
+__all__ = ["Video", "frames", "list_videos", "look", "probe"]
+
+MOST_LISTED = 200
+MOST_FRAMES = 16
+MOST_SIDE_PX = 1536
+
+Video = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=MOST_NAME,
+        description="the video: its name as list_videos tells it, a path under a served folder",
+    ),
+]
+Side = Annotated[
+    int,
+    Field(
+        ge=64,
+        le=MOST_SIDE_PX,
+        description="longest side of each picture; fewer and larger pictures show small text better",
+    ),
+]
+
+
+async def list_videos(
+    call: Call,
+    folders: Served,
+    contains: Annotated[
+        Text | None, Field(max_length=200, description="only names with this in them, in any case")
+    ] = None,
+) -> Annotated[CallToolResult, VideoList]:
+    """List the videos that may be named in the other tools, at most 200 of them."""
+    found = await asyncio.to_thread(_found, folders, (contains or "").lower())
+    return listed(found[:MOST_LISTED], more=len(found) > MOST_LISTED)
+
+
+async def probe(call: Call, folders: Served, video: Video) -> Annotated[CallToolResult, ProbeBody]:
+    """Say what a video is: length, frame rate, size, codecs, sound, subtitles and shots. Cheap: nothing is decoded."""
+    probed = Probed(await asyncio.to_thread(api.probe_video, path_of(folders, video)))
+    body = {**probed.to_dict(), "path": video}
+    lines = [line for line in probed.lines() if not line.startswith("file ")]
+    return CallToolResult(content=[text("\n".join([video, *lines]))], structured_content=body)
+
+
+async def look(
+    call: Call,
+    folders: Served,
+    video: Video,
+    start_s: Annotated[Seconds, Field(description="start of the range, in seconds from the first frame")],
+    end_s: Annotated[Seconds, Field(description="end of the range; clamped to the end of the video")],
+    fps: Annotated[
+        Fps | None,
+        Field(
+            description="frames a second, for when something starts or ends; lowered where max_frames do not "
+            "reach. Without it max_frames are spread evenly over the range"
+        ),
+    ] = None,
+    max_frames: Annotated[int, Field(ge=1, le=MOST_FRAMES, description="most frames to show")] = 8,
+    max_side_px: Side = 768,
+) -> Annotated[CallToolResult, FramesBody]:
+    """Look at a range of a video yourself: frames as images, each with its true time in seconds.
+
+    For what you can judge from at most 16 pictures, such as checking a moment that `ask` has found. To find something
+    in a long video, `ask` is better: between two of these frames anything may have happened unseen. The text says
+    which range and rate were really shown.
+    """
+    size = api.Size(side_px=max_side_px)
+    path = path_of(folders, video)
+    return seen(video, await api.look_at(path, start_s, end_s, fps=fps, most_frames=max_frames, size=size))
+
+
+async def frames(
+    call: Call,
+    folders: Served,
+    video: Video,
+    times_s: Annotated[
+        list[Seconds],
+        Field(min_length=1, max_length=MOST_FRAMES, description="times in seconds from the first frame"),
+    ],
+    box_px: Annotated[
+        tuple[int, int, int, int] | None,
+        Field(
+            description="[left, top, right, bottom] in pixels of the video, to see only this part, at full "
+            "resolution; for small text. probe tells the size of the video"
+        ),
+    ] = None,
+    max_side_px: Side = 1024,
+) -> Annotated[CallToolResult, FramesBody]:
+    """Show exactly the frames that a player shows at given times (at most 16), as images, or a part of each.
+
+    Each comes with its own true time, which is at or shortly before the time asked for.
+    """
+    size = api.Size(side_px=max_side_px)
+    return seen(video, await api.frames_of(path_of(folders, video), times_s, box_px=box_px, size=size))
+
+
+def _found(folders: Folders, contains: str) -> list[VideoListed]:
+    matching = (pair for pair in folders.videos() if contains in pair[0].lower())
+    return [
+        VideoListed(name=name, bytes=path.stat().st_size)
+        for name, path in itertools.islice(matching, MOST_LISTED + 1)
+    ]

@@ -1,0 +1,116 @@
+// Where a question is written: the question, and folded away the answers to choose from and the budget.
+
+import { fault } from "./answer.js";
+import { button, counted, el } from "./dom.js";
+
+const BUDGET = [
+  ["seconds", "Seconds", "any"],
+  ["frames", "Frames", 1],
+  ["model_calls", "Model calls", 1],
+  ["steps", "Steps", 1],
+  ["prompt_tokens", "Prompt tokens", 1],
+  ["completion_tokens", "Reply tokens", 1],
+  ["thinking_tokens", "Thinking tokens", 1],
+];
+const IDEAS = ['When does the text "…" appear?', "How many cuts are there?", "When does something move?"];
+
+export class Composer {
+  /** `ask(question)` posts it, and throws what the server says against it. */
+  constructor(ask) {
+    this.ask = ask;
+    this.text = el("textarea", {
+      id: "question", rows: 1, maxlength: 20000, required: true, enterkeyhint: "send", "aria-describedby": "question-hint",
+      on: { input: () => this.grow(), keydown: (event) => this.key(event) },
+    });
+    this.send = el("button", { type: "submit", class: "primary" }, "Ask");
+    this.options = el("textarea", { id: "options", rows: 3, "aria-describedby": "options-hint" });
+    this.limits = new Map(BUDGET.map(([name, , step]) => [name, el("input", { id: `budget-${name}`, type: "number", min: name === "seconds" ? 0.1 : name === "thinking_tokens" ? 0 : 1, step, inputmode: "decimal", placeholder: "no limit" })]));
+    this.problem = el("div", { class: "notice bad", role: "alert", hidden: true });
+    this.ideas = el("p", { class: "ideas" }, IDEAS.map((idea) => button(idea, () => this.suggest(idea), { class: "quiet" })));
+    this.label = el("label", { for: "question" }, "What do you want to know?");
+    this.element = el("form", { class: "composer", on: { submit: (event) => this.submit(event) } },
+      this.label, el("div", { class: "line" }, this.text, this.send),
+      el("p", { class: "unseen", id: "question-hint" }, "Enter asks, Shift and Enter begins a new line."),
+      this.problem, this.ideas, this.more());
+  }
+
+  /** Say that what is written next follows an earlier question, and wait for its answer: a session takes one at a time. */
+  followUp(waiting) {
+    this.label.textContent = "Ask a follow-up";
+    this.text.placeholder = waiting ? "once this is answered" : "";
+    this.ideas.hidden = true;
+    this.send.disabled = this.waiting = waiting;
+  }
+
+  focus() {
+    this.text.focus({ preventScroll: true });
+  }
+
+  more() {
+    const field = ([name, label]) => el("div", { class: "field" }, el("label", { for: `budget-${name}` }, label), this.limits.get(name));
+    this.summed = el("span", { class: "quietly" });
+    this.fold = el("details", { class: "fold", on: { input: () => this.sum() } }, el("summary", {}, "Answers to choose from, budget", this.summed),
+      el("div", { class: "field" }, el("label", { for: "options" }, "Answers to choose from"), this.options, el("p", { class: "quietly", id: "options-hint" }, "One a line, two at least.")),
+      el("fieldset", {}, el("legend", {}, "What it may cost at most"), el("div", { class: "fields" }, BUDGET.map(field))));
+    return this.fold;
+  }
+
+  /** Say what is set while it is folded away. */
+  sum() {
+    const { options = [], budget = {} } = this.extras();
+    const set = [options.length && counted(options.length, "answer"), ...Object.entries(budget).map(([name, value]) => `${value} ${name.replace("_", " ")}`)];
+    this.summed.textContent = set.filter(Boolean).join(", ");
+  }
+
+  suggest(idea) {
+    this.text.value = idea;
+    this.focus();
+    const blank = idea.indexOf("…");
+    if (blank >= 0) this.text.setSelectionRange(blank, blank + 1);
+    this.grow();
+  }
+
+  key(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.element.requestSubmit();
+  }
+
+  grow() {
+    this.text.style.height = "auto";
+    this.text.style.height = `${Math.min(this.text.scrollHeight + 2, 240)}px`;
+  }
+
+  async submit(event) {
+    event.preventDefault();
+    const question = this.text.value.trim();
+    if (!question || this.send.disabled) return;
+    this.send.disabled = true;
+    this.problem.hidden = true;
+    try {
+      await this.ask({ question, ...this.extras() });
+      this.text.value = this.options.value = "";
+      this.fold.open = false;
+      this.sum();
+      this.grow();
+    } catch (error) {
+      this.refuse(error);
+    } finally {
+      this.send.disabled = Boolean(this.waiting);
+    }
+  }
+
+  extras() {
+    const options = this.options.value.split("\n").map((line) => line.trim()).filter(Boolean);
+    const limits = [...this.limits].filter(([, input]) => input.value !== "").map(([name, input]) => [name, Number(input.value)]);
+    return { ...(options.length ? { options } : {}), ...(limits.length ? { budget: Object.fromEntries(limits) } : {}) };
+  }
+
+  refuse(error) {
+    const wait = error.retryS ? `Try again in ${error.retryS} s.` : null;
+    this.problem.hidden = false;
+    fault(this.problem, error);
+    if (wait) this.problem.lastChild.append(el("p", { class: "quietly" }, wait));
+    this.focus();
+  }
+}

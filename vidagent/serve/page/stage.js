@@ -1,0 +1,105 @@
+// The stage: the player, and under it the timeline of the question that is in view.
+
+import * as api from "./api.js";
+import { announce, el, fill, icon, svg } from "./dom.js";
+import { NOTHING, Timeline } from "./timeline.js";
+import { clock, lasting } from "./times.js";
+
+const INSIDE_S = 0.001; // a frame's own time, rounded, may lie just before it
+const SAME_S = 0.03;
+
+export class Stage {
+  constructor(video, title) {
+    this.timeline = new Timeline((time) => this.seek(time));
+    this.told = NOTHING;
+    this.durationS = 0;
+    this.boxes = svg("svg", { class: "box-over", "aria-hidden": "true" });
+    this.player = el("video", {
+      controls: true, preload: "metadata", playsinline: true, "aria-label": `Player: ${title}`,
+      on: {
+        loadedmetadata: () => this.loaded(),
+        timeupdate: () => this.moved(),
+        seeking: () => this.moved(),
+      },
+    });
+    this.screen = el("div", { class: "screen" }, this.player, this.boxes);
+    this.facts = el("p", { class: "facts" });
+    this.element = el("section", { class: "stage", "aria-label": "Video" }, this.screen, this.timeline.element, this.facts);
+    this.title = title;
+    this.describe();
+    this.timeline.element.hidden = true;
+    if (/^https?:/.test(video)) this.unplayable("This video is fetched by the server; it is not shown here.");
+    else api.show(this.player, api.content(video), () => this.unplayable());
+  }
+
+  /** Show what is known of a question: looks, coverage, answer and evidence. */
+  show(told, durationS = null) {
+    this.told = told;
+    const ends = [...told.looks, ...told.seen, ...told.spans].map((span) => span.end_s);
+    if (!this.playerS) this.durationS = Math.max(this.durationS, durationS ?? 0, ...ends);
+    this.timeline.element.hidden = !this.durationS;
+    if (this.durationS) this.timeline.show(this.durationS, told);
+    this.describe();
+  }
+
+  /** Take the player to a time; a box, in pixels of a video of that size, is drawn while it stands there. */
+  seek(time, { box = null, size = null, tell = false } = {}) {
+    this.boxed = box && { time, box, size };
+    this.player.pause();
+    this.player.currentTime = time + INSIDE_S;
+    this.timeline.moveTo(time);
+    this.drawBox(time);
+    if (tell) {
+      announce(`The player is at ${clock(time)}.`);
+      this.reveal();
+    }
+  }
+
+  close() {
+    this.player.pause();
+    this.player.removeAttribute("src");
+    this.player.load();
+  }
+
+  loaded() {
+    const { duration, videoWidth, videoHeight } = this.player;
+    if (!Number.isFinite(duration)) return;
+    this.playerS = this.durationS = duration;
+    this.size = `${videoWidth} × ${videoHeight}`;
+    if (videoWidth) this.screen.style.setProperty("--shape", `${videoWidth} / ${videoHeight}`);
+    this.show(this.told);
+  }
+
+  moved() {
+    const time = this.player.currentTime;
+    this.timeline.moveTo(time);
+    this.drawBox(time);
+  }
+
+  drawBox(time) {
+    const here = this.boxed && Math.abs(time - this.boxed.time) < SAME_S;
+    fill(this.boxes, here && frameOf(this.boxed.box));
+    if (here) this.boxes.setAttribute("viewBox", `0 0 ${this.boxed.size.width} ${this.boxed.size.height}`);
+  }
+
+  /** On a phone the player may be out of sight when a time is chosen. */
+  reveal() {
+    const { top, bottom } = this.screen.getBoundingClientRect();
+    if (top < 0 || bottom > innerHeight) this.screen.scrollIntoView({ block: "nearest" });
+  }
+
+  describe() {
+    const facts = [this.durationS ? lasting(this.durationS) : null, this.size].filter(Boolean).join(" · ");
+    fill(this.facts, el("b", {}, el("bdi", {}, this.title)), facts && ` · ${facts}`);
+  }
+
+  unplayable(why = "Your browser cannot play this video. It can be asked about all the same.") {
+    fill(this.screen, el("p", { class: "no-picture" }, icon("film"), why));
+  }
+}
+
+/** Return a box as a rectangle, drawn twice so that it is seen on any picture. */
+export function frameOf([x0, y0, x1, y1]) {
+  const place = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+  return [svg("rect", { ...place, class: "under" }), svg("rect", { ...place, class: "over" })];
+}

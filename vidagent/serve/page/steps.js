@@ -1,0 +1,106 @@
+// The steps of a run, from its events: phases, looks with what was seen, claims with their verdicts.
+
+import { counted, el, fill, icon, said } from "./dom.js";
+import { clock, range } from "./times.js";
+
+const SEEN = {
+  found: ["check", "found"],
+  nothing: ["ring", "not there"],
+  unclear: ["tilde", "unclear"],
+  now: ["ring", "looking"],
+};
+const VERDICTS = { supported: "check", partial: "tilde", unsupported: "cross" };
+
+export class Steps {
+  /** `timeButton(label, time)` returns a button that moves the player. */
+  constructor(timeButton) {
+    this.timeButton = timeButton;
+    this.element = el("ol", { class: "steps" });
+    this.looks = new Map();
+    this.claims = [];
+    this.doing = "Starting";
+  }
+
+  get count() {
+    return this.element.children.length;
+  }
+
+  /** Take an event; return what is worth saying aloud, if anything. */
+  add({ kind, text, data }) {
+    const take = { model: this.model, step: this.phase, look: this.look, observation: this.observation, claim: this.claim, verdict: this.verdict, note: this.note }[kind];
+    return take ? take.call(this, text, data) : null;
+  }
+
+  model(text, { model }) {
+    this.row("phase", el("span", {}, "Model: ", said(model ?? text)));
+  }
+
+  phase(text) {
+    this.doing = capital(text);
+    this.row("phase", said(this.doing));
+    return this.doing;
+  }
+
+  look(text, data) {
+    const label = range(data.start_s, data.end_s);
+    const rate = data.fps ? ` at ${Number(data.fps.toPrecision(3))} fps` : "";
+    const shown = data.frames ? `${counted(data.frames, "frame")}${rate}` : "from the index";
+    this.doing = `${capital(data.tool)} ${label}`;
+    const head = el("span", { class: "head" }, this.timeButton(label, data.start_s), ` ${data.tool}, ${shown}`);
+    const words = el("p", { class: "quietly" }, said(data.question));
+    const mark = el("span", { class: "sign" });
+    const item = this.row("look", mark, el("div", {}, head, words));
+    const look = { ...data, frames: data.frame_times_s, state: "now", item, mark, words };
+    this.looks.set(data.id, look);
+    this.settle(look, data.frames ? "now" : "unclear");
+  }
+
+  observation(text, { id, found }) {
+    const look = this.looks.get(id);
+    if (!look) return null;
+    this.settle(look, found === true ? "found" : found === false ? "nothing" : "unclear");
+    fill(look.words, said(text));
+    look.words.classList.remove("quietly");
+    return found ? text : null;
+  }
+
+  claim(text, { time_s }) {
+    this.doing = capital(text);
+    this.claims.push({ time_s, item: this.row("check-of", el("span", { class: "sign" }, icon("ring")), el("div", {}, said(text))) });
+  }
+
+  verdict(text, { claim, verdict, time_s }) {
+    const open = this.claims.find((one) => one.time_s === time_s && !one.verdict);
+    const item = open ? open.item : this.row("check-of");
+    if (open) open.verdict = verdict;
+    item.className = `check-of ${verdict}`;
+    const words = el("div", {}, el("span", { class: "head" }, this.timeButton(clock(time_s), time_s), " checked"), el("p", {}, said(claim)), el("p", { class: "quietly" }, said(text)));
+    fill(item, el("span", { class: "sign" }, icon(VERDICTS[verdict]), el("span", { class: "unseen" }, verdict)), words);
+  }
+
+  note(text) {
+    this.row("note", el("span", { class: "sign" }, icon("alert")), said(text));
+  }
+
+  /** Return the looks as the timeline shows them. */
+  places() {
+    return [...this.looks.values()];
+  }
+
+  settle(look, state) {
+    look.state = state;
+    look.item.className = `look ${state}`;
+    const [sign, words] = SEEN[state];
+    fill(look.mark, icon(sign), el("span", { class: "unseen" }, words));
+  }
+
+  row(kind, ...children) {
+    const item = el("li", { class: kind }, ...children);
+    this.element.append(item);
+    return item;
+  }
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

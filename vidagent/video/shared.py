@@ -1,0 +1,69 @@
+"""One opened video for several questions: decoded by one process, each question with a count of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vidagent.errors import VideoError
+from vidagent.video.scan import Scan
+from vidagent.video.video import Video
+
+__all__ = ["SharedVideo"]
+
+
+class SharedVideo(Video):
+    """A video that others read, too; `share` gives each of them one of its own.
+
+    Frames decoded are counted for each, and the whole video is scanned once for all. Closing one leaves the others
+    open.
+    """
+
+    def __init__(self, video: Video, scans: list[Scan], scanning: threading.Lock) -> None:
+        """Stand for an opened video; `share` makes it."""
+        self.path, self.info = video.path, video.info
+        self.frames_decoded = 0
+        # the same video, seen by another question
+        self._shown, self._limits = video._shown, video._limits  # noqa: SLF001
+        self._has_text_tracks = video._has_text_tracks  # noqa: SLF001
+        self._closed = False
+        self._video, self._scans, self._scanning = video, scans, scanning
+
+    @classmethod
+    def share(cls, video: Video) -> Callable[[], SharedVideo]:
+        """Return a function that gives each question its own view of an opened video."""
+        scans: list[Scan] = []
+        scanning = threading.Lock()
+        return lambda: cls(video, scans, scanning)
+
+    def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
+        """Scan the whole video, or wait for whoever does; see `Video.scan`."""
+        with self._scanning:
+            if not self._scans:
+                self._scans.append(super().scan(on_progress))
+            return self._scans[0]
+
+    @property
+    def closed(self) -> bool:
+        """Whether this view, or the video, was closed."""
+        return self._closed or self._video.closed
+
+    def close(self) -> None:
+        """End this view; the video stays open for others."""
+        self._closed = True
+
+    def _call(
+        self,
+        op: str,
+        *,
+        on_progress: Callable[[float], None] | None = None,
+        **arguments: Any,  # noqa: ANN401 - JSON values
+    ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+        if self._closed:
+            raise VideoError(f"{self._shown}: the video was closed")
+        header, arrays = self._video._call(op, on_progress=on_progress, **arguments)  # noqa: SLF001 - as above
+        self.frames_decoded += int(header["decoded"])
+        return header, arrays
