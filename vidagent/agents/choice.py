@@ -55,7 +55,7 @@ def choose(settings: Settings) -> ModelClient:
     Raises:
         ModelError: If the server asked for cannot be reached or serves no model, or a model is named and
             there is no server.
-        UsageError: If the settings name a profile that is not there, or an engine without a model.
+        UsageError: If the settings name a profile that is not there, or an engine without a model or its packages.
     """
     if settings.engine != "server":
         return _in_process(settings)
@@ -120,6 +120,7 @@ def _served(url: str, model: str, settings: Settings) -> ModelClient:
 
 
 def _in_process(settings: Settings) -> ModelClient:
+    from vidagent.agents.engines.counter import EngineCounter
     from vidagent.agents.engines.loading import (
         engine,
         fitted,
@@ -131,8 +132,10 @@ def _in_process(settings: Settings) -> ModelClient:
         )
     if settings.base_url is not None:
         raise UsageError(f"engine {settings.engine} runs in this process: give it no base URL")
-    chat = engine(settings.engine, settings.model)
-    return ModelClient(chat, fitted(profile_for(settings.model, settings), settings.engine))
+    profile = profile_for(settings.model, settings)
+    chat = engine(settings.engine, settings.model, profile)
+    chat.ready()
+    return ModelClient(chat, fitted(profile, settings.engine), EngineCounter(chat))
 
 
 def _embedded(settings: Settings) -> ModelClient:

@@ -65,10 +65,12 @@ class Options:
     Args:
         sampling: `temperature`, `max_tokens`, `stop` and their kin.
         body: What a server's request would have beside them, such as `response_format`.
+        left: Set when nobody waits for the reply any more.
     """
 
     sampling: Mapping[str, Any]
     body: Mapping[str, Any] = field(default_factory=dict)
+    left: threading.Event = field(default_factory=threading.Event)
 
     @property
     def template(self) -> dict[str, Any]:
@@ -76,6 +78,12 @@ class Options:
         names = ("add_generation_prompt", "continue_final_message")
         marks = {name: self.body[name] for name in names if name in self.body}
         return {"add_generation_prompt": True, **marks, **self.body.get("chat_template_kwargs", {})}
+
+    @property
+    def frames(self) -> Mapping[str, Any]:
+        """Which frames a video stands for: `frames_indices` and `fps` of listed ones, or how to sample a file."""
+        said: Mapping[str, Any] = self.body.get("media_io_kwargs", {}).get("video", {})
+        return said
 
 
 class ChatEngine(BaseChatModel):
@@ -88,6 +96,34 @@ class ChatEngine(BaseChatModel):
     def _complete(self, prompts: Sequence[Prompt], options: Options) -> list[Completion]:
         """Generate for all prompts together."""
 
+    @abstractmethod
+    def _tokenizer(self) -> Any:
+        """Return the model's tokenizer."""
+
+    @abstractmethod
+    def _load(self) -> Any:
+        """Load the model, once."""
+
+    def ready(self) -> None:
+        """Load the model if it is not loaded yet; else the first question does, on its own time.
+
+        Raises:
+            UsageError: If a package that is asked for is missing.
+            ModelError: If the model cannot be found or loaded.
+        """
+        with self._lock:
+            self._load()
+
+    def tokens_of(self, text: str) -> list[int]:
+        """Return the tokens of a text as the model reads it."""
+        with self._lock:
+            return list(self._tokenizer().encode(text, add_special_tokens=False))
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens."""
+        with self._lock:
+            return str(self._tokenizer().decode(list(tokens)))
+
     def answer_all(self, prompts: Sequence[Sequence[BaseMessage]], **options: Any) -> list[AIMessage]:
         """Answer many prompts in one batch, in their order.
 
@@ -98,7 +134,8 @@ class ChatEngine(BaseChatModel):
         tools = [dict(tool) for tool in options.pop("tools", None) or ()]
         body = options.pop("extra_body", None) or {}
         options.pop("tool_choice", None)  # nothing forces a call here; the schema of a reply binds it
-        asked = Options({key: value for key, value in options.items() if value is not None}, body)
+        left = options.pop("left", None) or threading.Event()
+        asked = Options({key: value for key, value in options.items() if value is not None}, body, left)
         made = [Prompt(_spoken(messages), tools) for messages in prompts]
         try:
             with self._lock:
@@ -129,7 +166,12 @@ class ChatEngine(BaseChatModel):
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
         kwargs.pop("run_manager", None)
         stop = kwargs.pop("stop", args[0] if args else None)
-        return await asyncio.to_thread(self._generate, messages, stop, None, **kwargs)
+        left = threading.Event()
+        try:
+            return await asyncio.to_thread(self._generate, messages, stop, None, left=left, **kwargs)
+        except asyncio.CancelledError:
+            left.set()
+            raise
 
 
 def checked(options: Mapping[str, Any], legal: Sequence[str]) -> dict[str, Any]:

@@ -16,9 +16,11 @@ from vidagent.errors import ModelError, UsageError
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
 
-__all__ = ["Pixels", "media_of", "placeholders", "read_video"]
+__all__ = ["Pixels", "is_listed", "media_of", "placeholders", "read_video"]
 
 Pixels = npt.NDArray[np.uint8]
+
+_LISTED = "data:video/jpeg;base64,"
 
 
 def read_video(
@@ -44,15 +46,20 @@ def read_video(
 
 
 def media_of(
-    messages: Sequence[Mapping[str, Any]],
+    messages: Sequence[Mapping[str, Any]], sampling: Mapping[str, Any] | None = None
 ) -> tuple[list[Pixels], list[tuple[Pixels, dict[str, Any]]]]:
-    """Return the images and the videos of messages, each in order."""
+    """Return the images and the videos of messages, each in order.
+
+    Args:
+        messages: The messages.
+        sampling: What a request says of its videos, as vLLM's `media_io_kwargs` do.
+    """
     images, videos = [], []
     for part in _parts(messages):
         if part["type"] == "image_url":
             images.append(_image(part["image_url"]["url"]))
         elif part["type"] == "video_url":
-            videos.append(read_video(_path(part["video_url"]["url"])))
+            videos.append(_video(part["video_url"]["url"], sampling or {}))
         elif part["type"] == "video":
             videos.append(part["video"])
     return images, videos
@@ -77,6 +84,24 @@ def _parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             yield from message["content"]
 
 
+def is_listed(url: str) -> bool:
+    """Tell whether a video is a list of pictures, whose times stand in the request."""
+    return url.startswith(_LISTED)
+
+
+def _video(url: str, sampling: Mapping[str, Any]) -> tuple[Pixels, dict[str, Any]]:
+    if not is_listed(url):
+        wanted = {name: sampling[name] for name in ("fps", "num_frames") if sampling.get(name)}
+        if len(wanted) == 2:  # both are limits, as vLLM reads them
+            return read_video(_path(url), fps=wanted["fps"], max_frames=wanted["num_frames"])
+        return read_video(_path(url), **wanted)
+    frames = np.stack([_picture(base64.b64decode(one)) for one in url.removeprefix(_LISTED).split(",")])
+    about = {name: sampling[name] for name in ("frames_indices", "fps", "duration") if name in sampling}
+    total = sampling.get("total_num_frames", len(frames))
+    backend = {"video_backend": "opencv", "do_sample_frames": False}
+    return frames, {"total_num_frames": total, **about, **backend}
+
+
 def _image(url: str) -> Pixels:
     if url.startswith("data:"):
         data = base64.b64decode(url.partition(",")[2])
@@ -85,6 +110,10 @@ def _image(url: str) -> Pixels:
             data = Path(_path(url)).read_bytes()
         except OSError as error:
             raise UsageError(f"image {url} cannot be read: {error.strerror}") from None
+    return _picture(data)
+
+
+def _picture(data: bytes) -> Pixels:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
         raise ModelError("a picture of the request is no image")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ _MOST_TOKENS = 512
 
 
 class ChatTransformers(ChatEngine):
-    """Loads the model at the first question, once."""
+    """Loads the model once, by `ready` or at the first question."""
 
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
@@ -37,11 +37,12 @@ class ChatTransformers(ChatEngine):
         model, processor = self._load()
         import torch
 
-        inputs = _inputs(processor, prompts, options.template).to(model.device, model.dtype)
+        inputs = _inputs(processor, prompts, options).to(model.device, model.dtype)
         if sampling.get("seed") is not None:
             torch.manual_seed(sampling["seed"])
         most = sampling.get("max_tokens", _MOST_TOKENS)
         given: dict[str, Any] = {"max_new_tokens": most, **_drawing(sampling)}
+        given["stopping_criteria"] = [lambda ids, _: torch.full(ids.shape[:1], options.left.is_set())]
         stops = [sampling["stop"]] if isinstance(sampling.get("stop"), str) else sampling.get("stop")
         if stops:
             given |= {"stop_strings": stops, "tokenizer": processor.tokenizer}
@@ -49,7 +50,11 @@ class ChatTransformers(ChatEngine):
             made = model.generate(**inputs, **given)
         width = inputs["input_ids"].shape[1]
         rows = zip(made[:, width:], inputs["attention_mask"], strict=True)
-        return [_read(processor.tokenizer, row, int(mask.sum()), most, stops or ()) for row, mask in rows]
+        ends = _ends(model, processor.tokenizer)
+        return [_read(processor.tokenizer, row, int(mask.sum()), ends, stops or ()) for row, mask in rows]
+
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - a tokenizer of transformers
+        return self._load()[1].tokenizer
 
     def _load(self) -> tuple[Any, Any]:
         """Return model and processor.
@@ -90,12 +95,12 @@ class ChatTransformers(ChatEngine):
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked decoders would warn of it
 
 
-def _inputs(processor: Any, prompts: Sequence[Prompt], template: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:  # noqa: ANN401
     texts, images, videos, metadata = [], [], [], []
     for prompt in prompts:
-        pictures, films = media_of(prompt.messages)
+        pictures, films = media_of(prompt.messages, options.frames)
         tools = {"tools": list(prompt.tools)} if prompt.tools else {}
-        said = processor.apply_chat_template(placeholders(prompt.messages), **tools, **template)
+        said = processor.apply_chat_template(placeholders(prompt.messages), **tools, **options.template)
         texts.append(said)
         images += pictures
         videos += [frames for frames, _ in films]
@@ -107,21 +112,38 @@ def _inputs(processor: Any, prompts: Sequence[Prompt], template: Mapping[str, An
 
 
 def _drawing(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    if not sampling.get("temperature"):
+    if "temperature" not in sampling:
+        return {}  # as the model's own settings have it
+    if sampling["temperature"] == 0:
         return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     return {"do_sample": True, **{key: sampling[key] for key in ("temperature", "top_p") if key in sampling}}
 
 
-def _read(tokenizer: Any, row: Any, prompt_tokens: int, most: int, stops: Sequence[str]) -> Completion:  # noqa: ANN401
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401
+    """Return the tokens that end a reply: a model may have several."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    return frozenset(ends if isinstance(ends, list) else [ends])
+
+
+def _read(
+    tokenizer: Any,  # noqa: ANN401
+    row: Any,  # noqa: ANN401
+    prompt_tokens: int,
+    ends: Collection[int],
+    stops: Sequence[str],
+) -> Completion:
     """Read one row: up to its end, which the padding of a batch follows, and without the stop text."""
     tokens = row.tolist()
-    end = tokenizer.eos_token_id
-    count = (
-        tokens.index(end) + 1 if end in tokens else sum(token != tokenizer.pad_token_id for token in tokens)
-    )
-    text = tokenizer.decode(tokens[:count], skip_special_tokens=True)
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    said = tokens if end is None else tokens[:end]
+    while said and said[-1] == tokenizer.pad_token_id:  # after a stop text, too, a batch is padded
+        said.pop()
+    text = tokenizer.decode(said, skip_special_tokens=True)
     stop = next((mark for mark in stops if mark in text), None)
     if stop is not None:
-        text = text[: text.index(stop)]
-    whole = stop is not None or end in tokens or count < most
-    return Completion(text, prompt_tokens, count, "stop" if whole else "length", stop)
+        return Completion(text[: text.index(stop)], prompt_tokens, len(said), "stop", stop)
+    if end is None:
+        return Completion(text, prompt_tokens, len(said), "length")
+    return Completion(text, prompt_tokens, len(said) + 1, "stop")

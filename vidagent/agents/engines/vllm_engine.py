@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
 from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked
-from vidagent.agents.engines.media import media_of, placeholders
+from vidagent.agents.engines.media import is_listed, media_of, placeholders
 from vidagent.errors import ModelError, UsageError
 
 __all__ = ["ChatVllm"]
@@ -20,7 +20,7 @@ _MOST_TOKENS = 1024
 
 
 class ChatVllm(ChatEngine):
-    """Loads the model at the first question, once; `arguments` go to `vllm.LLM`."""
+    """Loads the model once, by `ready` or at the first question; `arguments` go to `vllm.LLM`."""
 
     arguments: dict[str, Any] = Field(default_factory=dict)
     _llm: Any = PrivateAttr(default=None)
@@ -34,7 +34,7 @@ class ChatVllm(ChatEngine):
         kwargs = options.body.get("mm_processor_kwargs")
         template = options.template
         if any(_sampled_here(prompt) for prompt in prompts):
-            made = [_tensors(llm, prompt, template, kwargs) for prompt in prompts]
+            made = [_tensors(llm, prompt, options) for prompt in prompts]
             replies = llm.generate(made, sampling, use_tqdm=False)
         else:
             marks = {
@@ -72,6 +72,9 @@ class ChatVllm(ChatEngine):
                 raise ModelError(f"model {self.model_name!r} cannot be loaded: {said}") from error
         return self._llm
 
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - a tokenizer of transformers
+        return self._load().get_tokenizer()
+
 
 def _sampling(options: Options) -> Any:  # noqa: ANN401 - vllm.SamplingParams
     from vllm import SamplingParams
@@ -93,16 +96,20 @@ def _sampled_here(prompt: Prompt) -> bool:
         if isinstance(message["content"], list)
         for part in message["content"]
     )
-    return any(part["type"] == "video" for part in parts)
+    return any(
+        part["type"] == "video" or (part["type"] == "video_url" and is_listed(part["video_url"]["url"]))
+        for part in parts
+    )
 
 
-def _tensors(llm: Any, prompt: Prompt, template: Mapping[str, Any], kwargs: Any) -> dict[str, Any]:  # noqa: ANN401
+def _tensors(llm: Any, prompt: Prompt, options: Options) -> dict[str, Any]:  # noqa: ANN401
     """Put a prompt whose frames were chosen here, as arrays with their metadata."""
-    images, videos = media_of(prompt.messages)
+    images, videos = media_of(prompt.messages, options.frames)
     said = llm.get_tokenizer().apply_chat_template(
-        placeholders(prompt.messages), tools=list(prompt.tools) or None, tokenize=False, **template
+        placeholders(prompt.messages), tools=list(prompt.tools) or None, tokenize=False, **options.template
     )
     media = {"image": images, "video": videos}
+    kwargs = options.body.get("mm_processor_kwargs")
     held = {name: many for name, many in media.items() if many}
     return {"prompt": said, "multi_modal_data": held, **({"mm_processor_kwargs": kwargs} if kwargs else {})}
 
