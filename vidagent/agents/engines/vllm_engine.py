@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -70,6 +71,8 @@ class ChatVllm(ChatEngine):
             except (OSError, ValueError, RuntimeError) as error:
                 said = " ".join(str(error).split())[:300]
                 raise ModelError(f"model {self.model_name!r} cannot be loaded: {said}") from error
+            # Python joins child processes at exit, and the engine's ends only when it is told to.
+            atexit.register(self._llm.llm_engine.engine_core.shutdown)
         return self._llm
 
     def _tokenizer(self) -> Any:  # noqa: ANN401 - a tokenizer of transformers
