@@ -92,7 +92,7 @@ async def _thought(chat: ChatEngine, profile: Profile) -> dict[str, Any]:
 
 
 def _run(name: str, model: str, profile: Profile, film: Path) -> dict[str, Any]:
-    budget = Budget(steps=2, model_calls=6)
+    budget = Budget(steps=1, model_calls=3, completion_tokens=400)
     answer = vidagent.analyze_video(film, "When is it red?", engine=name, model=model, budget=budget)
     used = answer.usage
     return {
