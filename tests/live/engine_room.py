@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -81,7 +82,9 @@ async def _thought(chat: ChatEngine, profile: Profile) -> dict[str, Any]:
     messages = verify_messages("When?", "the bar is red", shown)
     limits = CallLimits(completion_tokens=64, thinking_tokens=THOUGHT)
     exchange = Exchange(chat, profile.thinking, endpoint=EngineCounter(chat))
-    reply = await exchange.put(Dialect(profile).ask("verify", messages, Judgement, limits))
+    # Greedily, random weights say one blank after another, of which no thought is left.
+    drawn = dataclasses.replace(profile, sampling={"temperature": 1.0, "seed": 1})
+    reply = await exchange.put(Dialect(drawn).ask("verify", messages, Judgement, limits))
     thought = reply.additional_kwargs.get("reasoning_content", "")
     spent = [one.usage for one in exchange.spent if one.usage is not None]
     return {
