@@ -18,10 +18,11 @@ from pydantic_settings import (
 from vidagent.errors import BudgetError, UsageError
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["FILE_NAME", "DecoderName", "Settings", "load"]
+__all__ = ["FILE_NAME", "DecoderName", "EngineName", "Settings", "load"]
 
 FILE_NAME = "vidagent.toml"
 DecoderName = Literal["pyav", "decord", "torchcodec"]
+EngineName = Literal["server", "vllm", "transformers"]
 
 
 def _web_address(url: str) -> str:
@@ -52,6 +53,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(default=None, description="the server's API key")
     model: Name | None = Field(
         default=None, description="the model's name on the server, or `signals` for the embedded model"
+    )
+    engine: EngineName = Field(
+        default="server",
+        description="where the model runs: on a server, or in this process by vllm or transformers",
     )
     profile: Name | None = Field(
         default=None, description="a model profile by name, or the path of a .toml file"

@@ -24,7 +24,7 @@ _STOP_S = 30.0
 _POLL_S = 0.5
 _LOG_LINES = 30
 _SHIM = Path(__file__).with_name("shim")
-_ENVIRONMENT = {
+ENGINE_ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
@@ -147,7 +147,7 @@ class Kitchen:
 @contextmanager
 def _running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a process group of its own, and end the whole group."""
-    environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(_SHIM)}
+    environment = {**os.environ, **ENGINE_ENVIRONMENT, "PYTHONPATH": str(_SHIM)}
     with log.open("wb") as out:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True

@@ -58,10 +58,29 @@ def test_every_choice_is_that_of_the_model_card():
         assert sample_indices(total, rate, max_frames=cap, **choice).metadata() == truth
 
 
-def test_the_examples_of_the_model_card():
-    assert len(sample_indices(1500, Fraction(25), fps=8, max_frames=128).indices) == 128
-    assert len(sample_indices(1500, Fraction(25), fps=2).indices) == 120
-    assert sample_indices(1500, Fraction(25), num_frames=16).indices[::5] == (0, 500, 999, 1499)
+EXAMPLES = (
+    {"fps": 8, "max_frames": 128},
+    {"fps": 2},
+    {"num_frames": 16},
+)
+"""The model card's: `8fps_max128frames`, `2fps`, `16frames`."""
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), NTSC], ids=["25", "29.97"])
+@pytest.mark.parametrize("asked", EXAMPLES, ids=str)
+def test_the_examples_of_the_model_card_give_its_frames(asked, rate):
+    truth = _model_card(
+        1500,
+        float(rate),
+        fps=asked.get("fps", 0),
+        nframe=asked.get("num_frames", 0),
+        nframe_max=asked.get("max_frames", -1),
+    )
+    made = sample_indices(1500, rate, **asked)
+    assert list(made.indices) == truth["frames_indices"]
+    assert made.metadata() == truth
+    if "num_frames" in asked:
+        assert made.indices[::5] == (0, 500, 999, 1499)
 
 
 def test_plain_choices_have_no_note_and_plain_integers():

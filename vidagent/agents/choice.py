@@ -13,7 +13,7 @@ from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.profile_schema import Profile
 from vidagent.agents.server import public_url
 from vidagent.config import Settings
-from vidagent.errors import ModelError
+from vidagent.errors import ModelError, UsageError
 
 __all__ = [
     "EMBEDDED",
@@ -55,8 +55,10 @@ def choose(settings: Settings) -> ModelClient:
     Raises:
         ModelError: If the server asked for cannot be reached or serves no model, or a model is named and
             there is no server.
-        UsageError: If the settings name a profile that is not there.
+        UsageError: If the settings name a profile that is not there, or an engine without a model or its packages.
     """
+    if settings.engine != "server":
+        return _in_process(settings)
     if settings.base_url is not None:
         model = settings.model or first_model(settings.base_url, settings)
         return _served(settings.base_url, model, settings)
@@ -77,6 +79,8 @@ def describe(client: ModelClient) -> str:
     """Say in one line which model answers, and why."""
     if client.where is not None:
         return f"model {client.name} at {client.where} (profile {client.profile.name})"
+    if client.name != EMBEDDED:
+        return f"model {client.name} in this process (profile {client.profile.name})"
     return (
         f"model {client.name}, embedded: reads text, codes, cuts, motion and colours; "
         "for other questions connect a VLM with --base-url"
@@ -113,6 +117,25 @@ def _served(url: str, model: str, settings: Settings) -> ModelClient:
 
     key = settings.api_key.get_secret_value() if settings.api_key else None
     return ModelClient(connect(url, model, api_key=key), profile_for(model, settings))
+
+
+def _in_process(settings: Settings) -> ModelClient:
+    from vidagent.agents.engines.counter import EngineCounter
+    from vidagent.agents.engines.loading import (
+        engine,
+        fitted,
+    )  # LangChain's models, which `--help` does without
+
+    if settings.model is None or settings.model == EMBEDDED:
+        raise UsageError(
+            f"engine {settings.engine} needs a model: its folder, or its name on the hub (--model)"
+        )
+    if settings.base_url is not None:
+        raise UsageError(f"engine {settings.engine} runs in this process: give it no base URL")
+    profile = profile_for(settings.model, settings)
+    chat = engine(settings.engine, settings.model, profile)
+    chat.ready()
+    return ModelClient(chat, fitted(profile, settings.engine), EngineCounter(chat))
 
 
 def _embedded(settings: Settings) -> ModelClient:

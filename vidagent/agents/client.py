@@ -232,7 +232,7 @@ class ModelClient:
 
     def _need(self, ask: _Ask[T], messages: Sequence[BaseMessage]) -> CallNeed:
         frames, tokens = count_frames(messages), 0
-        if self.where is not None:
+        if self._endpoint is not None:  # a model that reads its prompts, here or on a server
             tokens = counting.prompt_tokens(messages, frames, self.profile.frame_tokens)
             tokens += counting.estimate(ask.schema_chars)
         return CallNeed(frames, tokens, self.profile.completion_tokens.get(ask.step))

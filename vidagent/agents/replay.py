@@ -97,7 +97,7 @@ class ReplayedEndpoint(Endpoint):
     """Says again how many tokens a text has.
 
     Args:
-        where: The base URL of the server then; it is not asked.
+        where: What counted then, such as the server's base URL; it is not asked.
         lines: The `tokens` lines of a recorded run.
     """
 

@@ -41,6 +41,8 @@ def analyze_video(path: StrPath | Sequence[StrPath], question: str, **asking: Un
         model: Name of the model on the server, or `signals` for the embedded one.
         base_url: Base URL of an OpenAI-compatible server. Without it, a server on 127.0.0.1:8000 is used if one
             answers, else the embedded model.
+        engine: `server`, or `vllm` or `transformers` for a model in this process; `model` is then its folder or its
+            name on the Hugging Face hub.
         api_key: The server's key.
         budget: What the run may cost.
         fps: Frames a second of the overview of the whole video; not together with `num_frames`.

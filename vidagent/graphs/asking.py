@@ -24,6 +24,7 @@ class Asking(TypedDict, total=False):
     options: Sequence[str] | None
     model: str | None
     base_url: str | None
+    engine: str | None
     api_key: str | None
     budget: Budget | None
     fps: float | None
@@ -71,6 +72,7 @@ def check(
     options: Sequence[str] | None = None,
     model: str | None = None,
     base_url: str | None = None,
+    engine: str | None = None,
     api_key: str | None = None,
     budget: Budget | None = None,
     fps: float | None = None,
@@ -84,7 +86,7 @@ def check(
     """
     asked = Question(question, None if options is None else tuple(options))
     overview = Overview(fps, num_frames)
-    settings = config.load(model=model, base_url=base_url, api_key=api_key, decoder=decoder)
+    settings = config.load(model=model, base_url=base_url, engine=engine, api_key=api_key, decoder=decoder)
     return Brief(asked, overview, settings, budget)
 
 

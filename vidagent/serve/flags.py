@@ -57,6 +57,12 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="OpenAI-compatible server, such as vLLM's."),
 ]
+Engine = Annotated[
+    Literal["server", "vllm", "transformers"] | None,
+    typer.Option(
+        "--engine", help="Where the model runs; vllm and transformers load --model in this process."
+    ),
+]
 Fps = Annotated[
     float | None,
     number("--fps", float, "F", "Frames a second of the overview; not with --num-frames."),

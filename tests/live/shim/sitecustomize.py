@@ -3,10 +3,14 @@
 The index offers torchvision as a CUDA build only, whose compiled operators do not load here. Its Python part
 registers shapes for them at import and fails where they were never declared. The models made for the tests use none
 of them, so declaring is enough; it is done when torchvision is first looked for, as most processes never do.
+
+`VIDAGENT_TEST_LAST_PATH` names a folder of packages to be found after all others: engines in process need vidagent's
+own in every process, and vLLM's environment goes without them.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.abc import MetaPathFinder
 
@@ -31,3 +35,4 @@ class _BeforeTorchvision(MetaPathFinder):
 
 
 sys.meta_path.insert(0, _BeforeTorchvision())
+sys.path += filter(None, [os.environ.get("VIDAGENT_TEST_LAST_PATH")])

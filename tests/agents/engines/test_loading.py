@@ -1,0 +1,110 @@
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from langchain_core.messages import HumanMessage
+
+from tests.media.code import Code, draw_code
+from vidagent.agents import profiles
+from vidagent.agents.choice import choose
+from vidagent.agents.engines.base import ChatEngine, Completion, _message
+from vidagent.agents.engines.counter import EngineCounter
+from vidagent.agents.engines.loading import engine, fitted
+from vidagent.agents.engines.media import media_of, placeholders
+from vidagent.agents.media import put
+from vidagent.agents.messages import ShownFrame, frames_content
+from vidagent.agents.profile_schema import Media
+from vidagent.config import load
+from vidagent.errors import UsageError
+from vidagent.images import jpeg
+
+TOOL = {"type": "function", "function": {"name": "clip", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("name", ["vllm", "transformers"])
+def test_an_engine_needs_a_model_and_no_server(name):
+    with pytest.raises(UsageError, match=f"engine {name} needs a model"):
+        choose(load(engine=name))
+    with pytest.raises(UsageError, match="give it no base URL"):
+        choose(load(engine=name, model="./tiny", base_url="http://127.0.0.1:1/v1"))
+
+
+@pytest.mark.parametrize(("name", "package"), [("vllm", "vllm"), ("transformers", "torch")])
+def test_a_missing_package_names_its_extra(name, package):
+    if find_spec(package) is not None:
+        pytest.skip(f"{package} is installed here, so that nothing is missing")
+    with pytest.raises(UsageError, match=rf"package {package}: pip install 'vidagent\[{name}\]'"):
+        choose(load(engine=name, model="./tiny"))
+
+
+def test_pictures_are_arrays_and_marks():
+    shown = ShownFrame(0.5, jpeg.encode(draw_code(Code(1, 500))))
+    video = (np.zeros((2, 4, 4, 3), np.uint8), {"fps": 1.0})
+    messages = [{"role": "user", "content": [*frames_content([shown]), {"type": "video", "video": video}]}]
+    images, videos = media_of(messages)
+    assert images[0].shape == draw_code(Code(1, 500)).shape
+    assert videos == [video]
+    assert [part["type"] for part in placeholders(messages)[0]["content"]] == ["text", "image", "video"]
+
+
+def test_thoughts_and_calls_are_read_from_the_text():
+    text = '<think>look</think><tool_call>{"name": "clip", "arguments": {"start_s": 1}}</tool_call>'
+    message = _message(Completion(text, 3, 4, "stop"), [TOOL])
+    assert message.additional_kwargs["reasoning_content"] == "look"
+    assert message.tool_calls[0]["args"] == {"start_s": 1}
+    assert message.usage_metadata["total_tokens"] == 7
+
+
+def test_listed_pictures_are_a_video_with_the_times_of_the_request():
+    shown = [ShownFrame(t, jpeg.encode(draw_code(Code(1, 500)))) for t in (0.5, 2.0)]
+    made = put(
+        [HumanMessage([*frames_content(shown)])], Media(forms={"look": "frames"}, per_request=True), "look"
+    )
+    [(frames, about)] = media_of(
+        [{"role": "user", "content": made.messages[0].content}], made.body["media_io_kwargs"]["video"]
+    )[1]
+    assert frames.shape == (2, *draw_code(Code(1, 500)).shape)
+    assert [index / about["fps"] for index in about["frames_indices"]] == [0.5, 2.0]
+
+
+def test_a_models_profile_says_what_the_engine_is_started_with():
+    arguments = engine("vllm", "./tiny", profiles.load("qwen3-vl")).arguments
+    assert arguments["max_model_len"] == 131072
+    assert arguments["limit_mm_per_prompt"] == {"image": 128, "video": 4}
+    assert not {"tool_call_parser", "trust_request_mm_kwargs"} & set(arguments)
+
+
+def test_a_model_that_shows_frames_as_a_video_does_so_in_process():
+    profile = fitted(profiles.load("llava-next-video-7b"), "transformers")
+    assert set(profile.media.forms.values()) == {"frames"}
+    assert profile.tool_calls == "schema"
+    assert fitted(profiles.load("qwen3-vl"), "transformers").tool_calls == "native"
+
+
+class Words(ChatEngine):
+    """A tokenizer whose tokens are letters; a model that says nothing."""
+
+    @property
+    def _llm_type(self):
+        return "words"
+
+    def _load(self):
+        return self
+
+    def _tokenizer(self):
+        return self
+
+    def encode(self, text, *, add_special_tokens):
+        return [ord(letter) for letter in text]
+
+    def decode(self, tokens):
+        return "".join(map(chr, tokens))
+
+    def _complete(self, prompts, options):
+        return [Completion("", 1, 0, "stop") for _ in prompts]
+
+
+async def test_thoughts_are_counted_and_cut_by_the_engines_tokenizer():
+    counter = EngineCounter(Words(model_name="words"))
+    assert await counter.tokenize("a thought") == 9
+    assert await counter.shorten("a thought", 3) == "a t"

@@ -1,0 +1,1 @@
+"""Models in this process: `vllm.LLM` and transformers behind the interface of the server's chat model."""

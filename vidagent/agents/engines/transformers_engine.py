@@ -1,0 +1,149 @@
+"""A chat model over transformers' image-text-to-text models, such as LLaVA-NeXT-Video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from pydantic import PrivateAttr
+
+from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked
+from vidagent.agents.engines.media import media_of, placeholders
+from vidagent.errors import ModelError, UsageError
+
+__all__ = ["ChatTransformers"]
+
+_SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "seed")
+_MOST_TOKENS = 512
+
+
+class ChatTransformers(ChatEngine):
+    """Loads the model once, by `ready` or at the first question."""
+
+    device: str = "auto"
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    four_bit: bool = False
+    flash_attention: bool = False
+    _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
+
+    @property
+    def _llm_type(self) -> str:
+        return "transformers"
+
+    def _complete(self, prompts: Sequence[Prompt], options: Options) -> list[Completion]:
+        sampling = checked(options.sampling, _SAMPLING)
+        model, processor = self._load()
+        import torch
+
+        inputs = _inputs(processor, prompts, options).to(model.device, model.dtype)
+        if sampling.get("seed") is not None:
+            torch.manual_seed(sampling["seed"])
+        most = sampling.get("max_tokens", _MOST_TOKENS)
+        given: dict[str, Any] = {"max_new_tokens": most, **_drawing(sampling)}
+        given["stopping_criteria"] = [lambda ids, _: torch.full(ids.shape[:1], options.left.is_set())]
+        stops = [sampling["stop"]] if isinstance(sampling.get("stop"), str) else sampling.get("stop")
+        if stops:
+            given |= {"stop_strings": stops, "tokenizer": processor.tokenizer}
+        with torch.inference_mode():
+            made = model.generate(**inputs, **given)
+        width = inputs["input_ids"].shape[1]
+        rows = zip(made[:, width:], inputs["attention_mask"], strict=True)
+        ends = _ends(model, processor.tokenizer)
+        return [_read(processor.tokenizer, row, int(mask.sum()), ends, stops or ()) for row, mask in rows]
+
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - a tokenizer of transformers
+        return self._load()[1].tokenizer
+
+    def _load(self) -> tuple[Any, Any]:
+        """Return model and processor.
+
+        Raises:
+            UsageError: If a package that is asked for is missing.
+            ModelError: If the model cannot be found or loaded.
+        """
+        if self._loaded is None:
+            self._need()
+            import torch
+            from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+
+            options: dict[str, Any] = {"dtype": self.dtype}
+            if self.four_bit:
+                options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True)
+            if self.flash_attention:
+                options["attn_implementation"] = "flash_attention_2"
+            device = self.device
+            if device == "auto":
+                device = "cuda" if torch.cuda.is_available() else "cpu"
+            try:
+                processor = AutoProcessor.from_pretrained(self.model_name, padding_side="left")
+                model = AutoModelForImageTextToText.from_pretrained(self.model_name, **options)
+            except (OSError, ValueError) as error:
+                said = " ".join(str(error).split())[:300]
+                raise ModelError(f"model {self.model_name!r} cannot be loaded: {said}") from error
+            self._loaded = (model if self.four_bit else model.to(device)).eval(), processor
+        return self._loaded
+
+    def _need(self) -> None:
+        wanted = [("torch", "vidagent[transformers]"), ("transformers", "vidagent[transformers]")]
+        wanted += [("bitsandbytes", "bitsandbytes")] * self.four_bit
+        wanted += [("flash_attn", "flash-attn")] * self.flash_attention
+        for module, package in wanted:
+            if find_spec(module) is None:
+                raise UsageError(f"this needs the package {module}: pip install '{package}'")
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked decoders would warn of it
+
+
+def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:  # noqa: ANN401
+    texts, images, videos, metadata = [], [], [], []
+    for prompt in prompts:
+        pictures, films = media_of(prompt.messages, options.frames)
+        tools = {"tools": list(prompt.tools)} if prompt.tools else {}
+        said = processor.apply_chat_template(placeholders(prompt.messages), **tools, **options.template)
+        texts.append(said)
+        images += pictures
+        videos += [frames for frames, _ in films]
+        metadata += [{k: v for k, v in about.items() if k != "do_sample_frames"} for _, about in films]
+    given: dict[str, Any] = {"images": images} if images else {}
+    if videos:
+        given |= {"videos": videos, "video_metadata": metadata, "do_sample_frames": False}
+    return processor(text=texts, padding=True, return_tensors="pt", **given)
+
+
+def _drawing(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    if "temperature" not in sampling:
+        return {}  # as the model's own settings have it
+    if sampling["temperature"] == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {"do_sample": True, **{key: sampling[key] for key in ("temperature", "top_p") if key in sampling}}
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401
+    """Return the tokens that end a reply: a model may have several."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    return frozenset(ends if isinstance(ends, list) else [ends])
+
+
+def _read(
+    tokenizer: Any,  # noqa: ANN401
+    row: Any,  # noqa: ANN401
+    prompt_tokens: int,
+    ends: Collection[int],
+    stops: Sequence[str],
+) -> Completion:
+    """Read one row: up to its end, which the padding of a batch follows, and without the stop text."""
+    tokens = row.tolist()
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    said = tokens if end is None else tokens[:end]
+    while said and said[-1] == tokenizer.pad_token_id:  # after a stop text, too, a batch is padded
+        said.pop()
+    text = tokenizer.decode(said, skip_special_tokens=True)
+    stop = next((mark for mark in stops if mark in text), None)
+    if stop is not None:
+        return Completion(text[: text.index(stop)], prompt_tokens, len(said), "stop", stop)
+    if end is None:
+        return Completion(text, prompt_tokens, len(said), "length")
+    return Completion(text, prompt_tokens, len(said) + 1, "stop")
