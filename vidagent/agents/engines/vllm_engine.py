@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -64,6 +65,7 @@ class ChatVllm(ChatEngine):
         if self._llm is None:
             if find_spec("vllm") is None:
                 raise UsageError("this needs the package vllm: pip install 'vidagent[vllm]'")
+            os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
             from vllm import LLM
 
             try:
