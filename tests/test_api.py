@@ -126,7 +126,7 @@ def test_what_is_wrong_with_the_request(path, wrong):
 
 
 DOORS = [vidagent.analyze_video, vidagent.aanalyze_video, vidagent.astream_video, api.plan_cost]
-ASKING = {"options", "model", "base_url", "api_key", "budget", "fps", "num_frames", "decoder"}
+ASKING = {"options", "model", "base_url", "engine", "api_key", "budget", "fps", "num_frames", "decoder"}
 
 
 def test_doors_name_their_keywords():
@@ -137,7 +137,7 @@ def test_doors_name_their_keywords():
     defaults = [
         parameter.default for parameter in inspect.signature(vidagent.analyze_video).parameters.values()
     ]
-    assert defaults[2:] == [None] * 14 + [False]
+    assert defaults[2:] == [None] * 15 + [False]
 
 
 @pytest.mark.parametrize("door", [vidagent.analyze_video, api.plan_cost])

@@ -202,8 +202,8 @@ def test_a_checkpoint_knows_nothing_of_it(stream, ask):
 
 
 def test_a_budget_that_ends_amid_the_answer(stream):
-    slow = dripping(says(json.dumps({"answer": "It " + "is " * 400})))
-    found, events, _ = stream(usual(compose=lambda body: slow), budget=Budget(seconds=4))
+    slow = dripping(says(json.dumps({"answer": "It " + "is " * 2000})))
+    found, events, _ = stream(usual(compose=lambda body: slow), budget=Budget(seconds=12))
     assert (found.status, found.budget.ended_by) == ("partial", "seconds")
     tokens = [event for event in events if event.kind == "token"]
     assert "".join(event.text for event in tokens).startswith("It is is")
