@@ -98,7 +98,7 @@ def new_key(folder: Path, owner: str) -> str:
     words = command("serve", "keys", "add", owner, "--data-dir", str(folder / "data"))
     words += ["--scope", "ask", "--scope", "files", "--scope", "metrics"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return KEY.search(done.stdout)[0]  # type: ignore[index]
+    return KEY.search(done.stdout)[0]  # type: ignore[index]  # the command has just printed one
 
 
 def machine() -> str:

@@ -95,7 +95,7 @@ class ChatTransformers(ChatEngine):
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked decoders would warn of it
 
 
-def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:  # noqa: ANN401
+def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:  # noqa: ANN401 - a library that is an extra
     texts, images, videos, metadata = [], [], [], []
     for prompt in prompts:
         pictures, films = media_of(prompt.messages, options.frames)
@@ -119,7 +119,7 @@ def _drawing(sampling: Mapping[str, Any]) -> dict[str, Any]:
     return {"do_sample": True, **{key: sampling[key] for key in ("temperature", "top_p") if key in sampling}}
 
 
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - a library that is an extra
     """Return the tokens that end a reply: a model may have several."""
     ends = model.generation_config.eos_token_id
     if ends is None:
@@ -128,8 +128,8 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401
 
 
 def _read(
-    tokenizer: Any,  # noqa: ANN401
-    row: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401 - a library that is an extra
+    row: Any,  # noqa: ANN401 - a library that is an extra
     prompt_tokens: int,
     ends: Collection[int],
     stops: Sequence[str],

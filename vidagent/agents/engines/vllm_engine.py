@@ -107,7 +107,7 @@ def _sampled_here(prompt: Prompt) -> bool:
     )
 
 
-def _tensors(llm: Any, prompt: Prompt, options: Options) -> dict[str, Any]:  # noqa: ANN401
+def _tensors(llm: Any, prompt: Prompt, options: Options) -> dict[str, Any]:  # noqa: ANN401 - a library that is an extra
     """Put a prompt whose frames were chosen here, as arrays with their metadata."""
     images, videos = media_of(prompt.messages, options.frames)
     said = llm.get_tokenizer().apply_chat_template(
