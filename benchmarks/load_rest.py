@@ -64,11 +64,10 @@ async def watch(client: httpx.AsyncClient, seen: Seen, until_s: float) -> None:
 
 
 async def measure(server: Served, seen: Seen, until_s: float) -> None:
-    """Read memory and open files of the server itself; its decoders come and go."""
-    process = server.process
+    """Read memory and open files of the server's processes."""
     while time.monotonic() < until_s:
-        seen.memory.append(process.memory_info().rss)
-        seen.files.append(process.num_fds())
+        seen.memory.append(sum(process.memory_info().rss for process in server.processes))
+        seen.files.append(sum(process.num_fds() for process in server.processes))
         await asyncio.sleep(1)
 
 
@@ -85,7 +84,7 @@ async def load(server: Served, clients: int, seconds: float) -> Seen:
         work = [ask(asking, seen, until_s) for _ in range(clients)]
         await asyncio.gather(*work, watch(watching, seen, until_s), measure(server, seen, until_s))
         await asyncio.sleep(2)
-        seen.files.append(server.process.num_fds())
+        seen.files.append(sum(process.num_fds() for process in server.processes))
     return seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import re
@@ -42,6 +43,19 @@ class Served:
     def process(self) -> psutil.Process:
         """Its process."""
         return psutil.Process(self.pid)
+
+    @functools.cached_property
+    def processes(self) -> list[psutil.Process]:
+        """It and those that live as long as it does; decoders come and go."""
+        return [
+            self.process,
+            *(child for child in self.process.children(recursive=True) if not decodes(child)),
+        ]
+
+
+def decodes(process: psutil.Process) -> bool:
+    """Tell whether it is a decoder."""
+    return "vidagent.video.worker" in process.cmdline()
 
 
 def command(*words: str) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
-__all__ = ["Span", "flush", "inside", "span", "trace_id"]
+__all__ = ["Span", "carried", "continued", "flush", "inside", "span", "trace_id"]
 
 Value = str | bool | int | float | Sequence[str] | Sequence[float] | None
 Kind = Literal["internal", "server", "client"]
@@ -114,6 +114,31 @@ def trace_id() -> str | None:
 
     context = trace.get_current_span().get_span_context()
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
+
+
+def carried() -> dict[str, str]:
+    """Return headers that say which span this is a part of, for another process."""
+    headers: dict[str, str] = {}
+    if _tracer() is not None:
+        from opentelemetry import propagate
+
+        propagate.inject(headers)
+    return headers
+
+
+@contextmanager
+def continued(headers: Mapping[str, str]) -> Iterator[None]:
+    """Have the block be a part of the span that another process has told of in `headers`, if any."""
+    if not headers or _tracer() is None:
+        yield
+        return
+    from opentelemetry import context, propagate
+
+    token = context.attach(propagate.extract(headers))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 def flush() -> None:

@@ -6,17 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import vidagent
+from tests.collector import collecting
 from tests.media.make import encode
 from vidagent.errors import VideoError
 from vidagent.types import Budget
@@ -132,33 +130,9 @@ def test_an_exporter_that_is_down_changes_nothing(clip):
 
 @pytest.mark.network
 def test_the_command_line_sends_what_it_has_before_it_ends(clip):
-    came = []
-
-    class Collector(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            came.append((self.path, ExportTraceServiceRequest.FromString(body)))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Collector) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        done = ask(clip, url, OTEL_EXPORTER_OTLP_COMPRESSION="none")
-        server.shutdown()
+    with collecting() as collector:
+        done = ask(clip, None, **collector.env)
     assert done.returncode == 0, done.stderr
-    assert {path for path, _ in came} == {"/v1/traces"}
-    resources = [resource for _, body in came for resource in body.resource_spans]
-    names = {span.name for one in resources for scope in one.scope_spans for span in scope.spans}
-    assert {"vidagent.ask", "vidagent.plan", "chat signals"} <= names
-    services = {
-        pair.value.string_value
-        for one in resources
-        for pair in one.resource.attributes
-        if pair.key == "service.name"
-    }
-    assert services == {"vidagent"}
+    assert collector.paths == {"/v1/traces"}
+    assert {"vidagent.ask", "vidagent.plan", "chat signals"} <= {span.name for span in collector.spans}
+    assert collector.services == {"vidagent"}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +36,23 @@ def running(data_dir: Path, *, app: FastAPI | None = None, **options) -> Iterato
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive(), "the server does not end"
+
+
+@contextlib.contextmanager
+def process(data_dir: Path, *flags: str, **env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Serve in a process of its own; give the server's URL and the process, whose log is on its stderr."""
+    command = [sys.executable, "-m", "vidagent", "serve", "--insecure-local", "--port", "0", *flags]
+    with subprocess.Popen(
+        [*command, "--data-dir", str(data_dir)], stderr=subprocess.PIPE, text=True, env={**os.environ, **env}
+    ) as serving:
+        lines: list[str] = []
+        while not (lines and lines[-1].startswith("vidagent: serving http://127.0.0.1:")):
+            lines.append(serving.stderr.readline())
+            assert lines[-1], lines
+        try:
+            yield re.search(r"http://[\d.:]+", lines[-1])[0], serving
+        finally:
+            serving.terminate()
 
 
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:

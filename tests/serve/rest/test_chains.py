@@ -231,10 +231,10 @@ def test_what_is_no_video_is_told(client, root):
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_client_that_leaves_cancels_its_run(client, model, plays, route):
     plays.slow = True
-    before = set(psutil.Process().children())
+    before = set(psutil.Process().children(recursive=True))
     leaving = HTTPConnection(client.base_url.host, client.base_url.port)
     leaving.request("POST", f"/vidagent/{route}", json.dumps(body(route)))
     until(lambda: "plan" in model.steps, 30)
     leaving.close()
     assert until(lambda: model.gone) < 1
-    assert until(lambda: set(psutil.Process().children()) <= before) < 1
+    assert until(lambda: set(psutil.Process().children(recursive=True)) <= before) < 1

@@ -12,7 +12,7 @@ import sys
 import httpx
 import pytest
 
-from tests.serve.rest.running import running
+from tests.serve.rest.running import process, running
 from vidagent.errors import UsageError
 from vidagent.serve.rest.options import Options
 
@@ -140,20 +140,12 @@ def test_help_loads_nothing_of_the_server(words):
 
 
 def test_the_process_logs_json_and_ends_on_a_signal(tmp_path):
-    command = [sys.executable, "-m", "vidagent", "serve", "--insecure-local", "--port", "0"]
-    with subprocess.Popen(
-        [*command, "--data-dir", str(tmp_path)], stderr=subprocess.PIPE, text=True
-    ) as process:
-        lines = []
-        while not (lines and lines[-1].startswith("vidagent: serving http://127.0.0.1:")):
-            lines.append(process.stderr.readline())
-            assert lines[-1], lines
-        url = re.search(r"http://[\d.:]+", lines[-1])[0]
+    with process(tmp_path) as (url, serving):
         id_ = httpx.get(f"{url}/nowhere").headers["x-request-id"]
-        process.send_signal(signal.SIGTERM)
-        said = process.stderr.read().splitlines()
+        serving.send_signal(signal.SIGTERM)
+        said = serving.stderr.read().splitlines()
     logged = [json.loads(line) for line in said]
     (line,) = [line for line in logged if line["message"] == "request"]
     assert line["request"] == id_
     assert (line["method"], line["status"], line["client"]) == ("GET", 404, "local")
-    assert process.returncode in {0, -signal.SIGTERM}
+    assert serving.returncode in {0, -signal.SIGTERM}

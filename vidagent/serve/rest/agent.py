@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import get_config_list, var_child_runnable_config
+from langchain_core.runnables.config import get_config_list
 
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.desk import Desk, Told
@@ -100,21 +100,14 @@ class Agent(Runnable[Any, dict[str, Any]]):
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> dict[str, Any]:
-        _hide_the_graph()
         return await self._desk.answer(_client(config), Asked.model_validate(given))
 
     async def _events(
         self, given: AsyncIterator[Any], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> AsyncGenerator[Told]:
-        _hide_the_graph()
         async for question in given:
             async for event in self._desk.events(_client(config), Asked.model_validate(question)):
                 yield event
-
-
-def _hide_the_graph() -> None:
-    """Keep the events of the graph inside, its prompts and pictures among them, out of `stream_events`."""
-    var_child_runnable_config.set(None)
 
 
 def _client(config: RunnableConfig) -> Client:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -68,10 +67,11 @@ def make(options: Options) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await desk.open()
         jobs.resume()
         yield
         await jobs.stop()
-        await asyncio.to_thread(desk.close)
+        await desk.close()
         store.close()
 
     app = FastAPI(

@@ -8,12 +8,13 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from vidagent import api, config
+from vidagent import config, tracing
 from vidagent.graphs.events import Event
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal, without_paths
 from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.models import Asked, Limits
+from vidagent.serve.rest.parcels import Order
 from vidagent.serve.rest.places import Places
 from vidagent.serve.rest.run_records import RunRecords
 from vidagent.serve.rest.workshop import Workshop
@@ -111,7 +112,7 @@ class Desk:
         stream: bool,
     ) -> Told:
         """Have a question answered in the workshop; its events are told here, and all of them before its end."""
-        budget, here = allowed(asked.budget, self._deadline_s), asyncio.get_running_loop()
+        budget = allowed(asked.budget, self._deadline_s)
         async with self._places.found(client, asked.video) as path, self._runs.kept(client, asked) as kept:
 
             def hear(event: Event) -> None:
@@ -119,26 +120,26 @@ class Desk:
                 kept.hear(told)
                 on_event(told)
 
-            def pass_on(event: Event) -> None:
-                here.call_soon_threadsafe(hear, event)
-
-            answer = await self._workshop.run(
-                api.aanalyze_video(
-                    path,
-                    asked.question,
-                    options=asked.options,
-                    budget=budget,
-                    session=_session(client, asked),
-                    resume=resume,
-                    on_event=pass_on,
-                    stream=stream,
-                )
+            order = Order(
+                path=path,
+                question=asked.question,
+                options=None if asked.options is None else tuple(asked.options),
+                budget=budget,
+                session=_session(client, asked),
+                resume=resume,
+                stream=stream,
+                trace=tracing.carried(),
             )
+            answer = await self._workshop.run(order, hear)
             return _routed(answer.to_dict(), asked.video)
 
-    def close(self) -> None:
+    async def open(self) -> None:
+        """Make ready for the first question."""
+        await self._workshop.open()
+
+    async def close(self) -> None:
         """Leave off."""
-        self._workshop.close()
+        await self._workshop.close()
 
     def check(self, client: Client, asked: Asked) -> None:
         """Refuse a question that could not be answered, before it waits.

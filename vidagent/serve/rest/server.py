@@ -16,9 +16,6 @@ from vidagent.serve.rest.store import held_alone
 
 __all__ = ["Listening", "config", "run"]
 
-_SWITCH_S = 0.001
-"""After so long a run's work lets the replies to others through; Python's own default is five times that."""
-
 
 class Listening(uvicorn.Server):
     """A uvicorn server that says where it listens."""
@@ -62,7 +59,6 @@ def run(options: Options) -> None:
         UsageError: If the address cannot be listened on, or another server has the folder.
     """
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sys.setswitchinterval(_SWITCH_S)
     with structured(sys.stderr), held_alone(options.data_dir):
         server = Listening(config(make(options), options))
         try:
