@@ -1,8 +1,8 @@
 """Fifty clients ask a server for a minute, with a scripted VLM that takes 0.2 s for each reply.
 
 `python -m benchmarks.load_rest [--clients 50] [--seconds 60] [--running 8]` from the repository root. VLM, server and
-clients are processes of their own, on the loopback. Each client asks `/vidagent/invoke`; one that is refused waits as
-a patient client would, 0.5 s. Beside them `/healthz` is asked 20 times a second, and memory and open files of the
+clients are processes of their own, on the loopback. The clients come within a second, each asks `/vidagent/invoke`;
+one that is refused waits as a patient client would, 0.25 to 0.75 s. Beside them `/healthz` is asked 20 times a second, and memory and open files of the
 server are read each second. Goals: of the accepted requests 99.9% are answered; refusals are 429 or 503 and come
 within 0.1 s at the 99th percentile; `/healthz` within 0.05 s; neither memory nor open files grow.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import tempfile
 import time
 from collections import Counter
@@ -23,7 +24,8 @@ import numpy as np
 from benchmarks.rest_server import QUESTION, Served, machine, served, vlm
 
 REFUSALS = frozenset({429, 503})
-WAIT_S = 0.5
+ARRIVE_S = 1.0
+WAIT_S = (0.25, 0.75)
 MB = 1 << 20
 
 
@@ -39,8 +41,9 @@ class Seen:
     files: list[int] = field(default_factory=list)
 
 
-async def ask(client: httpx.AsyncClient, seen: Seen, until_s: float) -> None:
+async def ask(client: httpx.AsyncClient, seen: Seen, until_s: float, after_s: float = 0.0) -> None:
     """Ask one question after the other."""
+    await asyncio.sleep(after_s)
     body = {"input": {"video": "clip.mp4", "question": QUESTION}}
     while time.monotonic() < until_s:
         began = time.monotonic()
@@ -51,7 +54,7 @@ async def ask(client: httpx.AsyncClient, seen: Seen, until_s: float) -> None:
         refused = reply.status_code in REFUSALS
         seen.seconds["refusal" if refused else "answer"].append(took_s)
         if refused:
-            await asyncio.sleep(WAIT_S)
+            await asyncio.sleep(random.uniform(*WAIT_S))
 
 
 async def watch(client: httpx.AsyncClient, seen: Seen, until_s: float) -> None:
@@ -81,7 +84,7 @@ async def load(server: Served, clients: int, seconds: float) -> Seen:
     ):
         await ask(asking, Seen(), time.monotonic() + 0.001)
         until_s = time.monotonic() + seconds
-        work = [ask(asking, seen, until_s) for _ in range(clients)]
+        work = [ask(asking, seen, until_s, ARRIVE_S * number / clients) for number in range(clients)]
         await asyncio.gather(*work, watch(watching, seen, until_s), measure(server, seen, until_s))
         await asyncio.sleep(2)
         seen.files.append(sum(process.num_fds() for process in server.processes))
