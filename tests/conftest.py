@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.media.kept import FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent
 VIDEOS = "VIDAGENT_TEST_VIDEOS"
@@ -14,14 +17,19 @@ LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 
 
-def pytest_configure() -> None:
-    """Let signals end what the tests start, also where a shell in the background, or nohup, has them ignored.
+def pytest_configure(config: pytest.Config) -> None:
+    """Let signals end what the tests start, and give this run's processes a folder for what takes long to make.
 
-    What is ignored here would be ignored by every child; what is handled here is not.
+    What is ignored here, by a shell in the background or nohup, would be ignored by every child; what is handled here
+    is not.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)
+    if FOLDER not in os.environ:  # the workers of a run have it from the first process
+        folder = tempfile.TemporaryDirectory(prefix="vidagent-tests-")
+        os.environ[FOLDER] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

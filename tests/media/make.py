@@ -18,6 +18,7 @@ import av
 import numpy as np
 
 from tests.media.code import SIZE_WH, Code, draw_code
+from tests.media.kept import kept_file
 
 MS = Fraction(1, 1000)
 FRAME = Fraction(1, 25)
@@ -76,9 +77,27 @@ def encode(
         mux: Options of the muxer.
         unit: Seconds per tick of the encoder.
     """
+    turned = (turned_deg, tone_s, mux, unit)
+    key = ("clip", path.suffix, tuple(times_ms), codec, options, pix_fmt, start_ms, *turned)
+    coded = X264 if options is None else options
+    kept_file(path, key, lambda to: _encode(to, times_ms, codec, coded, pix_fmt, start_ms, *turned))
+
+
+def _encode(
+    path: Path,
+    times_ms: Sequence[int],
+    codec: str,
+    options: dict[str, str],
+    pix_fmt: str,
+    start_ms: int,
+    turned_deg: int,
+    tone_s: float,
+    mux: dict[str, str] | None,
+    unit: Fraction,
+) -> None:
     os.environ.setdefault("SVT_LOG", "1")
     with av.open(str(path), "w", options=mux or {}) as out:
-        stream = out.add_stream(codec, rate=25, options=X264 if options is None else options)
+        stream = out.add_stream(codec, rate=25, options=options)
         width, height = SIZE_WH if turned_deg % 180 == 0 else SIZE_WH[::-1]
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = unit

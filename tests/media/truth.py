@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
 
 from tests.media.code import Code, read_code
+from tests.media.kept import kept_value
 from vidagent.video.decoders import Decoder
 
 SLACK_S = 1e-6
@@ -33,6 +35,10 @@ class Truth:
 
 def full_decode(path: Path) -> Truth:
     """Decode a clip from its first byte to its last, without any seek, and read every code."""
+    return kept_value(("truth", hashlib.sha256(path.read_bytes()).hexdigest()), lambda: _decoded(path))
+
+
+def _decoded(path: Path) -> Truth:
     with av.open(str(path)) as container:
         start_s = (container.start_time or 0) / av.time_base
         shown = [
