@@ -198,7 +198,13 @@ def _in_one_call(video: Path, question: Question, frames: int, *, grid: bool) ->
     with Video.open(video) as opened, tempfile.TemporaryDirectory() as folder, _billed() as bill:
         store = FrameStore(Path(folder))
         caps = Caps(frames, frames, _SIDE_PX, _SIDE_PX, len(_CELLS))
-        desk = Desk(opened, Index(opened, VideoCache(settings.cache_dir)), store, caps, lambda wanted: wanted)
+        desk = Desk(
+            opened,
+            Index(opened, VideoCache(settings.cache_dir, settings.cache_mb)),
+            store,
+            caps,
+            lambda wanted: wanted,
+        )
         stills = _cropped(desk, frames) if grid else desk.pictures(_even(desk, frames))
         whole = (0, 0, opened.info.width, opened.info.height)
         shown = [

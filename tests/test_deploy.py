@@ -196,6 +196,7 @@ def counted() -> set[str]:
     """Return the names in our own /metrics."""
     metrics = Metrics()
     metrics.watch("vidagent_running", "Questions being answered.", lambda: 0)
+    metrics.watch("vidagent_disk_free_bytes", "Free on the disk of the data folder.", lambda: 0)
     metrics.request("GET", "/healthz", 200, 0.1)
     return set(re.findall(r"^([a-z_]+)(?:\{| )", metrics.text().decode(), re.MULTILINE)) | {
         "vidagent_answers_total"

@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     cache_dir: Path | None = Field(
         default=None, description="where indexes are kept; None is the user's cache folder"
     )
+    cache_mb: float = Field(
+        default=2000.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="most MB that indexes take together; those of the videos least recently used are dropped",
+    )
     budget_seconds: float | None = None
     budget_steps: int | None = None
     budget_model_calls: int | None = None

@@ -81,7 +81,11 @@ def run_of(
 ) -> Run:
     """Return what the steps work with, its clock started."""
     profile = client.profile
-    index = Index(video, VideoCache(brief.settings.cache_dir), ear=speech.connect(brief.settings))
+    index = Index(
+        video,
+        VideoCache(brief.settings.cache_dir, brief.settings.cache_mb),
+        ear=speech.connect(brief.settings),
+    )
     caps, note = caps_of(profile, brief.overview, video.info)
     run = Run(
         client=client,

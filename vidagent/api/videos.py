@@ -41,7 +41,7 @@ def probe_video(path: str | Path, *, decoder: str | None = None) -> Probe:
     """
     settings = config.load(decoder=decoder)
     with Video.open(path, decoder=settings.decoder) as video:
-        index = Index(video, VideoCache(settings.cache_dir))
+        index = Index(video, VideoCache(settings.cache_dir, settings.cache_mb))
         shots = (0.0, *index.scan().cuts_s) if index.scanned() else None
         return Probe(video.info, index.keyframes(), shots)
 
@@ -69,7 +69,9 @@ def index_video(
             "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
         )
     with Video.open(path, decoder=settings.decoder) as video:
-        return Index(video, VideoCache(settings.cache_dir), on_progress, ear).report(listen=transcribe)
+        return Index(video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear).report(
+            listen=transcribe
+        )
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:

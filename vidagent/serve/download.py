@@ -107,6 +107,7 @@ def fetch(
     *,
     max_bytes: int,
     check: Callable[[str], None] = lambda _: None,
+    room: Callable[[int], None] = lambda _: None,
     line: Line | None = None,
 ) -> int:
     """Write what the URL leads to into `copy` and return its size in bytes.
@@ -116,6 +117,8 @@ def fetch(
         copy: The file to write.
         max_bytes: Largest download.
         check: Raises an error for an address that may not be asked; it is given the URL, and each it is sent on to.
+        room: Raises an error where the disk has no room; it is given the bytes that are announced, then 0 with each
+            piece that has come.
         line: Through which another thread may end the download.
 
     Raises:
@@ -130,7 +133,7 @@ def fetch(
                 line.hold(connection)
                 response = _get(connection, urlsplit(url))
                 if response.status not in _REDIRECTS:
-                    return _save(response, copy, max_bytes=max_bytes, deadline=deadline, url=url)
+                    return _save(response, copy, room, max_bytes=max_bytes, deadline=deadline, url=url)
                 url = urljoin(url, response.headers.get("Location", ""))
     except (OSError, HTTPException, ValueError) as error:
         raise VideoError(f"cannot download {url}: {error or type(error).__name__}") from error
@@ -178,12 +181,22 @@ def _get(connection: HTTPConnection, url: SplitResult) -> HTTPResponse:
     return connection.getresponse()
 
 
-def _save(response: HTTPResponse, copy: Path, *, max_bytes: int, deadline: float, url: str) -> int:
+def _save(
+    response: HTTPResponse,
+    copy: Path,
+    room: Callable[[int], None],
+    *,
+    max_bytes: int,
+    deadline: float,
+    url: str,
+) -> int:
     if response.status != 200:
         raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
     too_large = f"cannot download {url}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
-    if int(response.headers.get("Content-Length") or 0) > max_bytes:
+    announced = int(response.headers.get("Content-Length") or 0)
+    if announced > max_bytes:
         raise VideoError(too_large)
+    room(announced)
     size = 0
     with copy.open("wb") as file:
         while piece := response.read1(_PIECE_BYTES):
@@ -194,6 +207,7 @@ def _save(response: HTTPResponse, copy: Path, *, max_bytes: int, deadline: float
                 raise VideoError(
                     f"cannot download {url}: not done after {MAX_SECONDS:g} s ({size / _MB:.1f} MB)"
                 )
+            room(0)
             file.write(piece)
     _check_complete(response, size, url)
     return size

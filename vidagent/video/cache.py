@@ -2,7 +2,7 @@
 
 Small things (JSON values, texts found) are rows of one sqlite file; arrays are files that are memory-mapped.
 Several threads and processes may read and write at once. The cache never fails: what cannot be read counts as
-absent, what cannot be written is not kept, and what is damaged is made anew.
+absent, what cannot be written is not kept, and what is damaged is made anew. Above a limit, `upkeep` drops videos.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from vidagent.types import Box
 from vidagent.video import arrayfile
 from vidagent.video.database import Database
+from vidagent.video.upkeep import Upkeep
 
 __all__ = ["FoundText", "VideoCache", "default_folder"]
 
@@ -59,10 +60,22 @@ class FoundText(NamedTuple):
 class VideoCache:
     """Values and arrays by content hash and key."""
 
-    def __init__(self, folder: Path | str | None = None) -> None:
-        """Name the folder, `default_folder()` unless given; it is made with the first thing kept."""
+    def __init__(self, folder: Path | str | None = None, most_mb: float | None = None) -> None:
+        """Name the folder, which is made with the first thing kept.
+
+        Args:
+            folder: `default_folder()` unless given.
+            most_mb: What all of it may take, in MB (10^6 bytes); None is without limit.
+        """
         self.folder = (default_folder() if folder is None else Path(folder)) / "v1"
         self._database = Database(self.folder / "index.sqlite3", SCHEMA)
+        most_bytes = None if most_mb is None else int(most_mb * 1e6)
+        self._upkeep = Upkeep(self.folder, self._database, most_bytes)
+
+    def hold(self, sha256: str) -> Callable[[], None]:
+        """Keep what is kept of a video from being dropped until what this returns is called."""
+        name = _hash(sha256)
+        return self._guarded(lambda: self._upkeep.hold(name)) or (lambda: None)
 
     def get_json(self, sha256: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
         """Return the value kept under the key, or None."""
@@ -78,7 +91,8 @@ class VideoCache:
     def put_json(self, sha256: str, key: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
         """Keep a JSON value under the key, in place of an earlier one."""
         row = (_hash(sha256), _key(key), json.dumps(value))
-        self._change(lambda db: db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", row))
+        statement = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)"
+        self._keep(lambda: self._database.change(lambda db: db.execute(statement, row)), len(row[2]))
 
     def get_arrays(self, sha256: str, key: str) -> dict[str, NDArray[Any]] | None:
         """Return the arrays kept under the key as read-only memory maps, or None."""
@@ -88,7 +102,8 @@ class VideoCache:
     def put_arrays(self, sha256: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep named arrays of booleans or numbers under the key, in place of earlier ones."""
         path = self._arrays_path(sha256, key)
-        self._guarded(lambda: arrayfile.write(path, arrays))
+        size = sum(array.nbytes for array in arrays.values())
+        self._keep(lambda: arrayfile.write(path, arrays), size)
 
     def texts(self, sha256: str) -> list[FoundText]:
         """Return every text found so far, by time."""
@@ -101,13 +116,21 @@ class VideoCache:
         """Add texts as `(time_s, text, box_px)`; the same text at the same time and place is kept once."""
         name = _hash(sha256)
         rows = [(name, float(time_s), text, ",".join(map(str, box or ()))) for time_s, text, box in found]
-        self._change(lambda db: db.executemany("INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)", rows))
+        size = sum(len(text) for _, _, text, _ in rows)
+        statement = "INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)"
+        self._keep(lambda: self._database.change(lambda db: db.executemany(statement, rows)), size)
 
     def _arrays_path(self, sha256: str, key: str) -> Path:
-        return self.folder / _hash(sha256)[:2] / sha256 / f"{_key(key)}.arrays"
+        return self._upkeep.folder_of(_hash(sha256)) / f"{_key(key)}.arrays"
 
-    def _change(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        self._guarded(lambda: self._database.change(work))
+    def _keep(self, work: Callable[[], None], size: int) -> None:
+        """Do the work, by which the cache grows by about that many bytes."""
+
+        def kept() -> None:
+            work()
+            self._upkeep.grown(size)
+
+        self._guarded(kept)
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
         """Return what the work returns, or None with a warning where the folder or a file is of no use."""

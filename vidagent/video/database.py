@@ -74,6 +74,7 @@ class Database:
             for suffix in ("-wal", "-shm", ""):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             with self._connection() as connection:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.executescript(self._schema)
 

@@ -100,6 +100,10 @@ class Index:
     seconds: dict[str, float] = field(default_factory=dict)
     _scan: Scan | None = None
 
+    def __post_init__(self) -> None:
+        """Hold what is kept of the video for as long as it is open."""
+        self.video.on_close(self.cache.hold(self._key))
+
     @property
     def _key(self) -> str:
         return self.video.info.sha256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ class SharedVideo(Video):
         self._shown, self._limits = video._shown, video._limits  # noqa: SLF001
         self._has_text_tracks = video._has_text_tracks  # noqa: SLF001
         self._closed = False
+        self._ending = ExitStack()
         self._video, self._scans, self._scanning = video, scans, scanning
 
     @classmethod
@@ -54,6 +56,7 @@ class SharedVideo(Video):
     def close(self) -> None:
         """End this view; the video stays open for others."""
         self._closed = True
+        self._ending.close()
 
     def _call(
         self,

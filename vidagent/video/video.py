@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -57,6 +58,7 @@ class Video:
         self._limits = limits
         self._lock = threading.Lock()
         self._closed = False
+        self._ending = ExitStack()
         self._process = Process(path, shown, decoder, limits)
         try:
             self._process.send("open")
@@ -223,6 +225,11 @@ class Video:
         """End the decoding process; a call that runs in another thread raises `VideoError`."""
         self._closed = True
         self._process.kill()
+        self._ending.close()
+
+    def on_close(self, work: Callable[[], None]) -> None:
+        """Have something done once the video is closed."""
+        self._ending.callback(work)
 
     def __enter__(self) -> Self:
         return self

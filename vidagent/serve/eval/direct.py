@@ -82,7 +82,13 @@ def _frames(
     caps = Caps(frames, frames, side_px, side_px, 1)
     with Video.open(path, decoder=settings.decoder) as video, tempfile.TemporaryDirectory() as folder:
         store = FrameStore(Path(folder))
-        desk = Desk(video, Index(video, VideoCache(settings.cache_dir)), store, caps, lambda wanted: wanted)
+        desk = Desk(
+            video,
+            Index(video, VideoCache(settings.cache_dir, settings.cache_mb)),
+            store,
+            caps,
+            lambda wanted: wanted,
+        )
         times = [float(t) for t in (np.arange(frames) + 0.5) * desk.duration_s / frames]
         shown = [ShownFrame(still.time_s, store.get(still.ref)) for still in desk.pictures(times)]
         return shown, video.info.frame_s

@@ -25,7 +25,9 @@ from vidagent.serve.rest import (
 from vidagent.serve.rest.artefacts import Artefacts
 from vidagent.serve.rest.bodies import BodyLimit
 from vidagent.serve.rest.desk import Desk
+from vidagent.serve.rest.disk import Disk
 from vidagent.serve.rest.door import Door
+from vidagent.serve.rest.draining import Drain, Draining
 from vidagent.serve.rest.edge import Edge
 from vidagent.serve.rest.files import Files
 from vidagent.serve.rest.job_records import JobRecords
@@ -54,11 +56,13 @@ def make(options: Options) -> FastAPI:
     """
     store = Store(options.data_dir)
     keys = None if options.insecure_local else _keys(store)
-    files = Files(options.data_dir / "files", store)
+    least_free = int(options.min_free_mb * MB)
+    disk, drain = Disk(options.data_dir, least_free), Drain(options.drain_s)
+    files = Files(options.data_dir / "files", store, disk, int(options.files_mb * MB))
     front = page.Page(keyed=keys is not None, most_bytes=int(options.max_file_mb * MB))
     let_in = passes.Passes(keys)
     measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
-    remote = Remote(options.hosts, most_bytes)
+    remote = Remote(options.hosts, most_bytes, least_free)
     places, runs = Places(files, options.roots, remote), RunRecords(store)
     desk = Desk(places, measures, options.deadline_s, runs)
 
@@ -84,9 +88,12 @@ def make(options: Options) -> FastAPI:
     )
     app.state.lanes = lanes
     measures.watch("vidagent_running", "Questions being answered.", lambda: lanes.running)
+    measures.watch(
+        "vidagent_disk_free_bytes", "Free on the disk of the data folder.", lambda: disk.free_bytes
+    )
     faults.install(app)
     with_faults(app, keyed=keys is not None)
-    app.include_router(health.router())
+    app.include_router(health.router(disk, drain))
     app.include_router(chains.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, runs, most_bytes))
     app.include_router(video_routes.router(places))
@@ -96,6 +103,7 @@ def make(options: Options) -> FastAPI:
     app.include_router(metrics.router(measures))
     app.include_router(passes.router(let_in))
     app.include_router(page.router(front))
+    app.add_middleware(Draining, drain=drain)
     app.add_middleware(Door, keys=keys, passes=let_in, page=front.paths)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
     app.add_middleware(Edge, metrics=measures)

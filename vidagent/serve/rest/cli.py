@@ -56,6 +56,20 @@ RunningEach = Annotated[
 ]
 MaxFileMb = Annotated[float, number("--max-file-mb", float, "N", "Largest uploaded or fetched video, in MB.")]
 
+FilesMb = Annotated[
+    float, number("--files-mb", float, "N", "Most that the uploads of one owner take together, in MB.")
+]
+MinFreeMb = Annotated[
+    float,
+    number(
+        "--min-free-mb",
+        float,
+        "N",
+        "What uploads and fetched videos leave free of the disk, in MB.",
+        legal="0 or more",
+    ),
+]
+
 
 @app.callback(invoke_without_command=True)
 def serve(
@@ -68,6 +82,8 @@ def serve(
     allow_host: Hosts = None,
     data_dir: DataDir = None,
     max_file_mb: MaxFileMb = 2000.0,
+    files_mb: FilesMb = 100_000.0,
+    min_free_mb: MinFreeMb = 500.0,
     deadline: Deadline = 600.0,
     running: Running = 8,
     running_each: RunningEach = 4,
@@ -90,6 +106,8 @@ def serve(
         roots=tuple(root or ()),
         hosts=tuple(allow_host or ()),
         max_file_mb=max_file_mb,
+        files_mb=files_mb,
+        min_free_mb=min_free_mb,
         deadline_s=deadline,
         running=running,
         running_each=running_each,

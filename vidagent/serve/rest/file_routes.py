@@ -54,8 +54,10 @@ def router(files: Files, runs: RunRecords, most_bytes: int) -> APIRouter:
     async def add(request: Request) -> FileBody:
         """Upload a video; its id is the hash of its bytes, so the same video has the same id again."""
         allow(request.scope, most_bytes + _FORM_BYTES)
+        length = request.headers.get("content-length", "")
+        announced = int(length) if length.isdecimal() else 0
         form = Form(request.headers.get("content-type", ""), request.stream())
-        return await files.add(client_of(request), form)
+        return await files.add(client_of(request), form, max(0, announced - _FORM_BYTES))
 
     @routes.get("")
     async def page(request: Request, limit: Limit = 100, after: str | None = None) -> FileList:

@@ -9,12 +9,13 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO, Any
 
 from vidagent import api
 from vidagent.serve.rest.clients import Client
+from vidagent.serve.rest.disk import Disk
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.forms import Form
 from vidagent.serve.rest.models import FileBody, FileList, FileVideo
@@ -34,39 +35,80 @@ class Files:
     Args:
         folder: Where they lie.
         store: Where the rows are.
+        disk: The disk that they come to.
+        most_bytes: Most that the files of one owner take together.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, disk: Disk, most_bytes: int) -> None:
         """Clear away what uploads that were cut off by the process's end have left."""
         self._folder = folder
         self._store = store
+        self._disk, self._most = disk, most_bytes
         for part in folder.glob(f"*/{_PART}*"):
             part.unlink(missing_ok=True)
 
-    async def add(self, client: Client, form: Form) -> FileBody:
+    async def add(self, client: Client, form: Form, least_bytes: int = 0) -> FileBody:
         """Keep the video of a form.
 
+        Args:
+            client: Whose it is.
+            form: The form.
+            least_bytes: What its video has at least, as far as is known before it comes.
+
         Raises:
-            Refusal: If the form is not well formed.
+            Refusal: If the form is not well formed, or there is no room for the video.
             VideoError: If it is no video.
         """
+
+        def check(size: int) -> None:
+            self._check(client, size)
+            self._disk.check()
+
+        self._check(client, least_bytes)
+        self._disk.check(least_bytes)
         folder = self._folder / client.owner
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as file:
             part = Path(file.name)
             try:
-                id_, size = await _written(form.file(), file)
+                with self._disk.written():
+                    id_, size = await _written(form.file(), file, check)
                 probe = await asyncio.to_thread(api.probe_video, part)
-                part.replace(folder / id_)
+                video = FileVideo.model_validate(probe.info.to_dict())
+                self._check(client, size, id_)
+                with self._store.together():
+                    self._store.change(
+                        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                        client.owner, id_, _plain(form.name or ""), size, int(time.time()), video.model_dump_json(),
+                    )  # fmt: skip
+                    part.replace(folder / id_)
             finally:
                 part.unlink(missing_ok=True)
-        info = probe.info.to_dict()
-        video = FileVideo.model_validate(info)
-        self._store.change(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-            client.owner, id_, _plain(form.name or ""), size, int(time.time()), video.model_dump_json(),
-        )  # fmt: skip
         return self.get(client, id_)
+
+    def _check(self, client: Client, size: int, id_: str | None = None) -> None:
+        """Refuse a file with which those of its owner would take too much, unless it is one of them already.
+
+        Args:
+            client: Whose it is.
+            size: Its bytes, so far.
+            id_: Its id; None while it comes, when it may be any of them that is as large.
+
+        Raises:
+            Refusal: If they would.
+        """
+        query = (
+            "SELECT COALESCE(SUM(bytes), 0) AS taken, COALESCE(MAX(bytes), 0) AS largest, "
+            "COALESCE(SUM(id = ?2), 0) AS there FROM files WHERE owner = ?1"
+        )
+        (kept,) = self._store.rows(query, client.owner, id_)
+        again = kept["there"] if id_ else size <= kept["largest"]
+        if kept["taken"] + size > self._most and not again:
+            told = (
+                f"your files take {kept['taken']:,} bytes, and this one {'' if id_ else 'at least '}{size:,} more; "
+                f"together they may take {self._most:,} (--files-mb): delete some first"
+            )
+            raise Refusal(507, "files_full", told, {"Connection": "close"})
 
     def get(self, client: Client, id_: str) -> FileBody:
         """Return what is known of a file.
@@ -118,8 +160,16 @@ class Files:
         path.unlink(missing_ok=True)
 
 
-async def _written(pieces: AsyncIterator[bytes], file: IO[bytes]) -> tuple[str, int]:
-    """Write a file as it comes; return its id, which is the hash of what is in it, and its size."""
+async def _written(
+    pieces: AsyncIterator[bytes], file: IO[bytes], check: Callable[[int], None]
+) -> tuple[str, int]:
+    """Write a file as it comes; return its id, which is the hash of what is in it, and its size.
+
+    Args:
+        pieces: What comes.
+        file: Where it goes.
+        check: Given the size so far, before it is written, and raises an error where there is no room for it.
+    """
     digest, size = hashlib.sha256(), 0
     waiting: list[bytes] = []
 
@@ -134,8 +184,10 @@ async def _written(pieces: AsyncIterator[bytes], file: IO[bytes]) -> tuple[str, 
         waiting.append(piece)
         size, held = size + len(piece), held + len(piece)
         if held >= _PIECE_BYTES:
+            check(size)
             await asyncio.to_thread(write)
             waiting, held = [], 0
+    check(size)
     await asyncio.to_thread(write)
     return f"{PREFIX}{digest.hexdigest()}", size
 

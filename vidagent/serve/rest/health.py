@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can answer questions now; both are open and tell nothing else."""
+"""Whether the server lives, and whether it can take questions now; both are open and tell nothing else."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pydantic import BaseModel
 
 from vidagent import api
 from vidagent.errors import VidagentError
+from vidagent.serve.rest.disk import Disk
+from vidagent.serve.rest.draining import Drain
 from vidagent.serve.rest.faults import Refusal
 
 __all__ = ["Health", "router"]
 
 _ASKED_AGAIN_S = 5.0
 _WAIT_S = 3.0
+_DISK_RETRY_S = "60"
 
 
 class Health(BaseModel):
@@ -25,8 +28,13 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-def router() -> APIRouter:
-    """Return the routes."""
+def router(disk: Disk, drain: Drain) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        disk: Where the server keeps what it is given.
+        drain: Whether it is about to end.
+    """
     routes = APIRouter(tags=["health"])
     models = _Models()
 
@@ -37,7 +45,11 @@ def router() -> APIRouter:
 
     @routes.get("/readyz")
     async def readyz() -> Health:
-        """Say whether the model that questions go to can be reached; 503 if not."""
+        """Say whether questions are taken; 503 if the model is away, the disk full, or the server about to end."""
+        drain.check()
+        if disk.full:
+            told = "the server's disk has less free than is kept so (--min-free-mb)"
+            raise Refusal(503, "disk_full", told, {"Retry-After": _DISK_RETRY_S})
         if not await models.reached():
             raise Refusal(503, "not_ready", "the model's server does not answer", {"Retry-After": "5"})
         return Health()

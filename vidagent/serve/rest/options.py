@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class Options:
         hosts: Hosts that videos may be fetched from, each `HOST` or `HOST:PORT`.
         max_body_mb: Largest JSON body.
         max_file_mb: Largest uploaded or fetched video.
+        files_mb: Most that the uploads of one owner take together.
+        min_free_mb: What uploads and fetched videos leave free of the disk.
         running: How many questions are answered at once.
         running_each: How many of one client.
         jobs_each: How many jobs of one client may wait or run.
@@ -64,6 +67,8 @@ class Options:
     hosts: tuple[str, ...] = ()
     max_body_mb: float = 1.0
     max_file_mb: float = 2000.0
+    files_mb: float = 100_000.0
+    min_free_mb: float = 500.0
     running: int = 8
     running_each: int = 4
     jobs_each: int = 100
@@ -86,8 +91,11 @@ class Options:
             )
         if not self.deadline_s > 0:
             raise UsageError(f"--deadline-seconds must be more than 0; got {self.deadline_s:g}")
-        if not self.max_file_mb > 0:
-            raise UsageError(f"--max-file-mb must be more than 0; got {self.max_file_mb:g}")
+        for flag, size in (("--max-file-mb", self.max_file_mb), ("--files-mb", self.files_mb)):
+            if not 0 < size < math.inf:
+                raise UsageError(f"{flag} must be more than 0; got {size:g}")
+        if not 0 <= self.min_free_mb < math.inf:
+            raise UsageError(f"--min-free-mb must be 0 or more; got {self.min_free_mb:g}")
         for flag, value in (("--max-running", self.running), ("--max-per-client", self.running_each)):
             if value < 1:
                 raise UsageError(f"{flag} must be 1 or more; got {value}")

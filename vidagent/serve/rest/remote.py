@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vidagent.serve import download
+from vidagent.serve.rest.disk import Disk
 from vidagent.serve.rest.faults import Refusal
 
 __all__ = ["Remote"]
@@ -26,12 +27,14 @@ class Remote:
     Args:
         hosts: `HOST`, on its usual ports, or `HOST:PORT`.
         max_bytes: Largest video.
+        least_free: Bytes that are to stay free of the disk that they are fetched to.
     """
 
-    def __init__(self, hosts: Sequence[str], max_bytes: int) -> None:
+    def __init__(self, hosts: Sequence[str], max_bytes: int, least_free: int) -> None:
         """Keep them."""
         self._hosts = frozenset(host.lower() for host in hosts)
         self._max_bytes = max_bytes
+        self._disk = Disk(Path(tempfile.gettempdir()), least_free)
 
     def check(self, url: str) -> None:
         """Refuse an address of another host.
@@ -47,7 +50,7 @@ class Remote:
         """Give a copy that lives as long as the block; leaving the block ends the download.
 
         Raises:
-            Refusal: If the address, or one it is sent on to, is of another host.
+            Refusal: If the address, or one it is sent on to, is of another host, or the disk has no room for it.
             VideoError: If the download is over a limit, or fails, or an address is not public.
         """
         self.check(url)
@@ -56,7 +59,13 @@ class Remote:
             copy = Path(folder, "video")
             try:
                 await asyncio.to_thread(
-                    download.fetch, url, copy, max_bytes=self._max_bytes, check=self.check, line=line
+                    download.fetch,
+                    url,
+                    copy,
+                    max_bytes=self._max_bytes,
+                    check=self.check,
+                    room=self._disk.check,
+                    line=line,
                 )
                 yield copy
             finally:
