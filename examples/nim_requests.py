@@ -118,7 +118,7 @@ def row(name: str, came: Came) -> str:
         return f"{name:16}      -      -  failed: {came}"
     if isinstance(came, AIMessage):
         used = came.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
-        prompt, made, said = used["input_tokens"], used["output_tokens"], came.text
+        prompt, made, said = used["input_tokens"], used["output_tokens"], str(came.text)
     else:
         called = ", ".join(f"{call['name']}({call['args']})" for call in came.tool_calls)
         prompt, made, said = came.usage.prompt_tokens, came.usage.completion_tokens, called or came.text
@@ -127,14 +127,12 @@ def row(name: str, came: Came) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Put all requests, print the table, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(description="Each request of the guide to NVIDIA's NIM.")
     parser.add_argument("image", help="an image file")
     parser.add_argument("video", help="a video file")
     parser.add_argument("--base-url", default="http://127.0.0.1:8000/v1")
     parser.add_argument("--model", help="the model's name; the first that the server lists")
-    parser.add_argument(
-        "--profile", default="nim", help="how its server takes media and thoughts (%(default)s)"
-    )
+    parser.add_argument("--profile", default="nim", help="how it is asked (%(default)s)")
     parser.add_argument("--image-url", default=WEB_IMAGE)
     parser.add_argument("--video-url", default=WEB_VIDEO)
     parser.add_argument("--max-tokens", type=int, default=1024)
