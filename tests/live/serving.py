@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
 import urllib.error
 import urllib.request
@@ -15,12 +16,14 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.conftest import ROOT
 from tests.live.server import Server
 
 START_S = 600.0
 """Longest wait for a server to be healthy; it takes half a minute on an idle core, and CI's are not idle."""
 
 _STOP_S = 30.0
+_LONGEST_RUN_S = 1200.0
 _POLL_S = 0.5
 _LOG_LINES = 30
 _SHIM = Path(__file__).with_name("shim")
@@ -135,6 +138,25 @@ class Kitchen:
             process = stack.enter_context(_running(self._command(shape, port, flags), log))
             _wait(f"http://127.0.0.1:{port}/health", process, log)
             yield Server(f"http://127.0.0.1:{port}", shape.name)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Python in this environment, with vidagent's own packages behind its."""
+        given = {
+            **os.environ,
+            **ENGINE_ENVIRONMENT,
+            "PYTHONPATH": f"{_SHIM}{os.pathsep}{ROOT}",
+            "VIDAGENT_TEST_LAST_PATH": sysconfig.get_paths()["purelib"],
+            **environment,
+        }
+        return subprocess.run(
+            [self.environment / "bin" / "python", *arguments],
+            env=given,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_RUN_S,
+            check=False,
+        )
 
     def _command(self, shape: Shape, port: int, flags: Sequence[str]) -> list[str]:
         model = str(self.environment / "models" / shape.folder)

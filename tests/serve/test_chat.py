@@ -157,6 +157,14 @@ def test_json_is_an_object_a_line_and_a_failure_ends_nothing(clip):
     assert all(line.startswith("vidagent: ") for line in done.stderr.splitlines())
 
 
+def test_an_engine_in_process_takes_no_server(clip):
+    with ScriptedServer(Talk()) as server:
+        done = piped(clip, server, "When is it seen?\n", "--engine", "vllm")
+    assert done.returncode == 2
+    assert "engine vllm runs in this process: give it no base URL" in done.stderr
+    assert server.bodies == []
+
+
 def test_a_session_is_gone_on_with_by_name_or_as_the_last_one(clip, tmp_path):
     with ScriptedServer(Talk()) as server:
         assert piped(clip, server, "When is it seen?\n").returncode == 0

@@ -13,6 +13,7 @@ from benchmarks.kills import run_kills
 from tests.graphs.test_resume import kill_after, usual
 from tests.media.make import CLIPS
 from tests.scripted_server import ScriptedServer
+from vidagent.serve import ask as asking
 
 pytestmark = pytest.mark.network
 QUESTION = "When is it seen?"
@@ -126,6 +127,28 @@ def test_a_killed_run_is_gone_on_with_by_its_name_alone(command, video):
     assert (done.json()["run_id"], done.json()["status"]) == (run_id, "answered")
     assert len(server.bodies) + len(before) - 1 == 10
     assert command("runs", "replay", run_id, "--json", "-q").out == done.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "base_url", "engine"),
+    [
+        ((), None, "vllm"),
+        (("--engine", "vllm"), None, "vllm"),
+        (("--engine", "transformers"), None, "transformers"),
+        (("--base-url", "http://127.0.0.1:1/v1"), "http://127.0.0.1:1/v1", None),
+    ],
+)
+def test_a_run_goes_on_with_its_engine_unless_told_otherwise(
+    command, asked, monkeypatch, flags, base_url, engine
+):
+    path = Path(os.environ["VIDAGENT_CACHE_DIR"]) / "runs" / asked.json()["run_id"] / "run.json"
+    told = json.loads(path.read_text())
+    assert told["engine"] == "server"
+    path.write_text(json.dumps({**told, "engine": "vllm", "base_url": None}))
+    got = {}
+    monkeypatch.setattr(asking, "ask", lambda *_, **wanted: got.update(wanted))
+    assert command("runs", "resume", "--last", *flags).code == 0
+    assert (got["base_url"], got["engine"], got["model"]) == (base_url, engine, "scripted")
 
 
 def test_runs_killed_at_random_moments_give_the_same_answer(video):

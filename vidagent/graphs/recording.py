@@ -171,6 +171,7 @@ class Recording:
             "options": None if brief.question.options is None else list(brief.question.options),
             "model": client.name,
             "base_url": client.where,
+            "engine": brief.settings.engine,
             "profile": TypeAdapter(Profile).dump_python(client.profile, mode="json"),
         }
         if first:

@@ -46,6 +46,7 @@ def chat(
     as_json: flags.AsJson = False,
     model: flags.Model = None,
     base_url: flags.BaseUrl = None,
+    engine: flags.Engine = None,
     fps: flags.Fps = None,
     num_frames: flags.NumFrames = None,
     decoder: flags.Decoder = None,
@@ -69,6 +70,7 @@ def chat(
     wanted: Asking = {
         "model": model,
         "base_url": base_url,
+        "engine": engine,
         "budget": budget,
         "fps": fps,
         "num_frames": num_frames,

@@ -119,6 +119,7 @@ def resume(
     last: Last = False,
     video: OtherVideo = None,
     base_url: flags.BaseUrl = None,
+    engine: flags.Engine = None,
     as_json: flags.AsJson = False,
     save_frames: flags.SaveFrames = None,
     report: flags.Report = None,
@@ -134,13 +135,16 @@ def resume(
 
     past = api.find_run(wanted)
     told = past.told
+    if base_url is None and engine in {None, told.get("engine")}:
+        base_url, engine = told["base_url"], told.get("engine")  # runs of an earlier version name no engine
     asking.ask(
         _videos(past, video),
         told["question"],
         as_json=as_json,
         option=told["options"],
         model=told["model"],
-        base_url=base_url or told["base_url"],
+        base_url=base_url,
+        engine=engine,
         fps=told["overview"]["fps"],
         num_frames=told["overview"]["num_frames"],
         save_frames=save_frames,

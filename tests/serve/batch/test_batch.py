@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.scripted_server import Raw, ScriptedServer, labelled_images, step_of, texts
 from tests.serve.batch.conftest import MODEL, pictures, script
+from vidagent.images import jpeg
 
 NEVA = {"video": "a.mp4", "text": "When is it seen?", "category": "conv", "question_id": 0}
 pytestmark = pytest.mark.network
@@ -129,10 +132,6 @@ def test_frames_do_not_go_with_the_agent(batch):
 
 
 def test_an_image_is_asked_directly(batch, results, server, clips):
-    import numpy as np
-
-    from vidagent.images import jpeg
-
     (clips / "x.jpg").write_bytes(jpeg.encode(np.full((90, 160, 3), 200, np.uint8)))
     lines = [
         {"image": "x.jpg", "text": "<image>\nWhat is it?", "media_type": "image"},
@@ -148,11 +147,22 @@ def test_an_image_is_asked_directly(batch, results, server, clips):
     assert "<image>" not in texts(body)
 
 
-def test_the_embedded_model_answers_the_agent_alone(batch, results):
-    lines = [{**NEVA, "text": "How many shots are there?"}, {**NEVA, "num_frames": 2}]
-    assert batch(lines, "--model", "signals", "--ordered").code == 2
-    assert results()[0]["answer"]["count"] == 1
-    assert "need a VLM" in results()[1]["error"]["message"]
+def test_the_embedded_model_looks_once_at_what_it_is_shown(batch, results, clips):
+    written = np.full((180, 320, 3), 70, np.uint8)
+    cv2.putText(written, "SALE", (60, 100), cv2.FONT_HERSHEY_DUPLEX, 1.4, (250, 250, 250), 2)
+    (clips / "sale.png").write_bytes(cv2.imencode(".png", written)[1].tobytes())
+    lines = [
+        {**NEVA, "text": "How many shots are there?"},
+        {**NEVA, "text": 'Does the text "SALE" appear?', "num_frames": 2},
+        {"image": "sale.png", "text": 'Does the text "SALE" appear?'},
+    ]
+    done = batch(lines, "--model", "signals", "--ordered")
+    assert done.code == 0, done.err
+    agent, frames, image = (one["answer"] for one in results())
+    assert (agent["status"], agent["count"]) == ("answered", 1)
+    assert (frames["status"], frames["usage"]["frames_sent"]) == ("not_found", 2)
+    assert (image["status"], image["answer"]) == ("answered", "SALE")
+    assert (image["video"]["width"], image["usage"]["model_calls"]) == (320, 1)
 
 
 def test_lines_of_a_session_are_asked_in_order(batch, results, server):

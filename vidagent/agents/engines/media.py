@@ -21,6 +21,7 @@ __all__ = ["Pixels", "is_listed", "media_of", "placeholders", "read_video"]
 Pixels = npt.NDArray[np.uint8]
 
 _LISTED = "data:video/jpeg;base64,"
+_MS = 1000.0
 
 
 def read_video(
@@ -32,6 +33,10 @@ def read_video(
 ) -> tuple[Pixels, dict[str, Any]]:
     """Sample a video: frames as one array, and the metadata that models with times read.
 
+    A model's processor divides a frame's number by the rate, Nemotron's with whole milliseconds a frame: so numbers are
+    milliseconds, at 1000 a second. With the rate of the sample beside numbers of the video, as in the model card of
+    Nemotron Nano 12B v2 VL, the times would be too late.
+
     Raises:
         VideoError: If it cannot be read.
         UsageError: If a number is out of range.
@@ -41,8 +46,18 @@ def read_video(
         chosen = sample_indices(
             len(times), video.info.fps, fps=fps, num_frames=num_frames, max_frames=max_frames
         )
-        frames = np.stack([frame.rgb for frame in video.frames_at([float(times[i]) for i in chosen.indices])])
-    return frames, {**chosen.metadata(), "do_sample_frames": False}
+        shown_s = [float(times[index]) for index in chosen.indices]
+        frames = np.stack([frame.rgb for frame in video.frames_at(shown_s)])
+        duration_s = video.info.duration_s
+    about = {
+        "total_num_frames": round(duration_s * _MS),
+        "fps": _MS,
+        "duration": duration_s,
+        "frames_indices": [round(time_s * _MS) for time_s in shown_s],
+        "video_backend": "opencv",
+        "do_sample_frames": False,
+    }
+    return frames, about
 
 
 def media_of(

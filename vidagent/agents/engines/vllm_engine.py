@@ -35,7 +35,7 @@ class ChatVllm(ChatEngine):
         llm, sampling = self._load(), _sampling(options)
         kwargs = options.body.get("mm_processor_kwargs")
         template = options.template
-        if any(_sampled_here(prompt) for prompt in prompts):
+        if any(_sampled_here(prompt, options) for prompt in prompts):
             made = [_tensors(llm, prompt, options) for prompt in prompts]
             replies = llm.generate(made, sampling, use_tqdm=False)
         else:
@@ -94,7 +94,8 @@ def _sampling(options: Options) -> Any:  # noqa: ANN401 - vllm.SamplingParams
     return SamplingParams(**given)
 
 
-def _sampled_here(prompt: Prompt) -> bool:
+def _sampled_here(prompt: Prompt, options: Options) -> bool:
+    """Tell whether a prompt has a video whose frames are chosen; `LLM.chat` samples all as it was loaded to."""
     parts = (
         part
         for message in prompt.messages
@@ -102,9 +103,14 @@ def _sampled_here(prompt: Prompt) -> bool:
         for part in message["content"]
     )
     return any(
-        part["type"] == "video" or (part["type"] == "video_url" and is_listed(part["video_url"]["url"]))
+        part["type"] == "video"
+        or (part["type"] == "video_url" and _chosen(part["video_url"]["url"], options))
         for part in parts
     )
+
+
+def _chosen(url: str, options: Options) -> bool:
+    return is_listed(url) or (url.startswith("file:") and bool(options.frames))
 
 
 def _tensors(llm: Any, prompt: Prompt, options: Options) -> dict[str, Any]:  # noqa: ANN401 - a library that is an extra

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import string
 from collections.abc import Sequence
@@ -10,14 +11,22 @@ from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 
-from vidagent.agents.attachments import Image, image
-from vidagent.agents.outcome import Reply
+import numpy as np
+from numpy.typing import NDArray
+
+from vidagent.agents.attachments import image
+from vidagent.agents.client import ModelClient
+from vidagent.agents.messages import ShownFrame
 from vidagent.agents.vlm import VLM
 from vidagent.errors import ModelError, UsageError
+from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images import jpeg
 from vidagent.serve.batch.items import Item
+from vidagent.serve.batch.models import Model
 from vidagent.serve.batch.setup import Setup
 from vidagent.serve.batch.videos import OpenVideo
+from vidagent.serve.eval.embedded import look_once
+from vidagent.serve.eval.marks import Said
 from vidagent.types import Answer, Budget, BudgetReport, Coverage, Question, Span, StepUsage, Usage, VideoInfo
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
@@ -27,11 +36,11 @@ __all__ = ["ask_frames", "ask_image"]
 _LONGEST_REPLY = 1024
 _LETTER = re.compile(r"\W*(?:(?:the )?(?:answer|option) ?(?:is|:)?\W*)?([A-Z])(?![a-zA-Z'’])")
 
-Shown = tuple[float, Image]
-"""A frame's time and its picture."""
+Shown = tuple[float, bytes]
+"""A frame's time and its picture as JPEG."""
 
 
-async def ask_frames(opened: OpenVideo, vlm: VLM, item: Item, setup: Setup) -> Answer:
+async def ask_frames(opened: OpenVideo, model: Model, item: Item, setup: Setup) -> Answer:
     """Answer a question about a video by one call with frames chosen beforehand.
 
     Raises:
@@ -42,38 +51,44 @@ async def ask_frames(opened: OpenVideo, vlm: VLM, item: Item, setup: Setup) -> A
     video, budget = opened.view(), item.limits(setup.budget)
     try:
         indices = await opened.once("times", lambda: asyncio.to_thread(_times, video))
-        chosen = _chosen(indices, video.info, item, setup, _most(vlm, budget))
+        profile = model.client.profile
+        most = min(profile.frames_per_call, budget.frames or profile.frames_per_call)
+        chosen = _chosen(indices, video.info, item, setup, most)
         frames = await opened.once(
-            chosen, lambda: asyncio.to_thread(_pictures, video, chosen, vlm.profile.frame_side_px)
+            chosen, lambda: asyncio.to_thread(_pictures, video, chosen, profile.frame_side_px)
         )
-        content: list[object] = [part for time_s, shown in frames for part in (f"t = {time_s:.3f} s", shown)]
-        reply = await _asked(vlm, item.asked, content, budget)
+        if model.vlm is None:
+            said, step = await _looked(model.client, item.asked, frames, video.info.frame_s)
+        else:
+            labelled = [part for time_s, data in frames for part in (f"t = {time_s:.3f} s", image(data))]
+            said, step = await _asked(model.vlm, item.asked, labelled, budget)
     finally:
         video.close()
     spans = tuple(Span(time_s, time_s + video.info.frame_s) for time_s, _ in frames)
     seen_s = len(spans) * video.info.frame_s
     seen = Coverage(seen_s, min(1.0, seen_s / video.info.duration_s), spans)
-    return _answer(reply, item.asked, video.info, vlm.name, budget, seen, video.frames_decoded)
+    step = dataclasses.replace(step, frames_decoded=video.frames_decoded)
+    return _answer(said, step, video.info, model.client.name, budget, seen)
 
 
-async def ask_image(path: Path, vlm: VLM, item: Item, setup: Setup) -> Answer:
+async def ask_image(path: Path, model: Model, item: Item, setup: Setup) -> Answer:
     """Answer a question about an image; of the video's facts the answer has its path, size and hash.
 
     Raises:
         ModelError: If the model is unreachable, refuses, or replies with nothing.
         UsageError: If the image cannot be read, or the question cannot be asked.
     """
-    info, budget = await asyncio.to_thread(_facts, path), item.limits(setup.budget)
-    reply = await _asked(vlm, item.asked, [image(path)], budget)
-    return _answer(reply, item.asked, info, vlm.name, budget, Coverage(0.0, 1.0), 0)
+    (info, picture), budget = await asyncio.to_thread(_facts, path), item.limits(setup.budget)
+    if model.vlm is None:
+        shown = [(0.0, jpeg.encode(picture))]
+        said, step = await _looked(model.client, item.asked, shown, 0.0)
+    else:
+        said, step = await _asked(model.vlm, item.asked, [image(path)], budget)
+    return _answer(said, step, info, model.client.name, budget, Coverage(0.0, 1.0))
 
 
 def _times(video: Video) -> tuple[float, ...]:
     return tuple(video.frame_times(0.0, video.info.duration_s + 1.0).tolist())
-
-
-def _most(vlm: VLM, budget: Budget) -> int:
-    return min(vlm.profile.frames_per_call, budget.frames or vlm.profile.frames_per_call)
 
 
 def _chosen(
@@ -90,17 +105,40 @@ def _chosen(
 
 def _pictures(video: Video, times_s: Sequence[float], side_px: int) -> list[Shown]:
     frames = video.frames_at(times_s, max_side_px=side_px)
-    return [(frame.time_s, image(jpeg.encode(frame.rgb))) for frame in frames]
+    return [(frame.time_s, jpeg.encode(frame.rgb)) for frame in frames]
 
 
-async def _asked(vlm: VLM, question: Question, content: Sequence[object], budget: Budget) -> Reply:
+async def _looked(
+    client: ModelClient, question: Question, frames: Sequence[Shown], frame_s: float
+) -> tuple[Said, StepUsage]:
+    """Have the embedded model look; it has no tokens to bound."""
+    gate = StepMeter(Meter(Budget(), client.profile.frame_tokens, client.profile.thinking.allotted), "look")
+    shown = [ShownFrame(time_s, data) for time_s, data in frames]
+    said = await look_once(client, question, shown, gate, frame_s)
+    return said, gate.close()
+
+
+async def _asked(
+    vlm: VLM, question: Question, content: Sequence[object], budget: Budget
+) -> tuple[Said, StepUsage]:
     turn = {"role": "user", "content": [*content, _worded(question)]}
     most = min(_LONGEST_REPLY, budget.completion_tokens or _LONGEST_REPLY)
     thinking = None if budget.thinking_tokens is None else min(budget.thinking_tokens, most - 1)
     reply = await vlm.ask("", history=[turn], max_tokens=most, thinking_tokens=thinking)
     if not reply.text.strip():
         raise ModelError(f"model {vlm.name!r} replied with nothing (finish reason {reply.finish_reason})")
-    return reply
+    cost = reply.usage
+    step = StepUsage(
+        "compose",
+        cost.seconds,
+        cost.requests,
+        cost.prompt_tokens,
+        cost.completion_tokens,
+        cost.thinking_tokens,
+        cost.cached_tokens,
+        frames_sent=cost.frames_sent,
+    )
+    return Said("answered", reply.text.strip(), _choice(reply.text, question.options)), step
 
 
 def _worded(question: Question) -> str:
@@ -126,34 +164,16 @@ def _choice(text: str, options: Sequence[str] | None) -> int | None:
 
 
 def _answer(
-    reply: Reply,
-    question: Question,
-    info: VideoInfo,
-    model: str,
-    budget: Budget,
-    seen: Coverage,
-    decoded: int,
+    said: Said, step: StepUsage, info: VideoInfo, model: str, budget: Budget, seen: Coverage
 ) -> Answer:
     """Return the contract's answer; a direct call checks nothing, so that its confidence is 0 and it has no run."""
-    cost = reply.usage
-    step = StepUsage(
-        "compose",
-        cost.seconds,
-        cost.requests,
-        cost.prompt_tokens,
-        cost.completion_tokens,
-        cost.thinking_tokens,
-        cost.cached_tokens,
-        decoded,
-        cost.frames_sent,
-    )
     return Answer(
-        status="answered",
-        answer=reply.text.strip(),
-        choice=_choice(reply.text, question.options),
+        status=said.status,
+        answer=said.text,
+        choice=said.choice,
         confidence=0.0,
         coverage=seen,
-        usage=Usage.total((step,), seconds=cost.seconds),
+        usage=Usage.total((step,), seconds=step.seconds),
         budget=BudgetReport(budget),
         video=info,
         model=model,
@@ -161,15 +181,17 @@ def _answer(
     )
 
 
-def _facts(path: Path) -> VideoInfo:
+def _facts(path: Path) -> tuple[VideoInfo, NDArray[np.uint8]]:
+    """Return what is known of an image, and its pixels."""
     try:
         data = path.read_bytes()
-        height, width = jpeg.decode(data).shape[:2]
+        picture = jpeg.decode(data)
     except OSError as error:
         raise UsageError(f"image {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"image {path}: {error}") from None
-    return VideoInfo(
+    height, width = picture.shape[:2]
+    info = VideoInfo(
         path=str(path),
         duration_s=0.0,
         fps=Fraction(0),
@@ -179,3 +201,4 @@ def _facts(path: Path) -> VideoInfo:
         codec="",
         container="",
     )
+    return info, picture

@@ -8,7 +8,7 @@ from vidagent.agents import choice
 from vidagent.agents.client import ModelClient
 from vidagent.agents.vlm import VLM
 from vidagent.config import Settings
-from vidagent.errors import ModelError, UsageError
+from vidagent.errors import ModelError
 from vidagent.serve.batch.servers import BalancedChat
 from vidagent.serve.batch.setup import Setup
 
@@ -21,26 +21,13 @@ class Model:
 
     Args:
         client: As the agent asks it.
-        vlm: As it is asked directly; None for the embedded model, which answers to the agent alone.
+        vlm: As it is asked directly; None for the embedded model, which looks once.
         about: Which one it is, and where, in a line.
     """
 
     client: ModelClient
     vlm: VLM | None
     about: str
-
-    def asked_directly(self) -> VLM:
-        """Return the model for a direct question.
-
-        Raises:
-            UsageError: If it is the embedded one.
-        """
-        if self.vlm is None:
-            raise UsageError(
-                f"model {self.client.name} answers to the agent alone: images, and frames chosen beforehand, need "
-                "a VLM (--base-url)"
-            )
-        return self.vlm
 
 
 def connect(setup: Setup) -> Model:

@@ -86,10 +86,10 @@ async def _result(line: Line, setup: Setup, model: Model, videos: Videos) -> Res
 async def _answer(item: Item, setup: Setup, model: Model, videos: Videos) -> Answer:
     path = setup.path(item)
     if item.kind == "image":
-        return await ask_image(path, model.asked_directly(), item, setup)
+        return await ask_image(path, model, item, setup)
     async with videos.held(path) as opened:
         if setup.is_direct(item):
-            return await ask_frames(opened, model.asked_directly(), item, setup)
+            return await ask_frames(opened, model, item, setup)
         view = opened.view()
         try:
             brief = Brief(item.asked, Overview(), setup.settings, item.limits(setup.budget))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +13,12 @@ import numpy as np
 from vidagent.agents.choice import EMBEDDED
 from vidagent.agents.client import ModelClient
 from vidagent.agents.direct import DirectReply, direct_messages
-from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.replies import Observation
+from vidagent.agents.messages import ShownFrame
 from vidagent.config import Settings
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images.store import FrameStore
+from vidagent.serve.eval.embedded import look_once
 from vidagent.serve.eval.marks import Said
 from vidagent.tools import Caps, Desk
 from vidagent.types import Budget, Question, Span, Step, StepUsage
@@ -67,9 +66,7 @@ async def _said(
     client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: StepMeter, frame_s: float
 ) -> Said:
     if client.name == EMBEDDED:  # it knows the agent's steps only
-        looked = look_messages(question.text, question.options, question.text, shown)
-        seen = await client.ask("look", looked, Observation, gate, shown="overview")
-        return _of_observation(seen, question, frame_s)
+        return await look_once(client, question, shown, gate, frame_s)
     asked = direct_messages(question.text, question.options, shown)
     return _of_reply(await client.ask("compose", asked, DirectReply, gate, shown="overview"), question)
 
@@ -108,20 +105,3 @@ def _spans(reply: DirectReply) -> tuple[Span, ...]:
         return ()
     end_s = reply.start_s if reply.end_s is None else reply.end_s
     return (Span(reply.start_s, max(reply.start_s, end_s)),)
-
-
-def _of_observation(seen: Observation, question: Question, frame_s: float) -> Said:
-    """Take an observation for an answer, as kindly as can be: the frames that show it are where it is."""
-    times = sorted({sighting.time_s for sighting in seen.sightings})
-    if not times:
-        words = "cannot judge" if seen.found is None else "not seen"
-        return Said("not_found", seen.what or words)
-    text = " ".join(sighting.text for sighting in seen.sightings if sighting.text) or seen.what
-    options = [_plain(option) for option in question.options or ()]
-    named = [number for number, option in enumerate(options) if option and option in _plain(text)]
-    choice = named[0] if len(named) == 1 else None
-    return Said("answered", text, choice, (Span(times[0], times[-1] + frame_s),), len(times))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\W|_", "", text.casefold())
