@@ -2,9 +2,10 @@
 
 `python -m benchmarks.load_rest [--clients 50] [--seconds 60] [--running 8]` from the repository root. VLM, server and
 clients are processes of their own, on the loopback. The clients come within a second, each asks `/vidagent/invoke`;
-one that is refused waits as a patient client would, 0.25 to 0.75 s. Beside them `/healthz` is asked 20 times a second, and memory and open files of the
-server are read each second. Goals: of the accepted requests 99.9% are answered; refusals are 429 or 503 and come
-within 0.1 s at the 99th percentile; `/healthz` within 0.05 s; neither memory nor open files grow.
+one that is refused waits as a patient client would, 0.25 to 0.75 s. Beside them `/healthz` is asked 20 times a second,
+and memory and open files of the server are read each second. Goals: of the accepted requests 99.9% are answered;
+refusals are 429 or 503 and come within 0.1 s at the 99th percentile; `/healthz` within 0.05 s; neither memory nor open
+files grow.
 """
 
 from __future__ import annotations
