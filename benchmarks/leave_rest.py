@@ -220,7 +220,11 @@ def counts(server: Served) -> Counts:
     kept = {"data", "cache", "videos", "serve.log"}
     temporary = [path for path in server.folder.iterdir() if path.name not in kept]
     temporary += (server.folder / "data" / "files").glob("*/.part-*")
-    return Counts(server.process.num_fds(), len(server.process.children(recursive=True)), len(temporary))
+    return Counts(
+        sum(one.num_fds() for one in server.processes),
+        len(server.process.children(recursive=True)),
+        len(temporary),
+    )
 
 
 async def warm(server: Served, asking: httpx.AsyncClient, at_once: int) -> None:
