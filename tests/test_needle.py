@@ -51,6 +51,7 @@ def shows(video, question, time_s):
     return match is not None and match.found
 
 
+@pytest.mark.slow
 def test_more_absent_questions_leave_the_others_as_they_are(drawn, tmp_path):
     asked = draw(tmp_path / "video.mp4", drawn[0].parent / "scenes", duration_s=60, seed=SEED, absent=20)
     there = list(drawn[1].values())
@@ -83,6 +84,7 @@ def test_the_cut_asked_for_is_a_cut(drawn, video):
     assert max(scores[:2] + scores[3:]) < 0.05
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_and_another_one_another(drawn, tmp_path):
     scenes = drawn[0].parent / "scenes"
     again = draw(tmp_path / "again.mp4", scenes, duration_s=60, seed=SEED)

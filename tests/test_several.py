@@ -155,11 +155,19 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
     ("told", "goal", "words"),
     [
         ({"answer": "A dog runs in beach.mp4.", "videos": [2]}, "which", None),
-        ({"answer": "A dog runs in beach.mp4, too.", "videos": [1]}, "which", None),
-        ({"answer": "A dog runs in video 2.", "videos": [1, 3]}, "which", None),
+        pytest.param(
+            {"answer": "A dog runs in beach.mp4, too.", "videos": [1]}, "which", None, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"answer": "A dog runs in video 2.", "videos": [1, 3]}, "which", None, marks=pytest.mark.slow
+        ),
         ({"answer": "A dog runs in cups.mp4 for 77 s.", "videos": [1, 3]}, "which", None),
-        ({"answer": "A dog runs in a ninth one.", "videos": [9]}, "which", None),
-        ({"answer": "A dog runs in each of them.", "videos": [1, 3]}, "which", None),
+        pytest.param(
+            {"answer": "A dog runs in a ninth one.", "videos": [9]}, "which", None, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"answer": "A dog runs in each of them.", "videos": [1, 3]}, "which", None, marks=pytest.mark.slow
+        ),
         ({"answer": "Yes, in all of them.", "videos": [1, 3]}, "all", "In 2 of 3 videos. "),
         (None, "which", None),
         (
@@ -168,7 +176,12 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
             "First in cups.mp4, each by its own clock. ",
         ),
         ({"answer": "In all three of them.", "videos": [1, 3]}, "how_many", "In 2 of 3 videos. "),
-        ({"answer": "In all of them.", "videos": [1, 2, 3]}, "all", "In 2 of 3 videos. "),
+        pytest.param(
+            {"answer": "In all of them.", "videos": [1, 2, 3]},
+            "all",
+            "In 2 of 3 videos. ",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_no_video_supports_is_not_said(ask, told, goal, words):

@@ -151,9 +151,9 @@ def clip(tmp_path_factory) -> Path:
     [
         ("a terminal", True),
         ("-q", False),
-        ("a dumb terminal", False),
+        pytest.param("a dumb terminal", False, marks=pytest.mark.slow),
         ("a pipe", False),
-        ("a colourful pipe", False),
+        pytest.param("a colourful pipe", False, marks=pytest.mark.slow),
     ],
 )
 def test_words_are_asked_for_one_by_one_only_where_somebody_looks(clip, kind, streamed):

@@ -151,6 +151,7 @@ def test_a_run_goes_on_with_its_engine_unless_told_otherwise(
     assert (got["base_url"], got["engine"], got["model"]) == (base_url, engine, "scripted")
 
 
+@pytest.mark.slow
 def test_runs_killed_at_random_moments_give_the_same_answer(video):
     done, _ = run_kills(video, "scripted", 3, seed=1)
     assert [(kill.same, kill.again, kill.replayed) for kill in done] == [(True, 0, True)] * 3

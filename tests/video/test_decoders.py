@@ -61,7 +61,15 @@ def opened(request, clip_path):
         decoder.close()
 
 
-@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize(
+    ("opened", "clip"),
+    [
+        pytest.param(decoder, clip, marks=[] if decoder == "pyav" or clip == "h264" else pytest.mark.slow)
+        for decoder in DECODERS
+        for clip in CLIPS
+    ],
+    indirect=["opened"],
+)
 def test_the_frame_at_a_time_is_that_of_a_full_decode(clip, opened, shelf):
     truth = shelf.truth(clip)
     times_s = sample_times(truth)

@@ -114,6 +114,7 @@ def test_the_finder_keeps_a_bounded_number_of_pictures():
     assert len(finder._recent) <= FPS + 2
 
 
+@pytest.mark.slow
 @pytest.mark.videos
 def test_every_join_of_a_real_film_is_a_cut(videos):
     import json

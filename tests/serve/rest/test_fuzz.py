@@ -18,7 +18,11 @@ pytestmark = pytest.mark.network
     ("flags", "least"),
     [
         (("--phases", "coverage", "--include-path-regex", "invoke|files|jobs$|pass"), 200),
-        (("--phases", "fuzzing,stateful", "--max-examples", "3", "--seed", "5"), 100),
+        pytest.param(
+            ("--phases", "fuzzing,stateful", "--max-examples", "3", "--seed", "5"),
+            100,
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["edges", "random"],
 )
