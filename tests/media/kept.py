@@ -44,7 +44,7 @@ def kept_value(key: object, make: Callable[[], T]) -> T:
         own = place.with_name(f"{os.getpid()}-{place.name}")
         own.write_bytes(pickle.dumps(make()))
         own.replace(place)
-    return pickle.loads(place.read_bytes())
+    return pickle.loads(place.read_bytes())  # a process of this run has written it
 
 
 def _place(key: object, suffix: str) -> Path | None:

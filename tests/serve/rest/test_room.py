@@ -72,18 +72,19 @@ def test_an_upload_that_would_leave_too_little_is_refused_before_it_comes(data, 
         assert len(left(tmp_path)) == 1
 
 
+def in_pieces(data):
+    """Yield a form with a video and three million zeros behind it, piece by piece."""
+    yield FORM + data
+    for _ in range(300):
+        yield b"\0" * 10_000
+    yield END
+
+
 def test_a_disk_that_fills_while_an_upload_comes(data, tmp_path, monkeypatch):
     free = iter([3 * MB, 2 * MB])
     monkeypatch.setattr(Disk, "free_bytes", property(lambda _: next(free, 0)))
     with running(tmp_path, min_free_mb=1.0) as client:
-
-        def pieces():
-            yield FORM + data
-            for _ in range(300):
-                yield b"\0" * 10_000
-            yield END
-
-        reply = client.post("/v1/files", content=pieces(), headers={"Content-Type": BOUND})
+        reply = client.post("/v1/files", content=in_pieces(data), headers={"Content-Type": BOUND})
         assert fault(reply) == (507, "disk_full")
         assert left(tmp_path) == []
 
@@ -149,14 +150,7 @@ def test_another_file_of_the_same_size_is_no_file_again(data, tmp_path):
 
 def test_the_limit_holds_while_a_file_comes(data, tmp_path):
     with running(tmp_path, files_mb=1.0) as client:
-
-        def pieces():
-            yield FORM + data
-            for _ in range(300):
-                yield b"\0" * 10_000
-            yield END
-
-        reply = client.post("/v1/files", content=pieces(), headers={"Content-Type": BOUND})
+        reply = client.post("/v1/files", content=in_pieces(data), headers={"Content-Type": BOUND})
         assert fault(reply) == (507, "files_full")
         assert left(tmp_path) == []
 
