@@ -97,7 +97,7 @@ class Process:
             stderr=self._stderr,
             bufsize=0,
             env=_environment(),
-            start_new_session=True,
+            process_group=0,  # out of reach of Ctrl-C; in a session of its own, niceness would not count
         )
         for pipe in (self._popen.stdin, self._popen.stdout):
             assert pipe is not None  # noqa: S101 - both were asked for
