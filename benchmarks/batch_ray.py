@@ -1,15 +1,18 @@
 """A batch on a real local Ray cluster: a node killed mid-run, and the throughput of 1, 2 and 4 workers.
 
-`python -m benchmarks.batch_ray [--lines 200] [--latency 1.0] [--workers 1,2,4]` from the repository root. The head has
-no CPUs; two nodes on this machine have half of the workers each. The scripted model takes the latency for each reply
-and allows any number at once, so that the ideal of W workers with C lines each is requests x latency / (W x C), begun
-when the first request comes (joining a cluster and starting its processes is told apart).
+`python -m benchmarks.batch_ray [--lines 150] [--latency 2.0] [--workers 1,2,4]` from the repository root. The head has
+no CPUs; two nodes on this machine have half of the workers each. Each worker may have so many calls of the scripted
+model under way (`--calls`), which takes the latency for each reply, and more lines (`--concurrency`), so that frames of
+some are decoded while the model is busy with others. The ideal of W workers is requests x latency / (W x calls), begun
+when the first request comes (joining a cluster and starting its processes is told apart); lines are of one worker, so
+that all sizes take about as long. The lines of the batch whose node is killed are as many as those of the most workers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -29,6 +32,7 @@ from tests.serve.batch.conftest import script
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 MEMORY = 100_000_000
+LINES_A_VIDEO = 10
 
 
 @dataclass
@@ -64,13 +68,23 @@ def cluster(cpus: int) -> Iterator[tuple[Any, list[Any]]]:
         there.shutdown()
 
 
-def run(folder: Path, address: str, workers: int, concurrency: int, latency_s: float) -> Ended:
+def write_lines(folder: Path, number: int) -> None:
+    """Write lines about the videos of a folder, some about each."""
+    names = sorted(path.name for path in folder.glob("*.mp4"))
+    lines = [
+        {"video": names[n // LINES_A_VIDEO % len(names)], "text": f"What is number {n}?", "question_id": n}
+        for n in range(number)
+    ]
+    (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def run(folder: Path, address: str, workers: int, asked: argparse.Namespace) -> Ended:
     """Run a batch of frames chosen beforehand, one request a line."""
     first_s: list[float] = []
 
     def slow(body: dict[str, Any]) -> dict[str, Any]:
         first_s.append(time.monotonic())
-        time.sleep(latency_s)
+        time.sleep(asked.latency)
         return script(body)
 
     out = folder / "out.jsonl"
@@ -79,7 +93,7 @@ def run(folder: Path, address: str, workers: int, concurrency: int, latency_s: f
         command = [sys.executable, "-m", "vidagent", "batch", str(folder / "in.jsonl"), "-o", str(out)]
         command += ["--video-root", str(folder), "--model", "scripted", "--base-url", server.url]
         command += ["--mode", "direct", "--num-frames", "4", "--ray", address, "--workers", str(workers)]
-        command += ["--concurrency", str(concurrency), "--calls", str(workers * concurrency)]
+        command += ["--concurrency", str(asked.concurrency), "--calls", str(workers * asked.calls)]
         env = {**os.environ, "VIDAGENT_CACHE_DIR": str(folder / "cache")}
         began = time.monotonic()
         code = subprocess.run(command, env=env, check=False, stdout=subprocess.DEVNULL).returncode
@@ -99,53 +113,50 @@ def kill_when(out: Path, lines: int, there: Any, node: Any) -> None:  # noqa: AN
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--lines", type=int, default=200)
-    parser.add_argument("--videos", type=int, default=20)
-    parser.add_argument("--latency", type=float, default=1.0)
-    parser.add_argument("--concurrency", type=int, default=4)
+    parser.add_argument("--lines", type=int, default=150, help="of each worker")
+    parser.add_argument("--latency", type=float, default=2.0)
+    parser.add_argument("--calls", type=int, default=4, help="of each worker")
+    parser.add_argument("--concurrency", type=int, default=7)
     parser.add_argument("--workers", default="1,2,4")
     asked = parser.parse_args()
     sizes = [int(size) for size in asked.workers.split(",")]
     print(machine())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        names = videos(folder, asked.videos)
-        lines = [
-            {"video": names[n % len(names)], "text": f"What is number {n}?", "question_id": n}
-            for n in range(asked.lines)
-        ]
-        (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        most = asked.lines * max(sizes)
+        videos(folder, math.ceil(most / LINES_A_VIDEO))
         print(
             "| workers | lines | answered | requests | wall | first request to end | ideal | of the ideal |"
         )
         print("|---|---|---|---|---|---|---|---|")
         for size in sizes:
+            write_lines(folder, asked.lines * size)
             with cluster(size) as (there, _):
-                ended = run(folder, there.address, size, asked.concurrency, asked.latency)
-            ideal_s = ended.requests * asked.latency / (size * asked.concurrency)
+                ended = run(folder, there.address, size, asked)
+            ideal_s = ended.requests * asked.latency / (size * asked.calls)
             answered = sum("answer" in one for one in ended.results)
             print(
-                f"| {size} | {asked.lines} | {answered} | {ended.requests} | {ended.wall_s:.1f} s "
+                f"| {size} | {asked.lines * size} | {answered} | {ended.requests} | {ended.wall_s:.1f} s "
                 f"| {ended.busy_s:.1f} s | {ideal_s:.1f} s | {ideal_s / ended.busy_s:.0%} |",
                 flush=True,
             )
         with cluster(max(sizes)) as (there, nodes):
             out = folder / "out.jsonl"
             out.unlink()
-            told = (out, asked.lines // 4, there, nodes[-1])
+            told = (out, most // 4, there, nodes[-1])
             killer = threading.Thread(target=kill_when, args=told, daemon=True)
             killer.start()
-            ended = run(folder, there.address, max(sizes), asked.concurrency, asked.latency)
+            ended = run(folder, there.address, max(sizes), asked)
             killer.join(1)
         times = Counter(one["question_id"] for one in ended.results)
-        once = sum(times[number] == 1 for number in range(asked.lines))
+        once = sum(times[number] == 1 for number in range(most))
         print(
             "| a node killed: lines | answered once | lost or doubled | errors | requests | exit code | wall |"
         )
         print("|---|---|---|---|---|---|---|")
         errors = sum("error" in one for one in ended.results)
         print(
-            f"| {asked.lines} | {once} | {asked.lines - once} | {errors} | {ended.requests} | {ended.code} "
+            f"| {most} | {once} | {most - once} | {errors} | {ended.requests} | {ended.code} "
             f"| {ended.wall_s:.1f} s |"
         )
 

@@ -1,19 +1,19 @@
-"""The same on a Ray cluster: tasks by video, results streamed to this process, which alone writes the output."""
+"""The same on a Ray cluster: tasks of whole videos, results streamed to this process, which alone writes the output."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import logging
+import math
 import os
 import queue
 import socket
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from vidagent.errors import UsageError
@@ -24,10 +24,14 @@ from vidagent.serve.batch.runner import answer_lines as answer_here
 from vidagent.serve.batch.runner import chains
 from vidagent.serve.batch.setup import Setup
 
-__all__ = ["answer_lines", "batches"]
+__all__ = ["Supply", "answer_lines"]
 
 _ATTEMPTS = 4
 """How often a line is given out before its loss is its result."""
+_SHARES = 2
+"""A task is one of so many for each worker of what is left: long ones at first, short ones to end together."""
+_ROUNDS = (2, 16)
+"""A task's least and most lines, over the lines that a worker has under way."""
 _WAIT_S = 1.0
 _WAIT_THERE_S = 10.0
 
@@ -82,22 +86,51 @@ def answer_lines(
         most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         share = dataclasses.replace(setup, calls=max(1, setup.calls // most))
         tell(f"Ray cluster of {len(ray.nodes())} nodes, {most} tasks at once")
-        waiting = deque(_Task.of(batch) for batch in batches(lines, setup.concurrency))
-        _Tasks(ray, share, keep, tell).run(waiting, most)
+        _Tasks(ray, share, keep, tell).run(Supply(lines, most, setup.concurrency), most)
 
 
-def batches(lines: Sequence[Line], size: int) -> list[list[Line]]:
-    """Cut lines into tasks: of one video each, a few times as many as a worker has under way; sessions stay whole."""
-    found: list[list[Line]] = []
-    for _, group in groupby(chains(lines), key=lambda chain: chain[0].item.media if chain[0].item else ""):
-        batch: list[Line] = []
-        for chain in group:
-            if batch and len(batch) + len(chain) > 4 * size:
-                found.append(batch)
-                batch = []
-            batch = [*batch, *chain]
-        found.append(batch)
-    return found
+class Supply:
+    """Cuts lines into tasks as they are asked for: whole videos where they fit, and sessions always whole.
+
+    A task's end leaves places of its worker empty, so tasks are long while much is left, and shorter later, so that
+    no worker waits long for the last one (guided self-scheduling, Polychronopoulos and Kuck 1987).
+
+    Args:
+        lines: The lines.
+        workers: How many tasks run at once.
+        size: How many lines a worker has under way.
+    """
+
+    def __init__(self, lines: Sequence[Line], workers: int, size: int) -> None:
+        """Put those of a video together."""
+        self._chains = deque(chains(lines))
+        self._left = len(lines)
+        self._shares = workers * _SHARES if workers > 1 else 1
+        self._least, self._most = (rounds * size for rounds in _ROUNDS)
+        self._rest = Counter(_media([line]) for line in lines)
+
+    def __bool__(self) -> bool:
+        """Whether there are lines left."""
+        return bool(self._chains)
+
+    def take(self) -> list[Line]:
+        """Return the lines of the next task."""
+        wanted = min(max(math.ceil(self._left / self._shares), self._least), self._most)
+        taken: list[Line] = []
+        last = None
+        while self._chains and (
+            len(taken) < wanted or (_media(self._chains[0]) == last and self._rest[last] < self._least)
+        ):
+            chain = self._chains.popleft()
+            last = _media(chain)
+            self._rest[last] -= len(chain)
+            taken.extend(chain)
+        self._left -= len(taken)
+        return taken
+
+
+def _media(chain: Sequence[Line]) -> str:
+    return chain[0].item.media if chain[0].item else ""
 
 
 class _Tasks:
@@ -124,12 +157,13 @@ class _Tasks:
         )(_answer_there)
         self._running: dict[Any, _Task] = {}
 
-    def run(self, waiting: deque[_Task], most: int) -> None:
-        """Give out all tasks, so many at once, until each line has its result."""
+    def run(self, supply: Supply, most: int) -> None:
+        """Give out all lines, so many tasks at once, until each line has its result."""
+        waiting: deque[_Task] = deque()
         try:
-            while waiting or self._running:
-                while waiting and len(self._running) < most:
-                    self._give_out(waiting.popleft())
+            while waiting or supply or self._running:
+                while (waiting or supply) and len(self._running) < most:
+                    self._give_out(waiting.popleft() if waiting else _Task.of(supply.take()))
                 ready, _ = self._ray.wait(
                     list(self._running), num_returns=1, timeout=_WAIT_S, fetch_local=False
                 )
