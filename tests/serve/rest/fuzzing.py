@@ -16,7 +16,7 @@ CONFIG = """\
 enabled = true
 
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 401, 403, 404, 409, 422]
+expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429]
 
 [checks.negative_data_rejection]
 expected-statuses = ["4xx"]
@@ -25,8 +25,9 @@ expected-statuses = ["4xx"]
 include-name = ["GET /v1/jobs/{id}", "GET /v1/jobs/{id}/events"]
 checks.use_after_free.enabled = false
 """
-"""Names of videos, files, jobs and runs are texts in the document, and few of the texts name any. What is wrong may
-also be refused as too large.
+"""Names of videos, files, jobs and runs are texts in the document, and few of the texts name any. Jobs that were made
+go on, and in a long run there are at some time as many as a client may have. What is wrong may also be refused as too
+large.
 
 DELETE of a job cancels it, and it stays to be read; of whatever else, nothing may be there after it. `--checks` on the
 command line would be stronger than what is said of an operation here.
