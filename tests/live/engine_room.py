@@ -57,7 +57,7 @@ def _said(chat: ChatEngine, film: Path) -> dict[str, Any]:
     picture = base64.b64encode(jpeg.encode(draw_code(Code(1, 500)))).decode()
     text = {"type": "text", "text": "What is it?"}
     image = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{picture}"}}
-    frames = {"type": "video", "video": read_video(film, num_frames=4)}
+    frames, fewer = ({"type": "video", "video": read_video(film, num_frames=n)} for n in (4, 2))
     path = {"type": "video_url", "video_url": {"url": film.as_uri()}}
 
     def ask(*questions: list[Any], **options: Any) -> Any:
@@ -73,6 +73,8 @@ def _said(chat: ChatEngine, film: Path) -> dict[str, Any]:
         "path": ask([path, text], extra_body=sampled),
         "both": ask([image, frames, text]),
         "batch": ask([image, text], [frames, text]),
+        "fewer": ask([fewer, text]),
+        "uneven": ask([frames, text], [fewer, text]),
         "tools": ask([text], tools=[_TOOL]),
     }
 

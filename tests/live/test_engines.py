@@ -44,6 +44,10 @@ def test_a_batch_counts_each_prompt_alone(done):
     assert [prompt for prompt, _ in done["batch"]] == [done["image"][0], done["frames"][0]]
 
 
+def test_videos_of_a_batch_may_have_unlike_numbers_of_frames(done):
+    assert [prompt for prompt, _ in done["uneven"]] == [done["frames"][0], done["fewer"][0]]
+
+
 def test_tools_stand_in_the_prompt(done):
     assert done["tools"][0] > done["text"][0]
 

@@ -37,12 +37,19 @@ class ChatTransformers(ChatEngine):
         model, processor = self._load()
         import torch
 
-        inputs = _inputs(processor, prompts, options).to(model.device, model.dtype)
+        try:
+            inputs = _inputs(processor, prompts, options).to(model.device, model.dtype)
+        except ValueError:  # some processors, LLaVA's for one, take videos of as many frames together only
+            if len(prompts) == 1:
+                raise
+            return [one for prompt in prompts for one in self._complete([prompt], options)]
         if sampling.get("seed") is not None:
             torch.manual_seed(sampling["seed"])
         most = sampling.get("max_tokens", _MOST_TOKENS)
         given: dict[str, Any] = {"max_new_tokens": most, **_drawing(sampling)}
-        given["stopping_criteria"] = [lambda ids, _: torch.full(ids.shape[:1], options.left.is_set())]
+        given["stopping_criteria"] = [
+            lambda ids, _: ids.new_full(ids.shape[:1], options.left.is_set(), dtype=torch.bool)
+        ]
         stops = [sampling["stop"]] if isinstance(sampling.get("stop"), str) else sampling.get("stop")
         if stops:
             given |= {"stop_strings": stops, "tokenizer": processor.tokenizer}
@@ -70,7 +77,12 @@ class ChatTransformers(ChatEngine):
 
             options: dict[str, Any] = {"dtype": self.dtype}
             if self.four_bit:
-                options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True)
+                reckoned = (
+                    torch.float16 if self.dtype == "float16" else torch.bfloat16
+                )  # float32 by default: slower
+                options["quantization_config"] = BitsAndBytesConfig(
+                    load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=reckoned
+                )
             if self.flash_attention:
                 options["attn_implementation"] = "flash_attention_2"
             device = self.device
@@ -79,10 +91,12 @@ class ChatTransformers(ChatEngine):
             try:
                 processor = AutoProcessor.from_pretrained(self.model_name, padding_side="left")
                 model = AutoModelForImageTextToText.from_pretrained(self.model_name, **options)
-            except (OSError, ValueError) as error:
+                if not self.four_bit:  # such a model is on the GPU already
+                    model = model.to(device)
+            except (OSError, ValueError, RuntimeError) as error:  # the last one for too little memory, too
                 said = " ".join(str(error).split())[:300]
                 raise ModelError(f"model {self.model_name!r} cannot be loaded: {said}") from error
-            self._loaded = (model if self.four_bit else model.to(device)).eval(), processor
+            self._loaded = model.eval(), processor
         return self._loaded
 
     def _need(self) -> None:
