@@ -66,11 +66,21 @@ def test_what_there_is_not(question):
     assert ask(film(), question)["found"] == "no"
 
 
-@pytest.mark.parametrize(("question", "count"), [("How many shots are there?", 1), ("How many cuts?", 0)])
-def test_one_shot(question, count):
+@pytest.mark.parametrize(
+    ("question", "count", "told"),
+    [("How many shots are there?", 1, "1 shot:"), ("How many cuts?", 0, "0 cuts:")],
+)
+def test_one_shot(question, count, told):
     found = ask(film(()), question)
     assert (found["found"], found["count"]) == ("yes", count)
-    assert ask(film(()), "When is the first cut?")["found"] == "no"
+    assert found["answer"].startswith(told)
+
+
+@pytest.mark.parametrize("question", ["Is there a cut?", "When is the first cut?"])
+def test_no_cut_is_said_with_a_frame_looked_at(question):
+    looked = film(())
+    assert ask(looked, question)["found"] == "no"
+    assert any(result.times_s for result in looked.results)
 
 
 def test_every_cut_is_looked_at_with_its_neighbours():

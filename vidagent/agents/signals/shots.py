@@ -109,20 +109,20 @@ def _numbered(number: int, cut_s: float, seen: dict[float, str], past: Past) -> 
 
 
 def _no_cut(intent: Intent, whole: bool, looks: Sequence[Result], past: Past) -> ToolCall:
-    """Say that there is no cut; where shots are counted, look at the middle first, so that a frame stands for it."""
-    if intent.ask != "count" or not whole:
-        told = "the whole video is one shot" if whole else "there is none there"
-        return calls.answer("no", f"No cut was found: {told}", confidence=0.8)
-    if not looks:
+    """Say that there is no cut; of a whole video look at the middle first, so that a frame stands for it."""
+    if whole and not looks:
         middle = past.duration_s / 2
         reach = 2.5 * past.frame_s
         start, end = max(0.0, middle - reach), min(past.duration_s, middle + reach)
         return calls.closer(Window(round(start, 4), round(end, 4)), wording.ANY_CUT, past)
+    if intent.ask != "count" or not whole:
+        told = "the whole video is one shot" if whole else "there is none there"
+        return calls.answer("no", f"No cut was found: {told}", confidence=0.8)
     at_s = looks[-1].times_s[len(looks[-1].times_s) // 2]
     claims = [(wording.claim_no_cut(at_s), [looks[-1].id], at_s)]
-    count = 0 if _CHANGES.search(intent.question) else 1
-    told = "1 shot: the index, which saw the whole video, knows no cut."
-    return calls.answer("yes", told, claims=claims, count=count, confidence=0.8)
+    cuts_asked = _CHANGES.search(intent.question) is not None
+    told = f"{'0 cuts' if cuts_asked else '1 shot'}: the index, which saw the whole video, knows no cut."
+    return calls.answer("yes", told, claims=claims, count=0 if cuts_asked else 1, confidence=0.8)
 
 
 def _scope(intent: Intent, past: Past) -> tuple[float, float]:
