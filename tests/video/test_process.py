@@ -141,7 +141,9 @@ def test_a_child_shares_its_parents_session_in_a_group_of_its_own(clip_path):
     with Video.open(clip_path("h264")) as video:
         child = child_of(video)
         assert os.getpgid(child) == child
-        assert os.getsid(child) == os.getsid(0)  # the processor is shared out by sessions first, then by niceness
+        assert os.getsid(child) == os.getsid(
+            0
+        )  # the processor is shared out by sessions first, then by niceness
 
 
 def test_closing_from_another_thread_ends_a_running_call(clip_path):
