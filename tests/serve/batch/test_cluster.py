@@ -22,13 +22,19 @@ pytestmark = [
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Start a head without CPUs and two nodes with two each."""
+    """Start a head without CPUs and two nodes with two each, all on the loopback: tests reach nothing else.
+
+    The setting, which Ray has for systems whose firewall asks, also keeps those who join from taking the machine's
+    address in the network for the loopback's; as Ray reads it once, it is put into this process by hand.
+    """
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    monkeypatch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
     from ray.cluster_utils import Cluster
 
-    small = {"object_store_memory": 100_000_000, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
-    nodes = [cluster.add_node(num_cpus=2, object_store_memory=100_000_000) for _ in range(2)]
+    small = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1"}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
+    nodes = [cluster.add_node(num_cpus=2, **small) for _ in range(2)]
     yield cluster, nodes
     cluster.shutdown()
 
