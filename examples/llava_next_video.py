@@ -35,7 +35,7 @@ def main() -> None:
         model_name=given.model,
         dtype=given.dtype,
         four_bit=given.four_bit,
-        flash_attention=given.flash_attention,
+        attention="flash_attention_2" if given.flash_attention else None,
     )
     image = {"type": "image_url", "image_url": {"url": given.image.resolve().as_uri()}}
     video = {"type": "video", "video": read_video(given.video, num_frames=FRAMES)}

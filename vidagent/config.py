@@ -18,11 +18,14 @@ from pydantic_settings import (
 from vidagent.errors import BudgetError, UsageError
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["FILE_NAME", "DecoderName", "EngineName", "Settings", "load"]
+__all__ = ["FILE_NAME", "Attention", "DecoderName", "Dtype", "EngineName", "Quantization", "Settings", "load"]
 
 FILE_NAME = "vidagent.toml"
 DecoderName = Literal["pyav", "decord", "torchcodec"]
 EngineName = Literal["server", "vllm", "transformers"]
+Dtype = Literal["float16", "bfloat16", "float32"]
+Quantization = Literal["4bit"]
+Attention = Literal["eager", "sdpa", "flash_attention_2"]
 
 
 def _web_address(url: str) -> str:
@@ -57,6 +60,16 @@ class Settings(BaseSettings):
     engine: EngineName = Field(
         default="server",
         description="where the model runs: on a server, or in this process by vllm or transformers",
+    )
+    engine_dtype: Dtype | None = Field(
+        default=None, description="precision of a model in this process; None leaves it to the model"
+    )
+    engine_quantization: Quantization | None = Field(
+        default=None,
+        description="what the weights of a model in this process are cut down to; needs bitsandbytes and CUDA",
+    )
+    engine_attention: Attention | None = Field(
+        default=None, description="attention of a model in this process by transformers; vllm chooses its own"
     )
     profile: Name | None = Field(
         default=None, description="a model profile by name, or the path of a .toml file"

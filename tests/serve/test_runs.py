@@ -129,26 +129,67 @@ def test_a_killed_run_is_gone_on_with_by_its_name_alone(command, video):
     assert command("runs", "replay", run_id, "--json", "-q").out == done.out
 
 
-@pytest.mark.parametrize(
-    ("flags", "base_url", "engine"),
-    [
-        ((), None, "vllm"),
-        (("--engine", "vllm"), None, "vllm"),
-        (("--engine", "transformers"), None, "transformers"),
-        (("--base-url", "http://127.0.0.1:1/v1"), "http://127.0.0.1:1/v1", None),
-    ],
-)
-def test_a_run_goes_on_with_its_engine_unless_told_otherwise(
-    command, asked, monkeypatch, flags, base_url, engine
-):
+SERVER = "http://127.0.0.1:1/v1"
+
+
+RESUMED = [
+    (("scripted", None, "vllm"), "", "scripted", None, "vllm"),
+    (("scripted", None, "vllm"), "--engine vllm", "scripted", None, "vllm"),
+    (("scripted", None, "vllm"), "--engine transformers", "scripted", None, "transformers"),
+    (("scripted", None, "vllm"), f"--base-url {SERVER}", "scripted", SERVER, None),
+    (("scripted", None, "vllm"), "--model other", "other", None, "vllm"),
+    (("scripted", None, "vllm"), "--model signals", "signals", None, "server"),
+    (("scripted", SERVER, "server"), "--model other", "other", SERVER, "server"),
+    (("scripted", SERVER, "server"), "--model signals", "signals", None, "server"),
+    (("scripted", SERVER, "server"), "--engine vllm --model m", "m", None, "vllm"),
+    (("signals", None, "server"), "", "signals", None, "server"),
+    (("signals", None, "server"), f"--base-url {SERVER}", None, SERVER, None),
+    (("signals", None, "server"), "--model other", "other", None, "server"),
+]
+"""The model, server and engine that a run had, flags, and those that it goes on with."""
+
+
+def test_a_run_goes_on_with_its_model_and_engine_unless_told_otherwise(command, asked, monkeypatch):
     path = Path(os.environ["VIDAGENT_CACHE_DIR"]) / "runs" / asked.json()["run_id"] / "run.json"
-    told = json.loads(path.read_text())
-    assert told["engine"] == "server"
-    path.write_text(json.dumps({**told, "engine": "vllm", "base_url": None}))
+    kept = json.loads(path.read_text())
+    assert kept["engine"] == "server"
     got = {}
     monkeypatch.setattr(asking, "ask", lambda *_, **wanted: got.update(wanted))
-    assert command("runs", "resume", "--last", *flags).code == 0
-    assert (got["base_url"], got["engine"], got["model"]) == (base_url, engine, "scripted")
+    for told, flags, *whom in RESUMED:
+        path.write_text(json.dumps(kept | dict(zip(("model", "base_url", "engine"), told, strict=True))))
+        assert command("runs", "resume", "--last", *flags.split()).code == 0
+        assert [got["model"], got["base_url"], got["engine"], got["decoder"]] == [*whom, "pyav"], (
+            told,
+            flags,
+        )
+
+
+def test_a_killed_run_is_gone_on_with_by_another_model_on_its_server(command, video):
+    """The server that the run had is gone; the other one is told apart by its address and model."""
+    run_id, before = kill_after(8, video)
+    script = usual()
+    script.planned = sum(step == "plan" for step in before[:-1])
+    with ScriptedServer(script, models=("other",)) as server:
+        flags = ("--base-url", server.url, "--model", "other", "--decoder", "pyav")
+        done = command("runs", "resume", run_id, *flags, "--json", "-q")
+    assert (done.code, done.json()["run_id"], done.json()["status"]) == (0, run_id, "answered")
+    assert {body["model"] for body in server.bodies} == {"other"}
+    told = command("runs", "list", "--json").json()["runs"][0]
+    assert (told["model"], told["status"]) == ("other", "answered")
+
+
+def test_bad_values_of_a_resumption_are_usage_errors(command, asked):
+    for flags, words in (
+        (("--model", ""), "setting model"),
+        (("--base-url", "ftp://x"), "setting base_url"),
+        (("--engine", "llama"), "--engine"),
+        (("--decoder", "vlc"), "--decoder"),
+        (("--engine", "vllm", "--base-url", SERVER), "give it no base URL"),
+        (("--max-download-mb", "much"), "--max-download-mb must be a whole number"),
+    ):
+        done = command("runs", "resume", "--last", *flags)
+        assert (done.code, done.out) == (2, ""), flags
+        assert words in done.err
 
 
 @pytest.mark.slow

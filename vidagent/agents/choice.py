@@ -122,6 +122,7 @@ def _served(url: str, model: str, settings: Settings) -> ModelClient:
 def _in_process(settings: Settings) -> ModelClient:
     from vidagent.agents.engines.counter import EngineCounter
     from vidagent.agents.engines.loading import (
+        Weights,
         engine,
         fitted,
     )  # LangChain's models, which `--help` does without
@@ -133,7 +134,7 @@ def _in_process(settings: Settings) -> ModelClient:
     if settings.base_url is not None:
         raise UsageError(f"engine {settings.engine} runs in this process: give it no base URL")
     profile = profile_for(settings.model, settings)
-    chat = engine(settings.engine, settings.model, profile)
+    chat = engine(settings.engine, settings.model, profile, Weights.of(settings))
     chat.ready()
     return ModelClient(chat, fitted(profile, settings.engine), EngineCounter(chat))
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
-from rich.live import Live
+from typing import TYPE_CHECKING, Any
 
 from vidagent.serve.scene import Scene
+from vidagent.serve.telling import Telling
 from vidagent.serve.terminal import Terminal, one_line
 from vidagent.video.clock import format_time
 
@@ -23,7 +21,7 @@ _FRAMES_A_SECOND = 12.5
 _FOUND = {True: "found", False: "nothing", None: "unclear"}
 
 
-class Progress:
+class Progress(Telling):
     """Shows the events of a run as they come; a context manager, and the `on_event` of a run.
 
     Args:
@@ -42,41 +40,11 @@ class Progress:
         doing: str = "opening the video",
     ) -> None:
         """Remember how much to show."""
-        self._console = console
-        self._quiet = quiet
         self._verbose = verbose
         self._looks: dict[int, str] = {}
         self._video = ""
         self._scene = Scene(doing)
-        moves = console.is_interactive and console.file.isatty() and not quiet
-        self._live = (
-            Live(self._scene, console=console, refresh_per_second=_FRAMES_A_SECOND, transient=True)
-            if moves
-            else None
-        )
-
-    @property
-    def live(self) -> bool:
-        """Whether somebody may be looking: words are worth showing as they come."""
-        return self._live is not None
-
-    def __enter__(self) -> Self:
-        """Start the scene."""
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the scene away."""
-        if self._live is not None:
-            self._live.stop()
-
-    def tell(self, text: str, style: str = "") -> None:
-        """Show a line that stays, unless asked to be quiet."""
-        if not self._quiet:
-            self._console.say(text, style=style)
+        super().__init__(console, lambda: self._scene, quiet=quiet, redraws_a_second=_FRAMES_A_SECOND)
 
     def doing(self, text: str) -> None:
         """Show what is going on, on the status line if there is one."""

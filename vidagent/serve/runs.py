@@ -6,17 +6,18 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 
 from vidagent.agents.parts import names_of
 from vidagent.errors import ModelError, UsageError
 from vidagent.serve import ask as asking
-from vidagent.serve import flags, terminal
+from vidagent.serve import download, flags, terminal
 from vidagent.serve.budgets import Limits, budgeted
 
 if TYPE_CHECKING:
+    from vidagent.config import EngineName
     from vidagent.graphs.past import Past
     from vidagent.serve.printing import Report
 
@@ -41,6 +42,10 @@ Last = Annotated[bool, typer.Option("--last", help="The newest run, in place of 
 OtherVideo = Annotated[
     str | None,
     typer.Option("--video", metavar="PATH", help="The run's video, if it no longer lies where it was."),
+]
+OtherDecoder = Annotated[
+    Literal["pyav", "decord", "torchcodec"] | None,
+    typer.Option("--decoder", help="Library that decodes the video, in place of the run's."),
 ]
 
 
@@ -118,40 +123,45 @@ def resume(
     run: Run = None,
     last: Last = False,
     video: OtherVideo = None,
+    as_json: flags.AsJson = False,
+    model: flags.Model = None,
     base_url: flags.BaseUrl = None,
     engine: flags.Engine = None,
-    as_json: flags.AsJson = False,
     save_frames: flags.SaveFrames = None,
     report: flags.Report = None,
     export: flags.Export = None,
+    decoder: OtherDecoder = None,
+    fetch: flags.Download = False,
+    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
     *,
     limits: Limits,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
-    """Go on with a run that was stopped: `vidagent ask --resume RUN` with its question, video and model."""
+    """Go on with a run that was stopped: `vidagent ask --resume RUN` with its question, video, model and server.
+
+    A model, server, engine or decoder that is named here takes the place of the run's.
+    """
     wanted = _wanted(run, last=last)
     from vidagent import api
 
     past = api.find_run(wanted)
     told = past.told
-    if base_url is None and engine in {None, told.get("engine")}:
-        base_url, engine = told["base_url"], told.get("engine")  # runs of an earlier version name no engine
     asking.ask(
         _videos(past, video),
         told["question"],
         as_json=as_json,
         option=told["options"],
-        model=told["model"],
-        base_url=base_url,
-        engine=engine,
+        **_whom(told, model, base_url, engine),
         fps=told["overview"]["fps"],
         num_frames=told["overview"]["num_frames"],
         save_frames=save_frames,
         report=report,
         export=export,
         resume=past.record.run_id,
-        decoder=told["decoder"],
+        decoder=decoder or told["decoder"],
+        fetch=fetch,
+        max_download_mb=max_download_mb,
         **limits,
         quiet=quiet,
         verbose=verbose,
@@ -321,6 +331,30 @@ def steps(lines: Iterable[dict[str, Any]]) -> list[Done]:
         done = found.setdefault(task, Done(step or "", line["at"]))
         done.add(line)
     return list(found.values())
+
+
+class _Whom(TypedDict):
+    """Who answers, as `ask` takes it."""
+
+    model: str | None
+    base_url: str | None
+    engine: EngineName | None
+
+
+def _whom(told: dict[str, Any], model: str | None, base_url: str | None, engine: EngineName | None) -> _Whom:
+    """Return who goes on with a run: its own model where it ran, less what is named in their place.
+
+    Another server or engine is asked for the run's model, but never for the embedded one, which is on none.
+    """
+    from vidagent.agents.choice import EMBEDDED
+
+    if model == EMBEDDED and base_url is None and engine is None:
+        return _Whom(model=model, base_url=None, engine="server")
+    moved = base_url is not None or engine not in {None, told.get("engine")}
+    if not moved:
+        base_url, engine = told["base_url"], told.get("engine")  # runs of an earlier version name no engine
+    named = told["model"] if not moved or told["model"] != EMBEDDED else None
+    return _Whom(model=named if model is None else model, base_url=base_url, engine=engine)
 
 
 def _videos(past: Past, video: str | None) -> list[str]:

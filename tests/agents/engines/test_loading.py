@@ -1,4 +1,6 @@
+import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,9 +9,10 @@ from langchain_core.messages import HumanMessage
 from tests.media.code import Code, draw_code
 from vidagent.agents import profiles
 from vidagent.agents.choice import choose
+from vidagent.agents.engines import transformers_engine
 from vidagent.agents.engines.base import ChatEngine, Completion, _message
 from vidagent.agents.engines.counter import EngineCounter
-from vidagent.agents.engines.loading import engine, fitted
+from vidagent.agents.engines.loading import Weights, engine, fitted
 from vidagent.agents.engines.media import media_of, placeholders
 from vidagent.agents.media import put
 from vidagent.agents.messages import ShownFrame, frames_content
@@ -35,6 +38,48 @@ def test_a_missing_package_names_its_extra(name, package):
         pytest.skip(f"{package} is installed here, so that nothing is missing")
     with pytest.raises(UsageError, match=rf"package {package}: pip install 'vidagent\[{name}\]'"):
         choose(load(engine=name, model="./tiny"))
+
+
+def test_settings_say_how_the_weights_are_held(monkeypatch):
+    monkeypatch.setenv("VIDAGENT_ENGINE_DTYPE", "float16")
+    monkeypatch.setenv("VIDAGENT_ENGINE_QUANTIZATION", "4bit")
+    profile = profiles.load("qwen3-vl")
+    arguments = engine("vllm", "./tiny", profile, Weights.of(load())).arguments
+    assert (arguments["dtype"], arguments["quantization"]) == ("float16", "bitsandbytes")
+    monkeypatch.setenv("VIDAGENT_ENGINE_ATTENTION", "sdpa")
+    held = Weights.of(load())
+    chat = engine("transformers", "./tiny", profile, held)
+    assert (chat.dtype, chat.four_bit, chat.attention) == ("float16", True, "sdpa")
+    assert engine("transformers", "./tiny", profile, held) is chat
+    assert engine("transformers", "./tiny", profile).dtype == "auto"
+    with pytest.raises(UsageError, match="engine vllm chooses its attention itself"):
+        choose(load(engine="vllm", model="./tiny"))
+
+
+@pytest.mark.parametrize("name", ["dtype", "quantization", "attention"])
+def test_a_bad_setting_of_the_weights_says_what_is_legal(name, monkeypatch):
+    monkeypatch.setenv(f"VIDAGENT_ENGINE_{name.upper()}", "much")
+    with pytest.raises(UsageError, match=rf"VIDAGENT_ENGINE_{name.upper()}.*input should be '.*got 'much'"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing", "words"),
+    [
+        ({"engine_quantization": "4bit"}, "bitsandbytes", r"pip install 'vidagent\[quantized\]'"),
+        ({"engine_attention": "flash_attention_2"}, "flash_attn", "pip install 'flash-attn'"),
+        ({"engine_quantization": "4bit"}, None, "4-bit weights: this needs a GPU with CUDA"),
+        ({"engine_attention": "flash_attention_2"}, None, "flash_attention_2: this needs a GPU with CUDA"),
+    ],
+)
+def test_what_the_weights_lack_is_named(monkeypatch, settings, missing, words):
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    names = ("AutoModelForImageTextToText", "AutoProcessor", "BitsAndBytesConfig")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(**dict.fromkeys(names)))
+    monkeypatch.setattr(transformers_engine, "find_spec", lambda name: None if name == missing else name)
+    with pytest.raises(UsageError, match=words):
+        choose(load(engine="transformers", model="./tiny", **settings))
 
 
 def test_pictures_are_arrays_and_marks():

@@ -156,6 +156,40 @@ def test_a_judge_that_refuses_is_exit_4(command, tmp_path):
     assert "too hot" in done.err
 
 
+def batch_line(number, **came):
+    """Return a line as `vidagent batch` writes it: `text` is the question."""
+    asked = {"question_id": number, "text": "Is it a question? 10 10", "category": "conv"}
+    return json.dumps({**asked, **came, "vidagent_line": f"{number + 1}:5d41402abc4b2a76"})
+
+
+ERROR = {"error": {"type": "video", "message": "gone.mp4: no such file"}}
+
+
+@pytest.mark.network
+def test_an_error_line_of_a_batch_is_told_and_not_judged(command, tmp_path):
+    """By hand: question 2 is left out, and 1 is answered beside an error that was; conv is as in the guide's table."""
+    mixed, out = tmp_path / "batch.jsonl", tmp_path / "r.jsonl"
+    answered = {0: "A hill.", 1: "An island.", 3: "Hand with a robot arm"}
+    lines = [batch_line(number, response=text, answer={"answer": text}) for number, text in answered.items()]
+    mixed.write_text("\n".join([batch_line(1, **ERROR), batch_line(2, **ERROR), *lines, json.dumps(ERROR)]))
+    with ScriptedServer(fair) as server:
+        done = command(*arguments(server, out, b=mixed))
+    assert (done.code, done.out.splitlines()[0]) == (0, "all 76.7 56.7")
+    assert "llava_bench_conv 75.0 55.0" in done.out
+    assert f"left out  1 question has an error in place of an answer in {mixed} (2): not judged" in done.err
+    assert {line["question_id"] for line in lines_of(out)} == {0, 1, 3}
+    assert not any("10 10" in texts(body) for body in server.bodies)
+
+
+def test_errors_alone_are_exit_2(command, tmp_path):
+    failed = tmp_path / "batch.jsonl"
+    failed.write_text("\n".join(batch_line(number, **ERROR) for number in range(4)))
+    done = command(*arguments("http://127.0.0.1:1/v1", tmp_path / "r.jsonl", b=failed))
+    assert (done.code, done.out) == (2, "")
+    assert f"no question has two answers: {failed} hold errors" in done.err
+    assert not (tmp_path / "r.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("reply", "scores"),
     [
@@ -185,6 +219,7 @@ def test_scores_are_read_leniently(reply, scores):
     [
         ("questions", "", "no question in it"),
         ("questions", question(9, "001.jpg", "conv"), "no answer to question 9"),
+        ("questions", "\n".join([question(0, "001.jpg", "conv")] * 2), "two questions have the same question_id"),
         ("questions", question(0, "x.jpg", "conv"), "no context for 'x.jpg'"),
         ("questions", question(0, "001.jpg", "art"), "no rule for category 'art'"),
         ("questions", '{"text": "?"}', "record 1: question_id"),

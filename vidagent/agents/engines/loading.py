@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 
 from vidagent.agents.engines.base import ChatEngine
 from vidagent.agents.engines.transformers_engine import ChatTransformers
 from vidagent.agents.engines.vllm_engine import ChatVllm
 from vidagent.agents.profile_schema import Form, Media, Profile, Shown
-from vidagent.config import EngineName
+from vidagent.config import Attention, Dtype, EngineName, Quantization, Settings
+from vidagent.errors import UsageError
 
-__all__ = ["engine", "fitted"]
+__all__ = ["Weights", "engine", "fitted"]
 
 _SERVERS = frozenset(
     "enable_auto_tool_choice enable_per_request_metrics enable_prompt_tokens_details reasoning_parser "
@@ -20,25 +22,68 @@ _SERVERS = frozenset(
 """Flags of the server alone, and of thoughts, which are held and read here."""
 
 
-_made: dict[tuple[EngineName, str, str], ChatEngine] = {}
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How a model's weights are held and worked with; None leaves it to the model, its profile and the library.
+
+    Args:
+        dtype: Their precision.
+        quantization: What they are cut down to.
+        attention: Who works out the attention.
+    """
+
+    dtype: Dtype | None = None
+    quantization: Quantization | None = None
+    attention: Attention | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Weights:
+        """Return what the settings say."""
+        return cls(settings.engine_dtype, settings.engine_quantization, settings.engine_attention)
 
 
-def engine(name: EngineName, model: str, profile: Profile) -> ChatEngine:
+_made: dict[tuple[EngineName, str, str, Weights], ChatEngine] = {}
+
+
+def engine(name: EngineName, model: str, profile: Profile, weights: Weights | None = None) -> ChatEngine:
     """Return the engine of a model, the same each time; nothing is loaded yet.
 
     Args:
         name: The engine's name.
         model: The model's folder, or its name on the hub.
         profile: What `vllm serve` would be started with, `vllm.LLM` is.
+        weights: How its weights are held.
+
+    Raises:
+        UsageError: If the engine cannot hold them so.
     """
-    key = (name, model, profile.name)
+    held = weights or Weights()
+    key = (name, model, profile.name, held)
     if key not in _made:
-        _made[key] = ChatTransformers(model_name=model) if name == "transformers" else _vllm(model, profile)
+        _made[key] = _transformers(model, held) if name == "transformers" else _vllm(model, profile, held)
     return _made[key]
 
 
-def _vllm(model: str, profile: Profile) -> ChatVllm:
+def _transformers(model: str, weights: Weights) -> ChatTransformers:
+    return ChatTransformers(
+        model_name=model,
+        dtype=weights.dtype or "auto",
+        four_bit=weights.quantization == "4bit",
+        attention=weights.attention,
+    )
+
+
+def _vllm(model: str, profile: Profile, weights: Weights) -> ChatVllm:
+    if weights.attention is not None:
+        raise UsageError(
+            f"engine vllm chooses its attention itself; setting engine_attention, got {weights.attention!r}, "
+            "is for engine transformers"
+        )
     flags = {flag.replace("-", "_"): value for flag, value in profile.serve.flags.items()}
+    if weights.dtype is not None:
+        flags["dtype"] = weights.dtype
+    if weights.quantization is not None:
+        flags["quantization"] = "bitsandbytes"
     return ChatVllm(
         model_name=model, arguments={flag: value for flag, value in flags.items() if flag not in _SERVERS}
     )

@@ -11,12 +11,14 @@ from pydantic import PrivateAttr
 
 from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked
 from vidagent.agents.engines.media import media_of, placeholders
+from vidagent.config import Attention
 from vidagent.errors import ModelError, UsageError
 
 __all__ = ["ChatTransformers"]
 
 _SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "seed")
 _MOST_TOKENS = 512
+_FLASH = "flash_attention_2"
 
 
 class ChatTransformers(ChatEngine):
@@ -25,7 +27,7 @@ class ChatTransformers(ChatEngine):
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     four_bit: bool = False
-    flash_attention: bool = False
+    attention: Attention | None = None
     _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
 
     @property
@@ -67,27 +69,19 @@ class ChatTransformers(ChatEngine):
         """Return model and processor.
 
         Raises:
-            UsageError: If a package that is asked for is missing.
+            UsageError: If a package that is asked for is missing, or a GPU.
             ModelError: If the model cannot be found or loaded.
         """
         if self._loaded is None:
             self._need()
             import torch
-            from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
+            from transformers import AutoModelForImageTextToText, AutoProcessor
 
-            options: dict[str, Any] = {"dtype": self.dtype}
-            if self.four_bit:
-                reckoned = (
-                    torch.float16 if self.dtype == "float16" else torch.bfloat16
-                )  # float32 by default: slower
-                options["quantization_config"] = BitsAndBytesConfig(
-                    load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=reckoned
-                )
-            if self.flash_attention:
-                options["attn_implementation"] = "flash_attention_2"
             device = self.device
             if device == "auto":
                 device = "cuda" if torch.cuda.is_available() else "cpu"
+            self._need_gpu(device)
+            options = self._options()
             try:
                 processor = AutoProcessor.from_pretrained(self.model_name, padding_side="left")
                 model = AutoModelForImageTextToText.from_pretrained(self.model_name, **options)
@@ -99,14 +93,34 @@ class ChatTransformers(ChatEngine):
             self._loaded = model.eval(), processor
         return self._loaded
 
+    def _options(self) -> dict[str, Any]:
+        """Return how the model is to be loaded."""
+        import torch
+        from transformers import BitsAndBytesConfig
+
+        options: dict[str, Any] = {"dtype": self.dtype}
+        if self.four_bit:
+            sums = torch.float16 if self.dtype == "float16" else torch.bfloat16  # float32 by default: slower
+            options["quantization_config"] = BitsAndBytesConfig(
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=sums
+            )
+        if self.attention is not None:
+            options["attn_implementation"] = self.attention
+        return options
+
     def _need(self) -> None:
         wanted = [("torch", "vidagent[transformers]"), ("transformers", "vidagent[transformers]")]
-        wanted += [("bitsandbytes", "bitsandbytes")] * self.four_bit
-        wanted += [("flash_attn", "flash-attn")] * self.flash_attention
+        wanted += [("bitsandbytes", "vidagent[quantized]")] * self.four_bit
+        wanted += [("flash_attn", "flash-attn")] * (self.attention == _FLASH)
         for module, package in wanted:
             if find_spec(module) is None:
                 raise UsageError(f"this needs the package {module}: pip install '{package}'")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked decoders would warn of it
+
+    def _need_gpu(self, device: str) -> None:
+        what = "4-bit weights" if self.four_bit else _FLASH if self.attention == _FLASH else None
+        if what is not None and not device.startswith("cuda"):
+            raise UsageError(f"{what}: this needs a GPU with CUDA, and the model would run on {device}")
 
 
 def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:  # noqa: ANN401 - a library that is an extra

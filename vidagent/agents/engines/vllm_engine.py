@@ -65,6 +65,10 @@ class ChatVllm(ChatEngine):
         if self._llm is None:
             if find_spec("vllm") is None:
                 raise UsageError("this needs the package vllm: pip install 'vidagent[vllm]'")
+            if self.arguments.get("quantization") == "bitsandbytes" and find_spec("bitsandbytes") is None:
+                raise UsageError(
+                    "4-bit weights need the package bitsandbytes: pip install 'bitsandbytes>=0.45'"
+                )
             os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
             from vllm import LLM
 

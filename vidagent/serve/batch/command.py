@@ -63,7 +63,10 @@ def run(wanted: Wanted, *, quiet: bool = False) -> Summary:
         if wanted.retry_errors:
             record.drop_errors()
             left = record.left(lines)
-        with Progress(terminal.stderr(), len(lines), len(lines) - len(left), quiet=quiet) as progress:
+        at_once = wanted.setup.concurrency * (wanted.workers or 1)
+        with Progress(
+            terminal.stderr(), len(lines), len(lines) - len(left), at_once, quiet=quiet
+        ) as progress:
             if len(left) < len(lines):
                 progress.tell(f"{len(lines) - len(left)} of {len(lines)} lines are done already")
             if left:

@@ -3,76 +3,85 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
 
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from vidagent.serve.batch.pace import Pace
 from vidagent.serve.batch.results import Result
-from vidagent.serve.batch.summary import Tally
+from vidagent.serve.batch.summary import Tally, outcome
+from vidagent.serve.telling import Telling
 from vidagent.serve.terminal import Terminal
 
 __all__ = ["Progress"]
 
 _EVERY_S = 10.0
 _BAR_COLUMNS = 24
+_NEVER_ASKED = frozenset({"video", "usage"})
+"""Errors of lines that cost no time, and often come many at once."""
 
 
-class Progress:
+class Progress(Telling):
     """Tells lines done, rate, time left, errors and tokens; a context manager.
 
     Args:
         console: Where to tell it.
         total: Lines of the input.
         done: How many were done before.
+        side_by_side: How many are under way at once.
         quiet: Tell nothing.
+        clock: Returns the time, in seconds.
     """
 
-    def __init__(self, console: Terminal, total: int, done: int, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        console: Terminal,
+        total: int,
+        done: int,
+        side_by_side: int,
+        *,
+        quiet: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Start the clock."""
-        self._console, self._total, self._before, self._quiet = console, total, done, quiet
-        self._tally, self._began_s, self._told_s = Tally(), time.monotonic(), time.monotonic()
-        moves = console.is_interactive and console.file.isatty() and not quiet
-        self._live = Live(console=console, get_renderable=self._row, transient=True) if moves else None
-
-    def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start()
-        return self
+        self._total, self._before, self._clock = total, done, clock
+        self._tally, self._pace = Tally(), Pace(total - done, side_by_side, clock)
+        self._began_s = self._told_s = clock()
+        super().__init__(console, self._row, quiet=quiet)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Take the moving line away; leave one that stays."""
-        if self._live is not None:
-            self._live.stop()
+        super().__exit__(kind, error, trace)
         if self._tally.lines:
-            self.tell(self._line())
-
-    def tell(self, text: str) -> None:
-        """Print a line that stays, unless asked to be quiet."""
-        if not self._quiet:
-            self._console.say(text)
+            spent_s = self._clock() - self._began_s
+            rate = 60 * self._tally.lines / max(spent_s, 1e-3)
+            self.tell(self._line(f" in {_span(spent_s)}", f"{rate:.1f}/min"))
 
     def add(self, result: Result) -> None:
         """Count a line that is done."""
         self._tally.add(result)
-        now_s = time.monotonic()
+        if outcome(result) not in _NEVER_ASKED:
+            self._pace.add()
+        now_s = self._clock()
         if self._live is None and now_s - self._told_s >= _EVERY_S:
             self._told_s = now_s
-            self.tell(self._line())
+            self.tell(self._under_way())
 
-    def _line(self) -> str:
-        done, spent_s = self._tally.lines, time.monotonic() - self._began_s
-        left = self._total - self._before - done
-        parts = [f"{self._before + done} of {self._total} lines", f"{60 * done / max(spent_s, 1e-3):.1f}/min"]
-        if done and left:
-            parts.append(f"{timedelta(seconds=round(left * spent_s / done))} left")
+    def _under_way(self) -> str:
+        left, rate = self._total - self._before - self._tally.lines, self._pace.a_second
+        if rate is None or not left:
+            return self._line()
+        return self._line("", f"{60 * rate:.1f}/min", f"{_span(left / rate)} left")
+
+    def _line(self, after: str = "", *pace: str) -> str:
+        parts = [f"{self._before + self._tally.lines} of {self._total} lines{after}", *pace]
         if self._tally.errors:
-            parts.append(f"{self._tally.errors} errors")
+            parts.append(f"{self._tally.errors} error{'' if self._tally.errors == 1 else 's'}")
         parts.append(f"{self._tally.costs['model_calls']:,} calls")
         if self._tally.tokens:
             parts.append(f"{self._tally.tokens:,} tokens")
@@ -81,5 +90,9 @@ class Progress:
     def _row(self) -> Table:
         row = Table.grid(padding=(0, 1))
         done = self._before + self._tally.lines
-        row.add_row(ProgressBar(self._total, done, width=_BAR_COLUMNS), self._line())
+        row.add_row(ProgressBar(self._total, done, width=_BAR_COLUMNS), self._under_way())
         return row
+
+
+def _span(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["judge", "reviews"]
 
+_MOST_NAMED = 5
+
 Questions = Annotated[
     Path,
     typer.Argument(
@@ -29,7 +31,7 @@ Answers = Annotated[
     Path,
     typer.Argument(
         metavar="ANSWERS",
-        help="Lines with question_id and text, or response_id and response.",
+        help="Lines with question_id and text, or response_id and response; or an output of `vidagent batch`.",
         show_default=False,
     ),
 ]
@@ -78,7 +80,10 @@ def judge(
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
-    """Have a language model score two sets of answers, each pair in both orders; print the scores by category."""
+    """Have a language model score two sets of answers, each pair in both orders; print the scores by category.
+
+    A line of `vidagent batch` with an error is no answer: its question is told on stderr, and is not judged.
+    """
     terminal.loudness(quiet=quiet, verbose=verbose)
     _check(concurrency, max_tokens, temperature)
     from vidagent.agents.vlm import VLM
@@ -87,11 +92,14 @@ def judge(
     from vidagent.serve.judge.files import read_cases
     from vidagent.serve.progress import Progress
 
-    cases = read_cases(questions, (answers_a, answers_b), context, rules)
+    read = read_cases(questions, (answers_a, answers_b), context, rules)
+    cases = read.judged
     with (
         Progress(terminal.stderr(), quiet=quiet, verbose=verbose, doing="judging") as progress,
         Log(output, lambda line: str(line["question_id"])) as log,
     ):
+        for path, failed in read.failed.items():
+            progress.tell(f"left out  {_left_out(path, failed)}", style="yellow")
 
         def tell(case: Case, pair: Pair | None) -> None:
             words = "no two scores in the reply" if pair is None else f"{pair[0]:g} {pair[1]:g}"
@@ -102,9 +110,9 @@ def judge(
         done = [log.done[str(case.question_id)] for case in cases if str(case.question_id) in log.done]
     _print(done, ratio=False)
     if unread:
-        names = ", ".join(str(case.question_id) for case in unread[:5])
         raise ModelError(
-            f"the judge gave no two scores for {len(unread)} of {len(cases)} questions ({names}); "
+            f"the judge gave no two scores for {len(unread)} of {len(cases)} questions "
+            f"({_names([case.question_id for case in unread])}); "
             "the same command asks about these again"
         )
 
@@ -124,6 +132,16 @@ def reviews(files: Files, ratio: Ratio = False) -> None:
         if len(files) > 1:
             terminal.stdout().say(str(path))
         _print(rows, ratio=ratio)
+
+
+def _left_out(path: Path, failed: list[str | int]) -> str:
+    what = "question has an error" if len(failed) == 1 else "questions have errors"
+    return f"{len(failed)} {what} in place of an answer in {path} ({_names(failed)}): not judged"
+
+
+def _names(questions: list[str | int]) -> str:
+    more = len(questions) - _MOST_NAMED
+    return ", ".join(map(str, questions[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _print(rows: list[dict[str, object]], *, ratio: bool) -> None:

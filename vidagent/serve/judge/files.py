@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from vidagent.errors import UsageError
 from vidagent.serve.eval.rows import Row, read_json, read_rows, validated
 
-__all__ = ["Answered", "Case", "Rule", "read_cases"]
+__all__ = ["Answered", "Case", "Cases", "Rule", "read_cases"]
 
 _PREFIX = "llava_bench_"
 _DEFAULT = "default"
@@ -62,6 +63,19 @@ class Case:
     answers: tuple[Answered, Answered]
 
 
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """All questions.
+
+    Args:
+        judged: Those with both answers.
+        failed: For each of the two files with such lines, the questions that it has an error for and no answer.
+    """
+
+    judged: list[Case]
+    failed: dict[Path, list[str | int]]
+
+
 class _Question(Row):
     question_id: str | int
     text: str
@@ -76,6 +90,7 @@ class _Answer(Row):
     answer_id: str | int | None = None
     text: str | None = None
     response: str | None = None
+    error: Any = None
 
 
 class _Context(Row):
@@ -84,43 +99,53 @@ class _Context(Row):
     caption: str | list[str] = Field()
 
 
-def read_cases(questions: Path, answers: tuple[Path, Path], context: Path | None, rules: Path) -> list[Case]:
+def read_cases(questions: Path, answers: tuple[Path, Path], context: Path | None, rules: Path) -> Cases:
     """Read all files and put together what belongs to each question.
 
     Args:
         questions: Lines with `question_id`, `text`, `category`, and `image` or `video`.
-        answers: Two files of lines with `question_id` and `text`, or `response_id` and `response`.
+        answers: Two files of lines with `question_id` and `text`, or `response_id` and `response`; a line with `error`
+            and no response, as `vidagent batch` writes it, is no answer.
         context: Lines with `image` or `video`, and `caption`.
         rules: An object from `llava_bench_CATEGORY`, `CATEGORY` or `default` to `role` and `prompt`.
 
     Raises:
-        UsageError: If a file does not fit, or a question lacks an answer, its context or a rule.
+        UsageError: If a file does not fit, a question lacks an answer, its context or a rule, or none has two answers.
     """
     asked = list(validated(read_rows(questions), _Question, questions))
     if not asked:
         raise UsageError(f"{questions}: no question in it")
+    if len({str(one.question_id) for one in asked}) < len(asked):
+        raise UsageError(f"{questions}: two questions have the same question_id")
     first, second = (_answers(path) for path in answers)
     captions = None if context is None else _captions(context)
     known = _rules(rules)
-    cases = []
+    found = Cases([], {})
     for one in asked:
         name = str(one.question_id)
         for path, given in zip(answers, (first, second), strict=True):
             if name not in given:
                 raise UsageError(f"{path}: no answer to question {name}")
+            if given[name] is None:
+                found.failed.setdefault(path, []).append(one.question_id)
         category = _category(one, known, rules)
         told = None if captions is None else _context(one, captions, context)
-        pair = (first[name], second[name])
-        cases.append(Case(one.question_id, one.text, category, known[category], told, pair))
-    if len({str(case.question_id) for case in cases}) < len(cases):
-        raise UsageError(f"{questions}: two questions have the same question_id")
-    return cases
+        a, b = first[name], second[name]
+        if a is not None and b is not None:
+            found.judged.append(Case(one.question_id, one.text, category, known[category], told, (a, b)))
+    if not found.judged:
+        raise UsageError(f"no question has two answers: {' and '.join(map(str, found.failed))} hold errors")
+    return found
 
 
-def _answers(path: Path) -> dict[str, Answered]:
-    given = {}
+def _answers(path: Path) -> dict[str, Answered | None]:
+    """Return the answers by question; None stands for an error in place of one."""
+    given: dict[str, Answered | None] = {}
     for number, row in enumerate(validated(read_rows(path), _Answer, path), 1):
         name = row.question_id if row.response_id is None else row.response_id
+        if row.error and row.response is None:
+            given.setdefault(str(name), None)
+            continue
         text = row.text if row.response is None else row.response
         if name is None or text is None:
             raise UsageError(
