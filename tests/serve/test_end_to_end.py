@@ -48,7 +48,12 @@ def vidagent(*arguments: object, **rest) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("flags", "frames"), [(("--num-frames", "6"), 6), (("--fps", "2"), 6), (("--fps", "99"), 15)]
+    ("flags", "frames"),
+    [
+        (("--fps", "2"), 6),
+        pytest.param(("--num-frames", "6"), 6, marks=pytest.mark.slow),
+        pytest.param(("--fps", "99"), 15, marks=pytest.mark.slow),
+    ],
 )
 def test_the_first_look_is_as_fine_as_asked_for(clip, flags, frames):
     done = vidagent("ask", clip, "Is there the text 'QUAY 4'?", "--model", "signals", "-v", *flags)

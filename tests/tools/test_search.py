@@ -65,7 +65,7 @@ def test_of_hundreds_of_cuts_those_around_a_time_are_listed(scanned):
 
 def test_shots_of_long_videos_are_said_to_be_rough(scanned):
     look = scanned([], [], exact=False).use("search", query="list the cuts")
-    assert look.facts[0] == "1 shots, 0 cuts (exact to a few frames)"
+    assert look.facts[0] == "1 shot, 0 cuts (exact to a few frames)"
     assert look.facts[1].endswith("none")
 
 

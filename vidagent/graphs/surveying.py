@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Run, State, Update, entries_of
+from vidagent.plural import counted
 from vidagent.tools.overview import look_over
 from vidagent.video.clock import format_time
 
@@ -51,7 +52,7 @@ def _indexed(run: Run) -> Iterator[str]:
     if info.duration_s <= SCAN_AT_ONCE_S or run.index.scanned():
         scan = run.index.scan()
         cuts = ", ".join(f"{cut:.3f}" for cut in scan.cuts_s[:40])
-        yield f"{len(scan.cuts_s) + 1} shots" + (f", cuts at {cuts} s" if cuts else "")
+        yield counted(len(scan.cuts_s) + 1, "shot") + (f", cuts at {cuts} s" if cuts else "")
     busy = ", ".join(f"{span.start_s:.0f}-{span.end_s:.0f}" for span in run.index.activity().busiest(6))
     if busy:
         yield f"most movement at {busy} s"

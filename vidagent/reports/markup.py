@@ -6,7 +6,7 @@ import html
 import re
 from typing import Self
 
-__all__ = ["Html", "clean", "counted", "el", "folded", "join", "said"]
+__all__ = ["Html", "clean", "el", "folded", "join", "said"]
 
 _UNSHOWN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -60,11 +60,6 @@ def join(parts: tuple[str | None, ...] | list[Html], between: str = "") -> Html:
 def said(text: str) -> Html:
     """Return words of a model, a video or a user; their direction of writing ends with them."""
     return el("bdi", text)
-
-
-def counted(count: int, what: str) -> str:
-    """Say how many of a thing there are."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _attribute(name: str, value: Value) -> str:

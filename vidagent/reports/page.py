@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import PurePath
 
 from vidagent.images import jpeg
+from vidagent.plural import counted
 from vidagent.reports.costs import budgets, costs
 from vidagent.reports.dossier import Dossier, Finding
-from vidagent.reports.markup import Html, counted, el, folded, join, said
+from vidagent.reports.markup import Html, el, folded, join, said
 from vidagent.reports.photos import photo
 from vidagent.reports.steps import image, steps
 from vidagent.reports.timeline import span_text, timelines

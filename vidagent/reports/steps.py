@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from vidagent.graphs.ledger import Entry
+from vidagent.plural import counted
 from vidagent.reports.dossier import Dossier, Stage
-from vidagent.reports.markup import Html, counted, el, join, said
+from vidagent.reports.markup import Html, el, join, said
 from vidagent.reports.photos import Thumb, thumbs
 from vidagent.types import StepUsage
 from vidagent.video.clock import format_time

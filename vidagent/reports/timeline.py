@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.ledger import Entry, coverage
+from vidagent.plural import counted
 from vidagent.reports.dossier import Dossier, Finding
-from vidagent.reports.markup import Html, counted, el, join, said
+from vidagent.reports.markup import Html, el, join, said
 from vidagent.types import Span, Verdict
 from vidagent.video.clock import format_time
 

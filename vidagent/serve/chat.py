@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidagent.errors import UsageError, VidagentError
+from vidagent.plural import counted
 from vidagent.serve import download, flags, terminal
 from vidagent.serve.ask import BUDGET_ENDED
 from vidagent.serve.budgets import Limits, budget_of, budgeted
@@ -173,7 +174,7 @@ class _Chat:
         from vidagent.video.clock import format_time
 
         self.tell(f"video     {self.shown}, {format_time(info.duration_s)}, {info.width}x{info.height}")
-        known = f"{len(turns)} question{'' if len(turns) == 1 else 's'} so far" if turns else "new"
+        known = f"{counted(len(turns), 'question')} so far" if turns else "new"
         self.tell(f"session   {self.name}, {known}; /help lists the commands")
         if turns:
             self.last = turns[-1].run_id

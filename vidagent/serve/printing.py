@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.agents.parts import names_of
+from vidagent.plural import counted
 from vidagent.serve.terminal import Terminal, escaped, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
@@ -126,8 +127,8 @@ def cost(answer: Answer) -> str:
     usage = answer.usage
     parts = [
         f"{usage.seconds:.1f} s",
-        _counted(usage.model_calls, "model call"),
-        _counted(usage.frames_sent, "frame") + " sent",
+        counted(usage.model_calls, "model call"),
+        counted(usage.frames_sent, "frame") + " sent",
         f"{usage.frames_decoded:,} decoded",
     ]
     if usage.prompt_tokens or usage.completion_tokens:
@@ -157,7 +158,3 @@ def _evidence(item: Evidence, where: str) -> Iterator[str]:
     yield f"{where}{format_time(item.time_s)}  {item.verdict:<11}  {one_line(item.claim)}"
     if item.frame is not None:
         yield f"  {item.frame}" + (f"  box {','.join(map(str, item.box_px))} px" if item.box_px else "")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")

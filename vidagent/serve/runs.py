@@ -12,6 +12,7 @@ import typer
 
 from vidagent.agents.parts import names_of
 from vidagent.errors import ModelError, UsageError
+from vidagent.plural import counted
 from vidagent.serve import ask as asking
 from vidagent.serve import download, flags, terminal
 from vidagent.serve.budgets import Limits, budgeted
@@ -252,7 +253,7 @@ class Done:
         """Say it to people: the cost, then what was done."""
         cost = [f"{self.seconds:.1f} s"]
         if self.requests:
-            cost.append(f"{self.requests} request{'' if self.requests == 1 else 's'}, {self.frames} frames")
+            cost.append(f"{counted(self.requests, 'request')}, {counted(self.frames, 'frame')}")
         if self.prompt_tokens or self.completion_tokens:
             cost.append(f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens")
         yield f"{self.step:<9} {', '.join(cost)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidagent.plural import counted
 from vidagent.serve import flags, terminal
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _turn(turn: Asked) -> Iterator[str]:
 
 
 def _line(one: Session, width: int) -> str:
-    asked = f"{len(one.turns)} question{'' if len(one.turns) == 1 else 's'}"
+    asked = counted(len(one.turns), "question")
     last = terminal.one_line(one.turns[-1].question)
     cut = last if len(last) <= _QUESTION_CHARS else f"{last[: _QUESTION_CHARS - 1]}…"
     return f"{one.name:<{width}}  {_when(one.used_s):%a %d %b %H:%M}  {asked:<12}  {Path(one.video_path).name}  {cut}"

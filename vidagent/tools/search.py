@@ -12,6 +12,7 @@ from langchain_core.tools import StructuredTool
 from pydantic import Field
 
 from vidagent.errors import BudgetSpent, ModelError, VideoError
+from vidagent.plural import counted
 from vidagent.tools.arguments import Question
 from vidagent.tools.desk import Desk
 from vidagent.tools.making import make_tool
@@ -77,7 +78,7 @@ def _shots(desk: Desk, query: str) -> Iterator[str]:
     """Yield how many shots and cuts there are, and when: the first 200 cuts, or those around a time in the query."""
     scan = desk.index.scan()
     exact = "exact to the frame" if scan.exact else "exact to a few frames"
-    yield f"{len(scan.cuts_s) + 1} shots, {len(scan.cuts_s)} cuts ({exact})"
+    yield f"{counted(len(scan.cuts_s) + 1, 'shot')}, {counted(len(scan.cuts_s), 'cut')} ({exact})"
     about, first = "", 0
     if len(scan.cuts_s) > _MOST_CUTS and (named := _TIME.search(query)):
         about, first = f"; around {named[1]} s", bisect_left(scan.cuts_s, float(named[1])) - _MOST_CUTS // 2

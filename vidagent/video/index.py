@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vidagent.plural import counted
 from vidagent.types import VideoInfo
 from vidagent.video.activity import Activity, measure
 from vidagent.video.cache import FoundText, VideoCache
@@ -73,8 +74,8 @@ class IndexReport:
         about = "" if self.shots_exact else " (to a few frames)"
         return [
             f"{self.video.path}: {format_time(self.video.duration_s)}, {self.keyframes} keyframes",
-            f"{len(self.shots)} shots{about}, {self.moments} moments worth a look",
-            f"{self.subtitles} subtitle lines, {self.texts} texts read so far",
+            f"{counted(len(self.shots), 'shot')}{about}, {counted(self.moments, 'moment')} worth a look",
+            f"{counted(self.subtitles, 'subtitle line')}, {counted(self.texts, 'text')} read so far",
             *([] if self.speech is None else [_spoken(self.speech)]),
             f"cost: {cost}; {self.frames_decoded} frames decoded",
         ]

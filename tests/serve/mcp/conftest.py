@@ -54,7 +54,9 @@ def connect(request, root, tmp_path, piped) -> Connect:
     return _connect(request.param, root, tmp_path, piped)
 
 
-@pytest.fixture(params=["stdio-auto", "stdio-legacy", "http-auto", "http-legacy"])
+@pytest.fixture(
+    params=["stdio-auto", pytest.param("stdio-legacy", marks=pytest.mark.slow), "http-auto", "http-legacy"]
+)
 def everywhere(request, root, tmp_path, piped) -> Connect:
     """Return the same, by each door in each era."""
     return _connect(request.param, root, tmp_path, piped)

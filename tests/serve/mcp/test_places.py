@@ -52,7 +52,7 @@ async def test_of_several_folders_the_first_comes_first(place, root, piped):
     assert {video["name"] for video in listed} == {"secret.mp4", "clip.mp4"}
 
 
-@pytest.mark.parametrize("era", ["auto", "legacy"])
+@pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=pytest.mark.slow)])
 async def test_the_folders_that_a_client_offers(place, piped, offering, era):
     start = piped(cwd=place / "films")
     async with Client(start, mode=era, list_roots_callback=offering(place / "outside")) as client:

@@ -43,7 +43,7 @@ def test_stdout_carries_the_protocol_alone_and_the_end_of_stdin_ends_it(root):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, None])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), None])
 def test_a_run_that_goes_on_is_cancelled_and_no_child_is_left(root, model, plays, how):
     plays.slow = True
     with start(root) as process:

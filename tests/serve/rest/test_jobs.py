@@ -176,7 +176,7 @@ def process(data_dir, root, *, stop: signal.Signals):
         drain.join(30)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("stop", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL])
 def test_every_accepted_job_ends_once_through_a_restart(model, plays, root, tmp_path, stop):
     with process(tmp_path, root, stop=stop) as client:
         done = added(client)

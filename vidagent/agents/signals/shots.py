@@ -12,6 +12,7 @@ from vidagent.agents.signals.intent import Intent
 from vidagent.agents.signals.locate import Window
 from vidagent.agents.signals.past import Line, Past, Result
 from vidagent.agents.signals.seek import scope_of
+from vidagent.plural import counted
 
 __all__ = ["find_shots"]
 
@@ -144,8 +145,8 @@ def _listed(past: Past) -> list[float]:
 
 def _known(past: Past) -> int:
     """Read how many cuts the index knows; it lists the first of them only."""
-    known = re.search(r"(\d+) cuts \(", _facts(past))
-    return int(known[1]) if known else 0
+    known = re.search(r"([\d,]+) cuts? \(", _facts(past))
+    return int(known[1].replace(",", "")) if known else 0
 
 
 def _too_many(cuts: int) -> ToolCall:
@@ -220,7 +221,7 @@ def _answer(intent: Intent, cuts: Sequence[float], seen: dict[float, str], past:
     if number is not None and number > len(cuts):
         return calls.answer("no", f"There are only {len(cuts)} cuts", confidence=0.8)
     chosen = cuts if number is None else [cuts[number - 1]]
-    told = f"{len(cuts)} {_plural('cut', len(cuts))}, at {_times(cuts)}."
+    told = f"{counted(len(cuts), 'cut')}, at {_times(cuts)}."
     if intent.ask == "count" and not _CHANGES.search(intent.question):
         told = f"{len(cuts) + 1} shots, with {told}"
     if number is not None:
@@ -262,10 +263,6 @@ def _claims(cuts: Sequence[float], seen: dict[float, str]) -> list[tuple[str, li
 
 def _number(word: str, last: int) -> int:
     return last if word in {"last", "final"} else _NUMBERS.index(word) + 1 if word in _NUMBERS else 1
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
 
 
 def _times(cuts: Sequence[float]) -> str:

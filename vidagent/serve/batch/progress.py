@@ -10,6 +10,7 @@ from types import TracebackType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from vidagent.plural import counted
 from vidagent.serve.batch.pace import Pace
 from vidagent.serve.batch.results import Result
 from vidagent.serve.batch.summary import Tally, outcome
@@ -81,7 +82,7 @@ class Progress(Telling):
     def _line(self, after: str = "", *pace: str) -> str:
         parts = [f"{self._before + self._tally.lines} of {self._total} lines{after}", *pace]
         if self._tally.errors:
-            parts.append(f"{self._tally.errors} error{'' if self._tally.errors == 1 else 's'}")
+            parts.append(counted(self._tally.errors, "error"))
         parts.append(f"{self._tally.costs['model_calls']:,} calls")
         if self._tally.tokens:
             parts.append(f"{self._tally.tokens:,} tokens")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from vidagent.reports.markup import counted
+from vidagent.plural import counted
 from vidagent.serve.eval.running import COSTS
 from vidagent.serve.eval.statistics import Interval
 from vidagent.serve.eval.summary import RECALLS, Score, Summary

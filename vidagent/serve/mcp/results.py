@@ -9,6 +9,7 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict
 
 from vidagent.api import Picture, Seen
+from vidagent.plural import counted
 from vidagent.serve.rest.models import VideoBody
 from vidagent.video.clock import format_time
 
@@ -104,7 +105,7 @@ def _summary(video: str, found: Seen) -> str:
     count = len(found.pictures)
     rate = "" if found.fps is None else f", {found.fps:.3g} a second"
     every = ", every frame there is" if found.every_frame else ""
-    of = f"{count} frame{'' if count == 1 else 's'} of {video} ({found.info.duration_s:.3f} s long)"
+    of = f"{counted(count, 'frame')} of {video} ({found.info.duration_s:.3f} s long)"
     where = f"between {found.start_s:.3f} and {found.end_s:.3f} s{rate}{every}"
     return ". ".join([f"{of} {where}", _sizes(found), *found.notes])
 
