@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,7 @@ def question(film: Path, frames: int) -> list[HumanMessage]:
 
 def agreeing(one: str, other: str) -> int:
     """Return how many characters two texts have in common from the start."""
-    return next(
-        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
 
 
 def compare(folder: Path, film: Path) -> None:

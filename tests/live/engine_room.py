@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def put_all(name: Any, model: str, profile: Profile, folder: Path) -> dict[str, 
     done = _said(chat, film)
     done["budget"] = asyncio.run(_thought(chat, fitted(profile, name)))
     done["run"] = _run(name, model, profile, film)
+    if name == "transformers":
+        done["stops"] = _stopping()
     return done
 
 
@@ -77,6 +80,20 @@ def _said(chat: ChatEngine, film: Path) -> dict[str, Any]:
         "uneven": ask([frames, text], [fewer, text]),
         "tools": ask([text], tools=[_TOOL]),
     }
+
+
+def _stopping() -> dict[str, Any]:
+    """Say where and how generating is stopped; `meta` stands for a GPU."""
+    import torch
+
+    from vidagent.agents.engines.transformers_engine import _once_set
+
+    left = threading.Event()
+    ids = torch.ones((2, 3), dtype=torch.long)
+    told = [_once_set(left)(ids, None).tolist()]
+    left.set()
+    told.append(_once_set(left)(ids, None).tolist())
+    return {"told": told, "device": _once_set(left)(ids.to("meta"), None).device.type}
 
 
 async def _thought(chat: ChatEngine, profile: Profile) -> dict[str, Any]:

@@ -69,6 +69,11 @@ def test_a_whole_question_ends_typed(done):
     assert done["run"]["prompt_tokens"] > 0
 
 
+def test_generating_is_stopped_on_its_own_device(done):
+    if "stops" in done:  # vLLM has no such criterion
+        assert done["stops"] == {"told": [[False, False], [True, True]], "device": "meta"}
+
+
 @pytest.mark.parametrize("name", ["transformers", "vllm"])
 def test_a_model_that_is_not_there_is_one_line(kitchen, tmp_path, name):
     from tests.media.make import encode

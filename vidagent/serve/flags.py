@@ -112,8 +112,9 @@ Transcribe = Annotated[
         "--transcribe", help="Have what is said written down by the server of VIDAGENT_TRANSCRIBE_URL."
     ),
 ]
+DecoderName = Literal["pyav", "decord", "torchcodec"]
 Decoder = Annotated[
-    Literal["pyav", "decord", "torchcodec"] | None,
+    DecoderName | None,
     typer.Option("--decoder", help="Library that decodes the video.", show_default="pyav"),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, cost or warnings on stderr.")]

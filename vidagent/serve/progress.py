@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vidagent.plural import counted
 from vidagent.serve.scene import Scene
 from vidagent.serve.telling import Telling
 from vidagent.serve.terminal import Terminal, one_line
@@ -86,4 +87,4 @@ def _look(data: dict[str, Any]) -> str:
     """Say which frames a look showed: the tool, the span, how many and how dense."""
     span = f"{format_time(data['start_s'])} to {format_time(data['end_s'])}"
     rate = f" at {data['fps']:.3g} fps" if data["fps"] else ""
-    return f"{data['tool']} {span}, {data['frames']} frames{rate};"
+    return f"{data['tool']} {span}, {counted(data['frames'], 'frame')}{rate};"

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -45,7 +45,7 @@ OtherVideo = Annotated[
     typer.Option("--video", metavar="PATH", help="The run's video, if it no longer lies where it was."),
 ]
 OtherDecoder = Annotated[
-    Literal["pyav", "decord", "torchcodec"] | None,
+    flags.DecoderName | None,
     typer.Option("--decoder", help="Library that decodes the video, in place of the run's."),
 ]
 
@@ -191,7 +191,9 @@ class Entry:
         whole, dot, number = self.run_id.partition(".")
         name = f"{dot + number:>{len(whole)}}" if number else whole
         when = datetime.fromisoformat(self.started).astimezone()
-        cost = "" if self.seconds is None else f"{self.seconds:.1f} s, {self.frames} frames"
+        cost = ""
+        if self.seconds is not None and self.frames is not None:
+            cost = f"{self.seconds:.1f} s, {counted(self.frames, 'frame')}"
         return (
             f"{name}  {when:%a %H:%M}  {self.status:<11}  {_cut(self.question, _QUESTION_CHARS):<48}  "
             f"{_cut(self.names, _NAME_CHARS)}  {self.model}  {cost}"

@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 from tests.media.code import Code, draw_code
 from vidagent.agents import profiles
 from vidagent.agents.choice import choose
-from vidagent.agents.engines import transformers_engine
+from vidagent.agents.engines import base
 from vidagent.agents.engines.base import ChatEngine, Completion, _message
 from vidagent.agents.engines.counter import EngineCounter
 from vidagent.agents.engines.loading import Weights, engine, fitted
@@ -18,7 +18,7 @@ from vidagent.agents.media import put
 from vidagent.agents.messages import ShownFrame, frames_content
 from vidagent.agents.profile_schema import Media
 from vidagent.config import load
-from vidagent.errors import UsageError
+from vidagent.errors import ModelError, UsageError
 from vidagent.images import jpeg
 
 TOOL = {"type": "function", "function": {"name": "clip", "parameters": {"type": "object"}}}
@@ -77,9 +77,26 @@ def test_what_the_weights_lack_is_named(monkeypatch, settings, missing, words):
     names = ("AutoModelForImageTextToText", "AutoProcessor", "BitsAndBytesConfig")
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(**dict.fromkeys(names)))
-    monkeypatch.setattr(transformers_engine, "find_spec", lambda name: None if name == missing else name)
+    monkeypatch.setattr(base, "find_spec", lambda name: None if name == missing else name)
     with pytest.raises(UsageError, match=words):
         choose(load(engine="transformers", model="./tiny", **settings))
+
+
+def test_a_gpu_that_is_too_small_is_one_line(monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("CUDA out of memory.\nTried to allocate 12.8 GiB")
+
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True), bfloat16=None, float16=None)
+    loaded = SimpleNamespace(from_pretrained=lambda *_, **__: SimpleNamespace(to=full))
+    names = ("AutoModelForImageTextToText", "AutoProcessor")
+    library = SimpleNamespace(**dict.fromkeys(names, loaded), BitsAndBytesConfig=None)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "transformers", library)
+    monkeypatch.setattr(base, "find_spec", lambda name: name)
+    with pytest.raises(
+        ModelError, match=r"cannot be loaded: CUDA out of memory. Tried to allocate 12.8 GiB$"
+    ):
+        choose(load(engine="transformers", model="./too-large"))
 
 
 def test_pictures_are_arrays_and_marks():

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from tests.serve.conftest import Done, command
 __all__ = ["command"]
 
 MODEL = ["--model", "scripted"]
+WAIT_S = 120
 
 
 def script(body: dict[str, Any]) -> dict[str, Any]:
@@ -71,3 +76,42 @@ def results(tmp_path) -> Callable[[], list[dict[str, Any]]]:
 def command_line(folder: Path, clips: Path) -> list[str]:
     """Return the arguments of every batch."""
     return ["batch", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl"), "--video-root", str(clips)]
+
+
+def write_lines(folder: Path, lines: list[dict[str, Any]]) -> None:
+    """Write the input of `command_line`."""
+    (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def slowly(seconds: float) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return the script with a wait before each reply."""
+
+    def reply(body: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(seconds)
+        return script(body)
+
+    return reply
+
+
+def process(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "vidagent", *arguments]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def written(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(path: Path, lines: int, running: subprocess.Popen[str]) -> None:
+    until_s = time.monotonic() + WAIT_S
+    while written(path) < lines and running.poll() is None and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert written(path) >= lines
+
+
+def interrupt(running: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C; it ends with a word, and no traceback."""
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=WAIT_S)
+    assert (running.returncode, said.splitlines()[-1]) == (130, "vidagent: interrupted")
+    assert "Traceback" not in said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import threading
 import time
 
@@ -12,8 +11,16 @@ import psutil
 import pytest
 
 from tests.scripted_server import ScriptedServer
-from tests.serve.batch.conftest import MODEL, command_line, script
-from tests.serve.batch.test_resume import WAIT_S, process, wait_for
+from tests.serve.batch.conftest import (
+    MODEL,
+    WAIT_S,
+    command_line,
+    interrupt,
+    process,
+    slowly,
+    wait_for,
+    write_lines,
+)
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
@@ -53,10 +60,6 @@ def test_a_node_is_lost_and_no_line_is(batch, results, cluster, tmp_path):
     lines.append({"video": "none.mp4", "text": "What?"})
     out = tmp_path / "out.jsonl"
 
-    def slow(body):
-        time.sleep(0.5)
-        return script(body)
-
     def lose():
         while not out.exists() or out.read_bytes().count(b"\n") < 5:
             time.sleep(0.05)
@@ -64,7 +67,10 @@ def test_a_node_is_lost_and_no_line_is(batch, results, cluster, tmp_path):
 
     killer = threading.Thread(target=lose, daemon=True)
     killer.start()
-    with ScriptedServer(slow, api_key="sk-secret-key") as server, pytest.MonkeyPatch.context() as patch:
+    with (
+        ScriptedServer(slowly(0.5), api_key="sk-secret-key") as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("VIDAGENT_API_KEY", "sk-secret-key")
         done = batch(
             lines, *MODEL, "--base-url", server.url, "--ray", there.address, "--concurrency", "2", "--ordered"
@@ -83,23 +89,16 @@ def test_ctrl_c_leaves_whole_lines_and_no_task_and_the_same_command_goes_on(clus
     lines = [
         {"video": f"{'abc'[n % 3]}.mp4", "text": f"When is {n} seen?", "num_frames": 2} for n in range(40)
     ]
-    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_lines(tmp_path, lines)
     out = tmp_path / "out.jsonl"
 
-    def slow(body):
-        time.sleep(0.5)
-        return script(body)
-
-    with ScriptedServer(slow) as server:
+    with ScriptedServer(slowly(0.5)) as server:
         ray = ("--ray", there.address, "--concurrency", "2")
         arguments = [*command_line(tmp_path, clips), *MODEL, "--base-url", server.url, *ray]
         with process(*arguments) as running:
             wait_for(out, 5, running)
             assert tasks()
-            running.send_signal(signal.SIGINT)
-            _, said = running.communicate(timeout=WAIT_S)
-        assert (running.returncode, said.splitlines()[-1]) == (130, "vidagent: interrupted")
-        assert "Traceback" not in said
+            interrupt(running)
         kept = out.read_bytes()
         assert kept.endswith(b"\n")
         assert 5 <= len([json.loads(line)["answer"] for line in kept.splitlines()]) < len(lines)

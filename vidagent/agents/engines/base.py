@@ -8,6 +8,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -172,6 +173,16 @@ class ChatEngine(BaseChatModel):
         except asyncio.CancelledError:
             left.set()
             raise
+
+
+def need(module: str, package: str) -> None:
+    """Name a package that is missing, before anything is loaded.
+
+    Raises:
+        UsageError: If it is.
+    """
+    if find_spec(module) is None:
+        raise UsageError(f"this needs the package {module}: pip install '{package}'")
 
 
 def checked(options: Mapping[str, Any], legal: Sequence[str]) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from importlib.util import find_spec
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import PrivateAttr
 
-from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked
+from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked, need
 from vidagent.agents.engines.media import media_of, placeholders
-from vidagent.config import Attention
+from vidagent.config import Attention, Dtype
 from vidagent.errors import ModelError, UsageError
 
 __all__ = ["ChatTransformers"]
@@ -25,7 +25,7 @@ class ChatTransformers(ChatEngine):
     """Loads the model once, by `ready` or at the first question."""
 
     device: str = "auto"
-    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    dtype: Dtype | Literal["auto"] = "auto"
     four_bit: bool = False
     attention: Attention | None = None
     _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
@@ -49,9 +49,7 @@ class ChatTransformers(ChatEngine):
             torch.manual_seed(sampling["seed"])
         most = sampling.get("max_tokens", _MOST_TOKENS)
         given: dict[str, Any] = {"max_new_tokens": most, **_drawing(sampling)}
-        given["stopping_criteria"] = [
-            lambda ids, _: ids.new_full(ids.shape[:1], options.left.is_set(), dtype=torch.bool)
-        ]
+        given["stopping_criteria"] = [_once_set(options.left)]
         stops = [sampling["stop"]] if isinstance(sampling.get("stop"), str) else sampling.get("stop")
         if stops:
             given |= {"stop_strings": stops, "tokenizer": processor.tokenizer}
@@ -113,8 +111,7 @@ class ChatTransformers(ChatEngine):
         wanted += [("bitsandbytes", "vidagent[quantized]")] * self.four_bit
         wanted += [("flash_attn", "flash-attn")] * (self.attention == _FLASH)
         for module, package in wanted:
-            if find_spec(module) is None:
-                raise UsageError(f"this needs the package {module}: pip install '{package}'")
+            need(module, package)
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked decoders would warn of it
 
     def _need_gpu(self, device: str) -> None:
@@ -137,6 +134,11 @@ def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:
     if videos:
         given |= {"videos": videos, "video_metadata": metadata, "do_sample_frames": False}
     return processor(text=texts, padding=True, return_tensors="pt", **given)
+
+
+def _once_set(left: threading.Event) -> Callable[[Any, Any], Any]:
+    """Return a criterion that stops all rows, where they are generated, once nobody waits for them."""
+    return lambda ids, _: ids.new_full(ids.shape[:1], left.is_set()).bool()
 
 
 def _drawing(sampling: Mapping[str, Any]) -> dict[str, Any]:

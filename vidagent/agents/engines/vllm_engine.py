@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked
+from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked, need
 from vidagent.agents.engines.media import is_listed, media_of, placeholders
-from vidagent.errors import ModelError, UsageError
+from vidagent.errors import ModelError
 
 __all__ = ["ChatVllm"]
 
@@ -63,12 +62,9 @@ class ChatVllm(ChatEngine):
             ModelError: If the model cannot be found or loaded.
         """
         if self._llm is None:
-            if find_spec("vllm") is None:
-                raise UsageError("this needs the package vllm: pip install 'vidagent[vllm]'")
-            if self.arguments.get("quantization") == "bitsandbytes" and find_spec("bitsandbytes") is None:
-                raise UsageError(
-                    "4-bit weights need the package bitsandbytes: pip install 'bitsandbytes>=0.45'"
-                )
+            need("vllm", "vidagent[vllm]")
+            if self.arguments.get("quantization") == "bitsandbytes":
+                need("bitsandbytes", "bitsandbytes>=0.45")
             os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
             from vllm import LLM
 

@@ -104,7 +104,6 @@ class Supply:
     def __init__(self, lines: Sequence[Line], workers: int, size: int) -> None:
         """Put those of a video together."""
         self._chains = deque(chains(lines))
-        self._left = len(lines)
         self._shares = workers * _SHARES if workers > 1 else 1
         self._least, self._most = (rounds * size for rounds in _ROUNDS)
         self._rest = Counter(_media([line]) for line in lines)
@@ -115,7 +114,7 @@ class Supply:
 
     def take(self) -> list[Line]:
         """Return the lines of the next task."""
-        wanted = min(max(math.ceil(self._left / self._shares), self._least), self._most)
+        wanted = min(max(math.ceil(self._rest.total() / self._shares), self._least), self._most)
         taken: list[Line] = []
         last = None
         while self._chains and (
@@ -125,7 +124,6 @@ class Supply:
             last = _media(chain)
             self._rest[last] -= len(chain)
             taken.extend(chain)
-        self._left -= len(taken)
         return taken
 
 
