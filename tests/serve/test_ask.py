@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.answers import ANSWER, PARTIAL
+from tests.serve.answers import ANSWER, LOOK, PARTIAL, Happening
 from vidagent.errors import ModelError, UsageError, VideoError
+from vidagent.serve import terminal
+from vidagent.serve.progress import Progress
 from vidagent.types import Budget
 
 
@@ -34,6 +36,14 @@ def test_answer_on_stdout_and_all_else_on_stderr(api, command):
         "cost      2.0 s, 3 model calls, 24 frames sent, 0 decoded, 1,200 + 30 tokens",
     ]
     assert "\x1b" not in done.out + done.err
+
+
+def test_a_look_at_one_frame_says_so(capfd):
+    terminal.stderr.cache_clear()
+    with Progress(terminal.stderr(), quiet=False, verbose=False) as progress:
+        progress(Happening("look", "clip 34.000-40.000 s", "look", {**LOOK, "id": 3, "frames": 1}))
+        progress(Happening("observation", "SALE", "look", {"id": 3, "found": True}))
+    assert ", 1 frame at 4 fps; found: SALE" in capfd.readouterr().err
 
 
 def test_json_is_the_contract_on_one_line(api, command):
