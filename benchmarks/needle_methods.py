@@ -32,13 +32,13 @@ from vidagent.agents.counting import prompt_tokens
 from vidagent.agents.messages import ShownFrame, count_frames, look_messages
 from vidagent.agents.replies import Observation
 from vidagent.graphs.budget import Meter, StepMeter
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import cell
 from vidagent.tools import Caps, Desk
 from vidagent.types import Answer
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 __all__ = ["AGENTS", "BASELINES", "FRAME_TOKENS", "METHODS", "Said", "ask"]

@@ -55,7 +55,7 @@ class Served:
 
 def decodes(process: psutil.Process) -> bool:
     """Tell whether it is a decoder."""
-    return "vidagent.video.worker" in process.cmdline()
+    return "vidagent.video.process.worker" in process.cmdline()
 
 
 def command(*words: str) -> list[str]:

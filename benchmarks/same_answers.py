@@ -49,7 +49,9 @@ class Seen(Script):
             return super().__call__(body)
         shown = [time_s for time_s, _ in labelled_images(body)]
         times = [t for t in shown if any(start <= t < end for start, end in self.spans)]
-        return says(observation(found=bool(times), times=times, what="The thing." if times else "No such thing."))
+        return says(
+            observation(found=bool(times), times=times, what="The thing." if times else "No such thing.")
+        )
 
 
 def scripts() -> Iterator[tuple[str, str, Seen]]:
@@ -61,7 +63,13 @@ def scripts() -> Iterator[tuple[str, str, Seen]]:
     for name, video, turns, spans, kind in (
         ("edges", "bottles.mp4", ([look], [here]), ((4.2, 6.3),), {"kind": "locate"}),
         ("count", "cups.mp4", ([here],), ((2.0, 3.0), (6.0, 7.5), (9.0, 9.4)), {"kind": "count"}),
-        ("order", "dashcam.mp4", ([look], [here]), ((4.2, 6.3),), {"kind": "order", "anchor": "it", "side": "after"}),
+        (
+            "order",
+            "dashcam.mp4",
+            ([look], [here]),
+            ((4.2, 6.3),),
+            {"kind": "order", "anchor": "it", "side": "after"},
+        ),
         ("absent", "long_dev.mp4", ([no],), (), {"kind": "whether"}),
         ("found late", "long_dev.mp4", ([no], [here]), ((300.0, 330.0),), {"kind": "whether"}),
     ):
@@ -94,10 +102,14 @@ def kept(name: str, found: Answer) -> dict[str, Any]:
 
 def runs(folder: Path) -> Iterator[dict[str, Any]]:
     """Ask every question, and yield what came of it."""
-    items = {item["id"]: item for item in map(json.loads, (folder / "items.jsonl").read_text("utf-8").splitlines())}
+    items = {
+        item["id"]: item for item in map(json.loads, (folder / "items.jsonl").read_text("utf-8").splitlines())
+    }
     for name in ITEMS:
         item = items[name]
-        found = analyze_video(folder / item["video"], item["question"], options=item["options"], model="signals")
+        found = analyze_video(
+            folder / item["video"], item["question"], options=item["options"], model="signals"
+        )
         yield kept(name, found)
     for video, question in QUESTIONS:
         yield kept(f"{video}: {question}", analyze_video(folder / video, question, model="signals"))
@@ -111,7 +123,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return a line for each field that differs; the time it took is no difference."""
     lines = []
     for key in before:
-        old, new = ([re.sub(r"run \w+", "run", str(side[key])) for side in (before, after)])
+        old, new = [re.sub(r"run \w+", "run", str(side[key])) for side in (before, after)]
         if old != new:
             lines.append(f"  {key}: {old} -> {new}")
     return lines
@@ -119,14 +131,18 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Write the answers, and compare them with earlier ones."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="folder of the videos and items.jsonl")
     parser.add_argument("--out", type=Path, required=True, help="where the answers go, as JSON lines")
     parser.add_argument("--against", type=Path, help="earlier answers to compare with")
     given = parser.parse_args()
     earlier = {}
     if given.against:
-        earlier = {line["name"]: line for line in map(json.loads, given.against.read_text("utf-8").splitlines())}
+        earlier = {
+            line["name"]: line for line in map(json.loads, given.against.read_text("utf-8").splitlines())
+        }
     asked = same = 0
     with tempfile.TemporaryDirectory() as cache, given.out.open("w", encoding="utf-8") as out:
         os.environ["VIDAGENT_CACHE_DIR"] = cache

@@ -14,11 +14,11 @@ from vidagent.agents import speech
 from vidagent.agents.speech import ServedEar
 from vidagent.config import load
 from vidagent.errors import ModelError, UsageError
-from vidagent.video import transcript
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index
-from vidagent.video.subtitles import Cue
-from vidagent.video.transcript import Stop, clean_cues, joined
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index import transcript
+from vidagent.video.index.subtitles import Cue
+from vidagent.video.index.transcript import Stop, clean_cues, joined
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 pytestmark = pytest.mark.network

@@ -14,7 +14,7 @@ from vidagent.errors import ModelError
 from vidagent.graphs.absence import gaps, surest, unseen
 from vidagent.graphs.ledger import Entry
 from vidagent.images import jpeg
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
 from vidagent.types import Budget
 

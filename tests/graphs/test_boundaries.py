@@ -21,7 +21,7 @@ from vidagent.graphs.boundaries import (
     settle,
 )
 from vidagent.graphs.ledger import Entry
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
 
 Observer = Callable[[list[float]], dict[float, bool] | None]

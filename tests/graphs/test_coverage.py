@@ -10,7 +10,7 @@ import pytest
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import labelled_images
 from vidagent.graphs.ledger import Entry, coverage
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
 
 SEEDS = range(60)

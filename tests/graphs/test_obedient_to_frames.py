@@ -185,7 +185,7 @@ def test_nothing_happens_beside_the_run(ask, watch, places):
     assert watch.executed == []
     assert watch.connected
     assert watch.started
-    assert all("vidagent.video.worker" in " ".join(map(str, argv)) for argv in watch.started)
+    assert all("vidagent.video.process.worker" in " ".join(map(str, argv)) for argv in watch.started)
     assert [path for path in watch.written if not path.startswith((cache, "/dev/null"))] == []
     assert found.usage.model_calls == len(server.bodies) <= 40
     assert all(

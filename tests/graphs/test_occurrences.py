@@ -10,7 +10,7 @@ import pytest
 from vidagent.agents.replies import Observation, Sighting
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.occurrences import Frame, Mark, Occurrence, frames_of, merge
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
 
 LANES = [(0, 0, 100, 100), (300, 0, 400, 100), (600, 0, 700, 100)]

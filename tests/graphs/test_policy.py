@@ -13,7 +13,7 @@ from vidagent.graphs.budget import Meter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.policy import MAX_STEPS, fitting, hint, looks_allowed, must_answer
 from vidagent.graphs.state import Call
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
 from vidagent.types import Budget
 

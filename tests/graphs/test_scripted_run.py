@@ -28,8 +28,8 @@ from tests.scripted_server import (
 from vidagent.images import jpeg
 from vidagent.images.tiles import crop
 from vidagent.types import Answer
-from vidagent.video.index import Index
-from vidagent.video.scan import Moment, Scan
+from vidagent.video.index.scan import Moment, Scan
+from vidagent.video.index.video_index import Index
 
 pytestmark = pytest.mark.network
 

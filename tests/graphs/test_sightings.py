@@ -10,7 +10,7 @@ from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import labelled_images, step_of, tool_results
 from vidagent.agents.replies import Observation
 from vidagent.graphs.looking import on_frames
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 
 
 def stills(*times_s: float) -> list[Still]:

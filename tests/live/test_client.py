@@ -32,8 +32,8 @@ from vidagent.errors import BudgetSpent, ModelError
 from vidagent.images import jpeg
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 pytestmark = [pytest.mark.vllm, pytest.mark.network]

@@ -16,7 +16,7 @@ from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.media.code import read_code
 from tests.reports.conftest import Page
 from tests.scripted_server import says, step_of
-from vidagent.images.mark import LINE
+from vidagent.images.box_drawing import LINE
 from vidagent.types import Budget
 
 pytestmark = pytest.mark.network

@@ -12,7 +12,7 @@ import pytest
 from tests.serve.answers import ANSWER, INFO
 from vidagent.reports.tables import COLUMNS, answer_json, rows, subtitles
 from vidagent.types import Answer, Evidence, Span
-from vidagent.video.subtitles import parse_srt
+from vidagent.video.index.subtitles import parse_srt
 
 NOT_FOUND = dataclasses.replace(ANSWER, status="not_found", spans=(), evidence=())
 FORMULAS = [

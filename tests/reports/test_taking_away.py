@@ -24,7 +24,7 @@ from vidagent.errors import UsageError
 from vidagent.images import jpeg
 from vidagent.serve import cli, terminal
 from vidagent.types import Budget
-from vidagent.video.subtitles import parse_srt
+from vidagent.video.index.subtitles import parse_srt
 from vidagent.video.video import Video
 
 FPS, SECONDS = 5, 3

@@ -14,8 +14,8 @@ from vidagent.errors import BudgetSpent
 from vidagent.graphs.looking import run_tool
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, Look, make_tools
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.media.make import SUBTITLES, encode
 from vidagent.errors import BudgetSpent, ToolError
-from vidagent.video.activity import Activity
-from vidagent.video.cache import FoundText
-from vidagent.video.scan import Moment, Scan
+from vidagent.video.cache.video_cache import FoundText
+from vidagent.video.index.activity import Activity
+from vidagent.video.index.scan import Moment, Scan
 from vidagent.video.video import Video
 
 BOX = (0, 0, 8, 8)

@@ -11,7 +11,7 @@ from tests.media.make import CLIPS, STEADY, encode, ffmpeg
 from tests.media.truth import Truth, full_decode
 from vidagent.errors import UsageError, VideoError
 from vidagent.video.packets import Packets
-from vidagent.video.process import Limits
+from vidagent.video.process.client import Limits
 from vidagent.video.video import Video
 
 

@@ -20,7 +20,7 @@ from langchain_core.messages import BaseMessage
 
 from vidagent.agents.messages import Part, ShownFrame, count_frames, frame_of, parts_of, picture_of
 from vidagent.agents.profile_schema import Form, Media, Shown
-from vidagent.images import film, jpeg
+from vidagent.images import jpeg, mp4
 
 __all__ = ["Put", "holds_video", "put"]
 
@@ -143,7 +143,7 @@ def _encoded(row: _Row, media: Media) -> _Film | None:
             sampling["fps"] = math.ceil(rate) + 1  # above its own, as a server takes floor(duration * fps)
     elif math.floor(count / rate * media.video_fps) < count:
         return None
-    data = _base64(film.encode([frame.jpeg for frame in row.frames], step_s))
+    data = _base64(mp4.encode([frame.jpeg for frame in row.frames], step_s))
     return _Film(_said(row, own_clock=True), f"data:video/mp4;base64,{data}", sampling)
 
 

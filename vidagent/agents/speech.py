@@ -1,7 +1,7 @@
 """Speech to text over `POST /v1/audio/transcriptions`, as OpenAI and vLLM (Whisper) serve it.
 
 Sound is sent to the address set as `transcribe_url`, and to no other: redirects are not followed. What comes back is
-untrusted: its size is bounded, and `vidagent.video.transcript` checks times and texts.
+untrusted: its size is bounded, and `vidagent.video.index.transcript` checks times and texts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import httpx
 from vidagent.agents.server import ServerError, is_loopback, public_url
 from vidagent.config import Settings
 from vidagent.errors import UsageError
-from vidagent.video.subtitles import Cue
-from vidagent.video.transcript import Heard, Stop
+from vidagent.video.index.subtitles import Cue
+from vidagent.video.index.transcript import Heard, Stop
 
 __all__ = ["ServedEar", "connect"]
 

@@ -22,9 +22,9 @@ from vidagent.graphs.room import caps_of
 from vidagent.graphs.state import Run
 from vidagent.images.store import FrameStore
 from vidagent.types import Budget
-from vidagent.video.cache import VideoCache, default_folder
-from vidagent.video.index import Index
-from vidagent.video.transcript import Stop
+from vidagent.video.cache.video_cache import VideoCache, default_folder
+from vidagent.video.index.transcript import Stop
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 __all__ = ["cache_of", "graph_of", "nobody", "opened", "run_of"]

@@ -14,10 +14,10 @@ from vidagent import config
 from vidagent.api.parts import opened
 from vidagent.errors import ToolError, UsageError
 from vidagent.images import jpeg
-from vidagent.images.mark import draw_box
+from vidagent.images.box_drawing import draw_box
 from vidagent.images.resize import fit
 from vidagent.images.tiles import clamp_box
-from vidagent.tools.timeline import Chosen, Timeline, Window
+from vidagent.tools.frame_choice import Chosen, Timeline, Window
 from vidagent.types import Box, VideoInfo
 from vidagent.video.frame import Frame
 from vidagent.video.video import Video

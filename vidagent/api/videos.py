@@ -11,8 +11,8 @@ from vidagent.agents import speech
 from vidagent.agents.choice import Available, available
 from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index, IndexReport
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index, IndexReport
 from vidagent.video.video import Video
 
 __all__ = ["Probe", "index_video", "list_models", "probe_video"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidagent.agents.replies import Observation, Sighting
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.images.tiles import denormalise
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span

@@ -18,10 +18,10 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Call, Run, State, Update, refusal
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools import Desk, Look, make_tool
 from vidagent.tools.answer import Draft
-from vidagent.video.cache import FoundText
+from vidagent.video.cache.video_cache import FoundText
 
 __all__ = ["look", "on_frames", "run_tool", "shown", "take", "tell_seen"]
 

@@ -20,9 +20,9 @@ from vidagent.graphs.budget import Meter
 from vidagent.graphs.records import Record, read_lines
 from vidagent.graphs.state import Run
 from vidagent.types import Answer, Budget, StepUsage, VideoInfo
-from vidagent.video.cache import FoundText
-from vidagent.video.index import Index
-from vidagent.video.transcript import Stop, Transcriber, Transcript
+from vidagent.video.cache.video_cache import FoundText
+from vidagent.video.index.transcript import Stop, Transcriber, Transcript
+from vidagent.video.index.video_index import Index
 
 __all__ = ["Past"]
 

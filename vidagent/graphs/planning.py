@@ -32,7 +32,7 @@ from vidagent.graphs.state import (
 )
 from vidagent.graphs.surveying import OVERVIEW
 from vidagent.graphs.sweeps import Count, count_of, recount, spelt_out, sweep
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName

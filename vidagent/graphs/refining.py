@@ -36,7 +36,7 @@ from vidagent.graphs.places import Refining
 from vidagent.graphs.state import Call, Run, State, Update, entries_of
 from vidagent.tools import Desk, Look
 from vidagent.tools.answer import Claim, Draft, Place
-from vidagent.tools.timeline import Window
+from vidagent.tools.frame_choice import Window
 from vidagent.types import BudgetName
 
 __all__ = ["look_closer", "refine"]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
-from vidagent.video.database import Database
+from vidagent.video.cache.database import Database
 
 __all__ = ["Asked", "Session", "Sessions", "check_name"]
 

@@ -21,7 +21,7 @@ from vidagent.graphs.ledger import Entry
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
-from vidagent.video.index import Index
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 __all__ = [

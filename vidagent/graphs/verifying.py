@@ -21,7 +21,7 @@ from vidagent.graphs.state import (
     question_of,
     refusal,
 )
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.tools.answer import Claim, Draft
 from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time

@@ -14,7 +14,7 @@ from langchain_core.messages import ToolMessage
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.state import Call, Run, State, entries_of, question_of
 from vidagent.graphs.surveying import OVERVIEW
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Box, Question, StepUsage, Verdict
 from vidagent.video.video import Video

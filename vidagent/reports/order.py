@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from vidagent.errors import UsageError
-from vidagent.video.subtitles import sidecars
+from vidagent.video.index.subtitles import sidecars
 
 __all__ = ["Export", "Kind", "Order", "order"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from vidagent.errors import VideoError
 from vidagent.graphs.ledger import Entry
 from vidagent.images import jpeg, resize
-from vidagent.images.mark import draw_box
-from vidagent.images.still import Still
+from vidagent.images.box_drawing import draw_box
+from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
 from vidagent.reports.dossier import Dossier, Finding
 from vidagent.types import Box

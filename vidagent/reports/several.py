@@ -16,7 +16,7 @@ from vidagent.reports.files import write
 from vidagent.reports.order import Export, Order, StrPath, order
 from vidagent.reports.tables import answer_json
 from vidagent.types import Answer, Evidence, Question, Step
-from vidagent.video.subtitles import sidecars
+from vidagent.video.index.subtitles import sidecars
 
 __all__ = ["checked", "finish", "page_of", "shared"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from langchain_core.tools import StructuredTool
 
 from vidagent.tools import answer, clip, crop, overview, resample, search
-from vidagent.tools.desk import Caps, Desk
+from vidagent.tools.context import Caps, Desk
 from vidagent.tools.result import Look
 
 __all__ = ["NAMES", "Caps", "Desk", "Look", "make_tool", "make_tools"]

@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from vidagent.errors import ToolError
 from vidagent.tools.arguments import Seconds
-from vidagent.tools.desk import Desk
-from vidagent.tools.making import make_tool
+from vidagent.tools.context import Desk
+from vidagent.tools.factory import make_tool
 
 __all__ = ["Claim", "Draft", "Place", "make"]
 

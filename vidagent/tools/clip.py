@@ -5,8 +5,8 @@ from __future__ import annotations
 from langchain_core.tools import StructuredTool
 
 from vidagent.tools.arguments import Question, Seconds
-from vidagent.tools.desk import Desk
-from vidagent.tools.making import make_tool
+from vidagent.tools.context import Desk
+from vidagent.tools.factory import make_tool
 from vidagent.tools.result import Look
 
 __all__ = ["make"]

@@ -10,8 +10,8 @@ from pydantic import Field, WithJsonSchema
 from vidagent.errors import ToolError
 from vidagent.images import tiles
 from vidagent.tools.arguments import Box1000, Question, Seconds
-from vidagent.tools.desk import Desk
-from vidagent.tools.making import make_tool
+from vidagent.tools.context import Desk
+from vidagent.tools.factory import make_tool
 from vidagent.tools.result import Look
 from vidagent.types import Box
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from langchain_core.tools import StructuredTool
 
 from vidagent.tools.arguments import Question
-from vidagent.tools.desk import Desk
-from vidagent.tools.making import make_tool
+from vidagent.tools.context import Desk
+from vidagent.tools.factory import make_tool
+from vidagent.tools.frame_choice import Window
 from vidagent.tools.result import Look
-from vidagent.tools.timeline import Window
 
 __all__ = ["look_over", "make"]
 

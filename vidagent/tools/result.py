@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 
 __all__ = ["Look"]
 

@@ -14,10 +14,10 @@ from pydantic import Field
 from vidagent.errors import BudgetSpent, ModelError, VideoError
 from vidagent.plural import counted
 from vidagent.tools.arguments import Question
-from vidagent.tools.desk import Desk
-from vidagent.tools.making import make_tool
+from vidagent.tools.context import Desk
+from vidagent.tools.factory import make_tool
 from vidagent.tools.result import Look
-from vidagent.video.subtitles import Cue
+from vidagent.video.index.subtitles import Cue
 
 __all__ = ["make"]
 

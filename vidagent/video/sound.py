@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
 
-    from vidagent.video.container import Medium
+    from vidagent.video.decoders.container import Medium
 
 __all__ = ["MOST_S", "RATE", "quietest", "read_sound", "wav"]
 
@@ -43,7 +43,7 @@ def read_sound(path: Path, start_s: float, end_s: float, beat: Callable[[], None
     Raises:
         VideoError: If the file cannot be read, or its sound cannot be decoded.
     """
-    from vidagent.video.container import open_medium
+    from vidagent.video.decoders.container import open_medium
 
     canvas = np.zeros(max(0, round((min(end_s, start_s + MOST_S) - start_s) * RATE)), np.int16)
     medium = open_medium(path)
@@ -177,7 +177,7 @@ def _frames(
     """Yield decoded frames with their times, over damaged ones; a frame without a time follows the one before."""
     from av import error as av_error
 
-    from vidagent.video.container import packets_of
+    from vidagent.video.decoders.container import packets_of
 
     next_s: float | None = None
     for packet in packets_of(medium.container, [stream], beat):

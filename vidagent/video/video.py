@@ -19,12 +19,12 @@ from vidagent.errors import UsageError, VideoError
 from vidagent.types import Box, VideoInfo
 from vidagent.video.decoders.base import DECODERS, DecoderName, Snap
 from vidagent.video.frame import Frame, fit_wh
+from vidagent.video.index.scan import Moment, Scan
+from vidagent.video.index.subtitles import sidecars
 from vidagent.video.packets import Packets
-from vidagent.video.process import Limits, Process
-from vidagent.video.scan import Moment, Scan
+from vidagent.video.process.client import Limits, Process
 from vidagent.video.sound import MOST_S
 from vidagent.video.source import check
-from vidagent.video.subtitles import sidecars
 
 __all__ = ["Video"]
 

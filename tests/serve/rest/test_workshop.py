@@ -34,7 +34,7 @@ def workbench(server: psutil.Process) -> psutil.Process:
     found = [
         child
         for child in server.children(recursive=True)
-        if child.nice() > server.nice() and "vidagent.video.worker" not in child.cmdline()
+        if child.nice() > server.nice() and "vidagent.video.process.worker" not in child.cmdline()
     ]
     assert len(found) == 1
     return found[0]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.video.cuts import alike, moved_out, reduced
+from vidagent.video.index.cuts import alike, moved_out, reduced
 
 __all__ = ["CUT", "cut_scores"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vidagent.images import film, jpeg, label
+from vidagent.images import jpeg, label, mp4
 
 __all__ = [
     "CHOICE",
@@ -105,7 +105,7 @@ def tool(*, strict: bool) -> dict[str, Any]:
 @cache
 def _clip() -> str:
     counted = [_drawn(str(number)) for number in range(int(CLIP_S * _CLIP_FPS))]
-    return _url("video/mp4", [film.encode(counted, 1 / _CLIP_FPS)])
+    return _url("video/mp4", [mp4.encode(counted, 1 / _CLIP_FPS)])
 
 
 @cache

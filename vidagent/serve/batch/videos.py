@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from vidagent.errors import VidagentError
-from vidagent.video.shared import SharedVideo
+from vidagent.video.shared_video import SharedVideo
 from vidagent.video.video import Video
 
 __all__ = ["OpenVideo", "Videos"]

@@ -22,8 +22,8 @@ from vidagent.serve.eval.embedded import look_once
 from vidagent.serve.eval.marks import Said
 from vidagent.tools import Caps, Desk
 from vidagent.types import Budget, Question, Span, Step, StepUsage
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 __all__ = ["ask_directly"]

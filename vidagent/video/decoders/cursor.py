@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from av import error as av_error
 from av.video.frame import PictureType
 
-from vidagent.video.container import open_medium, video_packets
+from vidagent.video.decoders.container import open_medium, video_packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

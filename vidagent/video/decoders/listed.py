@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidagent.errors import VideoError
-from vidagent.video.container import open_medium, video_packets
+from vidagent.video.decoders.container import open_medium, video_packets
 from vidagent.video.decoders.cursor import Cursor
+from vidagent.video.decoders.picture import clip_box, shrink
 from vidagent.video.frame import Frame
-from vidagent.video.picture import clip_box, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vidagent.types import Box
-    from vidagent.video.container import Medium
     from vidagent.video.decoders.base import Snap
+    from vidagent.video.decoders.container import Medium
 
 __all__ = ["ListedDecoder"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from vidagent.errors import VideoError
 from vidagent.video.decoders.cursor import Cursor, pts_of
+from vidagent.video.decoders.packet_listing import STEPS_BACK_S, frame_times, packets_from, read_packets
+from vidagent.video.decoders.picture import to_grey, to_rgb, turn_of
+from vidagent.video.decoders.probe import probe
 from vidagent.video.frame import Frame
-from vidagent.video.listing import STEPS_BACK_S, frame_times, packets_from, read_packets
-from vidagent.video.picture import to_grey, to_rgb, turn_of
-from vidagent.video.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

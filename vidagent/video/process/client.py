@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import vidagent
 from vidagent.errors import UsageError, VideoError
-from vidagent.video.pipe import ProtocolError, encode, receive
+from vidagent.video.process.pipe import ProtocolError, encode, receive
 
 __all__ = ["Limits", "Process"]
 
@@ -91,7 +91,7 @@ class Process:
             "memory_bytes": limits.memory_bytes,
         }
         self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-            [sys.executable, "-P", "-m", "vidagent.video.worker", json.dumps(settings)],
+            [sys.executable, "-P", "-m", "vidagent.video.process.worker", json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from vidagent.video.database import Database
+from vidagent.video.cache.database import Database
 
 __all__ = ["Upkeep"]
 

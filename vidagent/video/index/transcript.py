@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vidagent.errors import VideoError
-from vidagent.video.cache import VideoCache
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.subtitles import Cue
 from vidagent.video.sound import RATE, quietest, wav
-from vidagent.video.subtitles import Cue
 from vidagent.video.video import Video
 
 __all__ = ["Ear", "Heard", "Stop", "Transcriber", "Transcript", "clean_cues", "joined"]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidagent.video.moments import MomentFinder
-from vidagent.video.scan import SCAN_WH, Scan, Scanner
+from vidagent.video.index.moments import MomentFinder
+from vidagent.video.index.scan import SCAN_WH, Scan, Scanner
 
 FPS = 25
 RNG = np.random.default_rng(3)

@@ -14,8 +14,8 @@ import pytest
 from tests.media.make import encode
 from vidagent import api
 from vidagent.errors import UsageError
-from vidagent.video.cache import VideoCache
-from vidagent.video.index import Index
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 LIMIT = 1_000_000

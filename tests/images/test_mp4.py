@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidagent.images import film, jpeg
+from vidagent.images import jpeg, mp4
 
 STEPS_S = [
     1001 / 24000,
@@ -56,7 +56,7 @@ def decoded(data: bytes, tmp_path) -> tuple[float, int, list]:
 @pytest.mark.parametrize("step_s", STEPS_S)
 @pytest.mark.parametrize("count", [2, 3, 12])
 def test_a_server_that_counts_frames_gets_their_times(step_s, count, tmp_path):
-    fps, frames, shown = decoded(film.encode(pictures(count), step_s), tmp_path)
+    fps, frames, shown = decoded(mp4.encode(pictures(count), step_s), tmp_path)
     assert frames == len(shown) == count
     for number in range(count):
         assert number / fps == pytest.approx(number * step_s, rel=1e-6)
@@ -65,7 +65,7 @@ def test_a_server_that_counts_frames_gets_their_times(step_s, count, tmp_path):
 
 def test_each_picture_comes_back_in_its_colours(tmp_path):
     sent = pictures(12)
-    _, _, shown = decoded(film.encode(sent, 0.5), tmp_path)
+    _, _, shown = decoded(mp4.encode(sent, 0.5), tmp_path)
     for before, after in zip(sent, shown, strict=True):
         rgb = jpeg.decode(before)
         assert after.shape == rgb.shape
@@ -75,7 +75,7 @@ def test_each_picture_comes_back_in_its_colours(tmp_path):
 
 
 def test_every_picture_is_a_keyframe_at_its_time():
-    data = film.encode(pictures(5), 1001 / 30000)
+    data = mp4.encode(pictures(5), 1001 / 30000)
     with av.open(io.BytesIO(data)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
@@ -87,17 +87,17 @@ def test_every_picture_is_a_keyframe_at_its_time():
 
 def test_odd_sizes_are_made_even_without_losing_pixels(tmp_path):
     sent = pictures(2, (95, 63))
-    _, _, shown = decoded(film.encode(sent, 1.0), tmp_path)
+    _, _, shown = decoded(mp4.encode(sent, 1.0), tmp_path)
     assert shown[0].shape == (64, 96, 3)
     assert np.median(np.abs(shown[1][:63, :95].astype(int) - jpeg.decode(sent[1]))) <= 2
 
 
 def test_the_same_pictures_give_the_same_bytes():
-    one = film.encode(pictures(6), 2.0)
-    film.encode(pictures(3), 1.0)
-    film.encode(pictures(4), 1.0)  # the films kept are others now
-    assert film.encode(pictures(6), 2.0) == one
-    assert film.encode(pictures(6), 2.5) != one
+    one = mp4.encode(pictures(6), 2.0)
+    mp4.encode(pictures(3), 1.0)
+    mp4.encode(pictures(4), 1.0)  # the films kept are others now
+    assert mp4.encode(pictures(6), 2.0) == one
+    assert mp4.encode(pictures(6), 2.5) != one
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_the_same_pictures_give_the_same_bytes():
 )
 def test_what_cannot_be_a_film_is_refused(frames, step_s, words):
     with pytest.raises(ValueError, match=words):
-        film.encode(frames, step_s)
+        mp4.encode(frames, step_s)

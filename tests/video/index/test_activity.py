@@ -3,7 +3,7 @@ import pytest
 
 from tests.video.drawn import Drawn, draw
 from vidagent.types import Span
-from vidagent.video.activity import MOST_BINS, Activity, measure
+from vidagent.video.index.activity import MOST_BINS, Activity, measure
 from vidagent.video.packets import Packets
 from vidagent.video.video import Video
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.video.cuts import CutFinder
-from vidagent.video.moments import Moment, MomentFinder
+from vidagent.video.index.cuts import CutFinder
+from vidagent.video.index.moments import Moment, MomentFinder
 
 __all__ = ["SCAN_WH", "Moment", "Scan", "Scanner"]
 

@@ -20,9 +20,9 @@ import platformdirs
 from numpy.typing import NDArray
 
 from vidagent.types import Box
-from vidagent.video import arrayfile
-from vidagent.video.database import Database
-from vidagent.video.upkeep import Upkeep
+from vidagent.video.cache import array_store
+from vidagent.video.cache.database import Database
+from vidagent.video.cache.eviction import Upkeep
 
 __all__ = ["FoundText", "VideoCache", "default_folder"]
 
@@ -97,13 +97,13 @@ class VideoCache:
     def get_arrays(self, sha256: str, key: str) -> dict[str, NDArray[Any]] | None:
         """Return the arrays kept under the key as read-only memory maps, or None."""
         path = self._arrays_path(sha256, key)
-        return self._guarded(lambda: arrayfile.read(path)) if path.is_file() else None
+        return self._guarded(lambda: array_store.read(path)) if path.is_file() else None
 
     def put_arrays(self, sha256: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep named arrays of booleans or numbers under the key, in place of earlier ones."""
         path = self._arrays_path(sha256, key)
         size = sum(array.nbytes for array in arrays.values())
-        self._keep(lambda: arrayfile.write(path, arrays), size)
+        self._keep(lambda: array_store.write(path, arrays), size)
 
     def texts(self, sha256: str) -> list[FoundText]:
         """Return every text found so far, by time."""
@@ -136,7 +136,7 @@ class VideoCache:
         """Return what the work returns, or None with a warning where the folder or a file is of no use."""
         try:
             return work()
-        except (sqlite3.Error, OSError, arrayfile.ArrayFileError) as error:
+        except (sqlite3.Error, OSError, array_store.ArrayFileError) as error:
             self._warn(str(error))
             return None
 

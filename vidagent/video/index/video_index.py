@@ -13,12 +13,12 @@ import numpy as np
 
 from vidagent.plural import counted
 from vidagent.types import VideoInfo
-from vidagent.video.activity import Activity, measure
-from vidagent.video.cache import FoundText, VideoCache
+from vidagent.video.cache.video_cache import FoundText, VideoCache
 from vidagent.video.clock import format_time
-from vidagent.video.scan import Moment, Scan
-from vidagent.video.subtitles import Cue, sidecar_cues
-from vidagent.video.transcript import Ear, Stop, Transcriber, Transcript
+from vidagent.video.index.activity import Activity, measure
+from vidagent.video.index.scan import Moment, Scan
+from vidagent.video.index.subtitles import Cue, sidecar_cues
+from vidagent.video.index.transcript import Ear, Stop, Transcriber, Transcript
 from vidagent.video.video import Video
 
 __all__ = ["Index", "IndexReport"]

@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from vidagent.video import subtitles
-from vidagent.video.subtitles import Cue, parse_srt, parse_vtt
+from vidagent.video.index import subtitles
+from vidagent.video.index.subtitles import Cue, parse_srt, parse_vtt
 
 SRT = """1
 00:00:01,500 --> 00:00:03,000

@@ -9,7 +9,7 @@ import numpy as np
 from av import error as av_error
 from numpy.typing import NDArray
 
-from vidagent.video.container import video_packets
+from vidagent.video.decoders.container import video_packets
 from vidagent.video.packets import Packets
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-    from vidagent.video.container import Medium
+    from vidagent.video.decoders.container import Medium
 
 __all__ = ["STEPS_BACK_S", "frame_times", "packets_from", "read_packets"]
 

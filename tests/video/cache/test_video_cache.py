@@ -11,7 +11,7 @@ import numpy as np
 import platformdirs
 import pytest
 
-from vidagent.video.cache import FoundText, VideoCache, default_folder
+from vidagent.video.cache.video_cache import FoundText, VideoCache, default_folder
 
 ONE, TWO = "a1" * 32, "b2" * 32
 

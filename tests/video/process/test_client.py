@@ -18,9 +18,9 @@ import pytest
 from tests.media.code import read_code
 from tests.media.make import FRAME, encode
 from vidagent.errors import UsageError, VideoError
-from vidagent.video.pipe import ProtocolError, receive
-from vidagent.video.pipe import encode as message
-from vidagent.video.process import Limits
+from vidagent.video.process.client import Limits
+from vidagent.video.process.pipe import ProtocolError, receive
+from vidagent.video.process.pipe import encode as message
 from vidagent.video.video import Video
 
 
@@ -172,7 +172,7 @@ def test_opening_is_quick_and_the_child_loads_only_what_it_needs(clip_path):
         taken.append(time.monotonic() - start)
     assert min(taken) < 0.5
     code = (
-        "import sys, vidagent.video.worker, vidagent.video.probe, vidagent.video.decoders.pyav;"
+        "import sys, vidagent.video.process.worker, vidagent.video.decoders.probe, vidagent.video.decoders.pyav;"
         "print([m for m in ('langchain_core', 'langgraph', 'pydantic', 'rapidocr', 'onnxruntime') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

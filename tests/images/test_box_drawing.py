@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vidagent.images.mark import EDGE, LINE, draw_box
+from vidagent.images.box_drawing import EDGE, LINE, draw_box
 
 GREY = np.full((360, 640, 3), 128, np.uint8)
 

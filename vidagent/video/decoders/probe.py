@@ -11,7 +11,7 @@ from av.stream import Discard
 from av.subtitles.subtitle import AssSubtitle
 
 from vidagent.errors import VideoError
-from vidagent.video.container import end_pts, open_medium, packets_of
+from vidagent.video.decoders.container import end_pts, open_medium, packets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.subtitles.stream import SubtitleStream
 
-    from vidagent.video.container import Medium
-    from vidagent.video.picture import Turn
+    from vidagent.video.decoders.container import Medium
+    from vidagent.video.decoders.picture import Turn
 
 __all__ = ["TEXT_CODECS", "probe", "subtitle_cues"]
 

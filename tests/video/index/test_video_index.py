@@ -7,8 +7,8 @@ import textwrap
 import pytest
 
 from tests.video.drawn import Drawn, draw
-from vidagent.video.cache import FoundText, VideoCache
-from vidagent.video.index import Index
+from vidagent.video.cache.video_cache import FoundText, VideoCache
+from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from vidagent.images import jpeg
 from vidagent.images.resize import fit
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import crop
-from vidagent.tools.timeline import Timeline
+from vidagent.tools.frame_choice import Timeline
 from vidagent.types import Box
 from vidagent.video.clock import format_time
-from vidagent.video.index import Index
+from vidagent.video.index.video_index import Index
 
 __all__ = ["Caps", "Desk"]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidagent.video.cuts import CutFinder
+from vidagent.video.index.cuts import CutFinder
 
 FPS = 25
 RNG = np.random.default_rng(7)

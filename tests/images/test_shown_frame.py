@@ -1,6 +1,6 @@
 import json
 
-from vidagent.images.still import Still
+from vidagent.images.shown_frame import Still
 
 
 def test_a_still_survives_json():

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vidagent.errors import VideoError
-from vidagent.video.scan import Scan
+from vidagent.video.index.scan import Scan
 from vidagent.video.video import Video
 
 __all__ = ["SharedVideo"]

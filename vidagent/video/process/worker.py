@@ -1,4 +1,4 @@
-"""The process that decodes: `python -m vidagent.video.worker SETTINGS`, spoken to over its standard streams.
+"""The process that decodes: `python -m vidagent.video.process.worker SETTINGS`, spoken to over its standard streams.
 
 It bounds its own memory, ends when its parent does, and answers one request at a time. Whatever FFmpeg has to
 say goes to standard error, which the parent keeps in a file.
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidagent.errors import UsageError, VideoError
-from vidagent.video.pipe import HEADER_BYTES, ProtocolError, encode, receive
+from vidagent.video.process.pipe import HEADER_BYTES, ProtocolError, encode, receive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,7 +140,7 @@ class _Worker:
         return {"exact_times": packets.exact_times}, [packets.times_s, packets.sizes, packets.keyframes]
 
     def _do_subtitles(self) -> Reply:
-        from vidagent.video.probe import subtitle_cues
+        from vidagent.video.decoders.probe import subtitle_cues
 
         return {"cues": subtitle_cues(self._path, self._beat)}, []
 
@@ -151,7 +151,7 @@ class _Worker:
         return {}, [samples.astype("<i2").view("|u1")]
 
     def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:
-        from vidagent.video.scan import SCAN_WH, Scanner
+        from vidagent.video.index.scan import SCAN_WH, Scanner
 
         with self._pyav() as decoder:
             all_frames |= not decoder.can_skip

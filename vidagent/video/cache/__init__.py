@@ -1,0 +1,1 @@
+"""What was learnt of a video, kept on disk by the hash of its bytes."""

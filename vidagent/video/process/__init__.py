@@ -1,0 +1,1 @@
+"""The child process that decodes, and the program's end of it."""
