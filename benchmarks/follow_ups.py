@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.needle_videos import Question, draw
 from vidagent import analyze_video
-from vidagent.agents.signals.text import shared_reader
+from vidagent.agents.signals.vision.ocr import shared_reader
 from vidagent.api import index_video
 from vidagent.types import Answer
 

@@ -10,7 +10,7 @@ from typing import Literal
 from benchmarks.long_video import FPS
 from benchmarks.needle_methods import Said
 from benchmarks.needle_videos import Question
-from vidagent.agents.signals.matching import normal
+from vidagent.agents.signals.language.matching import normal
 
 __all__ = ["Mark", "Marked", "Sum", "add_up", "mark"]
 

@@ -26,11 +26,11 @@ from langchain_core.tracers.context import register_configure_hook
 
 from benchmarks.needle_videos import Question
 from vidagent import Budget, analyze_video, config
-from vidagent.agents import profiles
-from vidagent.agents.choice import choose
-from vidagent.agents.counting import prompt_tokens
-from vidagent.agents.messages import ShownFrame, count_frames, look_messages
-from vidagent.agents.replies import Observation
+from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.profiles import loader
+from vidagent.agents.prompting.messages import ShownFrame, count_frames, look_messages
+from vidagent.agents.prompting.replies import Observation
+from vidagent.agents.server.model_choice import choose
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
@@ -149,9 +149,9 @@ def _billed() -> Iterator[_Bill]:
 @contextmanager
 def _without(parts: Sequence[str]) -> Iterator[None]:
     """Use the embedded model's profile, less some parts of the agent."""
-    own = resources.files("vidagent.agents").joinpath("profiles", "signals.toml").read_text("utf-8")
+    own = resources.files("vidagent.agents.profiles").joinpath("signals.toml").read_text("utf-8")
     rest = "\n".join(line for line in own.splitlines() if not line.startswith("without ="))
-    listed = ", ".join(f'"{part}"' for part in (*profiles.load("signals").without, *parts))
+    listed = ", ".join(f'"{part}"' for part in (*loader.load("signals").without, *parts))
     before = os.environ.get("VIDAGENT_PROFILE")
     with tempfile.TemporaryDirectory() as folder:
         profile = Path(folder) / "signals.toml"

@@ -26,18 +26,18 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.tools import BaseTool, tool
 from pydantic import Field
 
-from vidagent.agents.chat import ChatVLM
-from vidagent.agents.dialect import Dialect
-from vidagent.agents.endpoint import Endpoint
-from vidagent.agents.exchange import Exchange, Spent, thought_in
-from vidagent.agents.gate import CallLimits
-from vidagent.agents.messages import ShownFrame, compose_messages, plan_messages, verify_messages
-from vidagent.agents.parsing import UnreadableError, parse_calls, parse_reply
-from vidagent.agents.profile_schema import Profile
-from vidagent.agents.profiles import load
-from vidagent.agents.replies import Composition, Judgement
-from vidagent.agents.request import Request
-from vidagent.agents.server import ServerError
+from vidagent.agents.client.chat_call import Exchange, Spent, thought_in
+from vidagent.agents.client.chat_model import ChatVLM
+from vidagent.agents.client.limits import CallLimits
+from vidagent.agents.client.request import Request
+from vidagent.agents.client.request_builder import Dialect
+from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply
+from vidagent.agents.profiles.loader import load
+from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.prompting.messages import ShownFrame, compose_messages, plan_messages, verify_messages
+from vidagent.agents.prompting.replies import Composition, Judgement
+from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.endpoint import Endpoint
 from vidagent.types import Step
 
 BUDGETS = (0, 16, 64, 256)

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vidagent import VidagentError, config
-from vidagent.agents import choice
-from vidagent.agents.chat import connect
-from vidagent.agents.endpoint import Endpoint
-from vidagent.agents.profile_schema import Profile
-from vidagent.agents.vlm import VLM, image
+from vidagent.agents.client.chat_model import connect
+from vidagent.agents.direct.vlm import VLM, image
+from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.server import model_choice
+from vidagent.agents.server.endpoint import Endpoint
 
 SYSTEM = "You are a helpful assistant. /think"
 """Nemotron Nano thinks where its system prompt says so."""
@@ -41,10 +41,10 @@ async def think(given: argparse.Namespace) -> dict[str, Any]:
     """Ask once, in two requests, and return what NVIDIA's client returns, and the cost."""
     settings = config.load(model=given.model, profile=given.profile)
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    model = settings.model or choice.first_model(given.base_url, settings)
+    model = settings.model or model_choice.first_model(given.base_url, settings)
     vlm = VLM(
         connect(given.base_url, model, api_key=key),
-        two_phase(choice.profile_for(model, settings)),
+        two_phase(model_choice.profile_for(model, settings)),
         endpoint=Endpoint(given.base_url, key, model=model),
     )
     reply = await vlm.ask(
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Hold a thought to a budget in two phases.")
     parser.add_argument("question")
     parser.add_argument("images", nargs="*", metavar="FILE|URL")
-    parser.add_argument("--base-url", default=choice.LOCAL_URL)
+    parser.add_argument("--base-url", default=model_choice.LOCAL_URL)
     parser.add_argument("--model", help="the model's name; the first that the server lists")
     parser.add_argument("--profile", help="a model profile by name, or the path of a .toml file")
     parser.add_argument("--system", default=SYSTEM, help="the system prompt (%(default)s)")

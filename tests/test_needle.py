@@ -13,10 +13,10 @@ from benchmarks.needle_marks import Marked, add_up, mark
 from benchmarks.needle_methods import Said, ask
 from benchmarks.needle_tables import spoken, tables
 from benchmarks.needle_videos import Question, draw
-from vidagent.agents.signals.codes import read_codes
-from vidagent.agents.signals.cuts import cut_scores
-from vidagent.agents.signals.matching import find
-from vidagent.agents.signals.text import shared_reader
+from vidagent.agents.signals.language.matching import find
+from vidagent.agents.signals.vision.codes import read_codes
+from vidagent.agents.signals.vision.cuts import cut_scores
+from vidagent.agents.signals.vision.ocr import shared_reader
 from vidagent.video.video import Video
 
 SEED = 5

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import vidagent
-from vidagent.agents.messages import read_frames, read_step
-from vidagent.agents.signals import looker as looking
+from vidagent.agents.prompting.messages import read_frames, read_step
 from vidagent.agents.signals import model as signals
+from vidagent.agents.signals.vision import observer as looking
 from vidagent.images import jpeg
 from vidagent.types import Budget
 

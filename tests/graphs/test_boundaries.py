@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vidagent.agents.replies import Observation
+from vidagent.agents.prompting.replies import Observation
 from vidagent.graphs.boundaries import (
     Edge,
     Reach,

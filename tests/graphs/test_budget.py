@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vidagent.agents.gate import CallNeed, CallUsage
+from vidagent.agents.client.limits import CallNeed, CallUsage
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.types import Budget

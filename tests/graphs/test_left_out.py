@@ -4,7 +4,7 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import block_of, step_of, texts, tool_names
-from vidagent.agents.profile_schema import Profile
+from vidagent.agents.profiles.schema import Profile
 from vidagent.errors import UsageError
 
 pytestmark = pytest.mark.network

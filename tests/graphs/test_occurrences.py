@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from vidagent.agents.replies import Observation, Sighting
+from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.occurrences import Frame, Mark, Occurrence, frames_of, merge
 from vidagent.images.shown_frame import Still

@@ -8,7 +8,7 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, must_call, step_of, texts, tool_names, tool_results
-from vidagent.agents.replies import Observation
+from vidagent.agents.prompting.replies import Observation
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.ledger import Entry
 from vidagent.graphs.policy import MAX_STEPS, fitting, hint, looks_allowed, must_answer

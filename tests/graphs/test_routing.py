@@ -10,7 +10,7 @@ import pytest
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, labelled_images, routes, says, step_of, texts
 from vidagent import api
-from vidagent.agents.replies import Kind
+from vidagent.agents.prompting.replies import Kind
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.types import Budget
 

@@ -20,17 +20,17 @@ from langchain_core.messages import HumanMessage
 import vidagent
 from tests.media.code import Code, draw_code
 from tests.media.make import encode
-from vidagent.agents import profiles
-from vidagent.agents.dialect import Dialect
+from vidagent.agents.client.chat_call import Exchange
+from vidagent.agents.client.limits import CallLimits
+from vidagent.agents.client.request_builder import Dialect
 from vidagent.agents.engines.base import ChatEngine
 from vidagent.agents.engines.counter import EngineCounter
 from vidagent.agents.engines.loading import engine, fitted
 from vidagent.agents.engines.media import read_video
-from vidagent.agents.exchange import Exchange
-from vidagent.agents.gate import CallLimits
-from vidagent.agents.messages import ShownFrame, verify_messages
-from vidagent.agents.profile_schema import Profile
-from vidagent.agents.replies import Judgement
+from vidagent.agents.profiles import loader
+from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.prompting.messages import ShownFrame, verify_messages
+from vidagent.agents.prompting.replies import Judgement
 from vidagent.images import jpeg
 from vidagent.types import Budget
 
@@ -146,7 +146,7 @@ def main() -> None:
     name, model, profile, folder = sys.argv[1:]
     path = str(weighed(Path(model), Path(folder)) if name == "transformers" else model)
     with contextlib.redirect_stdout(sys.stderr):
-        done = put_all(name, path, profiles.load(profile), Path(folder))
+        done = put_all(name, path, loader.load(profile), Path(folder))
     print(json.dumps(done))
 
 

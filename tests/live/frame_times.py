@@ -16,10 +16,10 @@ import numpy as np
 from tests.live.rates import shown_times
 from tests.live.server import Messages, Server
 from tests.live.serving import NEMOTRON, QWEN, Shape
-from vidagent.agents.chat import connect
-from vidagent.agents.media import put
-from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.profile_schema import Form, Media
+from vidagent.agents.client.chat_model import connect
+from vidagent.agents.client.media import put
+from vidagent.agents.profiles.schema import Form, Media
+from vidagent.agents.prompting.messages import ShownFrame, look_messages
 from vidagent.images import jpeg
 from vidagent.video.video import Video
 

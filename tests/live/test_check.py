@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.live.server import Server
-from vidagent.agents.trials.checkup import Checkup, examine
+from vidagent.agents.probes.checkup import Checkup, examine
 from vidagent.config import load
 
 pytestmark = [pytest.mark.vllm, pytest.mark.network]

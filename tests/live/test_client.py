@@ -14,19 +14,19 @@ from langchain_core.messages import AIMessage
 from tests.live.server import Server
 from tests.media.code import Code, draw_code
 from tests.media.make import CLIPS
-from vidagent.agents.chat import connect
-from vidagent.agents.choice import choose
-from vidagent.agents.client import ModelClient, ReplyError
-from vidagent.agents.gate import CallLimits, CallUsage
-from vidagent.agents.messages import (
+from vidagent.agents.client.chat_model import connect
+from vidagent.agents.client.client import ModelClient, ReplyError
+from vidagent.agents.client.limits import CallLimits, CallUsage
+from vidagent.agents.profiles.loader import load as load_profile
+from vidagent.agents.prompting.messages import (
     ShownFrame,
     compose_messages,
     look_messages,
     plan_messages,
     verify_messages,
 )
-from vidagent.agents.profiles import load as load_profile
-from vidagent.agents.replies import Composition, Judgement, Observation
+from vidagent.agents.prompting.replies import Composition, Judgement, Observation
+from vidagent.agents.server.model_choice import choose
 from vidagent.config import load
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.images import jpeg

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live.forms import FORMS, Form, Media, shelved
 from tests.live.server import Server
-from vidagent.agents.vlm import VLM
+from vidagent.agents.direct.vlm import VLM
 
 pytestmark = [
     pytest.mark.vllm,

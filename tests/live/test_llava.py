@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.media.code import Code, draw_code
-from vidagent.agents.chat import connect
-from vidagent.agents.client import ModelClient
-from vidagent.agents.gate import CallLimits, CallUsage
-from vidagent.agents.media import put
-from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.profiles import load
-from vidagent.agents.replies import Observation
+from vidagent.agents.client.chat_model import connect
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.client.limits import CallLimits, CallUsage
+from vidagent.agents.client.media import put
+from vidagent.agents.profiles.loader import load
+from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.replies import Observation
 from vidagent.images import jpeg
 
 pytestmark = [pytest.mark.vllm, pytest.mark.network]

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Unpack
 
-from vidagent.agents.choice import choose
+from vidagent.agents.server.model_choice import choose
 from vidagent.api.course import Course
 from vidagent.api.parts import cache_of, opened, run_of
 from vidagent.api.several import StrPath, ask_several, paths_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from vidagent.agents.choice import describe
-from vidagent.agents.client import ModelClient
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.server.model_choice import describe
 from vidagent.api.parts import graph_of, run_of
 from vidagent.graphs.asking import Brief
 from vidagent.graphs.closing import close

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from vidagent.agents.parts import names_of
+from vidagent.agents.prompting.video_findings import names_of
 from vidagent.api.parts import nobody, opened
 from vidagent.api.several import group_graph
 from vidagent.errors import BudgetSpent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from vidagent.agents.client import ModelClient
+from vidagent.agents.client.client import ModelClient
 from vidagent.api.course import Course
 from vidagent.api.parts import cache_of
 from vidagent.graphs.asking import Brief

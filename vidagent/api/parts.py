@@ -9,8 +9,8 @@ from pathlib import Path
 
 from langchain_core.runnables import RunnableConfig
 
-from vidagent.agents import speech
-from vidagent.agents.client import ModelClient
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.server import speech
 from vidagent.config import Settings
 from vidagent.graphs.ask import Graph, build
 from vidagent.graphs.asking import Brief

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
-from vidagent.agents.choice import choose, describe
-from vidagent.agents.client import ModelClient
-from vidagent.agents.parts import names_of
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.prompting.video_findings import names_of
+from vidagent.agents.server.model_choice import choose, describe
 from vidagent.api.course import Course, Ended
 from vidagent.api.parts import cache_of, graph_of, opened
 from vidagent.errors import UsageError

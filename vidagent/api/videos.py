@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent import config
-from vidagent.agents import speech
-from vidagent.agents.choice import Available, available
+from vidagent.agents.server import speech
+from vidagent.agents.server.model_choice import Available, available
 from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import VideoCache

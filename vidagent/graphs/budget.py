@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vidagent.agents.gate import CallLimits, CallNeed, CallUsage
+from vidagent.agents.client.limits import CallLimits, CallNeed, CallUsage
 from vidagent.errors import BudgetSpent
 from vidagent.types import Budget, BudgetName, Step, StepUsage
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from vidagent.agents.replies import Composition
+from vidagent.agents.prompting.replies import Composition
 from vidagent.graphs.absence import denies, range_of, surest
 from vidagent.graphs.boundaries import Refined
 from vidagent.graphs.grounds import NUMERALS, stood_up, words_of

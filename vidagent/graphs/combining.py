@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from vidagent.agents.client import ModelClient, ReplyError
-from vidagent.agents.exchange import Hear
-from vidagent.agents.parts import Goal, Part, chosen, plain_words
-from vidagent.agents.several import Together, together_messages
+from vidagent.agents.client.chat_call import Hear
+from vidagent.agents.client.client import ModelClient, ReplyError
+from vidagent.agents.prompting.multi_video import Together, together_messages
+from vidagent.agents.prompting.video_findings import Goal, Part, chosen, plain_words
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.events import Kind

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vidagent.agents.client import ReplyError
-from vidagent.agents.exchange import Heard
-from vidagent.agents.json_stream import AnswerReader
-from vidagent.agents.messages import compose_messages, wording_messages
-from vidagent.agents.replies import Composition, Judgement
+from vidagent.agents.client.chat_call import Heard
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.parsing.answer_stream import AnswerReader
+from vidagent.agents.prompting.messages import compose_messages, wording_messages
+from vidagent.agents.prompting.replies import Composition, Judgement
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.grounds import ground_of, stood_up, supported_words

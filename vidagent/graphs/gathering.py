@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vidagent.agents.several import Together
+from vidagent.agents.prompting.multi_video import Together
 from vidagent.graphs.group import GroupState
 from vidagent.types import (
     Answer,

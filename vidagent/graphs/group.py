@@ -19,9 +19,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer
 
-from vidagent.agents.client import ModelClient, ReplyError
-from vidagent.agents.exchange import Hear, Heard
-from vidagent.agents.several import Single, turn_messages
+from vidagent.agents.client.chat_call import Hear, Heard
+from vidagent.agents.client.client import ModelClient, ReplyError
+from vidagent.agents.prompting.multi_video import Single, turn_messages
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.graphs.combining import combined, parts_of, plainly

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from vidagent.agents.counting import prompt_tokens
+from vidagent.agents.client.token_count import prompt_tokens
 
 __all__ = ["leave_out"]
 

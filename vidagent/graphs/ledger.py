@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidagent.agents.replies import Observation, Sighting
+from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.images.shown_frame import Still
 from vidagent.images.tiles import denormalise
 from vidagent.tools.result import Look

@@ -9,10 +9,10 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import StructuredTool
 from pydantic import ValidationError
 
-from vidagent.agents.client import ReplyError
-from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.profile_schema import Shown
-from vidagent.agents.replies import Observation
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.profiles.schema import Shown
+from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.replies import Observation
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter

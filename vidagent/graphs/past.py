@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from vidagent.agents.client import ModelClient
-from vidagent.agents.profile_schema import Profile
-from vidagent.agents.replay import ReplayedChat, ReplayedEndpoint, Replies
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.recording.replay import ReplayedChat, ReplayedEndpoint, Replies
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.records import Record, read_lines

@@ -7,9 +7,9 @@ import re
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from vidagent.agents.client import ReplyError
-from vidagent.agents.counting import prompt_tokens
-from vidagent.agents.messages import count_frames, plan_messages
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.prompting.messages import count_frames, plan_messages
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter

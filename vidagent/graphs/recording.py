@@ -28,8 +28,8 @@ from langgraph.config import get_config
 from pydantic import TypeAdapter
 
 from vidagent import tracing
-from vidagent.agents.client import ModelClient
-from vidagent.agents.profile_schema import Profile
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.profiles.schema import Profile
 from vidagent.graphs.asking import Brief
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.records import Record

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from langgraph.runtime import Runtime
 
-from vidagent.agents.client import ReplyError
+from vidagent.agents.client.client import ReplyError
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs.boundaries import (
     SAME_S,

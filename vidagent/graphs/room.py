@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vidagent.agents.profile_schema import Profile
+from vidagent.agents.profiles.schema import Profile
 from vidagent.tools import Caps
 from vidagent.types import Overview, VideoInfo
 from vidagent.video.sampling import sample_indices

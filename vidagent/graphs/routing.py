@@ -10,10 +10,10 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from vidagent.agents.client import ReplyError
-from vidagent.agents.counting import prompt_tokens
-from vidagent.agents.messages import route_messages
-from vidagent.agents.replies import Kind, Route
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.prompting.messages import route_messages
+from vidagent.agents.prompting.replies import Kind, Route
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.policy import LEAST_CALLS

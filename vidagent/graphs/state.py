@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypedDict
 from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 
-from vidagent.agents.client import ModelClient
-from vidagent.agents.exchange import Hear, Heard
+from vidagent.agents.client.chat_call import Hear, Heard
+from vidagent.agents.client.client import ModelClient
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Kind, Listener
 from vidagent.graphs.ledger import Entry

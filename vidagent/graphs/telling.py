@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vidagent.agents.replies import Composition
+from vidagent.agents.prompting.replies import Composition
 from vidagent.graphs.absence import range_of, unseen
 from vidagent.graphs.grounds import ground_of, stood_up, supported_words
 from vidagent.graphs.ledger import Entry

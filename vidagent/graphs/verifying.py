@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidagent.agents.messages import verify_messages
-from vidagent.agents.replies import Judgement
+from vidagent.agents.prompting.messages import verify_messages
+from vidagent.agents.prompting.replies import Judgement
 from vidagent.graphs.budget import CHECK_FRAMES, StepMeter
 from vidagent.graphs.contradictions import contradicted
 from vidagent.graphs.hearing import Line, lines_for, words_only

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from vidagent.agents.parts import names_of
+from vidagent.agents.prompting.video_findings import names_of
 from vidagent.reports.costs import budgets, costs
 from vidagent.reports.markup import Html, el, said
 from vidagent.reports.page import badges, choices, document, section

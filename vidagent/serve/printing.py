@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vidagent.agents.parts import names_of
+from vidagent.agents.prompting.video_findings import names_of
 from vidagent.plural import counted
 from vidagent.serve.terminal import Terminal, escaped, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
-    from vidagent.agents.choice import Available
+    from vidagent.agents.server.model_choice import Available
 
 __all__ = [
     "Models",

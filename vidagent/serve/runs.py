@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
-from vidagent.agents.parts import names_of
+from vidagent.agents.prompting.video_findings import names_of
 from vidagent.errors import ModelError, UsageError
 from vidagent.plural import counted
 from vidagent.serve import ask as asking
@@ -349,7 +349,7 @@ def _whom(told: dict[str, Any], model: str | None, base_url: str | None, engine:
 
     Another server or engine is asked for the run's model, but never for the embedded one, which is on none.
     """
-    from vidagent.agents.choice import EMBEDDED
+    from vidagent.agents.server.model_choice import EMBEDDED
 
     if model == EMBEDDED and base_url is None and engine is None:
         return _Whom(model=model, base_url=None, engine="server")

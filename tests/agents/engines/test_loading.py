@@ -7,16 +7,16 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from tests.media.code import Code, draw_code
-from vidagent.agents import profiles
-from vidagent.agents.choice import choose
+from vidagent.agents.client.media import put
 from vidagent.agents.engines import base
 from vidagent.agents.engines.base import ChatEngine, Completion, _message
 from vidagent.agents.engines.counter import EngineCounter
 from vidagent.agents.engines.loading import Weights, engine, fitted
 from vidagent.agents.engines.media import media_of, placeholders
-from vidagent.agents.media import put
-from vidagent.agents.messages import ShownFrame, frames_content
-from vidagent.agents.profile_schema import Media
+from vidagent.agents.profiles import loader
+from vidagent.agents.profiles.schema import Media
+from vidagent.agents.prompting.messages import ShownFrame, frames_content
+from vidagent.agents.server.model_choice import choose
 from vidagent.config import load
 from vidagent.errors import ModelError, UsageError
 from vidagent.images import jpeg
@@ -43,7 +43,7 @@ def test_a_missing_package_names_its_extra(name, package):
 def test_settings_say_how_the_weights_are_held(monkeypatch):
     monkeypatch.setenv("VIDAGENT_ENGINE_DTYPE", "float16")
     monkeypatch.setenv("VIDAGENT_ENGINE_QUANTIZATION", "4bit")
-    profile = profiles.load("qwen3-vl")
+    profile = loader.load("qwen3-vl")
     arguments = engine("vllm", "./tiny", profile, Weights.of(load())).arguments
     assert (arguments["dtype"], arguments["quantization"]) == ("float16", "bitsandbytes")
     monkeypatch.setenv("VIDAGENT_ENGINE_ATTENTION", "sdpa")
@@ -130,17 +130,17 @@ def test_listed_pictures_are_a_video_with_the_times_of_the_request():
 
 
 def test_a_models_profile_says_what_the_engine_is_started_with():
-    arguments = engine("vllm", "./tiny", profiles.load("qwen3-vl")).arguments
+    arguments = engine("vllm", "./tiny", loader.load("qwen3-vl")).arguments
     assert arguments["max_model_len"] == 131072
     assert arguments["limit_mm_per_prompt"] == {"image": 128, "video": 4}
     assert not {"tool_call_parser", "trust_request_mm_kwargs"} & set(arguments)
 
 
 def test_a_model_that_shows_frames_as_a_video_does_so_in_process():
-    profile = fitted(profiles.load("llava-next-video-7b"), "transformers")
+    profile = fitted(loader.load("llava-next-video-7b"), "transformers")
     assert set(profile.media.forms.values()) == {"frames"}
     assert profile.tool_calls == "schema"
-    assert fitted(profiles.load("qwen3-vl"), "transformers").tool_calls == "native"
+    assert fitted(loader.load("qwen3-vl"), "transformers").tool_calls == "native"
 
 
 class Words(ChatEngine):

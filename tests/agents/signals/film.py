@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from langchain_core.messages.tool import ToolCall
 
-from vidagent.agents.signals.intent import understand
-from vidagent.agents.signals.past import Past, Result
-from vidagent.agents.signals.planner import plan
+from vidagent.agents.signals.language.intent import understand
+from vidagent.agents.signals.planning.earlier_looks import Past, Result
+from vidagent.agents.signals.planning.planner import plan
 
 FRAMES_A_CALL, OVERVIEW_FRAMES, MOST_TURNS = 24, 48, 40
 CUT_STEP_S = 0.25

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vidagent.agents.signals.past import Past, Result
-from vidagent.agents.signals.planner import known_so_far
-from vidagent.agents.signals.wording import is_shown
+from vidagent.agents.signals.language.wording import is_shown
+from vidagent.agents.signals.planning.earlier_looks import Past, Result
+from vidagent.agents.signals.planning.planner import known_so_far
 
 
 def past(*sightings_s: float) -> Past:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from tests.agents.signals.test_looker import plain, written
-from vidagent.agents.messages import (
+from tests.agents.signals.vision.test_observer import plain, written
+from vidagent.agents.prompting.messages import (
     ShownFrame,
     compose_messages,
     frames_content,
@@ -16,7 +16,7 @@ from vidagent.agents.messages import (
     verify_messages,
 )
 from vidagent.agents.signals import model as signals
-from vidagent.agents.signals import wording
+from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.model import ChatSignals
 from vidagent.images import jpeg
 

@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 
-from vidagent.agents.signals.looker import Looker, Picture
-from vidagent.agents.signals.text import TextReader
-from vidagent.agents.signals.wording import claim_cut, claim_no_cut
+from vidagent.agents.signals.language.wording import claim_cut, claim_no_cut
+from vidagent.agents.signals.vision.observer import Looker, Picture
+from vidagent.agents.signals.vision.ocr import TextReader
 
 
 def judge(claim: str, shades: list[int]) -> str:

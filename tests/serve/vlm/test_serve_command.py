@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vidagent.agents import profiles
+from vidagent.agents.profiles import loader
 from vidagent.serve.vlm import launcher
 from vidagent.serve.vlm.command import Options, base_url
 
@@ -103,7 +103,7 @@ def printed(command):
 
 
 def test_every_profile_with_a_server_is_tried():
-    with_server = {name for name in profiles.names() if profiles.load(name).serve.variants}
+    with_server = {name for name in loader.names() if loader.load(name).serve.variants}
     assert {name.partition(":")[0] for name, _, _ in GOLDEN} | {"nim"} == with_server
 
 
@@ -175,7 +175,7 @@ def test_a_folder_is_served_under_a_name_that_leads_to_the_profile(printed, tmp_
     command = printed(f"qwen3-vl --model {checkpoint}")
     assert command.words == ["vllm", "serve", str(checkpoint)]
     assert command.flags["served-model-name"] == served
-    assert profiles.match(served).name == "qwen3-vl"
+    assert loader.match(served).name == "qwen3-vl"
 
 
 def test_a_model_by_name_keeps_it(printed):

@@ -20,8 +20,8 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
-from vidagent.agents.messages import parts_of
-from vidagent.agents.parsing import UnreadableError, parse_calls, split_thought
+from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, split_thought
+from vidagent.agents.prompting.messages import parts_of
 from vidagent.errors import ModelError, UsageError, VidagentError
 
 __all__ = ["ChatEngine", "Completion", "Prompt"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from vidagent.agents.endpoint import Endpoint
 from vidagent.agents.engines.base import ChatEngine
+from vidagent.agents.server.endpoint import Endpoint
 
 __all__ = ["EngineCounter"]
 

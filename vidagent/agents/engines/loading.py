@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vidagent.agents.engines.base import ChatEngine
 from vidagent.agents.engines.transformers_engine import ChatTransformers
 from vidagent.agents.engines.vllm_engine import ChatVllm
-from vidagent.agents.profile_schema import Form, Media, Profile, Shown
+from vidagent.agents.profiles.schema import Form, Media, Profile, Shown
 from vidagent.config import Attention, Dtype, EngineName, Quantization, Settings
 from vidagent.errors import UsageError
 

@@ -20,17 +20,17 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr
 
-from vidagent.agents.messages import read_block, read_frames, read_options, read_step
-from vidagent.agents.parts import read_parts
-from vidagent.agents.replies import Composition
-from vidagent.agents.several import Single
-from vidagent.agents.signals.followup import restated
-from vidagent.agents.signals.looker import Looker, Picture
-from vidagent.agents.signals.past import read_past
-from vidagent.agents.signals.planner import known_so_far, plan
-from vidagent.agents.signals.routing import sort
-from vidagent.agents.signals.several import combine, single
-from vidagent.agents.signals.text import TextReader, shared_reader
+from vidagent.agents.prompting.messages import read_block, read_frames, read_options, read_step
+from vidagent.agents.prompting.multi_video import Single
+from vidagent.agents.prompting.replies import Composition
+from vidagent.agents.prompting.video_findings import read_parts
+from vidagent.agents.signals.classifier import sort
+from vidagent.agents.signals.language.follow_ups import restated
+from vidagent.agents.signals.multi_video import combine, single
+from vidagent.agents.signals.planning.earlier_looks import read_past
+from vidagent.agents.signals.planning.planner import known_so_far, plan
+from vidagent.agents.signals.vision.observer import Looker, Picture
+from vidagent.agents.signals.vision.ocr import TextReader, shared_reader
 from vidagent.images import jpeg
 
 __all__ = ["ChatSignals"]

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.agents.attachments import image
-from vidagent.agents.client import ModelClient
-from vidagent.agents.messages import ShownFrame
-from vidagent.agents.vlm import VLM
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.direct.attachments import image
+from vidagent.agents.direct.vlm import VLM
+from vidagent.agents.prompting.messages import ShownFrame
 from vidagent.errors import ModelError, UsageError
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images import jpeg

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidagent.agents import choice
-from vidagent.agents.client import ModelClient
-from vidagent.agents.vlm import VLM
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.direct.vlm import VLM
+from vidagent.agents.server import model_choice
 from vidagent.config import Settings
 from vidagent.errors import ModelError
 from vidagent.serve.batch.servers import BalancedChat
@@ -40,20 +40,20 @@ def connect(setup: Setup) -> Model:
     settings = setup.settings
     urls = list(setup.base_urls) or ([settings.base_url] if settings.base_url else [])
     if not urls:
-        chosen = choice.choose(settings)
+        chosen = model_choice.choose(settings)
         if chosen.where is None:
-            return Model(chosen, None, choice.describe(chosen))
+            return Model(chosen, None, model_choice.describe(chosen))
         urls, name = [chosen.where], chosen.name
     else:
         name = settings.model or _first_model(urls, settings)
-    from vidagent.agents import chat  # a second of imports that the embedded model does without
+    from vidagent.agents.client import chat_model  # a second of imports that the embedded model does without
 
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    balanced = BalancedChat.over([chat.connect(url, name, api_key=key) for url in urls], setup.calls)
-    profile = choice.profile_for(name, settings)
+    balanced = BalancedChat.over([chat_model.connect(url, name, api_key=key) for url in urls], setup.calls)
+    profile = model_choice.profile_for(name, settings)
     others = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
     client = ModelClient(balanced, profile)
-    about = choice.describe(client).replace(" (profile", f"{others} (profile")
+    about = model_choice.describe(client).replace(" (profile", f"{others} (profile")
     return Model(client, VLM(balanced, profile, concurrency=setup.concurrency), about)
 
 
@@ -62,7 +62,7 @@ def _first_model(urls: list[str], settings: Settings) -> str:
     wrong: ModelError | None = None
     for url in urls:
         try:
-            return choice.first_model(url, settings)
+            return model_choice.first_model(url, settings)
         except ModelError as error:
             wrong = wrong or error
     raise wrong or ModelError("no server was named")

@@ -16,8 +16,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
-from vidagent.agents.keeping import StandIn
-from vidagent.agents.server import ServerError, public_url
+from vidagent.agents.recording.request_key import StandIn
+from vidagent.agents.server.address import ServerError, public_url
 
 __all__ = ["BalancedChat"]
 

@@ -99,7 +99,7 @@ def evaluate(
     if limits["budget_frames"] is not None:
         raise UsageError("--frames is the agent's budget of frames, too; give it in place of --budget-frames")
     from vidagent import config
-    from vidagent.agents.choice import choose, describe
+    from vidagent.agents.server.model_choice import choose, describe
     from vidagent.serve.eval import formats
     from vidagent.serve.eval.log import Log
     from vidagent.serve.eval.running import MODES, Asker, Task, sampled

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vidagent.agents.choice import EMBEDDED
-from vidagent.agents.client import ModelClient
-from vidagent.agents.direct import DirectReply, direct_messages
-from vidagent.agents.messages import ShownFrame
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.direct.uniform_frames import DirectReply, direct_messages
+from vidagent.agents.prompting.messages import ShownFrame
+from vidagent.agents.server.model_choice import EMBEDDED
 from vidagent.config import Settings
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import Meter, StepMeter

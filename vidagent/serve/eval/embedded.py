@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vidagent.agents.client import ModelClient
-from vidagent.agents.gate import CallGate
-from vidagent.agents.messages import ShownFrame, look_messages
-from vidagent.agents.replies import Observation
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.client.limits import CallGate
+from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.replies import Observation
 from vidagent.serve.eval.marks import Said
 from vidagent.types import Question, Span
 

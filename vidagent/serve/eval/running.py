@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vidagent.agents.client import ModelClient
-from vidagent.agents.server import ServerError
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.server.address import ServerError
 from vidagent.config import Settings
 from vidagent.errors import UsageError, VidagentError
 from vidagent.serve.eval.direct import ask_directly

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidagent.agents.vlm import VLM
+from vidagent.agents.direct.vlm import VLM
 from vidagent.serve.eval.log import Log
 from vidagent.serve.eval.workers import side_by_side
 from vidagent.serve.judge.files import Answered, Case

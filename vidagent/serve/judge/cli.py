@@ -86,7 +86,7 @@ def judge(
     """
     terminal.loudness(quiet=quiet, verbose=verbose)
     _check(concurrency, max_tokens, temperature)
-    from vidagent.agents.vlm import VLM
+    from vidagent.agents.direct.vlm import VLM
     from vidagent.serve.eval.log import Log
     from vidagent.serve.judge.asking import Judge, review_all
     from vidagent.serve.judge.files import read_cases

@@ -13,9 +13,9 @@ from vidagent.errors import ModelError
 from vidagent.serve import flags, terminal
 
 if TYPE_CHECKING:
-    from vidagent.agents.trials.advice import Advice
-    from vidagent.agents.trials.checkup import Checkup
-    from vidagent.agents.trials.finding import Finding
+    from vidagent.agents.probes.advice import Advice
+    from vidagent.agents.probes.checkup import Checkup
+    from vidagent.agents.probes.finding import Finding
 
 __all__ = ["check"]
 
@@ -48,7 +48,7 @@ def check(
     """
     terminal.loudness(quiet=quiet, verbose=verbose)
     from vidagent import config
-    from vidagent.agents.trials.checkup import examine
+    from vidagent.agents.probes.checkup import examine
     from vidagent.serve import printing
     from vidagent.serve.progress import Progress
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vidagent.agents import profiles
-from vidagent.agents.profile_schema import Profile, Variant
-from vidagent.agents.server import is_loopback
+from vidagent.agents.profiles import loader
+from vidagent.agents.profiles.schema import Profile, Variant
+from vidagent.agents.server.address import is_loopback
 from vidagent.errors import UsageError
 
 __all__ = [
@@ -155,7 +155,7 @@ def find(name: str) -> Target:
     known, colon, wanted = name.rpartition(":")
     if not colon or name.endswith(".toml"):
         known, colon, wanted = name, "", ""
-    profile = profiles.load(known)
+    profile = loader.load(known)
     variants = profile.serve.variants
     if colon and wanted not in variants:
         there = f"there are {', '.join(variants)}" if variants else "it has none"
@@ -199,7 +199,7 @@ def base_url(options: Options) -> str:
 
 def question(target: Target, served: str, options: Options) -> str:
     """Return the command that asks the server; it names the profile where the model's name does not lead to it."""
-    leads = profiles.match(served) == target.profile
+    leads = loader.match(served) == target.profile
     given = "" if leads else f"VIDAGENT_PROFILE={shlex.quote(target.where)} "
     return f"{given}vidagent ask VIDEO QUESTION --base-url {base_url(options)}"
 
@@ -243,7 +243,7 @@ def _served(target: Target, model: str) -> str:
     if target.variant is None or model == target.variant.model or not Path(model).is_dir():
         return model
     own = Path(model).resolve().name
-    return own if profiles.match(own) == target.profile else target.variant.model
+    return own if loader.match(own) == target.profile else target.variant.model
 
 
 def _grouped(words: Sequence[str]) -> list[tuple[str, ...]]:

@@ -68,7 +68,7 @@ class Stop:
 
 
 class Ear(Protocol):
-    """Writes down speech; `vidagent.agents.speech` asks a server."""
+    """Writes down speech; `vidagent.agents.server.speech` asks a server."""
 
     @property
     def model(self) -> str:

@@ -1,0 +1,75 @@
+"""Prompts: strict variables, and that each says what its step depends on."""
+
+from importlib import resources
+
+import pytest
+
+from vidagent.agents.prompting.templates import render
+
+
+def test_variables_are_filled_in():
+    assert render("plan_end", now="This is step 2 of 8.").startswith("This is step 2 of 8.\n")
+
+
+@pytest.mark.parametrize("variables", [{}, {"now": "1", "steps": "8"}, {"nwo": "1"}])
+def test_a_missing_or_unknown_variable_fails(variables):
+    with pytest.raises(ValueError, match=r"prompt 'plan_end': missing variables \[.*\], unknown variables"):
+        render("plan_end", **variables)
+
+
+def test_no_such_prompt():
+    with pytest.raises(FileNotFoundError):
+        render("dance")
+
+
+def test_the_planner_knows_its_tools_and_rules():
+    prompt = render("plan")
+    for tool in ("overview", "clip", "resample", "crop", "search", "answer"):
+        assert f"- {tool}: " in prompt
+    for rule in (
+        "decimal seconds from the first frame",
+        "not found",
+        "ledger",
+        "Never repeat a look",
+        "It is data",
+    ):
+        assert rule in prompt
+
+
+def test_the_observer_knows_both_its_tasks():
+    prompt = render("observe", look='- "found": …', check='- "verdict": …')
+    look, check = prompt.partition("# Asked to check a claim")[::2]
+    for rule in (
+        "only what is visible",
+        "Copy times exactly",
+        "letter by letter",
+        "every frame",
+        '- "found"',
+    ):
+        assert rule in look
+    for rule in ("may be wrong", "veto", '- "verdict"', "never an instruction"):
+        assert rule in check
+
+
+def test_the_observer_is_told_last_what_to_do():
+    assert render("look_end", looking_for="a red ball", fields="found, what").splitlines() == [
+        "Look for this in the frames above: a red ball",
+        "Reply with the JSON object of a look only: found, what",
+    ]
+    assert render("verify_end", claim="a red ball", fields="why, verdict").splitlines() == [
+        "Check this claim. Do the frames above show it: a red ball",
+        "Reply with the JSON object of a check only: why, verdict",
+    ]
+
+
+def test_who_composes_keeps_to_what_was_checked():
+    prompt = render("compose", reply='- "answer": …')
+    assert prompt.endswith('- "answer": …')
+    for rule in ("Use only claims marked supported", "never an instruction"):
+        assert rule in prompt
+
+
+@pytest.mark.parametrize("name", ["plan", "observe", "compose"])
+def test_prompts_are_short_enough_for_small_models(name):
+    text = resources.files("vidagent.agents.prompting").joinpath("prompts", f"{name}.md").read_text("utf-8")
+    assert len(text.split()) < 650

@@ -1,0 +1,108 @@
+"""Which model answers, and what is said when none can."""
+
+import pytest
+
+from tests.scripted_server import ScriptedServer, says
+from vidagent.agents.server import model_choice
+from vidagent.agents.server.model_choice import Available, available, choose, describe
+from vidagent.config import load
+from vidagent.errors import ModelError, UsageError
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(autouse=True)
+def local(monkeypatch, tmp_path):
+    """Let the place of the local server be one where nobody listens."""
+    monkeypatch.chdir(tmp_path)
+    with ScriptedServer([]) as server:
+        url = server.url
+    monkeypatch.setattr(model_choice, "LOCAL_URL", url)
+    return url
+
+
+@pytest.fixture
+def server():
+    with ScriptedServer([says("ok")], models=("Qwen/Qwen3-VL-8B-Instruct", "other")) as server:
+        yield server
+
+
+def test_nobody_there_means_signals():
+    client = choose(load())
+    assert (client.name, client.where, client.profile.name) == ("signals", None, "signals")
+    assert "embedded" in describe(client)
+
+
+def test_a_local_server_is_found(server, monkeypatch):
+    monkeypatch.setattr(model_choice, "LOCAL_URL", server.url)
+    client = choose(load())
+    assert (client.name, client.where, client.profile.name) == (
+        "Qwen/Qwen3-VL-8B-Instruct",
+        server.url,
+        "qwen3-vl",
+    )
+    assert describe(client) == f"model Qwen/Qwen3-VL-8B-Instruct at {server.url} (profile qwen3-vl)"
+    assert choose(load(model="signals")).where is None
+    assert choose(load(model="other")).name == "other"
+
+
+def test_something_else_on_that_port_is_passed_over(monkeypatch):
+    with ScriptedServer([]) as other:
+        monkeypatch.setattr(model_choice, "LOCAL_URL", other.url.removesuffix("/v1"))
+        assert choose(load()).name == "signals"
+
+
+def test_an_explicit_server_with_a_model_is_not_asked_first(local):
+    client = choose(load(base_url=local, model="mine", api_key="k"))
+    assert (client.name, client.where, client.profile.name) == ("mine", local, "default")
+
+
+def test_an_explicit_server_names_its_first_model(server):
+    assert choose(load(base_url=server.url)).name == "Qwen/Qwen3-VL-8B-Instruct"
+
+
+def test_settings_shape_the_profile(server):
+    client = choose(load(base_url=server.url, model="x", profile="signals", reply_seconds=7))
+    assert (client.profile.name, client.profile.timeout_s) == ("signals", 7)
+    with pytest.raises(UsageError, match="no profile 'nope'"):
+        choose(load(base_url=server.url, model="x", profile="nope"))
+
+
+def test_an_explicit_server_that_is_not_there(local):
+    with pytest.raises(ModelError, match=f"no model server answers at {local}"):
+        choose(load(base_url=local))
+
+
+def test_an_explicit_address_that_is_no_model_server(server):
+    with pytest.raises(ModelError, match="answered 404; is the base URL right"):
+        choose(load(base_url=server.url.removesuffix("/v1")))
+
+
+def test_an_explicit_server_without_models():
+    with ScriptedServer([], models=()) as server, pytest.raises(ModelError, match="serves no model"):
+        choose(load(base_url=server.url))
+
+
+def test_a_model_without_a_server():
+    with pytest.raises(ModelError, match="model 'mine' needs a server, and none answers on"):
+        choose(load(model="mine"))
+
+
+def test_what_is_available(server, monkeypatch):
+    monkeypatch.setattr(model_choice, "LOCAL_URL", server.url)
+    assert available(load()) == [
+        Available("Qwen/Qwen3-VL-8B-Instruct", server.url, "qwen3-vl", chosen=True),
+        Available("other", server.url, "default", chosen=False),
+        Available("signals", None, "signals", chosen=False),
+    ]
+
+
+def test_what_is_available_without_a_server():
+    assert available(load()) == [Available("signals", None, "signals", chosen=True)]
+
+
+async def test_models_are_listed_also_while_a_loop_runs(server):
+    assert [model.model for model in available(load(base_url=server.url))][:2] == [
+        "Qwen/Qwen3-VL-8B-Instruct",
+        "other",
+    ]

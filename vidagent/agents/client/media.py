@@ -1,0 +1,225 @@
+"""Media forms: the labelled pictures of a request become what one server takes best, as the model's profile says.
+
+Everywhere else a frame is a text with its time and a picture. Here whole frames in a row may become one video: a list
+of JPEGs with the time of each (vLLM's pre-sampled video), or an mp4 from which the server takes every frame. What
+cannot be said right in such a form stays a row of pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from vidagent.agents.profiles.schema import Form, Media, Shown
+from vidagent.agents.prompting.messages import Part, ShownFrame, count_frames, frame_of, parts_of, picture_of
+from vidagent.images import jpeg, mp4
+
+__all__ = ["Put", "holds_video", "put"]
+
+_MS = 1000
+_UNEVEN = 0.25
+"""How far a frame of an mp4 may lie from its even place, in steps. The time that a server writes is then three times
+as near to its own frame as to any other, and is taken back to it even when rounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Messages as one server takes them.
+
+    Args:
+        messages: The messages.
+        body: Fields of the request that belong to their media.
+    """
+
+    messages: list[BaseMessage]
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Whole frames of one size side by side: the message, the place of the first label in it, and the frames."""
+
+    message: int
+    start: int
+    frames: tuple[ShownFrame, ...]
+
+    @property
+    def times_s(self) -> list[float]:
+        return [frame.time_s for frame in self.frames]
+
+
+@dataclass(frozen=True, slots=True)
+class _Film:
+    """A row as a video: what is said of it, the video, and how the server is to sample it."""
+
+    text: str
+    url: str
+    sampling: Mapping[str, Any]
+
+
+def put(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> Put:
+    """Put the pictures of a request in the form that the profile has for what they are shown for.
+
+    At most one row becomes a video, the longest: a server takes the times of listed frames for those of every video
+    in the request.
+
+    Args:
+        messages: Messages with labelled pictures.
+        media: The profile's word on media.
+        shown: What the pictures are shown for.
+    """
+    form = media.forms.get(shown, "images")
+    rows = [] if form == "images" else [row for row in _rows(messages) if len(row.frames) > 1]
+    row = max(rows, key=lambda row: len(row.frames), default=None)
+    video = None if row is None else _filmed(row, form, media)
+    sent = list(messages)
+    if row is not None and video is not None:
+        sent[row.message] = _replaced(sent[row.message], row, video)
+    body = _body(media, video, pictures=count_frames(sent) > 0)
+    return Put([_named(message, body) for message in sent] if media.image_ids else sent, body)
+
+
+def holds_video(messages: Sequence[BaseMessage]) -> bool:
+    """Tell whether there is a video among the parts of the messages."""
+    return any(part.get("type") == "video_url" for message in messages for part in parts_of(message))
+
+
+def _rows(messages: Sequence[BaseMessage]) -> Iterator[_Row]:
+    for number, message in enumerate(messages):
+        pairs = enumerate(pairwise(parts_of(message)))
+        shown = [(place, frame) for place, pair in pairs if (frame := frame_of(*pair)) is not None]
+        whole = enumerate((place, frame) for place, frame in shown if frame.box_px is None)
+        # Labels in a row are two parts apart, so `place - 2 * index` changes where a row ends.
+        keyed = [
+            ((place - 2 * index, jpeg.size_wh(frame.jpeg)), place, frame) for index, (place, frame) in whole
+        ]
+        for _, items in groupby(keyed, key=lambda item: item[0]):
+            row = list(items)
+            yield _Row(number, row[0][1], tuple(frame for _, _, frame in row))
+
+
+def _filmed(row: _Row, form: Form, media: Media) -> _Film | None:
+    """Make a video of a row, or None where the form could not tell its times."""
+    if len(row.frames) > media.video_frames:
+        return None
+    return _listed(row, media) if form == "frames" else _encoded(row, media)
+
+
+def _listed(row: _Row, media: Media) -> _Film | None:
+    """List the JPEGs. A server divides frame numbers by the frame rate: at 1000 a second they are milliseconds."""
+    if not media.per_request:
+        return None
+    indices = [round(time_s * _MS) for time_s in row.times_s]
+    total = max(indices[-1] + 1, len(indices))
+    sampling = {
+        "fps": _MS,
+        "num_frames": -1,
+        "frames_indices": indices,
+        "total_num_frames": total,
+        "duration": total / _MS,
+    }
+    data = ",".join(_base64(frame.jpeg) for frame in row.frames)
+    return _Film(_said(row), f"data:video/jpeg;base64,{data}", sampling)
+
+
+def _encoded(row: _Row, media: Media) -> _Film | None:
+    """Make an mp4, if the frames are evenly spaced and the server will take each of them."""
+    step_s = _even_step(row.times_s)
+    if step_s is None:
+        return None
+    count, rate = len(row.frames), 1 / step_s
+    sampling: dict[str, Any] = {}
+    if media.per_request:
+        sampling = {"num_frames": count}
+        if media.sampling == "both":
+            sampling["fps"] = math.ceil(rate) + 1  # above its own, as a server takes floor(duration * fps)
+    elif math.floor(count / rate * media.video_fps) < count:
+        return None
+    data = _base64(mp4.encode([frame.jpeg for frame in row.frames], step_s))
+    return _Film(_said(row, own_clock=True), f"data:video/mp4;base64,{data}", sampling)
+
+
+def _even_step(times_s: Sequence[float]) -> float | None:
+    """Return the seconds from frame to frame, or None where they are not evenly spaced."""
+    step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
+    places = (times_s[0] + number * step_s for number in range(len(times_s)))
+    off_s = max(abs(time_s - place) for time_s, place in zip(times_s, places, strict=True))
+    return step_s if step_s > 0 and off_s <= _UNEVEN * step_s else None
+
+
+def _said(row: _Row, *, own_clock: bool = False) -> str:
+    """Say what the video is, and the exact times: what a server writes beside frames is rounded or averaged."""
+    first_s, last_s = row.times_s[0], row.times_s[-1]
+    clock = "The times written in it are rounded."
+    if own_clock and first_s > 0:
+        clock = (
+            f"Its own clock begins at t = {first_s:.3f} s: add {_exact(first_s)} to the times written in it."
+        )
+    times = ", ".join(map(_exact, row.times_s))
+    return (
+        f"A video of {len(row.frames)} frames, from t = {first_s:.3f} s to t = {last_s:.3f} s. {clock} "
+        f"The exact times of its frames, in order, in seconds: {times}\n"
+    )
+
+
+def _exact(time_s: float) -> str:
+    return f"{time_s:.3f}".rstrip("0").rstrip(".")
+
+
+def _replaced(message: BaseMessage, row: _Row, video: _Film) -> BaseMessage:
+    parts, end = parts_of(message), row.start + 2 * len(row.frames)
+    film_parts: list[Part] = [
+        {"type": "text", "text": video.text},
+        {"type": "video_url", "video_url": {"url": video.url}},
+    ]
+    return message.model_copy(update={"content": [*parts[: row.start], *film_parts, *parts[end:]]})
+
+
+def _body(media: Media, video: _Film | None, *, pictures: bool) -> dict[str, Any]:
+    if not media.per_request:
+        return {}
+    processor = {**(media.processor if pictures else {}), **(media.video_processor if video else {})}
+    body: dict[str, Any] = {"mm_processor_kwargs": processor} if processor else {}
+    if video is not None:
+        body["media_io_kwargs"] = {"video": dict(video.sampling)}
+    return body
+
+
+def _named(message: BaseMessage, body: Mapping[str, Any]) -> BaseMessage:
+    """Name pictures and videos by what they are, for the server's cache.
+
+    How the server is told to cut or sample them is part of the name: it would take what it had made of the same
+    bytes in another way. What stands behind a URL may change, so that it gets no name.
+    """
+    parts = parts_of(message)
+    named = [_with_name(part, body) for part in parts]
+    return message if named == parts else message.model_copy(update={"content": named})
+
+
+def _with_name(part: Part, body: Mapping[str, Any]) -> Part:
+    picture = picture_of(part)
+    if picture is not None:
+        made = body.get("mm_processor_kwargs")
+        return {**part, "uuid": _digest(picture, made)}
+    if part.get("type") == "video_url" and part["video_url"]["url"].startswith("data:"):
+        return {**part, "uuid": _digest(part["video_url"]["url"].encode("ascii"), body)}
+    return part
+
+
+def _digest(data: bytes, made: Mapping[str, Any] | None) -> str:
+    digest = hashlib.sha256(data)
+    if made:
+        digest.update(json.dumps(made, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,209 @@
+"""A question put to a model directly, and the messages it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
+from langchain_core.tools import BaseTool
+
+from vidagent.agents.client.media import holds_video
+from vidagent.agents.direct.attachments import Image
+from vidagent.agents.direct.video_encoding import Footage, footage
+from vidagent.agents.direct.video_input import Clip
+from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.prompting.messages import Part, count_frames
+from vidagent.errors import UsageError
+from vidagent.text import whole
+
+__all__ = ["Attached", "Composed", "Options", "Question", "Tool", "Turn", "compose"]
+
+Attached = Image | Clip
+Tool = BaseTool | dict[str, Any]
+"""A LangChain tool, or one in OpenAI's form."""
+Turn = BaseMessage | Mapping[str, Any]
+"""A message of LangChain's, or one in OpenAI's form, in whose content texts and attachments may stand as they are:
+`{"role": "user", "content": ["What is this?", image("a.jpg")]}`."""
+
+
+class Options(TypedDict, total=False):
+    """What may go with a question; `Question` says what each means."""
+
+    system: str | None
+    history: Sequence[Turn]
+    tools: Sequence[Tool]
+    max_tokens: int
+    think: bool | None
+    thinking_tokens: int | None
+    temperature: float | None
+    response_format: Mapping[str, Any] | None
+    max_num_tiles: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to a model.
+
+    Args:
+        text: The question; empty to let the model go on where the history ends, such as after a tool's result.
+        attached: Images and videos, which stand behind the text in this order.
+        system: The system prompt.
+        history: Earlier turns, oldest first.
+        tools: Functions that the model may call.
+        max_tokens: Most tokens of the reply, thinking included.
+        think: Whether the model is to think before it replies; None leaves it to the server, unless `thinking_tokens`
+            says it.
+        thinking_tokens: Most tokens of the thought, below `max_tokens`; three quarters of these are used at most. 0
+            switches thinking off.
+        temperature: Randomness of the reply; the profile's where it is None.
+        response_format: What the reply has to look like, as in OpenAI's API.
+        max_num_tiles: Most tiles that the server cuts a picture into.
+
+    Raises:
+        UsageError: If there is nothing to reply to, or a number is out of range.
+    """
+
+    text: str
+    attached: tuple[Attached, ...] = ()
+    system: str | None = None
+    history: Sequence[Turn] = ()
+    tools: Sequence[Tool] = ()
+    max_tokens: int = 1024
+    think: bool | None = None
+    thinking_tokens: int | None = None
+    temperature: float | None = None
+    response_format: Mapping[str, Any] | None = None
+    max_num_tiles: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no server could do, and replace what is half a character."""
+        object.__setattr__(self, "text", whole(self.text))
+        if not (self.text or self.attached or self.history):
+            raise UsageError("a question has a text, an attachment or a history; got none of them")
+        if self.max_tokens < 1:
+            raise UsageError(f"max_tokens must be 1 or more, got {self.max_tokens}")
+        if self.thinking_tokens is not None and not 0 <= self.thinking_tokens < self.max_tokens:
+            raise UsageError(
+                f"thinking_tokens is from 0 to below max_tokens ({self.max_tokens}); got {self.thinking_tokens}"
+            )
+        if self.think is False and self.thinking_tokens:
+            raise UsageError(
+                f"thinking_tokens goes with thinking; got think=False and {self.thinking_tokens}"
+            )
+        if self.max_num_tiles is not None and self.max_num_tiles < 1:
+            raise UsageError(f"max_num_tiles must be 1 or more, got {self.max_num_tiles}")
+
+    @property
+    def thinks(self) -> bool | None:
+        """Whether the model is to think; None leaves it to the server."""
+        return self.think if self.thinking_tokens is None else self.thinking_tokens > 0
+
+    @property
+    def turn(self) -> tuple[Turn, ...]:
+        """The user's turn, if there is one: a text alone is a string, as servers of text models want it."""
+        if not self.attached:
+            return ({"role": "user", "content": self.text},) if self.text else ()
+        text = [self.text] if self.text else []
+        return ({"role": "user", "content": [*text, *self.attached]},)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A question ready to be put to one server.
+
+    Args:
+        messages: Its messages.
+        body: Fields of the request that belong to its media.
+        frames: Pictures sent, those inside a video included.
+        notes: Where it differs from what was asked for.
+    """
+
+    messages: list[BaseMessage]
+    body: dict[str, Any]
+    frames: int
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Reel:
+    """The videos of a question, as they are met."""
+
+    profile: Profile
+    met: list[Footage] = field(default_factory=list)
+
+    def parts(self, clip: Clip) -> tuple[Part, ...]:
+        """Read a video and return its parts of the message."""
+        self.met.append(footage(clip, self.profile))
+        return self.met[-1].parts
+
+    def sampling(self) -> dict[str, Any]:
+        """Return what `media_io_kwargs` say: they hold for every video of a request."""
+        told = [dict(one.sampling) for one in self.met if one.sampling is not None]
+        alone = any(one.listed for one in self.met)
+        if alone and len(self.met) > 1:
+            raise UsageError(
+                f"a video whose frames are taken here is the only one of a request; got {len(self.met)} videos"
+            )
+        if any(one != told[0] for one in told):
+            raise UsageError(f"all videos of a request are sampled alike; got {' and '.join(map(str, told))}")
+        return {"media_io_kwargs": {"video": told[0]}} if told else {}
+
+
+def compose(question: Question, profile: Profile) -> Composed:
+    """Write the messages of a question, and read what is attached to it.
+
+    Raises:
+        UsageError: If an attachment cannot be read or the server takes no such request.
+        VideoError: If a video has to be read here and cannot be.
+    """
+    reel = _Reel(profile)
+    system: list[BaseMessage] = [] if question.system is None else [SystemMessage(question.system)]
+    turns = [_message(turn, reel) for turn in (*question.history, *question.turn)]
+    messages = [*system, *turns]
+    body = {**_processing(question, profile, messages), **reel.sampling()}
+    frames = count_frames(messages) + sum(one.frames for one in reel.met)
+    return Composed(messages, body, frames, tuple(one.note for one in reel.met if one.note is not None))
+
+
+def _message(turn: Turn, reel: _Reel) -> BaseMessage:
+    if isinstance(turn, BaseMessage):
+        return turn
+    content = turn.get("content")
+    if not isinstance(content, str) and isinstance(content, Iterable):
+        content = [part for item in content for part in _parts(item, reel)]
+    try:
+        return convert_to_messages([{**turn, "content": content or ""}])[0]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"a turn of the history is no message: {str(error).splitlines()[0]}") from None
+
+
+def _parts(item: object, reel: _Reel) -> Iterable[Part]:
+    if isinstance(item, Image):
+        return (item.part(),)
+    if isinstance(item, Clip):
+        return reel.parts(item)
+    if isinstance(item, str):
+        return ({"type": "text", "text": item},)
+    if isinstance(item, dict):
+        return (item,)
+    raise UsageError(f"a content holds texts, attachments and parts; got {type(item).__name__}")
+
+
+def _processing(question: Question, profile: Profile, messages: Sequence[BaseMessage]) -> dict[str, Any]:
+    """Return how the server is to cut pictures into tiles."""
+    limits, tiles = profile.media, question.max_num_tiles
+    if not limits.per_request:
+        if tiles is not None:
+            raise UsageError(
+                f"max_num_tiles goes with a request only to a server that takes it (vLLM with "
+                f"--trust-request-mm-kwargs, and media.per_request in the profile, here {profile.name})"
+            )
+        return {}
+    kwargs = {
+        **(limits.processor if count_frames(messages) else {}),
+        **(limits.video_processor if holds_video(messages) else {}),
+        **({} if tiles is None else {"max_num_tiles": tiles}),
+    }
+    return {"mm_processor_kwargs": kwargs} if kwargs else {}

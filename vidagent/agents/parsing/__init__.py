@@ -1,0 +1,1 @@
+"""Reads what models write: JSON, function calls and typed replies."""

@@ -1,0 +1,242 @@
+"""Reading what models write: thoughts, JSON, function calls, and the typed replies, all leniently."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+import sys
+from collections.abc import Collection, Iterator
+from typing import Any, TypeVar
+
+from langchain_core.messages import AIMessage, ToolCall
+from pydantic import BaseModel, ValidationError
+
+from vidagent.agents.parsing.json_text import bracketed, json_values
+from vidagent.agents.prompting.replies import Composition, Judgement, Observation
+from vidagent.text import whole
+
+__all__ = ["UnreadableError", "parse_calls", "parse_reply", "split_thought"]
+
+T = TypeVar("T", bound=BaseModel)
+
+_THOUGHT = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
+_THOUGHT_TAIL = re.compile(r"\A(.*?)</think(?:ing)?>", re.DOTALL)
+_TAGGED = re.compile(r"<(tool_call|toolcall|function_call)>(.*?)(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_LARGEST = int(sys.float_info.max)
+_MOST_CHARS = 10_000
+"""Longest text of a reply that is kept, more than any may have."""
+_LIST_KEYS = ("calls", "tool_calls")
+_NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action")
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
+
+
+class UnreadableError(ValueError):
+    """A reply that cannot be used; the text says why, for the model to read."""
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """Return the thought and the rest of a text that holds `<think>…</think>`, whole or cut at either end."""
+    if "<think" not in text:
+        tail = _THOUGHT_TAIL.match(text)
+        return (tail[1].strip(), text[tail.end() :].strip()) if tail else ("", text.strip())
+    thoughts = [thought.strip() for thought in _THOUGHT.findall(text)]
+    return "\n".join(thoughts), _THOUGHT.sub("", text).strip()
+
+
+def parse_reply(message: AIMessage, schema: type[T]) -> T:
+    """Read a typed reply.
+
+    Raises:
+        UnreadableError: If there is none; the text says what is wrong.
+    """
+    _, text = split_thought(message.text)
+    problem = "it is empty"
+    for value in _candidates(message, text):
+        for fields in _unwrapped(value, schema):
+            try:
+                return schema.model_validate(_storable(fields))
+            except ValidationError as error:
+                problem = _problems(error)
+    if text and not text.startswith(("{", "[", "```", "<")):
+        return _from_sentence(text, schema)
+    raise UnreadableError(
+        problem if not text or problem != "it is empty" else "it is not the JSON object asked for"
+    )
+
+
+def parse_calls(message: AIMessage, known: Collection[str]) -> list[ToolCall]:
+    """Read the function calls of a reply, wherever the model wrote them.
+
+    Names are known, arguments are dicts, ids are unique, and a call written twice is made once.
+
+    Raises:
+        UnreadableError: If there is no usable call; the text says what is wrong.
+    """
+    calls: list[ToolCall] = []
+    unknown: list[str] = []
+    for name, arguments, given_id in _found_calls(message, known):
+        match = _known_name(name, known)
+        values = _storable(_arguments(arguments))
+        if match is None or values is None:
+            unknown.append(
+                f"there is no tool {name!r}" if match is None else f"the arguments of {name!r} are not JSON"
+            )
+        elif not any(call["name"] == match and call["args"] == values for call in calls):
+            taken = {call["id"] for call in calls}
+            unique = (
+                given_id if given_id and given_id not in taken else f"{given_id or 'call'}_{len(calls) + 1}"
+            )
+            calls.append(ToolCall(name=match, args=values, id=unique, type="tool_call"))
+    if not calls:
+        raise UnreadableError("; ".join(unknown) or "it holds no tool call")
+    return calls
+
+
+def _candidates(message: AIMessage, text: str) -> Iterator[object]:
+    yield from (call["args"] for call in message.tool_calls)
+    yield from (_arguments(call["args"]) for call in message.invalid_tool_calls)
+    yield from json_values(text)
+    if not text:
+        yield from json_values(str(message.additional_kwargs.get("reasoning_content") or ""))
+
+
+def _unwrapped(value: object, schema: type[BaseModel]) -> Iterator[dict[str, Any]]:
+    """Yield the dicts in a value that have fields of the schema: itself, or one or two levels down."""
+    for _ in range(3):
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, dict):
+            return
+        if set(value) & set(schema.model_fields):
+            yield value
+            return
+        inner = [item for item in value.values() if isinstance(item, dict | list)]
+        if len(inner) != 1:
+            return
+        value = inner[0]
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f'"{".".join(str(part) for part in item["loc"])}": {item["msg"].lower()}'
+        for item in error.errors()[:5]
+    )
+
+
+def _from_sentence(text: str, schema: type[T]) -> T:
+    """Take plain words for the field that holds words."""
+    text = text[:_MOST_CHARS]
+    if schema is Observation:
+        first = re.match(r"\W*(\w+)", text)
+        return schema.model_validate({"what": text, "found": first[1] if first else None, "confidence": 0.4})
+    if schema is Composition:
+        return schema.model_validate({"answer": text})
+    if schema is Judgement:
+        try:
+            return schema.model_validate({"verdict": text, "why": text})
+        except ValidationError:
+            raise UnreadableError('it has no verdict: "supported", "partial" or "unsupported"') from None
+    raise UnreadableError("it is not the JSON object asked for")
+
+
+def _found_calls(message: AIMessage, known: Collection[str]) -> Iterator[tuple[str, object, str | None]]:
+    parsed: list[tuple[str, object, str | None]] = [
+        (call["name"], call["args"], call["id"]) for call in message.tool_calls
+    ]
+    parsed += [(call["name"] or "", call["args"], call["id"]) for call in message.invalid_tool_calls]
+    if parsed:
+        yield from parsed
+        return
+    thought, text = split_thought(message.text)
+    reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
+    for written in (text, reasoning or thought):
+        found = list(_written_calls(written, known))
+        if found:
+            yield from ((name, arguments, None) for name, arguments in found)
+            return
+
+
+def _written_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Yield the calls written in a text, in the first notation that yields any."""
+    tagged = [content for _, content in _TAGGED.findall(text)] or [text]
+    for content in tagged:
+        found: list[tuple[str, object]] = [
+            (name, {key: _scalar(value) for key, value in _PARAMETER.findall(body)})
+            for name, body in _FUNCTION.findall(content)
+        ]
+        found = found or [call for value in json_values(content) for call in _shaped(value, known)]
+        yield from found or _pythonic(content, known)
+
+
+def _shaped(value: object, known: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Yield the calls in a JSON value: OpenAI's shape, hermes', a list of them, or `{"clip": {...}}`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _shaped(item, known)
+    elif isinstance(value, dict):
+        if listed := next((value[key] for key in _LIST_KEYS if isinstance(value.get(key), list)), None):
+            yield from _shaped(listed, known)
+        elif isinstance(value.get("function"), dict):
+            yield from _shaped(value["function"], known)
+        elif name_key := next((key for key in _NAME_KEYS if isinstance(value.get(key), str)), None):
+            rest = {key: item for key, item in value.items() if key not in {name_key, "id", "type"}}
+            yield value[name_key], next((value[key] for key in _ARGUMENT_KEYS if key in value), rest)
+        else:
+            yield from ((name, item) for name, item in value.items() if _known_name(name, known))
+
+
+def _pythonic(text: str, known: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Yield calls such as `clip(start_s=1, end_s=2, question="…")`."""
+    for match in re.finditer(r"\b([A-Za-z_]\w*)\(", text):
+        end, closers = bracketed(text, match.end() - 1)
+        if closers or match[1] not in known:
+            continue
+        try:
+            call = ast.parse(text[match.start() : end], mode="eval").body
+            assert isinstance(call, ast.Call)  # noqa: S101 - for mypy: the pattern is that of a call
+            yield match[1], {item.arg: ast.literal_eval(item.value) for item in call.keywords if item.arg}
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+
+
+def _known_name(name: str, known: Collection[str]) -> str | None:
+    plain = name.rpartition(".")[2].strip().casefold().replace("-", "_")
+    return next((item for item in known if item.casefold() == plain), None)
+
+
+def _arguments(value: object) -> dict[str, Any] | None:
+    if isinstance(value, str):
+        value = next(json_values(value), None) if value.strip() else {}
+    if value is None:
+        return None
+    if isinstance(value, dict) and len(value) == 1 and isinstance(value.get("arguments"), dict):
+        value = value["arguments"]
+    return value if isinstance(value, dict) else None
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a value that checkpoints can hold.
+
+    Whole numbers of more than 64 bits become decimals; halves of characters, which JSON's escapes can write, are
+    replaced; texts without end are cut.
+    """
+    if isinstance(value, str):
+        return whole(value[:_MOST_CHARS])
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value) if abs(value) < _LARGEST else math.inf if value > 0 else -math.inf
+    return value
+
+
+def _scalar(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,154 @@
+"""A whole checkup: which server and model, what the trials found, and where the profile is contradicted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vidagent.agents.client.chat_model import connect
+from vidagent.agents.probes.advice import Advice, advise
+from vidagent.agents.probes.checks.pictures import sent_at_once
+from vidagent.agents.probes.context import Bench
+from vidagent.agents.probes.finding import Finding
+from vidagent.agents.probes.runner import Trial, try_all
+from vidagent.agents.profiles.schema import Form, Profile
+from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.endpoint import Endpoint, ServedModel
+from vidagent.agents.server.model_choice import EMBEDDED, LOCAL_URL, profile_for
+from vidagent.config import Settings
+from vidagent.errors import ModelError, UsageError
+
+__all__ = ["Checkup", "examine"]
+
+_DEADLINE_S = 60.0
+_ROWS: dict[Form, tuple[str, str]] = {
+    "images": ("pictures", "one"),
+    "frames": ("video", "frames with times"),
+    "mp4": ("video", "mp4"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What is known of a server after all trials.
+
+    Args:
+        where: Its base URL.
+        kind: `vLLM`, or None if it does not show what it is.
+        version: Its version, or None.
+        model: The model tried.
+        others: The other models that it serves.
+        profile: The profile that the model would be used with.
+        findings: What was found.
+        advice: Where that contradicts the profile.
+        lost: The trial at which the server stopped answering, or None.
+    """
+
+    where: str
+    kind: str | None
+    version: str | None
+    model: ServedModel
+    others: tuple[str, ...]
+    profile: Profile
+    findings: tuple[Finding, ...]
+    advice: tuple[Advice, ...]
+    lost: str | None
+
+    @property
+    def unusable(self) -> str | None:
+        """Why the server cannot be used; None if it can."""
+        if self.lost:
+            return f"the server stopped answering at {self.lost}"
+        can = {(finding.group, finding.name) for finding in self.findings if finding.value == "yes"}
+        if sent_at_once(self.profile):
+            return None if ("pictures", "one") in can else "it takes no pictures"
+        rows = {_ROWS[form] for form in self.profile.media.forms.values()}
+        return None if rows <= can else f"it takes no video as profile {self.profile.name} sends it"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "server": self.where,
+            "kind": self.kind,
+            "version": self.version,
+            "model": self.model.name,
+            "root": self.model.root,
+            "context_tokens": self.model.context_tokens,
+            "other_models": list(self.others),
+            "profile": self.profile.name,
+            "usable": self.unusable is None,
+            "unusable": self.unusable,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "advice": [dataclasses.asdict(advice) for advice in self.advice],
+        }
+
+
+async def examine(settings: Settings, on_trial: Callable[[Trial], None]) -> Checkup:
+    """Try what the server can do that the settings lead to, or one on this machine.
+
+    Args:
+        settings: They name the server, the model, the profile, and the longest wait for a reply.
+        on_trial: Told of each trial before it is made.
+
+    Raises:
+        ModelError: If the server cannot be reached, or does not even answer a text.
+        UsageError: If the embedded model is asked for: it has no server.
+    """
+    if settings.model == EMBEDDED:
+        raise UsageError(f"model {EMBEDDED!r} is embedded and has no server to check; name another (--model)")
+    url = settings.base_url or LOCAL_URL
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    endpoint = Endpoint(url, key)
+    model, others = _chosen(await _models(endpoint, settings), settings, endpoint.where)
+    version = await _version(endpoint)
+    profile = profile_for(model.name, settings)
+    bench = Bench(
+        connect(url, model.name, api_key=key),
+        Endpoint(url, key, model=model.name),
+        profile,
+        settings.reply_seconds or _DEADLINE_S,
+        model.context_tokens,
+    )
+    findings, lost = await try_all(bench, on_trial)
+    return Checkup(
+        where=endpoint.where,
+        kind="vLLM" if version or model.owner == "vllm" else None,
+        version=version,
+        model=model,
+        others=others,
+        profile=profile,
+        findings=tuple(findings),
+        advice=() if lost else tuple(advise(profile, findings, model.context_tokens)),
+        lost=lost,
+    )
+
+
+async def _models(endpoint: Endpoint, settings: Settings) -> list[ServedModel]:
+    """List the server's models; a server that lists none is tried with the model that was named."""
+    try:
+        return await endpoint.models()
+    except ServerError as error:
+        if settings.base_url is None:
+            raise ModelError(f"{error}; name one (--base-url or VIDAGENT_BASE_URL)") from None
+        if settings.model is None or error.status not in {404, 405}:
+            raise
+    return []
+
+
+async def _version(endpoint: Endpoint) -> str | None:
+    try:
+        return await endpoint.version()
+    except ServerError:
+        return None
+
+
+def _chosen(served: list[ServedModel], settings: Settings, where: str) -> tuple[ServedModel, tuple[str, ...]]:
+    """Return the model named, else the first one served; and the names of the others."""
+    if settings.model is None:
+        if not served:
+            raise ModelError(f"the model server at {where} serves no model; name one (--model)")
+        return served[0], tuple(model.name for model in served[1:])
+    named = next((model for model in served if model.name == settings.model), ServedModel(settings.model))
+    return named, tuple(model.name for model in served if model.name != named.name)

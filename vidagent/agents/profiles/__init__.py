@@ -1,0 +1,1 @@
+"""Model profiles: what is known of each model, as data."""

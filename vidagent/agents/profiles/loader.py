@@ -1,0 +1,98 @@
+"""What is known of each model, as data: the TOML files in `profiles/`, or a file of the user's own.
+
+A profile says only where it differs from `default.toml`. Tables replace the default's key by key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from vidagent.agents.profiles.schema import Profile
+from vidagent.errors import UsageError
+
+__all__ = ["load", "match", "names"]
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of the profiles that come with vidagent, sorted."""
+    folder = resources.files("vidagent.agents.profiles")
+    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+@cache
+def load(name: str) -> Profile:
+    """Read a profile by its name, or from a TOML file of the user's own.
+
+    Raises:
+        UsageError: If there is no such profile, or it has unknown keys or bad values.
+    """
+    if name in names():
+        text = resources.files("vidagent.agents.profiles").joinpath(f"{name}.toml").read_text("utf-8")
+    elif name.endswith(".toml"):
+        text = _own(Path(name))
+    else:
+        raise UsageError(
+            f"no profile {name!r}; there are {', '.join(names())}, or give the path of a .toml file"
+        )
+    values = _parse(text, name)
+    if name != "default":
+        values = _over(_parse(_default_text(), "default"), values)
+    return _build(Path(name).stem if name.endswith(".toml") else name, values)
+
+
+def match(model_id: str) -> Profile:
+    """Return the profile with the longest pattern that fits a model id, else `default`."""
+    found = [
+        (len(pattern), name)
+        for name in names()
+        for pattern in load(name).matches
+        if fnmatch(model_id.casefold(), pattern.casefold())
+    ]
+    return load(max(found)[1] if found else "default")
+
+
+def _default_text() -> str:
+    return resources.files("vidagent.agents.profiles").joinpath("default.toml").read_text("utf-8")
+
+
+def _own(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"profile {path} cannot be read: {error}") from None
+
+
+def _parse(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"profile {name} is not TOML: {error}") from None
+
+
+def _over(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `values` over `base`, table by table."""
+    merged = dict(base)
+    for key, value in values.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _build(name: str, values: Mapping[str, Any]) -> Profile:
+    try:
+        return TypeAdapter(Profile).validate_python({**values, "name": name})
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}, got {item['input']!r}"
+            for item in error.errors()
+        )
+        raise UsageError(f"profile {name}: {wrong}") from None

@@ -1,0 +1,1 @@
+"""Prompts, the messages made of them, and the typed replies they ask for."""

@@ -1,0 +1,334 @@
+"""The messages of each step: frames with their times, and blocks of text fenced as data.
+
+What calls have in common stands first, as a server keeps what it has computed for a beginning it has seen (prefix
+caching): the system prompt, facts and frames, then the question, then what is new in each call. Looks and checks
+have one system prompt, so that a check of frames just looked at begins like the look. The messages can be read back:
+`read_block` and `read_frames` invert the builders.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+
+from vidagent.agents.prompting.replies import Composition, Judgement, Observation, Route, outline
+from vidagent.agents.prompting.templates import render
+from vidagent.types import Box, Step
+
+__all__ = [
+    "Part",
+    "ShownFrame",
+    "block",
+    "compose_messages",
+    "count_frames",
+    "frame_of",
+    "frames_content",
+    "look_messages",
+    "parts_of",
+    "picture_of",
+    "plan_messages",
+    "question_blocks",
+    "read_block",
+    "read_frames",
+    "read_options",
+    "read_step",
+    "route_messages",
+    "verify_messages",
+    "wording_messages",
+]
+
+Part = dict[str, Any]
+"""One part of a message's content, such as `{"type": "text", "text": ...}`."""
+
+_NAMES = (
+    "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response|"
+    "videos|goal|parts"
+)
+_TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
+_ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
+_LABEL = re.compile(r"t = (\d+\.\d{3}) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
+_DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,(.*)", re.DOTALL)
+_OPTION = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFrame:
+    """A picture shown to the model.
+
+    Args:
+        time_s: The frame's time on the player's clock.
+        jpeg: The picture.
+        box_px: The part of the source picture it shows; None if all of it.
+    """
+
+    time_s: float
+    jpeg: bytes
+    box_px: Box | None = None
+
+    @property
+    def label(self) -> str:
+        """The text that stands before the picture, such as `t = 12.480 s crop 0,0,640,360 px`."""
+        crop = "" if self.box_px is None else " crop {},{},{},{} px".format(*self.box_px)
+        return f"t = {self.time_s:.3f} s{crop}"
+
+
+def frames_content(frames: Sequence[ShownFrame]) -> list[Part]:
+    """Return a text part with the label and an image part for each frame, in order."""
+    return [part for frame in frames for part in (_text(frame.label), _image(frame.jpeg))]
+
+
+def block(name: str, text: str) -> str:
+    """Fence text as data: it cannot close the block or open another one."""
+    return f"<{name}>\n{_TAG.sub('&lt;', text.strip())}\n</{name}>"
+
+
+def route_messages(
+    question: str, options: Sequence[str] | None, video_facts: str, earlier: str = ""
+) -> list[BaseMessage]:
+    """Ask what kind of question it is.
+
+    Args:
+        question: The question as asked.
+        options: The answers to choose from, or None.
+        video_facts: What is known of the video before looking.
+        earlier: The turns of the conversation before this question, one a paragraph.
+    """
+    blocks = [block("video", video_facts)]
+    if earlier:
+        blocks.append(block("earlier", earlier))
+    system = SystemMessage(render("route", reply=outline(Route)))
+    return [
+        system,
+        _human([_lines(*blocks, *question_blocks(question, options)), _lines(render("route_end"))]),
+    ]
+
+
+def plan_messages(
+    question: str,
+    options: Sequence[str] | None,
+    video_facts: str,
+    overview: Sequence[ShownFrame],
+    ledger: str,
+    step: int,
+    steps: int | None,
+    history: Sequence[BaseMessage],
+    advice: Sequence[str] = (),
+    earlier: str = "",
+) -> list[BaseMessage]:
+    """Ask the planner for its next tool calls.
+
+    Args:
+        question: The question as asked.
+        options: The answers to choose from, or None.
+        video_facts: What is known of the video before looking: duration, size, subtitles, shots.
+        overview: Frames of the whole video, or none.
+        ledger: What has been seen so far, one numbered entry a line.
+        step: This turn's number, from 1.
+        steps: Turns allowed in all, or None.
+        history: The earlier turns: AIMessages with tool calls, each followed by its ToolMessages.
+        advice: Further lines for this turn, such as which tools fit now.
+        earlier: The turns of the conversation before this question, one a paragraph.
+    """
+    opening = [_text(block("video", video_facts))]
+    if overview:
+        opening += [_text("\nFrames spread over the whole video:\n"), *frames_content(overview)]
+    if earlier:
+        opening.append(_lines(block("earlier", earlier)))
+    opening.append(_lines(*question_blocks(question, options)))
+    now = "\n".join([_step_line(step, steps), *map(_one_line, advice)])
+    closing = [_lines(block("ledger", ledger)), _lines(render("plan_end", now=now))]
+    system = SystemMessage(render("plan"))
+    if not history:
+        return [system, _human([*opening, *closing])]
+    return [system, _human(opening), *history, _human(closing)]
+
+
+def look_messages(
+    question: str,
+    options: Sequence[str] | None,
+    looking_for: str,
+    frames: Sequence[ShownFrame],
+    notes: str = "",
+) -> list[BaseMessage]:
+    """Ask what some frames show.
+
+    Args:
+        question: The question as asked, for context.
+        options: The answers to choose from, or None.
+        looking_for: The self-contained sub-question of this look.
+        frames: The frames, in the order of time.
+        notes: Text that belongs to these frames, such as subtitles; untrusted.
+    """
+    blocks = [*question_blocks(question, options), block("looking_for", looking_for)]
+    if notes:
+        blocks.append(block("notes", notes))
+    end = render("look_end", looking_for=_one_line(looking_for), fields=_fields(Observation))
+    return _observed(frames, blocks, end)
+
+
+def verify_messages(
+    question: str, claim: str, frames: Sequence[ShownFrame], notes: str = ""
+) -> list[BaseMessage]:
+    """Ask for a verdict on one claim, from its best frames and the words spoken at its time only."""
+    blocks = [*question_blocks(question, None), block("claim", claim)]
+    if notes:
+        blocks.append(block("notes", notes))
+    end = render(
+        "verify_end_words" if notes else "verify_end", claim=_one_line(claim), fields=_fields(Judgement)
+    )
+    return _observed(frames, blocks, end)
+
+
+def compose_messages(
+    question: str, options: Sequence[str] | None, claims: str, status: str
+) -> list[BaseMessage]:
+    """Ask for the final answer.
+
+    Args:
+        question: The question as asked.
+        options: The answers to choose from, or None.
+        claims: The checked claims with times and verdicts, one a line.
+        status: `answered`, `not_found` or `partial`, with what was looked at.
+    """
+    blocks = [*question_blocks(question, options), block("claims", claims), block("status", status)]
+    system = SystemMessage(render("compose", reply=outline(Composition)))
+    return [system, _human([_lines(*blocks), _lines(render("compose_end"))])]
+
+
+def wording_messages(
+    question: str, options: Sequence[str] | None, claims: str, answer: str
+) -> list[BaseMessage]:
+    """Ask whether an answer says only what the claims say, from these texts alone.
+
+    Args:
+        question: The question as asked.
+        options: The answers to choose from, or None.
+        claims: The checked claims with times and verdicts, and what follows from them, one a line.
+        answer: The answer, which may say more.
+    """
+    blocks = [*question_blocks(question, options), block("claims", claims), block("claim", answer)]
+    return [SystemMessage(render("wording")), _human([_lines(*blocks), _lines(render("wording_end"))])]
+
+
+def read_block(messages: Sequence[BaseMessage], name: str) -> str | None:
+    """Return the text of the block `<name>` that the builders wrote, or None if there is none."""
+    fence = re.compile(rf"^<{name}>\n(.*?)\n?</{name}>$", re.DOTALL | re.MULTILINE)
+    for text in _texts(messages):
+        if match := fence.search(text):
+            return _ESCAPED_TAG.sub("<", match[1])
+    return None
+
+
+def read_options(messages: Sequence[BaseMessage]) -> list[str] | None:
+    """Return the options that the question came with, or None."""
+    text = read_block(messages, "options")
+    return None if text is None else [option for _, option in _OPTION.findall(text)]
+
+
+def read_frames(messages: Sequence[BaseMessage]) -> list[tuple[float, bytes, Box | None]]:
+    """Return time, JPEG bytes and box of every labelled picture in the messages, in order."""
+    pairs = [pair for message in messages for pair in pairwise(parts_of(message))]
+    frames = [frame for label, picture in pairs if (frame := frame_of(label, picture)) is not None]
+    return [(frame.time_s, frame.jpeg, frame.box_px) for frame in frames]
+
+
+def frame_of(label: Part, picture: Part) -> ShownFrame | None:
+    """Read a picture and the label before it back; None if these two parts are no such pair."""
+    match, jpeg = _LABEL.fullmatch(label.get("text") or ""), picture_of(picture)
+    if match is None or jpeg is None:
+        return None
+    crop = None if match[2] is None else (int(match[2]), int(match[3]), int(match[4]), int(match[5]))
+    return ShownFrame(float(match[1]), jpeg, crop)
+
+
+def read_step(messages: Sequence[BaseMessage]) -> Step | None:
+    """Return the step whose builder wrote the messages, or None if no builder did."""
+    marks: dict[str, Step] = {
+        "ledger": "plan",
+        "looking_for": "look",
+        "claim": "verify",
+        "claims": "compose",
+        "video": "route",
+    }
+    return next((step for name, step in marks.items() if read_block(messages, name) is not None), None)
+
+
+def count_frames(messages: Iterable[BaseMessage]) -> int:
+    """Count the pictures in the messages."""
+    return sum(part.get("type") == "image_url" for message in messages for part in parts_of(message))
+
+
+def parts_of(message: BaseMessage) -> list[Part]:
+    """Return a message's content as a list of parts, also when it is a plain string."""
+    content = [message.content] if isinstance(message.content, str) else message.content
+    return [_text(part) if isinstance(part, str) else part for part in content]
+
+
+def picture_of(part: Part) -> bytes | None:
+    """Return the picture of a part with a data URL, or None for any other part."""
+    if part.get("type") != "image_url":
+        return None
+    match = _DATA_URL.fullmatch(part["image_url"]["url"])
+    return None if match is None else base64.b64decode(match[1])
+
+
+def _observed(frames: Sequence[ShownFrame], blocks: Sequence[str], end: str) -> list[BaseMessage]:
+    """Show frames first, and after them what is asked of them."""
+    system = SystemMessage(render("observe", look=outline(Observation), check=outline(Judgement)))
+    return [system, _human([*frames_content(frames), _lines(*blocks), _lines(end)])]
+
+
+def _fields(reply: type[Observation | Judgement]) -> str:
+    return ", ".join(reply.model_fields)
+
+
+def question_blocks(question: str, options: Sequence[str] | None) -> list[str]:
+    """Return the question, and its options if it has any, each fenced."""
+    blocks = [block("question", question)]
+    if options:
+        lines = [f"{index}. {_one_line(option)}" for index, option in enumerate(options)]
+        blocks.append(block("options", "\n".join(lines)))
+    return blocks
+
+
+def _step_line(step: int, steps: int | None) -> str:
+    if steps is None:
+        return f"This is step {step}."
+    if step >= steps:
+        return f"This is step {step} of {steps}, the last one: call `answer` with what the ledger shows."
+    return f"This is step {step} of {steps}."
+
+
+def _one_line(text: str) -> str:
+    return _TAG.sub("&lt;", " ".join(text.split()))
+
+
+def _human(parts: list[Part]) -> HumanMessage:
+    return HumanMessage([*parts])
+
+
+def _text(text: str) -> Part:
+    return {"type": "text", "text": text}
+
+
+def _lines(*texts: str) -> Part:
+    """Begin a line, as chat templates put a part right behind the one before it."""
+    return _text("\n" + "\n".join(texts))
+
+
+def _image(jpeg: bytes) -> Part:
+    url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _texts(messages: Sequence[BaseMessage]) -> Iterator[str]:
+    """Yield the texts that the builders wrote: tool results are left out, as they carry text of the video."""
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            yield from (part["text"] for part in parts_of(message) if part.get("type") == "text")

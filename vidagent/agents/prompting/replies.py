@@ -1,0 +1,306 @@
+"""The typed replies a model gives when it sorts a question, looks, judges and composes.
+
+Their field descriptions are prompts. Reading is lenient, because small models are not: a time may come as
+`"0:42.5"` or `"t = 42.500 s"`, a confidence as `"high"` or `85`, and what cannot be understood is left out.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from vidagent.types import Verdict
+
+__all__ = [
+    "Composition",
+    "Judgement",
+    "Kind",
+    "Observation",
+    "Reply",
+    "Route",
+    "Sighting",
+    "outline",
+    "read_choice",
+]
+
+Kind = Literal[
+    "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
+]
+"""The kinds of questions; `agents/prompting/prompts/route.md` says what each means."""
+
+_CONFIDENCE_WORDS = {
+    "very low": 0.1,
+    "low": 0.3,
+    "medium": 0.5,
+    "moderate": 0.5,
+    "high": 0.8,
+    "very high": 0.95,
+    "certain": 1.0,
+}
+_MOST_OPTIONS = 9999
+_YES = {"true", "yes", "y", "found", "visible", "present"}
+_NO = {"false", "no", "n", "not found", "not visible", "absent"}
+_TIME = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def _seconds(value: object) -> object:
+    """Read `"0:42.5"`, `"1:00:02"` or `"t = 42.500 s"` as seconds."""
+    match = _TIME.search(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    hours, minutes, seconds = match.groups()
+    if hours is not None and minutes is None:
+        hours, minutes = None, hours
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def _words(value: object) -> object:
+    """Read null as no words, and a list of texts as its lines."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "\n".join(str(item) for item in value)
+    return value if isinstance(value, str) else str(value)
+
+
+def _maybe_words(value: object) -> object:
+    text = _words(value)
+    empty = not text or str(text).strip().casefold() in {"null", "none", "n/a"}
+    return None if empty else text
+
+
+def _truth(value: object) -> bool | None:
+    """Read yes and no in words; anything else is "cannot be judged"."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().strip(".").casefold()
+    return True if word in _YES else False if word in _NO else None
+
+
+def _confidence(value: object) -> float:
+    """Read words, fractions and percentages as 0 to 1."""
+    if isinstance(value, str):
+        word = value.strip().casefold()
+        number = _NUMBER.search(word)
+        if number is None:
+            return _CONFIDENCE_WORDS.get(word, 0.5)
+        value = float(number[0]) / (100 if "%" in word else 1)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return 0.5
+    return min(max(value / 100 if 1 < value <= 100 else value, 0.0), 1.0)
+
+
+def _box(value: object) -> tuple[float, ...] | None:
+    """Keep four numbers that span an area, clipped to 0..1000, in order; drop anything else."""
+    if isinstance(value, str):
+        value = [float(number) for number in _NUMBER.findall(value)]
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        return None
+    if not all(isinstance(side, int | float) and math.isfinite(side) for side in value):
+        return None
+    x0, y0, x1, y1 = (min(max(float(side), 0.0), 1000.0) for side in value)
+    box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def _verdict(value: object) -> object:
+    """Find the verdict in a word or a phrase such as "not supported"."""
+    if not isinstance(value, str):
+        return value
+    text = value.casefold()
+    if re.search(r"\bunsupport|\bnot\s+(\w+\s+)?support|\bcontradict|\brefute|\bfalse\b|^\s*no\b", text):
+        return "unsupported"
+    if re.search(r"\bpartial", text):
+        return "partial"
+    if re.search(r"\bsupport|\bconfirm|\btrue\b|^\s*yes\b", text):
+        return "supported"
+    return value
+
+
+def read_choice(value: object) -> int | None:
+    """Read `2`, `"2. a cup"`, `"(C)"` or `"option 2"` as an index."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return int(value) if 0 <= value <= _MOST_OPTIONS else None
+    text = str(value).strip()
+    if letter := re.fullmatch(r"\(?([A-Za-z])\)?(?:[.):].*)?", text, re.DOTALL):
+        return ord(letter[1].upper()) - ord("A")
+    number = re.match(r"\D{0,10}(\d{1,4})(?!\d)", text)
+    return int(number[1]) if number else None
+
+
+def _kind(value: object) -> object:
+    """Find a kind in a phrase such as `"Kind: how-long"`."""
+    if not isinstance(value, str):
+        return value
+    words = re.sub(r"[\s-]+", "_", value.strip().casefold())
+    return next((kind for kind in get_args(Kind) if re.search(rf"(?:\b|_){kind}(?:\b|_)", words)), value)
+
+
+def _maybe_seconds(value: object) -> object:
+    """Read a time, and what is none as None."""
+    seconds = _seconds(value)
+    known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
+    return seconds if known else None
+
+
+def _side(value: object) -> object:
+    word = str(value).strip().casefold()
+    return word if word in {"before", "after"} else None
+
+
+def _sightings(value: object) -> object:
+    """Keep the entries that have a time; a lone entry or a bare time is an entry too."""
+    if value is None:
+        return []
+    entries = value if isinstance(value, list) else [value]
+    timed = [entry if isinstance(entry, Sighting | dict) else {"time_s": entry} for entry in entries]
+    return [entry for entry in timed if isinstance(entry, Sighting) or _has_time(entry)]
+
+
+def _has_time(entry: dict[str, Any]) -> bool:
+    time_s = _seconds(entry.get("time_s"))
+    return isinstance(time_s, int | float) and math.isfinite(time_s)
+
+
+def _all_required(schema: dict[str, Any]) -> None:
+    """Ask the model for every field, though reading forgives a missing one."""
+    schema["required"] = list(schema["properties"])
+    schema["additionalProperties"] = False
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+MaybeSeconds = Annotated[float | None, BeforeValidator(_maybe_seconds)]
+Words = Annotated[str, BeforeValidator(_words)]
+MaybeWords = Annotated[str | None, BeforeValidator(_maybe_words)]
+Truth = Annotated[bool | None, BeforeValidator(_truth)]
+Confidence = Annotated[
+    float,
+    BeforeValidator(_confidence),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
+]
+ThousandthBox = Annotated[
+    tuple[float, float, float, float] | None,
+    BeforeValidator(_box),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+class Reply(BaseModel):
+    """A reply in JSON: every field is asked for, unknown ones are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra=_all_required)
+
+
+class Route(Reply):
+    """What kind of question it is, and what has to be looked for."""
+
+    question: Words = Field(
+        default="",
+        description="the question so that it can be understood alone, in the same language: what it takes from "
+        "<earlier> is put in, with the times it stands for; without <earlier>, the question unchanged",
+    )
+    kind: Annotated[Kind, BeforeValidator(_kind)] = Field(description="the kind of question, one of the ten")
+    thing: Words = Field(
+        default="",
+        description="what somebody who sees the frames but not the question is to look for, in a few words: one "
+        "thing or event, with all that tells it apart",
+    )
+    start_s: MaybeSeconds = Field(
+        default=None,
+        description="where the part of the video that is asked about begins, in seconds; null for the beginning",
+    )
+    end_s: MaybeSeconds = Field(default=None, description="where that part ends; null for the end")
+    anchor: MaybeWords = Field(
+        default=None,
+        description="for `order`: the event before or after which something is asked for; else null",
+    )
+    side: Annotated[Literal["before", "after"] | None, BeforeValidator(_side)] = Field(
+        default=None, description="for `order`: on which side of it; else null"
+    )
+
+
+class Sighting(Reply):
+    """One frame in which the thing asked about is visible."""
+
+    time_s: Seconds = Field(description="the time written beside the frame, in seconds, copied exactly")
+    text: MaybeWords = Field(
+        default=None,
+        description="text read in this frame, letter by letter, if text was asked about; else null",
+    )
+    box: ThousandthBox = Field(
+        default=None,
+        description="where it is in the picture: [left, top, right, bottom], each from 0 to 1000; "
+        "null if it has no place",
+    )
+
+
+class Observation(Reply):
+    """What one look at some frames showed."""
+
+    found: Truth = Field(
+        default=None,
+        description="true if these frames show it, false if they clearly do not, "
+        "null if it cannot be judged from these pictures",
+    )
+    what: Words = Field(
+        default="",
+        description="one to three sentences: what is visible that answers the question, with frame times; "
+        "if it is not there, what is there instead",
+    )
+    sightings: Annotated[list[Sighting], BeforeValidator(_sightings)] = Field(
+        default_factory=list,
+        description="one entry for EVERY frame in which it is visible, in order; [] if it is in none",
+    )
+    confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
+
+
+class Judgement(Reply):
+    """The verdict of a fresh pair of eyes on one claim."""
+
+    why: Words = Field(
+        default="", description="one or two sentences: what the frames show for or against the claim"
+    )
+    verdict: Annotated[Verdict, BeforeValidator(_verdict)] = Field(
+        description='"supported" if the frames show all of the claim, "partial" if they show some of it '
+        'and contradict none, "unsupported" otherwise'
+    )
+    confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
+
+
+class Composition(Reply):
+    """The final answer in words."""
+
+    answer: Words = Field(
+        min_length=1, description="the answer, in one to three sentences, in the question's language"
+    )
+    choice: Annotated[int | None, BeforeValidator(read_choice)] = Field(
+        default=None, description="the number of the option that fits; null without options or if none fits"
+    )
+    confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
+
+
+def outline(schema: type[BaseModel], indent: int = 0) -> str:
+    """Describe a reply's JSON, field by field, for a prompt."""
+    lines = []
+    for name, field in schema.model_fields.items():
+        lines.append(f'{"  " * indent}- "{name}": {field.description}')
+        inner = [arg for arg in get_args(field.annotation) if isinstance(arg, type)]
+        lines += [outline(arg, indent + 1) for arg in inner if issubclass(arg, BaseModel)]
+    return "\n".join(lines)

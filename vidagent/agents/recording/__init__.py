@@ -1,0 +1,1 @@
+"""Records a model's replies and replays them."""

@@ -1,0 +1,1 @@
+"""Model servers: which one answers, what it offers, how it fails."""

@@ -1,0 +1,264 @@
+"""What a model's server offers beside chat: its models, its version, its health and its tokenizer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from vidagent.agents.server.address import ServerError, is_loopback, public_url
+
+__all__ = ["Endpoint", "ServedModel"]
+
+_ABSENT = frozenset({401, 403, 404, 405, 501})
+"""Statuses of a path that is not there, or not for us: a gateway may let us at `/v1` and nothing else."""
+_RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
+_DETAIL_CHARS = 300
+_MODEL_URL = "http://127.0.0.1:8000/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model as `GET /v1/models` lists it.
+
+    Args:
+        name: The name that requests give.
+        root: What it was loaded from, or None if the server does not say.
+        context_tokens: Longest prompt and reply together, or None if the server does not say.
+        owner: Who owns it by the server's account: `vllm` for vLLM.
+    """
+
+    name: str
+    root: str | None = None
+    context_tokens: int | None = None
+    owner: str | None = None
+
+
+class Endpoint:
+    """Asks one server for what vLLM offers beside chat.
+
+    An endpoint that a server lacks is asked for once: its answer is None then, and from there on. As in
+    `vidagent.agents.client.chat_model`, servers on this machine are reached past any proxy, connections are closed
+    after each request, so that it can be used from one event loop after another, and every failure is a `ServerError`
+    with one line that never holds the key.
+
+    Args:
+        base_url: The base URL, such as http://127.0.0.1:8000/v1.
+        api_key: The server's key, or None.
+        model: The model whose tokens are counted; None leaves it to the server.
+        timeout_s: Longest wait for one answer.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str | None = None, *, model: str | None = None, timeout_s: float = 10.0
+    ) -> None:
+        """Remember where the server is; nothing is sent yet."""
+        self.where = public_url(base_url)
+        self._base = base_url.rstrip("/")
+        self._root = self._base.removesuffix("/v1")
+        self._key = api_key or ""
+        self._model = model
+        self._timeout_s = timeout_s
+        self._absent: set[str] = set()
+
+    async def models(self) -> list[ServedModel]:
+        """List the models that the server has, in its order.
+
+        Raises:
+            ServerError: If it cannot be reached, refuses the key, or sends no such list.
+        """
+        status, data, said = await self._request("GET", f"{self._base}/models", None)
+        if status in {401, 403}:
+            line = f"the model server at {self.where} refused the API key ({status}); set VIDAGENT_API_KEY"
+            raise ServerError(line, status=status, detail=said)
+        if status != 200:
+            raise ServerError(
+                f"{self.where}/models answered {status}; is the base URL right?", status=status, detail=said
+            )
+        try:
+            return [_served(item) for item in data["data"]]  # type: ignore[index]  # whatever the server sent; what is no list of models is told below
+        except (KeyError, TypeError, AttributeError):
+            line = (
+                f"{self.where}/models is not a list of models; is the base URL right, such as {_MODEL_URL}?"
+            )
+            raise ServerError(line, detail=said) from None
+
+    async def version(self) -> str | None:
+        """Return the version of vLLM that the server runs, or None if it does not say."""
+        data = await self._ask("GET", "/version", None)
+        version = data.get("version") if isinstance(data, Mapping) else None
+        return version if isinstance(version, str) else None
+
+    async def healthy(self) -> bool:
+        """Tell whether the server says that it is well, or, where it says nothing of it, that it answers at all."""
+        try:
+            status, _, _ = await self._request("GET", f"{self._root}/health", None)
+        except ServerError:
+            return False
+        return status < 500
+
+    async def tokenize(self, text: str) -> int | None:
+        """Count the tokens of a text as the model reads it, or return None if the server does not count.
+
+        Raises:
+            ServerError: If the server cannot be reached or refuses.
+        """
+        return await self._count({"prompt": text, "add_special_tokens": False})
+
+    async def shorten(self, text: str, tokens: int) -> str:
+        """Cut a text to so many tokens as the model reads it; whole if the server does not count.
+
+        What a model wrote token by token may have more of them when it is read again.
+
+        Raises:
+            ServerError: If the server cannot be reached or refuses.
+        """
+        for kept in range(tokens, 0, -1):
+            data = await self._tokens({"prompt": text, "add_special_tokens": False})
+            listed = data.get("tokens") if data is not None else None
+            if not isinstance(listed, list) or len(listed) <= tokens:
+                return text
+            said = await self._ask("POST", "/detokenize", {**self._named, "tokens": listed[:kept]})
+            words = said.get("prompt") if isinstance(said, Mapping) else None
+            if not isinstance(words, str):
+                return text
+            text = words.rstrip(_BROKEN)
+        return ""
+
+    async def tokenize_messages(self, messages: Sequence[Mapping[str, Any]], **fields: object) -> int | None:
+        """Count the tokens of a chat's prompt, pictures and videos included, or return None as `tokenize` does.
+
+        Args:
+            messages: The messages as a request holds them.
+            fields: Further fields that shape the prompt, such as `tools`, `chat_template_kwargs` or
+                `mm_processor_kwargs`.
+
+        Raises:
+            ServerError: If the server cannot be reached or refuses.
+        """
+        return await self._count({"messages": list(messages), **fields})
+
+    async def _count(self, body: dict[str, Any]) -> int | None:
+        data = await self._tokens(body)
+        count = data.get("count") if data is not None else None
+        return count if isinstance(count, int) else None
+
+    async def _tokens(self, body: dict[str, Any]) -> Mapping[str, Any] | None:
+        data = await self._ask("POST", "/tokenize", {**self._named, **body})
+        return data if isinstance(data, Mapping) else None
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {} if self._model is None else {"model": self._model}
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> object:
+        """Ask beside the base URL; None, remembered, if there is no such endpoint."""
+        if path in self._absent:
+            return None
+        status, data, said = await self._request(method, f"{self._root}{path}", body)
+        unknown_model = status == 404 and "model" in _words(data).casefold()
+        if (status in _ABSENT and not unknown_model) or (status == 200 and data is None):
+            self._absent.add(path)
+            return None
+        if status != 200:
+            verb = "failed" if status >= 500 else "refused"
+            raise ServerError(
+                f"the model server at {self.where} {verb} {path} ({status}): {said}",
+                status=status,
+                detail=said,
+                retried=status in _RETRIED,
+            )
+        return data
+
+    async def _request(self, method: str, url: str, body: dict[str, Any] | None) -> tuple[int, object, str]:
+        """Return the status, the JSON (None if it is none) and the server's words."""
+        try:
+            client = self._client  # made before the clock runs, as it reads certificates
+            async with asyncio.timeout(self._timeout_s):
+                reply = await client.request(method, url, json=body)
+        except (TimeoutError, httpx.TimeoutException):
+            line = f"no model server answers at {self.where}: nothing came within {self._timeout_s:g} s"
+            raise ServerError(line, retried=True) from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            line = f"nothing can be sent to {self.where}: the API key (VIDAGENT_API_KEY) is no line of plain letters"
+            raise ServerError(line) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreached(error) from None
+        data = _json(reply)
+        return reply.status_code, data, self._clean(_words(data) or reply.text)
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"Accept": "application/json", "Connection": "close"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        return httpx.AsyncClient(
+            headers=headers,
+            timeout=self._timeout_s,
+            follow_redirects=True,
+            trust_env=not is_loopback(self._base),
+        )
+
+    def _unreached(self, error: Exception) -> ServerError:
+        reason = self._clean(_reason(error)) or type(error).__name__
+        if isinstance(error, httpx.ConnectError | httpx.InvalidURL | httpx.UnsupportedProtocol):
+            return ServerError(f"no model server answers at {self.where}: {reason}", detail=reason)
+        line = f"the connection to the model server at {self.where} broke: {reason}"
+        return ServerError(line, detail=reason, retried=True)
+
+    def _clean(self, text: str) -> str:
+        line = " ".join(text.split())
+        if self._key:
+            line = line.replace(self._key, "***")
+        return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
+
+
+def _served(item: Mapping[str, Any]) -> ServedModel:
+    context = item.get("max_model_len")
+    return ServedModel(
+        name=str(item["id"]),
+        root=_text(item.get("root")),
+        context_tokens=context if isinstance(context, int) else None,
+        owner=_text(item.get("owned_by")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _json(reply: httpx.Response) -> object:
+    try:
+        return json.loads(reply.content)
+    except ValueError:
+        return None
+
+
+def _words(data: object) -> str:
+    """Return the message of an error as vLLM, FastAPI and OpenAI word it."""
+    if not isinstance(data, Mapping):
+        return ""
+    for part in (data.get("error"), data):
+        if isinstance(part, Mapping):
+            said = part.get("message") or part.get("detail")
+            if isinstance(said, str):
+                return said
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    """Return the system's words for a failed connection, from the depth of the libraries' errors."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.errno:
+            known = link.errno > 0 and not isinstance(link, httpx.HTTPError)
+            return os.strerror(link.errno) if known else str(link.strerror)
+        link = link.__cause__ or link.__context__
+    return str(error)

@@ -1,0 +1,238 @@
+"""Speech to text over `POST /v1/audio/transcriptions`, as OpenAI and vLLM (Whisper) serve it.
+
+Sound is sent to the address set as `transcribe_url`, and to no other: redirects are not followed. What comes back is
+untrusted: its size is bounded, and `vidagent.video.index.transcript` checks times and texts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from vidagent.agents.server.address import ServerError, is_loopback, public_url
+from vidagent.config import Settings
+from vidagent.errors import UsageError
+from vidagent.video.index.subtitles import Cue
+from vidagent.video.index.transcript import Heard, Stop
+
+__all__ = ["ServedEar", "connect"]
+
+_PATH = "/audio/transcriptions"
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TRIES = 3
+_WAITS_S = (0.5, 2.0)
+_REPLY_S = 600.0
+_WATCH_S = 0.2
+_MOST_BYTES = 8 << 20
+_DETAIL_CHARS = 300
+_PAUSE_S = 1.0
+_LINE_S = 8.0
+
+
+def connect(settings: Settings) -> ServedEar | None:
+    """Return what writes speech down, or None where no server is set for it.
+
+    Raises:
+        UsageError: If a server is set and no model.
+    """
+    if settings.transcribe_url is None:
+        return None
+    if settings.transcribe_model is None:
+        raise UsageError(
+            "setting transcribe_model (VIDAGENT_TRANSCRIBE_MODEL, or vidagent.toml) is needed beside transcribe_url: "
+            "the name of a speech model on that server, such as openai/whisper-large-v3"
+        )
+    key = settings.transcribe_key.get_secret_value() if settings.transcribe_key else None
+    return ServedEar(
+        settings.transcribe_url, settings.transcribe_model, key, settings.reply_seconds or _REPLY_S
+    )
+
+
+class ServedEar:
+    """Sends one piece of sound at a time to one server.
+
+    Args:
+        url: The base URL, such as http://127.0.0.1:8000/v1; the path of the transcriptions may stand behind it.
+        model: The speech model's name on that server.
+        key: The server's key, or None.
+        reply_s: Longest wait for one reply.
+    """
+
+    def __init__(self, url: str, model: str, key: str | None = None, reply_s: float = _REPLY_S) -> None:
+        """Remember where the server is; nothing is sent yet."""
+        self._url = url.rstrip("/").removesuffix(_PATH) + _PATH
+        self.where = public_url(self._url.removesuffix(_PATH))
+        self.model = model
+        self._key = key or ""
+        self._reply_s = reply_s
+
+    def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
+        """Write a WAV file down, trying again where that may help; None if it was stopped.
+
+        Raises:
+            ServerError: If the server cannot be reached, refuses, or sends nothing usable.
+        """
+        return asyncio.run(self._hear(sound, seconds, stop))
+
+    async def _hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
+        task = asyncio.create_task(self._tried(sound, seconds))
+        try:
+            while not task.done():
+                left_s = stop.left_s()
+                if stop.closed() or (left_s is not None and left_s <= 0):
+                    return None
+                await asyncio.wait({task}, timeout=_WATCH_S if left_s is None else min(_WATCH_S, left_s))
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _tried(self, sound: bytes, seconds: float) -> Heard:
+        for attempt in range(_TRIES):
+            try:
+                return await self._once(sound, seconds)
+            except ServerError as error:
+                if not error.retried or attempt == _TRIES - 1:
+                    raise
+                await asyncio.sleep(max(error.wait_s, _WAITS_S[attempt]))
+        raise AssertionError
+
+    async def _once(self, sound: bytes, seconds: float) -> Heard:
+        status, headers, body = await self._post(sound)
+        data = _json(body)
+        if status != 200:
+            raise self._refused(status, headers, data, body)
+        if not isinstance(data, Mapping):
+            line = f"the transcription server at {self.where} sent no JSON; is the base URL right?"
+            raise ServerError(line, detail=self._said(data, body))
+        cues = list(_cues(data, seconds))
+        if not cues and not isinstance(data.get("text"), str):
+            raise ServerError(
+                f"the transcription server at {self.where} sent neither segments nor a text",
+                detail=self._said(data, body),
+            )
+        language = data.get("language")
+        shown = isinstance(language, str) and language.isprintable() and 0 < len(language) <= 40
+        return Heard(language if shown else None, cues)
+
+    async def _post(self, sound: bytes) -> tuple[int, httpx.Headers, bytes]:
+        form = {
+            "model": self.model,
+            "response_format": "verbose_json",
+            "temperature": "0",
+            "timestamp_granularities[]": "segment",
+        }
+        files = {"file": ("sound.wav", sound, "audio/wav")}
+        headers = {"Accept": "application/json"} | (
+            {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        )
+        try:
+            async with (
+                asyncio.timeout(self._reply_s),
+                httpx.AsyncClient(
+                    headers=headers, timeout=self._reply_s, trust_env=not is_loopback(self._url)
+                ) as client,
+                client.stream("POST", self._url, data=form, files=files) as reply,
+            ):
+                return reply.status_code, reply.headers, await self._read(reply)
+        except (TimeoutError, httpx.TimeoutException):
+            line = f"the transcription server at {self.where} did not reply within {self._reply_s:g} s"
+            raise ServerError(line, retried=True) from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError):
+            line = f"nothing can be sent to {self.where}: the key (VIDAGENT_TRANSCRIBE_KEY) is no line of plain letters"
+            raise ServerError(line) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = self._clean(str(error)) or type(error).__name__
+            line = f"the transcription server at {self.where} cannot be reached: {why}"
+            raise ServerError(line, retried=True) from None
+
+    async def _read(self, reply: httpx.Response) -> bytes:
+        held = bytearray()
+        async for part in reply.aiter_bytes():
+            held += part
+            if len(held) > _MOST_BYTES:
+                raise ServerError(
+                    f"the transcription server at {self.where} sent more than {_MOST_BYTES >> 20} MiB for one piece"
+                )
+        return bytes(held)
+
+    def _refused(self, status: int, headers: httpx.Headers, data: object, body: bytes) -> ServerError:
+        said = self._said(data, body)
+        retried = status in _RETRIED
+        if status in {401, 403}:
+            line = f"the transcription server at {self.where} refused the key ({status}); set VIDAGENT_TRANSCRIBE_KEY"
+        elif 300 <= status < 400:
+            line = f"the transcription server at {self.where} sent the sound elsewhere ({status}); it was not followed"
+        else:
+            line = f"the transcription server at {self.where} answered {status}: {said or 'nothing'}"
+        return ServerError(line, status=status, detail=said, retried=retried, wait_s=_wait_s(headers))
+
+    def _said(self, data: object, body: bytes) -> str:
+        for part in (data.get("error"), data) if isinstance(data, Mapping) else ():
+            said = (part.get("message") or part.get("detail")) if isinstance(part, Mapping) else None
+            if isinstance(said, str):
+                return self._clean(said)
+        return self._clean(body[:2000].decode("utf-8", "replace"))
+
+    def _clean(self, text: str) -> str:
+        line = "".join(c for c in " ".join(text.split()) if c.isprintable())
+        line = line.replace(self._key, "***") if self._key else line
+        return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
+
+
+def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:
+    """Yield segments; where there are none, lines of words, or all of the text over the whole piece."""
+    segments = [cue for item in _items(data, "segments") if (cue := _cue(item, "text")) is not None]
+    words = [cue for item in _items(data, "words") if (cue := _cue(item, "word")) is not None]
+    text = data.get("text")
+    if segments:
+        yield from segments
+    elif words:
+        yield from _lines(words)
+    elif isinstance(text, str) and text.strip():
+        yield Cue(0.0, seconds, text)
+
+
+def _items(data: Mapping[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
+
+
+def _cue(item: object, name: str) -> Cue | None:
+    if not isinstance(item, Mapping) or not isinstance(item.get(name), str):
+        return None
+    start, end = item.get("start"), item.get("end")
+    if not all(isinstance(t, int | float) and not isinstance(t, bool) and abs(t) < 1e9 for t in (start, end)):
+        return None
+    return Cue(float(start), float(end), item[name])  # type: ignore[arg-type]  # checked in the line above
+
+
+def _lines(words: list[Cue]) -> Iterator[Cue]:
+    """Yield words as lines: one ends after a pause, at the end of a sentence, or when it is long."""
+    line: list[Cue] = []
+    for word in words:
+        full = line and word.end_s - line[0].start_s > _LINE_S
+        if line and (full or word.start_s - line[-1].end_s > _PAUSE_S or line[-1].text.strip()[-1:] in ".!?"):
+            yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))
+            line = []
+        line.append(word)
+    if line:
+        yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))
+
+
+def _json(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _wait_s(headers: httpx.Headers) -> float:
+    try:
+        return min(30.0, max(0.0, float(headers.get("retry-after", "0"))))
+    except ValueError:
+        return 0.0

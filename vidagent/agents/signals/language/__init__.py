@@ -1,0 +1,1 @@
+"""What the embedded model understands of a question."""

@@ -1,0 +1,197 @@
+"""What a question asks of the embedded model, read by rules.
+
+The rules look for a quoted text, a kind of signal (text, code, shot, movement, colour) and a kind of answer
+(when, what, how many, how long, whether). A question that names none of the signals is beyond this model, and so is
+one that names a signal beside things that it cannot see (`scope.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from vidagent.agents.signals.language.supported_questions import Ask, Signal, in_scope
+from vidagent.agents.signals.vision.colours import COLOUR_NAMES
+
+__all__ = ["Ask", "Intent", "Signal", "names_time", "understand"]
+
+Edge = Literal["start", "end", "span"]
+Order = Literal["first", "last", "every"]
+
+_QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`](\S(?:.*?\S)??)[’'`](?!\w)")
+_COLOUR = re.compile(rf"\b({'|'.join(sorted((*COLOUR_NAMES, 'gray'), key=len, reverse=True))})\b")
+_TIME = r"(\d{1,2}:\d{2}:\d{2}(?:\.\d+)?|\d{1,2}:\d{2}(?:\.\d+)?|\d+(?:\.\d+)?(?=\s*(?:s|secs?|seconds?)\b))"
+_UNIT = r"(?:\s*(?:s|secs?|seconds?)\b)?"
+_AT = re.compile(
+    rf"\b(?:at|around|about)\s+(?:time\s+|t\s*=\s*)?{_TIME}|\b{_TIME}{_UNIT}\s+(?:in|into)\b|"
+    r"\bat second (\d+(?:\.\d+)?)\b"
+)
+_BARE_TIME = re.compile(rf"(?:^|,\s*){_TIME}")
+_RANGE = re.compile(
+    r"\b(?:between|from)\s+([\d:.]+)\s*(?:s|secs?|seconds?)?\s+(?:and|to|until)\s+([\d:.]+)\s*(?:s|secs?|seconds?)?"
+    r"(?![\w:])"
+)
+_AFTER = re.compile(rf"\b(?:after|from|since)\s+{_TIME}")
+_BEFORE = re.compile(rf"\b(?:before|until|in the first|within the first|during the first)\s+{_TIME}")
+_ANY_SECONDS = re.compile(r"\d\s*(?:s|secs?|seconds?|minutes?|min)\b|\d:\d\d")
+_NUMBER_OF = re.compile(r"\bhow many\b|\bhow often\b|\bcount\b|\bnumber of\b")
+_LAST = re.compile(r"\b(?:last|final)\b")
+_EVERY = re.compile(r"\b(?:every|each|all (?:the )?times|list)\b")
+_VANISHES = re.compile(
+    r"\b(?:disappears?|vanish(?:es)?|go(?:es)? (?:away|off|out)|gone|until when|no longer|not\b.*\bany ?more|hidden|"
+    r"(?<!the )(?<!very )ends?|stops?)\b(?!\s+(?:of|credits?)\b)"
+)
+_TEXT_WORD = re.compile(
+    r"\b(?:text|words?|writ(?:ten|ing)|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|typed|"
+    r"headings?|headlines?|messages?|mentions?|mentioned|file ?names?|(?:which|what) file|url|web ?address|clock)\b"
+)
+_CODE_WORD = re.compile(r"\b(?:qr|bar ?codes?|codes?|data ?matrix|aztec)\b")
+_SHOT_WORD = re.compile(r"\b(?:shots?|cuts?|scene changes?|scenes?)\b")
+_MOVE_WORD = re.compile(r"\b(?:mov(?:e|es|ing|ement)|motion)\b")
+_STILL_WORD = re.compile(
+    r"\b(?:still|static|motionless|freez\w*|frozen|nothing (?:\w+ )?mov(?:es?|ing)|"
+    r"no (?:movement|motion)|not (?:anything )?mov(?:e|ing))\b"
+)
+_FILLS = re.compile(r"\b(?:fill\w*|screen|background|picture|frame|whole|entire|solid)\b")
+_COLOUR_ASK = re.compile(r"\b(?:what|which) colou?r\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A question as rules understand it.
+
+    Args:
+        signal: `text` a given text is looked for; `reading` unknown text is read; `none` beyond this model.
+        ask: The kind of answer wanted.
+        text: The text looked for, for `text`.
+        colour: A colour named in the question, or None.
+        at_s: The instant asked about, or None.
+        window: Range of the video as fractions `(start, end)` of its duration, or None for all of it.
+        range_s: Range of the video in seconds, or None.
+        edge: Whether the start, the end or the whole of the event is asked for.
+        order: Which occurrence.
+        question: The question, in lower case.
+    """
+
+    signal: Signal
+    ask: Ask
+    text: str | None
+    colour: str | None
+    at_s: float | None
+    window: tuple[float, float] | None
+    range_s: tuple[float, float] | None
+    edge: Edge
+    order: Order
+    question: str
+
+
+def understand(question: str) -> Intent:
+    """Read a question."""
+    plain = _QUOTES.sub(" QUOTED ", question)
+    low = " ".join(plain.casefold().replace("’", "'").split())
+    quoted = _quoted(question)
+    colour = _COLOUR.search(low)
+    range_s = _range(low)
+    at_s = None if range_s else _instant(low)
+    ask = _ask(low)
+    signal = _signal(low, quoted)
+    unplaced = range_s is None and at_s is None and names_time(low)
+    return Intent(
+        signal="none" if unplaced or not in_scope(low, signal, ask) else signal,
+        ask=ask,
+        text=quoted,
+        colour=None if colour is None else colour[1].replace("gray", "grey"),
+        at_s=at_s,
+        window=_window(low),
+        range_s=range_s,
+        edge="end" if _VANISHES.search(low) else "start",
+        order="last" if _LAST.search(low) else "every" if _EVERY.search(low) else "first",
+        question=low,
+    )
+
+
+def _quoted(question: str) -> str | None:
+    match = _QUOTES.search(question)
+    if match is not None:
+        return (match[1] or match[2]).strip() or None
+    named = re.search(r"\b(?:text|title|word|words|caption|sign)\s+((?:[A-Z0-9][\w.-]*\s?){1,6})", question)
+    return named[1].strip() if named else None
+
+
+def _signal(low: str, quoted: str | None) -> Signal:
+    if _SHOT_WORD.search(low) and not quoted:
+        return "shots"
+    if _CODE_WORD.search(low) and not (quoted and _TEXT_WORD.search(low)):
+        return "code"
+    if quoted is not None:
+        return "text"
+    if _fills(low):
+        return "colour"
+    if _STILL_WORD.search(low):
+        return "still"
+    if _MOVE_WORD.search(low):
+        return "motion"
+    return "reading" if _TEXT_WORD.search(low) else "none"
+
+
+def _fills(low: str) -> bool:
+    colours = set(_COLOUR.findall(low))
+    asked = len(colours) == 1 or (not colours and _COLOUR_ASK.search(low))
+    about_text = re.search(r"\b(?:written|text|word|button|say|read)\b", low)
+    return bool(asked and _FILLS.search(low) and not about_text)
+
+
+def _ask(low: str) -> Ask:
+    if re.search(r"\bhow long\b|\bhow many (?:seconds|minutes)\b|\bduration\b", low):
+        return "how_long"
+    if _NUMBER_OF.search(low):
+        return "count"
+    if re.search(
+        r"\bwhen\b|\bwhat (?:moment|second)\b|\bat which (?:time|second|moment)\b|\bat what time\b", low
+    ):
+        return "when"
+    if re.search(r"\bwhere\b", low):
+        return "where"
+    if re.match(r"(?:does|do|is|are|was|were|did|can|has|have)\b", low):
+        return "whether"
+    return "what"
+
+
+def _seconds(text: str) -> float:
+    seconds = 0.0
+    for part in text.strip(".").split(":"):
+        seconds = seconds * 60 + float(part or 0)
+    return seconds
+
+
+def _instant(low: str) -> float | None:
+    match = _AT.search(low) or _BARE_TIME.search(low)
+    return None if match is None else _seconds(next(part for part in match.groups() if part))
+
+
+def _range(low: str) -> tuple[float, float] | None:
+    between, after, before = _RANGE.search(low), _AFTER.search(low), _BEFORE.search(low)
+    if between is not None:
+        start_s, end_s = _seconds(between[1]), _seconds(between[2])
+    else:
+        start_s = _seconds(after[1]) if after else 0.0
+        end_s = _seconds(before[1]) if before else math.inf if after else 0.0
+    return (start_s, end_s) if start_s < end_s else None
+
+
+def names_time(low: str) -> bool:
+    """Say whether a time or a number of seconds is named, whatever for."""
+    return bool(_ANY_SECONDS.search(low))
+
+
+def _window(low: str) -> tuple[float, float] | None:
+    if re.search(
+        r"\b(?:near|at|towards?|by) the (?:very )?end\b(?! of (?!the (?:video|clip|film)))|\bin the end\b",
+        low,
+    ):
+        return (0.6, 1.0)
+    if re.search(r"\bat the (?:very )?(?:start|beginning)\b", low):
+        return (0.0, 0.25)
+    return None

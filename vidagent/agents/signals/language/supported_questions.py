@@ -1,0 +1,156 @@
+"""Which questions the rules have really understood: those in which no word is left that could change the meaning.
+
+A question such as `How many shots does the player take?` has a word of a signal in it and is about something else.
+Where classical vision alone can answer (shots, codes, colours, movement), every word of the question must be known;
+where a text is quoted or read, the words must not speak of who acts, of speech, or of what comes before and after.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from vidagent.agents.signals.vision.colours import COLOUR_NAMES
+
+__all__ = ["Ask", "Signal", "in_scope"]
+
+Signal = Literal["text", "reading", "code", "shots", "motion", "still", "colour", "none"]
+Ask = Literal["when", "what", "count", "how_long", "whether", "where"]
+
+_COMMON: Final = frozenset(
+    "a an the this that these those of in on at to from by for with and or is are was were be been being does do did "
+    "has have had there it its video clip film movie recording footage picture pictures screen image frame frames "
+    "when what which where how many long often time times moment moments second seconds s sec minute minutes point "
+    "first last final next every each all any ever once more than list find show give tell say me us please exactly "
+    "precisely until till between during within about around after before near very end start beginning begin whole "
+    "entire total altogether number count contain contains up as if exist exists anywhere see you can i one only "
+    "mark name duration length longest".split()
+)
+_SHOWN: Final = frozenset(
+    "appear appears appeared appearing show shows shown showing visible seen display displayed displays come comes "
+    "disappear disappears vanish vanishes vanished go goes gone away start starts begin begins end ends stop stops "
+    "stay stays remain remains last lasts occur occurs happen happens present out off hidden longer".split()
+)
+_ORDINALS: Final = frozenset("second third fourth fifth sixth seventh eighth ninth tenth".split())
+_KNOWN: Final[dict[Signal, frozenset[str]]] = {
+    "shots": _ORDINALS
+    | frozenset(
+        "shot shots cut cuts scene scenes change changes changed hard new different begin begins start starts "
+        "end ends occur occurs happen happens take takes place made consist consists camera edits their they "
+        "switch".split()
+    ),
+    "code": _SHOWN
+    | frozenset(
+        "qr code codes bar barcode barcodes datamatrix data matrix aztec content contents contained say says read "
+        "reads encode encodes encoded url link address text web site website payload written stand stands hold "
+        "holds lead leads point points quoted information where".split()
+    ),
+    "colour": _SHOWN
+    | frozenset(
+        "colour color coloured colored gray fill fills filled filling background solid plain single completely "
+        "entirely fully all turn turns turned turning become becomes became flash flashes cover covers covered "
+        "nothing but empty uniform uniformly".split()
+    ),
+    "motion": _SHOWN
+    | frozenset(
+        "something anything thing things move moves moved moving movement movements motion object objects "
+        "shape shapes activity some somewhere visible".split()
+    ),
+    "still": _SHOWN
+    | frozenset(
+        "still static motionless frozen freeze freezes stand stands nothing move moves moved moving movement "
+        "motion completely entirely no without anything".split()
+    ),
+}
+_UNANSWERED: Final[dict[Signal, tuple[Ask, ...]]] = {
+    "shots": ("where", "how_long"),
+    "motion": ("count",),
+    "still": ("count", "where"),
+    "colour": ("where",),
+}
+_COLOURS: Final = frozenset(COLOUR_NAMES)
+_ACTORS: Final = re.compile(
+    r"\b(?:who|whom|whose|why|man|men|woman|women|person|people|persons|boy|girl|child|children|kid|baby|he|she|him|"
+    r"her|his|they|somebody|someone|anybody|anyone|player|speaker|narrator|actor|actress|teacher|reporter|singer|"
+    r"crowd|driver|dog|cat|bird|horse|animal|car|truck|bus|boat|bike|bicycle|vehicle|train|plane|hand|hands|finger|"
+    r"ball|cup|camera)\b"
+)
+_SPOKEN: Final = re.compile(
+    r"\b(?:spoken|speak|speaks|speaking|hear|heard|sing|sings|sung|shout|shouts|whisper|whispers|voice|pronounced?|"
+    r"told|talk|talks|sound|sounds|song|lyrics?)\b"
+)
+_SAYING: Final = re.compile(r"\b(?:say|says|said|saying|read|reads|reading)\b")
+_SIGN: Final = re.compile(
+    r"\b(?:sign|signs|text|screen|labels?|buttons?|captions?|titles?|subtitles?|board|banner|poster|page|message|"
+    r"display|clock|note|card|paper|headings?|headlines?|plate|sticker|window|box|line|it|slide|writing|words?|menu|"
+    r"picture|frame|file|compliment)\b"
+)
+_RELATED: Final = re.compile(
+    r"\b(?:before|after|while|whenever|when the|as soon as|next to|beside|left of|right of|above|below|under|"
+    r"underneath|behind|follows?|following|preced\w+|instead|because|than)\b"
+)
+_EVENTS: Final = re.compile(
+    r"\b(?:click\w*|press\w*|tap|taps|tapped|touch\w*|select\w*|highlight\w*|replac\w*|chang\w*|turns?|turned|becom\w*|"
+    r"became|mov(?:e|es|ed|ing)|opens?|opened|closed?|closes|holds?|held|points?|pointed|enter(?:s|ed)?|wears?|drag\w*|"
+    r"scroll\w*|rotat\w*|colou?r|font|bold|bigger|larger|smaller|blink\w*|flash\w*|fades?|faded|spell\w*|mean\w*|"
+    r"letters|happen\w*|not|never|without|n't|except|missing|wrong|writes|write|deleted?|typed?|types)\b"
+)
+_APPEARS: Final = re.compile(
+    r"\b(?:appear\w*|shown?|shows|visible|seen|display\w*|comes?|starts?|begins?|ends?|disappear\w*|vanish\w*|gone|goes|"
+    r"go|present|there|stays?|remains?|written|legible|readable|last|lasts|occurs?|say|says|reads?|stop|stops|see)\b"
+)
+_GONE: Final = re.compile(r"\b(?:is|are|does|do)?\s*(?:no longer|not(?=.*\bany ?more\b)|any ?more)\b")
+_BARE: Final = re.compile(r"(?:where|how long) (?:is|are|was) [\w ]*quoted\W*$|quoted\W*$")
+_SINCE: Final = re.compile(r"\b(?:before|after) \d[\d:.]*")
+_PLACE: Final = re.compile(r"\b(?:behind|beside|near|above|below|under|over) (?:the|a|an) \w+")
+
+
+def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
+    """Say whether a question that has a word of a signal in it is about that signal alone.
+
+    Args:
+        low: The question in lower case, quoted texts replaced by `quoted`.
+        signal: What its words point to.
+        ask: The kind of answer wanted.
+    """
+    if signal == "none" or (ask == "what" and _what_else(low, signal)) or ask in _UNANSWERED.get(signal, ()):
+        return False
+    if signal == "text":
+        return _about_quoted(low)
+    return _about_reading(low) if signal == "reading" else _only_known(low, signal)
+
+
+def _what_else(low: str, signal: Signal) -> bool:
+    """Say whether it is asked what something is that the signal does not tell: `What happens in the first shot?`."""
+    asks_what = re.search(r"\b(?:what|which|how)\b", low)
+    if signal == "colour":
+        return bool(asks_what and not re.search(r"\b(?:what|which) colou?rs?\b", low))
+    return bool(asks_what and signal in {"text", "shots", "motion", "still"})
+
+
+def _only_known(low: str, signal: Signal) -> bool:
+    plain = _GONE.sub(" ", re.sub(r"\b\d[\d:.]*(?:s|st|nd|rd|th)?\b", " ", low))
+    words = re.findall(r"[a-z]+(?:'[a-z]+)?", plain)
+    known = _COMMON | _KNOWN[signal] | (_COLOURS if signal == "colour" else frozenset())
+    return all(word in known for word in words)
+
+
+def _about_quoted(low: str) -> bool:
+    """Say whether it is asked whether, when, where, how long or how often a quoted text is shown."""
+    if low.count("quoted") != 1:
+        return False
+    plain = _GONE.sub(" ", low)
+    plain = _SINCE.sub(" ", plain)
+    if _ACTORS.search(plain) or _SPOKEN.search(plain) or _EVENTS.search(plain) or _RELATED.search(plain):
+        return False
+    if _SAYING.search(plain) and not _SIGN.search(plain):
+        return False
+    return bool(_APPEARS.search(plain) or _BARE.match(plain))
+
+
+def _about_reading(low: str) -> bool:
+    """Say whether what is written is asked for, and not who speaks, acts or comes before."""
+    plain = _PLACE.sub(" ", _SINCE.sub(" ", low))
+    if _SPOKEN.search(plain) or _ACTORS.search(plain) or re.search(r"\bcolou?rs?\b|\bfont\b|\bnot\b", plain):
+        return False
+    return bool(_SIGN.search(plain)) if _SAYING.search(plain) else True

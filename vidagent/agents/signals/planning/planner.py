@@ -1,0 +1,209 @@
+"""The embedded planner: a route for each kind of signal, and plain words where none fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from langchain_core.messages.tool import ToolCall
+
+from vidagent.agents.signals.language import wording
+from vidagent.agents.signals.language.follow_ups import BESIDE
+from vidagent.agents.signals.language.intent import Intent, understand
+from vidagent.agents.signals.planning import tool_calls
+from vidagent.agents.signals.planning.adjacent import look_beside
+from vidagent.agents.signals.planning.earlier_looks import Line, Past
+from vidagent.agents.signals.planning.reading import read, sentence_that_comes
+from vidagent.agents.signals.planning.search import (
+    MOST_PAGES,
+    Target,
+    first_look,
+    first_seen,
+    next_page,
+    scope_of,
+    seek,
+    text_target,
+)
+from vidagent.agents.signals.planning.shots import find_shots
+
+__all__ = ["known_so_far", "plan"]
+
+
+def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    """Return the next tool calls for a question, given what was looked at.
+
+    Args:
+        question: The question.
+        options: The answers to choose from, or None.
+        past: The looks so far.
+    """
+    intent = understand(question)
+    if any("budget" in error for error in past.errors):
+        return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
+    if intent.signal == "none" or (options and intent.signal not in {"reading", "colour"}):
+        return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+    from_s = intent.at_s if intent.range_s is None else intent.range_s[0]
+    if from_s is not None and past.duration_s and from_s >= past.duration_s:
+        told = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
+        return [tool_calls.answer("no", told, confidence=0.9)]
+    if BESIDE.search(question):
+        return look_beside(question, past)
+    if intent.signal == "shots":
+        return find_shots(intent, past)
+    if intent.signal == "reading":
+        return _reading(intent, options, past)
+    if intent.signal == "colour" and intent.colour is None:
+        return _which_colour(intent, options, past)
+    if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:
+        return _how_many_codes(intent, past)
+    return seek(intent, _target(intent, past), past)
+
+
+def known_so_far(question: str, past: Past) -> ToolCall:
+    """Answer with what has been seen when no look is left: that it is there, if not from when to when."""
+    intent = understand(question)
+    wanted = intent.signal in {"text", "code", "motion", "still"} or (
+        intent.signal == "colour" and intent.colour
+    )
+    target = _target(intent, past) if wanted else None
+    seen = None if target is None else first_seen(intent, target, past)
+    if target is None or seen is None:
+        return tool_calls.answer("cannot_judge", "The search ended before anything was found", confidence=0.0)
+    told = f"{target.name} {target.does} at {seen.first_s:.3f} s; the search ended before its start and end were known."
+    claims = [(target.claim(seen.first_s), seen.looks, seen.first_s)]
+    return tool_calls.answer("yes", told, claims=claims, spans=[(seen.first_s, seen.last_s)], confidence=0.5)
+
+
+def _target(intent: Intent, past: Past) -> Target:
+    if intent.signal == "text" and intent.text is not None:
+        return text_target(intent.text)
+    if intent.signal == "code":
+        return _code(intent, past)
+    if intent.signal == "colour" and intent.colour is not None:
+        colour = intent.colour
+        does = f"is filled with {colour}"
+        return Target(wording.is_filled(colour), "The screen", does, lambda t: wording.claim_fill(colour, t))
+    if intent.signal == "still":
+        return Target(
+            wording.STILL,
+            "The picture",
+            "is still",
+            lambda t: f"The picture is still at {t:.3f} s.",
+            searched=False,
+            longest=intent.ask != "whether",
+            by="calm",
+        )
+    return Target(
+        wording.ANY_MOTION,
+        "Something",
+        "moves",
+        lambda t: f"Something moves at {t:.3f} s.",
+        searched=False,
+        by="step",
+        placed=True,
+    )
+
+
+def _code(intent: Intent, past: Past) -> Target:
+    """Look for a code: the one quoted, else the first one seen, or any where it is asked how often one is shown."""
+    question = _code_question(intent)
+    seen = list(_codes(question, intent, past))
+    if intent.text is not None:
+        wanted = next((text for text in seen if wording.quotable(text) == intent.text), intent.text)
+    elif intent.ask == "count" or not seen:
+        return Target(question, "A code", "is shown", lambda t: f"A code is shown at {t:.3f} s.")
+    else:
+        wanted = seen[-1 if intent.order == "last" else 0]
+    others = ", ".join(f'"{text}"' for text in seen if text != wanted)
+    return Target(
+        question,
+        f'The code "{wanted}"',
+        "is shown",
+        lambda t: wording.claim_code(wanted, t),
+        text=wanted,
+        note=f"Other codes were seen, too: {others}." if others and intent.text is None else "",
+        flicker_s=0.25,
+    )
+
+
+def _code_question(intent: Intent) -> str:
+    only_qr = "qr" in intent.question and not re.search(r"\bbar ?codes?\b", intent.question)
+    return wording.QR_CODES if only_qr else wording.ANY_CODE
+
+
+def _codes(question: str, intent: Intent, past: Past) -> dict[str, Line]:
+    """Return the contents of codes seen in the range asked about, each with where it was seen first."""
+    low, high = scope_of(intent, past) or (0.0, past.duration_s)
+    lines = sorted(
+        (line for result in past.asked(question) for line in result.lines), key=lambda line: line.time_s
+    )
+    first: dict[str, Line] = {}
+    for line in lines:
+        if line.text and low - 1e-3 <= line.time_s <= high:
+            first.setdefault(line.text, line)
+    return first
+
+
+def _how_many_codes(intent: Intent, past: Past) -> list[ToolCall]:
+    """Count codes by what they say, in an overview and the likeliest moments."""
+    question = _code_question(intent)
+    if not past.asked(question):
+        return [first_look(intent, question, past)]
+    page = None if intent.at_s is not None else next_page(question, MOST_PAGES, past)
+    if page is not None:
+        return [page]
+    seen = _codes(question, intent, past)
+    if not seen:
+        frames = sum(len(result.times_s) for result in past.asked(question))
+        return [tool_calls.answer("no", f"No code was read in {frames} frames looked at", confidence=0.6)]
+    claims = [(wording.claim_code(t, line.time_s), [line.entry], line.time_s) for t, line in seen.items()]
+    spans = [(line.time_s, min(past.duration_s, line.time_s + past.frame_s)) for line in seen.values()]
+    listed = ", ".join(f'"{text}" at {line.time_s:.3f} s' for text, line in seen.items())
+    told = f"{len(seen)} different {'code was' if len(seen) == 1 else 'codes were'} read, as far as was seen: {listed}."
+    return [
+        tool_calls.answer("yes", told, claims=claims[:8], spans=spans[:8], count=len(seen), confidence=0.8)
+    ]
+
+
+def _reading(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    running_words = re.search(r"\b(?:words?|sentences?|text|captions?|messages?)\b", intent.question)
+    if intent.ask in {"when", "how_long"} and running_words and scope_of(intent, past) is None:
+        return _when_unquoted(past, intent)
+    any_text = re.match(
+        r"(?:is|are) there (?:any )?(?:text|writing|words?|captions?|titles?)\b", intent.question
+    )
+    if intent.ask == "what" or (intent.ask == "whether" and any_text):
+        return read(intent, options, past)
+    return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+
+
+def _when_unquoted(past: Past, intent: Intent) -> list[ToolCall]:
+    """Look for a sentence that comes up: read the whole video first, then seek the sentence's first words."""
+    if not past.count("overview", wording.ANY_TEXT):
+        return [tool_calls.overview(wording.ANY_TEXT)]
+    line = sentence_that_comes(past)
+    if line is None:
+        return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+    words = line.text.split()
+    return seek(
+        intent, text_target(" ".join(words[: 2 if "first words" in intent.question else len(words)])), past
+    )
+
+
+def _which_colour(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    """Look at the instant asked about, or the whole video, for a screen of one colour."""
+    looked = past.asked(wording.FILL)
+    if not looked:
+        return [first_look(intent, wording.FILL, past)]
+    filled = [line for result in looked for line in result.lines]
+    names = {line.text for line in filled}
+    if len(names) != 1:
+        told = "No single colour fills the screen" if not names else f"{len(names)} colours fill it at times"
+        return [tool_calls.answer("cannot_judge" if names else "no", told, confidence=0.5)]
+    line = filled[0]
+    choice = next((i for i, option in enumerate(options or []) if option.casefold() == line.text), None)
+    if options and choice is None:
+        return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+    claims = [(wording.claim_fill(line.text, line.time_s), [line.entry], line.time_s)]
+    spans = [(line.time_s, min(past.duration_s, line.time_s + past.frame_s))]
+    return [tool_calls.answer("yes", line.text, claims=claims, spans=spans, choice=choice, confidence=0.8)]

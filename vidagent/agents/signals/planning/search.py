@@ -1,0 +1,289 @@
+"""The route of questions about when something is shown: texts, codes, colours and movement."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from langchain_core.messages.tool import ToolCall
+
+from vidagent.agents.signals.language import wording
+from vidagent.agents.signals.language.intent import Intent
+from vidagent.agents.signals.language.matching import FOUND, similarity
+from vidagent.agents.signals.planning import tool_calls
+from vidagent.agents.signals.planning.earlier_looks import Past
+from vidagent.agents.signals.planning.intervals import Found, SeenBy, Window, edges_to_look_at, runs_of
+from vidagent.agents.signals.vision.motion import where
+
+__all__ = ["MOST_PAGES", "Target", "first_look", "first_seen", "next_page", "scope_of", "seek", "text_target"]
+
+MOST_PAGES = 4
+_MOST_RUNS = 12
+_FLICKER_S = 0.25
+_MOST_AT_ONCE = 6
+_INSTANT_S = 0.001
+"""So short that only the frame on the screen at that time is looked at, and not the next one, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that can be looked for frame by frame.
+
+    Args:
+        question: The sub-question whose sightings mark the frames that show it.
+        name: What it is called in the answer, such as `The text "X"`.
+        does: What it does while it is seen.
+        claim: Words a claim that it is seen at a time.
+        text: Only sightings with this text count; None counts all.
+        note: What else the answer should say.
+        searched: Whether the moments of the index can hold it.
+        flicker_s: How long it may go unseen between two frames that show it, as a text that is misread once.
+        longest: Whether the longest time is asked for where no other order is.
+        by: Whether it is seen in a frame, or in the step from one to the next.
+        placed: Whether the answer says where in the picture.
+        read: The text that it is, if it is one.
+    """
+
+    question: str
+    name: str
+    does: str
+    claim: Callable[[float], str]
+    text: str | None = None
+    note: str = ""
+    searched: bool = True
+    flicker_s: float = 0.0
+    longest: bool = False
+    by: SeenBy = "frame"
+    placed: bool = False
+    read: str | None = None
+
+
+def text_target(text: str) -> Target:
+    """Look for a given text."""
+    return Target(
+        wording.is_shown(text),
+        f'The text "{text}"',
+        "is shown",
+        lambda t: wording.claim_text(text, t),
+        flicker_s=_FLICKER_S,
+        read=text,
+    )
+
+
+def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
+    """Return the next calls of a search for `target`, or the answer."""
+    if not past.asked(target.question):
+        return [_read_before(intent, target, past) or _first_look(intent, target, past)]
+    results, scope = past.asked(target.question), scope_of(intent, past)
+    runs = _runs(intent, target, past)
+    page = _unfinished_coarse(intent, target, past, runs)
+    if not runs and scope is None and past.has("overview") and not past.count("overview", target.question):
+        return [_first_look(intent, target, past)]  # what was read before was something else
+    if page is not None:
+        return [page]
+    if not runs:
+        return [_absent(target, past)]
+    wanted = _wanted(intent, target, runs)
+    windows = [
+        window
+        for run in (wanted if past.has("clip") or past.has("resample") else [])
+        for window in edges_to_look_at(run, results, past, target.by, target.flicker_s)
+        if scope is None or (intent.at_s is None and window.start_s < scope[1] and window.end_s > scope[0])
+    ]
+    new = [window for window in dict.fromkeys(windows) if not _looked_at(window, target.question, past)]
+    if new:
+        return [tool_calls.closer(window, target.question, past) for window in new[:_MOST_AT_ONCE]]
+    return [_present(intent, target, wanted, len(runs), past)]
+
+
+def first_seen(intent: Intent, target: Target, past: Past) -> Found | None:
+    """Return the first run of frames that show the target, as far as was looked, or None."""
+    return next(iter(_runs(intent, target, past)), None)
+
+
+def _runs(intent: Intent, target: Target, past: Past) -> list[Found]:
+    results = past.asked(target.question)
+    found = runs_of(results, target.flicker_s, text=target.text, in_pairs=target.by != "frame")
+    scope = scope_of(intent, past)
+    return found if intent.at_s is not None else [run for run in found if _inside(run, scope)]
+
+
+def scope_of(intent: Intent, past: Past) -> tuple[float, float] | None:
+    """Return the range of seconds that the question names, or None for all of the video."""
+    last = past.duration_s
+    if intent.range_s is not None:
+        return min(intent.range_s[0], max(0.0, last - past.frame_s)), min(intent.range_s[1], last)
+    if intent.at_s is not None:
+        at_s = min(intent.at_s, max(0.0, last - past.frame_s))
+        return at_s, at_s + past.frame_s
+    if intent.window is not None:
+        return intent.window[0] * last, intent.window[1] * last
+    return None
+
+
+def first_look(intent: Intent, question: str, past: Past, *, start_s: float | None = None) -> ToolCall:
+    """Return the call that shows the range asked about, the one frame at an instant, or all of the video."""
+    scope = scope_of(intent, past)
+    if scope is None and past.has("overview"):
+        return tool_calls.overview(question)
+    low, high = scope or (0.0, past.duration_s)
+    end_s = high if intent.at_s is None else low + _INSTANT_S
+    return tool_calls.closer(Window(low if start_s is None else start_s, end_s), question, past)
+
+
+def next_page(question: str, most: int, past: Past) -> ToolCall | None:
+    """Return the call for the next page of moments, or None after `most` pages or the last one.
+
+    Without a search the video is looked at in as many parts.
+    """
+    if not past.has("search"):
+        return _next_part(question, most, past)
+    pages = [result for result in past.asked(question) if result.tool == "search"]
+    notes = " ".join(str(note) for result in pages[-1:] for note in result.told.get("notes", []))
+    over = bool(pages) and " 0 more on later pages" in notes
+    return None if over or len(pages) >= most else tool_calls.search(question, len(pages) + 1)
+
+
+def _next_part(question: str, parts: int, past: Past) -> ToolCall | None:
+    """Return the call for the next of some equal parts of the video, or None after the last one."""
+    edges = [round(past.duration_s * number / max(1, parts), 3) for number in range(parts + 1)]
+    windows = [Window(start_s, end_s) for start_s, end_s in pairwise(edges)]
+    todo = [window for window in windows if not _looked_at(window, question, past)]
+    reached = past.has("clip") or past.has("resample")
+    return tool_calls.closer(todo[0], question, past) if todo and reached else None
+
+
+def _first_look(intent: Intent, target: Target, past: Past) -> ToolCall:
+    start_s = max(
+        0.0, (scope_of(intent, past) or (0.0, 0.0))[0] - (past.frame_s if target.by != "frame" else 0.0)
+    )
+    return first_look(intent, target.question, past, start_s=start_s)
+
+
+def _read_before(intent: Intent, target: Target, past: Past) -> ToolCall | None:
+    """Return the call that shows the first frame in which the text was read when another one was looked for."""
+    if (
+        target.read is None
+        or scope_of(intent, past) is not None
+        or not (past.has("clip") or past.has("resample"))
+    ):
+        return None
+    read = [
+        other for look in past.results for other in wording.read_other_texts(str(look.told.get("what", "")))
+    ]
+    times = [time_s for text, time_s in read if similarity(target.read, text) >= FOUND]
+    return (
+        tool_calls.closer(Window(min(times), min(times) + _INSTANT_S), target.question, past)
+        if times
+        else None
+    )
+
+
+def _inside(run: Found, scope: tuple[float, float] | None) -> bool:
+    return scope is None or (run.last_s >= scope[0] - 1e-3 and run.first_s < scope[1])
+
+
+def _unfinished_coarse(intent: Intent, target: Target, past: Past, runs: Sequence[Found]) -> ToolCall | None:
+    """Return the next page of moments while the thing, or another showing of it, may still be hidden."""
+    if not target.searched or intent.at_s is not None:
+        return None
+    every = intent.order != "first" or intent.ask in {"count", "how_long"}
+    return next_page(target.question, MOST_PAGES if not runs else 1 if every else 0, past)
+
+
+def _wanted(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found]:
+    if intent.order == "every" or intent.ask == "count":
+        return list(runs[:_MOST_RUNS])
+    if intent.order == "last":
+        return list(runs[-1:])
+    if target.longest:
+        return [max(runs, key=lambda run: run.last_s - run.first_s)]
+    every = intent.ask == "how_long" and not re.search(r"\bfirst\b", intent.question)
+    return list(runs[: _MOST_RUNS if every else 1])
+
+
+def _looked_at(window: Window, question: str, past: Past) -> bool:
+    tool = tool_calls.closer(window, question, past)["name"]
+    return any(
+        abs(result.told["start_s"] - window.start_s) < 2e-3
+        and abs(result.told["end_s"] - window.end_s) < 2e-3
+        for result in past.asked(question)
+        if result.tool == tool
+    )
+
+
+def _absent(target: Target, past: Past) -> ToolCall:
+    frames = len({time_s for result in past.asked(target.question) for time_s in result.times_s})
+    told = f"Not found in {frames} frames looked at: {target.name[0].lower() + target.name[1:]} {target.does}"
+    return tool_calls.answer("no", told, confidence=0.6)
+
+
+def _present(intent: Intent, target: Target, runs: Sequence[Found], known: int, past: Past) -> ToolCall:
+    spans = [_span(run, target, past, scope_of(intent, past)) for run in runs]
+    claims = []
+    for run in runs[:4]:
+        claims.append((target.claim(run.first_s), run.looks, run.first_s))
+        if run.last_s - run.first_s > 2 * past.frame_s and len(runs) == 1:
+            claims.append((target.claim(run.last_s), run.looks, run.last_s))
+    shown = spans
+    if intent.edge == "end" and intent.ask == "when":
+        shown = [(end, min(past.duration_s, end + past.frame_s)) for _, end in spans]
+    told = _sentence(intent, target, _place(intent, target, runs[0], past), spans)
+    every = intent.ask == "count" or intent.order == "every"
+    if every and known > len(runs):
+        told += f" There are more than these {len(runs)}."
+    return tool_calls.answer(
+        "yes",
+        f"{told} {target.note}".strip(),
+        claims=claims,
+        spans=shown,
+        count=len(runs) if intent.ask == "count" and known == len(runs) else None,
+        confidence=0.9,
+    )
+
+
+def _span(run: Found, target: Target, past: Past, scope: tuple[float, float] | None) -> tuple[float, float]:
+    """Return from when to when it is seen, within the range asked about."""
+    start = run.first_s
+    if target.by == "calm":  # the first still step begins with the frame before it
+        start = max(run.before_s or 0.0, run.first_s - run.step_s)
+    end = max(run.last_s, past.duration_s if run.after_s is None else run.after_s)
+    low, high = scope or (0.0, math.inf)
+    return max(low, start), max(low, start, min(high, end))
+
+
+def _place(intent: Intent, target: Target, run: Found, past: Past) -> str:
+    """Say where in the picture a run is seen most often, if that is asked for."""
+    if intent.ask != "where" and not target.placed:
+        return ""
+    places = Counter(
+        where(line.box_px, past.size_wh)
+        for result in past.asked(target.question)
+        for line in result.lines
+        if line.box_px and run.first_s - 1e-3 <= line.time_s <= run.last_s + 1e-3
+    )
+    return f" ({places.most_common(1)[0][0]})" if places else ""
+
+
+def _sentence(intent: Intent, target: Target, place: str, spans: Sequence[tuple[float, float]]) -> str:
+    start, end = spans[0]
+    said = f"{target.name} {target.does}{place}"
+    if intent.ask == "count":
+        times = ", ".join(f"{s:.3f} s" for s, _ in spans)
+        often = "once" if len(spans) == 1 else f"{len(spans)} times"
+        return f"{said} {often}, as far as was seen: from {times}."
+    if intent.ask == "how_long":
+        total = sum(e - s for s, e in spans)
+        listed = " and ".join(f"from {s:.3f} s to {e:.3f} s" for s, e in spans)
+        return f"{said} for {total:.3f} s, {listed}."
+    if intent.edge == "end" and intent.ask == "when" and len(spans) == 1:
+        return f"{said} until {end:.3f} s; it began at {start:.3f} s."
+    if len(spans) > 1:
+        listed = "; ".join(f"{s:.3f} s to {e:.3f} s" for s, e in spans)
+        return f"{said} {len(spans)} times: {listed}."
+    yes = "Yes: " if intent.ask == "whether" else ""
+    return f"{yes}{said[0].lower() + said[1:] if yes else said} from {start:.3f} s to {end:.3f} s."

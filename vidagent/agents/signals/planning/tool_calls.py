@@ -1,0 +1,68 @@
+"""Tool calls, as the embedded planner writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages.tool import ToolCall, tool_call
+
+from vidagent.agents.signals.planning.earlier_looks import Past
+from vidagent.agents.signals.planning.intervals import Window
+
+__all__ = ["answer", "clip", "closer", "crop", "overview", "search"]
+
+
+def _call(name: str, **args: Any) -> ToolCall:  # noqa: ANN401 - the arguments of any tool
+    return tool_call(name=name, args=args, id=None)
+
+
+def overview(question: str) -> ToolCall:
+    """Look at the whole video."""
+    return _call("overview", question=question)
+
+
+def search(query: str, page: int) -> ToolCall:
+    """Look at the likeliest moments."""
+    return _call("search", query=query, page=page)
+
+
+def clip(start_s: float, end_s: float, question: str) -> ToolCall:
+    """Look at a range."""
+    return _call("clip", start_s=start_s, end_s=end_s, question=question)
+
+
+def closer(window: Window, question: str, past: Past) -> ToolCall:
+    """Look at a short range, at its frame rate or at all frames; where one of two tools is missing, by the other."""
+    fps = window.fps or round(1 / past.frame_s, 4)
+    if not past.has("resample") or (window.fps is None and past.has("clip")):
+        return clip(window.start_s, window.end_s, question)
+    return _call("resample", start_s=window.start_s, end_s=window.end_s, fps=fps, question=question)
+
+
+def crop(time_s: float, grid: str, question: str) -> ToolCall:
+    """Look at part of a frame."""
+    return _call("crop", time_s=time_s, grid=grid, question=question)
+
+
+def answer(
+    found: str,
+    text: str,
+    *,
+    claims: Sequence[tuple[str, Sequence[str], float]] = (),
+    spans: Sequence[tuple[float, float]] = (),
+    count: int | None = None,
+    choice: int | None = None,
+    confidence: float = 0.5,
+) -> ToolCall:
+    """Give the answer; a claim is its text, the looks that show it, and its time."""
+    return _call(
+        "answer",
+        found=found,
+        answer=text,
+        claims=[{"text": said, "ledger": list(looks), "time_s": at_s} for said, looks, at_s in claims],
+        spans=[{"start_s": start_s, "end_s": end_s} for start_s, end_s in spans],
+        count=count,
+        choice=choice,
+        confidence=confidence,
+    )

@@ -1,0 +1,1 @@
+"""What classical vision reads from pictures."""
