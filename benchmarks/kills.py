@@ -26,7 +26,7 @@ from typing import Any
 from tests.graphs.scripts import answer, clip_look, observation
 from tests.media.make import CLIPS
 from tests.scripted_server import ScriptedServer, calls, labelled_images, routes, says, step_of
-from vidagent.graphs.records import Record, old_records, read_lines
+from vidagent.runs.folder import Record, old_records, read_lines
 
 QUESTIONS = {"scripted": "When is it seen?", "signals": "How many shots are there?"}
 TURNS = [[clip_look(1, 3)], [clip_look(0, 2), clip_look(2, 4), clip_look(4, 6)], [answer()]]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import labelled_images
-from vidagent.graphs.ledger import Entry, coverage
+from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
 

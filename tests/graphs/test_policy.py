@@ -10,7 +10,7 @@ from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, must_call, step_of, texts, tool_names, tool_results
 from vidagent.agents.prompting.replies import Observation
 from vidagent.graphs.budget import Meter
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.policy import MAX_STEPS, fitting, hint, looks_allowed, must_answer
 from vidagent.graphs.state import Call
 from vidagent.images.shown_frame import Still

@@ -9,7 +9,7 @@ import pytest
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import labelled_images, step_of, tool_results
 from vidagent.agents.prompting.replies import Observation
-from vidagent.graphs.looking import on_frames
+from vidagent.graphs.nodes.look import on_frames
 from vidagent.images.shown_frame import Still
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import vidagent
 from benchmarks.kills import run_kills
-from tests.graphs.test_resume import kill_after, usual
 from tests.media.make import CLIPS
+from tests.runs.test_resume import kill_after, usual
 from tests.scripted_server import ScriptedServer
 from vidagent.serve import ask as asking
 

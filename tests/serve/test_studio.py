@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from tests.conftest import ROOT
 from tests.media.make import encode
 from vidagent.errors import VideoError
-from vidagent.graphs.ask import build
+from vidagent.graphs.answer_graph import build
 
 NAMED = json.loads((ROOT / "langgraph.json").read_text())["graphs"]
 

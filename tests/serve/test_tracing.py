@@ -85,7 +85,7 @@ def test_a_run_that_fails_says_of_what_kind_and_no_more(tmp_path, clip, spans, m
     def broken(*args, **kwargs):
         raise VideoError("cannot read /secret/place")
 
-    monkeypatch.setattr("vidagent.graphs.surveying.describe", broken)
+    monkeypatch.setattr("vidagent.graphs.nodes.survey.describe", broken)
     with pytest.raises(VideoError):
         vidagent.analyze_video(clip, QUESTION, model="signals")
     (run,) = [span for span in spans() if span.name == "vidagent.ask"]

@@ -11,7 +11,7 @@ from langchain_core.tools import StructuredTool
 
 from tests.media.make import CLIPS
 from vidagent.errors import BudgetSpent
-from vidagent.graphs.looking import run_tool
+from vidagent.graphs.nodes.look import run_tool
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, Look, make_tools
 from vidagent.video.cache.video_cache import VideoCache

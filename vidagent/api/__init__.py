@@ -8,7 +8,7 @@ from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at
 from vidagent.api.runs import delete_run, find_run, list_runs, replay_run
 from vidagent.api.sessions import delete_session, find_session, list_sessions
 from vidagent.api.videos import Probe, index_video, list_models, probe_video
-from vidagent.graphs.asking import Asking
+from vidagent.runs.request import Asking
 
 __all__ = [
     "Asking",

@@ -10,12 +10,12 @@ from pathlib import Path
 from vidagent.api.parts import graph_of, nobody, opened, run_of
 from vidagent.api.runs import brief_of, find_run
 from vidagent.errors import UsageError
-from vidagent.graphs.closing import close
-from vidagent.graphs.past import Past
-from vidagent.graphs.starting import kept_state
+from vidagent.graphs.answer import close
 from vidagent.reports.clips import write_clip
 from vidagent.reports.delivery import take_away
 from vidagent.reports.order import Order
+from vidagent.runs.recorded_run import Past
+from vidagent.runs.resume import kept_state
 from vidagent.types import Span
 from vidagent.video.video import Video
 

@@ -14,13 +14,13 @@ from vidagent.api.course import Course
 from vidagent.api.parts import cache_of, opened, run_of
 from vidagent.api.several import StrPath, ask_several, paths_of
 from vidagent.errors import UsageError
-from vidagent.graphs.asking import Asking, Brief, Hearing, Running, check, listed
-from vidagent.graphs.conversation import conversation
+from vidagent.graphs.cost_estimate import DryRun, DryRuns, forecast
 from vidagent.graphs.events import Event, Listener
-from vidagent.graphs.forecast import DryRun, DryRuns, forecast
-from vidagent.graphs.records import Record, new_record, old_record
 from vidagent.reports.order import order
 from vidagent.reports.several import shared
+from vidagent.runs.folder import Record, new_record, old_record
+from vidagent.runs.request import Asking, Brief, Hearing, Running, check, listed
+from vidagent.runs.session_turn import conversation
 from vidagent.types import Answer, Budget
 from vidagent.video.video import Video
 

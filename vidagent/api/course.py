@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server.model_choice import describe
 from vidagent.api.parts import graph_of, run_of
-from vidagent.graphs.asking import Brief
-from vidagent.graphs.closing import close
-from vidagent.graphs.conversation import Conversation
+from vidagent.graphs.answer import close
 from vidagent.graphs.events import Listener
-from vidagent.graphs.recording import Recording, recording
-from vidagent.graphs.records import Record
-from vidagent.graphs.starting import check_resumed, kept_state, limits, start
 from vidagent.graphs.state import Run, State
 from vidagent.reports.delivery import take_away
 from vidagent.reports.order import Order
+from vidagent.runs.folder import Record
+from vidagent.runs.recorder import Recording, recording
+from vidagent.runs.request import Brief
+from vidagent.runs.resume import check_resumed, kept_state, limits, start
+from vidagent.runs.session_turn import Conversation
 from vidagent.types import Answer
 from vidagent.video.video import Video
 

@@ -13,12 +13,12 @@ from vidagent.agents.prompting.video_findings import names_of
 from vidagent.api.parts import nobody, opened
 from vidagent.api.several import group_graph
 from vidagent.errors import BudgetSpent
-from vidagent.graphs.asking import check
 from vidagent.graphs.budget import Meter
-from vidagent.graphs.gathering import gathered
-from vidagent.graphs.group import Earlier, Group, GroupState, first_state
-from vidagent.graphs.past import Past
-from vidagent.graphs.records import Record
+from vidagent.graphs.multi_video.answer import gathered
+from vidagent.graphs.multi_video.graph import Earlier, Group, GroupState, first_state
+from vidagent.runs.folder import Record
+from vidagent.runs.recorded_run import Past
+from vidagent.runs.request import check
 from vidagent.types import Answer, Budget, VideoInfo
 
 __all__ = ["replayed_group"]

@@ -7,11 +7,11 @@ import time
 from vidagent.agents.client.client import ModelClient
 from vidagent.api.course import Course
 from vidagent.api.parts import cache_of
-from vidagent.graphs.asking import Brief
-from vidagent.graphs.conversation import conversation
 from vidagent.graphs.events import Listener
-from vidagent.graphs.records import new_record
 from vidagent.reports.order import Order
+from vidagent.runs.folder import new_record
+from vidagent.runs.request import Brief
+from vidagent.runs.session_turn import conversation
 from vidagent.types import Answer
 from vidagent.video.video import Video
 

@@ -12,15 +12,15 @@ from langchain_core.runnables import RunnableConfig
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server import speech
 from vidagent.config import Settings
-from vidagent.graphs.ask import Graph, build
-from vidagent.graphs.asking import Brief
+from vidagent.graphs.answer_graph import Graph, build
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
-from vidagent.graphs.recording import Saver, Trace
-from vidagent.graphs.records import Record
-from vidagent.graphs.room import caps_of
+from vidagent.graphs.look_size import caps_of
 from vidagent.graphs.state import Run
 from vidagent.images.store import FrameStore
+from vidagent.runs.folder import Record
+from vidagent.runs.recorder import Saver, Trace
+from vidagent.runs.request import Brief
 from vidagent.types import Budget
 from vidagent.video.cache.video_cache import VideoCache, default_folder
 from vidagent.video.index.transcript import Stop

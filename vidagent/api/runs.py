@@ -11,12 +11,12 @@ from vidagent import config
 from vidagent.api.group_replay import replayed_group
 from vidagent.api.parts import cache_of, graph_of, nobody, opened, run_of
 from vidagent.errors import UsageError
-from vidagent.graphs.asking import Brief, check
-from vidagent.graphs.closing import close
-from vidagent.graphs.conversation import replayed_start
-from vidagent.graphs.past import Past
-from vidagent.graphs.records import Record, is_run_id, of_run, old_record, old_records
-from vidagent.graphs.starting import kept_state, start
+from vidagent.graphs.answer import close
+from vidagent.runs.folder import Record, is_run_id, of_run, old_record, old_records
+from vidagent.runs.recorded_run import Past
+from vidagent.runs.request import Brief, check
+from vidagent.runs.resume import kept_state, start
+from vidagent.runs.session_turn import replayed_start
 from vidagent.types import Answer
 
 __all__ = ["brief_of", "delete_run", "find_run", "list_runs", "replay_run"]

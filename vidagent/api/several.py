@@ -21,11 +21,10 @@ from vidagent.agents.server.model_choice import choose, describe
 from vidagent.api.course import Course, Ended
 from vidagent.api.parts import cache_of, graph_of, opened
 from vidagent.errors import UsageError
-from vidagent.graphs.asking import Brief
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
-from vidagent.graphs.gathering import gathered
-from vidagent.graphs.group import (
+from vidagent.graphs.multi_video.answer import gathered
+from vidagent.graphs.multi_video.graph import (
     Earlier,
     Group,
     GroupGraph,
@@ -35,12 +34,13 @@ from vidagent.graphs.group import (
     first_state,
     reopened,
 )
-from vidagent.graphs.recording import Recording, Saver, Trace, recording
-from vidagent.graphs.records import Record, new_record, old_record
-from vidagent.graphs.starting import kept_state, limits
 from vidagent.reports.delivery import take_away
 from vidagent.reports.order import Order
 from vidagent.reports.several import finish
+from vidagent.runs.folder import Record, new_record, old_record
+from vidagent.runs.recorder import Recording, Saver, Trace, recording
+from vidagent.runs.request import Brief
+from vidagent.runs.resume import kept_state, limits
 from vidagent.types import Answer, Budget, Question, VideoInfo
 
 __all__ = ["MOST", "StrPath", "ask_several", "group_graph", "paths_of"]

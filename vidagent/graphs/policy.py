@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidagent.graphs.budget import Meter
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.state import Call
 from vidagent.tools import NAMES
 from vidagent.types import BudgetName

@@ -17,7 +17,7 @@ from vidagent.agents.client.chat_call import Hear, Heard
 from vidagent.agents.client.client import ModelClient
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Kind, Listener
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict

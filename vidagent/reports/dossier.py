@@ -11,9 +11,9 @@ from importlib.metadata import version
 import numpy as np
 from langchain_core.messages import ToolMessage
 
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.state import Call, Run, State, entries_of, question_of
-from vidagent.graphs.surveying import OVERVIEW
 from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Box, Question, StepUsage, Verdict

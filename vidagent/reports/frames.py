@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidagent.errors import UsageError
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images import jpeg, png
 from vidagent.images.sheet import contact_sheet
 from vidagent.images.store import FrameStore

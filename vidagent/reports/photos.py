@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidagent.errors import VideoError
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images import jpeg, resize
 from vidagent.images.box_drawing import draw_box
 from vidagent.images.shown_frame import Still

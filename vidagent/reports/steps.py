@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Iterator
 
-from vidagent.graphs.ledger import Entry
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.plural import counted
 from vidagent.reports.dossier import Dossier, Stage
 from vidagent.reports.markup import Html, el, join, said

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidagent.graphs.ledger import Entry, coverage
+from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.plural import counted
 from vidagent.reports.dossier import Dossier, Finding
 from vidagent.reports.markup import Html, el, join, said

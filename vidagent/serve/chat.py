@@ -21,7 +21,7 @@ from vidagent.serve.lines import Lines
 if TYPE_CHECKING:
     from vidagent.api import Asking
     from vidagent.graphs.events import Event
-    from vidagent.graphs.sessions import Asked, Session
+    from vidagent.runs.session_store import Asked, Session
     from vidagent.types import Answer, VideoInfo
 
 __all__ = ["chat"]

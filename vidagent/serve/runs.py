@@ -19,7 +19,7 @@ from vidagent.serve.budgets import Limits, budgeted
 
 if TYPE_CHECKING:
     from vidagent.config import EngineName
-    from vidagent.graphs.past import Past
+    from vidagent.runs.recorded_run import Past
     from vidagent.serve.printing import Report
 
 __all__ = ["app"]

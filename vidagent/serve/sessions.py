@@ -14,7 +14,7 @@ from vidagent.plural import counted
 from vidagent.serve import flags, terminal
 
 if TYPE_CHECKING:
-    from vidagent.graphs.sessions import Asked, Session
+    from vidagent.runs.session_store import Asked, Session
     from vidagent.serve.printing import Report
 
 __all__ = ["app"]

@@ -18,7 +18,7 @@ from langgraph.graph.state import CompiledStateGraph
 from pydantic import BaseModel, Field
 
 from vidagent import api
-from vidagent.graphs.ask import build
+from vidagent.graphs.answer_graph import build
 from vidagent.graphs.events import Event
 from vidagent.types import Budget
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from vidagent.api.opened import ask_opened
 from vidagent.errors import UsageError, VidagentError
-from vidagent.graphs.asking import Brief
+from vidagent.runs.request import Brief
 from vidagent.serve.batch.direct import ask_frames, ask_image
 from vidagent.serve.batch.items import Item
 from vidagent.serve.batch.lines import Line

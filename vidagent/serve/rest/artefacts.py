@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidagent import api
 from vidagent.errors import UsageError, VideoError
-from vidagent.graphs.past import Past
+from vidagent.runs.recorded_run import Past
 from vidagent.serve.rest.clients import Client
 from vidagent.serve.rest.faults import Refusal
 from vidagent.serve.rest.models import RunBody

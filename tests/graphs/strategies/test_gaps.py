@@ -1,0 +1,226 @@
+"""Before a "no" is passed on, code looks where nobody looked, and the answer says how closely it was looked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.graphs.scripts import Script, answer, clip_look, observation
+from tests.media.code import read_code
+from tests.scripted_server import labelled_images, refusal, routes, says, step_of, tool_results
+from vidagent.api import replay_run
+from vidagent.errors import ModelError
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.strategies.gaps import gaps, surest, unseen
+from vidagent.images import jpeg
+from vidagent.images.shown_frame import Still
+from vidagent.tools.result import Look
+from vidagent.types import Budget
+
+NO = answer(found="no", answer="There is no ghost.", claims=[], spans=[], confidence=0.9)
+AT_5 = {"text": "A ghost is seen.", "ledger": ["L2"], "time_s": 5.0}
+YES = answer(answer="A ghost is seen.", claims=[AT_5], spans=[{"start_s": 4.9, "end_s": 5.3}])
+WHOLE = "Looked at 8.0 s (100%) of the video, from 0:00.000 to 0:08.000"
+
+
+class Haunted(Script):
+    """An observer that sees a ghost while there is one, by the codes of the frames."""
+
+    ghost: tuple[float, float] = (9.0, 9.0)
+
+    def __call__(self, body):
+        if step_of(body) != "look":
+            return super().__call__(body)
+        at = [(s, read_code(jpeg.decode(picture)).millis / 1000) for s, picture in labelled_images(body)]
+        times = [s for s, real_s in at if self.ghost[0] <= real_s < self.ghost[1]]
+        return says(
+            observation(found=bool(times), times=times, what="A ghost." if times else "An empty room.")
+        )
+
+
+@pytest.fixture
+def sparse(monkeypatch, tmp_path):
+    """Let the model take so few frames that much lies between them: an overview has three over 8 s."""
+
+    def write(more: str = "") -> None:
+        (tmp_path / "sparse.toml").write_text(f"frames_per_call = 4\noverview_frames = 3\n{more}")
+        monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "sparse.toml"))
+
+    write()
+    return write
+
+
+def haunted(*turns, ghost=(9.0, 9.0), **more) -> Haunted:
+    script = Haunted(*turns, **more)
+    script.ghost = ghost
+    return script
+
+
+def looked(server) -> list[list[float]]:
+    return [
+        [time_s for time_s, _ in labelled_images(body)] for body in server.bodies if step_of(body) == "look"
+    ]
+
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("sparse")]
+
+
+def test_where_nobody_looked_code_looks_before_a_no_is_passed_on(ask):
+    found, server = ask(haunted([NO]))
+    assert server.steps == ["route", "plan", "look", "look"]
+    assert looked(server) == [[1.0, 2.0, 3.0, 4.0], [4.96, 5.96, 6.96]]
+    assert found.status == "not_found"
+    assert found.answer == f"There is no ghost. {WHOLE}; no stretch longer than 1.0 s went unseen."
+    assert found.confidence == 0.9
+    assert found.usage.steps == 1
+
+
+def test_what_is_seen_there_goes_back_to_the_planner(ask):
+    found, server = ask(haunted([NO], [YES], ghost=(4.9, 5.3)))
+    assert server.steps == ["route", "plan", "look", "look", "plan", "verify", "compose"]
+    told = [json.loads(text) for text in tool_results(server.bodies[4])]
+    assert told[0]["held"].startswith("before it is passed on, code looks where no frame was looked at yet")
+    assert told[0]["looks"] == [told[1]["id"], told[2]["id"]] == ["L1", "L2"]
+    assert [(one["found"], one["what"]) for one in told[1:]] == [
+        (False, "An empty room."),
+        (True, "A ghost."),
+    ]
+    assert (found.status, found.answer) == ("answered", "A ghost is seen.")
+
+
+def test_a_planner_that_insists_is_let_through_after_two_rounds(ask):
+    found, server = ask(haunted([NO], ghost=(0.9, 1.1)), budget=Budget(frames=100))
+    assert server.steps.count("plan") == 2
+    assert server.steps[-1] == "plan"
+    assert found.status == "not_found"
+
+
+def test_what_is_seen_well_enough_is_not_looked_at_again(ask, sparse):
+    sparse("plan_sees_overview = true\n")
+    fine = [clip_look(n, n + 2) for n in range(0, 8, 2)]
+    found, server = ask(haunted(fine, [NO]))
+    assert server.steps == ["route", "plan", *["look"] * 4, "plan"]
+    assert found.answer.endswith("no stretch longer than 0.7 s went unseen.")
+
+
+def test_a_crop_shows_a_part_only(ask):
+    crops = [("crop", {"time_s": n / 2, "grid": "2x2:1,1", "question": "A ghost?"}) for n in range(6)]
+    _, server = ask(Script(crops, [NO], look=observation(found=False)))
+    assert server.steps[-2:] == ["look", "look"]
+
+
+def test_only_the_range_asked_about_is_looked_at(ask):
+    asked = routes("whether", thing="ghost", start_s=0, end_s=3.9)
+    found, server = ask(haunted([NO], route=asked))
+    assert looked(server) == [[pytest.approx(n * 0.975, abs=0.05) for n in (1, 2, 3)]]
+    assert found.answer.endswith("; no stretch longer than 1.0 s between 0:00.000 and 0:03.900 went unseen.")
+
+
+@pytest.mark.parametrize(
+    ("route", "draft", "looks"),
+    [
+        (routes("whether", thing="ghost"), {"found": "yes", "answer": "No, there is none."}, True),
+        (routes("whether", thing="ghost"), {"found": "yes", "answer": "Nein."}, True),
+        (routes("whether", thing="ghost"), {"found": "yes", "answer": "Noah is seen."}, False),
+        (routes("locate", thing="ghost"), {"found": "yes", "answer": "No, at 2 s."}, False),
+        (routes("speech", thing="ghost"), {"found": "no", "answer": "No."}, False),
+        (routes("whole", thing="ghost"), {"found": "cannot_judge", "answer": "Too dark."}, False),
+    ],
+)
+def test_which_drafts_deny(ask, route, draft, looks):
+    draft = {"claims": [{"text": "It is seen.", "ledger": ["L0"], "time_s": 2.0}], "spans": [], **draft}
+    _, server = ask(haunted([answer(**draft)], route=route))
+    assert ("look" in server.steps) == looks
+
+
+# --- budgets
+
+
+@pytest.mark.parametrize("frames", [12, 30, 60])
+def test_both_rounds_take_at_most_a_quarter_of_the_frames(ask, frames):
+    found, server = ask(haunted([NO]), budget=Budget(frames=frames))
+    left = frames - 3
+    assert sum(map(len, looked(server))) <= left / 4
+    assert found.usage.frames_sent <= frames
+    assert found.budget.ended_by is None
+
+
+def test_requests_are_left_to_answer_with(ask):
+    _, server = ask(haunted([NO]), budget=Budget(model_calls=8))
+    assert server.steps == ["plan"]
+
+
+def test_without_shapes_the_planner_is_taken_at_its_word(ask, sparse):
+    sparse('without = ["shapes"]\n')
+    found, server = ask(haunted([NO]))
+    assert server.steps == ["route", "plan"]
+    assert found.answer.endswith("no stretch longer than 4.0 s went unseen.")
+
+
+def test_a_no_that_chooses_an_option_says_its_coverage_too(ask):
+    no = answer(found="no", answer="There is none.", claims=[], spans=[], choice=1, confidence=0.9)
+    found, server = ask(haunted([no]), options=["a ghost", "none"])
+    assert (found.status, found.choice, server.steps.count("look")) == ("answered", 1, 2)
+    assert found.answer == f"There is none. {WHOLE}; no stretch longer than 1.0 s went unseen."
+
+
+# --- records
+
+
+def test_such_a_run_is_replayed_and_resumed_as_it_was(ask):
+    for script in (haunted([NO]), haunted([NO], [YES], ghost=(4.9, 5.3))):
+        found, _ = ask(script)
+        again, differences = replay_run(found.run_id)
+        assert (again.to_dict(), differences) == (found.to_dict(), [])
+        kept, server = ask(script, resume=found.run_id)
+        assert (kept.answer, server.bodies) == (found.answer, [])
+
+
+def test_a_run_that_fails_amid_those_looks_goes_on_with_them(ask):
+    def gone(body):
+        return refusal(401, "gone") if step_of(body) == "look" else script(body)
+
+    script = haunted([NO])
+    with pytest.raises(ModelError):
+        ask(gone)
+    found, server = ask(haunted([NO]), resume="last")
+    assert server.steps == ["look", "look"]
+    assert found.answer == f"There is no ghost. {WHOLE}; no stretch longer than 1.0 s went unseen."
+
+
+# --- how it is measured
+
+
+def seen_at(*times_s: float) -> Entry:
+    stills = tuple(Still(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s)
+    return Entry("L1", Look("clip", "?", 0, 100, stills), None)
+
+
+def test_gaps_lie_between_frames_and_to_both_ends():
+    assert [(gap.start_s, gap.end_s) for gap in gaps([seen_at(10, 30, 95)], 5, 90)] == [
+        (5, 10),
+        (10, 30),
+        (30, 90),
+    ]
+    assert unseen([seen_at(10, 30, 95)], 0, 100) == 65
+    assert unseen([], 0, 100) == 100
+
+
+@pytest.mark.parametrize(
+    ("times_s", "sure"),
+    [
+        ((), 0.0),
+        (range(0, 101, 5), 1.0),  # no moment of 6.5 s fits between
+        ((0, 50, 100), 1 - 2 * 43.5 / 100),
+        ((0, 100), 1 - 93.5 / 100),
+    ],
+)
+def test_a_no_is_as_sure_as_a_moment_would_have_been_seen(times_s, sure):
+    assert surest([seen_at(*times_s)], 0, 100) == pytest.approx(sure)
+
+
+def test_the_answer_is_no_surer_than_that(ask, monkeypatch):
+    monkeypatch.setattr("vidagent.graphs.strategies.gaps.MOMENT_S", 1.0)
+    found, _ = ask(haunted([NO]), budget=Budget(frames=10))
+    assert found.confidence == pytest.approx(1 - (7.96 - 1) / 8)

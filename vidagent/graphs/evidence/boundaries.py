@@ -1,0 +1,279 @@
+"""Where something begins and ends, as far as the frames looked at tell: pure rules, without a video or a model.
+
+An edge lies between two frames, one that shows the thing and one beyond that does not. Looks between the two bring
+them closer until they are neighbours in the video; then the edge is known to the frame. What an observer says counts
+as long as it agrees with itself: it has to see the thing in the frame in which it was seen before, and an observer
+that sees it in every frame is believed only once it has said no to others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from vidagent.graphs.evidence.ledger import Entry
+
+__all__ = [
+    "Edge",
+    "Reach",
+    "Refined",
+    "Side",
+    "first_edges",
+    "frames_wanted",
+    "narrowed",
+    "placed",
+    "read_frames",
+    "settle",
+]
+
+Side = Literal["start", "end"]
+Standing = Literal["open", "known", "doubtful", "left"]
+"""`open` to further looks, `known` to the frame, `doubtful` as the observer contradicts itself, or `left` as it is."""
+Frames = Mapping[float, bool]
+"""Times of frames, and whether each shows the thing."""
+
+SAME_S = 0.0006
+"""Less than two frames are apart, and more than a time loses when it is written with three decimals."""
+_MOST_RUNS = 4
+"""Seen, unseen, seen at another time, unseen: more in one look are an observer's errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the edges of a place may lie: the ends of the video, or the next place on that side.
+
+    Args:
+        start_s: Its start is not before.
+        end_s: Its end is not behind.
+    """
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What is known of one edge.
+
+    Args:
+        place: Number of the drafted place that it belongs to.
+        side: Whether it is the start or the end.
+        drafted_s: Where the draft has it.
+        inside_s: The frame nearest to it that shows the thing.
+        outside_s: The nearest frame beyond that does not; None if none is known.
+        limit_s: How far it may lie at most.
+        first: `inside_s` and `outside_s` before the first look.
+        standing: Whether it is known, and whether to look again.
+        heard: Whether `outside_s` was read in answer to this edge's own question.
+        sure: Whether the frames on both sides were read without a contradiction.
+        stalled: Whether the last look showed no frame between the two.
+        looking: Id of the look at it that is under way.
+        looks: Ids of the looks before.
+    """
+
+    place: int
+    side: Side
+    drafted_s: float
+    inside_s: float
+    outside_s: float | None
+    limit_s: float
+    first: tuple[float, float | None]
+    standing: Standing = "open"
+    heard: bool = False
+    sure: bool = True
+    stalled: bool = False
+    looking: str | None = None
+    looks: tuple[str, ...] = ()
+
+    @property
+    def beyond_s(self) -> float:
+        """Where a look for it ends."""
+        return self.limit_s if self.outside_s is None else self.outside_s
+
+    @property
+    def onward(self) -> int:
+        """1 if time runs from the inside to the outside, as at an end; -1 at a start."""
+        return 1 if self.side == "end" else -1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values that `from_dict` reads back."""
+        return {**dataclasses.asdict(self), "first": list(self.first), "looks": list(self.looks)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Edge:
+        """Read what `to_dict` gave."""
+        inside_s, outside_s = data["first"]
+        return cls(**{**data, "first": (inside_s, outside_s), "looks": tuple(data["looks"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A place after its edges were looked at.
+
+    Args:
+        start_s: Its start.
+        end_s: Its end: the first frame that no longer shows it.
+        start_within_s: How far off the start may be: 0 if it is known to the frame, or nobody asked how exact it is;
+            None if it cannot be told.
+        end_within_s: The same of the end.
+    """
+
+    start_s: float
+    end_s: float
+    start_within_s: float | None
+    end_within_s: float | None
+
+
+def read_frames(entry: Entry) -> dict[float, bool] | None:
+    """Say of each frame of a look whether it shows the thing; None if the look does not say so frame by frame.
+
+    That it is not in a part of a frame says nothing of the frame.
+    """
+    seen = entry.observation
+    if seen is None or seen.found is None or not entry.look.stills:
+        return None
+    times = {still.time_s for still in entry.look.stills}
+    told = [sighting.time_s for sighting in seen.sightings]
+    shown = {time_s for time_s in times if any(abs(time_s - told_s) <= SAME_S for told_s in told)}
+    if bool(shown) != seen.found:
+        return None
+    return {time_s: time_s in shown for time_s in times if time_s in shown or entry.look.tool != "crop"}
+
+
+def placed(frames: Sequence[Frames]) -> dict[float, bool]:
+    """Put the frames of several looks together; one that shows it in any of them does."""
+    together: dict[float, bool] = {}
+    for looked in frames:
+        for time_s, shown in looked.items():
+            together[time_s] = shown or together.get(time_s, False)
+    return together
+
+
+def first_edges(
+    place: int, span: tuple[float, float], frames: Frames, moment_s: float, reach: Reach
+) -> tuple[Edge, Edge]:
+    """Return what earlier looks tell of the edges of a drafted place.
+
+    A frame inside of the drafted span in which it was not seen is passed over: observers do not name every frame that
+    shows it, unless they are asked to.
+
+    Args:
+        place: The place's number.
+        span: Its drafted start and end.
+        frames: The frames of the earlier looks.
+        moment_s: A frame that is said to show it, where none of these does.
+        reach: How far its edges may lie.
+    """
+    start_s, end_s = span
+    shown = [t for t, seen in frames.items() if seen and start_s - SAME_S <= t <= end_s + SAME_S]
+    start = _first("start", place, start_s, min(shown, default=moment_s), frames, reach.start_s)
+    end = _first("end", place, end_s, max(shown, default=moment_s), frames, reach.end_s)
+    return start, end
+
+
+def _first(side: Side, place: int, drafted_s: float, inside_s: float, frames: Frames, limit_s: float) -> Edge:
+    onward = 1 if side == "end" else -1
+    last = limit_s * onward + SAME_S
+    further = sorted(
+        (t for t in frames if inside_s * onward + SAME_S < t * onward <= last), key=lambda t: t * onward
+    )
+    for time_s in further:
+        if not frames[time_s]:
+            break
+        inside_s = time_s
+    beyond = max(inside_s * onward, drafted_s * onward - SAME_S)
+    unseen = [t for t in further if not frames[t] and t * onward >= beyond]
+    outside_s = unseen[0] if unseen else None
+    return Edge(place, side, drafted_s, inside_s, outside_s, limit_s, (inside_s, outside_s))
+
+
+def frames_wanted(gap: int, most: int) -> int:
+    """Return how many frames of a gap to look at, its first and last among them.
+
+    As few as bring the two together in as few looks as `most` frames a look allow.
+
+    Args:
+        gap: Steps from a frame to the next that lie between the two.
+        most: Most frames of one look, at least 3.
+    """
+    if gap < most:
+        return gap + 1
+    rounds = math.ceil(math.log(gap) / math.log(most - 1) - 1e-9)
+    return min(most, math.ceil(math.pow(gap, 1 / rounds) - 1e-9) + 1)
+
+
+def narrowed(edge: Edge, frames: Frames | None, *, every: bool = False) -> Edge:
+    """Return an edge after the look at it that was under way.
+
+    Args:
+        edge: The edge before.
+        frames: What the look says of each frame; None if it was not done or could not be judged, which leaves the edge.
+        every: Whether these are all frames from the first to the last.
+    """
+    looks = edge.looks if edge.looking is None else (*edge.looks, edge.looking)
+    edge = dataclasses.replace(edge, looks=looks, looking=None)
+    if frames is None:
+        return dataclasses.replace(edge, standing="left")
+    row = sorted(frames, key=lambda t: t * edge.onward)
+    runs = [(shown, [*times]) for shown, times in groupby(row, frames.__getitem__)]
+    if not runs or abs(row[0] - edge.inside_s) > SAME_S or not runs[0][0] or _errs(runs, every):
+        return dataclasses.replace(edge, standing="doubtful")
+    stalled = len(row) <= 2
+    if len(runs) == 1:
+        return _seen_throughout(dataclasses.replace(edge, stalled=stalled), row[-1])
+    return dataclasses.replace(
+        edge,
+        inside_s=runs[0][1][-1],
+        outside_s=runs[1][1][0],
+        heard=True,
+        sure=len(runs) == 2,
+        stalled=stalled,
+    )
+
+
+def _errs(runs: Sequence[tuple[bool, list[float]]], every: bool) -> bool:
+    """Tell whether an observer errs rather than sees another time at which the thing is shown.
+
+    That would last longer than a frame, and come and go once.
+    """
+    return len(runs) > _MOST_RUNS or (every and any(len(times) == 1 for _, times in runs[1:-1]))
+
+
+def _seen_throughout(edge: Edge, last_s: float) -> Edge:
+    """Return an edge that lies further out than was looked; an earlier look was wrong there, unless it was its own."""
+    if edge.heard:
+        return dataclasses.replace(edge, standing="doubtful")
+    return dataclasses.replace(edge, inside_s=last_s, outside_s=None)
+
+
+def settle(start: Edge, end: Edge) -> Refined:
+    """Return a place from its two edges.
+
+    Where the observer contradicts itself at one edge, neither is moved by what it said; where an edge is not known to
+    the frame, the draft counts as far as it agrees with what is known.
+    """
+    doubtful = "doubtful" in {start.standing, end.standing}
+    says_no = start.heard or end.heard
+    start_s, start_within_s = _settled(start, doubtful, says_no)
+    end_s, end_within_s = _settled(end, doubtful, says_no)
+    return Refined(min(start_s, end_s), end_s, start_within_s, end_within_s)
+
+
+def _settled(edge: Edge, doubtful: bool, says_no: bool) -> tuple[float, float | None]:
+    """Return the time of an edge, and how far off it may be."""
+    inside_s, outside_s, onward = edge.inside_s, edge.outside_s, edge.onward
+    if edge.looks and (doubtful or (outside_s is None and not says_no)):
+        return edge.drafted_s, _off(edge.drafted_s, *edge.first)
+    if edge.standing == "known":
+        return (edge.beyond_s if edge.side == "end" or outside_s is None else inside_s), 0.0
+    furthest = math.inf if outside_s is None else outside_s * onward
+    at_s = min(max(edge.drafted_s * onward, inside_s * onward), furthest) * onward
+    return at_s, _off(at_s, inside_s, outside_s)
+
+
+def _off(at_s: float, inside_s: float, outside_s: float | None) -> float | None:
+    return None if outside_s is None else max(abs(at_s - inside_s), abs(at_s - outside_s))

@@ -1,0 +1,115 @@
+"""Looks that contradict each other: one saw the thing in frames in which another one did not.
+
+A finer look is believed over a coarser one, so that a contradiction is settled by looking again, finer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vidagent.graphs.evidence.grounding import words_of
+from vidagent.graphs.evidence.ledger import Entry
+
+__all__ = ["Contradiction", "contradicted", "contradictions"]
+
+_SAME_FRAME_S = 0.02
+"""Less than a frame lasts, and more than times lose when they are rounded."""
+_SAME_WORDS = 0.6
+"""Share of words that two questions about one thing have in common."""
+_FINER = 1.5
+"""How much finer a look is that settles what a coarser one said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two looks that cannot both be right.
+
+    Args:
+        found: Id of the look that saw it.
+        missed: Id of the look that did not, in the same frames.
+        start_s: First of those frames.
+        end_s: Last of them.
+    """
+
+    found: str
+    missed: str
+    start_s: float
+    end_s: float
+
+    def __str__(self) -> str:
+        """Say it to the planner."""
+        return (
+            f"{self.found} and {self.missed} contradict each other at {self.start_s:.3f}-{self.end_s:.3f} s: "
+            "look there again, with more frames a second or a crop, before the answer rests on one of them"
+        )
+
+
+def contradictions(entries: Sequence[Entry]) -> list[Contradiction]:
+    """Return the contradictions that no finer look has settled."""
+    return [
+        clash
+        for found in entries
+        for missed in entries
+        if (clash := _clash(found, missed)) is not None and not _settled(clash, found, missed, entries)
+    ]
+
+
+def contradicted(entries: Sequence[Entry], ids: Sequence[str]) -> bool:
+    """Tell whether all of these looks, and there are some, are contradicted by others."""
+    doubted = {name for clash in contradictions(entries) for name in (clash.found, clash.missed)}
+    return bool(ids) and set(ids) <= doubted
+
+
+def _clash(found: Entry, missed: Entry) -> Contradiction | None:
+    if found.observation is None or missed.observation is None:
+        return None
+    if found.observation.found is not True or missed.observation.found is not False:
+        return None
+    if not _same_thing(found, missed) or _finer(found, missed) or _finer(missed, found):
+        return None
+    times = sorted(_shared(found, missed))
+    return Contradiction(found.id, missed.id, times[0], times[-1]) if times else None
+
+
+def _shared(found: Entry, missed: Entry) -> Iterator[float]:
+    """Yield the times at which one look saw it, and the other one was shown the same frame."""
+    for sighting in found.observation.sightings if found.observation else ():
+        still = missed.still_at(sighting.time_s)
+        if still is not None and abs(still.time_s - sighting.time_s) <= _SAME_FRAME_S:
+            yield sighting.time_s
+
+
+def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequence[Entry]) -> bool:
+    """Tell whether a look finer than both says what is there."""
+    return any(
+        entry.observation is not None
+        and entry.observation.found is not None
+        and entry.looked_at(clash.start_s)
+        and entry.looked_at(clash.end_s)
+        and _same_thing(entry, found)
+        and _finer(entry, found)
+        and _finer(entry, missed)
+        for entry in entries
+    )
+
+
+def _same_thing(one: Entry, other: Entry) -> bool:
+    asked, again = words_of(one.look.question), words_of(other.look.question)
+    if not asked or not again:
+        return one.look.question.casefold() == other.look.question.casefold()
+    return len(asked & again) >= _SAME_WORDS * len(asked | again)
+
+
+def _finer(one: Entry, other: Entry) -> bool:
+    """Tell whether a look shows more frames a second, or more of a frame's pixels."""
+    if (one.look.tool == "crop") != (other.look.tool == "crop"):
+        return one.look.tool == "crop"
+    if one.look.tool == "crop":
+        return _FINER * _shown_px(one) <= _shown_px(other)
+    return (one.look.fps or 0.0) >= _FINER * (other.look.fps or 0.0) > 0
+
+
+def _shown_px(entry: Entry) -> int:
+    x0, y0, x1, y1 = entry.look.stills[0].box_px if entry.look.stills else (0, 0, 1, 1)
+    return (x1 - x0) * (y1 - y0)

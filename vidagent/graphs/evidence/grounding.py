@@ -1,0 +1,201 @@
+"""What the words of an answer may rest on: the question, the claims that stood up, and numbers that follow.
+
+Words are compared in two ways. By their beginnings, roughly, it is found what an answer cannot say: numbers, quotes and
+refused things that no claim has. Word for word, in order, it is found what says a claim again. What lies between has to
+be judged by somebody who can read. What is refused costs little: the claims themselves are the answer then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vidagent.graphs.evidence.boundaries import Refined
+from vidagent.graphs.evidence.refined_spans import refined_places
+from vidagent.graphs.state import State, Verified, question_of
+from vidagent.tools.answer import Draft
+
+__all__ = ["NUMERALS", "Ground", "ground_of", "stood_up", "supported_words", "words_of"]
+
+MOST_CHARACTERS = 4000
+"""Longest answer in words, as in the schema of the `answer` tool."""
+
+NUMERALS = (
+    "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+).split()
+"""Numbers in words, up to as many videos as one question may be about."""
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_NUMBER = re.compile(r"\d+(?::\d+)+(?:\.\d+)?|\d+(?:\.\d+)?")
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SENTENCE = re.compile(r"(?<=[.!?;。！？])\s*(?=\D)")
+_STEM = 5
+"""Letters of a word that are compared, so that "appears" and "appeared" are one."""
+_TELLING = 4
+"""Letters of a word that tells what a claim is about; shorter ones are "and" and "the" as often as not."""
+_SHARE = 0.5
+"""Share of a sentence's words that the claims or the question must hold."""
+_EMPTY = frozenset("a an the at s sec second seconds".split())
+"""Words that change no claim, and stand beside its time."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A claim, as an answer may say it again.
+
+    Args:
+        text: The claim.
+        time_s: The moment that shows it.
+    """
+
+    text: str
+    time_s: float
+
+    @property
+    def sentences(self) -> int:
+        """How many sentences it has."""
+        return len(_sentences(self.text))
+
+    def says(self, text: str) -> bool:
+        """Tell whether a text is the claim, word for word; its time may be said beside it."""
+        if _in_order(text) != _in_order(self.text):
+            return False
+        numbers, known = _NUMBER.findall(text), _NUMBER.findall(self.text)
+        timed = [place for place, number in enumerate(numbers) if _is(number, self.time_s)]
+        said = [numbers, *(numbers[:place] + numbers[place + 1 :] for place in timed)]
+        return any(len(left) == len(known) and all(map(_is, left, map(_value, known))) for left in said)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an answer may say.
+
+    Args:
+        text: The claims that stood up, the question and the options.
+        barred: The claims that were refused.
+        numbers: Numbers that follow from the claims: times, lengths, counts.
+        claims: The claims that stood up, as they may be said again.
+    """
+
+    text: str
+    barred: str
+    numbers: frozenset[float]
+    claims: tuple[Said, ...] = ()
+
+    def beyond(self, answer: str) -> str | None:
+        """Return what in an answer stands on nothing, in words for people; None if all of it stands.
+
+        Its words are weighed only where a claim was refused: a paraphrase, or another language, would not pass else.
+        """
+        if len(answer) > MOST_CHARACTERS:
+            return f"it has {len(answer):,} characters, more than {MOST_CHARACTERS:,}"
+        known = words_of(self.text)
+        if self.says_refused(answer):
+            return "it says what was refused"
+        if new := [quote for quote in _QUOTED.findall(answer) if _plain(quote) not in _plain(self.text)]:
+            return f"it quotes what no claim does: {new[0][:80]!r}"
+        if unknown := [text for text in _NUMBER.findall(answer) if not self._holds(text)]:
+            return f"it says {unknown[0][:20]}, which no claim does"
+        for sentence in _SENTENCE.split(answer) if self.barred else ():
+            said = words_of(sentence)
+            if said and len(said & known) < _SHARE * len(said):
+                return f"no claim says {sentence.strip()[:80]!r}"
+        return None
+
+    def repeats(self, answer: str) -> bool:
+        """Tell whether an answer is nothing but claims said again word for word, whole, in any order."""
+        told, reached = _sentences(answer), {0}
+        for start in range(len(told)):
+            for claim in self.claims if start in reached else ():
+                end = start + claim.sentences
+                if end <= len(told) and claim.says(" ".join(told[start:end])):
+                    reached.add(end)
+        return bool(told) and len(told) in reached
+
+    def says_refused(self, answer: str) -> bool:
+        """Tell whether an answer has words of a refused claim that no other claim has."""
+        barred = (words_of(self.barred) - words_of(self.text)) & words_of(answer)
+        return any(len(word) >= _TELLING for word in barred)
+
+    def _holds(self, text: str) -> bool:
+        """Tell whether a number is one of the known ones, at the precision that it is written in."""
+        known = self.numbers.union(_value(number) for number in _NUMBER.findall(self.text))
+        return any(_is(text, number) for number in known)
+
+
+def ground_of(draft: Draft, state: State) -> Ground:
+    """Return what an answer from a draft may say after its check."""
+    verified = stood_up(state)
+    claims = [item["claim"] for item in verified]
+    text = "\n".join([*claims, state["question"], question_of(state), *(state.get("options") or [])])
+    barred = "\n".join(item["claim"] for item in state.get("refused", []))
+    said = tuple(Said(item["claim"], item["time_s"]) for item in verified)
+    return Ground(text, barred, frozenset(_numbers(draft, verified, refined_places(state, draft))), said)
+
+
+def stood_up(state: State) -> list[Verified]:
+    """Return the claims that were not refused."""
+    return [item for item in state.get("verified", []) if item["verdict"] != "unsupported"]
+
+
+def supported_words(draft: Draft, state: State, *, by_rules: bool = False) -> str:
+    """Return the draft's answer if it says its claims, which all stood up, word for word; else those that did.
+
+    Where a draft says no, or its words are `by_rules` or will be judged yet, it is enough that no number or quote in
+    them is new.
+    """
+    verified, ground = stood_up(state), ground_of(draft, state)
+    whole = len(verified) == len(state.get("verified", [])) == len(draft.claims)
+    freely = by_rules or draft.found != "yes"
+    if whole and ground.beyond(draft.answer) is None and (freely or ground.repeats(draft.answer)):
+        return draft.answer
+    return " ".join(item["claim"] for item in verified)
+
+
+def words_of(text: str) -> set[str]:
+    """Return the beginnings of the words of a text; in scripts without spaces, its pairs of characters."""
+    runs = _UNSPACED.findall(text)
+    pairs = {run[place : place + 2] for run in runs for place in range(max(1, len(run) - 1))}
+    return pairs | {word[:_STEM] for word in _WORD.findall(_UNSPACED.sub(" ", text.casefold()))}
+
+
+def _numbers(draft: Draft, verified: Iterable[Verified], places: Iterable[Refined]) -> Iterable[float]:
+    yield from (item["time_s"] for item in verified)
+    yield from (float(len(draft.claims)), float(len(draft.spans)))
+    if draft.count is not None:
+        yield float(draft.count)
+    bounds = [_bounds(place) for place in places]
+    yield from (number for bound in bounds for number in bound)
+    yield sum(length_s for _, _, length_s in bounds)
+
+
+def _bounds(place: Refined) -> tuple[float, float, float]:
+    return place.start_s, place.end_s, place.end_s - place.start_s
+
+
+def _sentences(text: str) -> list[str]:
+    return [sentence for sentence in _SENTENCE.split(text) if sentence.strip()]
+
+
+def _in_order(text: str) -> list[str]:
+    return [word for word in _LETTERS.findall(text.casefold()) if word not in _EMPTY]
+
+
+def _is(text: str, number: float) -> bool:
+    """Tell whether a written number is this one, at the precision that it is written in."""
+    half = 0.5 * 0.1 ** len(text.partition(".")[2])
+    return abs(_value(text) - number) <= half + 1e-9
+
+
+def _value(text: str) -> float:
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .,;:!?")

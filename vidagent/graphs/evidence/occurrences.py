@@ -1,0 +1,234 @@
+"""What several looks saw, put together into occurrences: joined over time and place, and each counted once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.types import Box
+
+__all__ = ["Frame", "Mark", "Occurrence", "frames_of", "merge"]
+
+_SAME_FRAME_S = 0.02
+"""Less than a frame lasts, and more than times lose when they are rounded."""
+_JOINED = 1.5
+"""How many frame intervals may lie between two sightings of one occurrence in different looks."""
+_FINER = 1.5
+"""How much finer a look is that is believed over a coarser one."""
+_SAME_TEXT = 0.6
+"""How alike two readings of one text are at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One thing seen in one frame.
+
+    Args:
+        entry: The ledger entry that says so.
+        box_px: Where it is; None if that was not told.
+        text: What it reads, if it was read.
+    """
+
+    entry: str
+    box_px: Box | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame as a look saw it.
+
+    Args:
+        time_s: Its time.
+        interval_s: Seconds between the frames of the look.
+        looks: The looks that it was part of.
+        marks: What was seen in it.
+    """
+
+    time_s: float
+    interval_s: float
+    looks: frozenset[str]
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One thing, from the first frame that shows it to the first that no longer does.
+
+    Args:
+        start_s: Time of the first frame.
+        end_s: Time of the frame behind the last one, or where that would be.
+        entries: The ledger entries that saw it.
+    """
+
+    start_s: float
+    end_s: float
+    entries: tuple[str, ...]
+
+
+@dataclass
+class _Track:
+    """An occurrence in the making: its marks, with their times."""
+
+    marks: list[tuple[float, Mark]] = field(default_factory=list)
+    end_s: float = 0.0
+
+    def expected(self, time_s: float) -> list[Box]:
+        """Return where it was last, and where it would be now if it moves on as before."""
+        boxes = [(t, mark.box_px) for t, mark in self.marks[-2:] if mark.box_px is not None]
+        if len(boxes) < 2 or boxes[1][0] <= boxes[0][0]:
+            return [box for _, box in boxes]
+        (before_s, before), (last_s, last) = boxes
+        ahead = (time_s - last_s) / (last_s - before_s)
+        moved = [round(now + ahead * (now - then)) for then, now in zip(before, last, strict=True)]
+        return [last, (moved[0], moved[1], moved[2], moved[3])]
+
+
+def frames_of(entry: Entry) -> list[Frame]:
+    """Return the frames of a look, with what was seen in each; none of one that could not be judged."""
+    observed = entry.observation
+    if observed is None or (observed.found is None and not observed.sightings):
+        return []
+    times = sorted({round(still.time_s, 3) for still in entry.look.stills})
+    seen = [] if observed.found is False else observed.sightings
+    marks: dict[float, list[Mark]] = {time_s: [] for time_s in times}
+    for sighting in seen:
+        nearest = min(times, key=lambda time_s: abs(time_s - sighting.time_s), default=None)
+        if nearest is not None and abs(nearest - sighting.time_s) <= _SAME_FRAME_S:
+            marks[nearest].append(Mark(entry.id, entry.box_px(sighting), sighting.text))
+    interval_s = 1 / entry.look.fps if entry.look.fps else 0.0
+    return [Frame(time_s, interval_s, frozenset({entry.id}), tuple(marks[time_s])) for time_s in times]
+
+
+def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
+    """Put the sightings of several looks together.
+
+    A look at a higher rate is believed over a coarser one where both looked. A frame that two looks saw counts once.
+    From one frame to the next what overlaps, or moved by no more than its own size, or as before, is the same; what
+    the next frame does not show has ended.
+
+    Returns:
+        The occurrences in the order of their starts.
+    """
+    timeline = _joined(_finest([list(look) for look in looks if look]))
+    tracks: list[_Track] = []
+    open_now: list[_Track] = []
+    for place, frame in enumerate(timeline):
+        before = timeline[place - 1] if place else None
+        linked = before is not None and _linked(before, frame)
+        followed = _follow(open_now if linked else [], frame)
+        after = timeline[place + 1] if place + 1 < len(timeline) else None
+        ends_s = after.time_s if after and _linked(frame, after) else frame.time_s + frame.interval_s
+        for track in followed:
+            track.end_s = ends_s
+        tracks += [track for track in followed if len(track.marks) == 1]
+        open_now = followed
+    return sorted((_occurrence(track) for track in tracks), key=lambda one: (one.start_s, one.end_s))
+
+
+def _finest(looks: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
+    """Yield the frames but for those in the midst of a finer look."""
+    for look in looks:
+        finer = [
+            other
+            for other in looks
+            if other[0].interval_s * _FINER <= look[0].interval_s and other is not look
+        ]
+        for frame in look:
+            if not any(other[0].time_s <= frame.time_s <= other[-1].time_s for other in finer):
+                yield frame
+
+
+def _joined(frames: Iterable[Frame]) -> list[Frame]:
+    """Put frames in the order of time, and what looks saw in the same one together."""
+    timeline: list[Frame] = []
+    for frame in sorted(frames, key=lambda one: (one.time_s, sorted(one.looks))):
+        if timeline and frame.time_s - timeline[-1].time_s <= _SAME_FRAME_S:
+            timeline[-1] = _together(timeline[-1], frame)
+        else:
+            timeline.append(frame)
+    return timeline
+
+
+def _together(one: Frame, other: Frame) -> Frame:
+    pairs = _pairs([_boxes(mark) for mark in one.marks], [mark.text for mark in one.marks], other.marks)
+    matched = {second for _, second in pairs}
+    more = tuple(mark for place, mark in enumerate(other.marks) if place not in matched)
+    interval_s = max(one.interval_s, other.interval_s)
+    return replace(one, interval_s=interval_s, looks=one.looks | other.looks, marks=one.marks + more)
+
+
+def _linked(before: Frame, frame: Frame) -> bool:
+    """Tell whether nothing lies unseen between two frames: one look showed both, or they are close enough."""
+    longest_s = _JOINED * max(before.interval_s, frame.interval_s)
+    return bool(before.looks & frame.looks) or frame.time_s - before.time_s <= longest_s
+
+
+def _follow(tracks: Sequence[_Track], frame: Frame) -> list[_Track]:
+    """Return the tracks of all that a frame shows: those that go on, and those that begin."""
+    expected = [track.expected(frame.time_s) for track in tracks]
+    texts = [track.marks[-1][1].text for track in tracks]
+    goes_on = {second: first for first, second in _pairs(expected, texts, frame.marks)}
+    followed = [tracks[goes_on[place]] if place in goes_on else _Track() for place in range(len(frame.marks))]
+    for track, mark in zip(followed, frame.marks, strict=True):
+        track.marks.append((frame.time_s, mark))
+    return followed
+
+
+def _pairs(
+    expected: Sequence[Sequence[Box]], texts: Sequence[str | None], marks: Sequence[Mark]
+) -> list[tuple[int, int]]:
+    """Assign marks to where things are expected, the likeliest pairs first."""
+    likely = [
+        (score, first, second)
+        for first, boxes in enumerate(expected)
+        for second, mark in enumerate(marks)
+        if (score := _likeness(boxes, texts[first], mark)) is not None
+    ]
+    pairs: list[tuple[int, int]] = []
+    for _, first, second in sorted(likely, key=lambda one: (-one[0], one[1], one[2])):
+        if all(first != one and second != other for one, other in pairs):
+            pairs.append((first, second))
+    return pairs
+
+
+def _likeness(boxes: Sequence[Box], text: str | None, mark: Mark) -> float | None:
+    """Return how likely a mark is the same thing: above 0 where boxes overlap, 0 where one is not known."""
+    if text and mark.text and not _same_text(text, mark.text):
+        return None
+    if not boxes or mark.box_px is None:
+        return 0.0
+    scores = [score for box in boxes if (score := _nearness(box, mark.box_px)) is not None]
+    return max(scores, default=None)
+
+
+def _nearness(one: Box, other: Box) -> float | None:
+    """Return the share that two boxes overlap, or as a negative number how many of its own sizes one has moved."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    if across > 0 and down > 0:
+        return across * down / (_area(one) + _area(other) - across * down)
+    size = max(one[2] - one[0], one[3] - one[1], other[2] - other[0], other[3] - other[1])
+    moved = math.hypot(max(0, -across), max(0, -down)) / size if size else math.inf
+    return -moved if moved <= 1 else None
+
+
+def _same_text(one: str, other: str) -> bool:
+    plain = [" ".join(text.casefold().split()) for text in (one, other)]
+    return SequenceMatcher(None, plain[0], plain[1], autojunk=False).ratio() >= _SAME_TEXT
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _boxes(mark: Mark) -> list[Box]:
+    return [] if mark.box_px is None else [mark.box_px]
+
+
+def _occurrence(track: _Track) -> Occurrence:
+    entries = dict.fromkeys(mark.entry for _, mark in track.marks)
+    return Occurrence(track.marks[0][0], track.end_s, tuple(entries))

@@ -1,0 +1,109 @@
+"""The places of a draft as they are known after their edges were looked at, and the words for how exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from vidagent.graphs.evidence.boundaries import Edge, Refined, settle
+from vidagent.graphs.state import State
+from vidagent.tools.answer import Draft, Place
+from vidagent.types import BudgetName
+
+__all__ = ["Refining", "exactness", "news", "refined_places", "told_exactly"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refining:
+    """What is kept of the looks at edges from one to the next.
+
+    Args:
+        draft_call: The draft whose places these are.
+        edges: The edges, start and end of each place in turn.
+        questions: What frames are asked, by the place's number.
+        floors: What has to be left of each limited budget.
+    """
+
+    draft_call: str
+    edges: tuple[Edge, ...]
+    questions: dict[str, str]
+    floors: dict[BudgetName, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values for the state."""
+        return {
+            "draft_call": self.draft_call,
+            "edges": [edge.to_dict() for edge in self.edges],
+            "questions": self.questions,
+            "floors": self.floors,
+        }
+
+    @classmethod
+    def of(cls, state: State) -> Refining | None:
+        """Return what is kept for the draft of a state, if anything is."""
+        kept = state.get("refining")
+        if not kept or not state.get("draft") or kept["draft_call"] != state.get("draft_call"):
+            return None
+        return cls(**{**kept, "edges": tuple(Edge.from_dict(edge) for edge in kept["edges"])})
+
+
+def refined_places(state: State, draft: Draft) -> list[Refined]:
+    """Return the places of a draft, those whose edges were looked at as exactly as is known.
+
+    Where nobody said what kind of question it is, and no look was made, how exact they are is not asked.
+    """
+    places = [Refined(place.start_s, place.end_s, 0.0, 0.0) for place in draft.spans]
+    kept = Refining.of(state)
+    if kept is None or not (state.get("route") or any(edge.looks for edge in kept.edges)):
+        return places
+    for start, end in zip(kept.edges[::2], kept.edges[1::2], strict=True):
+        places[start.place] = settle(start, end)
+    return _apart(places, draft.spans)
+
+
+def told_exactly(words: str, state: State, draft: Draft) -> str:
+    """Return the words of an answer with how exactly the edges of its places are known."""
+    return f"{words} {exactness(refined_places(state, draft))}".rstrip()
+
+
+def exactness(places: Sequence[Refined]) -> str:
+    """Say how exactly the edges of places are known; nothing where that is to the frame."""
+    start, end = ("start", "end") if len(places) == 1 else ("starts", "ends")
+    off = {start: [place.start_within_s for place in places], end: [place.end_within_s for place in places]}
+    told = {side: _within(values) for side, values in off.items() if any(value != 0 for value in values)}
+    if not told:
+        return ""
+    if len(told) == 2 and told[start] == told[end]:
+        told = {f"{start} and {end}": told[start]}
+    return f"{', '.join(f'{side} {words}' for side, words in told.items())}.".capitalize()
+
+
+def news(state: State, draft: Draft) -> str:
+    """Say where the places of a draft are, if looks at their edges have moved one of them."""
+    places = refined_places(state, draft)
+    bounds = [(place.start_s, place.end_s) for place in places]
+    if bounds == [(place.start_s, place.end_s) for place in draft.spans]:
+        return ""
+    listed = ", ".join(f"{start_s:.3f}-{end_s:.3f} s" for start_s, end_s in bounds)
+    return f"Looked at closer, it is at {listed}: give these times where the claims have others."
+
+
+def _within(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "not known to the frame"
+    return f"known to within {math.ceil(max(known) * 1000 - 1e-6) / 1000:.3g} s"
+
+
+def _apart(places: list[Refined], drafted: Sequence[Place]) -> list[Refined]:
+    """Let no place begin before the one before it ends, where the draft had them apart."""
+    order = sorted(range(len(drafted)), key=lambda n: (drafted[n].start_s, drafted[n].end_s))
+    for before, after in pairwise(order):
+        if drafted[before].end_s <= drafted[after].start_s:
+            start_s = min(max(places[after].start_s, places[before].end_s), places[after].end_s)
+            places[after] = dataclasses.replace(places[after], start_s=start_s)
+    return places

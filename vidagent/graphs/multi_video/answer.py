@@ -1,0 +1,111 @@
+"""The end of a run about several videos: one answer, in which each place says which video it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vidagent.agents.prompting.multi_video import Together
+from vidagent.graphs.multi_video.graph import GroupState
+from vidagent.types import (
+    Answer,
+    Budget,
+    BudgetName,
+    BudgetReport,
+    Coverage,
+    Evidence,
+    Span,
+    Status,
+    StepUsage,
+    Usage,
+    VideoInfo,
+)
+
+__all__ = ["gathered"]
+
+_Answers = Mapping[int, Mapping[str, Any]]
+
+
+def gathered(
+    state: GroupState, videos: Sequence[VideoInfo], *, model: str, run_id: str, budget: Budget
+) -> Answer:
+    """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
+    answers = {int(number) - 1: part["answer"] for number, part in sorted(state.get("parts", {}).items())}
+    together = Together.model_validate(state["together"])
+    named = sorted(number - 1 for number in together.videos)
+    ended_by = _ended_by(state, answers)
+    goal = state.get("single", {}).get("goal", "each")
+    stands = bool(named) and not (goal == "all" and len(named) < len(videos))
+    status: Status = "partial" if ended_by else "answered" if stands else "not_found"
+    return Answer(
+        status=status,
+        answer=_words(together.answer, ended_by),
+        confidence=min([together.confidence, *(answers[index]["confidence"] for index in named)])
+        if stands
+        else 0.0,
+        video=videos[named[0] if named else 0],
+        videos=tuple(videos),
+        model=model,
+        run_id=run_id,
+        choice=_choice(state, together),
+        spans=tuple(span for index in named for span in _spans(index, answers[index]["spans"])),
+        count=_count(goal, named, answers, len(videos)) if stands else None,
+        evidence=tuple(_evidence(answers)),
+        coverage=_coverage(answers, videos),
+        usage=Usage.total(tuple(_steps(state, answers)), seconds=state.get("elapsed_s", 0.0)),
+        budget=BudgetReport(budget, ended_by),
+    )
+
+
+def _ended_by(state: GroupState, answers: _Answers) -> BudgetName | None:
+    """Return the budget that ended the search: before all videos were asked, or in one of them."""
+    parts: list[BudgetName | None] = [answer["budget"]["ended_by"] for answer in answers.values()]
+    return state.get("ended_by") or next((name for name in parts if name is not None), None)
+
+
+def _words(answer: str, ended_by: BudgetName | None) -> str:
+    return answer if ended_by is None else f"The {ended_by} budget ended the search. {answer}"
+
+
+def _choice(state: GroupState, together: Together) -> int | None:
+    options, choice = state.get("options") or [], together.choice
+    return choice if choice is not None and 0 <= choice < len(options) else None
+
+
+def _count(goal: str, named: Sequence[int], answers: _Answers, videos: int) -> int | None:
+    """Return how many videos it is in, or, where each was counted in, how often it is in all of them."""
+    if goal == "how_many":
+        return len(named)
+    counts = [answer["count"] for answer in answers.values() if answer["count"] is not None]
+    return sum(counts) if goal == "each" and len(counts) == videos else None
+
+
+def _evidence(answers: _Answers) -> Iterator[Evidence]:
+    for index, answer in answers.items():
+        if answer["status"] == "not_found":
+            continue
+        for item in answer["evidence"]:
+            box = item["box_px"]
+            yield Evidence(**{**item, "box_px": None if box is None else tuple(box), "video": index})
+
+
+def _coverage(answers: _Answers, videos: Sequence[VideoInfo]) -> Coverage:
+    """Add up what was looked at; the fraction is that of all the videos' duration."""
+    seen_s = sum(answer["coverage"]["seconds_seen"] for answer in answers.values())
+    whole_s = sum(info.duration_s for info in videos)
+    spans = tuple(
+        span for index, answer in answers.items() for span in _spans(index, answer["coverage"]["spans"])
+    )
+    return Coverage(seen_s, min(1.0, seen_s / whole_s) if whole_s else 0.0, spans)
+
+
+def _spans(index: int, spans: Sequence[Mapping[str, float]]) -> Iterator[Span]:
+    return (Span(**span, video=index) for span in spans)
+
+
+def _steps(state: GroupState, answers: _Answers) -> Iterator[StepUsage]:
+    """Yield every step: the turning of the question, those of each video, the putting together."""
+    own = [StepUsage(**step) for step in state.get("spent", [])]
+    yield from (step for step in own if step.step == "route")
+    yield from (StepUsage(**step) for answer in answers.values() for step in answer["usage"]["by_step"])
+    yield from (step for step in own if step.step != "route")

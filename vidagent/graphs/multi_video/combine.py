@@ -1,0 +1,158 @@
+"""The answers about several videos put together: in words that say no more than each video's own run supports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from vidagent.agents.client.chat_call import Hear
+from vidagent.agents.client.client import ModelClient, ReplyError
+from vidagent.agents.prompting.multi_video import Together, together_messages
+from vidagent.agents.prompting.video_findings import Goal, Part, chosen, plain_words
+from vidagent.errors import BudgetSpent
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.events import Kind
+from vidagent.graphs.evidence.grounding import NUMERALS, Ground
+from vidagent.types import Step
+
+__all__ = ["combined", "parts_of", "plainly"]
+
+_CLAUSE = re.compile(r"[.!?;。！？]+(?:\s+|$)|,\s+(?:but|while|whereas|and)\s+|\n")
+_DENIES = re.compile(
+    r"\b(?:no|not|none|neither|nor|never|nothing|without|unlike|except|unknown|cannot|only|fails?|lacks?)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_ALL = re.compile(r"\b(?:all|every|each(?! by\b))\b", re.IGNORECASE)
+"""Speaks of all; "each by its own clock" does not."""
+_BOTH = re.compile(r"\bboth\b", re.IGNORECASE)
+_PLACE = "\x00{}\x00"
+"""Stands for a video's name while sentences are taken apart, as names have dots in them."""
+
+
+class Tell(Protocol):
+    """How events are told."""
+
+    def __call__(self, kind: Kind, text: str, step: Step | None = None) -> None:
+        """Tell one."""
+
+
+def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> list[Part]:
+    """Return what came of each video, from the JSON objects of the answers by the videos' numbers."""
+    return [
+        _part(number, name, answers[str(number)]) if str(number) in answers else Part(number, name)
+        for number, name in enumerate(names, 1)
+    ]
+
+
+async def combined(
+    client: ModelClient,
+    meter: StepMeter,
+    question: str,
+    options: Sequence[str] | None,
+    goal: Goal,
+    parts: Sequence[Part],
+    tell: Tell,
+    hear: Hear | None,
+) -> dict[str, Any]:
+    """Return the answer about all as a JSON object: words, numbers of the videos, choice and confidence.
+
+    The model is asked if a claim stood up in any video. What it says beyond the claims, or of other videos, is not
+    used: then, or where no request is left for it, each video has its line.
+    """
+    plain = plainly(goal, parts)
+    if not any(part.supports for part in parts):
+        return plain
+    tell("step", "putting the answers together", "compose")
+    messages = together_messages(question, options, goal, parts)
+    try:
+        together = await client.ask("compose", messages, Together, meter, hear=hear)
+    except (ReplyError, BudgetSpent) as error:
+        tell("note", f"each video has its own line in the answer: {error}", "compose")
+        return plain
+    if (why := _beyond(together, question, options, goal, parts)) is not None:
+        tell("note", f"each video has its own line in place of the composed answer: {why}", "compose")
+        return plain
+    return together.model_dump(mode="json")
+
+
+def _part(number: int, name: str, answer: Mapping[str, Any]) -> Part:
+    stood = answer["evidence"] if answer["status"] != "not_found" else ()
+    return Part(
+        number,
+        name,
+        answer["answer"],
+        tuple((item["verdict"], item["time_s"], item["claim"]) for item in stood),
+        tuple((span["start_s"], span["end_s"]) for span in answer["spans"]) if stood else (),
+        answer["coverage"]["fraction"],
+        answer["budget"]["ended_by"],
+    )
+
+
+def plainly(goal: Goal, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return the answer that needs no model: a line for each video."""
+    numbers = [part.number for part in chosen(goal, parts)]
+    together = Together(answer=plain_words(goal, parts), videos=numbers, confidence=1.0)
+    return together.model_dump(mode="json")
+
+
+def _beyond(
+    together: Together, question: str, options: Sequence[str] | None, goal: Goal, parts: Sequence[Part]
+) -> str | None:
+    """Return what in a composed answer stands on nothing, in words for people; None if all of it stands."""
+    showing = {part.number for part in parts if part.supports}
+    if unsupported := [number for number in together.videos if number not in showing]:
+        return f"it names video {unsupported[0]}, in which nothing was found"
+    expected = [part.number for part in chosen(goal, parts)]
+    if goal in {"first", "last", "how_many", "all"} and sorted(together.videos) != expected:
+        return f"it names videos {together.videos}, where the claims name {expected}"
+    if goal == "how_many" and not _says_number(together.answer, len(expected)):
+        return f"it does not say that there are {len(expected)}"
+    if (why := _ground(question, options, parts).beyond(together.answer)) is not None:
+        return why
+    return _named_in_vain(together.answer, parts)
+
+
+def _says_number(answer: str, number: int) -> bool:
+    said = set(re.findall(r"\w+", answer.casefold()))
+    return str(number) in said or NUMERALS[number] in said
+
+
+def _ground(question: str, options: Sequence[str] | None, parts: Sequence[Part]) -> Ground:
+    """Return what the words may rest on: names and answers of the videos, their claims, and how many there are."""
+    texts = [question, *(options or []), *(part.name for part in parts), *(part.answer for part in parts)]
+    texts += [text for part in parts for _, _, text in part.claims]
+    numbers = {float(number) for number in range(len(parts) + 1)}
+    numbers |= {time_s for part in parts for _, time_s, _ in part.claims}
+    numbers |= {
+        bound
+        for part in parts
+        for start_s, end_s in part.places
+        for bound in (start_s, end_s, end_s - start_s)
+    }
+    numbers |= {round(100 * part.looked) for part in parts if part.looked is not None}
+    return Ground("\n".join(texts), "", frozenset(numbers))
+
+
+def _named_in_vain(answer: str, parts: Sequence[Part]) -> str | None:
+    """Return what is wrong if a clause names a video in which nothing was found, or all, and does not deny it."""
+    lacking = [part for part in parts if not part.supports]
+    for clause in _CLAUSE.split(_marked(answer, parts)):
+        if not lacking or _DENIES.search(clause):
+            continue
+        for part in lacking:
+            if _PLACE.format(part.number) in clause:
+                return f"it names {part.name}, in which nothing was found"
+        if _ALL.search(clause) or (len(parts) == 2 and _BOTH.search(clause)):
+            return f"it speaks of all, and nothing was found in {lacking[0].name}"
+    return None
+
+
+def _marked(answer: str, parts: Sequence[Part]) -> str:
+    """Return an answer with a mark in place of each video's name or number, the longest names first."""
+    for part in sorted(parts, key=lambda part: -len(part.name)):
+        stem = part.name.rpartition(".")[0]
+        names = [re.escape(name) for name in (part.name, stem) if len(name) > 1]
+        pattern = rf"(?<!\w)(?:{'|'.join([*names, f'video {part.number}'])})(?!\w)"
+        answer = re.sub(pattern, _PLACE.format(part.number), answer, flags=re.IGNORECASE)
+    return answer

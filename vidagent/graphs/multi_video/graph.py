@@ -1,0 +1,277 @@
+"""The graph of one question about several videos: turn → each ⟲ → combine.
+
+`turn` makes the question that each video is asked alone, `each` has one video looked at by the graph of one question
+(`ask.py`), with a record, an index and a clock of its own, and `combine` puts the answers together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import add, or_
+from typing import Annotated, Any, Protocol, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Checkpointer
+
+from vidagent.agents.client.chat_call import Hear, Heard
+from vidagent.agents.client.client import ModelClient, ReplyError
+from vidagent.agents.prompting.multi_video import Single, turn_messages
+from vidagent.errors import BudgetSpent, ModelError
+from vidagent.graphs.budget import Meter, StepMeter
+from vidagent.graphs.events import Event, Kind, Listener
+from vidagent.graphs.multi_video.budget_split import count, share_of, steps_in
+from vidagent.graphs.multi_video.combine import combined, parts_of, plainly
+from vidagent.graphs.state import Update
+from vidagent.types import Budget, BudgetName, Step
+
+__all__ = [
+    "Done",
+    "Earlier",
+    "Group",
+    "GroupGraph",
+    "GroupState",
+    "build",
+    "counted",
+    "first_state",
+    "reopened",
+]
+
+_PLAIN = re.compile(
+    r"(?:when|where|what|who|how long|how often|does|do|did|is|are|was|were|can|has|have)\b", re.I
+)
+_SEVERAL = re.compile(
+    r"\b(?:which|these|those|they|them|their|both|either|neither|each|every|all|any|none|one|two|three|several|"
+    r"videos|clips|films|movies|recordings|files|others?|another|same|differ\w*|compar\w*|first|last|earli\w*|"
+    r"lat\w*|more|most|less|least|than|longer|longest|shorter|shortest)\b",
+    re.I,
+)
+"""A question with such a word may be about the videos as a set; one without is asked of each as it stands."""
+
+
+class Part(TypedDict):
+    """What came of one video: the JSON object of its answer; `open` where a larger budget lets it go on."""
+
+    answer: dict[str, Any]
+    open: bool
+
+
+class GroupState(TypedDict, total=False):
+    """What the steps hand to each other; `parts` are by the number of the video, from "1"."""
+
+    question: str
+    options: list[str] | None
+    videos: list[str]
+    budget: dict[str, float | int | None]
+    single: dict[str, Any]
+    parts: Annotated[dict[str, Part], or_]
+    spent: Annotated[list[dict[str, Any]], add]
+    elapsed_s: float
+    ended_by: BudgetName | None
+    together: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a run about one video did before it was stopped: its steps and its seconds."""
+
+    steps: Sequence[Mapping[str, Any]] = ()
+    seconds: float = 0.0
+
+
+class Done(Protocol):
+    """How one video is asked."""
+
+    async def earlier(self, number: int) -> Earlier:
+        """Return what its run did before it was stopped."""
+
+    async def ask(self, number: int, question: str, budget: Budget) -> dict[str, Any]:
+        """Ask it and return the JSON object of the answer.
+
+        Raises:
+            BudgetSpent: If there was no time left for it.
+        """
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the steps work with; it is made anew when a run is resumed.
+
+    Args:
+        client: The model.
+        names: What the videos are called.
+        meter: What is spent of the budget of all.
+        videos: Asks one of them.
+        emit: Takes events.
+        stream: Whether events are to tell the model's thoughts and the answer's words.
+    """
+
+    client: ModelClient
+    names: tuple[str, ...]
+    meter: Meter
+    videos: Done
+    emit: Listener
+    stream: bool = False
+
+    def tell(self, kind: Kind, text: str, step: Step | None = None, **data: object) -> None:
+        """Send an event."""
+        self.emit(Event(kind, text, step, data))
+
+    def hear_thoughts(self, step: Step) -> Hear | None:
+        """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
+
+        def hear(kind: Heard, words: str) -> None:
+            if kind == "thought":
+                self.tell("thought", words, step)
+
+        return hear if self.stream else None
+
+
+GroupGraph = CompiledStateGraph[GroupState, Group, GroupState, GroupState]
+Work = Callable[[GroupState, Group, StepMeter], Awaitable[Update]]
+
+
+class _Node(Protocol):
+    """A step as LangGraph calls it."""
+
+    def __call__(self, state: GroupState, runtime: Runtime[Group]) -> Awaitable[Update]:
+        """Do the step."""
+
+
+def build(checkpointer: Checkpointer = None) -> GroupGraph:
+    """Compile the graph; with a checkpointer, each video that is done is kept and a run can be resumed."""
+    graph = StateGraph(GroupState, context_schema=Group)
+    graph.add_node("turn", _step("route", _turn))
+    graph.add_node("each", _each)
+    graph.add_node("combine", _step("compose", _combine))
+    graph.add_edge(START, "turn")
+    graph.add_conditional_edges("turn", _next, ["each", "combine"])
+    graph.add_conditional_edges("each", _next, ["each", "combine"])
+    graph.add_edge("combine", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+def first_state(
+    question: str, options: Sequence[str] | None, videos: Sequence[str], budget: Budget
+) -> GroupState:
+    """Return the state of a run that begins; `videos` are their hashes."""
+    return GroupState(
+        question=question,
+        options=None if options is None else list(options),
+        videos=list(videos),
+        budget=budget.to_dict(),
+        parts={},
+        spent=[],
+        ended_by=None,
+    )
+
+
+def reopened(state: GroupState, budget: Budget) -> tuple[Update, str] | None:
+    """Tell how a run that a budget ended goes on under another one: the changes, and the step to go on after."""
+    cut = {
+        name: part for name, part in state.get("parts", {}).items() if part["answer"]["status"] == "partial"
+    }
+    if state["budget"] == budget.to_dict() or not (state.get("ended_by") or cut):
+        return None
+    fresh: Update = {"budget": budget.to_dict(), "ended_by": None, "together": None}
+    if "single" not in state:
+        return fresh, START
+    return {
+        **fresh,
+        "parts": {name: Part(answer=part["answer"], open=True) for name, part in cut.items()},
+    }, "turn"
+
+
+def counted(meter: Meter, state: GroupState, began: float) -> None:
+    """Count what a run has cost so far, and the seconds since this part of it began."""
+    done = [step for part in state.get("parts", {}).values() if not part["open"] for step in _steps(part)]
+    meter.resume(state.get("spent", []), state.get("elapsed_s", 0.0), began)
+    count(meter, done)
+
+
+def _step(name: Step, work: Work) -> _Node:
+    """Wrap a call of the model: its cost is entered, and a budget that ends in it ends the search."""
+
+    async def node(state: GroupState, runtime: Runtime[Group]) -> Update:
+        group = runtime.context
+        meter = StepMeter(group.meter, name)
+        try:
+            async with asyncio.timeout(group.meter.left("seconds")):
+                update = await work(state, group, meter)
+        except BudgetSpent as spent:
+            update = {"ended_by": spent.name}
+        except (TimeoutError, ModelError):
+            if group.meter.left("seconds") != 0:
+                raise
+            update = {"ended_by": "seconds"}
+        usage = meter.close()
+        spent_now = [dataclasses.asdict(usage)] if usage.model_calls else []
+        return {**update, "spent": spent_now, "elapsed_s": group.meter.elapsed_s}
+
+    return node
+
+
+def _next(state: GroupState) -> str:
+    return "combine" if state.get("ended_by") or not _waiting(state) else "each"
+
+
+def _waiting(state: GroupState) -> list[int]:
+    """Return the numbers of the videos that are still to be asked."""
+    parts = state.get("parts", {})
+    numbers = range(1, len(state["videos"]) + 1)
+    return [number for number in numbers if str(number) not in parts or parts[str(number)]["open"]]
+
+
+async def _turn(state: GroupState, group: Group, meter: StepMeter) -> Update:
+    """Ask for the question that each video is asked alone; none is needed for one that fits each as it stands."""
+    question, options = state["question"], state.get("options")
+    as_it_is = Single(question=question)
+    if options is None and _PLAIN.match(question.strip()) and not _SEVERAL.search(question):
+        return {"single": as_it_is.model_dump(mode="json")}
+    group.tell("step", "reading the question", "route")
+    try:
+        messages = turn_messages(question, options, group.names)
+        single = await group.client.ask("route", messages, Single, meter, hear=group.hear_thoughts("route"))
+    except ReplyError as error:
+        group.tell("note", f"each video is asked the question as it stands: {error}", "route")
+        single = as_it_is
+    asked = " ".join(single.question.split()) or question
+    group.tell("step", f"each video is asked: {asked}", "route", question=asked, goal=single.goal)
+    return {"single": {"question": asked, "goal": single.goal}}
+
+
+async def _each(state: GroupState, runtime: Runtime[Group]) -> Update:
+    """Have the next video looked at, within its share of what is left."""
+    group, waiting = runtime.context, _waiting(state)
+    number, parts = waiting[0], state.get("parts", {})
+    earlier = await group.videos.earlier(number)
+    taken = [step for part in parts.values() if not part["open"] for step in _steps(part)]
+    count(group.meter, earlier.steps)
+    try:
+        steps = steps_in([*taken, *earlier.steps])
+        share = share_of(group.meter, steps, len(waiting), earlier.steps, earlier.seconds)
+        answer = await group.videos.ask(number, state["single"]["question"], share)
+    except BudgetSpent as spent:
+        return {"ended_by": spent.name, "elapsed_s": group.meter.elapsed_s}
+    count(group.meter, answer["usage"]["by_step"][len(earlier.steps) :])
+    return {"parts": {str(number): Part(answer=answer, open=False)}, "elapsed_s": group.meter.elapsed_s}
+
+
+def _steps(part: Part) -> Sequence[Mapping[str, Any]]:
+    steps: Sequence[Mapping[str, Any]] = part["answer"]["usage"]["by_step"]
+    return steps
+
+
+async def _combine(state: GroupState, group: Group, meter: StepMeter) -> Update:
+    """Put the answers together; once time was up, without the model, as a replay has no clock to stop it."""
+    goal = state.get("single", {}).get("goal", "each")
+    parts = parts_of(group.names, {name: part["answer"] for name, part in state.get("parts", {}).items()})
+    if "seconds" in {state.get("ended_by"), *(part.ended_by for part in parts)}:
+        return {"together": plainly(goal, parts)}
+    question, options, hear = state["question"], state.get("options"), group.hear_thoughts("compose")
+    return {"together": await combined(group.client, meter, question, options, goal, parts, group.tell, hear)}

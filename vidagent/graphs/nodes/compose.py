@@ -1,0 +1,150 @@
+"""The last requests: the answer in words, from the claims that stood up, and whether it says no more than they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vidagent.agents.client.chat_call import Heard
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.parsing.answer_stream import AnswerReader
+from vidagent.agents.prompting.messages import compose_messages, wording_messages
+from vidagent.agents.prompting.replies import Composition, Judgement
+from vidagent.errors import BudgetSpent
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.grounding import ground_of, stood_up, supported_words
+from vidagent.graphs.evidence.refined_spans import news, refined_places, told_exactly
+from vidagent.graphs.state import Run, State, Update, question_of
+from vidagent.tools.answer import Draft
+
+__all__ = ["compose"]
+
+_MOST_TOLD = 300
+
+
+async def compose(state: State, run: Run, meter: StepMeter) -> Update:
+    """Ask for the answer, if a claim of a positive draft stood up; else none is needed.
+
+    An answer that says more than the claims is not used.
+    """
+    draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
+    if draft is None or draft.found != "yes" or not stood_up(state):
+        return {}
+    run.tell("step", "composing the answer", "compose")
+    voice, composed = _Voice(run), None
+    try:
+        composed = await _composed(state, run, meter, draft, voice)
+    finally:  # also where a budget cuts it off: what was told of an answer that is not kept is void
+        voice.say("" if composed is None else told_exactly(composed.answer, state, draft))
+    return {} if composed is None else {"composed": composed.model_dump(mode="json")}
+
+
+async def _composed(
+    state: State, run: Run, meter: StepMeter, draft: Draft, voice: _Voice
+) -> Composition | None:
+    """Return the answer in words; None where the claims or the planner's words are to be kept.
+
+    Raises:
+        BudgetSpent: If no request is left for it.
+    """
+    status = (
+        f"answered. The planner's draft: {supported_words(draft, state, by_rules=True)} {news(state, draft)}"
+    )
+    messages = compose_messages(question_of(state), state.get("options"), "\n".join(_claims(state)), status)
+    try:
+        composed = await run.client.ask(
+            "compose", messages, Composition, meter, hear=voice.hear if run.stream else None
+        )
+    except ReplyError as error:
+        run.tell("note", f"the planner's words are kept: {error}", "compose")
+        return None
+    why = await _beyond(composed.answer, draft, state, run, meter)
+    if why is not None:
+        run.tell("note", f"the claims are kept in place of the composed answer: {why}", "compose")
+        return None
+    return composed
+
+
+async def _beyond(answer: str, draft: Draft, state: State, run: Run, meter: StepMeter) -> str | None:
+    """Return what an answer says beyond the claims, in words for people; None if nothing.
+
+    Claims said again word for word need no request. Anything else is judged by one that has seen nothing but the
+    texts: words alone do not show who does what to whom, or that a "not" is missing.
+
+    Raises:
+        BudgetSpent: If the time is over.
+    """
+    ground, profile = ground_of(draft, state), run.client.profile
+    why = ground.beyond(answer)
+    if why is not None or profile.lacks("wording") or ground.repeats(answer):
+        return why
+    if profile.lacks("verify"):
+        return "its words are not theirs, and the profile leaves checks out"
+    known = "\n".join([*_claims(state), *_worked_out(draft, state)])
+    messages = wording_messages(question_of(state), state.get("options"), known, answer)
+    try:
+        judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
+    except ReplyError as error:
+        return f"its words could not be checked: {error}"
+    except BudgetSpent as spent:
+        if spent.name == "seconds":
+            raise
+        return f"its words could not be checked: {spent}"
+    if judged.verdict == "supported":
+        return None
+    return " ".join(judged.why.split())[:_MOST_TOLD] or "it says more than they do"
+
+
+def _claims(state: State) -> Iterator[str]:
+    for item in stood_up(state):
+        yield f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}"
+
+
+def _worked_out(draft: Draft, state: State) -> Iterator[str]:
+    """Yield what the draft says in numbers, which follow from the claims."""
+    for place in refined_places(state, draft):
+        length_s = place.end_s - place.start_s
+        yield f"- worked out: from {place.start_s:.3f} s to {place.end_s:.3f} s, which is {length_s:.3f} s"
+    if draft.count is not None:
+        yield f"- worked out: the count is {draft.count}"
+
+
+@dataclass
+class _Voice:
+    """Tells the words of the answer while the model writes it, and starts over when it does.
+
+    Args:
+        run: The run.
+    """
+
+    run: Run
+    _reader: AnswerReader = field(default_factory=AnswerReader)
+    _told: str = ""
+
+    def hear(self, kind: Heard, words: str) -> None:
+        """Take words of the reply."""
+        if kind == "thought":
+            self.run.tell("thought", words, "compose")
+        elif kind == "text":
+            self._tell(self._reader.feed(words))
+        else:
+            self._reader = AnswerReader()
+            self._restart()
+
+    def say(self, answer: str) -> None:
+        """Make good what was told of the reply before all of it was read."""
+        if not self.run.stream:
+            return
+        if not answer.startswith(self._told):
+            self._restart()
+        self._tell(answer.removeprefix(self._told))
+
+    def _tell(self, words: str) -> None:
+        if words:
+            self._told += words
+            self.run.tell("token", words, "compose")
+
+    def _restart(self) -> None:
+        if self._told:
+            self._told = ""
+            self.run.tell("token", "", "compose", restart=True)

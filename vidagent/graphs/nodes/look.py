@@ -1,0 +1,185 @@
+"""One look: run the tool, show the model its frames in a fresh context, and enter the observation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import StructuredTool
+from pydantic import ValidationError
+
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.profiles.schema import Shown
+from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.replies import Observation
+from vidagent.errors import BudgetSpent, ToolError
+from vidagent.graphs import policy
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.state import Call, Run, State, Update, refusal
+from vidagent.images.shown_frame import Still
+from vidagent.tools import Desk, Look, make_tool
+from vidagent.tools.answer import Draft
+from vidagent.video.cache.video_cache import FoundText
+
+__all__ = ["look", "on_frames", "run_tool", "shown", "take", "tell_seen"]
+
+_ROUNDED_S = 0.05
+"""How far a time may be off that was rounded to a tenth, where one frame was shown."""
+
+
+async def look(state: State, run: Run, meter: StepMeter) -> Update:
+    """Do one tool call of the planner; what goes wrong with it is told to the planner."""
+    call = state["calls"][0]
+    meter.kept = {"history": [refusal(call["id"], "a budget ended the run before this look was done")]}
+    try:
+        entry = await take(state, run, call, meter)
+    except (ToolError, ReplyError) as error:
+        run.tell("note", f"{call['tool']}: {error}", "look")
+        return {"history": [refusal(call["id"], str(error))]}
+    except BudgetSpent as spent:
+        if spent.name != "frames":
+            raise
+        return {
+            "history": [refusal(call["id"], f"{spent}; answer with what is known")],
+            "landing": spent.name,
+        }
+    tell_seen(run, entry)
+    told = entry.for_planner(policy.hint(call, state["asked"]))
+    return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
+
+
+def tell_seen(run: Run, entry: Entry) -> None:
+    """Tell what was seen in a look."""
+    seen = entry.observation
+    if seen is not None:
+        run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
+
+
+async def take(
+    state: State, run: Run, call: Call, meter: StepMeter, use: Callable[[Desk], Look] | None = None
+) -> Entry:
+    """Run the tool, and have its pictures looked at.
+
+    Args:
+        state: The question and the calls so far.
+        run: The run.
+        call: The call.
+        meter: The look's budget.
+        use: What to do instead of the tool.
+
+    Raises:
+        ToolError: With text for the planner.
+        ReplyError: If the observer's replies cannot be used.
+        BudgetSpent: If a budget does not allow it.
+    """
+    abreast = [other["entry"] for other in state["asked"] if other["turn"] == call["turn"]]
+    sharers = len(abreast) - abreast.index(call["entry"])
+    seen = await _use(run, use or (lambda desk: _looked(desk, call)), meter, sharers)
+    run.tell("look", _line(seen), "look", id=call["entry"], **_told(seen))
+    if not seen.stills:
+        return Entry(call["entry"], seen, None)
+    notes = "\n".join((*seen.facts, *seen.notes))
+    pictures = shown(run, seen.stills)
+    messages = look_messages(state["question"], state.get("options"), seen.question, pictures, notes)
+    purpose: Shown = "overview" if seen.tool == "overview" else "look"
+    observation = await run.client.ask("look", messages, Observation, meter, shown=purpose)
+    entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))
+    _keep_texts(run, entry)
+    return entry
+
+
+async def _use(run: Run, use: Callable[[Desk], Look], meter: StepMeter, sharers: int) -> Look:
+    """Run the tool; it shares the frames left with the looks after it, and frees those it does not show."""
+    desk = run.desk(lambda wanted: meter.grant(wanted, sharers))
+    async with run.decoding:
+        before = run.video.frames_decoded
+        try:
+            seen = await asyncio.to_thread(use, desk)
+        finally:
+            meter.decoded(run.video.frames_decoded - before)
+        meter.settle(len(seen.stills))
+    return seen
+
+
+def _looked(desk: Desk, call: Call) -> Look:
+    seen = run_tool(make_tool(call["tool"], desk), call["args"])
+    if not isinstance(seen, Look):
+        raise ToolError(f"{call['tool']} looks at nothing")
+    return seen
+
+
+def run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
+    """Run a tool with the model's arguments.
+
+    Raises:
+        ToolError: If they are not what the schema asks; the text names each and what was wrong.
+    """
+    try:
+        done: Look | Draft = tool.invoke(args)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}, got {item['input']!r}"[:300]
+            for item in error.errors()
+        )
+        raise ToolError(f"{tool.name} was not called rightly: {wrong}") from error
+    return done
+
+
+def shown(run: Run, stills: Sequence[Still]) -> list[ShownFrame]:
+    """Fetch pictures from the store for a message; a crop says which part of the frame it is."""
+    whole = (0, 0, run.video.info.width, run.video.info.height)
+    return [
+        ShownFrame(still.time_s, run.store.get(still.ref), None if still.box_px == whole else still.box_px)
+        for still in stills
+    ]
+
+
+def on_frames(observation: Observation, stills: Sequence[Still]) -> Observation:
+    """Take the times of sightings to those of the frames shown.
+
+    A server that writes times into a video rounds them, or gives two frames their middle. A time further than half
+    the distance to a next frame beyond the first or last one is left as it is, as it is no frame's.
+    """
+    times_s = sorted({round(still.time_s, 3) for still in stills})
+    placed = [
+        sighting.model_copy(update={"time_s": _frame_at(sighting.time_s, times_s)})
+        for sighting in observation.sightings
+    ]
+    return observation.model_copy(update={"sightings": placed})
+
+
+def _frame_at(time_s: float, times_s: Sequence[float]) -> float:
+    nearest = min(times_s, key=lambda shown_s: abs(shown_s - time_s))
+    end = times_s[:2] if time_s < times_s[0] else times_s[-2:]
+    reach_s = (end[1] - end[0]) / 2 if len(end) > 1 else _ROUNDED_S
+    inside = times_s[0] <= time_s <= times_s[-1]
+    return nearest if inside or abs(time_s - nearest) <= reach_s else time_s
+
+
+def _keep_texts(run: Run, entry: Entry) -> None:
+    sightings = entry.observation.sightings if entry.observation else []
+    found = [FoundText(s.time_s, s.text, entry.box_px(s)) for s in sightings if s.text]
+    if found:
+        run.index.note_texts(found)
+
+
+def _line(look: Look) -> str:
+    times = f"{look.start_s:.3f}-{look.end_s:.3f} s"
+    frames = f"{len(look.stills)} frames" if look.stills else "the index"
+    rate = f" at {look.fps:.3g} fps" if look.fps and look.stills else ""
+    return f"{look.tool} {times}, {frames}{rate}: {look.question}"
+
+
+def _told(look: Look) -> dict[str, object]:
+    return {
+        "tool": look.tool,
+        "start_s": look.start_s,
+        "end_s": look.end_s,
+        "frames": len(look.stills),
+        "fps": look.fps,
+        "frame_times_s": [still.time_s for still in look.stills],
+        "question": look.question,
+        "notes": list(look.notes),
+    }

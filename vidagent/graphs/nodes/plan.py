@@ -1,0 +1,226 @@
+"""The planner's turn: what it is shown and offered, and how its calls are sorted."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from vidagent.agents.client.client import ReplyError
+from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.prompting.messages import count_frames, plan_messages
+from vidagent.errors import BudgetSpent, ToolError
+from vidagent.graphs import policy
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.contradictions import contradicted, contradictions
+from vidagent.graphs.evidence.ledger import Entry, summary
+from vidagent.graphs.nodes.classify import advice, told_turns
+from vidagent.graphs.nodes.draft_review import held_back, settled
+from vidagent.graphs.nodes.look import run_tool, shown
+from vidagent.graphs.nodes.planner_turn import read_turn
+from vidagent.graphs.nodes.survey import OVERVIEW
+from vidagent.graphs.nodes.trim import leave_out
+from vidagent.graphs.state import (
+    Run,
+    State,
+    Update,
+    entries_of,
+    follows,
+    own_entries,
+    question_of,
+    refusal,
+)
+from vidagent.graphs.strategies.sweep import Count, count_of, recount, spelt_out, sweep
+from vidagent.images.shown_frame import Still
+from vidagent.tools import NAMES
+from vidagent.tools.answer import Draft
+from vidagent.types import BudgetName
+
+__all__ = ["plan"]
+
+MAX_DOUBTS = 1
+"""How often a draft is sent back because looks contradict each other."""
+
+_FOLLOWS = (
+    "The question follows on those in <earlier>; the ledger and your turns above hold what was seen for them. Look "
+    "only for what they do not show. The overview's pictures are not shown again: `overview` shows them."
+)
+
+MAX_SENT_BACK = 2
+"""How often a draft is sent back before its mistakes of form are passed over."""
+
+
+async def plan(state: State, run: Run, meter: StepMeter) -> Update:
+    """Ask the planner for looks or for the answer; the looks of a sweep, or before a "no", are not its own."""
+    if (own := sweep(state, run) or settled(state, run)) is not None:
+        return own
+    step = state.get("step", 0) + 1
+    limit = run.budget.steps
+    if step > (limit or policy.MAX_STEPS):
+        raise BudgetSpent("steps")
+    run.tell("step", f"planning, step {step}{f' of {limit}' if limit else ''}", "plan", number=step)
+    entries = entries_of(state)
+    count = count_of(state, entries)
+    landing = state.get("landing") or policy.must_answer(step, run.meter, entries)
+    messages, left_out = _messages(state, run, step, entries, landing)
+    message = await _ask(run, meter, messages, landing)
+    turn = read_turn(message, step, state.get("asked", []), entries, policy.looks_allowed(run.meter))
+    update: Update = {"step": step, "calls": list(turn.calls), "asked": list(turn.calls), "draft": None}
+    update["left_out"] = left_out
+    if landing:
+        update["landing"] = landing
+    replies = list(turn.refused)
+    if turn.answer is not None:
+        call_id, args = turn.answer
+        try:
+            draft = spelt_out(await asyncio.to_thread(_draft, state, run, args, entries), count)
+            update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id}
+        except ToolError as error:
+            run.tell("note", f"answer: {error}", "plan")
+            replies.append(refusal(call_id, str(error)))
+            update["sent_back"] = state.get("sent_back", 0) + 1
+        else:
+            sent_back = None if landing else _sent_back(state, call_id, draft, entries, count)
+            if sent_back is not None:
+                reply, told = sent_back
+                update |= {"draft": None, **told}
+                replies.append(reply)
+            elif not landing:
+                held = held_back({**state, "step": step}, run, draft, call_id)
+                if held is not None:
+                    return {**update, **held, "history": [message, *replies, *held["history"]]}
+    return {**update, "history": [message, *replies]}
+
+
+def _sent_back(
+    state: State, call_id: str, draft: Draft, entries: list[Entry], count: Count | None
+) -> tuple[ToolMessage, Update] | None:
+    """Send a draft back that looks contradict, or that counts otherwise than the sweep; say so in the state."""
+    if (doubt := _doubted(state, call_id, draft, entries)) is not None:
+        return doubt, {"doubts": state.get("doubts", 0) + 1}
+    if (again := recount(state, call_id, draft, count)) is not None:
+        return again, {"recounts": state.get("recounts", 0) + 1}
+    return None
+
+
+def _doubted(state: State, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
+    """Send a draft back that rests only on looks which contradict each other, or says no in spite of one."""
+    named = [claim.ledger for claim in draft.claims if claim.ledger]
+    rests = all(contradicted(entries, ids) for ids in named) if named else draft.found != "yes"
+    own = {entry.id for entry in own_entries(state)}
+    clashes = contradictions(entries) if rests else []
+    doubts = [str(clash) for clash in clashes if named or {clash.found, clash.missed} & own]
+    if not doubts or state.get("doubts", 0) >= MAX_DOUBTS:
+        return None
+    return refusal(call_id, "; ".join(doubts))
+
+
+def _messages(
+    state: State, run: Run, step: int, entries: list[Entry], landing: BudgetName | None
+) -> tuple[list[BaseMessage], int]:
+    """Return what the planner is shown, and how many messages of its history are left out of it."""
+    overview, profile = shown(run, _overview(state, run, entries)), run.client.profile
+    history, left_out = state.get("history", []), state.get("left_out", 0)
+    count = count_of(state, entries)
+    known = [str(clash) for clash in contradictions(entries)] + (count.lines() if count else [])
+
+    def lay_out(left_out: int) -> list[BaseMessage]:
+        return plan_messages(
+            question_of(state),
+            state.get("options"),
+            state["facts"],
+            overview,
+            summary(entries, known),
+            step,
+            step if landing else run.budget.steps,
+            history[left_out:],
+            [*_advice(state, run, landing, left_out), *advice(state), *([count.advice()] if count else [])],
+            told_turns(state.get("earlier", [])),
+        )
+
+    messages = lay_out(left_out)
+    prompt = prompt_tokens(messages, count_frames(messages), profile.frame_tokens)
+    room = profile.context_tokens - profile.completion_tokens.get("plan", 0)
+    fewer = leave_out(history, left_out, prompt, room)
+    return (messages if fewer == left_out else lay_out(fewer)), fewer
+
+
+def _advice(state: State, run: Run, landing: BudgetName | None, left_out: int) -> list[str]:
+    """Return lines for this turn: which tools are missing, which fit now, and what of before is not shown."""
+    lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
+    own = own_entries(state)
+    if follows(state):
+        lines.append(_FOLLOWS)
+    missing = [name for name in NAMES if name not in run.tools]
+    if missing:
+        lines.append(f"Not offered here: {', '.join(missing)}.")
+    fitting = NAMES if follows(state) and not own else policy.fitting(run.client.profile.planner, own)
+    if landing is None and fitting != NAMES:
+        lines.append(f"Tools that fit now: {', '.join(name for name in fitting if name in run.tools)}.")
+    return lines
+
+
+async def _ask(
+    run: Run, meter: StepMeter, messages: list[BaseMessage], landing: BudgetName | None
+) -> AIMessage:
+    """Put the request, with the same tools in every turn.
+
+    Raises:
+        BudgetSpent: If it was the last turn and brought no usable answer.
+    """
+    tools = list(run.tools.values())
+    try:
+        return await run.client.plan(
+            messages,
+            tools,
+            meter,
+            must_call="answer" if landing else None,
+            hear=run.hear_thoughts("plan"),
+        )
+    except ReplyError:
+        if landing is None:
+            raise
+        raise BudgetSpent(landing) from None
+
+
+def _overview(state: State, run: Run, entries: list[Entry]) -> list[Still]:
+    """Return the overview's pictures, while they are a small part of what is left of the budget.
+
+    A question that follows on others goes without them: they cost more than all else that such a question takes.
+    """
+    if follows(state):
+        return []
+    stills = [still for entry in entries if entry.id == OVERVIEW for still in entry.look.stills]
+    return stills if run.meter.share(len(stills)) == len(stills) else []
+
+
+def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:
+    """Read the arguments of `answer`; mistakes that its schema does not show are sent back, but not for ever.
+
+    Raises:
+        ToolError: If they cannot be used.
+    """
+    draft = run_tool(run.tools["answer"], args)
+    if not isinstance(draft, Draft):
+        raise ToolError("answer takes a draft")
+    options, known = state.get("options") or [], {entry.id for entry in entries}
+    claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
+    unknown = {name for claim in claims for name in claim.ledger} - known
+    lenient = state.get("sent_back", 0) >= MAX_SENT_BACK or state.get("landing") is not None
+    if unknown and not lenient:
+        listed = ", ".join(sorted(known)) or "none; look first"
+        raise ToolError(f"no ledger entry is called {', '.join(sorted(unknown))}; there are: {listed}")
+    choice = draft.choice
+    if choice is not None and not 0 <= choice < len(options):
+        if options and not lenient:
+            raise ToolError(f"choice must be from 0 to {len(options) - 1}, got {choice}")
+        choice = None
+    kept = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
+    return draft.model_copy(update={"claims": kept, "choice": choice})
+
+
+def _ids(names: list[str]) -> list[str]:
+    """Read `2`, `l2` and `[L2]` as `L2`."""
+    matches = [re.fullmatch(r"\W*[Ll]?(\d+)\W*", name) for name in names]
+    return [f"L{int(match[1])}" if match else name for match, name in zip(matches, names, strict=True)]

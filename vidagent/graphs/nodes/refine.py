@@ -1,0 +1,315 @@
+"""The places of an answer taken to the frame: looks between the two frames next to each edge, finer every time.
+
+It comes after the check of the claims, so that no draft is refined that is then refused, and a budget that runs out
+here costs nothing that is supported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from langgraph.runtime import Runtime
+
+from vidagent.agents.client.client import ReplyError
+from vidagent.errors import BudgetSpent, ToolError
+from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.boundaries import (
+    SAME_S,
+    Edge,
+    Reach,
+    first_edges,
+    frames_wanted,
+    narrowed,
+    placed,
+    read_frames,
+)
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.refined_spans import Refining
+from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
+from vidagent.graphs.nodes.look import take, tell_seen
+from vidagent.graphs.state import Call, Run, State, Update, entries_of
+from vidagent.tools import Desk, Look
+from vidagent.tools.answer import Claim, Draft, Place
+from vidagent.tools.frame_choice import Window
+from vidagent.types import BudgetName
+
+__all__ = ["look_closer", "refine"]
+
+MAX_LOOKS = 4
+"""Looks at one edge."""
+MOST_LOOKS = 32
+"""Looks at all edges of an answer."""
+_KINDS = frozenset({"locate", "how_long", "count", "order", "whether"})
+"""Kinds of questions whose answers have places that begin and end."""
+_SHARE = 3
+"""A third of what is left of a budget is spent here at most."""
+_LEAST = 3
+"""Frames of a look that brings two frames closer: these, and one between."""
+_LISTED_S = 120.0
+"""Frames of a gap up to this long are counted one by one."""
+_BACK_S = 10.0
+"""How far back the frame is looked for that is on the screen at a time."""
+_PAST_S = 0.001
+"""A range is half-open, and its last frame is to be in it."""
+_PROMPT_TOKENS = 2000
+"""Prompt tokens of a look without its frames, roughly."""
+_LONGEST_CLAIM = 360
+_WHEN = re.compile(
+    r"[\s,]*\b(?:(?:at|from|between|until|till|to|by|around|about)\s+)+(?:t\s*=\s*)?\d+(?::\d+)*(?:\.\d+)?"
+    r"(?:\s*s)?(?:\s*(?:-|–|to|until|and)\s*\d+(?::\d+)*(?:\.\d+)?)?\s*(?:s|sec|seconds?)\b",
+    re.IGNORECASE,
+)
+
+
+async def refine(state: State, runtime: Runtime[Run]) -> Update:
+    """Read what the last looks at the edges brought, and ask for the next ones, as long as they are worth it."""
+    run = runtime.context
+    if state.get("ended_by") or not _wanted(state, run):
+        return {"calls": []}
+    entries, kept = entries_of(state), Refining.of(state)
+    begun = await asyncio.to_thread(_begun, state, run, entries) if kept is None else _read(kept, entries)
+    going_on, calls = await asyncio.to_thread(_next, state, run, begun)
+    return {"refining": going_on.to_dict(), "calls": calls, "asked": calls}
+
+
+async def look_closer(state: State, run: Run, meter: StepMeter) -> Update:
+    """Look at the frames next to one edge; what goes wrong leaves the edge as it is."""
+    call = state["calls"][0]
+    try:
+        entry = await take(state, run, call, meter, lambda desk: _look_between(desk, call))
+    except (ToolError, ReplyError) as error:
+        run.tell("note", f"an edge is left as it is: {error}", "look")
+        return {}
+    except BudgetSpent as spent:
+        if spent.name == "seconds":
+            raise
+        return {}
+    tell_seen(run, entry)
+    return {"ledger": [entry.to_dict()]}
+
+
+def _wanted(state: State, run: Run) -> bool:
+    """Tell whether an answer has places worth looking at: its draft stood up, and its kind of question has any."""
+    draft, told = state.get("draft"), state.get("route")
+    if not draft or draft["found"] != "yes" or (told and told["kind"] not in _KINDS):
+        return False
+    return not run.client.profile.lacks("boundaries") and run.caps.frames >= _LEAST and bool(_standing(state))
+
+
+def _standing(state: State) -> list[Claim]:
+    """Return the claims of the draft that stood up."""
+    claims = Draft.model_validate(state["draft"]).claims
+    verdicts = [item["verdict"] for item in state.get("verified", [])]
+    return [claim for claim, verdict in zip(claims, verdicts, strict=False) if verdict != "unsupported"]
+
+
+# --- what is known before the first look
+
+
+def _begun(state: State, run: Run, entries: Sequence[Entry]) -> Refining:
+    """Say what the looks that the claims name tell of each edge."""
+    spans, claims = Draft.model_validate(state["draft"]).spans, _standing(state)
+    edges, questions = list[Edge](), dict[str, str]()
+    swept = {name for looks in state.get("swept", []) for name in looks}
+    for number, place in enumerate(spans):
+        own = [claim for claim in claims if _in(place, claim)] or claims
+        if _whole(run, place) or _in_words(entries, own) or _at_once(place, spans):
+            continue
+        named = {name for claim in own for name in claim.ledger} | swept
+        looks = [entry for entry in entries if entry.id in named]
+        frames = placed([told for entry in looks if (told := read_frames(entry)) is not None])
+        moment_s = _frame_at(run, _moment(place, own))
+        span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
+        edges += _to_be_heard(run, first_edges(number, span, frames, moment_s, reach))
+        questions[str(number)] = _question(place, own, looks)
+    if edges:
+        run.tell(
+            "step",
+            f"finding the edges of {len(questions)} {'places' if len(questions) > 1 else 'place'}",
+            "look",
+        )
+    return Refining(state["draft_call"], tuple(edges), questions, _floors(run))
+
+
+def _to_be_heard(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
+    """Have both edges looked at where one may lie far out: the observer has to say no at the other to be believed."""
+    far = any(edge.outside_s is None and _gap(run, edge) > 0 for edge in edges)
+    return [dataclasses.replace(edge, sure=not far) for edge in edges]
+
+
+def _whole(run: Run, place: Place) -> bool:
+    info = run.video.info
+    return place.start_s <= SAME_S and place.end_s >= info.duration_s - info.frame_s
+
+
+def _at_once(place: Place, spans: Sequence[Place]) -> bool:
+    """Tell whether another place overlaps with this one: frames that show either then tell no edge of the two."""
+    return any(
+        other.start_s < place.end_s - SAME_S and place.start_s < other.end_s - SAME_S
+        for other in spans
+        if other is not place
+    )
+
+
+def _in(place: Place, claim: Claim) -> bool:
+    return claim.time_s is not None and place.start_s - SAME_S <= claim.time_s <= place.end_s + SAME_S
+
+
+def _in_words(entries: Sequence[Entry], claims: Sequence[Claim]) -> bool:
+    """Tell whether all of these claims rest on spoken or written words alone, which have edges of their own."""
+    return all(words_only(entries, claim, lines_for(entries, claim)) for claim in claims)
+
+
+def _moment(place: Place, claims: Sequence[Claim]) -> float:
+    inside = [claim.time_s for claim in claims if claim.time_s is not None and _in(place, claim)]
+    return inside[0] if inside else (place.start_s + place.end_s) / 2
+
+
+def _frame_at(run: Run, time_s: float) -> float:
+    """Return the time of the frame on the screen at a time."""
+    times = run.video.frame_times(max(0.0, time_s - _BACK_S), time_s + SAME_S)
+    return float(times[-1]) if len(times) else time_s
+
+
+def _reach(run: Run, place: Place, spans: Sequence[Place]) -> Reach:
+    before = [other.end_s for other in spans if other.end_s <= place.start_s and other is not place]
+    after = [other.start_s for other in spans if other.start_s >= place.end_s and other is not place]
+    return Reach(max(before, default=0.0), min(after, default=run.video.info.duration_s))
+
+
+def _question(place: Place, claims: Sequence[Claim], looks: Sequence[Entry]) -> str:
+    """Ask for what a claim says, without its times; where no claim is about this place, what a look there was asked."""
+    about = next((claim.text for claim in claims if _in(place, claim)), None)
+    asked = next((entry.look.question for entry in looks if _saw(entry, place)), None)
+    ending = "List a sighting for every frame that shows it, and none for the others."
+    if about is None and asked is not None:
+        return f"{asked[:_LONGEST_CLAIM]} {ending}"
+    thing = _WHEN.sub("", about or claims[0].text).strip(" .,;:")[:_LONGEST_CLAIM]
+    return f"In which of these frames is this to be seen: {thing}? {ending}"
+
+
+def _saw(entry: Entry, place: Place) -> bool:
+    seen = entry.observation
+    return seen is not None and any(
+        place.start_s - SAME_S <= sighting.time_s <= place.end_s + SAME_S for sighting in seen.sightings
+    )
+
+
+def _floors(run: Run) -> dict[BudgetName, int]:
+    names: tuple[BudgetName, ...] = ("frames", "model_calls", "prompt_tokens", "completion_tokens")
+    left = {name: run.meter.left(name) for name in names}
+    return {name: math.ceil(value - value / _SHARE) for name, value in left.items() if value is not None}
+
+
+# --- from one round to the next
+
+
+def _read(kept: Refining, entries: Sequence[Entry]) -> Refining:
+    """Take in the looks of the last round; where the observer contradicts itself, a place is left as it is."""
+    by_id = {entry.id: entry for entry in entries}
+    edges = [edge if edge.looking is None else _after(edge, by_id.get(edge.looking)) for edge in kept.edges]
+    doubtful = {edge.place for edge in edges if edge.standing == "doubtful"}
+    return dataclasses.replace(
+        kept,
+        edges=tuple(
+            dataclasses.replace(edge, standing="left")
+            if edge.place in doubtful and edge.standing == "open"
+            else edge
+            for edge in edges
+        ),
+    )
+
+
+def _after(edge: Edge, entry: Entry | None) -> Edge:
+    if entry is None:
+        return narrowed(edge, None)
+    return narrowed(edge, read_frames(entry), every=entry.look.every_frame)
+
+
+def _next(state: State, run: Run, kept: Refining) -> tuple[Refining, list[Call]]:
+    """Say which edges are known by now, and look at the others once more, as far as the budget goes."""
+    gaps = {number: _gap(run, edge) for number, edge in enumerate(kept.edges) if edge.standing == "open"}
+    edges = [
+        dataclasses.replace(edge, standing=_standing_of(edge, gaps[number])) if number in gaps else edge
+        for number, edge in enumerate(kept.edges)
+    ]
+    wide = {number: max(gap, 1) for number, gap in gaps.items() if edges[number].standing == "open"}
+    asked, calls = state.get("asked", []), list[Call]()
+    for number, frames in sorted(_granted(run, kept, wide)):
+        entry = f"L{len(asked) + len(calls) + 1}"
+        edges[number] = dataclasses.replace(edges[number], looking=entry)
+        args = _args(edges[number], frames, kept.questions[str(edges[number].place)])
+        turn = state.get("step", 0)
+        calls.append(Call(turn=turn, id=f"edge-{entry}", entry=entry, tool="resample", args=args))
+    return dataclasses.replace(kept, edges=tuple(edges)), calls
+
+
+def _gap(run: Run, edge: Edge) -> int:
+    """Return how many steps from frame to frame lie between what is known on both sides of an edge."""
+    low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
+    if high_s - low_s > _LISTED_S and not edge.stalled:
+        return round((high_s - low_s) * float(run.video.info.fps))
+    return len(run.video.frame_times(max(0.0, low_s - SAME_S), high_s + SAME_S)) - 1
+
+
+def _standing_of(edge: Edge, gap: int) -> Literal["open", "known", "left"]:
+    if gap == 0 or (gap == 1 and edge.outside_s is not None and edge.sure):
+        return "known"
+    return "left" if len(edge.looks) >= MAX_LOOKS or (edge.stalled and gap > 1) else "open"
+
+
+def _granted(run: Run, kept: Refining, gaps: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Yield the edges that may be looked at, and with how many frames, within a share of what is left.
+
+    Those that were looked at least come first.
+    """
+    spare = {name: (run.meter.left(name) or 0) - floor for name, floor in kept.floors.items()}
+    looks = MOST_LOOKS - sum(len(edge.looks) for edge in kept.edges)
+    reply = run.client.profile.completion_tokens.get("look", 0)
+    for done, number in enumerate(sorted(gaps, key=lambda number: len(kept.edges[number].looks))):
+        gap, share = gaps[number], spare.get("frames", math.inf) // (len(gaps) - done)
+        frames = int(min(frames_wanted(gap, run.caps.frames), share))
+        needs: dict[BudgetName, int] = {
+            "frames": frames,
+            "model_calls": 1,
+            "prompt_tokens": frames * run.client.profile.frame_tokens + _PROMPT_TOKENS,
+            "completion_tokens": reply,
+        }
+        if looks and frames >= min(gap + 1, _LEAST) and all(spare[name] >= needs[name] for name in spare):
+            spare, looks = {name: spare[name] - needs[name] for name in spare}, looks - 1
+            yield number, frames
+
+
+def _args(edge: Edge, frames: int, question: str) -> dict[str, Any]:
+    low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
+    start_s, end_s = max(0.0, low_s), high_s + _PAST_S
+    return {"start_s": start_s, "end_s": end_s, "fps": frames / (end_s - start_s), "question": question}
+
+
+def _look_between(desk: Desk, call: Call) -> Look:
+    """Look at a range with its first and last frame among those shown.
+
+    Raises:
+        ToolError: If no frame between these can be shown.
+        BudgetSpent: If no frame at all can.
+    """
+    start_s, end_s, fps, question = (call["args"][name] for name in ("start_s", "end_s", "fps", "question"))
+    window, wanted = Window(start_s, end_s), round((end_s - start_s) * fps)
+    most = desk.grant(wanted)
+    if most < min(wanted, _LEAST):
+        raise ToolError(f"it takes {min(wanted, _LEAST)} frames at least, and {most} are left")
+    if desk.frame_times(window) is None:
+        times, every = np.linspace(start_s, end_s - _PAST_S, most).tolist(), False
+    else:
+        times, every = desk.spread(window, most)
+    stills = desk.pictures(times)
+    apart_s = stills[-1].time_s - stills[0].time_s
+    rate = (len(stills) - 1) / apart_s if apart_s else fps
+    last_s = min(stills[-1].time_s + desk.video.info.frame_s, desk.duration_s)
+    return Look("resample", question, start_s, max(last_s, stills[-1].time_s), stills, rate, every)

@@ -1,0 +1,92 @@
+"""What comes before or after an event is next to it: the time beside it is looked at before an answer is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from vidagent.graphs.evidence.grounding import words_of
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.policy import LEAST_CALLS
+from vidagent.graphs.state import Run, State, own_entries
+from vidagent.graphs.strategies.gaps import Wanted, unseen
+from vidagent.tools.answer import Draft
+
+__all__ = ["looks_beside"]
+
+BESIDE_S = 4.0
+"""How far beside the event is looked: a few seconds, at twice the least rate."""
+LEAST_FPS = 1.0
+_FPS = 2.0
+_SHARE = 4
+_SAME = 0.6
+"""Share of the words of an event that a question about it has."""
+_ROUNDED_S = 0.01
+_MOST_THING = 200
+
+
+def looks_beside(state: State, run: Run, draft: Draft) -> list[Wanted]:
+    """Return the looks at the time beside the event that an order question names; none if it was looked at."""
+    told = state.get("route", {})
+    if told.get("kind") != "order" or not told.get("anchor") or "resample" not in run.tools:
+        return []
+    entries = own_entries(state)
+    at_s = _event(entries, told, draft)
+    if at_s is None:
+        return []
+    windows = [window for side in _sides(told) if (window := _window(run, at_s, side)) is not None]
+    missing = [window for window in windows if not _looked_at(entries, *window)]
+    if not missing or not _affordable(run, len(missing)):
+        return []
+    thing = " ".join(str(told["thing"] or told["anchor"]).split())[:_MOST_THING]
+    question = f"What happens here, frame by frame? Say whether this is among it, and when: {thing}"
+    return [
+        ("resample", {"start_s": round(start, 3), "end_s": round(end, 3), "fps": _FPS, "question": question})
+        for start, end in missing
+    ]
+
+
+def _sides(told: dict[str, Any]) -> Sequence[str]:
+    return (told["side"],) if told.get("side") else ("before", "after")
+
+
+def _window(run: Run, at_s: float, side: str) -> tuple[float, float] | None:
+    """Return the seconds on one side of an instant; None where the video has none."""
+    info = run.video.info
+    start, end = (at_s - BESIDE_S, at_s) if side == "before" else (at_s, at_s + BESIDE_S)
+    start, end = max(0.0, start), min(info.duration_s, end)
+    return (start, end) if end - start > info.frame_s else None
+
+
+def _event(entries: Sequence[Entry], told: dict[str, Any], draft: Draft) -> float | None:
+    """Return when the event is: by a claim that names it, else by a look that was asked for it and saw it.
+
+    Where neither is there, it is the claim nearest to the side that is not asked about. Of several times it is the one
+    on the side asked about.
+    """
+    before, words = told.get("side") == "before", words_of(told["anchor"])
+    timed = [(claim.time_s, words_of(claim.text)) for claim in draft.claims if claim.time_s is not None]
+    if named := [time_s for time_s, said in timed if _shares(said, words)]:
+        return min(named) if before else max(named)
+    for entry in reversed(entries):
+        seen = entry.observation
+        if seen and seen.found and seen.sightings and _shares(words_of(entry.look.question), words):
+            times = [sighting.time_s for sighting in seen.sightings]
+            return min(times) if before else max(times)
+    times = [time_s for time_s, _ in timed]
+    return (max(times) if before else min(times)) if times else None
+
+
+def _shares(said: set[str], words: set[str]) -> bool:
+    return bool(words) and len(words & said) >= _SAME * len(words)
+
+
+def _looked_at(entries: Sequence[Entry], start_s: float, end_s: float) -> bool:
+    """Tell whether a range was looked at, at a frame a second or more."""
+    return unseen(entries, start_s, end_s) <= 1 / LEAST_FPS + _ROUNDED_S
+
+
+def _affordable(run: Run, looks: int) -> bool:
+    left, frames = run.meter.left, looks * BESIDE_S * _FPS
+    free, calls = left("frames"), left("model_calls")
+    return (free is None or frames <= free / _SHARE) and (calls is None or calls >= looks + LEAST_CALLS)

@@ -1,0 +1,196 @@
+"""A "no" needs a stated coverage: where nobody looked, code looks before it is passed on.
+
+What can hide is what fits between two frames that were looked at. So the widest gaps between them are halved, and the
+moments of the index go first, as these are where something short comes up.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from vidagent.graphs.budget import CHECK_FRAMES
+from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
+from vidagent.graphs.policy import LEAST_CALLS
+from vidagent.graphs.state import Run, State, own_entries, question_of
+from vidagent.tools.answer import Draft
+
+__all__ = ["Gap", "denies", "gaps", "looks_at_gaps", "range_of", "surest", "unseen"]
+
+MAX_ROUNDS = 2
+"""How often code looks at the widest gaps before a "no" is passed on."""
+
+MOMENT_S = 6.5
+"""How long what is asked for is taken to last: the shortest mean length of a moment in five sets of questions about
+videos (DiDeMo 6.5 s, Charades-STA 8.1, TVR 9.1, QVHighlights 24.6, ActivityNet Captions 36.2; table 1 of Lei, Berg,
+Bansal: QVHighlights, NeurIPS 2021)."""
+
+_MOST_LOOKS = 2
+"""Looks of one round."""
+_SHARE = 8
+"""A round takes at most an eighth of what is left of a budget, so that both take a quarter."""
+_EVEN = 0.1
+"""How far steps between frames may differ that are looked at as if they were even."""
+_MOST_THING = 300
+_NO = re.compile(
+    r"\W*(?:no|not|never|nein|nicht|non|nee|nej|nei|não|нет|ні|όχι|hayır|いいえ|아니)\b", re.IGNORECASE
+)
+
+Wanted = tuple[str, dict[str, Any]]
+"""A tool and its arguments."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Gap:
+    """A stretch in which no frame was looked at."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def length_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+def denies(draft: Draft, state: State) -> bool:
+    """Tell whether a draft says that something is not there, or answers a yes-or-no question with a no."""
+    whether = state.get("route", {}).get("kind") == "whether"
+    return draft.found == "no" or (whether and draft.found == "yes" and bool(_NO.match(draft.answer)))
+
+
+def range_of(state: State, run: Run) -> tuple[float, float]:
+    """Return the range asked about, inside the video; all of it where the question names none."""
+    told, last_s = state.get("route", {}), run.video.info.duration_s
+    start_s, end_s = told.get("start_s") or 0.0, told.get("end_s")
+    start_s, end_s = min(start_s, last_s), last_s if end_s is None else min(end_s, last_s)
+    return (start_s, end_s) if end_s > start_s else (start_s, min(last_s, start_s + run.video.info.frame_s))
+
+
+def gaps(entries: Iterable[Entry], start_s: float, end_s: float) -> list[Gap]:
+    """Return the stretches of a range between the frames looked at, in order."""
+    times = sorted({start_s, end_s, *_times(entries, start_s, end_s)})
+    return [Gap(one, other) for one, other in pairwise(times) if other > one]
+
+
+def unseen(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
+    """Return how long the longest stretch of a range is in which no frame was looked at, in seconds."""
+    return max((gap.length_s for gap in gaps(entries, start_s, end_s)), default=0.0)
+
+
+def surest(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
+    """Return how sure a "no" may be at most, from 0 to 1.
+
+    That is the chance that something of `MOMENT_S`, at a time drawn at random, would have been in a frame looked at:
+    it would not, if it began within a gap and was over before the gap was. Where no frame was looked at it is 0.
+    """
+    entries = list(entries)
+    if not _times(entries, start_s, end_s) or end_s <= start_s:
+        return 0.0
+    missed_s = sum(max(0.0, gap.length_s - MOMENT_S) for gap in gaps(entries, start_s, end_s))
+    return max(0.0, 1.0 - missed_s / (end_s - start_s))
+
+
+def looks_at_gaps(state: State, run: Run) -> list[Wanted]:
+    """Return the looks of the next round; none where all was looked at, or no budget is left for them."""
+    told = state.get("route", {})
+    if "resample" not in run.tools or told.get("kind") == "speech":
+        return []
+    looks, frames = _reach(run)
+    entries, (start_s, end_s) = own_entries(state), range_of(state, run)
+    wide = [gap for gap in gaps(entries, start_s, end_s) if gap.length_s > MOST_SEEN_S]
+    if not wide or not looks:
+        return []
+    question = " ".join((told.get("thing") or question_of(state)).split())[:_MOST_THING]
+    wanted: list[Wanted] = []
+    whole = (start_s, end_s) == (0.0, run.video.info.duration_s)
+    if whole and _moments_unseen(state, run, entries):
+        wanted.append(("search", {"query": question}))
+        frames = max(1, frames - run.caps.frames)
+    for times in _runs(_points(wide, frames), run.caps.frames)[: looks - len(wanted)]:
+        step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else run.video.info.frame_s
+        last_s = min(end_s, times[0] + (len(times) - 0.4) * step_s)
+        window = {"start_s": round(times[0], 3), "end_s": round(last_s, 3), "fps": round(1 / step_s, 6)}
+        wanted.append(("resample", {**window, "question": question}))
+    return wanted
+
+
+def _times(entries: Iterable[Entry], start_s: float, end_s: float) -> set[float]:
+    """Return the times of the frames of a range that were looked at in whole; a crop shows a part only."""
+    stills = (still for entry in entries if entry.look.tool != "crop" for still in entry.look.stills)
+    return {still.time_s for still in stills if start_s <= still.time_s <= end_s}
+
+
+def _moments_unseen(state: State, run: Run, entries: Sequence[Entry]) -> bool:
+    """Tell whether the index knows moments worth a look, at no cost, that nobody has looked at."""
+    searched = any(entry.look.tool == "search" and entry.look.stills for entry in entries)
+    held = state.get("held")
+    if searched or "search" not in run.tools or (held and held["rounds"]):
+        return False
+    return run.index.scanned() and bool(run.index.scan().moments)
+
+
+def _reach(run: Run) -> tuple[int, int]:
+    """Return how many looks a round may take, and how many frames in all."""
+    profile, left = run.client.profile, run.meter.left
+    frames: list[float] = [_MOST_LOOKS * run.caps.frames]
+    looks: list[float] = [_MOST_LOOKS]
+    if (free := left("frames")) is not None:
+        frames.append((free - CHECK_FRAMES) / _SHARE)
+    if (tokens := left("prompt_tokens")) is not None:
+        frames.append(tokens / _SHARE / max(1, profile.frame_tokens))
+    if (calls := left("model_calls")) is not None:
+        looks.append((calls - LEAST_CALLS) / _SHARE)
+    if (tokens := left("completion_tokens")) is not None:
+        looks.append(tokens / _SHARE / profile.completion_tokens.get("look", 1))
+    most = int(max(0.0, min(frames)))
+    return (int(max(0.0, min(looks))) if most else 0), most
+
+
+def _points(wide: Sequence[Gap], frames: int) -> list[float]:
+    """Cut the widest gaps into equal parts, all as finely as so many frames reach; return the cuts, in order.
+
+    Between two neighbouring gaps that are cut alike more than once, the frame that was seen is one of the cuts: a look
+    goes over both of them in even steps.
+    """
+    widest_s = max(gap.length_s for gap in wide)
+    cuts = _cut([gap for gap in wide if gap.length_s > widest_s * (1 - _EVEN)][:frames], widest_s / 2)
+    part = 2
+    while len(finer := _cut(wide, max(MOST_SEEN_S, widest_s / part))) <= frames:
+        cuts = finer
+        if widest_s / part <= MOST_SEEN_S:
+            break
+        part *= 2
+    return cuts
+
+
+def _cut(wide: Sequence[Gap], finest_s: float) -> list[float]:
+    points: list[float] = []
+    last: Gap | None = None
+    for gap in wide:
+        parts = math.ceil(gap.length_s / finest_s - _EVEN)
+        if parts < 2:
+            continue
+        if parts > 2 and last is not None and last.end_s == gap.start_s:
+            points.append(gap.start_s)
+        points += [gap.start_s + gap.length_s * n / parts for n in range(1, parts)]
+        last = gap
+    return points
+
+
+def _runs(points: Sequence[float], most: int) -> list[list[float]]:
+    """Return the points in runs of even steps, at most so many in each, the longest stretch first."""
+    runs: list[list[float]] = []
+    for point in points:
+        run = runs[-1] if runs else []
+        step_s = run[1] - run[0] if len(run) > 1 else None
+        even = run and len(run) < most
+        if even and (step_s is None or abs(point - run[-1] - step_s) <= _EVEN * step_s):
+            run.append(point)
+        else:
+            runs.append([point])
+    return sorted(runs, key=lambda run: run[0] - run[-1])

@@ -1,0 +1,259 @@
+"""Sweeps: where every one of something is asked for, code looks over the whole range, without gaps.
+
+The looks are calls like the planner's, put into its history as if it had asked for them, so that ledger, guards,
+records and resumption know no difference. A first pass covers the range in windows that share a frame with their
+neighbours; a second one goes over what was seen in frames too far apart to tell one from two. What they saw is put
+together by `occurrences.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, ToolMessage
+
+from vidagent.graphs.budget import CHECK_FRAMES
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.occurrences import Occurrence, frames_of, merge
+from vidagent.graphs.policy import LEAST_CALLS
+from vidagent.graphs.state import Call, Run, State, Update, entries_of, question_of, refusal
+from vidagent.tools.answer import Draft, Place
+
+__all__ = ["Count", "count_of", "recount", "spelt_out", "sweep"]
+
+_MOST_FRAMES = 16
+"""Frames of one look: a reply has room for three things in each of them."""
+_LEAST_FRAMES = 4
+_MOST_LOOKS = 16
+_CONTEXT_TOKENS = 100
+"""Tokens of the planner's context for each frame of a sweep, so that what it saw takes a part of that only."""
+_LOOK_TOKENS = 1000
+"""Prompt tokens of a look beside its pictures, roughly."""
+_SHARE = 2
+"""A pass takes at most half of what is left of a budget."""
+_TELLING_S = 0.2
+"""Seconds between frames up to which two of the same are told apart by the frame between them."""
+_FINER = 2.0
+"""How much finer a second pass is at least."""
+_SLOWER = 0.8
+"""The rate of a second pass that is out of reach is lowered by so much."""
+_MOST_LISTED = 40
+MAX_RECOUNTS = 1
+"""How often a draft is sent back because it counts otherwise than the sweep."""
+
+_Window = tuple[float, float, float]
+"""Start, end and frames a second of a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a sweep counted.
+
+    Args:
+        occurrences: Each of what was asked for.
+        looks: The looks of the sweep.
+        interval_s: The longest time between two of its frames.
+    """
+
+    occurrences: tuple[Occurrence, ...]
+    looks: tuple[str, ...]
+    interval_s: float
+
+    def lines(self) -> list[str]:
+        """Say it to the planner: a heading, and a line for each."""
+        head = (
+            f"Sweep {self.looks[0]} to {self.looks[-1]}, one frame every {self.interval_s:.3g} s or closer: "
+            f"{len(self.occurrences)} told apart"
+        )
+        listed = [
+            f"  {number}. {one.start_s:.3f}-{one.end_s:.3f} s ({', '.join(one.entries)})"
+            for number, one in enumerate(self.occurrences[:_MOST_LISTED], 1)
+        ]
+        more = len(self.occurrences) - len(listed)
+        return [head, *listed, *([f"  and {more} more"] if more else [])]
+
+    def advice(self) -> str:
+        """Say what to make of it."""
+        return (
+            f"The whole range has been swept, and {len(self.occurrences)} were told apart; the ledger lists them. "
+            f"One shorter than {self.interval_s:.3g} s may lie between two frames. Count what is listed, unless a "
+            "look shows that two of them are one or that one is something else."
+        )
+
+
+def sweep(state: State, run: Run) -> Update | None:
+    """Return the next looks of the sweep as a turn of the planner; None if there are none to make."""
+    told, passes = state.get("route", {}), state.get("swept", [])
+    left_out = run.client.profile.lacks("shapes") or "resample" not in run.tools
+    if told.get("kind") != "count" or left_out or state.get("landing") or len(passes) > 1:
+        return None
+    start_s, end_s = _range(told, run)
+    windows = _closer(state, run, start_s, end_s) if passes else _over(run, start_s, end_s)
+    if not windows:
+        return None
+    asked, question = len(state.get("asked", [])), _question(told["thing"] or question_of(state))
+    calls = [
+        Call(
+            turn=state.get("step", 0),
+            id=f"sweep{asked + number + 1:04d}",
+            entry=f"L{asked + number + 1}",
+            tool="resample",
+            args={"start_s": start, "end_s": end, "fps": fps, "question": question},
+        )
+        for number, (start, end, fps) in enumerate(windows)
+    ]
+    fps = windows[0][2]
+    run.tell("step", f"sweeping {start_s:.1f}-{end_s:.1f} s in {len(calls)} looks at {fps:.3g} fps", "plan")
+    said = AIMessage(
+        "", tool_calls=[{"name": call["tool"], "args": call["args"], "id": call["id"]} for call in calls]
+    )
+    swept = [*passes, [call["entry"] for call in calls]]
+    return {"calls": calls, "asked": calls, "history": [said], "swept": swept, "draft": None}
+
+
+def count_of(state: State, entries: Sequence[Entry]) -> Count | None:
+    """Return what the sweep counted; None where there was none, or none of its looks came about."""
+    looks = _swept(state, entries)
+    frames = [seen for entry in looks if (seen := frames_of(entry))]
+    if not frames:
+        return None
+    first = set(state["swept"][0])
+    longest_s = max((1 / look.look.fps for look in looks if look.id in first and look.look.fps), default=0.0)
+    return Count(tuple(merge(frames)), tuple(entry.id for entry in looks), longest_s)
+
+
+def recount(state: State, call_id: str, draft: Draft, count: Count | None) -> ToolMessage | None:
+    """Send a draft back, once, that counts otherwise than the sweep; the planner may insist."""
+    if count is None or draft.found == "cannot_judge" or state.get("recounts", 0) >= MAX_RECOUNTS:
+        return None
+    said = _said(draft)
+    if said == len(count.occurrences) or (said is None and state.get("options")):
+        return None
+    why = (
+        f"the answer says {'no number' if said is None else said}, and the sweep told {len(count.occurrences)} "
+        "apart, as listed: answer with these, or again as you did if looks show that they are fewer or more"
+    )
+    return refusal(call_id, why, told_apart=count.lines()[1:])
+
+
+def _said(draft: Draft) -> int | None:
+    """Return how many a draft says there are; None if it does not."""
+    if draft.found == "no":
+        return 0
+    return draft.count if draft.count is not None else len(draft.spans) or None
+
+
+def spelt_out(draft: Draft, count: Count | None) -> Draft:
+    """Return a draft that counts as the sweep did with the place of each."""
+    if count is None or draft.found != "yes" or draft.count != len(count.occurrences):
+        return draft
+    if len(draft.spans) == draft.count:
+        return draft
+    places = [Place(start_s=one.start_s, end_s=one.end_s) for one in count.occurrences]
+    return draft.model_copy(update={"spans": places})
+
+
+def _question(thing: str) -> str:
+    return (
+        f"{' '.join(thing.split())[:300]}: give one sighting for each separate one in each frame, with its box. "
+        "A frame that shows two at once has two sightings."
+    )
+
+
+def _range(told: dict[str, Any], run: Run) -> tuple[float, float]:
+    """Return the range asked about, inside the video."""
+    duration_s = run.video.info.duration_s
+    start_s, end_s = told["start_s"] or 0.0, told["end_s"]
+    return min(start_s, duration_s), duration_s if end_s is None else min(end_s, duration_s)
+
+
+def _over(run: Run, start_s: float, end_s: float) -> list[_Window]:
+    """Cover a range at the highest rate within reach; not at all where the overview is as fine as that."""
+    looks, frames = _reach(run)
+    info, length_s = run.video.info, end_s - start_s
+    if not looks or length_s * info.fps < _LEAST_FRAMES:
+        return []
+    fps = (looks * (frames - 1) + 1) / length_s
+    if fps < info.fps and fps * info.duration_s <= run.caps.overview_frames:
+        return []
+    return list(_windows(start_s, end_s, min(float(info.fps), fps), frames))
+
+
+def _closer(state: State, run: Run, start_s: float, end_s: float) -> list[_Window]:
+    """Go over what was seen in frames too far apart, at the highest rate within reach that is much higher."""
+    looks, frames = _reach(run)
+    coarse = [entry for entry in _swept(state, entries_of(state)) if _too_coarse(entry)]
+    spans = _spans(coarse, start_s, end_s)
+    fps, least = (
+        float(run.video.info.fps),
+        max((_FINER * (entry.look.fps or 0) for entry in coarse), default=0),
+    )
+    while spans and fps >= least:
+        windows = [window for start, end in spans for window in _windows(start, end, fps, frames)]
+        if len(windows) <= looks:
+            return windows
+        fps *= _SLOWER
+    return []
+
+
+def _reach(run: Run) -> tuple[int, int]:
+    """Return how many looks a pass may take, and how many frames each; no look where they would be too few."""
+    profile, left = run.client.profile, run.meter.left
+    frames = min(run.caps.frames, _MOST_FRAMES)
+    most: list[float] = [_MOST_LOOKS * frames, profile.context_tokens / _CONTEXT_TOKENS]
+    if (free := left("frames")) is not None:
+        most.append((free - CHECK_FRAMES) / _SHARE)
+    if (tokens := left("prompt_tokens")) is not None:
+        most.append(tokens / _SHARE / (profile.frame_tokens + _LOOK_TOKENS / frames))
+    looks: list[float] = [max(1, min(most) // frames)]
+    if (calls := left("model_calls")) is not None:
+        looks.append((calls - LEAST_CALLS) / _SHARE)
+    if (tokens := left("completion_tokens")) is not None:
+        looks.append(tokens / _SHARE / profile.completion_tokens.get("look", 1))
+    frames = int(min(frames, *most))
+    return (int(min(looks)), frames) if frames >= _LEAST_FRAMES and min(looks) >= 1 else (0, 0)
+
+
+def _windows(start_s: float, end_s: float, fps: float, most: int) -> Iterator[_Window]:
+    """Yield windows of equal length, each with the last frame of the one before as its first."""
+    steps = max(1, math.ceil((end_s - start_s) * fps - 1e-6) - 1)
+    number = math.ceil(steps / (most - 1))
+    each = math.ceil(steps / number)
+    for first in range(0, steps, each):
+        last_s = start_s + (first + each + 1) / fps
+        yield round(start_s + first / fps, 3), round(min(last_s, end_s), 3), round(fps, 6)
+
+
+def _swept(state: State, entries: Sequence[Entry]) -> list[Entry]:
+    names = {name for looks in state.get("swept", []) for name in looks}
+    return sorted((entry for entry in entries if entry.id in names), key=lambda entry: int(entry.id[1:]))
+
+
+def _too_coarse(entry: Entry) -> bool:
+    """Tell whether something was seen in frames so far apart that two of the same pass for one."""
+    look, seen = entry.look, entry.observation
+    if seen is None or seen.found is False or not seen.sightings or look.every_frame:
+        return False
+    return bool(look.fps) and 1 / (look.fps or 1) > _TELLING_S
+
+
+def _spans(entries: Sequence[Entry], start_s: float, end_s: float) -> list[tuple[float, float]]:
+    """Return the stretches around what looks saw, up to the frames beside it, overlapping ones as one."""
+    around = [
+        (
+            max(start_s, mark.time_s - 1 / (entry.look.fps or 1)),
+            min(end_s, mark.time_s + 1 / (entry.look.fps or 1)),
+        )
+        for entry in entries
+        for mark in (entry.observation.sightings if entry.observation else [])
+    ]
+    spans: list[tuple[float, float]] = []
+    for start, end in sorted(around):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+        elif end > start:
+            spans.append((start, end))
+    return spans
