@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidagent.api.artefacts import clip_run, report_run
-from vidagent.api.asking import aanalyze_video, analyze_video, astream_video, plan_cost
+from vidagent.api.ask import aanalyze_video, analyze_video, astream_video, plan_cost
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at
 from vidagent.api.runs import delete_run, find_run, list_runs, replay_run
 from vidagent.api.sessions import delete_session, find_session, list_sessions

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from vidagent.api.parts import graph_of, nobody, opened, run_of
+from vidagent.api.assemble import graph_of, nobody, opened, run_of
 from vidagent.api.runs import brief_of, find_run
 from vidagent.errors import UsageError
 from vidagent.graphs.answer import close
-from vidagent.reports.clips import write_clip
-from vidagent.reports.delivery import take_away
-from vidagent.reports.order import Order
+from vidagent.reports.export.clips import write_clip
+from vidagent.reports.export.export import take_away
+from vidagent.reports.export.export_request import Order
 from vidagent.runs.recorded_run import Past
 from vidagent.runs.resume import kept_state
 from vidagent.types import Span

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidagent import config
-from vidagent.api.parts import opened
+from vidagent.api.assemble import opened
 from vidagent.errors import ToolError, UsageError
 from vidagent.images import jpeg
 from vidagent.images.box_drawing import draw_box

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from vidagent import config
-from vidagent.api.group_replay import replayed_group
-from vidagent.api.parts import cache_of, graph_of, nobody, opened, run_of
+from vidagent.api.assemble import cache_of, graph_of, nobody, opened, run_of
+from vidagent.api.multi_video_replay import replayed_group
 from vidagent.errors import UsageError
 from vidagent.graphs.answer import close
 from vidagent.runs.folder import Record, is_run_id, of_run, old_record, old_records

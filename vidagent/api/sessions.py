@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidagent import config
-from vidagent.api.parts import cache_of
+from vidagent.api.assemble import cache_of
 from vidagent.runs.session_store import Session, Sessions
 
 __all__ = ["delete_session", "find_session", "list_sessions"]

@@ -51,7 +51,7 @@ def ask(
     asked = questions.read(question, option)
     # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
     from vidagent import api
-    from vidagent.reports.several import checked
+    from vidagent.reports.multi_video import checked
     from vidagent.serve import printing
     from vidagent.serve.progress import Progress
 

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from vidagent.api.opened import ask_opened
+from vidagent.api.opened_video import ask_opened
 from vidagent.errors import UsageError, VidagentError
 from vidagent.runs.request import Brief
 from vidagent.serve.batch.direct import ask_frames, ask_image

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vidagent.reports.markup import Html, el, join, said
-from vidagent.reports.page import document, section
+from vidagent.reports.page.markup import Html, el, join, said
+from vidagent.reports.page.report_page import document, section
 from vidagent.serve.eval.running import Mode
 from vidagent.serve.eval.statistics import Interval
 from vidagent.serve.eval.summary import Score, Summary

@@ -11,9 +11,9 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images import jpeg, png
 from vidagent.images.sheet import contact_sheet
 from vidagent.images.store import FrameStore
-from vidagent.reports.dossier import Dossier, Finding
-from vidagent.reports.files import numbered, write
-from vidagent.reports.photos import photo, stored
+from vidagent.reports.export.atomic_files import numbered, write
+from vidagent.reports.page.photos import photo, stored
+from vidagent.reports.run_report import Dossier, Finding
 from vidagent.types import Answer
 from vidagent.video.clock import format_time
 

@@ -18,8 +18,8 @@ from langchain_core.runnables import RunnableConfig
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.agents.server.model_choice import choose, describe
-from vidagent.api.course import Course, Ended
-from vidagent.api.parts import cache_of, graph_of, opened
+from vidagent.api.assemble import cache_of, graph_of, opened
+from vidagent.api.run_question import Course, Ended
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
@@ -34,9 +34,9 @@ from vidagent.graphs.multi_video.graph import (
     first_state,
     reopened,
 )
-from vidagent.reports.delivery import take_away
-from vidagent.reports.order import Order
-from vidagent.reports.several import finish
+from vidagent.reports.export.export import take_away
+from vidagent.reports.export.export_request import Order
+from vidagent.reports.multi_video import finish
 from vidagent.runs.folder import Record, new_record, old_record
 from vidagent.runs.recorder import Recording, Saver, Trace, recording
 from vidagent.runs.request import Brief

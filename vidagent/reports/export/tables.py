@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 
-from vidagent.reports.markup import folded
+from vidagent.reports.page.markup import folded
 from vidagent.types import Answer
 from vidagent.video.clock import format_time
 

@@ -10,11 +10,11 @@ from typing import Protocol
 
 from vidagent.errors import UsageError
 from vidagent.graphs.events import Kind
-from vidagent.reports.cover import render_cover
-from vidagent.reports.delivery import Delivered
-from vidagent.reports.files import write
-from vidagent.reports.order import Export, Order, StrPath, order
-from vidagent.reports.tables import answer_json
+from vidagent.reports.export.atomic_files import write
+from vidagent.reports.export.export import Delivered
+from vidagent.reports.export.export_request import Export, Order, StrPath, order
+from vidagent.reports.export.tables import answer_json
+from vidagent.reports.page.cover import render_cover
 from vidagent.types import Answer, Evidence, Question, Step
 from vidagent.video.index.subtitles import sidecars
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from vidagent.agents.prompting.video_findings import names_of
-from vidagent.api.parts import nobody, opened
-from vidagent.api.several import group_graph
+from vidagent.api.ask_many import group_graph
+from vidagent.api.assemble import nobody, opened
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.multi_video.answer import gathered

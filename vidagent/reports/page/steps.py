@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.plural import counted
-from vidagent.reports.dossier import Dossier, Stage
-from vidagent.reports.markup import Html, el, join, said
-from vidagent.reports.photos import Thumb, thumbs
+from vidagent.reports.page.markup import Html, el, join, said
+from vidagent.reports.page.photos import Thumb, thumbs
+from vidagent.reports.run_report import Dossier, Stage
 from vidagent.types import StepUsage
 from vidagent.video.clock import format_time
 

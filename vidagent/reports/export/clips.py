@@ -15,7 +15,7 @@ import av
 from av.codec.codec import codecs_available
 
 from vidagent.errors import UsageError, VideoError
-from vidagent.reports.files import whole
+from vidagent.reports.export.atomic_files import whole
 from vidagent.types import Span, VideoInfo
 from vidagent.video.frame import Frame
 from vidagent.video.sound import RATE

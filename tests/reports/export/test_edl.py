@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from tests.serve.answers import ANSWER, INFO
-from vidagent.reports.edl import edit_list, timecode
+from vidagent.reports.export.edl import edit_list, timecode
 from vidagent.types import Answer, Span
 
 NTSC, NTSC_60, FILM = Fraction(30000, 1001), Fraction(60000, 1001), Fraction(24000, 1001)

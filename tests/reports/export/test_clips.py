@@ -14,7 +14,7 @@ from tests.media.make import CLIPS
 from tests.media.speaking import speak
 from tests.media.truth import Truth, full_decode
 from vidagent.errors import VideoError
-from vidagent.reports.clips import write_clip
+from vidagent.reports.export.clips import write_clip
 from vidagent.types import Span
 from vidagent.video.video import Video
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from vidagent.reports.markup import Html, clean, el, folded, join, said
+from vidagent.reports.page.markup import Html, clean, el, folded, join, said
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from vidagent.errors import UsageError
 from vidagent.graphs.state import Run, State
-from vidagent.reports.clips import write_clip
-from vidagent.reports.dossier import Dossier, gather
-from vidagent.reports.edl import edit_list
-from vidagent.reports.files import numbered, write
-from vidagent.reports.frames import keep, save_evidence, save_numbered
-from vidagent.reports.order import Export, Order
-from vidagent.reports.page import render
-from vidagent.reports.tables import answer_json, rows, subtitles
+from vidagent.reports.export.atomic_files import numbered, write
+from vidagent.reports.export.clips import write_clip
+from vidagent.reports.export.edl import edit_list
+from vidagent.reports.export.export_request import Export, Order
+from vidagent.reports.export.frames import keep, save_evidence, save_numbered
+from vidagent.reports.export.tables import answer_json, rows, subtitles
+from vidagent.reports.page.report_page import render
+from vidagent.reports.run_report import Dossier, gather
 from vidagent.types import Answer
 
 __all__ = ["Delivered", "take_away"]

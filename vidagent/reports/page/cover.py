@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vidagent.agents.prompting.video_findings import names_of
-from vidagent.reports.costs import budgets, costs
-from vidagent.reports.markup import Html, el, said
-from vidagent.reports.page import badges, choices, document, section
-from vidagent.reports.timeline import span_text
+from vidagent.reports.page.costs import budgets, costs
+from vidagent.reports.page.markup import Html, el, said
+from vidagent.reports.page.report_page import badges, choices, document, section
+from vidagent.reports.page.timeline import span_text
 from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
 

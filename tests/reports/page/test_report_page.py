@@ -279,7 +279,7 @@ def test_pictures_that_are_gone_are_left_out(ask, tmp_path, monkeypatch):
 
 def test_an_earlier_report_stays_until_the_new_one_is_whole(ask, tmp_path: Path, monkeypatch):
     (tmp_path / "out.html").write_text("an earlier report")
-    monkeypatch.setattr("vidagent.reports.page.costs", lambda _: 1 / 0)
+    monkeypatch.setattr("vidagent.reports.page.report_page.costs", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ask(usual(), report=tmp_path / "out.html")
     assert (tmp_path / "out.html").read_text() == "an earlier report"

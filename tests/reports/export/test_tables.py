@@ -10,7 +10,7 @@ import json
 import pytest
 
 from tests.serve.answers import ANSWER, INFO
-from vidagent.reports.tables import COLUMNS, answer_json, rows, subtitles
+from vidagent.reports.export.tables import COLUMNS, answer_json, rows, subtitles
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.index.subtitles import parse_srt
 

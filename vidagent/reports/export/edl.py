@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import PurePath
 
-from vidagent.reports.markup import folded
+from vidagent.reports.page.markup import folded
 from vidagent.types import Answer, Span
 
 __all__ = ["edit_list", "timecode"]

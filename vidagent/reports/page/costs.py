@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import get_args
 
-from vidagent.reports.markup import Html, el, join
+from vidagent.reports.page.markup import Html, el, join
 from vidagent.types import Answer, BudgetName, Step, StepUsage, Usage
 
 __all__ = ["budgets", "costs"]

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Unpack
 
 from vidagent.agents.server.model_choice import choose
-from vidagent.api.course import Course
-from vidagent.api.parts import cache_of, opened, run_of
-from vidagent.api.several import StrPath, ask_several, paths_of
+from vidagent.api.ask_many import StrPath, ask_several, paths_of
+from vidagent.api.assemble import cache_of, opened, run_of
+from vidagent.api.run_question import Course
 from vidagent.errors import UsageError
 from vidagent.graphs.cost_estimate import DryRun, DryRuns, forecast
 from vidagent.graphs.events import Event, Listener
-from vidagent.reports.order import order
-from vidagent.reports.several import shared
+from vidagent.reports.export.export_request import order
+from vidagent.reports.multi_video import shared
 from vidagent.runs.folder import Record, new_record, old_record
 from vidagent.runs.request import Asking, Brief, Hearing, Running, check, listed
 from vidagent.runs.session_turn import conversation

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server.model_choice import describe
-from vidagent.api.parts import graph_of, run_of
+from vidagent.api.assemble import graph_of, run_of
 from vidagent.graphs.answer import close
 from vidagent.graphs.events import Listener
 from vidagent.graphs.state import Run, State
-from vidagent.reports.delivery import take_away
-from vidagent.reports.order import Order
+from vidagent.reports.export.export import take_away
+from vidagent.reports.export.export_request import Order
 from vidagent.runs.folder import Record
 from vidagent.runs.recorder import Recording, recording
 from vidagent.runs.request import Brief

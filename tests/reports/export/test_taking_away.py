@@ -184,7 +184,7 @@ def test_a_full_disk_costs_no_answer(clip, tmp_path, monkeypatch):
     with ScriptedServer(usual()) as server:
         asked = {"base_url": server.url, "model": "scripted", "export": tmp_path / "a.csv"}
         with monkeypatch.context() as patch:
-            patch.setattr("vidagent.reports.delivery.write", full)
+            patch.setattr("vidagent.reports.export.export.write", full)
             with pytest.raises(
                 UsageError, match=r"a\.csv cannot be written: No space left.*--resume"
             ) as failed:

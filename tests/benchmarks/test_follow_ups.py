@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import vidagent
-from tests.test_signals_run import encode, exactly, ground, spans_of, write
+from tests.api.test_signals_run import encode, exactly, ground, spans_of, write
 from vidagent import api
 
 FRAME_S = 0.04

@@ -11,12 +11,12 @@ from pathlib import PurePath
 
 from vidagent.images import jpeg
 from vidagent.plural import counted
-from vidagent.reports.costs import budgets, costs
-from vidagent.reports.dossier import Dossier, Finding
-from vidagent.reports.markup import Html, el, folded, join, said
-from vidagent.reports.photos import photo
-from vidagent.reports.steps import image, steps
-from vidagent.reports.timeline import span_text, timelines
+from vidagent.reports.page.costs import budgets, costs
+from vidagent.reports.page.markup import Html, el, folded, join, said
+from vidagent.reports.page.photos import photo
+from vidagent.reports.page.steps import image, steps
+from vidagent.reports.page.timeline import span_text, timelines
+from vidagent.reports.run_report import Dossier, Finding
 from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
 
@@ -52,7 +52,7 @@ def document(title: str, *parts: Html) -> str:
 
 @cache
 def _style() -> str:
-    return resources.files("vidagent.reports").joinpath("page.css").read_text(encoding="utf-8").strip()
+    return resources.files("vidagent.reports.page").joinpath("page.css").read_text(encoding="utf-8").strip()
 
 
 def _meta() -> Iterator[Html]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from vidagent.agents.client.client import ModelClient
-from vidagent.api.course import Course
-from vidagent.api.parts import cache_of
+from vidagent.api.assemble import cache_of
+from vidagent.api.run_question import Course
 from vidagent.graphs.events import Listener
-from vidagent.reports.order import Order
+from vidagent.reports.export.export_request import Order
 from vidagent.runs.folder import new_record
 from vidagent.runs.request import Brief
 from vidagent.runs.session_turn import conversation

@@ -14,7 +14,7 @@ from vidagent.images import jpeg, resize
 from vidagent.images.box_drawing import draw_box
 from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
-from vidagent.reports.dossier import Dossier, Finding
+from vidagent.reports.run_report import Dossier, Finding
 from vidagent.types import Box
 
 __all__ = ["Thumb", "photo", "stored", "thumbs", "within"]

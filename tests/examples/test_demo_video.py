@@ -12,7 +12,7 @@ import pytest
 import zxingcpp
 from av.video.frame import PictureType
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "draw_demo.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "draw_demo.py"
 SMALL_WH = (320, 180)
 STAYS, COMES = 24, 40  # grey levels: the codec stirs a still QR code by 15, the smallest text changes 56
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidagent.errors import UsageError
-from vidagent.reports.order import Order, order
+from vidagent.reports.export.export_request import Order, order
 
 LEGAL = "a file ending in .csv, .edl, .jpg, .json, .mp4, .png or .srt, or a folder"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.plural import counted
-from vidagent.reports.dossier import Dossier, Finding
-from vidagent.reports.markup import Html, el, join, said
+from vidagent.reports.page.markup import Html, el, join, said
+from vidagent.reports.run_report import Dossier, Finding
 from vidagent.types import Span, Verdict
 from vidagent.video.clock import format_time
 

@@ -20,7 +20,7 @@ from vidagent.agents.signals.vision import observer as looking
 from vidagent.images import jpeg
 from vidagent.types import Budget
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "draw_demo.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "draw_demo.py"
 FRAME_S = 0.04
 WHITE = (250, 250, 250)
 GROUND = (70, 84, 96)

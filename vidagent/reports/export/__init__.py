@@ -1,0 +1,1 @@
+"""Files exported from an answer: spans, frames, clips and claims."""
