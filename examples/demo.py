@@ -16,8 +16,8 @@ from pathlib import Path
 import draw_demo
 
 from vidagent import Answer, VidagentError, analyze_video
-from vidagent.serve import printing, terminal
-from vidagent.serve.progress import Progress
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.progress import Progress
 
 TEXT = "GATE 7 OPEN"
 QUESTION = f'When does the text "{TEXT}" appear?'
@@ -34,10 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     draw_demo.render(video)
     command = ["vidagent", "ask", str(video), QUESTION, "--model", "signals", "--save-frames", str(frames)]
     print(f"\n$ {shlex.join(command)}", flush=True)
-    with Progress(terminal.stderr()) as progress:
+    with Progress(console.stderr()) as progress:
         answer = analyze_video(video, QUESTION, model="signals", save_frames=frames, on_event=progress)
         progress.tell(f"cost      {printing.cost(answer)}\n")
-    printing.show_answer(answer, terminal.stdout())
+    printing.show_answer(answer, console.stdout())
     return compare(answer, frames)
 
 

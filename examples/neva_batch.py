@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vidagent.serve import cli
+from vidagent.serve.cli import app
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def judge(given: argparse.Namespace, first: Path, second: Path) -> int:
 def command(*words: str) -> int:
     """Run `vidagent` in this process, as its command line would."""
     print(f"\n$ {shlex.join(('vidagent', *words))}", flush=True)
-    return cli.run(words)
+    return app.run(words)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.test_repository import legal
-from vidagent.serve.cli import app
-from vidagent.serve.rest.metrics import Metrics
-from vidagent.serve.rest.options import Options
+from vidagent.serve.cli.app import app
+from vidagent.serve.core.http.metrics import Metrics
+from vidagent.serve.core.http.options import Options
 from vidagent.serve.vlm import command
 
 FOLDER = ROOT / "docs" / "deploy"

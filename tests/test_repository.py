@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from tests.conftest import ROOT
-from vidagent.serve.cli import app
+from vidagent.serve.cli.app import app
 
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 PAPERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md", *DOCS)
@@ -92,7 +92,7 @@ def test_the_changelog_has_the_version_or_unreleased():
 
 
 def test_the_layers_name_every_folder():
-    (contract,) = PROJECT["tool"]["importlinter"]["contracts"]
+    contract = PROJECT["tool"]["importlinter"]["contracts"][0]
     named = {name.strip().removeprefix("vidagent.") for row in contract["layers"] for name in row.split("|")}
     there = {path.stem for path in (ROOT / "vidagent").iterdir() if not path.name.startswith(("_", "."))}
     assert there - {"py"} <= named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vidagent.serve.cli import run
+from vidagent.serve.cli.app import run
 
 
 def main() -> None:

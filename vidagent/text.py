@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-__all__ = ["whole", "whole_values"]
+__all__ = ["escaped", "one_line", "plain", "whole", "whole_values"]
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, starts an escape sequence, breaks a line or turns the direction of writing."""
 
 
 def whole(text: str) -> str:
@@ -28,3 +32,18 @@ def whole_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     if isinstance(value, list):
         return [whole_values(item) for item in value]
     return value
+
+
+def plain(text: str) -> str:
+    """Replace control characters; tabs and line breaks stay."""
+    return _CONTROLS.sub("�", text)
+
+
+def escaped(text: str) -> str:
+    """Write control characters in a JSON text as JSON does, so that nothing of it is lost."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """Fold a message onto one line."""
+    return " ".join(text.split())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import vidagent
 from tests.serve.conftest import command  # noqa: F401 - pytest finds the fixture by its name
-from tests.serve.test_live import watched
+from tests.serve.terminal.test_live_display import watched
 from vidagent.agents.signals import model as signals
 from vidagent.agents.signals.vision import observer as looking
 

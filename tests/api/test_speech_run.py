@@ -21,7 +21,8 @@ from tests.scripted_server import (
 )
 from vidagent import api
 from vidagent.errors import UsageError
-from vidagent.serve import cli, terminal
+from vidagent.serve.cli import app
+from vidagent.serve.terminal import console
 from vidagent.types import Budget
 
 pytestmark = pytest.mark.network
@@ -55,9 +56,9 @@ def listening(monkeypatch):
 
 
 def command(capfd, *arguments):
-    terminal.stdout.cache_clear()
-    terminal.stderr.cache_clear()
-    code = cli.run(arguments)
+    console.stdout.cache_clear()
+    console.stderr.cache_clear()
+    code = app.run(arguments)
     said = capfd.readouterr()
     return code, said.out, said.err
 

@@ -1,7 +1,7 @@
-"""The server and the scripted model that the examples ask."""
+"""The server of the REST tests, for the example clients."""
 
 from __future__ import annotations
 
-from tests.serve.rest.conftest import client, model, plays, root
+from tests.serve.conftest import client, model, plays, root
 
 __all__ = ["client", "model", "plays", "root"]

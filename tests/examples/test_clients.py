@@ -14,10 +14,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.serve.mcp.running import over_http
-from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import running
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.store import Store
+from tests.serve.running import QUESTION, running
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.keys import Keys
 
 pytestmark = pytest.mark.network
 CLIENTS = ROOT / "examples" / "clients"

@@ -16,7 +16,7 @@ from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import ScriptedServer, block_of, calls, says, step_of, texts, tool_names
 from vidagent.api import replay_run
 from vidagent.errors import ModelError
-from vidagent.serve.terminal import plain
+from vidagent.text import plain
 from vidagent.types import Budget
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]

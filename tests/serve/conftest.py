@@ -1,4 +1,4 @@
-"""Fixtures for the command line: a stand-in for the API, and a way to run commands."""
+"""Fixtures of the doors: a stand-in for the API, a way to run commands, and a REST server with a scripted model."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import vidagent
+from tests.media.make import encode
+from tests.scripted_server import ScriptedServer
 from tests.serve.answers import FakeApi
-from vidagent.serve import cli, terminal
+from tests.serve.running import Plays, running
+from vidagent.serve.cli import app
+from vidagent.serve.terminal import console
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,41 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 @pytest.fixture
 def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Return a function that runs a command line in this process."""
-    terminal.stdout.cache_clear()
-    terminal.stderr.cache_clear()
+    console.stdout.cache_clear()
+    console.stderr.cache_clear()
 
     def call(*arguments: str) -> Done:
-        code = cli.run(arguments)
+        code = app.run(arguments)
         said = capfd.readouterr()
         return Done(code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory) -> Path:
+    """Return a folder that has `clip.mp4` of 4 s in it."""
+    folder = tmp_path_factory.mktemp("root")
+    encode(folder / "clip.mp4", range(0, 4000, 40))
+    return folder
+
+
+@pytest.fixture
+def plays() -> Plays:
+    return Plays()
+
+
+@pytest.fixture
+def model(plays, monkeypatch):
+    """Run a scripted model, and have questions go to it."""
+    with ScriptedServer(plays) as server:
+        monkeypatch.setenv("VIDAGENT_BASE_URL", server.url)
+        monkeypatch.setenv("VIDAGENT_MODEL", "scripted")
+        yield server
+
+
+@pytest.fixture
+def client(model, root, tmp_path):
+    """Serve the folder, without keys."""
+    with running(tmp_path, roots=(root,), batch=3) as client:
+        yield client

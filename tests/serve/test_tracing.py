@@ -112,7 +112,7 @@ def test_off_imports_nothing():
 def test_without_the_extra_a_run_goes_on_and_says_what_is_missing(clip):
     code = (
         "import sys\nsys.modules['opentelemetry.exporter'] = None\n"
-        "from vidagent.serve.cli import run\nsys.exit(run(sys.argv[1:]))"
+        "from vidagent.serve.cli.app import run\nsys.exit(run(sys.argv[1:]))"
     )
     env = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "VIDAGENT_MODEL": "signals"}
     words = [sys.executable, "-c", code, "ask", str(clip), QUESTION, "--json"]

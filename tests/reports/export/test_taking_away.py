@@ -22,7 +22,8 @@ from tests.reports.conftest import Page
 from tests.scripted_server import HANG, ScriptedServer, step_of
 from vidagent.errors import UsageError
 from vidagent.images import jpeg
-from vidagent.serve import cli, terminal
+from vidagent.serve.cli import app
+from vidagent.serve.terminal import console
 from vidagent.types import Budget
 from vidagent.video.index.subtitles import parse_srt
 from vidagent.video.video import Video
@@ -104,7 +105,7 @@ def test_everything_at_once_from_the_command_line(pier, tmp_path):
     assert read.told("Video") == "pier.mp4"
     assert len((tmp_path / "out.html").read_bytes()) < 200_000
 
-    assert cli.run(["runs", "resume", said["run_id"], "--report", str(tmp_path / "again.html"), "-q"]) == 0
+    assert app.run(["runs", "resume", said["run_id"], "--report", str(tmp_path / "again.html"), "-q"]) == 0
     assert Page(tmp_path / "again.html").words.split("Made")[0] == read.words.split("Made")[0]
 
 
@@ -125,8 +126,8 @@ def test_everything_at_once_from_the_command_line(pier, tmp_path):
 def test_what_cannot_be_is_told_before_the_run(pier, tmp_path, monkeypatch, capfd, flag, name, complaint):
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path / "cache"))
-    terminal.stderr.cache_clear()
-    code = cli.run(["ask", str(pier), QUESTION, "--model", "signals", flag, f"{tmp_path}/{name}"])
+    console.stderr.cache_clear()
+    code = app.run(["ask", str(pier), QUESTION, "--model", "signals", flag, f"{tmp_path}/{name}"])
     said, complained = capfd.readouterr()
     assert (code, said) == (2, "")
     assert complained.startswith("vidagent: ")

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 from vidagent.serve.batch.cluster import Supply
-from vidagent.serve.batch.lines import read_lines
+from vidagent.serve.batch.input_lines import read_lines
 
 
 @pytest.fixture

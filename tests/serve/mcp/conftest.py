@@ -14,11 +14,8 @@ from mcp.client.session import ListRootsFnT
 from mcp.client.stdio import StdioServerParameters
 from mcp_types import ListRootsResult, Root
 
+from tests.serve.core.test_video_locator import place  # noqa: F401 - pytest finds the fixture by its name
 from tests.serve.mcp.running import over_http
-from tests.serve.rest.conftest import model, plays, root
-from tests.serve.rest.test_places import place
-
-__all__ = ["connect", "everywhere", "model", "offering", "piped", "place", "plays", "root"]
 
 Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 

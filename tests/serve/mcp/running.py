@@ -6,11 +6,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.serve.rest.running import running
+from tests.serve.running import running
+from vidagent.serve.core.concurrency import Lanes
+from vidagent.serve.core.http.options import Options
+from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.http import PATH, app
-from vidagent.serve.mcp.serving import Serving
-from vidagent.serve.rest.lanes import Lanes
-from vidagent.serve.rest.options import Options
 
 
 @contextlib.contextmanager

@@ -19,8 +19,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.conftest import ROOT
 from tests.serve.mcp.running import over_http
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.store import Store
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.keys import Keys
 
 pytestmark = pytest.mark.network
 PAGE = (ROOT / "docs" / "mcp.md").read_text()

@@ -16,14 +16,13 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.serve.core.http.test_server import fault
 from tests.serve.mcp.running import over_http
-from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import until
-from tests.serve.rest.test_server import fault
+from tests.serve.running import QUESTION, until
 from vidagent.errors import UsageError
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.keys import Keys
 from vidagent.serve.mcp import http
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.store import Store
 
 pytestmark = pytest.mark.network
 HELLO = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from mcp import Client
 
+from tests.serve.core.test_video_locator import ELSEWHERE, INSIDE, OUTSIDE
 from tests.serve.mcp.test_tools import words
-from tests.serve.rest.test_places import ELSEWHERE, INSIDE, OUTSIDE
 
 pytestmark = pytest.mark.network
 TOOLS = {

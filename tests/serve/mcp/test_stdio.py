@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.serve.mcp.test_http import ASK, HELLO, LIST
-from tests.serve.rest.running import until
+from tests.serve.running import until
 
 pytestmark = pytest.mark.network
 READY = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -65,14 +65,14 @@ def test_a_run_that_goes_on_is_cancelled_and_no_child_is_left(root, model, plays
 
 
 def test_what_is_missing_is_told(command, monkeypatch):
-    monkeypatch.setattr("vidagent.serve.mcp.cli._NEEDED", ("mcp", "no_such_library"))
+    monkeypatch.setattr("vidagent.serve.cli.commands.mcp._NEEDED", ("mcp", "no_such_library"))
     done = command("mcp")
     assert (done.code, done.out) == (2, "")
     assert done.err == "vidagent: this command needs no_such_library: pip install 'vidagent[mcp]'\n"
 
 
 def test_help_loads_nothing_of_it():
-    code = "import sys; from vidagent.serve.cli import run; run(['mcp', '--help']); "
+    code = "import sys; from vidagent.serve.cli.app import run; run(['mcp', '--help']); "
     code += "print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True

@@ -15,8 +15,7 @@ from mcp import Client
 from tests.media.code import read_code
 from tests.media.truth import full_decode
 from tests.serve.mcp.running import over_http
-from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import until
+from tests.serve.running import QUESTION, until
 from vidagent.images import jpeg
 
 pytestmark = pytest.mark.network

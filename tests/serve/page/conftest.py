@@ -12,9 +12,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import step_of
-from tests.serve.rest.conftest import client, model, root
-
-__all__ = ["client", "model", "root"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE_MS = 60_000

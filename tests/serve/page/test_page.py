@@ -11,11 +11,10 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.serve.page.conftest import DESK, PATIENCE_MS, Watched, accessible
-from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import running
 from tests.serve.rest.test_jobs import added, job
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.store import Store
+from tests.serve.running import QUESTION, running
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.keys import Keys
 
 pytestmark = [pytest.mark.network, pytest.mark.browser]
 expect.set_options(timeout=PATIENCE_MS)

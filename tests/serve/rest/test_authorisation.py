@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import pytest
 from starlette.routing import BaseRoute
 
-from tests.serve.rest.test_chains import ASKED, body
-from tests.serve.rest.test_chat import CHAT
-from tests.serve.rest.test_files import upload
+from tests.serve.core.http.test_server import fault
+from tests.serve.core.storage.test_files import upload
+from tests.serve.core.storage.test_keys import tenants  # noqa: F401 - a fixture
+from tests.serve.rest.routes.test_chat import CHAT
+from tests.serve.rest.routes.test_langserve_routes import ASKED, body
 from tests.serve.rest.test_jobs import added, ended
-from tests.serve.rest.test_keys import tenants  # noqa: F401 - a fixture
-from tests.serve.rest.test_server import fault
+from vidagent.serve.core.http.options import Options
 from vidagent.serve.rest.app import make
-from vidagent.serve.rest.options import Options
-from vidagent.serve.rest.page import Page
+from vidagent.serve.rest.routes.page import Page
 
 pytestmark = pytest.mark.network
 OPEN = frozenset({"/healthz", "/readyz"}) | Page(keyed=True, most_bytes=1).paths

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from tests.serve.rest.fuzzing import fuzzed
-from tests.serve.rest.running import running
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.store import Store
+from tests.serve.running import running
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.keys import Keys
 
 pytestmark = pytest.mark.network
 

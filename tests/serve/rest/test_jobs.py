@@ -15,11 +15,10 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import running, until
-from tests.serve.rest.test_chains import ASKED
-from tests.serve.rest.test_server import fault
-from tests.serve.test_end_to_end import KEYS
+from tests.serve.cli.test_end_to_end import KEYS
+from tests.serve.core.http.test_server import fault
+from tests.serve.rest.routes.test_langserve_routes import ASKED
+from tests.serve.running import QUESTION, running, until
 
 pytestmark = pytest.mark.network
 

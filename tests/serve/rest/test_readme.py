@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.serve.rest.running import running
+from tests.serve.running import running
 
 pytestmark = [
     pytest.mark.network,

@@ -11,16 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.serve.rest.running import running
-from tests.serve.rest.test_chains import body
-from tests.serve.rest.test_files import BOUND, END, FORM, left, upload
-from tests.serve.rest.test_server import fault
+from tests.serve.core.http.test_server import fault
+from tests.serve.core.storage.test_files import BOUND, END, FORM, left, upload
+from tests.serve.rest.routes.test_langserve_routes import body
+from tests.serve.running import running
 from vidagent.errors import UsageError
-from vidagent.serve import download
-from vidagent.serve.rest.disk import Disk
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.options import Options
-from vidagent.serve.rest.store import Store
+from vidagent.serve.core import download
+from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.disk import Disk
+from vidagent.serve.core.storage.keys import Keys
 
 pytestmark = pytest.mark.network
 MB = 1_000_000

@@ -11,9 +11,8 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.collector import collecting
-from tests.serve.rest.conftest import QUESTION
-from tests.serve.rest.running import process, until
-from vidagent.serve.rest.logs import structured
+from tests.serve.running import QUESTION, process, until
+from vidagent.serve.core.http.logs import structured
 
 pytestmark = pytest.mark.network
 

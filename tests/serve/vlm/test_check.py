@@ -102,7 +102,7 @@ def test_words_of_the_server_cannot_drive_the_terminal(command):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys; from vidagent.serve.cli import run; run(['vlm', 'check', '--help']); "
+        "import sys; from vidagent.serve.cli.app import run; run(['vlm', 'check', '--help']); "
         "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

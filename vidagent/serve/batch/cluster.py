@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidagent.errors import UsageError
-from vidagent.serve.batch.lines import Line
+from vidagent.serve.batch.input_lines import Line
 from vidagent.serve.batch.models import connect
-from vidagent.serve.batch.results import KEY, Result, failed
+from vidagent.serve.batch.output.results import KEY, Result, failed
 from vidagent.serve.batch.runner import answer_lines as answer_here
 from vidagent.serve.batch.runner import chains
 from vidagent.serve.batch.setup import Setup

@@ -19,14 +19,14 @@ from vidagent.agents.direct.attachments import image
 from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.prompting.messages import ShownFrame
 from vidagent.errors import ModelError, UsageError
+from vidagent.evaluation.embedded import look_once
+from vidagent.evaluation.scoring import Said
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images import jpeg
 from vidagent.serve.batch.items import Item
 from vidagent.serve.batch.models import Model
 from vidagent.serve.batch.setup import Setup
 from vidagent.serve.batch.videos import OpenVideo
-from vidagent.serve.eval.embedded import look_once
-from vidagent.serve.eval.marks import Said
 from vidagent.types import Answer, Budget, BudgetReport, Coverage, Question, Span, StepUsage, Usage, VideoInfo
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video

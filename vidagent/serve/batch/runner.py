@@ -11,10 +11,10 @@ from vidagent.api.opened_video import ask_opened
 from vidagent.errors import UsageError, VidagentError
 from vidagent.runs.request import Brief
 from vidagent.serve.batch.direct import ask_frames, ask_image
+from vidagent.serve.batch.input_lines import Line
 from vidagent.serve.batch.items import Item
-from vidagent.serve.batch.lines import Line
 from vidagent.serve.batch.models import Model
-from vidagent.serve.batch.results import Result, answered, failed
+from vidagent.serve.batch.output.results import Result, answered, failed
 from vidagent.serve.batch.setup import Setup
 from vidagent.serve.batch.videos import Videos
 from vidagent.types import Answer, Overview

@@ -16,12 +16,12 @@ from pydantic import Field
 from vidagent import api
 from vidagent.errors import VideoError
 from vidagent.graphs.events import Event
-from vidagent.serve import printing
+from vidagent.serve.core.question_service import allowed, event_told, named
+from vidagent.serve.core.schemas import MOST_CHARACTERS, MOST_OPTIONS, AnswerBody, Limits, Text
+from vidagent.serve.mcp.context import Call, Served, client_of, path_of
 from vidagent.serve.mcp.results import pictured, text
-from vidagent.serve.mcp.serving import Call, Served, client_of, path_of
 from vidagent.serve.mcp.tools import Video
-from vidagent.serve.rest.desk import allowed, event_told, named
-from vidagent.serve.rest.models import MOST_CHARACTERS, MOST_OPTIONS, AnswerBody, Limits, Text
+from vidagent.serve.terminal import printing
 from vidagent.types import Answer
 
 __all__ = ["ask"]

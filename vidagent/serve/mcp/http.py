@@ -13,18 +13,18 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidagent.errors import UsageError
+from vidagent.serve.core.caller import Client
+from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.http.auth import Door
+from vidagent.serve.core.http.logs import structured
+from vidagent.serve.core.http.metrics import Metrics
+from vidagent.serve.core.http.options import Options, is_loopback
+from vidagent.serve.core.http.request_middleware import Edge
+from vidagent.serve.core.http.server import Listening, config
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.server import Server
-from vidagent.serve.mcp.serving import Serving
-from vidagent.serve.rest.clients import Client
-from vidagent.serve.rest.door import Door
-from vidagent.serve.rest.edge import Edge
-from vidagent.serve.rest.faults import Refusal
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.logs import structured
-from vidagent.serve.rest.metrics import Metrics
-from vidagent.serve.rest.options import Options, is_loopback
-from vidagent.serve.rest.server import Listening, config
-from vidagent.serve.rest.store import Store
 
 __all__ = ["PATH", "app", "run"]
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vidagent.api import Picture, Seen
 from vidagent.plural import counted
-from vidagent.serve.rest.models import VideoBody
+from vidagent.serve.core.schemas import VideoBody
 from vidagent.video.clock import format_time
 
 __all__ = ["FramesBody", "ProbeBody", "VideoList", "VideoListed", "pictured", "seen", "text"]

@@ -15,10 +15,10 @@ from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
 
 from vidagent.errors import ModelError, UsageError, VideoError
+from vidagent.serve.core.errors import Refusal, told, without_paths
 from vidagent.serve.mcp.ask import ask
-from vidagent.serve.mcp.serving import Serving
+from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.tools import frames, list_videos, look, probe
-from vidagent.serve.rest.faults import Refusal, told, without_paths
 
 __all__ = ["Server"]
 

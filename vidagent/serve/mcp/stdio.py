@@ -12,8 +12,8 @@ from types import FrameType
 
 import anyio
 
+from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.server import Server
-from vidagent.serve.mcp.serving import Serving
 
 __all__ = ["run"]
 

@@ -13,11 +13,11 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from vidagent import api
-from vidagent.serve.folders import Folders
+from vidagent.serve.core.folders import Folders
+from vidagent.serve.core.schemas import MOST_NAME, Text
+from vidagent.serve.mcp.context import Call, Served, path_of
 from vidagent.serve.mcp.results import FramesBody, ProbeBody, VideoList, VideoListed, listed, seen, text
-from vidagent.serve.mcp.serving import Call, Served, path_of
-from vidagent.serve.probing import Probed
-from vidagent.serve.rest.models import MOST_NAME, Text
+from vidagent.serve.terminal.video_facts import Probed
 from vidagent.tools.arguments import Fps, Seconds
 
 __all__ = ["Video", "frames", "list_videos", "look", "probe"]

@@ -9,38 +9,31 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from vidagent.errors import UsageError
-from vidagent.serve.rest import (
-    chains,
-    chat,
-    faults,
-    file_routes,
-    health,
-    job_routes,
-    metrics,
-    page,
-    passes,
-    run_routes,
-    video_routes,
-)
-from vidagent.serve.rest.artefacts import Artefacts
-from vidagent.serve.rest.bodies import BodyLimit
-from vidagent.serve.rest.desk import Desk
-from vidagent.serve.rest.disk import Disk
-from vidagent.serve.rest.door import Door
-from vidagent.serve.rest.draining import Drain, Draining
-from vidagent.serve.rest.edge import Edge
-from vidagent.serve.rest.files import Files
-from vidagent.serve.rest.job_records import JobRecords
+from vidagent.serve.core import errors
+from vidagent.serve.core.concurrency import Lanes
+from vidagent.serve.core.http import media_cookies, metrics
+from vidagent.serve.core.http.auth import Door
+from vidagent.serve.core.http.body_limit import BodyLimit
+from vidagent.serve.core.http.draining import Drain, Draining
+from vidagent.serve.core.http.metrics import Metrics
+from vidagent.serve.core.http.options import MB, Options
+from vidagent.serve.core.http.request_middleware import Edge
+from vidagent.serve.core.question_service import Desk
+from vidagent.serve.core.remote_videos import Remote
+from vidagent.serve.core.storage.database import Store
+from vidagent.serve.core.storage.disk import Disk
+from vidagent.serve.core.storage.files import Files
+from vidagent.serve.core.storage.job_records import JobRecords
+from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.run_records import RunRecords
+from vidagent.serve.core.video_locator import Places
 from vidagent.serve.rest.jobs import Jobs
-from vidagent.serve.rest.keys import Keys
-from vidagent.serve.rest.lanes import Lanes
-from vidagent.serve.rest.metrics import Metrics
 from vidagent.serve.rest.openapi import with_faults
-from vidagent.serve.rest.options import MB, Options
-from vidagent.serve.rest.places import Places
-from vidagent.serve.rest.remote import Remote
-from vidagent.serve.rest.run_records import RunRecords
-from vidagent.serve.rest.store import Store
+from vidagent.serve.rest.routes import chat, health, langserve_routes, page, videos
+from vidagent.serve.rest.routes import files as file_routes
+from vidagent.serve.rest.routes import jobs as job_routes
+from vidagent.serve.rest.routes import runs as run_routes
+from vidagent.serve.rest.routes.artefacts import Artefacts
 
 __all__ = ["make"]
 
@@ -60,7 +53,7 @@ def make(options: Options) -> FastAPI:
     disk, drain = Disk(options.data_dir, least_free), Drain(options.drain_s)
     files = Files(options.data_dir / "files", store, disk, int(options.files_mb * MB))
     front = page.Page(keyed=keys is not None, most_bytes=int(options.max_file_mb * MB))
-    let_in = passes.Passes(keys)
+    let_in = media_cookies.Passes(keys)
     measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
     remote = Remote(options.hosts, most_bytes, least_free)
     places, runs = Places(files, options.roots, remote), RunRecords(store)
@@ -91,17 +84,17 @@ def make(options: Options) -> FastAPI:
     measures.watch(
         "vidagent_disk_free_bytes", "Free on the disk of the data folder.", lambda: disk.free_bytes
     )
-    faults.install(app)
+    errors.install(app)
     with_faults(app, keyed=keys is not None)
     app.include_router(health.router(disk, drain))
-    app.include_router(chains.router(desk, most=options.batch, playground=options.development))
+    app.include_router(langserve_routes.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, runs, most_bytes))
-    app.include_router(video_routes.router(places))
+    app.include_router(videos.router(places))
     app.include_router(run_routes.router(runs, Artefacts(runs, places)))
     app.include_router(job_routes.router(jobs))
     app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))
-    app.include_router(passes.router(let_in))
+    app.include_router(media_cookies.router(let_in))
     app.include_router(page.router(front))
     app.add_middleware(Draining, drain=drain)
     app.add_middleware(Door, keys=keys, passes=let_in, page=front.paths)

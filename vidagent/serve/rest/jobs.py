@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, Callable
 
 from vidagent import api
 from vidagent.errors import UsageError
-from vidagent.serve.rest.clients import Client
-from vidagent.serve.rest.desk import Desk, Told
-from vidagent.serve.rest.faults import Refusal, body_of, noted
-from vidagent.serve.rest.job_records import JobRecords
-from vidagent.serve.rest.lanes import Lanes
-from vidagent.serve.rest.models import Asked, JobBody
+from vidagent.serve.core.caller import Client
+from vidagent.serve.core.concurrency import Lanes
+from vidagent.serve.core.errors import Refusal, body_of, noted
+from vidagent.serve.core.question_service import Desk, Told
+from vidagent.serve.core.schemas import Asked, JobBody
+from vidagent.serve.core.storage.job_records import JobRecords
 
 __all__ = ["Jobs"]
 

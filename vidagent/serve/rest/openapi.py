@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from vidagent.serve.rest.faults import FaultBody
+from vidagent.serve.core.errors import FaultBody
 
 __all__ = ["with_faults"]
 

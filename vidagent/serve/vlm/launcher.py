@@ -16,8 +16,8 @@ from http.client import HTTPException
 from pathlib import Path
 
 from vidagent.errors import ModelError, UsageError
-from vidagent.serve import terminal
-from vidagent.serve.progress import Progress
+from vidagent.serve.terminal import console
+from vidagent.serve.terminal.progress import Progress
 from vidagent.serve.vlm.command import Command, Options, Target, base_url, question
 from vidagent.serve.vlm.interruption import Interruption
 from vidagent.serve.vlm.log import Log
@@ -149,7 +149,7 @@ class Launch:
     def _wait(self, server: Server, interruption: Interruption) -> bool:
         """Wait until the server is healthy; False if it died or a signal came first."""
         begun, said = time.monotonic(), ""
-        stderr = terminal.stderr()
+        stderr = console.stderr()
         live = stderr.is_terminal and not stderr.is_dumb_terminal
         self.progress.doing("starting")
         with self.progress:
@@ -177,7 +177,7 @@ class Launch:
     def _announce(self, waited_s: float) -> None:
         """Print where the model is and how it is asked."""
         served = self._listed() or self.command.served
-        out = terminal.stdout()
+        out = console.stdout()
         out.say(f"serving   {served} at {base_url(self.options)}")
         out.say(f"ask       {question(self.target, served, self.options)}")
         self.progress.tell(f"healthy   after {waited_s:.0f} s; Ctrl-C ends it", style="green")
@@ -186,7 +186,7 @@ class Launch:
         """Show the lines of the log that tell best what happened."""
         self.log.read()
         for line in self.log.reasons():
-            terminal.stderr().say(f"          {line}", style="dim")
+            console.stderr().say(f"          {line}", style="dim")
 
     def _too_slow(self) -> ModelError:
         self._explain()

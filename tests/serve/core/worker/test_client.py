@@ -1,0 +1,118 @@
+"""The process that runs go on in: what comes of its death, of the server's, and of errors nobody foresaw."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import threading
+
+import httpx
+import psutil
+import pytest
+
+from tests.serve.running import QUESTION, process, until
+from vidagent.serve.core.worker.client import Workshop
+from vidagent.serve.core.worker.protocol import Order
+from vidagent.types import Budget
+
+pytestmark = pytest.mark.network
+
+BODY = {"video": "clip.mp4", "question": QUESTION}
+
+
+@pytest.fixture
+def served(model, root, tmp_path):
+    """Run a server in a process of its own; return its URL and that process."""
+    with process(tmp_path, "--root", str(root)) as (url, serving):
+        yield url, psutil.Process(serving.pid)
+
+
+def workbench(server: psutil.Process) -> psutil.Process:
+    """Return the process that runs go on in: it is nicer than the server, and no decoder."""
+    found = [
+        child
+        for child in server.children(recursive=True)
+        if child.nice() > server.nice() and "vidagent.video.process.worker" not in child.cmdline()
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_run_whose_process_dies_is_told_and_the_next_one_is_answered(served, model, plays):
+    url, server = served
+    plays.slow = True
+    replies: list[httpx.Response] = []
+    ask = threading.Thread(
+        target=lambda: replies.append(httpx.post(f"{url}/vidagent/invoke", json={"input": BODY}, timeout=60))
+    )
+    ask.start()
+    job = httpx.post(f"{url}/v1/jobs", json=BODY).json()["id"]
+    until(lambda: model.steps.count("plan") == 2, 30)
+    first = workbench(server)
+    decoders = first.children()
+    first.kill()
+    ask.join(30)
+    assert replies[0].status_code == 503
+    assert replies[0].headers["retry-after"] == "1"
+    assert replies[0].json()["error"]["code"] == "run_lost"
+    told = httpx.get(f"{url}/v1/jobs/{job}").json()
+    assert (told["status"], told["error"]["code"]) == ("failed", "run_lost")
+    assert len(decoders) == 2
+    assert not psutil.wait_procs(decoders, timeout=10)[1]
+    plays.slow = False
+    answered = httpx.post(f"{url}/vidagent/invoke", json={"input": BODY}, timeout=60)
+    assert answered.json()["output"]["status"] == "answered"
+    assert workbench(server) != first
+
+
+def test_nothing_outlives_the_server(served, model, plays):
+    url, server = served
+    plays.slow = True
+    httpx.post(f"{url}/v1/jobs", json=BODY)
+    until(lambda: "plan" in model.steps, 30)
+    below = server.children(recursive=True)
+    assert workbench(server) in below
+    server.kill()
+    assert not psutil.wait_procs(below, timeout=10)[1]
+
+
+async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
+    workshop = Workshop()
+    try:
+        with pytest.raises(AttributeError) as raised:
+            await workshop.run(
+                Order(path=root / "clip.mp4", question=QUESTION, options=None, budget="none"), print
+            )
+    finally:
+        await workshop.close()
+    assert re.search(r'File ".*asking\.py", line \d+', "".join(raised.value.__notes__))
+
+
+async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
+    plays.slow = True
+    workshop = Workshop()
+    order = Order(path=root / "clip.mp4", question=QUESTION, options=None, budget=Budget())
+    try:
+        one, other = (asyncio.create_task(workshop.run(order, lambda event: None)) for _ in range(2))
+        await asyncio.to_thread(until, lambda: model.steps.count("plan") == 2, 30)
+        one.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await one
+        await asyncio.to_thread(until, lambda: model.gone == 1)
+        plays.slow = False
+        assert (await other).status == "answered"
+    finally:
+        await workshop.close()
+
+
+async def test_the_workshop_has_the_settings_of_when_it_started(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_BASE_URL", "ftp://nowhere")
+    monkeypatch.chdir(tmp_path)
+    workshop = Workshop()
+    try:
+        with pytest.raises(Exception, match="ftp://nowhere"):
+            await workshop.run(Order(path=tmp_path, question=QUESTION, options=None, budget=Budget()), print)
+    finally:
+        await workshop.close()
+    assert os.environ["VIDAGENT_BASE_URL"] == "ftp://nowhere"

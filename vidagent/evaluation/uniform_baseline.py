@@ -1,0 +1,107 @@
+"""The baseline: the whole video in evenly spaced frames, one call, no agent."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.direct.uniform_frames import DirectReply, direct_messages
+from vidagent.agents.prompting.messages import ShownFrame
+from vidagent.agents.server.model_choice import EMBEDDED
+from vidagent.config import Settings
+from vidagent.errors import BudgetSpent
+from vidagent.evaluation.embedded import look_once
+from vidagent.evaluation.scoring import Said
+from vidagent.graphs.budget import Meter, StepMeter
+from vidagent.images.store import FrameStore
+from vidagent.tools import Caps, Desk
+from vidagent.types import Budget, Question, Span, Step, StepUsage
+from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.video_index import Index
+from vidagent.video.video import Video
+
+__all__ = ["ask_directly"]
+
+
+async def ask_directly(
+    path: Path, question: Question, frames: int, client: ModelClient, settings: Settings, budget: Budget
+) -> tuple[Said, StepUsage]:
+    """Show a model frames of the whole video and ask once.
+
+    Args:
+        path: The video.
+        question: What is asked.
+        frames: Frames to send: the middles of so many equal parts; all there are, where the video has fewer.
+        client: The model.
+        settings: Where the cache is, and which library decodes.
+        budget: What the call may cost; frames aside, as these are given.
+
+    Returns:
+        What it says, and what that cost.
+
+    Raises:
+        VideoError: If the video cannot be read.
+        ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+    """
+    shown, frame_s = await asyncio.to_thread(_frames, path, frames, client, settings)
+    profile = client.profile
+    step: Step = "look" if client.name == EMBEDDED else "compose"
+    gate = StepMeter(
+        Meter(dataclasses.replace(budget, frames=None), profile.frame_tokens, profile.thinking.allotted), step
+    )
+    try:
+        said = await _said(client, question, shown, gate, frame_s)
+    except BudgetSpent as spent:
+        said = Said("partial", f"The {spent.name} budget ended the call.")
+    return said, gate.close()
+
+
+async def _said(
+    client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: StepMeter, frame_s: float
+) -> Said:
+    if client.name == EMBEDDED:  # it knows the agent's steps only
+        return await look_once(client, question, shown, gate, frame_s)
+    asked = direct_messages(question.text, question.options, shown)
+    return _of_reply(await client.ask("compose", asked, DirectReply, gate, shown="overview"), question)
+
+
+def _frames(
+    path: Path, frames: int, client: ModelClient, settings: Settings
+) -> tuple[list[ShownFrame], float]:
+    """Decode the frames; return them, and the time between two of the video's own."""
+    side_px = client.profile.frame_side_px
+    caps = Caps(frames, frames, side_px, side_px, 1)
+    with Video.open(path, decoder=settings.decoder) as video, tempfile.TemporaryDirectory() as folder:
+        store = FrameStore(Path(folder))
+        desk = Desk(
+            video,
+            Index(video, VideoCache(settings.cache_dir, settings.cache_mb)),
+            store,
+            caps,
+            lambda wanted: wanted,
+        )
+        times = [float(t) for t in (np.arange(frames) + 0.5) * desk.duration_s / frames]
+        shown = [ShownFrame(still.time_s, store.get(still.ref)) for still in desk.pictures(times)]
+        return shown, video.info.frame_s
+
+
+def _of_reply(reply: DirectReply, question: Question) -> Said:
+    known = range(len(question.options or ()))
+    choice = reply.choice if reply.choice in known else None
+    if reply.found is False and choice is None:
+        return Said("not_found", reply.answer)
+    claims = choice is not None if question.options else reply.found is True or bool(reply.answer)
+    return Said("answered" if claims else "not_found", reply.answer, choice, _spans(reply), reply.count)
+
+
+def _spans(reply: DirectReply) -> tuple[Span, ...]:
+    if reply.start_s is None or reply.start_s < 0:
+        return ()
+    end_s = reply.start_s if reply.end_s is None else reply.end_s
+    return (Span(reply.start_s, max(reply.start_s, end_s)),)

@@ -1,0 +1,1 @@
+"""The output of a batch: results, progress, summary."""

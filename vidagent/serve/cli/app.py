@@ -1,0 +1,176 @@
+"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp` and what goes with them.
+
+Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
+`vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidagent import tracing
+from vidagent.errors import VidagentError
+from vidagent.serve.cli import flags
+from vidagent.serve.cli.commands.ask import ask
+from vidagent.serve.cli.commands.batch import batch
+from vidagent.serve.cli.commands.chat import chat
+from vidagent.serve.cli.commands.eval import evaluate
+from vidagent.serve.cli.commands.judge import judge, reviews
+from vidagent.serve.cli.commands.mcp import mcp
+from vidagent.serve.cli.commands.runs import app as runs
+from vidagent.serve.cli.commands.serve import app as serve
+from vidagent.serve.cli.commands.sessions import app as sessions
+from vidagent.serve.cli.commands.vlm import app as vlm
+from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
+from vidagent.serve.terminal import console
+
+if TYPE_CHECKING:
+    from vidagent.serve.terminal.printing import Report
+    from vidagent.serve.terminal.progress import Progress
+
+__all__ = ["app", "run"]
+
+INTERNAL = 1
+INTERRUPTED = 130
+_log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="vidagent",
+    help="Ask questions about videos of any length; get answers with the frames that prove them.",
+    epilog="Exit codes: 0 answered or not found, 1 internal error, 2 usage, 3 video, 4 model, "
+    "5 a budget ended the run (the partial answer is printed), 130 interrupted.",
+    pretty_exceptions_enable=False,
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code; every error is one line on stderr."""
+    with console.messages():
+        try:
+            command = typer.main.get_command(app)
+            code = (
+                command.main(list(arguments) or ["--help"], prog_name="vidagent", standalone_mode=False) or 0
+            )
+        except typer.TyperException as error:
+            console.complain(f"{_missing(error) or error.format_message()} (--help lists what is legal)")
+            return error.exit_code
+        except VidagentError as error:
+            _log.debug("where it came from", exc_info=True)
+            console.complain(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        except Exception as error:  # noqa: BLE001 - the serving edge: never a bare traceback
+            _log.debug("traceback", exc_info=True)
+            hint = "" if _log.isEnabledFor(logging.DEBUG) else " (-v or VIDAGENT_DEBUG=1 shows the traceback)"
+            console.complain(f"internal error: {type(error).__name__}: {error}{hint}")
+            return INTERNAL
+        finally:
+            tracing.flush()
+        if code == INTERRUPTED:
+            console.complain("interrupted")
+        return int(code)
+
+
+def _missing(error: typer.TyperException) -> str | None:
+    """Say what `ask` lacks: of one word alone nobody knows whether it is the video or the question."""
+    param = getattr(error, "param", None)
+    return "ask takes a VIDEO, or several, and a QUESTION" if getattr(param, "name", "") == "videos" else None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        console.stdout().say(f"vidagent {version('vidagent')}")
+        raise typer.Exit
+
+
+@app.callback()
+def vidagent(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Ask questions about videos of any length; get answers with the frames that prove them."""
+
+
+app.command()(ask)
+app.command()(chat)
+app.command()(batch)
+app.command("eval")(evaluate)
+app.command()(judge)
+app.command()(reviews)
+app.add_typer(vlm)
+app.add_typer(runs)
+app.add_typer(sessions)
+app.add_typer(serve)
+app.command()(mcp)
+
+
+@app.command()
+def probe(
+    video: flags.Video, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
+) -> None:
+    """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
+
+    def probed(progress: Progress) -> Report:
+        from vidagent import api
+        from vidagent.serve.terminal.video_facts import Probed
+
+        return Probed(api.probe_video(video))
+
+    _report(probed, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def index(
+    video: flags.Video,
+    transcribe: flags.Transcribe = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Build what is missing of a video's index and say what it holds and cost."""
+
+    def built(progress: Progress) -> Report:
+        from vidagent import api
+
+        return api.index_video(
+            video,
+            transcribe=transcribe,
+            on_progress=lambda share: progress.doing(f"indexing, {share:.0%}"),
+        )
+
+    _report(built, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def models(
+    base_url: flags.BaseUrl = None, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
+) -> None:
+    """List the models within reach; a star marks the one a question would go to."""
+
+    def listed(progress: Progress) -> Report:
+        from vidagent import api
+        from vidagent.serve.terminal.printing import Models
+
+        progress.doing("looking for models")
+        return Models(api.list_models(base_url=base_url))
+
+    _report(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+def _report(make: Callable[[Progress], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Show what is going on while a report is made, and print it."""
+    console.loudness(quiet=quiet, verbose=verbose)
+    from vidagent.serve.terminal import printing
+    from vidagent.serve.terminal.progress import Progress
+
+    with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
+        report = make(progress)
+    printing.show_report(report, console.stdout(), as_json=as_json)

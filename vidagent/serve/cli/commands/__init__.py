@@ -1,0 +1,1 @@
+"""The commands of `vidagent`, one module each."""

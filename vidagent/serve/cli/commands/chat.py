@@ -1,0 +1,283 @@
+"""`vidagent chat`: questions about one video that follow each other, typed at a terminal or piped in."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidagent.errors import UsageError, VidagentError
+from vidagent.plural import counted
+from vidagent.serve.cli import flags
+from vidagent.serve.cli.budgets import Limits, budget_of, budgeted
+from vidagent.serve.cli.commands.ask import BUDGET_ENDED
+from vidagent.serve.core import download
+from vidagent.serve.terminal import console
+from vidagent.serve.terminal.input_reader import Lines
+from vidagent.text import one_line
+
+if TYPE_CHECKING:
+    from vidagent.api import Asking
+    from vidagent.graphs.events import Event
+    from vidagent.runs.session_store import Asked, Session
+    from vidagent.types import Answer, VideoInfo
+
+__all__ = ["chat"]
+
+_COMMANDS = {
+    "/help": "list the commands",
+    "/why": "show what the last answer stands on: each step, what it looked at and what it cost",
+    "/frames": "list the frames of the last answer's evidence",
+    "/report FILE": "write a page (.html) about the last answer",
+    "/new": "begin a new session, which knows nothing of this one",
+    "/quit": "end the chat, as Ctrl-D does",
+}
+Continue = Annotated[
+    bool, typer.Option("--continue", help="Go on with the session about this video that was used last.")
+]
+
+
+@budgeted
+def chat(
+    video: flags.Video,
+    session: flags.Session = None,
+    go_on: Continue = False,
+    as_json: flags.AsJson = False,
+    model: flags.Model = None,
+    base_url: flags.BaseUrl = None,
+    engine: flags.Engine = None,
+    fps: flags.Fps = None,
+    num_frames: flags.NumFrames = None,
+    decoder: flags.Decoder = None,
+    fetch: flags.Download = False,
+    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
+    *,
+    limits: Limits,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Ask questions about a video that follow each other; each has the budget to itself.
+
+    Questions are typed, or piped in one a line. Ctrl-C stops a question and not the chat.
+    """
+    console.loudness(quiet=quiet, verbose=verbose)
+    if go_on and session is not None:
+        raise UsageError(f"give either --continue or --session, got both (--session {session})")
+    from vidagent import api
+
+    budget = budget_of(limits)
+    wanted: Asking = {
+        "model": model,
+        "base_url": base_url,
+        "engine": engine,
+        "budget": budget,
+        "fps": fps,
+        "num_frames": num_frames,
+        "decoder": decoder,
+    }
+
+    def tell(line: str) -> None:
+        if not quiet:
+            console.stderr().say(line)
+
+    with download.local(video, allowed=fetch, max_mb=max_download_mb, tell=tell) as path:
+        info = api.probe_video(path).info
+        kept = _found(info, session, go_on=go_on)
+        name = session or (kept.name if kept else _new_name())
+        talk = _Chat(path, video, name, wanted, tell, as_json=as_json, quiet=quiet, verbose=verbose)
+        raise typer.Exit(talk.hold(info, kept))
+
+
+def _found(info: VideoInfo, name: str | None, *, go_on: bool) -> Session | None:
+    """Return the session to go on with; None for a new one.
+
+    Raises:
+        UsageError: If it is about another video, or there is none to go on with.
+    """
+    from vidagent import api
+
+    if name is None and not go_on:
+        return None
+    about = [
+        one for one in api.list_sessions() if (one.video_sha256 == info.sha256 if go_on else one.name == name)
+    ]
+    if go_on and not about:
+        raise UsageError(f"there is no session about {info.path} to go on with")
+    if about:
+        about[0].check_video(info)
+    return about[0] if about else None
+
+
+def _new_name() -> str:
+    return f"chat-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass
+class _Chat:
+    """A chat that goes on.
+
+    Args:
+        path: The video's file.
+        shown: The video as the user named it.
+        name: The session.
+        wanted: What every question is asked with.
+        tell: Takes a line for people.
+        as_json: Whether answers are printed as JSON.
+        quiet: Whether progress is left out.
+        verbose: Whether every event stays on the screen.
+        last: Run of the last answer.
+        code: Exit code of the first question that went wrong.
+    """
+
+    path: str
+    shown: str
+    name: str
+    wanted: Asking
+    tell: Callable[[str], None]
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    last: str | None = None
+    code: int = 0
+    _answered: set[str] = field(default_factory=set)
+    _model: str = ""
+
+    def hold(self, info: VideoInfo, kept: Session | None) -> int:
+        """Answer line by line; return the exit code: 0 for a typed chat, whatever went wrong in it.
+
+        Raises:
+            KeyboardInterrupt: If questions that were piped in are interrupted.
+        """
+        turns: tuple[Asked, ...] = () if kept is None else kept.turns
+        lines = Lines([turn.question for turn in turns])
+        self._greet(info, turns)
+        for line in lines:
+            if line in {"/quit", "/exit"}:
+                break
+            if not lines.typed:
+                self.tell(f"question  {line}")
+            try:
+                self._said(line)
+            except VidagentError as error:
+                self._failed(error)
+            except KeyboardInterrupt:
+                if not lines.typed:
+                    raise
+                console.complain("stopped; ask again, or something else")
+        if self._answered:
+            self.tell(f"session   {self.name}; go on with: vidagent chat {self.shown} --session {self.name}")
+        return 0 if lines.typed else self.code
+
+    def _greet(self, info: VideoInfo, turns: tuple[Asked, ...]) -> None:
+        from vidagent.video.clock import format_time
+
+        self.tell(f"video     {self.shown}, {format_time(info.duration_s)}, {info.width}x{info.height}")
+        known = f"{counted(len(turns), 'question')} so far" if turns else "new"
+        self.tell(f"session   {self.name}, {known}; /help lists the commands")
+        if turns:
+            self.last = turns[-1].run_id
+            self.tell(f"last      {turns[-1].question}")
+            self.tell(f"          {one_line(turns[-1].answer['answer'])}")
+
+    def _said(self, line: str) -> None:
+        """Do what a line says: a command, or a question."""
+        command, _, rest = line.partition(" ")
+        if not command.startswith("/"):
+            self._ask(line)
+        elif command == "/help":
+            self._help()
+        elif command == "/new" and not rest:
+            self.name, self.last = _new_name(), None
+            self.tell(f"session   {self.name}, new")
+        elif command == "/why" and not rest:
+            self._why()
+        elif command == "/frames" and not rest:
+            self._frames()
+        elif command == "/report":
+            self._report(rest.strip())
+        else:
+            raise UsageError(f"there is no command {line!r}; there are {', '.join(_COMMANDS)}")
+
+    def _ask(self, question: str) -> None:
+        from vidagent.serve.terminal import printing
+
+        answer = self._run(question, **self.wanted, session=self.name)
+        self.last = answer.run_id
+        self._answered.add(self.name)
+        answer = dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=self.shown))
+        printing.show_answer(answer, console.stdout(), as_json=self.as_json)
+        if not self.as_json:
+            console.stdout().say("")
+        if answer.status == "partial":
+            self.code = self.code or BUDGET_ENDED
+
+    def _run(self, question: str, **asking: Any) -> Answer:  # noqa: ANN401 - keywords of `analyze_video`
+        from vidagent import api
+        from vidagent.serve.terminal import printing
+        from vidagent.serve.terminal.progress import Progress
+
+        with Progress(console.stderr(), quiet=self.quiet, verbose=self.verbose) as progress:
+
+            def hear(event: Event) -> None:
+                if event.kind != "model" or event.text != self._model:  # said once, not with every question
+                    progress(event)
+                self._model = event.text if event.kind == "model" else self._model
+                meant = (event.data.get("route") or {}).get("question")
+                if meant and meant != question and self.last is not None:
+                    progress.tell(f"meaning   {one_line(meant)}", style="dim")
+
+            answer = api.analyze_video(self.path, question, **asking, on_event=hear, stream=progress.live)
+            if "resume" not in asking:
+                progress.tell(f"cost      {printing.cost(answer)}")
+        return answer
+
+    def _failed(self, error: VidagentError) -> None:
+        from vidagent.serve.terminal import printing
+
+        self.code = self.code or error.exit_code
+        console.complain(str(error))
+        if self.as_json:
+            public = next(kind for kind in type(error).__mro__ if kind.__module__ == VidagentError.__module__)
+            told = {"type": public.__name__, "message": str(error)}
+            printing.show_json({"error": told}, console.stdout())
+
+    def _help(self) -> None:
+        for command, about in _COMMANDS.items():
+            console.stderr().say(f"{command:<13} {about}")
+
+    def _why(self) -> None:
+        from vidagent import api
+        from vidagent.serve.cli.commands import runs
+
+        past = api.find_run(self._last())
+        shown = runs.Shown(runs.entry(past), past.answer, runs.steps(past.lines), past.told["error"])
+        for line in shown.lines():
+            console.stderr().say(line)
+
+    def _frames(self) -> None:
+        from vidagent import api
+
+        answer = api.find_run(self._last()).answer or {"evidence": []}
+        frames = dict.fromkeys(item["frame"] for item in answer["evidence"] if item["frame"])
+        for frame in frames or ("the last answer has no frame",):
+            console.stderr().say(frame)
+
+    def _report(self, file: str) -> None:
+        from vidagent import api
+
+        if not file:
+            raise UsageError("/report needs the name of a file that ends in .html")
+        run_id = self._last()
+        told = api.find_run(run_id).told
+        again = {**self.wanted, "budget": None, "options": told["options"]}  # as it was asked, and paid for
+        self._run(told["question"], **again, resume=run_id, report=file)
+
+    def _last(self) -> str:
+        if self.last is None:
+            raise UsageError("there is no answer yet to be told more about; ask something first")
+        return self.last

@@ -1,0 +1,400 @@
+"""`vidagent runs`: earlier runs listed, shown, replayed and gone on with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+import typer
+
+from vidagent.agents.prompting.video_findings import names_of
+from vidagent.errors import ModelError, UsageError
+from vidagent.plural import counted
+from vidagent.serve.cli import flags
+from vidagent.serve.cli.budgets import Limits, budgeted
+from vidagent.serve.cli.commands import ask as asking
+from vidagent.serve.core import download
+from vidagent.serve.terminal import console
+from vidagent.text import one_line
+
+if TYPE_CHECKING:
+    from vidagent.config import EngineName
+    from vidagent.runs.recorded_run import Past
+    from vidagent.serve.terminal.printing import Report
+
+__all__ = ["app"]
+
+_LAST = "last"
+_QUESTION_CHARS = 48
+_NAME_CHARS = 24
+_ENDLESS_CHARS = 400
+
+app = typer.Typer(
+    name="runs",
+    help="List, show, replay and resume earlier runs; they are kept for a week.",
+    no_args_is_help=True,
+)
+
+Run = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", help="The run's id, as `runs list` shows it.", show_default=False),
+]
+Last = Annotated[bool, typer.Option("--last", help="The newest run, in place of RUN.")]
+OtherVideo = Annotated[
+    str | None,
+    typer.Option("--video", metavar="PATH", help="The run's video, if it no longer lies where it was."),
+]
+OtherDecoder = Annotated[
+    flags.DecoderName | None,
+    typer.Option("--decoder", help="Library that decodes the video, in place of the run's."),
+]
+
+
+@app.command("list")
+def list_runs(
+    as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
+) -> None:
+    """List the runs of the last week, the newest first."""
+
+    def listed() -> Report:
+        from vidagent import api
+
+        return Listed([entry(one) for past in api.list_runs() for one in (past, *past.each)])
+
+    _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def show(
+    run: Run = None,
+    last: Last = False,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Show a run: its answer, then each step with what it looked at and what it cost."""
+    wanted = _wanted(run, last=last)
+
+    def shown() -> Report:
+        from vidagent import api
+
+        past = api.find_run(wanted)
+        each = [entry(one) for one in past.each]
+        return Shown(entry(past), past.answer, steps(past.lines), past.told["error"], each)
+
+    _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def replay(
+    run: Run = None,
+    last: Last = False,
+    video: OtherVideo = None,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Run a question again with the recorded replies of the model, without any network.
+
+    Prints the same answer byte for byte, seconds and frames decoded as recorded; exit code 4 if it differs.
+    """
+    wanted = _wanted(run, last=last)
+    console.loudness(quiet=quiet, verbose=verbose)
+    from vidagent import api
+    from vidagent.serve.terminal import printing
+    from vidagent.serve.terminal.progress import Progress
+
+    with Progress(console.stderr(), quiet=quiet, verbose=verbose, doing="replaying the run") as progress:
+        answer, differ = api.replay_run(wanted, video=video)
+        if not differ:
+            progress.tell("replayed  the answer is the recorded one")
+    printing.show_answer(
+        answer, console.stdout(), api.find_run(answer.run_id).told["options"], as_json=as_json
+    )
+    if differ:
+        raise ModelError(
+            f"the replay's answer is not the recorded one: {', '.join(differ)} differ; "
+            "the code, the prompts or the libraries have changed since"
+        )
+
+
+@app.command()
+@budgeted
+def resume(
+    run: Run = None,
+    last: Last = False,
+    video: OtherVideo = None,
+    as_json: flags.AsJson = False,
+    model: flags.Model = None,
+    base_url: flags.BaseUrl = None,
+    engine: flags.Engine = None,
+    save_frames: flags.SaveFrames = None,
+    report: flags.Report = None,
+    export: flags.Export = None,
+    decoder: OtherDecoder = None,
+    fetch: flags.Download = False,
+    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
+    *,
+    limits: Limits,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Go on with a run that was stopped: `vidagent ask --resume RUN` with its question, video, model and server.
+
+    A model, server, engine or decoder that is named here takes the place of the run's.
+    """
+    wanted = _wanted(run, last=last)
+    from vidagent import api
+
+    past = api.find_run(wanted)
+    told = past.told
+    asking.ask(
+        _videos(past, video),
+        told["question"],
+        as_json=as_json,
+        option=told["options"],
+        **_whom(told, model, base_url, engine),
+        fps=told["overview"]["fps"],
+        num_frames=told["overview"]["num_frames"],
+        save_frames=save_frames,
+        report=report,
+        export=export,
+        resume=past.record.run_id,
+        decoder=decoder or told["decoder"],
+        fetch=fetch,
+        max_download_mb=max_download_mb,
+        **limits,
+        quiet=quiet,
+        verbose=verbose,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run in a list; what it does not know of a run without an answer is None.
+
+    `names` is what its video is called, or its videos; `video` the first one's path.
+    """
+
+    run_id: str
+    started: str
+    status: str
+    question: str
+    video: str
+    names: str
+    model: str
+    seconds: float | None
+    frames: int | None
+
+    def line(self) -> str:
+        """Say it on one line; that about one of several videos stands under the whole, by its number alone."""
+        whole, dot, number = self.run_id.partition(".")
+        name = f"{dot + number:>{len(whole)}}" if number else whole
+        when = datetime.fromisoformat(self.started).astimezone()
+        cost = ""
+        if self.seconds is not None and self.frames is not None:
+            cost = f"{self.seconds:.1f} s, {counted(self.frames, 'frame')}"
+        return (
+            f"{name}  {when:%a %H:%M}  {self.status:<11}  {_cut(self.question, _QUESTION_CHARS):<48}  "
+            f"{_cut(self.names, _NAME_CHARS)}  {self.model}  {cost}"
+        ).rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The runs of the last week.
+
+    Args:
+        runs: The newest first.
+    """
+
+    runs: Sequence[Entry]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"runs": [dataclasses.asdict(run) for run in self.runs]}
+
+    def lines(self) -> list[str]:
+        """Say it to people, one run a line."""
+        return [run.line() for run in self.runs] or ["no runs in the last week"]
+
+
+@dataclass
+class Done:
+    """One step of a run: what it did, and what it cost.
+
+    Args:
+        step: Its name.
+        began_s: When it began, in seconds since 1970.
+    """
+
+    step: str
+    began_s: float
+    seconds: float = 0.0
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    frames: int = 0
+    did: list[str] = field(default_factory=list)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take a line of the trace in."""
+        self.seconds = round(line["at"] - self.began_s, 3)
+        if line["kind"] == "event":
+            self.did.append(f"{line['event']}: {line['text']}")
+        if line["kind"] == "request":
+            self.began_s = min(self.began_s, line["at"] - line["seconds"])
+            self.seconds = round(line["at"] - self.began_s, 3)
+            usage = line["usage"] or {}
+            self.requests += 1
+            self.frames += line["frames"]
+            self.prompt_tokens += usage.get("input_tokens", 0)
+            self.completion_tokens += usage.get("output_tokens", 0)
+
+    def lines(self) -> Iterator[str]:
+        """Say it to people: the cost, then what was done."""
+        cost = [f"{self.seconds:.1f} s"]
+        if self.requests:
+            cost.append(f"{counted(self.requests, 'request')}, {counted(self.frames, 'frame')}")
+        if self.prompt_tokens or self.completion_tokens:
+            cost.append(f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens")
+        yield f"{self.step:<9} {', '.join(cost)}"
+        yield from (f"{'':<9} {_cut(text, _ENDLESS_CHARS)}" for text in self.did)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One run in full.
+
+    Args:
+        run: The run.
+        answer: Its answer, if it came to one.
+        steps: What it did, step by step.
+        error: Why it ended without an answer.
+        each: The runs about each of several videos.
+    """
+
+    run: Entry
+    answer: dict[str, Any] | None
+    steps: Sequence[Done]
+    error: str | None
+    each: Sequence[Entry] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        told = [dataclasses.asdict(step) for step in self.steps]
+        return {
+            "run": dataclasses.asdict(self.run),
+            "answer": self.answer,
+            "error": self.error,
+            "steps": told,
+            **({"videos": [dataclasses.asdict(one) for one in self.each]} if self.each else {}),
+        }
+
+    def lines(self) -> list[str]:
+        """Say it to people: the answer, then the steps."""
+        run = self.run
+        head = [
+            f"{'run':<9} {run.run_id}, {run.status}",
+            f"{'question':<9} {_cut(run.question, _ENDLESS_CHARS)}",
+            f"{'videos':<9} {run.names}" if self.each else f"{'video':<9} {run.video}",
+            f"{'model':<9} {run.model}",
+        ]
+        said = [f"{'answer':<9} {_cut(self.answer['answer'], _ENDLESS_CHARS)}"] if self.answer else []
+        said += [f"{'error':<9} {_cut(self.error, _ENDLESS_CHARS)}"] if self.error else []
+        steps = [line for step in self.steps for line in step.lines()]
+        videos = ["", *(one.line() for one in self.each)] if self.each else []
+        return [*head, *said, "", *steps, *videos]
+
+
+def entry(past: Past) -> Entry:
+    """Return what a list says of a run; one without an end is going on, or was killed."""
+    told, answer = past.told, past.answer
+    usage = None if answer is None else answer["usage"]
+    return Entry(
+        run_id=past.record.run_id,
+        started=told["parts"][0]["started"],
+        status="unfinished" if told["status"] == "running" else told["status"],
+        question=told["question"],
+        video=told["video"]["path"],
+        names=", ".join(names_of([video["path"] for video in told.get("videos", [told["video"]])])),
+        model=told["model"],
+        seconds=None if usage is None else usage["seconds"],
+        frames=None if usage is None else usage["frames_sent"],
+    )
+
+
+def steps(lines: Iterable[dict[str, Any]]) -> list[Done]:
+    """Put the lines of a trace together by the steps of the graph that they come from, in order."""
+    found: dict[str, Done] = {}
+    for line in lines:
+        task, step = line["task"], line.get("step")
+        if task is None or (step is None and task not in found):
+            continue
+        done = found.setdefault(task, Done(step or "", line["at"]))
+        done.add(line)
+    return list(found.values())
+
+
+class _Whom(TypedDict):
+    """Who answers, as `ask` takes it."""
+
+    model: str | None
+    base_url: str | None
+    engine: EngineName | None
+
+
+def _whom(told: dict[str, Any], model: str | None, base_url: str | None, engine: EngineName | None) -> _Whom:
+    """Return who goes on with a run: its own model where it ran, less what is named in their place.
+
+    Another server or engine is asked for the run's model, but never for the embedded one, which is on none.
+    """
+    from vidagent.agents.server.model_choice import EMBEDDED
+
+    if model == EMBEDDED and base_url is None and engine is None:
+        return _Whom(model=model, base_url=None, engine="server")
+    moved = base_url is not None or engine not in {None, told.get("engine")}
+    if not moved:
+        base_url, engine = told["base_url"], told.get("engine")  # runs of an earlier version name no engine
+    named = told["model"] if not moved or told["model"] != EMBEDDED else None
+    return _Whom(model=named if model is None else model, base_url=base_url, engine=engine)
+
+
+def _videos(past: Past, video: str | None) -> list[str]:
+    """Return where the videos of a run lie.
+
+    Raises:
+        UsageError: If one path is given for several.
+    """
+    told = past.told
+    if not past.several:
+        return [video or told["video"]["absolute"]]
+    if video is not None:
+        raise UsageError(f"run {past.record.run_id} is about several videos: they must lie where they were")
+    return [one["absolute"] for one in told["videos"]]
+
+
+def _wanted(run: str | None, *, last: bool) -> str:
+    """Return the run that is meant.
+
+    Raises:
+        UsageError: If none is named, or two are.
+    """
+    if (run is None) != last:
+        raise UsageError("name one run: give RUN (`vidagent runs list` shows them) or --last")
+    return run or _LAST
+
+
+def _cut(text: str, most: int) -> str:
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _print(make: Callable[[], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    console.loudness(quiet=quiet, verbose=verbose)
+    from vidagent.serve.terminal import printing
+
+    printing.show_report(make(), console.stdout(), as_json=as_json)

@@ -1,0 +1,160 @@
+"""`vidagent sessions`: sessions listed, shown and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidagent.plural import counted
+from vidagent.serve.cli import flags
+from vidagent.serve.terminal import console
+from vidagent.text import one_line
+
+if TYPE_CHECKING:
+    from vidagent.runs.session_store import Asked, Session
+    from vidagent.serve.terminal.printing import Report
+
+__all__ = ["app"]
+
+_QUESTION_CHARS = 48
+
+app = typer.Typer(
+    name="sessions",
+    help="List, show and delete sessions of `chat` and `ask --session`; they are kept until they are deleted.",
+    no_args_is_help=True,
+)
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The session, as `sessions list` shows it.", show_default=False)
+]
+
+
+@app.command("list")
+def list_sessions(
+    as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
+) -> None:
+    """List the sessions, the one used last first."""
+
+    def listed() -> Report:
+        from vidagent import api
+
+        return _Listed(api.list_sessions())
+
+    _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def show(
+    name: Name, as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
+) -> None:
+    """Show a session: its questions, its answers, and the runs that gave them."""
+
+    def shown() -> Report:
+        from vidagent import api
+
+        return _Shown(api.find_session(name))
+
+    _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+@app.command()
+def delete(name: Name, quiet: flags.Quiet = False, verbose: flags.Verbose = False) -> None:
+    """Delete a session; its runs stay for as long as runs are kept."""
+    console.loudness(quiet=quiet, verbose=verbose)
+    from vidagent import api
+
+    api.delete_session(name)
+    if not quiet:
+        console.stderr().say(f"deleted   {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The sessions that are kept."""
+
+    sessions: Sequence[Session]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"sessions": [_told(one) for one in self.sessions]}
+
+    def lines(self) -> list[str]:
+        """Say it to people, one session a line."""
+        width = max((len(one.name) for one in self.sessions), default=0)
+        return [_line(one, width) for one in self.sessions] or ["no sessions"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One session in full."""
+
+    session: Session
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            **_told(self.session),
+            "turns": [
+                {
+                    "question": turn.question,
+                    "meant": turn.meant,
+                    "options": None if turn.options is None else list(turn.options),
+                    "asked": _when(turn.asked_s).isoformat(timespec="seconds"),
+                    "answer": turn.answer,
+                }
+                for turn in self.session.turns
+            ],
+        }
+
+    def lines(self) -> list[str]:
+        """Say it to people: each question with its answer."""
+        head = f"{self.session.name}: {self.session.video_path}"
+        return [head, *(line for turn in self.session.turns for line in _turn(turn))]
+
+
+def _turn(turn: Asked) -> Iterator[str]:
+    from vidagent.video.clock import format_time
+
+    yield ""
+    yield f"> {one_line(turn.question)}"
+    if turn.meant != turn.question:
+        yield f"  ({one_line(turn.meant)})"
+    yield f"  {one_line(turn.answer['answer'])}"
+    spans = [
+        f"{format_time(span['start_s'])} to {format_time(span['end_s'])}" for span in turn.answer["spans"]
+    ]
+    where = f"{', '.join(spans[:3])}{' and more' if len(spans) > 3 else ''}  " if spans else ""
+    yield f"  {where}{_when(turn.asked_s):%a %d %b %H:%M}  {turn.answer['model']}  run {turn.run_id}"
+
+
+def _line(one: Session, width: int) -> str:
+    asked = counted(len(one.turns), "question")
+    last = one_line(one.turns[-1].question)
+    cut = last if len(last) <= _QUESTION_CHARS else f"{last[: _QUESTION_CHARS - 1]}…"
+    return f"{one.name:<{width}}  {_when(one.used_s):%a %d %b %H:%M}  {asked:<12}  {Path(one.video_path).name}  {cut}"
+
+
+def _told(one: Session) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "video": {"path": one.video_path, "sha256": one.video_sha256},
+        "began": _when(one.began_s).isoformat(timespec="seconds"),
+        "used": _when(one.used_s).isoformat(timespec="seconds"),
+        "questions": len(one.turns),
+    }
+
+
+def _when(at_s: float) -> datetime:
+    return datetime.fromtimestamp(at_s).astimezone()
+
+
+def _print(make: Callable[[], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    console.loudness(quiet=quiet, verbose=verbose)
+    from vidagent.serve.terminal import printing
+
+    printing.show_report(make(), console.stdout(), as_json=as_json)

@@ -1,0 +1,111 @@
+"""Videos and pictures as replies: only what a container's first bytes prove to be one, in ranges as players ask."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
+from starlette.types import Receive, Scope, Send
+
+from vidagent.serve.core.errors import Refusal
+
+__all__ = ["INERT", "JPEG", "MP4", "Media", "documented", "sent", "video_type"]
+
+INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+"""What comes out of a video is shown by players, and never runs as a page of this server."""
+MP4, JPEG = "video/mp4", "image/jpeg"
+_UNKNOWN = "application/octet-stream"
+_HEAD_BYTES = 4096
+_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+"""What files of QuickTime from before `ftyp` begin with."""
+_PACKET_BYTES = (188, 192)
+_STARTS = (
+    (b"FLV\x01", "video/x-flv"),
+    (b"OggS", "video/ogg"),
+    (b"\0\0\x01\xba", "video/mpeg"),
+    (b"\0\0\x01\xb3", "video/mpeg"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-wmv"),
+    (b"\x06\x0e\x2b\x34\x02\x05\x01\x01", "application/mxf"),
+)
+_TYPES = (
+    MP4, "video/quicktime", "video/3gpp", "video/webm", "video/x-matroska", "video/x-msvideo", "video/mp2t",
+    *sorted({kind for _, kind in _STARTS}),
+)  # fmt: skip
+
+
+class Media(FileResponse):
+    """A file, whole or in the ranges asked for; a header that asks for no range that there could be is passed over."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it.
+
+        Raises:
+            Refusal: If it is gone, or the ranges lie outside of it.
+        """
+        try:
+            self.stat_result = await asyncio.to_thread(os.stat, self.path)
+        except OSError as error:
+            raise Refusal(404, "not_found", "it is gone") from error
+        self.set_stat_headers(self.stat_result)
+        wanted = Headers(scope=scope).get("range")
+        if wanted is not None:
+            size = self.stat_result.st_size
+            try:
+                self._parse_range_header(wanted, size)
+            except MalformedRangeHeader:
+                headers = MutableHeaders(raw=[*scope["headers"]])
+                del headers["range"]
+                scope = {**scope, "headers": headers.raw}
+            except RangeNotSatisfiable as error:
+                told = f"the file has {size:,} bytes, and none of that range"
+                raise Refusal(416, "wrong_range", told, {"Content-Range": f"bytes */{size}"}) from error
+        await super().__call__(scope, receive, send)
+
+
+async def sent(path: Path, media_type: str | None = None, filename: str | None = None) -> Media:
+    """Return a file as a reply; without a type, that of the video that it is."""
+    kind = media_type or await asyncio.to_thread(video_type, path) or _UNKNOWN
+    return Media(
+        path, media_type=kind, filename=filename, content_disposition_type="inline", headers=dict(INERT)
+    )
+
+
+def video_type(path: Path) -> str | None:
+    """Return the media type of a file by its first bytes; None if it is no video that is known here."""
+    head = b""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        return "video/quicktime" if brand == b"qt  " else "video/3gpp" if brand.startswith(b"3g") else MP4
+    if head[4:8] in _ATOMS:
+        return "video/quicktime"
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "video/x-msvideo"
+    if any(_is_transport(head, size) for size in _PACKET_BYTES):
+        return "video/mp2t"
+    return next((kind for start, kind in _STARTS if head.startswith(start)), None)
+
+
+def documented(*types: str, ranges: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Return the replies of a route that sends files, for the OpenAPI document."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    content = dict.fromkeys(types or (*_TYPES, _UNKNOWN), binary)
+    told: dict[int | str, dict[str, Any]] = {200: {"description": "The file.", "content": content}}
+    if ranges:
+        parts = {**content, "multipart/byteranges": binary}
+        told[206] = {"description": "The ranges asked for.", "content": parts}
+    return told
+
+
+def _is_transport(head: bytes, size: int) -> bool:
+    """Tell whether packets of that size follow each other, each with its sync byte."""
+    first = size - 188
+    return len(head) > first + 4 * size and all(head[first + size * n] == 0x47 for n in range(4))

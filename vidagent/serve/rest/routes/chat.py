@@ -1,0 +1,121 @@
+"""Chat completions for any OpenAI client: the question is the last message, the steps are told as reasoning."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sse_starlette import EventSourceResponse
+from starlette.responses import JSONResponse
+
+from vidagent.serve.core.caller import Client, client_of, needs
+from vidagent.serve.core.concurrency import LaneRoute
+from vidagent.serve.core.errors import Refusal, body_of, noted, request_id
+from vidagent.serve.core.question_service import Desk
+from vidagent.serve.core.schemas import Asked
+from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatAsked, Model, ModelList
+
+__all__ = ["router"]
+
+_STEPS = frozenset({"step", "look", "observation", "claim", "verdict", "note"})
+
+
+def router(desk: Desk) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(
+        prefix="/v1", tags=["chat"], dependencies=[Depends(needs("ask"))], route_class=LaneRoute
+    )
+
+    @routes.post(
+        "/chat/completions",
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
+    async def complete(request: Request, chat: ChatAsked) -> Response:
+        """Answer a question about a video; the whole answer is in the field `vidagent`."""
+        client, id_ = client_of(request), request_id(request)
+        try:
+            asked = chat.asked()
+        except ValidationError as error:
+            raise RequestValidationError(error.errors()) from error
+        if not chat.stream:
+            return JSONResponse(_completion(id_, await desk.answer(client, asked)))
+        desk.check(client, asked)
+        with_usage = bool(chat.stream_options and chat.stream_options.include_usage)
+        return EventSourceResponse(_stream(desk, client, asked, id_, with_usage=with_usage))
+
+    @routes.get("/models")
+    async def models() -> ModelList:
+        """List the models: there is one, the agent; which model it asks is the server's choice."""
+        return ModelList(data=[Model()])
+
+    @routes.get("/models/{id}")
+    async def model(id: str) -> Model:  # noqa: A002 - the path's word
+        """Tell of a model."""
+        if id != MODEL:
+            raise Refusal(404, "model_not_found", f"there is one model here: {MODEL}")
+        return Model()
+
+    return routes
+
+
+def _completion(id_: str, answer: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": answer["answer"]}
+    choice = {"index": 0, "message": message, "finish_reason": _reason(answer)}
+    return {**_head(id_, "chat.completion"), "choices": [choice], "usage": _usage(answer), "vidagent": answer}
+
+
+async def _stream(
+    desk: Desk, client: Client, asked: Asked, id_: str, *, with_usage: bool
+) -> AsyncGenerator[dict[str, str]]:
+    """Yield the chunks of a completion: the steps as they come, then the answer.
+
+    The words of the answer are told once they are checked, as no client takes them back.
+    """
+    head = _head(id_, "chat.completion.chunk")
+
+    def chunk(delta: dict[str, str], reason: str | None = None, **more: object) -> dict[str, str]:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return {"data": json.dumps({**head, "choices": [choice], **more})}
+
+    yield chunk({"role": "assistant", "content": ""})
+    try:
+        async with aclosing(desk.events(client, asked)) as events:
+            async for event in events:
+                if event["kind"] in _STEPS:
+                    yield chunk({"reasoning_content": f"{event['text']}\n"})
+                elif event["kind"] == "answer":
+                    answer = event["data"]["answer"]
+                    yield chunk({"content": answer["answer"]})
+                    yield chunk({}, _reason(answer), vidagent=answer)
+                    if with_usage:
+                        yield {"data": json.dumps({**head, "choices": [], "usage": _usage(answer)})}
+    except Exception as error:  # noqa: BLE001 - the serving edge
+        yield {"data": json.dumps(body_of(noted(error, id_), id_))}
+        return
+    yield {"data": "[DONE]"}
+
+
+def _head(id_: str, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{id_}", "object": kind, "created": int(time.time()), "model": MODEL}
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """Return why the answer ends where it does: a budget is a length."""
+    return "length" if answer["status"] == "partial" else "stop"
+
+
+def _usage(answer: dict[str, Any]) -> dict[str, Any]:
+    cost = answer["usage"]
+    return {
+        "prompt_tokens": cost["prompt_tokens"],
+        "completion_tokens": cost["completion_tokens"],
+        "total_tokens": cost["prompt_tokens"] + cost["completion_tokens"],
+        "prompt_tokens_details": {"cached_tokens": cost["cached_tokens"]},
+        "completion_tokens_details": {"reasoning_tokens": cost["thinking_tokens"]},
+    }

@@ -1,0 +1,66 @@
+"""The routes of jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from sse_starlette import EventSourceResponse
+
+from vidagent.serve.core.caller import Client, client_of, needs
+from vidagent.serve.core.schemas import Asked, JobBody, JobList
+from vidagent.serve.rest.jobs import Jobs
+
+__all__ = ["router"]
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+LastEventId = Annotated[
+    int, Header(ge=0, le=2**53, description="number of the last event that came; the next ones follow")
+]
+
+
+def router(jobs: Jobs) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(needs("ask"))])
+
+    @routes.post("", status_code=202)
+    async def add(request: Request, response: Response, asked: Asked) -> JobBody:
+        """Ask a question that is answered whether you wait or not, also through a restart of the server."""
+        job = await jobs.add(client_of(request), asked)
+        response.headers["Location"] = f"/v1/jobs/{job.id}"
+        return job
+
+    @routes.get("")
+    async def newest(request: Request, limit: Limit = 100) -> JobList:
+        """List your jobs, the newest first."""
+        return JobList(data=jobs.newest(client_of(request), limit))
+
+    @routes.get("/{id}")
+    async def get(request: Request, id: str) -> JobBody:  # noqa: A002 - the path's word
+        """Tell how far a job is, or how it ended."""
+        return jobs.get(client_of(request), id)
+
+    @routes.delete("/{id}")
+    async def cancel(request: Request, id: str) -> JobBody:  # noqa: A002 - likewise
+        """Cancel a job; one that has ended stays as it is."""
+        return jobs.cancel(client_of(request), id)
+
+    @routes.get(
+        "/{id}/events",
+        response_class=Response,
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
+    async def events(request: Request, id: str, last_event_id: LastEventId = 0) -> EventSourceResponse:  # noqa: A002
+        """Tell what happens in a job, as it happens, up to its event `ended`."""
+        client = client_of(request)
+        jobs.get(client, id)
+        return EventSourceResponse(_stream(jobs, client, id, last_event_id))
+
+    return routes
+
+
+async def _stream(jobs: Jobs, client: Client, id_: str, after: int) -> AsyncGenerator[dict[str, str]]:
+    async for number, told in jobs.events(client, id_, after):
+        yield {"id": str(number), "event": told["kind"], "data": json.dumps(told)}

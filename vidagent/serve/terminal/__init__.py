@@ -1,0 +1,1 @@
+"""Text and progress on a terminal, for every command."""

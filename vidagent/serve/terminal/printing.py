@@ -1,0 +1,161 @@
+"""Answers and reports as text for people, and as JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vidagent.agents.prompting.video_findings import names_of
+from vidagent.plural import counted
+from vidagent.serve.terminal.console import Terminal
+from vidagent.text import escaped, one_line
+from vidagent.types import Answer, Evidence, Span
+from vidagent.video.clock import format_time
+
+if TYPE_CHECKING:
+    from vidagent.agents.server.model_choice import Available
+
+__all__ = [
+    "Models",
+    "Report",
+    "aligned",
+    "answer_rows",
+    "cost",
+    "show_answer",
+    "show_json",
+    "show_report",
+]
+
+Row = tuple[str, str]
+_LABEL_WIDTH = 9
+
+
+class Report(Protocol):
+    """What a dry run, a probe or an index has to say, for programs and for people."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+
+    def lines(self) -> Sequence[str]:
+        """Return lines for people."""
+
+
+def show_json(value: dict[str, Any], out: Terminal) -> None:
+    """Print one JSON object: on one line for programs, indented on a terminal."""
+    ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
+    indent = 2 if out.is_terminal else None
+    out.say(escaped(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)))
+
+
+def aligned(rows: Iterable[Row]) -> list[str]:
+    """Return `label  text` lines; an empty label continues the row above."""
+    return [f"{label:<{_LABEL_WIDTH}} {text}".rstrip() for label, text in rows]
+
+
+def show_answer(
+    answer: Answer, out: Terminal, options: Sequence[str] | None = None, *, as_json: bool = False
+) -> None:
+    """Print the answer: as the contract's object, or for people: the words first, then where it was seen."""
+    if as_json:
+        show_json(answer.to_dict(), out)
+        return
+    out.say(answer.answer, style="bold")
+    out.say("")
+    for line in aligned(answer_rows(answer, options)):
+        out.say(line)
+
+
+def show_report(report: Report, out: Terminal, *, as_json: bool) -> None:
+    """Print a report in the form asked for."""
+    if as_json:
+        show_json(report.to_dict(), out)
+        return
+    for line in report.lines():
+        out.say(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models within reach.
+
+    Args:
+        found: At least one.
+    """
+
+    found: Sequence[Available]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"models": [dataclasses.asdict(model) for model in self.found]}
+
+    def lines(self) -> list[str]:
+        """Say it to people: the one that would be asked is marked."""
+        width = max(len(model.model) for model in self.found)
+        return [
+            f"{'*' if model.chosen else ' '} {model.model:<{width}}  {model.where or 'embedded'}  "
+            f"(profile {model.profile})"
+            for model in self.found
+        ]
+
+
+def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterator[Row]:
+    """Say how the run ended, when it was, what supports it and what was looked at."""
+    if answer.status == "not_found":
+        yield "status", "not found"
+    if answer.budget.ended_by is not None:
+        yield "status", f"partial: the {answer.budget.ended_by} budget ended the run"
+    if answer.choice is not None and options:
+        yield "choice", f"{answer.choice + 1} of {len(options)}: {options[answer.choice]}"
+    if answer.count is not None:
+        yield "count", str(answer.count)
+    names = names_of([info.path for info in answer.videos])
+    yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in answer.spans])
+    evidence = [line for item in answer.evidence for line in _evidence(item, _in(names, item.video))]
+    yield from _labelled("evidence", evidence)
+    yield "sure", f"{answer.confidence:.2f}"
+    whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))
+    seen, whole = format_time(answer.coverage.seconds_seen), format_time(whole_s)
+    yield "seen", f"{seen} of {whole} ({answer.coverage.fraction:.0%})"
+    yield "run", answer.run_id
+
+
+def cost(answer: Answer) -> str:
+    """Return the run's cost as one line."""
+    usage = answer.usage
+    parts = [
+        f"{usage.seconds:.1f} s",
+        counted(usage.model_calls, "model call"),
+        counted(usage.frames_sent, "frame") + " sent",
+        f"{usage.frames_decoded:,} decoded",
+    ]
+    if usage.prompt_tokens or usage.completion_tokens:
+        parts.append(f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens")
+    if usage.thinking_tokens:
+        parts.append(f"{usage.thinking_tokens:,} of them thinking")
+    return ", ".join(parts)
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines):
+        yield ("" if number else label), line
+
+
+def _span(span: Span) -> str:
+    if span.length_s == 0:
+        return format_time(span.start_s)
+    return f"{format_time(span.start_s)} to {format_time(span.end_s)} ({span.length_s:.3f} s)"
+
+
+def _in(names: Sequence[str], video: int | None) -> str:
+    """Return the name of the video that something is in, where there are several."""
+    return "" if video is None else f"{names[video]:<{max(map(len, names))}}  "
+
+
+def _evidence(item: Evidence, where: str) -> Iterator[str]:
+    yield f"{where}{format_time(item.time_s)}  {item.verdict:<11}  {one_line(item.claim)}"
+    if item.frame is not None:
+        yield f"  {item.frame}" + (f"  box {','.join(map(str, item.box_px))} px" if item.box_px else "")
