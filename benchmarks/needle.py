@@ -23,8 +23,6 @@ from benchmarks.needle_tables import spoken, tables, to_json
 from benchmarks.needle_videos import SETS, Question, draw
 from vidagent.api import index_video
 
-__all__ = ["Record", "main"]
-
 
 class Record:
     """The answers so far, a line of JSON each, and how long indexing took.

@@ -14,8 +14,6 @@ import numpy as np
 from benchmarks.long_video import FPS, SIZE_WH, Picture, draw_text
 from benchmarks.needle_footage import Scene
 
-__all__ = ["Corner", "Event", "Kind", "event", "new_code", "new_text", "shown_over"]
-
 Kind = Literal["text", "small text", "QR code", "barcode", "shapes"]
 Corner = Literal["upper left", "upper right", "lower left", "lower right"]
 Draw = Callable[[Picture, int], object]

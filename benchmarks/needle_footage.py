@@ -12,8 +12,6 @@ import numpy as np
 
 from benchmarks.long_video import FPS, SIZE_WH, Picture
 
-__all__ = ["SCENES", "Scene", "scene"]
-
 SCENES = 12
 _MARGIN = 160
 _LENGTHS_S = (4.0, 6.0)

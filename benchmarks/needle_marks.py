@@ -12,8 +12,6 @@ from benchmarks.needle_methods import Said
 from benchmarks.needle_videos import Question
 from vidagent.agents.signals.language.matching import normal
 
-__all__ = ["Mark", "Marked", "Sum", "add_up", "mark"]
-
 Mark = Literal["found", "missed", "wrong", "abstained", "rejected", "false claim"]
 """`missed` says that it is not there; `rejected` says so rightly; `wrong` names another place, text or number."""
 

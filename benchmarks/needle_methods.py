@@ -41,8 +41,6 @@ from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
-__all__ = ["AGENTS", "BASELINES", "FRAME_TOKENS", "METHODS", "Said", "ask"]
-
 FRAME_TOKENS = 256
 """Prompt tokens of a picture, as the default profile reckons them; the embedded model itself counts none."""
 

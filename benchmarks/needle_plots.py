@@ -9,8 +9,6 @@ from typing import Any
 from benchmarks.needle_marks import Marked, Sum, add_up
 from benchmarks.needle_tables import by_method, spoken
 
-__all__ = ["plot"]
-
 _DPI = 90
 
 

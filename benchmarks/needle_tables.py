@@ -14,8 +14,6 @@ import psutil
 from benchmarks.needle_marks import Marked, Sum, add_up
 from benchmarks.needle_methods import METHODS
 
-__all__ = ["grouped", "machine", "spoken", "tables", "to_json"]
-
 TKey = TypeVar("TKey", bound=Hashable)
 
 _PACKAGES = ("vidagent", "av", "numpy", "opencv-python-headless", "rapidocr", "onnxruntime", "zxing-cpp")

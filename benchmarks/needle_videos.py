@@ -16,8 +16,6 @@ from benchmarks.long_video import FPS, encode, join
 from benchmarks.needle_events import Corner, Event, Kind, event, new_code, new_text, shown_over
 from benchmarks.needle_footage import SCENES, scene
 
-__all__ = ["SETS", "Question", "Wants", "draw"]
-
 Wants = Literal["time", "text", "count", "nothing"]
 
 SETS: dict[str, tuple[tuple[Kind, float], ...]] = {

@@ -19,8 +19,6 @@ import psutil
 
 from tests.media.make import encode
 
-__all__ = ["Served", "machine", "served", "vlm"]
-
 KEY = re.compile(r"vk-\S+")
 QUESTION = "When is it seen?"
 

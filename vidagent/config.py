@@ -18,8 +18,6 @@ from pydantic_settings import (
 from vidagent.errors import BudgetError, UsageError
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["FILE_NAME", "Attention", "DecoderName", "Dtype", "EngineName", "Quantization", "Settings", "load"]
-
 FILE_NAME = "vidagent.toml"
 DecoderName = Literal["pyav", "decord", "torchcodec"]
 EngineName = Literal["server", "vllm", "transformers"]

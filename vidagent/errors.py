@@ -12,16 +12,6 @@ VidagentError                 anything below; carries the exit code of the comma
 
 from __future__ import annotations
 
-__all__ = [
-    "BudgetError",
-    "BudgetSpent",
-    "ModelError",
-    "ToolError",
-    "UsageError",
-    "VidagentError",
-    "VideoError",
-]
-
 
 class VidagentError(Exception):
     """Base of all deliberate errors; `exit_code` is what the command line returns for it."""

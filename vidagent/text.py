@@ -1,11 +1,9 @@
-"""Texts that can be written down: half of a character, as JSON and file names may hold one, is not one."""
+"""Texts for people and files: whole characters, one line, counted nouns."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
-
-__all__ = ["escaped", "one_line", "plain", "whole", "whole_values"]
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """What moves the cursor, starts an escape sequence, breaks a line or turns the direction of writing."""
@@ -47,3 +45,8 @@ def escaped(text: str) -> str:
 def one_line(text: str) -> str:
     """Fold a message onto one line."""
     return " ".join(text.split())
+
+
+def counted(count: int, what: str) -> str:
+    """Say how many of a thing there are, such as `1 frame` or `2,500 frames`."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")

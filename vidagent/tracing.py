@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Tracer
 
-__all__ = ["Span", "carried", "continued", "flush", "inside", "span", "trace_id"]
-
 Value = str | bool | int | float | Sequence[str] | Sequence[float] | None
 Kind = Literal["internal", "server", "client"]
 

@@ -15,25 +15,6 @@ from typing import Any, ClassVar, Literal, get_args
 from vidagent.errors import BudgetError, UsageError
 from vidagent.text import whole
 
-__all__ = [
-    "Answer",
-    "Box",
-    "Budget",
-    "BudgetName",
-    "BudgetReport",
-    "Coverage",
-    "Evidence",
-    "Overview",
-    "Question",
-    "Span",
-    "Status",
-    "Step",
-    "StepUsage",
-    "Usage",
-    "Verdict",
-    "VideoInfo",
-]
-
 Status = Literal["answered", "not_found", "partial"]
 Verdict = Literal["supported", "partial", "unsupported"]
 Step = Literal["survey", "route", "plan", "look", "verify", "compose"]

@@ -8,8 +8,6 @@ from typing import Any
 
 from tests.scripted_server import block_of, calls, labelled_images, must_call, routes, says, step_of, texts
 
-__all__ = ["Counted", "Script", "answer", "clip_look", "observation", "said_again"]
-
 
 def clip_look(start_s: float, end_s: float, question: str = "What happens?") -> tuple[str, dict[str, Any]]:
     """Return a call of `clip`."""

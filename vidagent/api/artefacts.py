@@ -19,8 +19,6 @@ from vidagent.runs.resume import kept_state
 from vidagent.types import Span
 from vidagent.video.video import Video
 
-__all__ = ["clip_run", "report_run"]
-
 
 async def report_run(run_id: str, report: Path, *, video: str | Path | None = None) -> None:
     """Write the report of an earlier run about one video, as `analyze_video` does of a new one.

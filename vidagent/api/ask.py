@@ -24,8 +24,6 @@ from vidagent.runs.session_turn import conversation
 from vidagent.types import Answer, Budget
 from vidagent.video.video import Video
 
-__all__ = ["aanalyze_video", "analyze_video", "astream_video", "plan_cost"]
-
 
 @listed
 def analyze_video(path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Hearing]) -> Answer:

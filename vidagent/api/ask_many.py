@@ -43,8 +43,6 @@ from vidagent.runs.request import Brief
 from vidagent.runs.resume import kept_state, limits
 from vidagent.types import Answer, Budget, Question, VideoInfo
 
-__all__ = ["MOST", "StrPath", "ask_several", "group_graph", "paths_of"]
-
 MOST = 16
 """Most videos of one question."""
 

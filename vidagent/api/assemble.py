@@ -27,8 +27,6 @@ from vidagent.video.index.transcript import Stop
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
-__all__ = ["cache_of", "graph_of", "nobody", "opened", "run_of"]
-
 _ENDLESS = 10_000
 
 

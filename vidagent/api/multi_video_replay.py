@@ -21,8 +21,6 @@ from vidagent.runs.recorded_run import Past
 from vidagent.runs.request import check
 from vidagent.types import Answer, Budget, VideoInfo
 
-__all__ = ["replayed_group"]
-
 _Replay = Callable[[Past], Awaitable[Answer]]
 
 

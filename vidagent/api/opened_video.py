@@ -15,8 +15,6 @@ from vidagent.runs.session_turn import conversation
 from vidagent.types import Answer
 from vidagent.video.video import Video
 
-__all__ = ["ask_opened"]
-
 
 async def ask_opened(
     video: Video,

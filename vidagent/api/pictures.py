@@ -22,8 +22,6 @@ from vidagent.types import Box, VideoInfo
 from vidagent.video.frame import Frame
 from vidagent.video.video import Video
 
-__all__ = ["Picture", "Seen", "Size", "frames_of", "look_at"]
-
 _QUALITY = 85
 _LEAST_SIDE_PX = 64
 

@@ -21,8 +21,6 @@ from vidagent.runs.session_turn import Conversation
 from vidagent.types import Answer
 from vidagent.video.video import Video
 
-__all__ = ["Course", "Ended"]
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:

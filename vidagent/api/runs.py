@@ -19,8 +19,6 @@ from vidagent.runs.resume import kept_state, start
 from vidagent.runs.session_turn import replayed_start
 from vidagent.types import Answer
 
-__all__ = ["brief_of", "delete_run", "find_run", "list_runs", "replay_run"]
-
 
 def list_runs() -> list[Past]:
     """Return the runs of the last week, the newest first."""

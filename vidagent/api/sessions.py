@@ -6,8 +6,6 @@ from vidagent import config
 from vidagent.api.assemble import cache_of
 from vidagent.runs.session_store import Session, Sessions
 
-__all__ = ["delete_session", "find_session", "list_sessions"]
-
 
 def list_sessions() -> list[Session]:
     """Return the sessions that are kept, the one used last first.

@@ -15,8 +15,6 @@ from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index, IndexReport
 from vidagent.video.video import Video
 
-__all__ = ["Probe", "index_video", "list_models", "probe_video"]
-
 
 @dataclass(frozen=True, slots=True)
 class Probe:

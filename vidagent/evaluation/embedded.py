@@ -12,8 +12,6 @@ from vidagent.agents.prompting.replies import Observation
 from vidagent.evaluation.scoring import Said
 from vidagent.types import Question, Span
 
-__all__ = ["look_once"]
-
 
 async def look_once(
     client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: CallGate, frame_s: float

@@ -12,8 +12,6 @@ from typing import Any, Self
 
 from vidagent.errors import UsageError
 
-__all__ = ["Log"]
-
 Entry = dict[str, Any]
 
 

@@ -21,8 +21,6 @@ from vidagent.evaluation.uniform_baseline import ask_directly
 from vidagent.evaluation.workers import side_by_side
 from vidagent.types import Budget, Question, StepUsage, Usage
 
-__all__ = ["COSTS", "MODES", "Asker", "Mode", "Task", "ask_all", "sampled", "tasks_left"]
-
 Mode = Literal["direct", "agent"]
 MODES: tuple[Mode, ...] = ("direct", "agent")
 COSTS = ("seconds", "model_calls", "prompt_tokens", "completion_tokens", "thinking_tokens", "frames_sent")

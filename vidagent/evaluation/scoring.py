@@ -10,8 +10,6 @@ from typing import Any, Literal
 from vidagent.evaluation.formats.item import Truth
 from vidagent.types import Answer, Span, Status
 
-__all__ = ["RIGHT_IOU", "Mark", "Marked", "Said", "iou", "mark"]
-
 Mark = Literal["right", "wrong", "abstained", "error"]
 
 RIGHT_IOU = 0.5

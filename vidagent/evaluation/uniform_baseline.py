@@ -26,8 +26,6 @@ from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
-__all__ = ["ask_directly"]
-
 
 async def ask_directly(
     path: Path, question: Question, frames: int, client: ModelClient, settings: Settings, budget: Budget

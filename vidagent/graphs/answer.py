@@ -27,8 +27,6 @@ from vidagent.types import (
     Verdict,
 )
 
-__all__ = ["close"]
-
 _SLACK_S = 0.05
 """A claim is checked at the frame nearest to its time, which may lie just outside its span."""
 

@@ -26,8 +26,6 @@ from vidagent.graphs.nodes.verify import verify
 from vidagent.graphs.state import Call, Run, State, Update, question_of, refusal
 from vidagent.types import Step
 
-__all__ = ["Graph", "build", "reopen"]
-
 Graph = CompiledStateGraph[State, Run, State, State]
 Work = Callable[[State, Run, StepMeter], Awaitable[Update]]
 

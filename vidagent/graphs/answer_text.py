@@ -14,8 +14,6 @@ from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName, Coverage, Status
 from vidagent.video.clock import format_time
 
-__all__ = ["ever_refused", "words"]
-
 _TENTHS_BELOW_S = 10.0
 
 

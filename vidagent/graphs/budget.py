@@ -19,8 +19,6 @@ from vidagent.agents.client.limits import CallLimits, CallNeed, CallUsage
 from vidagent.errors import BudgetSpent
 from vidagent.types import Budget, BudgetName, Step, StepUsage
 
-__all__ = ["CHECK_FRAMES", "Meter", "StepMeter"]
-
 CHECK_FRAMES = 3
 """Frames that looks leave for the verification, where the budget has them."""
 

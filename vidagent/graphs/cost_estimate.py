@@ -10,8 +10,6 @@ from vidagent.graphs.state import Run
 from vidagent.types import VideoInfo
 from vidagent.video.clock import format_time
 
-__all__ = ["DryRun", "DryRuns", "forecast"]
-
 _USUAL_LOOKS = 5
 
 

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from vidagent.types import Step
 
-__all__ = ["Event", "Kind", "Listener"]
-
 Kind = Literal[
     "model",
     "video",

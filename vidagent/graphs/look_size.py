@@ -7,8 +7,6 @@ from vidagent.tools import Caps
 from vidagent.types import Overview, VideoInfo
 from vidagent.video.sampling import sample_indices
 
-__all__ = ["MOST_OVERVIEW_FRAMES", "caps_of"]
-
 MOST_OVERVIEW_FRAMES = 512
 """Most frames that `fps` or `num_frames` may ask of the overview; more are cut to it, and a note says so."""
 _CONTEXT_SHARE = 0.6

@@ -10,8 +10,6 @@ from vidagent.graphs.state import Call
 from vidagent.tools import NAMES
 from vidagent.types import BudgetName
 
-__all__ = ["LEAST_CALLS", "MAX_STEPS", "fitting", "hint", "looks_allowed", "must_answer"]
-
 MAX_STEPS = 40
 """Turns of the planner where the budget does not say."""
 

@@ -24,24 +24,6 @@ from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
-__all__ = [
-    "EARLIER",
-    "Call",
-    "Held",
-    "Refused",
-    "Run",
-    "State",
-    "Turn",
-    "Update",
-    "Verified",
-    "Why",
-    "entries_of",
-    "follows",
-    "own_entries",
-    "question_of",
-    "refusal",
-]
-
 Update = dict[str, Any]
 """What a step changes of the state."""
 

@@ -10,8 +10,6 @@ from vidagent.images import label
 from vidagent.images.tiles import clamp_box
 from vidagent.types import Box
 
-__all__ = ["draw_box"]
-
 LINE, EDGE = (255, 214, 10), (0, 0, 0)
 
 

@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw"]
-
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 PAPER, INK = (24, 26, 32), (245, 245, 240)
 CUT = "..."

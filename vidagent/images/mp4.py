@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from vidagent.images import jpeg
 
-__all__ = ["encode"]
-
 _QUALITY = {"crf": "14", "preset": "veryfast", "g": "1", "bf": "0"}
 _FINEST = 90_000
 """Ticks a second of most video clocks; a step of time is a whole number of them, or a simpler fraction."""

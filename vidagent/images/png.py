@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["encode"]
-
 
 def encode(rgb: NDArray[np.uint8]) -> bytes:
     """Compress an RGB picture of shape `(H, W, 3)` without loss.

@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fit", "fit_wh"]
-
 
 def fit_wh(size_wh: tuple[int, int], max_side_px: int) -> tuple[int, int]:
     """Return the size with its longer side at most `max_side_px`, the aspect kept, no side below 1.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from vidagent.images import label, resize
 
-__all__ = ["contact_sheet"]
-
 GROUND = (24, 26, 32)
 GAP_PX = 8
 

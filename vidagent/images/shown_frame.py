@@ -8,8 +8,6 @@ from typing import Any
 
 from vidagent.types import Box
 
-__all__ = ["Still"]
-
 
 @dataclass(frozen=True, slots=True)
 class Still:

@@ -8,8 +8,6 @@ import re
 import tempfile
 from pathlib import Path
 
-__all__ = ["FrameStore"]
-
 REF_FORM = re.compile(r"[0-9a-f]{64}")
 
 

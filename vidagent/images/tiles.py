@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from vidagent.types import Box
 
-__all__ = ["GridCell", "cell", "clamp_box", "crop", "denormalise", "grid", "grid_shape", "parse_grid"]
-
 GRID_FORM = re.compile(r"\s*(\d{1,2})\s*[x×*]\s*(\d{1,2})\s*:\s*(\d{1,2})\s*,\s*(\d{1,2})\s*")
 MAX_GRID = 16
 

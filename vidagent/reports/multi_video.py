@@ -18,8 +18,6 @@ from vidagent.reports.page.cover import render_cover
 from vidagent.types import Answer, Evidence, Question, Step
 from vidagent.video.index.subtitles import sidecars
 
-__all__ = ["checked", "finish", "page_of", "shared"]
-
 _NAME_CHARACTERS = 40
 _ONE = ".json"
 """The kind of export that is one file about all videos."""

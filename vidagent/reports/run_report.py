@@ -19,8 +19,6 @@ from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Box, Question, StepUsage, Verdict
 from vidagent.video.video import Video
 
-__all__ = ["Dossier", "Finding", "Stage", "gather"]
-
 _BINS = 240
 """Steps of the activity curve; more cannot be told apart on a page."""
 

@@ -24,8 +24,6 @@ from vidagent.images.store import FrameStore
 from vidagent.runs.session_store import Asked
 from vidagent.types import Answer
 
-__all__ = ["Carried", "Seed", "bring_pictures", "carried", "first_part", "fitted", "turns_of"]
-
 MOST_ENTRIES = 128
 """Looks that are taken over at most."""
 _MOST_TURNS = 20

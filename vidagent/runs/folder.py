@@ -17,8 +17,6 @@ from typing import Any
 
 from vidagent.errors import UsageError
 
-__all__ = ["LAST", "Record", "is_run_id", "new_record", "of_run", "old_record", "old_records", "read_lines"]
-
 LAST = "last"
 """What may be said instead of the name of the newest run."""
 

@@ -24,8 +24,6 @@ from vidagent.video.cache.video_cache import FoundText
 from vidagent.video.index.transcript import Stop, Transcriber, Transcript
 from vidagent.video.index.video_index import Index
 
-__all__ = ["Past"]
-
 
 @dataclass(frozen=True)
 class _KeptEar:

@@ -36,8 +36,6 @@ from vidagent.runs.folder import Record
 from vidagent.runs.request import Brief
 from vidagent.types import Answer, Budget, VideoInfo
 
-__all__ = ["Recording", "Saver", "Trace", "recording"]
-
 BODIES_BYTES = 32 << 20
 MOST_BYTES = 64 << 20
 _LEAST_KEY = 8

@@ -13,8 +13,6 @@ from vidagent.config import Settings
 from vidagent.graphs.events import Listener
 from vidagent.types import Budget, Overview, Question
 
-__all__ = ["Asking", "Brief", "Hearing", "Running", "check", "listed"]
-
 TDoor = TypeVar("TDoor", bound=Callable[..., object])
 
 

@@ -11,8 +11,6 @@ from vidagent.graphs.answer_graph import Graph, reopen
 from vidagent.graphs.state import Run, State
 from vidagent.types import Budget, Question, VideoInfo
 
-__all__ = ["check_resumed", "kept_state", "limits", "start"]
-
 
 async def kept_state(graph: Graph, thread: RunnableConfig) -> State:
     """Return the state in the checkpoint; empty where there is none."""

@@ -19,8 +19,6 @@ from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
 from vidagent.video.cache.database import Database
 
-__all__ = ["Asked", "Session", "Sessions", "check_name"]
-
 T = TypeVar("T")
 MOST_CHARACTERS = 64
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{MOST_CHARACTERS}}}")

@@ -20,8 +20,6 @@ from vidagent.runs.request import Brief
 from vidagent.runs.session_store import Asked, Session, Sessions
 from vidagent.types import Answer, VideoInfo
 
-__all__ = ["Conversation", "Start", "conversation", "replayed_start"]
-
 _PROMPT_SHARE = 8
 """Looks taken over may fill an eighth of a model's context with their lines in the ledger."""
 _log = logging.getLogger(__name__)

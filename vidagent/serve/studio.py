@@ -22,8 +22,6 @@ from vidagent.graphs.answer_graph import build
 from vidagent.graphs.events import Event
 from vidagent.types import Budget
 
-__all__ = ["graph"]
-
 
 class Input(BaseModel):
     """What is asked."""

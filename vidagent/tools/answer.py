@@ -12,8 +12,6 @@ from vidagent.tools.arguments import Seconds
 from vidagent.tools.context import Desk
 from vidagent.tools.factory import make_tool
 
-__all__ = ["Claim", "Draft", "Place", "make"]
-
 
 class Claim(BaseModel):
     """One statement of the answer that a frame can show."""

@@ -8,8 +8,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from vidagent.video.clock import parse_time
 
-__all__ = ["Box1000", "Fps", "Question", "Seconds"]
-
 MAX_QUESTION = 500
 
 

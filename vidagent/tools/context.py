@@ -19,8 +19,6 @@ from vidagent.types import Box
 from vidagent.video.clock import format_time
 from vidagent.video.index.video_index import Index
 
-__all__ = ["Caps", "Desk"]
-
 
 @dataclass(frozen=True)
 class Caps:

@@ -15,8 +15,6 @@ from vidagent.tools.factory import make_tool
 from vidagent.tools.result import Look
 from vidagent.types import Box
 
-__all__ = ["make"]
-
 _OVERLAP = 0.1
 Grid = Annotated[
     str,

@@ -8,8 +8,6 @@ from typing import Any
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel
 
-__all__ = ["make_tool"]
-
 
 def make_tool(function: Callable[..., Any], **caps: object) -> StructuredTool:
     """Make a tool of a function with a Google docstring.

@@ -9,8 +9,6 @@ import numpy as np
 from vidagent.errors import ToolError
 from vidagent.video.video import Video
 
-__all__ = ["Chosen", "Timeline", "Window"]
-
 _SHORT_S = 120.0
 _NOTHING: tuple[str, ...] = ()
 

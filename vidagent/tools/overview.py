@@ -10,8 +10,6 @@ from vidagent.tools.factory import make_tool
 from vidagent.tools.frame_choice import Window
 from vidagent.tools.result import Look
 
-__all__ = ["look_over", "make"]
-
 _KEYFRAMES_ENOUGH = 0.75
 
 

@@ -9,8 +9,6 @@ from vidagent.tools.context import Desk
 from vidagent.tools.factory import make_tool
 from vidagent.tools.result import Look
 
-__all__ = ["make"]
-
 
 def make(desk: Desk) -> StructuredTool:
     """Make the tool over one video."""

@@ -7,8 +7,6 @@ from typing import Any
 
 from vidagent.images.shown_frame import Still
 
-__all__ = ["Look"]
-
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -12,14 +12,12 @@ from langchain_core.tools import StructuredTool
 from pydantic import Field
 
 from vidagent.errors import BudgetSpent, ModelError, VideoError
-from vidagent.plural import counted
+from vidagent.text import counted
 from vidagent.tools.arguments import Question
 from vidagent.tools.context import Desk
 from vidagent.tools.factory import make_tool
 from vidagent.tools.result import Look
 from vidagent.video.index.subtitles import Cue
-
-__all__ = ["make"]
 
 LOG = logging.getLogger(__name__)
 _SHOTS = re.compile(r"\b(shots?|cuts?|scenes?)\b", re.IGNORECASE)

@@ -10,8 +10,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Clock", "format_time", "parse_time"]
-
 _FORMS = "SS, SS.mmm, MM:SS(.mmm) or HH:MM:SS(.mmm)"
 _TEXT = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d+):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
 _SLACK_S = Fraction(1, 1_000_000)

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Frame", "fit_wh"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:

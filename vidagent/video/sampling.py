@@ -16,8 +16,6 @@ import numpy as np
 from vidagent.errors import UsageError
 from vidagent.types import Overview
 
-__all__ = ["Sampling", "SingleFrame", "sample_indices"]
-
 SingleFrame = Literal["first", "middle", "last"]
 DEFAULT_FRAMES = 8
 

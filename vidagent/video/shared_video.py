@@ -13,8 +13,6 @@ from vidagent.errors import VideoError
 from vidagent.video.index.scan import Scan
 from vidagent.video.video import Video
 
-__all__ = ["SharedVideo"]
-
 
 class SharedVideo(Video):
     """A video that others read, too; `share` gives each of them one of its own.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from vidagent.video.decoders.container import Medium
 
-__all__ = ["MOST_S", "RATE", "quietest", "read_sound", "wav"]
-
 RATE = 16_000
 MOST_S = 900.0
 """Longest stretch read at once: 29 MB of samples."""

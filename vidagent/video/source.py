@@ -9,8 +9,6 @@ from pathlib import Path
 
 from vidagent.errors import VideoError
 
-__all__ = ["DEMUXERS", "check"]
-
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,flv,ogg,mpeg,asf"
 """FFmpeg demuxers that may run: containers with a clock of their own. No playlists, no device, no list of files."""
 

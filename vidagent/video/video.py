@@ -19,14 +19,13 @@ from vidagent.errors import UsageError, VideoError
 from vidagent.types import Box, VideoInfo
 from vidagent.video.decoders.base import DECODERS, DecoderName, Snap
 from vidagent.video.frame import Frame, fit_wh
-from vidagent.video.index.scan import Moment, Scan
+from vidagent.video.index.moments import Moment
+from vidagent.video.index.scan import Scan
 from vidagent.video.index.subtitles import sidecars
 from vidagent.video.packets import Packets
 from vidagent.video.process.client import Limits, Process
 from vidagent.video.sound import MOST_S
 from vidagent.video.source import check
-
-__all__ = ["Video"]
 
 _DEFAULT_LIMITS = Limits()
 _EXACT_SCAN_S = 1200.0

@@ -21,8 +21,6 @@ from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError
 from vidagent.text import whole, whole_values
 
-__all__ = ["Exchange", "Hear", "Heard", "Spent", "thought_in"]
-
 _log = logging.getLogger(__name__)
 
 Heard = Literal["begin", "thought", "text"]

@@ -19,8 +19,6 @@ from pydantic import SecretStr
 from vidagent.agents.server.address import ServerError, is_loopback, public_url
 from vidagent.agents.server.errors import explain
 
-__all__ = ["ChatVLM", "connect"]
-
 _REASONING_KEYS = ("reasoning", "reasoning_content")
 _NO_KEY = "EMPTY"
 _CHARS_PER_TOKEN = 4

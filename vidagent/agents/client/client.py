@@ -34,8 +34,6 @@ from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
 
-__all__ = ["ModelClient", "ReplyError"]
-
 T = TypeVar("T")
 TReply = TypeVar("TReply", bound=BaseModel)
 

@@ -7,8 +7,6 @@ from typing import Protocol
 
 from vidagent.types import Step
 
-__all__ = ["CallGate", "CallLimits", "CallNeed", "CallUsage"]
-
 
 @dataclass(frozen=True, slots=True)
 class CallNeed:

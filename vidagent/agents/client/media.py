@@ -22,8 +22,6 @@ from vidagent.agents.profiles.schema import Form, Media, Shown
 from vidagent.agents.prompting.messages import Part, ShownFrame, count_frames, frame_of, parts_of, picture_of
 from vidagent.images import jpeg, mp4
 
-__all__ = ["Put", "holds_video", "put"]
-
 _MS = 1000
 _UNEVEN = 0.25
 """How far a frame of an mp4 may lie from its even place, in steps. The time that a server writes is then three times

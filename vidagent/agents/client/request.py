@@ -10,8 +10,6 @@ from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
-__all__ = ["Feature", "Request"]
-
 Feature = Literal[
     "thinking_budget",
     "two_phase",

@@ -25,8 +25,6 @@ from vidagent.agents.prompting.text_tool_calls import in_words
 from vidagent.agents.server.address import ServerError
 from vidagent.types import Step
 
-__all__ = ["Dialect"]
-
 _REFUSALS: tuple[tuple[Feature, str], ...] = (
     ("thinking_budget", r"thinking_token_budget|reasoning_config|reasoning-config"),
     (

@@ -17,8 +17,6 @@ from vidagent.agents.client.request import Feature, Request
 from vidagent.agents.profiles.schema import Thinking
 from vidagent.types import Step
 
-__all__ = ["CUT", "Mode", "mode", "reply_request", "thought_of", "thought_request", "was_cut"]
-
 Mode = Literal["off", "free", "native", "two_phase"]
 """No thinking; without a cap; capped by the server; capped by ending it ourselves."""
 

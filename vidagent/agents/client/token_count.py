@@ -9,8 +9,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from vidagent.agents.client.chat_call import Spent
 from vidagent.agents.client.limits import CallUsage
 
-__all__ = ["estimate", "prompt_tokens", "usage"]
-
 _CHARS_PER_TOKEN = 4
 
 

@@ -13,8 +13,6 @@ from vidagent.agents.prompting.messages import Part
 from vidagent.errors import UsageError
 from vidagent.images import jpeg
 
-__all__ = ["Image", "Source", "as_source", "data_url", "image", "is_data", "is_web", "unpack"]
-
 Source = str | Path | bytes
 """A URL as text, the path of a file to be read here, or the bytes themselves."""
 

@@ -18,8 +18,6 @@ from vidagent.agents.prompting.messages import Part, count_frames
 from vidagent.errors import UsageError
 from vidagent.text import whole
 
-__all__ = ["Attached", "Composed", "Options", "Question", "Tool", "Turn", "compose"]
-
 Attached = Image | Clip
 Tool = BaseTool | dict[str, Any]
 """A LangChain tool, or one in OpenAI's form."""

@@ -12,8 +12,6 @@ from vidagent.agents.client.limits import CallUsage
 from vidagent.agents.direct.question import Question, Turn
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, split_thought
 
-__all__ = ["Reply", "read"]
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:

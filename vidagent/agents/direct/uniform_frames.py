@@ -20,8 +20,6 @@ from vidagent.agents.prompting.replies import (
 )
 from vidagent.agents.prompting.templates import render
 
-__all__ = ["DirectReply", "direct_messages"]
-
 
 def _count(value: object) -> int | None:
     """Read a number as a count, and what is none as None."""

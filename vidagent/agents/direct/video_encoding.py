@@ -19,8 +19,6 @@ from vidagent.images import jpeg
 from vidagent.video.sampling import Sampling, sample_indices
 from vidagent.video.video import Video
 
-__all__ = ["Footage", "footage"]
-
 _DECODED = 16
 """Frames decoded at a time; they are kept as JPEGs only."""
 

@@ -17,8 +17,6 @@ from vidagent.errors import UsageError
 from vidagent.types import Overview
 from vidagent.video.source import check
 
-__all__ = ["Clip", "video"]
-
 _MP4 = "video/mp4"
 
 

@@ -30,17 +30,13 @@ from vidagent.agents.client.media import holds_video
 from vidagent.agents.client.request import Request
 from vidagent.agents.client.request_builder import Dialect
 from vidagent.agents.client.thinking import mode
-from vidagent.agents.direct.attachments import Image, image
 from vidagent.agents.direct.question import Attached, Composed, Options, Question, compose
 from vidagent.agents.direct.reply import Reply, read
-from vidagent.agents.direct.video_input import Clip, video
 from vidagent.agents.profiles.schema import Media, Profile, Thinking
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.address import ServerError, public_url
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError, UsageError, VidagentError
-
-__all__ = ["VLM", "Attached", "Clip", "Image", "Options", "Question", "Reply", "image", "video"]
 
 Said = Literal["thought", "text"]
 Listen = Callable[[Said, str], None]

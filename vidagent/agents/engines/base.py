@@ -24,8 +24,6 @@ from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, s
 from vidagent.agents.prompting.messages import parts_of
 from vidagent.errors import ModelError, UsageError, VidagentError
 
-__all__ = ["ChatEngine", "Completion", "Prompt"]
-
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

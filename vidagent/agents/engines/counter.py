@@ -8,8 +8,6 @@ from typing import Any
 from vidagent.agents.engines.base import ChatEngine
 from vidagent.agents.server.endpoint import Endpoint
 
-__all__ = ["EngineCounter"]
-
 
 class EngineCounter(Endpoint):
     """Counts and cuts texts as `Endpoint` does, by an engine's tokenizer.

@@ -12,8 +12,6 @@ from vidagent.agents.profiles.schema import Form, Media, Profile, Shown
 from vidagent.config import Attention, Dtype, EngineName, Quantization, Settings
 from vidagent.errors import UsageError
 
-__all__ = ["Weights", "engine", "fitted"]
-
 _SERVERS = frozenset(
     "enable_auto_tool_choice enable_per_request_metrics enable_prompt_tokens_details reasoning_parser "
     "reasoning_config reasoning_parser_plugin served_model_name tool_call_parser tool_parser_plugin "

@@ -16,8 +16,6 @@ from vidagent.errors import ModelError, UsageError
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
 
-__all__ = ["Pixels", "is_listed", "media_of", "placeholders", "read_video"]
-
 Pixels = npt.NDArray[np.uint8]
 
 _LISTED = "data:video/jpeg;base64,"

@@ -14,8 +14,6 @@ from vidagent.agents.engines.media import media_of, placeholders
 from vidagent.config import Attention, Dtype
 from vidagent.errors import ModelError, UsageError
 
-__all__ = ["ChatTransformers"]
-
 _SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "seed")
 _MOST_TOKENS = 512
 _FLASH = "flash_attention_2"

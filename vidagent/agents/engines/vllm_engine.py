@@ -13,8 +13,6 @@ from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt
 from vidagent.agents.engines.media import is_listed, media_of, placeholders
 from vidagent.errors import ModelError
 
-__all__ = ["ChatVllm"]
-
 _SAMPLING = ("temperature", "top_p", "max_tokens", "stop", "seed")
 _BODY = ("top_k", "min_p", "repetition_penalty", "thinking_token_budget")
 _MOST_TOKENS = 1024

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-__all__ = ["AnswerReader"]
-
 T = TypeVar("T")
 _Reading = Generator[None, str, T]
 """A reader that is sent one character after another."""

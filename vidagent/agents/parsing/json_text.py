@@ -7,8 +7,6 @@ import json
 import re
 from collections.abc import Iterator
 
-__all__ = ["bracketed", "json_values"]
-
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _CONSTANTS = {"true": "True", "false": "False", "null": "None"}
 _STARTS = 50

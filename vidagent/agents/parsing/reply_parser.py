@@ -17,8 +17,6 @@ from vidagent.agents.parsing.json_text import bracketed, json_values
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation
 from vidagent.text import whole
 
-__all__ = ["UnreadableError", "parse_calls", "parse_reply", "split_thought"]
-
 T = TypeVar("T", bound=BaseModel)
 
 _THOUGHT = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)

@@ -8,8 +8,6 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-__all__ = ["MOST_CALLS", "bounded", "calls_schema", "strict_tool"]
-
 MOST_CALLS = 6
 """Calls of one turn."""
 _MOST_CHARS = 600

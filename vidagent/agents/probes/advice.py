@@ -12,8 +12,6 @@ from vidagent.agents.probes.finding import Finding
 from vidagent.agents.profiles.schema import Profile
 from vidagent.types import Step
 
-__all__ = ["Advice", "advise"]
-
 _ENABLE = "chat_template_kwargs = {{ enable_thinking = {} }}"
 
 

@@ -20,8 +20,6 @@ from vidagent.agents.server.model_choice import EMBEDDED, LOCAL_URL, profile_for
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError
 
-__all__ = ["Checkup", "examine"]
-
 _DEADLINE_S = 60.0
 _ROWS: dict[Form, tuple[str, str]] = {
     "images": ("pictures", "one"),

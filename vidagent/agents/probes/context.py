@@ -15,8 +15,6 @@ from vidagent.agents.probes.fixtures import Message, system, user
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.server.endpoint import Endpoint
 
-__all__ = ["QUESTION", "Bench", "Reply", "Switch"]
-
 QUESTION = "Which word is written in the picture? Reply with that word alone."
 _NO_BLANKS = 2.0
 """A frequency penalty that keeps a model of random weights from writing blanks until it is cut."""

@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from vidagent.agents.server.address import ServerError
 
-__all__ = ["Finding", "Outcome", "Value", "no", "refusal", "refused", "unknown", "yes"]
-
 Value = Literal["yes", "no", "unknown"]
 
 _PARAMETER = re.compile(r"( \(parameter=[\w.]+\)| \[[\w.]+\])+\Z")

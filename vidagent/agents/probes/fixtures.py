@@ -11,22 +11,6 @@ import numpy as np
 
 from vidagent.images import jpeg, label, mp4
 
-__all__ = [
-    "CHOICE",
-    "CLIP_S",
-    "LURE",
-    "SCHEMA",
-    "WORD",
-    "assistant",
-    "clip",
-    "frames",
-    "picture",
-    "picture_wh",
-    "system",
-    "tool",
-    "user",
-]
-
 Part = dict[str, Any]
 Message = dict[str, Any]
 

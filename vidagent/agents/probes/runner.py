@@ -22,8 +22,6 @@ from vidagent.agents.probes.fixtures import user
 from vidagent.agents.server.address import ServerError
 from vidagent.errors import ModelError
 
-__all__ = ["GROUPS", "TRIALS", "Trial", "try_all"]
-
 GROUPS = ("replies", "pictures", "video", "thinking", "tools", "typed replies", "tokens")
 """The groups, as the table has them."""
 

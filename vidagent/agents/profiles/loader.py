@@ -18,8 +18,6 @@ from pydantic import TypeAdapter, ValidationError
 from vidagent.agents.profiles.schema import Profile
 from vidagent.errors import UsageError
 
-__all__ = ["load", "match", "names"]
-
 
 @cache
 def names() -> tuple[str, ...]:

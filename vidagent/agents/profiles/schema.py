@@ -11,8 +11,6 @@ from pydantic.dataclasses import dataclass
 
 from vidagent.types import Step
 
-__all__ = ["Form", "Media", "Part", "Profile", "Serving", "Shown", "Thinking", "Variant"]
-
 Count = Annotated[int, Field(ge=1)]
 Tokens = Annotated[int, Field(ge=0)]
 _STRICT = ConfigDict(extra="forbid")

@@ -21,28 +21,6 @@ from vidagent.agents.prompting.replies import Composition, Judgement, Observatio
 from vidagent.agents.prompting.templates import render
 from vidagent.types import Box, Step
 
-__all__ = [
-    "Part",
-    "ShownFrame",
-    "block",
-    "compose_messages",
-    "count_frames",
-    "frame_of",
-    "frames_content",
-    "look_messages",
-    "parts_of",
-    "picture_of",
-    "plan_messages",
-    "question_blocks",
-    "read_block",
-    "read_frames",
-    "read_options",
-    "read_step",
-    "route_messages",
-    "verify_messages",
-    "wording_messages",
-]
-
 Part = dict[str, Any]
 """One part of a message's content, such as `{"type": "text", "text": ...}`."""
 

@@ -14,8 +14,6 @@ from vidagent.agents.prompting.replies import Composition, Reply, Words, outline
 from vidagent.agents.prompting.templates import render
 from vidagent.agents.prompting.video_findings import Goal, Part, told
 
-__all__ = ["Single", "Together", "together_messages", "turn_messages"]
-
 _INTEGER = re.compile(r"\d{1,4}")
 
 

@@ -14,18 +14,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from vidagent.types import Verdict
 
-__all__ = [
-    "Composition",
-    "Judgement",
-    "Kind",
-    "Observation",
-    "Reply",
-    "Route",
-    "Sighting",
-    "outline",
-    "read_choice",
-]
-
 Kind = Literal[
     "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
 ]

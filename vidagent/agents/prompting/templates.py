@@ -6,8 +6,6 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-__all__ = ["render"]
-
 
 def render(name: str, **variables: str) -> str:
     """Fill in the prompt `prompts/<name>.md`.

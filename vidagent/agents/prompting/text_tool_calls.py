@@ -13,8 +13,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from vidagent.agents.prompting.messages import block, parts_of
 from vidagent.agents.prompting.templates import render
 
-__all__ = ["in_words"]
-
 
 def in_words(
     messages: Sequence[BaseMessage], tools: Sequence[BaseTool | dict[str, Any]], must_call: str | None

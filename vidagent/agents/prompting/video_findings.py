@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Goal", "Part", "chosen", "names_of", "plain_words", "read_parts", "told"]
-
 Goal = Literal["which", "first", "last", "how_many", "all", "each"]
 """What several videos are compared for; `agents/prompting/prompts/turn.md` says what each means."""
 

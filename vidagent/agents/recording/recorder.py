@@ -26,8 +26,6 @@ from vidagent.agents.recording.request_key import (
 from vidagent.agents.server.address import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 
-__all__ = ["RecordedChat", "RecordedEndpoint"]
-
 
 class RecordedChat(StandIn):
     """Hands each request to a chat model and keeps it with its reply, its error, or that it was cut off.

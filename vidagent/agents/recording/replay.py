@@ -23,8 +23,6 @@ from vidagent.agents.server.address import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
 
-__all__ = ["ReplayedChat", "ReplayedEndpoint", "Replies"]
-
 _AT_ONCE_S = 1e-6
 """How long a replay waits before a request that the server had refused for the moment."""
 

@@ -22,8 +22,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from vidagent.agents.prompting.messages import Part, count_frames, parts_of, picture_of, read_step
 
-__all__ = ["Asked", "Keep", "Line", "StandIn", "as_chunk", "hash_of", "neutral", "options_of", "read_asked"]
-
 Line = dict[str, Any]
 Keep = Callable[[Line], None]
 """Takes a line to be kept: a `request` with its reply, or `tokens` that a server counted."""

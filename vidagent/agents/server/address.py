@@ -6,8 +6,6 @@ from urllib.parse import urlsplit
 
 from vidagent.errors import ModelError
 
-__all__ = ["ServerError", "is_loopback", "public_url"]
-
 
 class ServerError(ModelError):
     """One request failed.

@@ -14,8 +14,6 @@ import httpx
 
 from vidagent.agents.server.address import ServerError, is_loopback, public_url
 
-__all__ = ["Endpoint", "ServedModel"]
-
 _ABSENT = frozenset({401, 403, 404, 405, 501})
 """Statuses of a path that is not there, or not for us: a gateway may let us at `/v1` and nothing else."""
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})

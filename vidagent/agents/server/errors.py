@@ -8,8 +8,6 @@ import openai
 
 from vidagent.agents.server.address import ServerError, public_url
 
-__all__ = ["explain"]
-
 _DETAIL_CHARS = 300
 _BAD_KEY = "the API key (VIDAGENT_API_KEY) is no line of plain letters"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})

@@ -15,17 +15,6 @@ from vidagent.agents.server.endpoint import Endpoint
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError
 
-__all__ = [
-    "EMBEDDED",
-    "LOCAL_URL",
-    "Available",
-    "available",
-    "choose",
-    "describe",
-    "first_model",
-    "profile_for",
-]
-
 EMBEDDED = "signals"
 LOCAL_URL = "http://127.0.0.1:8000/v1"
 _LOCAL_WAIT_S = 0.3

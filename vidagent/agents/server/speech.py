@@ -19,8 +19,6 @@ from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import Cue
 from vidagent.video.index.transcript import Heard, Stop
 
-__all__ = ["ServedEar", "connect"]
-
 _PATH = "/audio/transcriptions"
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TRIES = 3

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from vidagent.agents.prompting.replies import Kind, Route
 from vidagent.agents.signals.language.intent import Intent, understand
 
-__all__ = ["sort"]
-
 _SPOKEN = re.compile(r"\b(?:said|says?|spoken|speaks?|heard|mention(?:s|ed)?|talk(?:s|ed|ing)?)\b")
 _NEIGHBOUR = re.compile(r"\b(?P<side>before|after)\s+(?!that\b)(?P<event>[^?.!,]+)")
 _KINDS: dict[str, Kind] = {

@@ -33,8 +33,6 @@ from vidagent.agents.signals.vision.observer import Looker, Picture
 from vidagent.agents.signals.vision.ocr import TextReader, shared_reader
 from vidagent.images import jpeg
 
-__all__ = ["ChatSignals"]
-
 _DRAFT = "The planner's draft: "
 
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from vidagent.agents.prompting.multi_video import Single, Together
 from vidagent.agents.prompting.video_findings import Goal, Part, chosen, plain_words
 
-__all__ = ["combine", "single"]
-
 _KIND = r"(?:videos?|clips?|films?|movies?|recordings?|files?)"
 _SET = rf"(?:{_KIND}(?: of (?:these|those|them))?|(?:one )?of (?:(?:these|those|the|my)(?: \w+)?(?: {_KIND})?|them))"
 _ALL = rf"(?:(?:both|all|any|all three|each)(?: of)?(?: (?:these|those|the|them))?(?: (?:\w+ )?{_KIND})?)"

@@ -11,8 +11,6 @@ from vidagent.evaluation.formats.item import Benchmark, Item, Truth
 from vidagent.evaluation.formats.rows import Row, read_json, read_rows, read_text, validated
 from vidagent.types import Span
 
-__all__ = ["activitynet", "charades", "qvhighlights"]
-
 _CHARADES = re.compile(r"(\S+)\s+(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?)\s*##(.*)")
 
 

@@ -8,8 +8,6 @@ from typing import Literal
 
 from vidagent.types import Span
 
-__all__ = ["Benchmark", "Item", "Kind", "Truth"]
-
 Kind = Literal["choice", "span", "instant", "count", "text", "absent"]
 
 

@@ -14,8 +14,6 @@ from vidagent.errors import UsageError
 from vidagent.evaluation.formats.item import Benchmark, Item, Truth
 from vidagent.evaluation.formats.rows import Row, read_json, read_rows, validated
 
-__all__ = ["egoschema", "longvideobench", "lvbench", "mlvu", "videomme"]
-
 _LETTERED = re.compile(r"^\s*\(?([A-Z])[.):]\s*")
 _IN_QUESTION = re.compile(r"\n\s*\(([A-Z])\)\s*")
 _PRINTED = re.compile(r"""['"]?([A-H]\. .*?)['"]?[\s,]*(?=['"]?[B-I]\. |\]|$)""", re.DOTALL)

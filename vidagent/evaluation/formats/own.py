@@ -10,8 +10,6 @@ from vidagent.evaluation.formats.item import Benchmark, Item, Kind, Truth
 from vidagent.evaluation.formats.rows import Row, read_rows, validated
 from vidagent.types import Span
 
-__all__ = ["items", "truth_of"]
-
 
 class _Own(Row):
     id: str

@@ -10,8 +10,6 @@ from vidagent.errors import UsageError
 from vidagent.evaluation.formats import grounding, multiple_choice, own
 from vidagent.evaluation.formats.item import Benchmark
 
-__all__ = ["FORMATS", "read"]
-
 FORMATS: Mapping[str, Callable[[Path, Path | None], Benchmark]] = {
     "videomme": multiple_choice.videomme,
     "lvbench": multiple_choice.lvbench,

@@ -13,8 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vidagent.errors import UsageError
 
-__all__ = ["Row", "read_json", "read_rows", "read_text", "validated"]
-
 _SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 
 

@@ -7,8 +7,6 @@ from pathlib import Path, PurePosixPath
 
 from vidagent.errors import UsageError
 
-__all__ = ["Shelf"]
-
 _SUFFIXES = frozenset(
     {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv"}
 )

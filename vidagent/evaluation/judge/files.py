@@ -16,8 +16,6 @@ from pydantic import Field
 from vidagent.errors import UsageError
 from vidagent.evaluation.formats.rows import Row, read_json, read_rows, validated
 
-__all__ = ["Answered", "Case", "Cases", "Rule", "read_cases"]
-
 _PREFIX = "llava_bench_"
 _DEFAULT = "default"
 

@@ -12,8 +12,6 @@ from vidagent.evaluation.judge.scores import Pair, averaged, read_scores
 from vidagent.evaluation.result_log import Log
 from vidagent.evaluation.workers import side_by_side
 
-__all__ = ["Judge", "prompt", "review_all"]
-
 _SYSTEM = "You are a helpful and precise assistant for checking the quality of the answer."
 _TRIES = 3
 _ORDERS = ((0, 1), (1, 0))

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["Pair", "averaged", "read_scores", "table"]
-
 Pair = tuple[float, float]
 """The score of the first answer, and of the second."""
 

@@ -12,8 +12,6 @@ from vidagent.evaluation.runner import Mode
 from vidagent.reports.page.markup import Html, el, join, said
 from vidagent.reports.page.report_page import document, section
 
-__all__ = ["page"]
-
 _WIDE, _HIGH = 1000, 20
 _FILLS: Mapping[Mode, str] = {"direct": "seen", "agent": "answer"}
 _MOST_LINES = 500

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "bootstrap", "mcnemar", "wilson"]
-
 _Z = 1.959964
 """Of a normal distribution, for 95%."""
 _RESAMPLES = 2000

@@ -9,8 +9,6 @@ from typing import Any
 from vidagent.evaluation.results.statistics import Interval, bootstrap, mcnemar, wilson
 from vidagent.evaluation.runner import COSTS, MODES, Mode
 
-__all__ = ["RECALLS", "Compared", "Score", "Summary", "add_up"]
-
 Line = Mapping[str, Any]
 RECALLS = (0.3, 0.5, 0.7)
 """Overlaps of R@1, as Charades-STA and QVHighlights are reported."""

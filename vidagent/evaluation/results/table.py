@@ -7,10 +7,7 @@ from collections.abc import Iterator, Sequence
 from vidagent.evaluation.results.statistics import Interval
 from vidagent.evaluation.results.summary import RECALLS, Score, Summary
 from vidagent.evaluation.runner import COSTS
-from vidagent.plural import counted
-from vidagent.text import one_line
-
-__all__ = ["head", "notes", "rows"]
+from vidagent.text import counted, one_line
 
 Row = tuple[str, ...]
 _LABELS = {

@@ -17,19 +17,6 @@ from typing import Any, Literal
 
 from vidagent.graphs.evidence.ledger import Entry
 
-__all__ = [
-    "Edge",
-    "Reach",
-    "Refined",
-    "Side",
-    "first_edges",
-    "frames_wanted",
-    "narrowed",
-    "placed",
-    "read_frames",
-    "settle",
-]
-
 Side = Literal["start", "end"]
 Standing = Literal["open", "known", "doubtful", "left"]
 """`open` to further looks, `known` to the frame, `doubtful` as the observer contradicts itself, or `left` as it is."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 
-__all__ = ["Contradiction", "contradicted", "contradictions"]
-
 _SAME_FRAME_S = 0.02
 """Less than a frame lasts, and more than times lose when they are rounded."""
 _SAME_WORDS = 0.6

@@ -16,8 +16,6 @@ from vidagent.graphs.evidence.refined_spans import refined_places
 from vidagent.graphs.state import State, Verified, question_of
 from vidagent.tools.answer import Draft
 
-__all__ = ["NUMERALS", "Ground", "ground_of", "stood_up", "supported_words", "words_of"]
-
 MOST_CHARACTERS = 4000
 """Longest answer in words, as in the schema of the `answer` tool."""
 

@@ -13,8 +13,6 @@ from vidagent.images.tiles import denormalise
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
 
-__all__ = ["Entry", "coverage", "summary"]
-
 MOST_SEEN_S = 1.0
 """A frame speaks for at most this long round its time, however far its neighbours are."""
 

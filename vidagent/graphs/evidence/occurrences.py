@@ -10,8 +10,6 @@ from difflib import SequenceMatcher
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.types import Box
 
-__all__ = ["Frame", "Mark", "Occurrence", "frames_of", "merge"]
-
 _SAME_FRAME_S = 0.02
 """Less than a frame lasts, and more than times lose when they are rounded."""
 _JOINED = 1.5

@@ -14,8 +14,6 @@ from vidagent.graphs.state import State
 from vidagent.tools.answer import Draft, Place
 from vidagent.types import BudgetName
 
-__all__ = ["Refining", "exactness", "news", "refined_places", "told_exactly"]
-
 
 @dataclass(frozen=True, slots=True)
 class Refining:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.tools.answer import Claim
 
-__all__ = ["Line", "lines_for", "words_only"]
-
 MOST_LINES = 12
 NEAR_S = 10.0
 """A line further from the time of a claim than this is not about it."""

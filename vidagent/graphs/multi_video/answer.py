@@ -21,8 +21,6 @@ from vidagent.types import (
     VideoInfo,
 )
 
-__all__ = ["gathered"]
-
 _Answers = Mapping[int, Mapping[str, Any]]
 
 

@@ -10,8 +10,6 @@ from vidagent.graphs.budget import Meter
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["count", "share_of", "steps_in"]
-
 _LEAST: dict[BudgetName, int] = {"model_calls": LEAST_CALLS, "steps": 2, "thinking_tokens": 0}
 """What a run needs to look at all: where less is left for each, the first ones get it, and the last ones nothing."""
 _KEPT: dict[BudgetName, int] = {"model_calls": 1}

@@ -16,8 +16,6 @@ from vidagent.graphs.events import Kind
 from vidagent.graphs.evidence.grounding import NUMERALS, Ground
 from vidagent.types import Step
 
-__all__ = ["combined", "parts_of", "plainly"]
-
 _CLAUSE = re.compile(r"[.!?;。！？]+(?:\s+|$)|,\s+(?:but|while|whereas|and)\s+|\n")
 _DENIES = re.compile(
     r"\b(?:no|not|none|neither|nor|never|nothing|without|unlike|except|unknown|cannot|only|fails?|lacks?)\b|n['’]t\b",

@@ -30,18 +30,6 @@ from vidagent.graphs.multi_video.combine import combined, parts_of, plainly
 from vidagent.graphs.state import Update
 from vidagent.types import Budget, BudgetName, Step
 
-__all__ = [
-    "Done",
-    "Earlier",
-    "Group",
-    "GroupGraph",
-    "GroupState",
-    "build",
-    "counted",
-    "first_state",
-    "reopened",
-]
-
 _PLAIN = re.compile(
     r"(?:when|where|what|who|how long|how often|does|do|did|is|are|was|were|can|has|have)\b", re.I
 )

@@ -20,8 +20,6 @@ from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.state import Run, State, Turn, Update
 from vidagent.types import BudgetName
 
-__all__ = ["advice", "route", "told_turns"]
-
 _ATTEMPTS = 3
 """Requests that a reply may take which cannot be read."""
 _SHARE = 8

@@ -17,8 +17,6 @@ from vidagent.graphs.evidence.refined_spans import news, refined_places, told_ex
 from vidagent.graphs.state import Run, State, Update, question_of
 from vidagent.tools.answer import Draft
 
-__all__ = ["compose"]
-
 _MOST_TOLD = 300
 
 

@@ -16,8 +16,6 @@ from vidagent.graphs.strategies.adjacent import looks_beside
 from vidagent.graphs.strategies.gaps import MAX_ROUNDS, Wanted, denies, looks_at_gaps
 from vidagent.tools.answer import Draft
 
-__all__ = ["held_back", "settled"]
-
 _GAPS = "before it is passed on, code looks where no frame was looked at yet"
 _BESIDE = "before it is accepted, code looks beside the event that the question names; see what is there, then answer"
 

@@ -23,8 +23,6 @@ from vidagent.tools import Desk, Look, make_tool
 from vidagent.tools.answer import Draft
 from vidagent.video.cache.video_cache import FoundText
 
-__all__ = ["look", "on_frames", "run_tool", "shown", "take", "tell_seen"]
-
 _ROUNDED_S = 0.05
 """How far a time may be off that was rounded to a tenth, where one frame was shown."""
 

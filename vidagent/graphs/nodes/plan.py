@@ -37,8 +37,6 @@ from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
 
-__all__ = ["plan"]
-
 MAX_DOUBTS = 1
 """How often a draft is sent back because looks contradict each other."""
 

@@ -12,8 +12,6 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.state import Call, refusal
 from vidagent.video.clock import parse_time
 
-__all__ = ["Turn", "read_turn"]
-
 _WORDING = ("question", "query")
 
 

@@ -39,8 +39,6 @@ from vidagent.tools.answer import Claim, Draft, Place
 from vidagent.tools.frame_choice import Window
 from vidagent.types import BudgetName
 
-__all__ = ["look_closer", "refine"]
-
 MAX_LOOKS = 4
 """Looks at one edge."""
 MOST_LOOKS = 32

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.state import Run, State, Update, entries_of
-from vidagent.plural import counted
+from vidagent.text import counted
 from vidagent.tools.overview import look_over
 from vidagent.video.clock import format_time
-
-__all__ = ["OVERVIEW", "describe", "survey"]
 
 OVERVIEW = "L0"
 """The ledger entry of the overview that the planner is shown."""

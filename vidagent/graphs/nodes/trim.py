@@ -8,8 +8,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from vidagent.agents.client.token_count import prompt_tokens
 
-__all__ = ["leave_out"]
-
 _FULL = 0.75
 """Share of the room that a prompt may take; the rest is for what an estimate misses, and for the tools."""
 _AFTER = 0.5

@@ -26,8 +26,6 @@ from vidagent.tools.answer import Claim, Draft
 from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
 
-__all__ = ["best_stills", "verify"]
-
 MAX_VETOES = 2
 """How often a draft is sent back because a claim of it is not supported."""
 

@@ -12,8 +12,6 @@ from vidagent.graphs.state import Run, State, own_entries
 from vidagent.graphs.strategies.gaps import Wanted, unseen
 from vidagent.tools.answer import Draft
 
-__all__ = ["looks_beside"]
-
 BESIDE_S = 4.0
 """How far beside the event is looked: a few seconds, at twice the least rate."""
 LEAST_FPS = 1.0

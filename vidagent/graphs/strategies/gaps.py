@@ -19,8 +19,6 @@ from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.state import Run, State, own_entries, question_of
 from vidagent.tools.answer import Draft
 
-__all__ = ["Gap", "denies", "gaps", "looks_at_gaps", "range_of", "surest", "unseen"]
-
 MAX_ROUNDS = 2
 """How often code looks at the widest gaps before a "no" is passed on."""
 

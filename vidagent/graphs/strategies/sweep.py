@@ -22,8 +22,6 @@ from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.state import Call, Run, State, Update, entries_of, question_of, refusal
 from vidagent.tools.answer import Draft, Place
 
-__all__ = ["Count", "count_of", "recount", "spelt_out", "sweep"]
-
 _MOST_FRAMES = 16
 """Frames of one look: a reply has room for three things in each of them."""
 _LEAST_FRAMES = 4

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["numbered", "whole", "write"]
-
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:

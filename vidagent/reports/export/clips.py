@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-__all__ = ["write_clip"]
-
 _CODEC: Final = "libx264"
 _OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
 """Nearly lossless; and without frames that are shown in another order, which some players start or end wrongly."""

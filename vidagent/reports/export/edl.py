@@ -15,8 +15,6 @@ from pathlib import PurePath
 from vidagent.reports.page.markup import folded
 from vidagent.types import Answer, Span
 
-__all__ = ["edit_list", "timecode"]
-
 _STANDARD = tuple(
     Fraction(rate, part) for rate in (24, 25, 30, 48, 50, 60) for part in (1, Fraction(1001, 1000))
 )

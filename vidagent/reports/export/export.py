@@ -19,8 +19,6 @@ from vidagent.reports.page.report_page import render
 from vidagent.reports.run_report import Dossier, gather
 from vidagent.types import Answer
 
-__all__ = ["Delivered", "take_away"]
-
 _KB = 1000
 
 

@@ -12,8 +12,6 @@ from typing import Literal, get_args
 from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import sidecars
 
-__all__ = ["Export", "Kind", "Order", "order"]
-
 StrPath = str | os.PathLike[str]
 Kind = Literal[".csv", ".edl", ".jpg", ".json", ".mp4", ".png", ".srt", "folder"]
 _SAME = {".jpeg": ".jpg"}

@@ -17,8 +17,6 @@ from vidagent.reports.run_report import Dossier, Finding
 from vidagent.types import Answer
 from vidagent.video.clock import format_time
 
-__all__ = ["keep", "save_evidence", "save_numbered"]
-
 _MOST_ON_SHEET = 48
 
 

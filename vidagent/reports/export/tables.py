@@ -11,8 +11,6 @@ from vidagent.reports.page.markup import folded
 from vidagent.types import Answer
 from vidagent.video.clock import format_time
 
-__all__ = ["COLUMNS", "answer_json", "rows", "subtitles"]
-
 COLUMNS = ("kind", "start_s", "end_s", "start", "end", "text", "verdict", "x0", "y0", "x1", "y1")
 _FORMULA = tuple("=+-@＝＋－＠")
 """What begins a formula in some spreadsheet (OWASP, "CSV Injection"; the wide forms count in East Asian ones)."""

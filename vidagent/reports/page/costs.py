@@ -9,8 +9,6 @@ from typing import get_args
 from vidagent.reports.page.markup import Html, el, join
 from vidagent.types import Answer, BudgetName, Step, StepUsage, Usage
 
-__all__ = ["budgets", "costs"]
-
 _COLUMNS = {
     "seconds": "seconds",
     "model_calls": "model calls",

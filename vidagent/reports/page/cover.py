@@ -15,8 +15,6 @@ from vidagent.reports.page.timeline import span_text
 from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
 
-__all__ = ["render_cover"]
-
 
 def render_cover(
     question: Question, answer: Answer, pages: Sequence[Path], each: Mapping[int, Answer]

@@ -6,8 +6,6 @@ import html
 import re
 from typing import Self
 
-__all__ = ["Html", "clean", "el", "folded", "join", "said"]
-
 _UNSHOWN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )

@@ -17,8 +17,6 @@ from vidagent.images.store import FrameStore
 from vidagent.reports.run_report import Dossier, Finding
 from vidagent.types import Box
 
-__all__ = ["Thumb", "photo", "stored", "thumbs", "within"]
-
 THUMB_PX = 192
 _THUMB_QUALITY = 65
 

@@ -10,17 +10,15 @@ from importlib import resources
 from pathlib import PurePath
 
 from vidagent.images import jpeg
-from vidagent.plural import counted
 from vidagent.reports.page.costs import budgets, costs
 from vidagent.reports.page.markup import Html, el, folded, join, said
 from vidagent.reports.page.photos import photo
 from vidagent.reports.page.steps import image, steps
 from vidagent.reports.page.timeline import span_text, timelines
 from vidagent.reports.run_report import Dossier, Finding
+from vidagent.text import counted
 from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
-
-__all__ = ["badges", "choices", "document", "render", "section"]
 
 _PHOTO_QUALITY = 80
 _PHOTO_PX = ((6, 960), (16, 640), (40, 320))

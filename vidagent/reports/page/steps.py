@@ -7,14 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.plural import counted
 from vidagent.reports.page.markup import Html, el, join, said
 from vidagent.reports.page.photos import Thumb, thumbs
 from vidagent.reports.run_report import Dossier, Stage
+from vidagent.text import counted
 from vidagent.types import StepUsage
 from vidagent.video.clock import format_time
-
-__all__ = ["image", "steps"]
 
 _MOST_THUMBS = 120
 _THUMBS_A_LOOK = (4, 16)

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.evidence.ledger import Entry, coverage
-from vidagent.plural import counted
 from vidagent.reports.page.markup import Html, el, join, said
 from vidagent.reports.run_report import Dossier, Finding
+from vidagent.text import counted
 from vidagent.types import Span, Verdict
 from vidagent.video.clock import format_time
-
-__all__ = ["span_text", "timelines"]
 
 _WIDE, _HIGH = 1000, 20
 _LEAST = 2.5

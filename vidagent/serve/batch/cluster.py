@@ -24,8 +24,6 @@ from vidagent.serve.batch.runner import answer_lines as answer_here
 from vidagent.serve.batch.runner import chains
 from vidagent.serve.batch.setup import Setup
 
-__all__ = ["Supply", "answer_lines"]
-
 _ATTEMPTS = 4
 """How often a line is given out before its loss is its result."""
 _SHARES = 2

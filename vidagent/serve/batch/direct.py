@@ -31,8 +31,6 @@ from vidagent.types import Answer, Budget, BudgetReport, Coverage, Question, Spa
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
 
-__all__ = ["ask_frames", "ask_image"]
-
 _LONGEST_REPLY = 1024
 _LETTER = re.compile(r"\W*(?:(?:the )?(?:answer|option) ?(?:is|:)?\W*)?([A-Z])(?![a-zA-Z'’])")
 

@@ -12,8 +12,6 @@ from typing import Any
 from vidagent.errors import UsageError
 from vidagent.serve.batch.items import Item, read_item
 
-__all__ = ["Line", "read_lines"]
-
 _MOST_SHOWN = 1000
 _HASH_DIGITS = 16
 

@@ -12,8 +12,6 @@ from vidagent.errors import UsageError
 from vidagent.types import Budget, Question
 from vidagent.video.sampling import SingleFrame
 
-__all__ = ["Item", "MediaType", "read_item"]
-
 MediaType = Literal["video", "image"]
 _PLACEHOLDER = re.compile(r"\s*<(?:video|image)>\s*")
 """Where NeVA's prompts put the media; here these stand before the question."""

@@ -12,8 +12,6 @@ from vidagent.errors import ModelError
 from vidagent.serve.batch.servers import BalancedChat
 from vidagent.serve.batch.setup import Setup
 
-__all__ = ["Model", "connect"]
-
 
 @dataclass(frozen=True, slots=True)
 class Model:

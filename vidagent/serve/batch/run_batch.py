@@ -18,8 +18,6 @@ from vidagent.serve.batch.runner import answer_lines
 from vidagent.serve.batch.setup import Setup
 from vidagent.serve.terminal import console, printing
 
-__all__ = ["Wanted", "run", "show"]
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

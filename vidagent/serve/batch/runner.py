@@ -19,8 +19,6 @@ from vidagent.serve.batch.setup import Setup
 from vidagent.serve.batch.videos import Videos
 from vidagent.types import Answer, Overview
 
-__all__ = ["Done", "answer_lines", "chains"]
-
 Done = Callable[[Result], Awaitable[None]]
 """Takes each line of the output as it comes."""
 _log = logging.getLogger(__name__)

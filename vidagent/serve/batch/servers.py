@@ -19,8 +19,6 @@ from pydantic import PrivateAttr
 from vidagent.agents.recording.request_key import StandIn
 from vidagent.agents.server.address import ServerError, public_url
 
-__all__ = ["BalancedChat"]
-
 _FIRST_REST_S = 1.0
 _LONGEST_REST_S = 60.0
 _log = logging.getLogger(__name__)

@@ -12,8 +12,6 @@ from vidagent.serve.batch.items import Item
 from vidagent.types import Budget
 from vidagent.video.sampling import SingleFrame
 
-__all__ = ["Mode", "Setup"]
-
 Mode = Literal["agent", "direct"]
 
 

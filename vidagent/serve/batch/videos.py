@@ -13,8 +13,6 @@ from vidagent.errors import VidagentError
 from vidagent.video.shared_video import SharedVideo
 from vidagent.video.video import Video
 
-__all__ = ["OpenVideo", "Videos"]
-
 T = TypeVar("T")
 
 

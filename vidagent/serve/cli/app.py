@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from vidagent.serve.terminal.printing import Report
     from vidagent.serve.terminal.progress import Progress
 
-__all__ = ["app", "run"]
-
 INTERNAL = 1
 INTERRUPTED = 130
 _log = logging.getLogger(__name__)

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 from vidagent.serve.cli import flags
 from vidagent.types import Budget
 
-__all__ = ["Limits", "budget_of", "budgeted"]
-
 T = TypeVar("T")
 
 Limits = dict[str, float | None]

@@ -7,8 +7,6 @@ from importlib.util import find_spec
 
 from vidagent.errors import UsageError
 
-__all__ = ["needed"]
-
 
 def needed(extra: str, libraries: Sequence[str]) -> None:
     """Refuse to go on without an extra.

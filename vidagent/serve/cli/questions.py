@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from vidagent.types import Question
 
-__all__ = ["read"]
-
 _STDIN = "-"
 _MOST_BYTES = 4 * Question.MOST_CHARACTERS + 1
 

@@ -10,8 +10,6 @@ from starlette.requests import Request
 
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["LOCAL", "Client", "Scope", "client_of", "needs"]
-
 Scope = Literal["ask", "files", "metrics"]
 
 

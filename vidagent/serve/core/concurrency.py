@@ -15,8 +15,6 @@ from starlette.types import Receive, Scope, Send
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["LaneRoute", "Lanes"]
-
 _LONGEST_S = 60
 _FIRST_GUESS_S = 5.0
 _WEIGHT = 0.2

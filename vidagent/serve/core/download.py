@@ -21,8 +21,6 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from vidagent.errors import UsageError, VideoError
 
-__all__ = ["DEFAULT_MAX_MB", "Line", "fetch", "is_url", "local"]
-
 DEFAULT_MAX_MB = 500
 MAX_SECONDS = 600.0
 MAX_REDIRECTS = 5

@@ -16,18 +16,6 @@ from starlette.routing import Match
 
 from vidagent.errors import ModelError, UsageError, VideoError
 
-__all__ = [
-    "Fault",
-    "FaultBody",
-    "Refusal",
-    "body_of",
-    "install",
-    "reply",
-    "request_id",
-    "told",
-    "without_paths",
-]
-
 _log = logging.getLogger(__name__)
 _CODES = {
     400: "bad_request",

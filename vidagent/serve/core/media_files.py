@@ -14,8 +14,6 @@ from starlette.types import Receive, Scope, Send
 
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["INERT", "JPEG", "MP4", "Media", "documented", "sent", "video_type"]
-
 INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
 """What comes out of a video is shown by players, and never runs as a page of this server."""
 MP4, JPEG = "video/mp4", "image/jpeg"

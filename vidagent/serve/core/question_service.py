@@ -20,8 +20,6 @@ from vidagent.serve.core.worker.client import Workshop
 from vidagent.serve.core.worker.protocol import Order
 from vidagent.types import Budget, BudgetName
 
-__all__ = ["Desk", "Told", "allowed", "event_told", "named"]
-
 Told = dict[str, Any]
 """An event as JSON values: `kind`, `text`, `step` and `data`."""
 

@@ -14,8 +14,6 @@ from vidagent.serve.core import download
 from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.storage.disk import Disk
 
-__all__ = ["Remote"]
-
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE)
 """Plain hosts in ASCII and nothing before them: what two programs could read in two ways is not asked."""
 _PORTS = {"http": 80, "https": 443}

@@ -9,23 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from vidagent.serve.core.errors import Fault
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 
-__all__ = [
-    "AnswerBody",
-    "Asked",
-    "Ending",
-    "FileBody",
-    "FileDeleted",
-    "FileList",
-    "FileVideo",
-    "JobBody",
-    "JobList",
-    "Limits",
-    "RunBody",
-    "RunList",
-    "VideoList",
-    "VideoListed",
-]
-
 MOST_CHARACTERS = 20_000
 MOST_NAME = 4096
 MOST_OPTIONS = 100

@@ -15,8 +15,6 @@ from vidagent.serve.core.remote_videos import Remote
 from vidagent.serve.core.schemas import VideoListed
 from vidagent.serve.core.storage.files import PREFIX, Files
 
-__all__ = ["Places"]
-
 _MOST_VIDEOS = 1000
 
 

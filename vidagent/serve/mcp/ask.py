@@ -24,8 +24,6 @@ from vidagent.serve.mcp.tools import Video
 from vidagent.serve.terminal import printing
 from vidagent.types import Answer
 
-__all__ = ["ask"]
-
 _MOST_PICTURES = 8
 _GRACE_S = 30.0
 """What a run may take beyond its budget of seconds, to say what it found."""

@@ -15,8 +15,6 @@ from vidagent.serve.core.caller import LOCAL, Client
 from vidagent.serve.core.concurrency import Lanes
 from vidagent.serve.core.folders import Folders
 
-__all__ = ["Call", "Served", "Serving", "client_of", "path_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Serving:

@@ -26,8 +26,6 @@ from vidagent.serve.core.storage.keys import Keys
 from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.server import Server
 
-__all__ = ["PATH", "app", "run"]
-
 PATH = "/mcp"
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
 _HERE = ("127.0.0.1", "localhost", "[::1]")

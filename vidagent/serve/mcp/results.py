@@ -9,11 +9,9 @@ from mcp_types import CallToolResult, ContentBlock, ImageContent, TextContent
 from pydantic import BaseModel, ConfigDict
 
 from vidagent.api import Picture, Seen
-from vidagent.plural import counted
 from vidagent.serve.core.schemas import VideoBody
+from vidagent.text import counted
 from vidagent.video.clock import format_time
-
-__all__ = ["FramesBody", "ProbeBody", "VideoList", "VideoListed", "pictured", "seen", "text"]
 
 
 class VideoListed(BaseModel):

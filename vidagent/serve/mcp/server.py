@@ -20,8 +20,6 @@ from vidagent.serve.mcp.ask import ask
 from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.tools import frames, list_videos, look, probe
 
-__all__ = ["Server"]
-
 _INSTRUCTIONS = """\
 Questions about videos of any length, answered with the frames that prove them. Name a video as list_videos tells it. \
 Use `ask` to find things, to count, to time; `look` and `frames` to see moments with your own eyes. All times are \

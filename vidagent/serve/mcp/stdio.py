@@ -15,8 +15,6 @@ import anyio
 from vidagent.serve.mcp.context import Serving
 from vidagent.serve.mcp.server import Server
 
-__all__ = ["run"]
-
 _STDIN = 0
 _PIECE_BYTES = 1 << 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -20,8 +20,6 @@ from vidagent.serve.mcp.results import FramesBody, ProbeBody, VideoList, VideoLi
 from vidagent.serve.terminal.video_facts import Probed
 from vidagent.tools.arguments import Fps, Seconds
 
-__all__ = ["Video", "frames", "list_videos", "look", "probe"]
-
 MOST_LISTED = 200
 MOST_FRAMES = 16
 MOST_SIDE_PX = 1536

@@ -35,8 +35,6 @@ from vidagent.serve.rest.routes import jobs as job_routes
 from vidagent.serve.rest.routes import runs as run_routes
 from vidagent.serve.rest.routes.artefacts import Artefacts
 
-__all__ = ["make"]
-
 
 def make(options: Options) -> FastAPI:
     """Return the app.

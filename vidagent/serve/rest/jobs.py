@@ -14,8 +14,6 @@ from vidagent.serve.core.question_service import Desk, Told
 from vidagent.serve.core.schemas import Asked, JobBody
 from vidagent.serve.core.storage.job_records import JobRecords
 
-__all__ = ["Jobs"]
-
 _MOST_STARTS = 3
 """How often a job is started before it is held to be what ends the server."""
 _RETRY_S = "10"

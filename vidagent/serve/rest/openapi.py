@@ -8,8 +8,6 @@ from fastapi import FastAPI
 
 from vidagent.serve.core.errors import FaultBody
 
-__all__ = ["with_faults"]
-
 _SCHEMA = "#/components/schemas/{model}"
 
 

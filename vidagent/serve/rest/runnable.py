@@ -15,8 +15,6 @@ from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.question_service import Desk, Told
 from vidagent.serve.core.schemas import Asked
 
-__all__ = ["CLIENT", "Agent"]
-
 CLIENT = "client"
 """The name under which the configuration holds who asks."""
 

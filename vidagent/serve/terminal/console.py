@@ -17,8 +17,6 @@ from rich.text import Text
 
 from vidagent.text import one_line, plain
 
-__all__ = ["Terminal", "complain", "loudness", "messages", "stderr", "stdout"]
-
 _PACKAGE = logging.getLogger("vidagent")
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 

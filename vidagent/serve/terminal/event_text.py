@@ -11,8 +11,6 @@ from rich.live import Live
 
 from vidagent.serve.terminal.console import Terminal
 
-__all__ = ["Telling"]
-
 
 class Telling:
     """Tells how something goes on; a context manager, at whose end the moving part is taken away.

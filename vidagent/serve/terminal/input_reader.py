@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from vidagent.serve.terminal.console import stderr
 
-__all__ = ["Lines"]
-
 _PROMPT = "> "
 _HINT = "Ctrl-D or /quit ends the chat"
 

@@ -12,8 +12,6 @@ from rich.text import Text
 
 from vidagent.text import one_line, plain
 
-__all__ = ["Scene"]
-
 _KEPT_CHARS = 4000
 """How much of a text is kept: no terminal shows more of it."""
 _MOST_LINES = 12

@@ -10,25 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.agents.prompting.video_findings import names_of
-from vidagent.plural import counted
 from vidagent.serve.terminal.console import Terminal
-from vidagent.text import escaped, one_line
+from vidagent.text import counted, escaped, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
     from vidagent.agents.server.model_choice import Available
-
-__all__ = [
-    "Models",
-    "Report",
-    "aligned",
-    "answer_rows",
-    "cost",
-    "show_answer",
-    "show_json",
-    "show_report",
-]
 
 Row = tuple[str, str]
 _LABEL_WIDTH = 9

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vidagent.plural import counted
 from vidagent.serve.terminal.console import Terminal
 from vidagent.serve.terminal.event_text import Telling
 from vidagent.serve.terminal.live_display import Scene
-from vidagent.text import one_line
+from vidagent.text import counted, one_line
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
     from vidagent.graphs.events import Event
-
-__all__ = ["Progress"]
 
 _PASSING = frozenset({"progress", "step", "look", "claim", "answer"})
 """Events that a later one completes: they live in the status line, and stay on the screen only with `-v`."""

@@ -12,8 +12,6 @@ from vidagent.video.clock import format_time
 if TYPE_CHECKING:
     from vidagent.api import Probe
 
-__all__ = ["Probed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Probed:

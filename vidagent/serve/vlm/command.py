@@ -14,18 +14,6 @@ from vidagent.agents.profiles.schema import Profile, Variant
 from vidagent.agents.server.address import is_loopback
 from vidagent.errors import UsageError
 
-__all__ = [
-    "Command",
-    "Options",
-    "Target",
-    "base_url",
-    "find",
-    "flag_words",
-    "laid_out",
-    "question",
-    "vllm_command",
-]
-
 _LAST_PORT = 65535
 _OURS = ("--host", "--port", "--uds")
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that may be asked for

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from vidagent.errors import UsageError
 from vidagent.serve.vlm.command import Options, Target, flag_words, laid_out
 
-__all__ = ["shell"]
-
 _INSIDE_PORT = 8000
 _PRUNING = "NIM_VIDEO_PRUNING_RATE"
 

@@ -7,8 +7,6 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Interruption"]
-
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 

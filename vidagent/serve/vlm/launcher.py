@@ -23,8 +23,6 @@ from vidagent.serve.vlm.interruption import Interruption
 from vidagent.serve.vlm.log import Log
 from vidagent.serve.vlm.server import Server
 
-__all__ = ["Launch", "check_port", "find_program"]
-
 _POLL_S = 0.5
 _ANSWER_S = 2.0
 _ANSWER_BYTES = 1_000_000

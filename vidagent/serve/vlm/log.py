@@ -12,8 +12,6 @@ import platformdirs
 
 from vidagent.errors import UsageError
 
-__all__ = ["Log", "default_path"]
-
 _LINES_KEPT = 400
 """Two or three tracebacks of vLLM's processes, the root cause among them."""
 _CHARS_SHOWN = 300

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from vidagent.errors import UsageError
 
-__all__ = ["Server"]
-
 _KILLED_WITHIN_S = 5.0
 _POLL_S = 0.1
 

@@ -18,8 +18,6 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayFileError", "read", "write"]
-
 MAGIC = b"vidagent arrays 1\n"
 ALIGN = 64
 MAX_HEADER = 1_000_000

@@ -10,8 +10,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["Database"]
-
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 BUSY_S = 10.0

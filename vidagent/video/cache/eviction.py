@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 from vidagent.video.cache.database import Database
 
-__all__ = ["Upkeep"]
-
 LOG = logging.getLogger(__name__)
 _STEPS = 100
 """What has come since the cache was measured is at most this part of the limit, in each process that writes."""

@@ -24,8 +24,6 @@ from vidagent.video.cache import array_store
 from vidagent.video.cache.database import Database
 from vidagent.video.cache.eviction import Upkeep
 
-__all__ = ["FoundText", "VideoCache", "default_folder"]
-
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 HASH_FORM = re.compile(r"[0-9a-f]{64}")

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from vidagent.types import Box
     from vidagent.video.frame import Frame
 
-__all__ = ["DECODERS", "Decoder", "DecoderName", "Snap"]
-
 DecoderName = Literal["pyav", "decord", "torchcodec"]
 Snap = Literal["exact", "keyframe"]
 DECODERS: tuple[DecoderName, ...] = ("pyav", "decord", "torchcodec")

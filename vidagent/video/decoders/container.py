@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _S = TypeVar("_S", bound="Stream")
 
-__all__ = ["Medium", "end_pts", "open_medium", "packets_of", "video_packets"]
-
 _MAX_THREADS = 4
 _READ_ERRORS = 16
 _STEPS_S = (2, 8, 32, 128, 512, 2048)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["Cursor", "pts_of"]
-
 _SKIPPABLE = {"h264", "hevc"}
 """Codecs where leaving out non-reference pictures was shown to leave the others right; on AV1 it is wrong."""
 _LEANING = {PictureType.P, PictureType.B}

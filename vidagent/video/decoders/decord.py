@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["DecordDecoder"]
-
 _MAX_THREADS = 4
 
 

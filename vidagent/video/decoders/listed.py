@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from vidagent.video.decoders.base import Snap
     from vidagent.video.decoders.container import Medium
 
-__all__ = ["ListedDecoder"]
-
 _KEYFRAMES_TRIED = 8
 _SLACK_S = 1e-6
 _TICK_S = 0.002

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from vidagent.video.decoders.container import Medium
 
-__all__ = ["STEPS_BACK_S", "frame_times", "packets_from", "read_packets"]
-
 STEPS_BACK_S = (0, 1, 4, 16, 64, 256)
 """How far before a target to seek, in turn, until the keyframe reached lies at or before it."""
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from vidagent.types import Box
 
-__all__ = ["UPRIGHT", "Turn", "clip_box", "shrink", "to_grey", "to_rgb", "turn_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Turn:

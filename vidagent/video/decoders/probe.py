@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from vidagent.video.decoders.container import Medium
     from vidagent.video.decoders.picture import Turn
 
-__all__ = ["TEXT_CODECS", "probe", "subtitle_cues"]
-
 TEXT_CODECS = {"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"}
 _ASS_TAG = re.compile(r"\{\\[^}]*\}")
 

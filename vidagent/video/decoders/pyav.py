@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from vidagent.video.decoders.base import Snap
     from vidagent.video.packets import Packets
 
-__all__ = ["PyavDecoder"]
-
 _SKIP_MARGIN_S = 0.5
 _BLIND_FORWARD_S = 1.0
 """Without a sample table, a target this near is walked to rather than sought."""

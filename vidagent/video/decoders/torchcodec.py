@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["TorchcodecDecoder"]
-
 _MAX_THREADS = 4
 _TIME_SLACK_S = 0.002
 

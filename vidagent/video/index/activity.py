@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from vidagent.types import Span
 from vidagent.video.packets import Packets
 
-__all__ = ["Activity", "measure"]
-
 MOST_BINS = 3600
 _STILL_SHARE = 0.15
 _ABOUT_AS_LITTLE = 1.3

@@ -17,8 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CutFinder", "alike", "moved_out", "reduced"]
-
 _SMALL_WH: Final = (64, 36)
 _BLOCKS_WH: Final = (16, 9)
 _SHIFT: Final = 3

@@ -17,8 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Moment", "MomentFinder"]
-
 _CELLS_WH = (32, 18)
 _BLOCKS_WH = (4, 3)
 _CELLS_OF_BLOCK_WH = (_CELLS_WH[0] // _BLOCKS_WH[0], _CELLS_WH[1] // _BLOCKS_WH[1])

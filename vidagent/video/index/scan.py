@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from vidagent.video.index.cuts import CutFinder
 from vidagent.video.index.moments import Moment, MomentFinder
 
-__all__ = ["SCAN_WH", "Moment", "Scan", "Scanner"]
-
 SCAN_WH = (320, 180)
 """Pictures are scaled to this `(width, height)`: 2 px strokes of 720p text are still half a pixel wide."""
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-__all__ = ["Cue", "decode", "parse_srt", "parse_vtt", "plain", "sidecar_cues", "sidecars"]
-
 LOG = logging.getLogger(__name__)
 SUFFIXES = (".srt", ".vtt")
 MAX_BYTES = 32_000_000

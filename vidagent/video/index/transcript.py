@@ -22,8 +22,6 @@ from vidagent.video.index.subtitles import Cue
 from vidagent.video.sound import RATE, quietest, wav
 from vidagent.video.video import Video
 
-__all__ = ["Ear", "Heard", "Stop", "Transcriber", "Transcript", "clean_cues", "joined"]
-
 PIECE_S = 300.0
 OVERLAP_S = 1.0
 _SEARCH_S = 20.0

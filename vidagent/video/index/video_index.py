@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from vidagent.plural import counted
+from vidagent.text import counted
 from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import FoundText, VideoCache
 from vidagent.video.clock import format_time
 from vidagent.video.index.activity import Activity, measure
-from vidagent.video.index.scan import Moment, Scan
+from vidagent.video.index.moments import Moment
+from vidagent.video.index.scan import Scan
 from vidagent.video.index.subtitles import Cue, sidecar_cues
 from vidagent.video.index.transcript import Ear, Stop, Transcriber, Transcript
 from vidagent.video.video import Video
-
-__all__ = ["Index", "IndexReport"]
 
 _VERSION = 3
 LOG = logging.getLogger(__name__)

@@ -23,8 +23,6 @@ import vidagent
 from vidagent.errors import UsageError, VideoError
 from vidagent.video.process.pipe import ProtocolError, encode, receive
 
-__all__ = ["Limits", "Process"]
-
 _TAIL_BYTES = 4096
 _TABLE_BYTES = 256 << 20
 """Tables of packets and times pass whatever the limit on pixels: this holds a hundred hours."""

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HEADER_BYTES", "ProtocolError", "encode", "receive"]
-
 HEADER_BYTES = 8 * 1024 * 1024
 """The longest header allowed."""
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from vidagent.video.decoders import Decoder
     from vidagent.video.decoders.pyav import PyavDecoder
 
-__all__ = ["main"]
-
 _LOG_BYTES = 4 * 1024 * 1024
 _BEAT_S = 1.0
 _WATCH_S = 1.0

@@ -9,14 +9,13 @@ import pytest
 
 from tests.serve.core.http.test_server import fault
 from tests.serve.core.storage.test_files import upload
-from tests.serve.core.storage.test_keys import routes, tenants
+from tests.serve.core.storage.test_keys import routes
 from tests.serve.rest.routes.test_langserve_routes import ASKED
 from tests.serve.running import until
 from vidagent.serve.core.http import media_cookies as module
 from vidagent.serve.core.http.media_cookies import COOKIE
 
 pytestmark = pytest.mark.network
-__all__ = ["tenants"]  # the fixture
 
 
 def given(client: httpx.Client, **headers: str) -> httpx.Response:

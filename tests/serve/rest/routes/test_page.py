@@ -7,10 +7,8 @@ import re
 import pytest
 
 from tests.serve.core.http.test_server import fault
-from tests.serve.core.storage.test_keys import tenants
 
 pytestmark = pytest.mark.network
-__all__ = ["tenants"]  # the fixture
 
 
 def assets(client) -> list[str]:

@@ -9,8 +9,6 @@ from vidagent.agents.probes.context import QUESTION, Bench, Reply, Switch
 from vidagent.agents.probes.finding import Outcome, no, yes
 from vidagent.agents.probes.fixtures import assistant, system, user
 
-__all__ = ["streaming", "system_role", "text", "turns"]
-
 _UNCOUNTED = "taken; whether it is read cannot be told, as the server counts no prompt tokens"
 
 

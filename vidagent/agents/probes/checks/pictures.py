@@ -12,8 +12,6 @@ from vidagent.agents.probes.fixtures import WORD, picture, picture_wh, user
 from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.server.address import ServerError
 
-__all__ = ["ids", "one", "sent_at_once", "several"]
-
 _MOST = re.compile(r"at most (\d+) image", re.IGNORECASE)
 
 

@@ -8,8 +8,6 @@ from vidagent.agents.probes.fixtures import assistant, picture, user
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.server.address import ServerError
 
-__all__ = ["OWN", "budget", "thinks", "two_phases", "without"]
-
 _PUZZLE = "A snail climbs 3 m by day and slips 2 m by night. On which day is it out of a well of 10 m?"
 _LONG = 192
 """Tokens in which a thought shows, also where only its end is marked in the text."""

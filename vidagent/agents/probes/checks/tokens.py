@@ -8,8 +8,6 @@ from vidagent.agents.probes.context import QUESTION, Bench, Switch
 from vidagent.agents.probes.finding import Outcome, no, unknown, yes
 from vidagent.agents.probes.fixtures import user
 
-__all__ = ["prefix_cache", "tokenizer", "usage"]
-
 _SENTENCES = 240
 """About 2,600 tokens: longer than the largest block that a cache counts in."""
 _CONTEXT_SHARE = 40

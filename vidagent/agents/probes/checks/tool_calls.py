@@ -11,8 +11,6 @@ from vidagent.agents.probes.context import Bench, Reply
 from vidagent.agents.probes.finding import Outcome, no, unknown, yes
 from vidagent.agents.probes.fixtures import CHOICE, LURE, tool, user
 
-__all__ = ["auto", "named", "required", "strict"]
-
 _ASKED = f'Note the word "{LURE}" by calling `note`.'
 _NAME = "note"
 

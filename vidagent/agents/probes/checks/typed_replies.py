@@ -8,8 +8,6 @@ from vidagent.agents.probes.context import Bench, Reply
 from vidagent.agents.probes.finding import Outcome, no, unknown, yes
 from vidagent.agents.probes.fixtures import CHOICE, LURE, SCHEMA, user
 
-__all__ = ["json_schema", "structured_outputs"]
-
 
 async def json_schema(bench: Bench) -> Outcome:
     """Ask for a value that the schema forbids, with OpenAI's `response_format`."""

@@ -9,8 +9,6 @@ from vidagent.agents.probes.finding import Outcome, no, refusal, unknown, yes
 from vidagent.agents.probes.fixtures import CLIP_S, clip, frames, user
 from vidagent.agents.server.address import ServerError
 
-__all__ = ["frames_with_times", "mp4", "options", "sampling"]
-
 _MANY, _FEW = 8, 2
 _TICKS = 1000
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from vidagent.agents.signals.language.intent import names_time, understand
 from vidagent.agents.signals.language.wording import quotable
 
-__all__ = ["BESIDE", "restated"]
-
 BESIDE = re.compile(r"\bright (after|before) (\d+(?:\.\d+)?) s\b")
 """What a question says that asks for what is next to a time."""
 

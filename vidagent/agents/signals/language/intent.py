@@ -15,8 +15,6 @@ from typing import Literal
 from vidagent.agents.signals.language.supported_questions import Ask, Signal, in_scope
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
-__all__ = ["Ask", "Intent", "Signal", "names_time", "understand"]
-
 Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
 

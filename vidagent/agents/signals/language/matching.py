@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from vidagent.agents.signals.vision.ocr import TextLine, paragraphs
 from vidagent.types import Box
 
-__all__ = ["FOUND", "Match", "find", "normal", "similarity"]
-
 FOUND: Final = 0.82
 """From this similarity on a text counts as found.
 

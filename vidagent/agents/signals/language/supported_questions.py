@@ -12,8 +12,6 @@ from typing import Final, Literal
 
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
-__all__ = ["Ask", "Signal", "in_scope"]
-
 Signal = Literal["text", "reading", "code", "shots", "motion", "still", "colour", "none"]
 Ask = Literal["when", "what", "count", "how_long", "whether", "where"]
 

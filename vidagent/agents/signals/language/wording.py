@@ -8,31 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = [
-    "ANY_CODE",
-    "ANY_CUT",
-    "ANY_MOTION",
-    "ANY_TEXT",
-    "CANNOT_JUDGE",
-    "FILL",
-    "HIGHLIGHTED",
-    "QR_CODES",
-    "STILL",
-    "claim_code",
-    "claim_cut",
-    "claim_fill",
-    "claim_no_cut",
-    "claim_text",
-    "denied",
-    "is_filled",
-    "is_shown",
-    "on_background",
-    "other_texts",
-    "quotable",
-    "read_other_texts",
-    "time_in",
-]
-
 ANY_TEXT = "Read all text."
 HIGHLIGHTED = "Read the text that is highlighted."
 ANY_CODE = "Read every QR code and barcode."

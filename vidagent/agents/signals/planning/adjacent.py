@@ -14,8 +14,6 @@ from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Line, Past, Result
 from vidagent.agents.signals.planning.intervals import Window
 
-__all__ = ["look_beside"]
-
 _SAME_S = 2e-3
 _STEP_S = 0.4
 _FRAMES = 8

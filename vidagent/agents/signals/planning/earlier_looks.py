@@ -10,8 +10,6 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-__all__ = ["Line", "Past", "Result", "read_past"]
-
 
 @dataclass(frozen=True, slots=True)
 class Line:

@@ -17,8 +17,6 @@ from typing import Literal
 
 from vidagent.agents.signals.planning.earlier_looks import Past, Result
 
-__all__ = ["Found", "SeenBy", "Window", "edges_to_look_at", "runs_of"]
-
 SeenBy = Literal["frame", "step", "calm"]
 """How a thing is seen: in a frame, in a step from one frame to the next, or as a step in which nothing happens."""
 

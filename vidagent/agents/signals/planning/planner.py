@@ -26,8 +26,6 @@ from vidagent.agents.signals.planning.search import (
 )
 from vidagent.agents.signals.planning.shots import find_shots
 
-__all__ = ["known_so_far", "plan"]
-
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     """Return the next tool calls for a question, given what was looked at.

@@ -16,8 +16,6 @@ from vidagent.agents.signals.planning.earlier_looks import Line, Past, Result
 from vidagent.agents.signals.planning.search import first_look, next_page, scope_of
 from vidagent.agents.signals.planning.text_fields import Reading, choose, rule_for
 
-__all__ = ["option_named", "read", "running", "sentence_that_comes", "sub_question", "voted"]
-
 _MOST_PAGES = 2
 _MOST_CLIPS = 2
 _AFTER_S = 2.0

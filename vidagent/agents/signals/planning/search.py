@@ -19,8 +19,6 @@ from vidagent.agents.signals.planning.earlier_looks import Past
 from vidagent.agents.signals.planning.intervals import Found, SeenBy, Window, edges_to_look_at, runs_of
 from vidagent.agents.signals.vision.motion import where
 
-__all__ = ["MOST_PAGES", "Target", "first_look", "first_seen", "next_page", "scope_of", "seek", "text_target"]
-
 MOST_PAGES = 4
 _MOST_RUNS = 12
 _FLICKER_S = 0.25

@@ -13,9 +13,7 @@ from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Line, Past, Result
 from vidagent.agents.signals.planning.intervals import Window
 from vidagent.agents.signals.planning.search import scope_of
-from vidagent.plural import counted
-
-__all__ = ["find_shots"]
+from vidagent.text import counted
 
 _MOST_CONFIRMED = 60
 _SAMPLED = 24

@@ -12,8 +12,6 @@ from vidagent.agents.signals.language.matching import FOUND, normal, similarity
 from vidagent.agents.signals.planning.earlier_looks import Line
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
-__all__ = ["Reading", "choose", "rule_for"]
-
 _FILE = re.compile(r"[\w()+-][\w.()+-]*\.[A-Za-z][A-Za-z0-9]{1,4}\b")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.]\d{2}(?::\d{2})?\b")
 _URL = re.compile(r"\b(?:https?://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|edu|gov)\b\S*")

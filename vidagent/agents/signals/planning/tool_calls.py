@@ -10,8 +10,6 @@ from langchain_core.messages.tool import ToolCall, tool_call
 from vidagent.agents.signals.planning.earlier_looks import Past
 from vidagent.agents.signals.planning.intervals import Window
 
-__all__ = ["answer", "clip", "closer", "crop", "overview", "search"]
-
 
 def _call(name: str, **args: Any) -> ToolCall:  # noqa: ANN401 - the arguments of any tool
     return tool_call(name=name, args=args, id=None)

@@ -14,8 +14,6 @@ from vidagent.types import Box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Code", "read_codes"]
-
 _ENLARGEMENT: Final = 2
 _ENLARGED_PIXELS: Final = 1280 * 720
 """Up to this size a picture without a code is tried again at twice its size: a QR code of 2.5 px per module,

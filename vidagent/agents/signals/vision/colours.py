@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from vidagent.types import Box
 
-__all__ = ["COLOUR_NAMES", "ColourName", "Fill", "background_of", "dominant", "has_colour", "name_of"]
-
 ColourName = Literal[
     "black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown"
 ]

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from vidagent.video.index.cuts import alike, moved_out, reduced
 
-__all__ = ["CUT", "cut_scores"]
-
 CUT: Final = 0.5
 """From this score on a step counts as a cut.
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from vidagent.types import Box
 
-__all__ = ["Motion", "motion", "still", "where"]
-
 _SIDE: Final = 320
 _LEAST_LEVELS: Final = 9.0
 _MOST_LEVELS: Final = 18.0

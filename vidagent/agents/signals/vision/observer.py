@@ -20,8 +20,6 @@ from vidagent.agents.signals.vision.motion import motion, still
 from vidagent.agents.signals.vision.ocr import TextLine, TextReader
 from vidagent.types import Box
 
-__all__ = ["Looker", "Picture", "StoppedError"]
-
 _FILLED = 0.6
 _OTHER_GROUND = 60
 _CUT_STEP_S = 0.25

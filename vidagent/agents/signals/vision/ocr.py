@@ -22,8 +22,6 @@ from vidagent.types import Box
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
-__all__ = ["TextLine", "TextReader", "paragraphs", "shared_reader"]
-
 _SETTINGS: Final[dict[str, Any]] = {
     "Global.log_level": "critical",
     "Global.use_cls": False,

@@ -7,8 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-__all__ = ["Pace"]
-
 _LEAST, _LEAST_SHARE, _LEAST_MOST = 3, 0.02, 50
 """Lines without which no rate is told: 2% of all, from 3 to 50."""
 _KEPT = 60

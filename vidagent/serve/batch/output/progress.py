@@ -10,14 +10,12 @@ from types import TracebackType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from vidagent.plural import counted
 from vidagent.serve.batch.output.eta import Pace
 from vidagent.serve.batch.output.results import Result
 from vidagent.serve.batch.output.summary import Tally, outcome
 from vidagent.serve.terminal.console import Terminal
 from vidagent.serve.terminal.event_text import Telling
-
-__all__ = ["Progress"]
+from vidagent.text import counted
 
 _EVERY_S = 10.0
 _BAR_COLUMNS = 24

@@ -14,8 +14,6 @@ from vidagent.errors import UsageError
 from vidagent.serve.batch.input_lines import Line
 from vidagent.serve.batch.output.results import KEY, Result
 
-__all__ = ["Record"]
-
 
 class Record:
     """An output file held by this process; a context manager.

@@ -8,8 +8,6 @@ from vidagent.errors import ModelError, UsageError, VideoError
 from vidagent.serve.batch.input_lines import Line
 from vidagent.types import Answer
 
-__all__ = ["KEY", "ErrorType", "Result", "answered", "failed"]
-
 ErrorType = Literal["video", "model", "usage", "internal"]
 Result = dict[str, Any]
 """One object of the output."""

@@ -11,8 +11,6 @@ from rich.table import Table
 
 from vidagent.serve.batch.output.results import Result
 
-__all__ = ["OUTCOMES", "Summary", "Tally", "outcome"]
-
 OUTCOMES = ("answered", "not_found", "partial", "video", "model", "usage", "internal")
 """The statuses of answers, then the types of errors."""
 _ERROR_CODES = {"internal": 1, "model": 4, "video": 3, "usage": 2}

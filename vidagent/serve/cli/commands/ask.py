@@ -18,8 +18,6 @@ from vidagent.types import Answer
 if TYPE_CHECKING:
     from vidagent.api import Asking
 
-__all__ = ["BUDGET_ENDED", "ask"]
-
 BUDGET_ENDED = 5
 
 

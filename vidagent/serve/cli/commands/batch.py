@@ -11,8 +11,6 @@ from vidagent.serve.cli import flags
 from vidagent.serve.cli.budgets import Limits, budgeted
 from vidagent.serve.terminal import console
 
-__all__ = ["batch"]
-
 _DIRECT = (
     "Direct questions (chosen frames in one call of the model, as NeVA does it; no agent, nothing is checked)"
 )

@@ -12,22 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidagent.errors import UsageError, VidagentError
-from vidagent.plural import counted
 from vidagent.serve.cli import flags
 from vidagent.serve.cli.budgets import Limits, budget_of, budgeted
 from vidagent.serve.cli.commands.ask import BUDGET_ENDED
 from vidagent.serve.core import download
 from vidagent.serve.terminal import console
 from vidagent.serve.terminal.input_reader import Lines
-from vidagent.text import one_line
+from vidagent.text import counted, one_line
 
 if TYPE_CHECKING:
     from vidagent.api import Asking
     from vidagent.graphs.events import Event
     from vidagent.runs.session_store import Asked, Session
     from vidagent.types import Answer, VideoInfo
-
-__all__ = ["chat"]
 
 _COMMANDS = {
     "/help": "list the commands",

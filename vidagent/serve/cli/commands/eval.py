@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from vidagent.evaluation.runner import Asker, Task
     from vidagent.serve.terminal.progress import Progress
 
-__all__ = ["evaluate"]
-
 _NAMES = "videomme, lvbench, longvideobench, mlvu, egoschema, charades, qvhighlights, activitynet, items"
 _FRAMES = 64
 

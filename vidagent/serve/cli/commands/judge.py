@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from vidagent.evaluation.judge.files import Case
     from vidagent.evaluation.judge.scores import Pair
 
-__all__ = ["judge", "reviews"]
-
 _MOST_NAMED = 5
 
 Questions = Annotated[

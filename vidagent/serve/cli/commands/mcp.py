@@ -18,8 +18,6 @@ from vidagent.serve.cli.commands.serve_keys import DataDir
 from vidagent.serve.cli.flags import Quiet, Verbose
 from vidagent.serve.terminal import console
 
-__all__ = ["mcp"]
-
 _NEEDED = ("mcp", "fastapi", "prometheus_client", "python_multipart", "uvicorn")
 
 Roots = Annotated[

@@ -12,20 +12,17 @@ import typer
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.errors import ModelError, UsageError
-from vidagent.plural import counted
 from vidagent.serve.cli import flags
 from vidagent.serve.cli.budgets import Limits, budgeted
 from vidagent.serve.cli.commands import ask as asking
 from vidagent.serve.core import download
 from vidagent.serve.terminal import console
-from vidagent.text import one_line
+from vidagent.text import counted, one_line
 
 if TYPE_CHECKING:
     from vidagent.config import EngineName
     from vidagent.runs.recorded_run import Past
     from vidagent.serve.terminal.printing import Report
-
-__all__ = ["app"]
 
 _LAST = "last"
 _QUESTION_CHARS = 48

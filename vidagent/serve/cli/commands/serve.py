@@ -16,8 +16,6 @@ from vidagent.serve.cli.commands.serve_keys import app as keys
 from vidagent.serve.cli.flags import Quiet, Verbose, number
 from vidagent.serve.terminal import console
 
-__all__ = ["app"]
-
 _NEEDED = ("fastapi", "langserve", "prometheus_client", "python_multipart", "sse_starlette", "uvicorn")
 
 app = typer.Typer(name="serve", help="Serve questions over HTTP.")

@@ -15,8 +15,6 @@ from vidagent.serve.terminal import console
 if TYPE_CHECKING:
     from vidagent.serve.core.storage.keys import Keys
 
-__all__ = ["DataDir", "app"]
-
 app = typer.Typer(name="keys", help="Make, list and revoke API keys; a running server heeds it at once.")
 
 DataDir = Annotated[

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidagent.plural import counted
 from vidagent.serve.cli import flags
 from vidagent.serve.terminal import console
-from vidagent.text import one_line
+from vidagent.text import counted, one_line
 
 if TYPE_CHECKING:
     from vidagent.runs.session_store import Asked, Session
     from vidagent.serve.terminal.printing import Report
-
-__all__ = ["app"]
 
 _QUESTION_CHARS = 48
 

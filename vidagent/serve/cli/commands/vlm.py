@@ -14,8 +14,6 @@ from vidagent.serve.cli.commands import vlm_flags
 from vidagent.serve.cli.commands.vlm_check import check
 from vidagent.serve.terminal import console
 
-__all__ = ["app"]
-
 _INTERRUPTED = 130
 
 app = typer.Typer(name="vlm")

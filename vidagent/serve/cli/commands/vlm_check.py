@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from vidagent.agents.probes.checkup import Checkup
     from vidagent.agents.probes.finding import Finding
 
-__all__ = ["check"]
-
 Line = tuple[str, str]
 """A line and its style."""
 

@@ -13,8 +13,6 @@ from vidagent.serve.core.http.media_cookies import Passes
 from vidagent.serve.core.http.options import is_loopback
 from vidagent.serve.core.storage.keys import Keys
 
-__all__ = ["Door"]
-
 _OPEN = frozenset({"/healthz", "/readyz"})
 
 

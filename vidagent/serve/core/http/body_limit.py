@@ -7,8 +7,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["BodyLimit", "allow"]
-
 
 class BodyLimit:
     """Wraps the app; a route that takes more says so with `allow` before it reads."""

@@ -13,8 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["Drain", "Draining"]
-
 _RETRY = {"Retry-After": "10"}
 """By when another process may be there."""
 

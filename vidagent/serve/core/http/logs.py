@@ -11,8 +11,6 @@ from typing import Any, TextIO
 
 from vidagent import tracing
 
-__all__ = ["structured"]
-
 _LEVELS = {
     "vidagent.serve.rest": logging.INFO,
     "uvicorn": logging.INFO,

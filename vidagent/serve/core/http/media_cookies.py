@@ -23,8 +23,6 @@ from starlette.types import Scope
 from vidagent.serve.core.caller import Client, needs
 from vidagent.serve.core.storage.keys import Keys
 
-__all__ = ["COOKIE", "Passes", "router"]
-
 COOKIE = "vidagent-pass"
 _FOR_S = 3600
 _MOST_EACH = 16

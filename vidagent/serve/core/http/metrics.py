@@ -19,8 +19,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from vidagent.serve.core.caller import needs
 
-__all__ = ["Metrics", "router"]
-
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"})
 _SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 _COSTS = (

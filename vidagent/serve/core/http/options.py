@@ -11,8 +11,6 @@ import platformdirs
 
 from vidagent.errors import UsageError
 
-__all__ = ["MB", "Options", "default_data_dir", "is_loopback"]
-
 MB = 1_000_000
 
 

@@ -15,8 +15,6 @@ from vidagent import tracing
 from vidagent.serve.core.errors import noted, reply
 from vidagent.serve.core.http.metrics import Metrics
 
-__all__ = ["Edge"]
-
 _log = logging.getLogger(__name__)
 _LEFT = 499
 """What the log says of a client that left before it had its answer; it gets no reply."""

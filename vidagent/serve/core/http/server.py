@@ -14,8 +14,6 @@ from vidagent.serve.core.http.options import Options
 from vidagent.serve.core.storage.database import held_alone
 from vidagent.serve.terminal import console
 
-__all__ = ["Listening", "config", "run"]
-
 
 class Listening(uvicorn.Server):
     """A uvicorn server that says where it listens."""

@@ -12,8 +12,6 @@ from typing import Any
 
 from vidagent.errors import UsageError
 
-__all__ = ["Store", "held_alone"]
-
 _BUSY_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (

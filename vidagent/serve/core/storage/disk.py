@@ -10,8 +10,6 @@ from pathlib import Path
 
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["Disk"]
-
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 

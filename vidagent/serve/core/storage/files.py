@@ -21,8 +21,6 @@ from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.disk import Disk
 from vidagent.serve.core.storage.upload_parser import Form
 
-__all__ = ["PREFIX", "Files"]
-
 PREFIX = "file-"
 _PART = ".part-"
 _PIECE_BYTES = 1 << 20

@@ -12,8 +12,6 @@ from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.schemas import Asked, Ending, JobBody
 from vidagent.serve.core.storage.database import Store
 
-__all__ = ["JobRecords"]
-
 _KEPT_S = 7 * 24 * 3600
 _OPEN = "status IN ('queued', 'running')"
 

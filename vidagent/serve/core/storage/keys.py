@@ -18,8 +18,6 @@ from vidagent.errors import UsageError
 from vidagent.serve.core.caller import Client, Scope
 from vidagent.serve.core.storage.database import Store
 
-__all__ = ["Key", "Keys", "Listed"]
-
 _OWNER = re.compile(r"(?=.{1,24}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 _KEY = re.compile(r"vk-([0-9a-f]{8})-[A-Za-z0-9_-]{43}")
 

@@ -16,8 +16,6 @@ from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.schemas import Asked, RunBody
 from vidagent.serve.core.storage.database import Store
 
-__all__ = ["Keeping", "RunRecords"]
-
 _KEPT_S = 7 * 24 * 3600
 
 

@@ -10,8 +10,6 @@ from python_multipart.multipart import parse_options_header
 
 from vidagent.serve.core.errors import Refusal
 
-__all__ = ["Form"]
-
 _FIELD = "file"
 _MOST_HEADER = 8192
 

@@ -29,8 +29,6 @@ from vidagent.serve.core.worker.protocol import (
 )
 from vidagent.types import Answer
 
-__all__ = ["Workshop"]
-
 _END_S = 10.0
 """What the process has to end its runs when the server closes; then it is killed."""
 

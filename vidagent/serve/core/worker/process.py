@@ -27,8 +27,6 @@ from vidagent.serve.core.worker.protocol import (
     unpacked,
 )
 
-__all__ = ["work"]
-
 _NICE = 10
 """Runs and their decoders leave the processor to the server itself, which has to answer others at once."""
 

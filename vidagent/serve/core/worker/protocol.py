@@ -12,8 +12,6 @@ from typing import Any
 from vidagent.graphs.events import Event
 from vidagent.types import Answer, Budget
 
-__all__ = ["Begin", "Cancel", "Ended", "Failed", "Heard", "Order", "Parcel", "packed", "unpacked"]
-
 _LENGTH = struct.Struct("!Q")
 
 

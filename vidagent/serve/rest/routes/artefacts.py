@@ -15,8 +15,6 @@ from vidagent.serve.core.schemas import RunBody
 from vidagent.serve.core.storage.run_records import RunRecords
 from vidagent.serve.core.video_locator import Places
 
-__all__ = ["Artefacts"]
-
 _MADE_AT_ONCE = 2
 _MOST_WAITING = 32
 _MAKING_S = 120.0

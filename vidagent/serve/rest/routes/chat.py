@@ -21,8 +21,6 @@ from vidagent.serve.core.question_service import Desk
 from vidagent.serve.core.schemas import Asked
 from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatAsked, Model, ModelList
 
-__all__ = ["router"]
-
 _STEPS = frozenset({"step", "look", "observation", "claim", "verdict", "note"})
 
 

@@ -9,8 +9,6 @@ from pydantic import BaseModel, Field
 from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.schemas import Asked
 
-__all__ = ["MODEL", "ChatAsked", "Model", "ModelList"]
-
 MODEL = "vidagent"
 
 

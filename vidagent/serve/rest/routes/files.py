@@ -15,8 +15,6 @@ from vidagent.serve.core.storage.files import Files
 from vidagent.serve.core.storage.run_records import RunRecords
 from vidagent.serve.core.storage.upload_parser import Form
 
-__all__ = ["router"]
-
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 _FORM_BYTES = 64_000

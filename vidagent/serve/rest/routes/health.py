@@ -15,8 +15,6 @@ from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.http.draining import Drain
 from vidagent.serve.core.storage.disk import Disk
 
-__all__ = ["Health", "router"]
-
 _ASKED_AGAIN_S = 5.0
 _WAIT_S = 3.0
 _DISK_RETRY_S = "60"

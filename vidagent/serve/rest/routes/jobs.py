@@ -13,8 +13,6 @@ from vidagent.serve.core.caller import Client, client_of, needs
 from vidagent.serve.core.schemas import Asked, JobBody, JobList
 from vidagent.serve.rest.jobs import Jobs
 
-__all__ = ["router"]
-
 Limit = Annotated[int, Query(ge=1, le=1000)]
 LastEventId = Annotated[
     int, Header(ge=0, le=2**53, description="number of the last event that came; the next ones follow")

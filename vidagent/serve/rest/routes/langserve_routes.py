@@ -21,8 +21,6 @@ from vidagent.serve.core.question_service import Desk
 from vidagent.serve.core.schemas import AnswerBody, Asked
 from vidagent.serve.rest.runnable import CLIENT, Agent
 
-__all__ = ["router"]
-
 PATH = "/vidagent"
 _ENDPOINTS: tuple[EndpointName, ...] = (
     "invoke",

@@ -13,8 +13,6 @@ from vidagent.serve.core.schemas import RunBody, RunList
 from vidagent.serve.core.storage.run_records import RunRecords
 from vidagent.serve.rest.routes.artefacts import Artefacts
 
-__all__ = ["router"]
-
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Number = Annotated[int, Path(ge=0, le=10_000, description="counted from 0")]
 _HTML = "text/html; charset=utf-8"

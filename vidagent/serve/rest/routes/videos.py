@@ -13,8 +13,6 @@ from vidagent.serve.core.caller import client_of, needs
 from vidagent.serve.core.schemas import MOST_NAME, VideoList
 from vidagent.serve.core.video_locator import Places
 
-__all__ = ["router"]
-
 Name = Annotated[
     str,
     Query(
