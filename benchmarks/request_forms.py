@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.live.forms import FORMS, Form, Media, RefusedError, shelved
-from vidagent.agents.direct.vlm import VLM, video
+from vidagent.agents.direct import VLM, video
 from vidagent.errors import UsageError
 
 

@@ -36,7 +36,7 @@ from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.prompting.messages import ShownFrame, compose_messages, plan_messages, verify_messages
 from vidagent.agents.prompting.replies import Composition, Judgement
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.types import Step
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from vidagent import VidagentError
-from vidagent.agents.direct.vlm import VLM, Clip, Image, Reply, image, video
+from vidagent.agents.direct import VLM, Clip, Image, Reply, image, video
 
 
 def main(arguments: Sequence[str]) -> int:

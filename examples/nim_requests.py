@@ -20,7 +20,7 @@ from langchain_core.tools import tool
 
 from vidagent import VidagentError
 from vidagent.agents.client.chat_model import connect
-from vidagent.agents.direct.vlm import VLM, Question, Reply, image, video
+from vidagent.agents.direct import VLM, Question, Reply, image, video
 
 WEB_IMAGE = (
     "https://upload.wikimedia.org/wikipedia/commons/thumb/d/dd/Gfp-wisconsin-madison-the-nature-boardwalk.jpg/"

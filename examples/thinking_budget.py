@@ -20,7 +20,7 @@ from typing import Any
 
 from vidagent import VidagentError, config
 from vidagent.agents.client.chat_model import connect
-from vidagent.agents.direct.vlm import VLM, image
+from vidagent.agents.direct import VLM, image
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.endpoint import Endpoint

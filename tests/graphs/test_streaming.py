@@ -121,7 +121,7 @@ def test_a_reply_that_is_asked_for_again_starts_over(stream):
 
 
 def test_a_stream_that_breaks_off_starts_over(stream, monkeypatch):
-    monkeypatch.setattr("vidagent.agents.client.client._FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("vidagent.agents.server.connection._FIRST_WAIT_S", 0.01)
     whole = dripping(says(COMPOSED))
     broken = dataclasses.replace(whole, sent=whole.data.index(b"by"))
     found, events, _ = stream(usual(compose=one_by_one(broken, says(COMPOSED))))

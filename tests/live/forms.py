@@ -19,7 +19,7 @@ from langchain_core.messages import HumanMessage
 from tests.live import guides
 from tests.media.code import Code, draw_code
 from tests.media.make import encode
-from vidagent.agents.direct.vlm import VLM, Question, Reply, image, video
+from vidagent.agents.direct import VLM, Question, Reply, image, video
 from vidagent.images import jpeg
 
 MAX_TOKENS = 8

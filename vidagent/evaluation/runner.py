@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.config import Settings
 from vidagent.errors import UsageError, VidagentError
 from vidagent.evaluation.formats.item import Item

@@ -20,7 +20,7 @@ from tests.scripted_server import (
 )
 from vidagent.agents.client.chat_model import ChatVLM, connect
 from vidagent.agents.prompting.messages import ShownFrame, frames_content
-from vidagent.agents.server.address import ServerError, is_loopback
+from vidagent.agents.server.connection import ServerError, is_loopback
 
 pytestmark = pytest.mark.network
 KEY = "sk-very-secret"

@@ -27,7 +27,6 @@ from tests.scripted_server import (
     texts,
     tool_names,
 )
-from vidagent.agents.client import client as client_module
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient, ReplyError
 from vidagent.agents.client.limits import CallLimits, CallUsage
@@ -36,6 +35,7 @@ from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Media, Thinking
 from vidagent.agents.prompting.messages import ShownFrame, look_messages, plan_messages, verify_messages
 from vidagent.agents.prompting.replies import Judgement, Observation
+from vidagent.agents.server import connection
 from vidagent.errors import BudgetSpent, ModelError
 
 pytestmark = pytest.mark.network
@@ -80,7 +80,7 @@ class Gate:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr(client_module, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(connection, "_FIRST_WAIT_S", 0.001)
 
 
 def client_of(server, profile="default", **changes):

@@ -6,7 +6,6 @@ import pytest
 from langchain_core.tools import tool
 
 from tests.scripted_server import Raw, ScriptedServer, calls, completion, labelled_images, refusal, says
-from vidagent.agents.client import client as client_module
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.client.limits import CallLimits
@@ -15,6 +14,7 @@ from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Thinking
 from vidagent.agents.prompting.messages import ShownFrame, verify_messages
 from vidagent.agents.prompting.replies import Judgement
+from vidagent.agents.server import connection
 from vidagent.errors import BudgetSpent, ModelError
 
 pytestmark = pytest.mark.network
@@ -215,7 +215,7 @@ async def test_a_thought_leaves_room_for_the_reply():
 
 
 async def test_a_server_that_breaks_on_thoughts_is_asked_without_one_at_last(monkeypatch):
-    monkeypatch.setattr(client_module, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(connection, "_FIRST_WAIT_S", 0.001)
 
     def script(body):
         return refusal(500, "Internal server error") if body["cap"] else says(JUDGED)
@@ -226,7 +226,7 @@ async def test_a_server_that_breaks_on_thoughts_is_asked_without_one_at_last(mon
 
 
 async def test_a_server_that_breaks_without_a_thought_too_is_an_error(monkeypatch):
-    monkeypatch.setattr(client_module, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(connection, "_FIRST_WAIT_S", 0.001)
     gate = Gate(thinking=16)
     with pytest.raises(ModelError, match="Internal server error"):
         await judged([refusal(500, "Internal server error")], gate, budget_field="cap")

@@ -18,10 +18,10 @@ from tests.media.make import CLIPS
 from tests.scripted_server import HANG, Raw, ScriptedServer, calls, completion, refusal, says
 from vidagent import ModelError, UsageError
 from vidagent.agents.client.chat_model import connect
-from vidagent.agents.direct import vlm as vlm_module
-from vidagent.agents.direct.vlm import VLM, Question, image, video
+from vidagent.agents.direct import VLM, Question, image, video
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Media, Thinking
+from vidagent.agents.server import connection
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.images import jpeg
 
@@ -49,7 +49,7 @@ def get_weather(city: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr(vlm_module, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(connection, "_FIRST_WAIT_S", 0.001)
 
 
 @pytest.fixture(scope="module")

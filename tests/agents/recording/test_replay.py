@@ -15,7 +15,7 @@ from vidagent.agents.prompting.replies import Observation
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.replay import ReplayedChat, ReplayedEndpoint, Replies
 from vidagent.agents.recording.request_key import neutral
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
 

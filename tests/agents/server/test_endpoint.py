@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.scripted_server import DROPPED, HANG, PAGE, Raw, ScriptedServer, refusal
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
 
 pytestmark = pytest.mark.network

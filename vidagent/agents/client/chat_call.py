@@ -16,7 +16,7 @@ from vidagent.agents.client.request import Request
 from vidagent.agents.client.thinking import CUT, reply_request, thought_of, thought_request, was_cut
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.profiles.schema import Thinking
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError
 from vidagent.text import whole, whole_values

@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from vidagent.agents.server.address import ServerError, is_loopback, public_url
+from vidagent.agents.server.connection import ServerError, is_loopback, public_url
 from vidagent.agents.server.errors import explain
 
 _REASONING_KEYS = ("reasoning", "reasoning_content")

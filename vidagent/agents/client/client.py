@@ -29,7 +29,7 @@ from vidagent.agents.prompting.replies import outline
 from vidagent.agents.prompting.templates import render
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import Keep
-from vidagent.agents.server.address import ServerError, public_url
+from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
@@ -38,9 +38,6 @@ T = TypeVar("T")
 TReply = TypeVar("TReply", bound=BaseModel)
 
 _REPAIRS = 2
-_RETRIES = 2
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 30.0
 _REPEATED_CHARS = 2000
 
 
@@ -176,24 +173,32 @@ class ModelClient:
 
     async def _answered(self, messages: Sequence[BaseMessage], gate: CallGate, ask: _Ask[T]) -> AIMessage:
         """Get one reply; try again if the server was busy, or with less if it refuses a feature."""
-        retries, may_think = 0, True
-        need = self._need(ask, messages)
-        while True:
-            limits = await self._admitted(ask.step, need, gate, may_think=may_think)
-            request = ask.put(messages, limits)
-            try:
-                return await self._exchange(ask, request, limits, gate, need)
-            except ServerError as error:
-                if self._dialect.give_up(error, request):
-                    continue
-                if not error.retried or (
-                    retries >= _RETRIES and not (may_think and _broke_in_thought(error, request))
-                ):
-                    raise
-                may_think = retries < _RETRIES
-                wait_s = min(error.wait_s or _FIRST_WAIT_S * 2**retries, _LONGEST_WAIT_S)
-                retries += 1
-                await asyncio.sleep(wait_s if limits.timeout_s is None else min(wait_s, limits.timeout_s))
+        need, limits, may_think = self._need(ask, messages), CallLimits(), True
+        request: Request | None = None
+
+        async def attempt() -> AIMessage:
+            nonlocal limits, request
+            while True:
+                limits = await self._admitted(ask.step, need, gate, may_think=may_think)
+                request = ask.put(messages, limits)
+                try:
+                    return await self._exchange(ask, request, limits, gate, need)
+                except ServerError as error:
+                    if not self._dialect.give_up(error, request):
+                        raise
+
+        def allowed(error: ServerError, number: int) -> bool:
+            nonlocal may_think
+            may_think = may_retry(error, number)
+            return may_think or (
+                number == TRIES and request is not None and _broke_in_thought(error, request)
+            )
+
+        def wait_s(error: ServerError, number: int) -> float:
+            seconds = backoff_s(error, number)
+            return seconds if limits.timeout_s is None else min(seconds, limits.timeout_s)
+
+        return await retry(attempt, allowed=allowed, wait_s=wait_s)
 
     async def _admitted(self, step: Step, need: CallNeed, gate: CallGate, *, may_think: bool) -> CallLimits:
         """Pass the gate; where a thought would take a request of its own and there is none left, without one."""

@@ -22,7 +22,7 @@ from vidagent.agents.parsing.reply_schemas import bounded, calls_schema, strict_
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
 from vidagent.agents.prompting.messages import count_frames
 from vidagent.agents.prompting.text_tool_calls import in_words
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.types import Step
 
 _REFUSALS: tuple[tuple[Feature, str], ...] = (

@@ -34,7 +34,7 @@ from vidagent.agents.direct.question import Attached, Composed, Options, Questio
 from vidagent.agents.direct.reply import Reply, read
 from vidagent.agents.profiles.schema import Media, Profile, Thinking
 from vidagent.agents.server import model_choice
-from vidagent.agents.server.address import ServerError, public_url
+from vidagent.agents.server.connection import ServerError, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError, UsageError, VidagentError
 
@@ -42,9 +42,6 @@ Said = Literal["thought", "text"]
 Listen = Callable[[Said, str], None]
 """Takes the words of a reply as they come."""
 
-_RETRIES = 2
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 30.0
 _UNTRUSTED = "--trust-request-mm-kwargs"
 
 
@@ -204,21 +201,23 @@ class VLM:
 
     async def _answered(self, run: _Run) -> AIMessage:
         """Get a reply; try again if the server was busy, or with less if it refuses a feature."""
-        dialect = self._plain if run.question.thinks is None else self._thinking
-        retries = 0
+        builder = self._plain if run.question.thinks is None else self._thinking
+        return await retry(
+            lambda: self._supported(builder, run),
+            allowed=lambda error, attempt: may_retry(error, attempt) and not run.heard,
+        )
+
+    async def _supported(self, builder: Dialect, run: _Run) -> AIMessage:
+        """Get one reply, without the features that the server refuses."""
         while True:
-            request = _request(dialect, run)
+            request = _request(builder, run)
             try:
-                return await self._exchange(request, dialect.profile.thinking, run)
+                return await self._exchange(request, builder.profile.thinking, run)
             except ServerError as error:
                 if _UNTRUSTED in error.detail:
                     raise self._untrusted(error) from None
-                if dialect.give_up(error, request):
-                    continue
-                if not error.retried or retries == _RETRIES or run.heard:
+                if not builder.give_up(error, request):
                     raise
-                await asyncio.sleep(min(error.wait_s or _FIRST_WAIT_S * 2**retries, _LONGEST_WAIT_S))
-                retries += 1
 
     async def _exchange(self, request: Request, thinking: Thinking, run: _Run) -> AIMessage:
         exchange = Exchange(self._chat, thinking, run.tell)

@@ -14,7 +14,7 @@ from vidagent.agents.probes.context import Bench
 from vidagent.agents.probes.finding import Finding
 from vidagent.agents.probes.runner import Trial, try_all
 from vidagent.agents.profiles.schema import Form, Profile
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
 from vidagent.agents.server.model_choice import EMBEDDED, LOCAL_URL, profile_for
 from vidagent.config import Settings

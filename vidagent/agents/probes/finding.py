@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 
 Value = Literal["yes", "no", "unknown"]
 

@@ -19,7 +19,7 @@ from vidagent.agents.probes.checks import (
 from vidagent.agents.probes.context import Bench, Switch
 from vidagent.agents.probes.finding import Finding, Outcome, refused, unknown
 from vidagent.agents.probes.fixtures import user
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.errors import ModelError
 
 GROUPS = ("replies", "pictures", "video", "thinking", "tools", "typed replies", "tokens")

@@ -19,7 +19,7 @@ from vidagent.agents.recording.request_key import (
     options_of,
     read_asked,
 )
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
 

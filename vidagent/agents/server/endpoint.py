@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from vidagent.agents.server.address import ServerError, is_loopback, public_url
+from vidagent.agents.server.connection import ServerError, is_loopback, public_url
 
 _ABSENT = frozenset({401, 403, 404, 405, 501})
 """Statuses of a path that is not there, or not for us: a gateway may let us at `/v1` and nothing else."""

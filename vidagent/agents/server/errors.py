@@ -6,7 +6,7 @@ import json
 
 import openai
 
-from vidagent.agents.server.address import ServerError, public_url
+from vidagent.agents.server.connection import ServerError, public_url
 
 _DETAIL_CHARS = 300
 _BAD_KEY = "the API key (VIDAGENT_API_KEY) is no line of plain letters"

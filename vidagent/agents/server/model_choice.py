@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.profiles import loader
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.server.address import public_url
+from vidagent.agents.server.connection import public_url
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from vidagent.agents.server.address import ServerError, is_loopback, public_url
+from vidagent.agents.server.connection import ServerError, is_loopback, public_url, retry
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import Cue
@@ -77,7 +77,12 @@ class ServedEar:
         return asyncio.run(self._hear(sound, seconds, stop))
 
     async def _hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
-        task = asyncio.create_task(self._tried(sound, seconds))
+        tries = retry(
+            lambda: self._once(sound, seconds),
+            allowed=lambda _, attempt: attempt < _TRIES,
+            wait_s=lambda error, attempt: max(error.wait_s, _WAITS_S[attempt - 1]),
+        )
+        task = asyncio.create_task(tries)
         try:
             while not task.done():
                 left_s = stop.left_s()
@@ -88,16 +93,6 @@ class ServedEar:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-    async def _tried(self, sound: bytes, seconds: float) -> Heard:
-        for attempt in range(_TRIES):
-            try:
-                return await self._once(sound, seconds)
-            except ServerError as error:
-                if not error.retried or attempt == _TRIES - 1:
-                    raise
-                await asyncio.sleep(max(error.wait_s, _WAITS_S[attempt]))
-        raise AssertionError
 
     async def _once(self, sound: bytes, seconds: float) -> Heard:
         status, headers, body = await self._post(sound)

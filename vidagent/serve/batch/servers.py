@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
 from vidagent.agents.recording.request_key import StandIn
-from vidagent.agents.server.address import ServerError, public_url
+from vidagent.agents.server.connection import ServerError, public_url
 
 _FIRST_REST_S = 1.0
 _LONGEST_REST_S = 60.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vidagent.agents.profiles import loader
 from vidagent.agents.profiles.schema import Profile, Variant
-from vidagent.agents.server.address import is_loopback
+from vidagent.agents.server.connection import is_loopback
 from vidagent.errors import UsageError
 
 _LAST_PORT = 65535

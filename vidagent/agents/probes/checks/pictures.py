@@ -10,7 +10,7 @@ from vidagent.agents.probes.context import QUESTION, Bench
 from vidagent.agents.probes.finding import Outcome, no, refusal, yes
 from vidagent.agents.probes.fixtures import WORD, picture, picture_wh, user
 from vidagent.agents.profiles.schema import Profile, Shown
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 
 _MOST = re.compile(r"at most (\d+) image", re.IGNORECASE)
 

@@ -6,7 +6,7 @@ from vidagent.agents.probes.context import Bench, Reply, Switch
 from vidagent.agents.probes.finding import Outcome, no, refusal, unknown, yes
 from vidagent.agents.probes.fixtures import assistant, picture, user
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 
 _PUZZLE = "A snail climbs 3 m by day and slips 2 m by night. On which day is it out of a well of 10 m?"
 _LONG = 192

@@ -7,7 +7,7 @@ from typing import Any
 from vidagent.agents.probes.context import QUESTION, Bench
 from vidagent.agents.probes.finding import Outcome, no, refusal, unknown, yes
 from vidagent.agents.probes.fixtures import CLIP_S, clip, frames, user
-from vidagent.agents.server.address import ServerError
+from vidagent.agents.server.connection import ServerError
 
 _MANY, _FEW = 8, 2
 _TICKS = 1000

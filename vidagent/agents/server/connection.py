@@ -1,0 +1,103 @@
+"""The connection to a model's server: its address, the error of a failed request, and retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from tenacity import AsyncRetrying, RetryCallState
+
+from vidagent.errors import ModelError
+
+T = TypeVar("T")
+
+TRIES = 3
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+
+
+class ServerError(ModelError):
+    """One request failed.
+
+    Attributes:
+        status: The HTTP status, or None if there was no answer or an unusable one.
+        detail: What the server said, for finding out which feature it refuses.
+        retried: Whether the same request may succeed later.
+        wait_s: How long the server asks us to wait first; 0 if it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        detail: str = "",
+        retried: bool = False,
+        wait_s: float = 0.0,
+    ) -> None:
+        """Keep what the caller needs to decide on a second attempt."""
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+        self.retried = retried
+        self.wait_s = wait_s
+
+
+def public_url(url: str) -> str:
+    """Return a URL without user name, password, query and fragment."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}".rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL points to this machine."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1", "0.0.0.0"} or host.startswith("127.")  # noqa: S104 - compared with, not bound to
+
+
+def may_retry(error: ServerError, attempt: int) -> bool:
+    """Allow `TRIES` attempts; `attempt`, counted from 1, is the one that failed."""
+    return attempt < TRIES
+
+
+def backoff_s(error: ServerError, attempt: int) -> float:
+    """Return how long to wait after a failed attempt: as the server asks, else twice as long each time."""
+    return min(error.wait_s or _FIRST_WAIT_S * 2 ** (attempt - 1), _LONGEST_WAIT_S)
+
+
+async def retry(
+    request: Callable[[], Awaitable[T]],
+    *,
+    allowed: Callable[[ServerError, int], bool] = may_retry,
+    wait_s: Callable[[ServerError, int], float] = backoff_s,
+) -> T:
+    """Send a request again while its failures are temporary (`ServerError.retried`) and another attempt is allowed.
+
+    Args:
+        request: Sends it once.
+        allowed: Tells whether to go on, from the error and the number of the failed attempt, counted from 1.
+        wait_s: Returns the seconds to wait before the next attempt, from the same.
+
+    Raises:
+        ServerError: The last failure, or the first that is permanent.
+    """
+
+    def goes_on(state: RetryCallState) -> bool:
+        error = _failure(state)
+        return isinstance(error, ServerError) and error.retried and allowed(error, state.attempt_number)
+
+    def pause_s(state: RetryCallState) -> float:
+        error = _failure(state)
+        return wait_s(error, state.attempt_number) if isinstance(error, ServerError) else 0.0
+
+    async def attempt() -> T:
+        return await request()
+
+    return await AsyncRetrying(retry=goes_on, wait=pause_s, sleep=asyncio.sleep, reraise=True)(attempt)
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
