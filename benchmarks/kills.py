@@ -26,7 +26,7 @@ from typing import Any
 from tests.graphs.scripts import answer, clip_look, observation
 from tests.media.make import CLIPS
 from tests.scripted_server import ScriptedServer, calls, labelled_images, routes, says, step_of
-from vidagent.runs.folder import Record, old_records, read_lines
+from vidagent.runs.folder import RunFolder, list_run_folders, read_lines
 
 QUESTIONS = {"scripted": "When is it seen?", "signals": "How many shots are there?"}
 TURNS = [[clip_look(1, 3)], [clip_look(0, 2), clip_look(2, 4), clip_look(4, 6)], [answer()]]
@@ -113,7 +113,7 @@ class Bench:
             except subprocess.TimeoutExpired:
                 process.kill()
             process.communicate()
-        records = old_records(self._folder / cache)
+        records = list_run_folders(self._folder / cache)
         if not records or process.returncode == 0:
             return None
         [record] = records
@@ -145,10 +145,10 @@ class Bench:
             yield process
 
 
-def essence(told: dict[str, Any], record: Record) -> dict[str, Any]:
+def essence(told: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
     """Return an answer without what differs from run to run: ids, times and where frames lie."""
     text = json.dumps({name: value for name, value in told.items() if name not in VARIES})
-    same: dict[str, Any] = json.loads(text.replace(str(record.folder), ""))
+    same: dict[str, Any] = json.loads(text.replace(str(folder.path), ""))
     return same
 
 
@@ -174,7 +174,7 @@ def run_kills(clip: Path, model: str, kills: int, seed: int) -> tuple[list[Kill]
     with tempfile.TemporaryDirectory() as name, ScriptedServer(script, models=("scripted",)) as server:
         bench = Bench(clip, model, server.url if model == "scripted" else None, Path(name))
         first, took_s = bench.alone("alone")
-        usual = essence(first, old_records(Path(name) / "alone")[0])
+        usual = essence(first, list_run_folders(Path(name) / "alone")[0])
         while len(done) < kills:
             at_s = draw.uniform(0, took_s)
             kill = bench.kill(f"kill-{len(done)}-{missed}", at_s, usual)

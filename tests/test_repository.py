@@ -10,6 +10,7 @@ from importlib.metadata import version
 import pytest
 import typer
 
+import vidagent
 from tests.conftest import ROOT
 from vidagent.serve.cli.app import app
 
@@ -81,8 +82,10 @@ def test_the_papers_call_the_commands():
 
 def test_the_version_stands_in_one_place():
     assert version("vidagent") == PROJECT["project"]["version"]
-    sources = (name for name in tracked() if name.endswith(".py") and name.startswith("vidagent/"))
-    assert [name for name in sources if re.search(r"__version__|\b0\.1\.0\b", text(name))] == []
+    assert vidagent.__version__ == PROJECT["project"]["version"]
+    sources = [name for name in tracked() if name.endswith(".py") and name.startswith("vidagent/")]
+    assert [name for name in sources if re.search(r"__version__ *=|\b0\.1\.0\b", text(name))] == []
+    assert [name for name in sources if "__version__" in text(name)] == ["vidagent/__init__.py"]
 
 
 def test_the_changelog_has_the_version_or_unreleased():

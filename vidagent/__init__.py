@@ -1,22 +1,80 @@
-"""Ask questions about videos of any length and get answers with the frames that prove them."""
+"""Ask questions about videos of any length and get answers with the frames that prove them.
+
+    from vidagent import Budget, analyze_video
+
+    answer = analyze_video("talk.mp4", "When does the speaker show the chart?", budget=Budget(seconds=60))
+
+`analyze_video` answers, `aanalyze_video` is its coroutine, `astream_video` yields events on the way, and `VLM` asks a
+vision-language model directly, without the agent. `vidagent.api` has more: facts, frames and indexes of videos, cost
+estimates, earlier runs and sessions.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vidagent.errors import ModelError, UsageError, VidagentError, VideoError
-from vidagent.types import Answer, Budget
+from vidagent.types import (
+    Answer,
+    Budget,
+    BudgetReport,
+    Coverage,
+    Evidence,
+    Span,
+    StepUsage,
+    Usage,
+    VideoInfo,
+)
 
 if TYPE_CHECKING:
-    from vidagent.api import aanalyze_video, analyze_video, astream_video
+    from vidagent.api import (
+        VLM,
+        Available,
+        DryRun,
+        DryRuns,
+        Event,
+        IndexReport,
+        Picture,
+        Probe,
+        RecordedRun,
+        Seen,
+        Session,
+        Size,
+        aanalyze_video,
+        analyze_video,
+        astream_video,
+    )
+
+    __version__: str
 
 __all__ = [
+    "VLM",
     "Answer",
+    "Available",
     "Budget",
+    "BudgetReport",
+    "Coverage",
+    "DryRun",
+    "DryRuns",
+    "Event",
+    "Evidence",
+    "IndexReport",
     "ModelError",
+    "Picture",
+    "Probe",
+    "RecordedRun",
+    "Seen",
+    "Session",
+    "Size",
+    "Span",
+    "StepUsage",
+    "Usage",
     "UsageError",
     "VidagentError",
     "VideoError",
+    "VideoInfo",
+    "__version__",
     "aanalyze_video",
     "analyze_video",
     "astream_video",
@@ -24,9 +82,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module attribute protocol (PEP 562)
-    """Import the API on first use, so that `import vidagent` stays cheap."""
-    if name in {"analyze_video", "aanalyze_video", "astream_video"}:
-        from vidagent import api
-
-        return getattr(api, name)
+    """Import the rest on first use, so that `import vidagent` stays cheap."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("vidagent")
+    if name in __all__:
+        return getattr(import_module("vidagent.api"), name)
     raise AttributeError(f"module 'vidagent' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those not imported yet."""
+    return sorted({*globals(), *__all__})

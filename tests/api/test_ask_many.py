@@ -246,7 +246,7 @@ def test_frames_are_shared_and_what_one_leaves_goes_to_the_later_ones(ask):
     found, server = ask(Watcher([False, False, True], told), budget=Budget(frames=20))
     sent = sum(len(labelled_images(body)) for body in server.bodies)
     assert sent == found.usage.frames_sent <= 20
-    limits = [past.told["parts"][-1]["budget"]["frames"] for past in api.find_run("last").each]
+    limits = [past.metadata["parts"][-1]["budget"]["frames"] for past in api.find_run("last").video_runs]
     assert limits[0] == 6
     assert limits[0] < limits[1] < limits[2] <= 20
 
@@ -261,7 +261,9 @@ def test_time_is_shared_and_kept(ask, clips):
     assert (found.status, found.budget.ended_by) == ("partial", "seconds")
     assert found.usage.seconds < 9
     assert found.answer.startswith("The seconds budget ended the search. ")
-    limits = [past.told["parts"][-1]["budget"]["seconds"] for past in api.find_run(found.run_id).each]
+    limits = [
+        past.metadata["parts"][-1]["budget"]["seconds"] for past in api.find_run(found.run_id).video_runs
+    ]
     assert limits[0] < 4
     assert sum(limits) < 8
 
@@ -269,7 +271,7 @@ def test_time_is_shared_and_kept(ask, clips):
 def test_a_run_that_broke_off_goes_on_with_what_is_missing(ask, clips):
     with pytest.raises(ModelError, match="out of order"):
         ask(Watcher([True] * 3, fails=2))
-    run_id = api.list_runs()[0].record.run_id
+    run_id = api.list_runs()[0].run_id
     told = {"answer": "A dog runs in all of them.", "videos": [1, 2, 3]}
     script = Watcher([True] * 3, told)
     script.video = 2

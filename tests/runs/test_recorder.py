@@ -165,7 +165,7 @@ def test_a_killed_run_has_its_record_up_to_there_and_is_replayed_once_it_went_on
     run_id, before = kill_after(6, clip("h264").path)
     trace = lines(run_id)
     assert [line["step"] for line in trace if line["kind"] == "request"][:3] == before[:3]
-    assert api.find_run(run_id).told["status"] == "running"
+    assert api.find_run(run_id).metadata["status"] == "running"
     with pytest.raises(UsageError, match="no answer to replay: it is running; `vidagent runs resume"):
         api.replay_run(run_id)
     script = usual()
@@ -192,10 +192,10 @@ def test_a_run_that_failed_says_why(ask):
     with pytest.raises(ModelError):
         ask(lambda body: {"error": "gone"} if step_of(body) == "verify" else script(body))
     past = api.find_run("last")
-    assert past.told["status"] == "failed"
-    assert "replied with an error: gone" in past.told["error"]
-    first = past.told["parts"][0]["budget"]
-    ask(usual(), resume=past.record.run_id, budget=Budget(model_calls=77))
+    assert past.metadata["status"] == "failed"
+    assert "replied with an error: gone" in past.metadata["error"]
+    first = past.metadata["parts"][0]["budget"]
+    ask(usual(), resume=past.run_id, budget=Budget(model_calls=77))
     assert first["model_calls"] is None
     with pytest.raises(UsageError, match="under another budget"):
         api.replay_run("last")
@@ -207,7 +207,7 @@ def test_an_unknown_run_is_told_what_there_is(ask):
     found, _ = ask(Script([clip_look(0, 1)], [answer()], look=observation(times=[0.0])))
     with pytest.raises(UsageError, match=f"there is no run 'x'; there are {found.run_id}"):
         api.find_run("x")
-    assert [past.record.run_id for past in api.list_runs()] == [found.run_id]
+    assert [past.run_id for past in api.list_runs()] == [found.run_id]
 
 
 async def test_lines_of_many_threads_stay_whole_and_a_torn_one_harms_no_other(tmp_path):
@@ -226,12 +226,12 @@ async def test_lines_of_many_threads_stay_whole_and_a_torn_one_harms_no_other(tm
 
 
 def test_a_trace_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorder, "BODIES_BYTES", 2000)
-    monkeypatch.setattr(recorder, "MOST_BYTES", 4000)
+    monkeypatch.setattr(recorder, "MAX_BODIES_BYTES", 2000)
+    monkeypatch.setattr(recorder, "MAX_BYTES", 4000)
     trace = Trace(tmp_path / "trace.jsonl", 1, None)
     for n in range(100):
         trace.write({"n": n, "request": "x" * 500})
-        trace.hear(Event("token", "words"))
+        trace.write_event(Event("token", "words"))
     trace.close()
     assert (tmp_path / "trace.jsonl").stat().st_size <= 4000
     told = list(read_lines(tmp_path / "trace.jsonl"))
@@ -251,4 +251,4 @@ def test_a_disk_that_is_full_does_not_end_the_run(ask, monkeypatch, caplog):
     monkeypatch.setattr(recorder.os, "write", full)
     found, _ = ask(usual())
     assert found.status == "answered"
-    assert "not recorded any more" in caplog.text
+    assert "no longer recorded" in caplog.text

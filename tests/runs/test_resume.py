@@ -258,4 +258,4 @@ def test_the_run_is_named_as_soon_as_it_begins(ask):
     events = []
     found, _ = ask(usual(), on_event=events.append)
     assert [event.data["run_id"] for event in events if event.kind == "model"] == [found.run_id]
-    assert api.find_run(found.run_id).told["run_id"] == found.run_id
+    assert api.find_run(found.run_id).metadata["run_id"] == found.run_id

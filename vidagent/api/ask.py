@@ -1,4 +1,4 @@
-"""Questions about a video."""
+"""Questions about videos: answered, streamed, or only estimated."""
 
 from __future__ import annotations
 
@@ -11,54 +11,76 @@ from typing import Unpack
 
 from vidagent.agents.server.model_choice import choose
 from vidagent.api.ask_many import StrPath, ask_several, paths_of
-from vidagent.api.assemble import cache_of, opened, run_of
-from vidagent.api.run_question import Course
+from vidagent.api.assemble import cache_folder, make_run, open_video
+from vidagent.api.run_question import QuestionRun
 from vidagent.errors import UsageError
 from vidagent.graphs.cost_estimate import DryRun, DryRuns, forecast
 from vidagent.graphs.events import Event, Listener
 from vidagent.reports.export.export_request import order
 from vidagent.reports.multi_video import shared
-from vidagent.runs.folder import Record, new_record, old_record
-from vidagent.runs.request import Asking, Brief, Hearing, Running, check, listed
-from vidagent.runs.session_turn import conversation
+from vidagent.runs.folder import RunFolder, find_run_folder, new_run_folder
+from vidagent.runs.request import (
+    EventArguments,
+    Request,
+    RequestArguments,
+    RunArguments,
+    make_request,
+    with_listed_keywords,
+)
+from vidagent.runs.session_turn import session_turn
 from vidagent.types import Answer, Budget
 from vidagent.video.video import Video
 
 
-@listed
-def analyze_video(path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Hearing]) -> Answer:
-    """Answer a question about a video, or about several.
+@with_listed_keywords
+def analyze_video(
+    path: StrPath | Sequence[StrPath], question: str, **arguments: Unpack[EventArguments]
+) -> Answer:
+    """Answer a question about one video, or about several.
 
-    Each of several videos is looked at by a run of its own, with its own clock, under one budget for all; then what
-    came of each is put together. The answer has them in `videos`, and each place and claim says which one it is in.
+        >>> answer = analyze_video("talk.mp4", "When does the speaker show the chart?")
+        >>> print(answer.answer, answer.spans, answer.confidence)
+
+    An agent looks at frames of the video, as many and as closely as the question needs, and checks each claim before
+    it answers. `Answer.spans` says where in the video the answer is, `Answer.evidence` lists the checked claims, and
+    `Answer.usage` says what the run cost. A call blocks until the answer is there; `aanalyze_video` is the same as a
+    coroutine, and `astream_video` yields events on the way.
+
+    Several videos are asked one after the other under one shared budget, and the results are combined:
+    `Answer.videos` lists the videos, and each span and claim has the index of its video.
+
+    Arguments left out fall back to the `VIDAGENT_*` environment variables, then to `vidagent.toml`.
 
     Args:
-        path: A local video file, or 2 to 16 of them.
+        path: A local video file, or a sequence of 2 to 16 of them.
         question: The question, 1 to 20,000 characters.
-        options: At least two answers to choose from; `Answer.choice` is the index of the right one.
-        model: Name of the model on the server, or `signals` for the embedded one.
-        base_url: Base URL of an OpenAI-compatible server. Without it, a server on 127.0.0.1:8000 is used if one
-            answers, else the embedded model.
-        engine: `server`, or `vllm` or `transformers` for a model in this process; `model` is then its folder or its
-            name on the Hugging Face hub.
-        api_key: The server's key.
-        budget: What the run may cost.
-        fps: Frames a second of the overview of the whole video; not together with `num_frames`.
-        num_frames: Frames of the overview; the model's profile says how many unless given.
-        decoder: `pyav`, `decord` or `torchcodec`.
-        save_frames: A folder for the frames of the evidence and contact sheets of what was looked at.
-        report: An `.html` file that shows the answer, where it was seen, the evidence, each step and its cost.
-        export: Files to take away, by suffix: `.mp4` clips of the answer's spans (with sound in 16 kHz), a folder,
-            `.jpg` or `.png` for the frames of the evidence, `.json`, `.srt`, `.csv` and `.edl` for the answer. Where
-            there are several clips or frames, they are numbered. Of several videos each has files of its own, `.json`
-            aside: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`; so has a report, behind its first
-            page.
-        resume: Id of an earlier run of the same question to go on with.
-        session: Name of a session (1 to 64 letters, digits, dots, dashes and underscores). A question is then
-            understood after those asked in it before, and what was looked at for them is known; each has a budget of
-            its own. A session is about one video.
+        options: At least two different answers to choose from; `Answer.choice` is the index of the chosen one.
+        model: Name of the model on the server, or `signals` for the embedded model.
+        base_url: Base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. By default, one that
+            answers on 127.0.0.1:8000 is used, else the embedded model.
+        engine: `server`, the default; or `vllm` or `transformers` to run the model in this process, with `model` as
+            its folder or its name on the Hugging Face hub.
+        api_key: API key of the server.
+        budget: Limits of the run, such as `Budget(seconds=60, frames=200)`. A run that reaches one ends with the
+            best answer so far and the status `partial`.
+        fps: Frames per second of the first overview of the whole video; not together with `num_frames`.
+        num_frames: Number of frames of that overview. By default, the model's profile sets it.
+        decoder: `pyav`, the default, `decord` or `torchcodec`.
+        save_frames: Folder for the frames of the evidence and a contact sheet of each look.
+        report: Path of an `.html` report with the answer, its spans, the evidence, each step and its cost.
+        export: One or more paths to write, by suffix: `.mp4` for clips of the answer's spans (sound in 16 kHz),
+            `.jpg`, `.png` or a folder for the frames of the evidence, `.json`, `.srt`, `.csv` or `.edl` for the
+            answer. Several clips or frames are numbered. Of several videos each gets files of its own, except for
+            `.json`: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`. Likewise the report gets one
+            page per video.
+        resume: Id of an earlier run of the same question to resume, such as one that a budget ended.
+        session: Name of a session, 1 to 64 letters, digits, dots, dashes and underscores. The question is then a
+            follow-up to the session's earlier questions about the same video, and reuses what they looked at.
         on_event: Called with each `Event` of the run.
-        stream: Whether those tell the words of thoughts and of the answer, too, as the model writes them.
+        stream: Whether these events include the model's thoughts and the answer word by word.
+
+    Returns:
+        The answer. If the video does not show what is asked for, its status is `not_found`.
 
     Raises:
         VideoError: If the video is missing, unreadable or unsupported.
@@ -67,7 +89,7 @@ def analyze_video(path: StrPath | Sequence[StrPath], question: str, **asking: Un
     """
 
     def ask() -> Answer:
-        return asyncio.run(aanalyze_video(path, question, **asking))
+        return asyncio.run(aanalyze_video(path, question, **arguments))
 
     try:
         asyncio.get_running_loop()
@@ -77,7 +99,7 @@ def analyze_video(path: StrPath | Sequence[StrPath], question: str, **asking: Un
         return pool.submit(ask).result()
 
 
-@listed
+@with_listed_keywords
 async def aanalyze_video(
     path: StrPath | Sequence[StrPath],
     question: str,
@@ -89,55 +111,54 @@ async def aanalyze_video(
     export: str | Path | Sequence[str | Path] | None = None,
     resume: str | None = None,
     session: str | None = None,
-    **asking: Unpack[Asking],
+    **arguments: Unpack[RequestArguments],
 ) -> Answer:
-    """Answer a question about a video, or about several; see `analyze_video`."""
+    """Answer a question about one video, or about several, as a coroutine; see `analyze_video`."""
     began, paths = time.monotonic(), paths_of(path)
     if len(paths) > 1:
         if session is not None:
             raise UsageError(f"a session is about one video, got {len(paths)}")
-        orders = shared(paths, report, export, save_frames)
-        return await ask_several(
-            paths, check(question, **asking), orders, resume, began, on_event, stream=stream
-        )
-    wanted = order(paths[0], report, export, save_frames)
-    brief = check(question, **asking)
-    cache = cache_of(brief.settings)
-    earlier = None if resume is None else old_record(cache, resume)
-    with conversation(cache, session, earlier) as talk:
-        async with opened(paths[0], brief.settings) as video:
-            if talk is not None:
-                talk.check(video.info)
-            client = await asyncio.to_thread(choose, brief.settings)
-            record = earlier or new_record(cache)
-            course = Course(video, client, brief, record, earlier is not None, began, on_event, stream, talk)
-            return await course.follow(wanted)
+        files = shared(paths, report, export, save_frames)
+        request = make_request(question, **arguments)
+        return await ask_several(paths, request, files, resume, began, on_event, stream=stream)
+    exports = order(paths[0], report, export, save_frames)
+    request = make_request(question, **arguments)
+    cache = cache_folder(request.settings)
+    earlier = None if resume is None else find_run_folder(cache, resume)
+    with session_turn(cache, session, earlier) as turn:
+        async with open_video(paths[0], request.settings) as video:
+            if turn is not None:
+                turn.check_video(video.info)
+            client = await asyncio.to_thread(choose, request.settings)
+            folder = earlier or new_run_folder(cache)
+            run = QuestionRun(video, client, request, folder, began, on_event, stream, turn)
+            return await run.answer(exports)
 
 
-@listed
+@with_listed_keywords
 async def astream_video(
-    path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Running]
+    path: StrPath | Sequence[StrPath], question: str, **arguments: Unpack[RunArguments]
 ) -> AsyncGenerator[Event, None]:
-    """Answer a question about a video, or about several, and yield all that happens, word by word; see `analyze_video`.
+    """Answer a question about one video, or about several, and yield its events, word by word; see `analyze_video`.
 
-    The last event is the `answer`. Leaving early cancels the run: the model's connection and the decoder are closed
-    when the generator is, which `contextlib.aclosing` does at once.
+    The last event is the `answer`. Closing the generator early cancels the run, its request to the model and its
+    decoder; `contextlib.aclosing` closes it at once.
 
     Raises:
         VideoError: If the video is missing, unreadable or unsupported.
         ModelError: If the model is unreachable, refuses, or its replies cannot be used.
         UsageError: If an argument is out of range.
     """
-    heard: asyncio.Queue[Event | None] = asyncio.Queue()
+    events: asyncio.Queue[Event | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    def hear(event: Event) -> None:  # a scan tells its progress from another thread
-        loop.call_soon_threadsafe(heard.put_nowait, event)
+    def listen(event: Event) -> None:  # a scan reports its progress from another thread
+        loop.call_soon_threadsafe(events.put_nowait, event)
 
-    run = asyncio.create_task(aanalyze_video(path, question, **asking, on_event=hear, stream=True))
-    run.add_done_callback(lambda _: heard.put_nowait(None))
+    run = asyncio.create_task(aanalyze_video(path, question, **arguments, on_event=listen, stream=True))
+    run.add_done_callback(lambda _: events.put_nowait(None))
     try:
-        while (event := await heard.get()) is not None:
+        while (event := await events.get()) is not None:
             yield event
         await run
     finally:
@@ -145,9 +166,11 @@ async def astream_video(
         await asyncio.gather(run, return_exceptions=True)
 
 
-@listed
-def plan_cost(path: StrPath | Sequence[StrPath], question: str, **asking: Unpack[Asking]) -> DryRun | DryRuns:
-    """Tell what a question would look at and cost, without decoding or asking the model.
+@with_listed_keywords
+def plan_cost(
+    path: StrPath | Sequence[StrPath], question: str, **arguments: Unpack[RequestArguments]
+) -> DryRun | DryRuns:
+    """Estimate what a question would look at and cost, without decoding or asking the model.
 
     The arguments are those of `analyze_video`.
 
@@ -156,15 +179,16 @@ def plan_cost(path: StrPath | Sequence[StrPath], question: str, **asking: Unpack
         ModelError: If the model's server cannot be reached.
         UsageError: If an argument is out of range.
     """
-    brief, paths = check(question, **asking), paths_of(path)
-    allowed = brief.budget or brief.settings.budget()
-    runs = [_forecast(one, brief, allowed) for one in paths]
+    request, paths = make_request(question, **arguments), paths_of(path)
+    allowed = request.limits()
+    runs = [_estimate(one, request, allowed) for one in paths]
     return runs[0] if len(runs) == 1 else DryRuns(tuple(runs), allowed.frames)
 
 
-def _forecast(path: StrPath, brief: Brief, allowed: Budget) -> DryRun:
-    with Video.open(path, decoder=brief.settings.decoder) as video:
-        client = choose(brief.settings)
-        told: list[Event] = []
-        run = run_of(client, video, brief, Record("dry-run", Path()), allowed, told.append)
-        return forecast(run, tuple(event.text for event in told if event.kind == "note"))
+def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
+    with Video.open(path, decoder=request.settings.decoder) as video:
+        client = choose(request.settings)
+        events: list[Event] = []
+        folder = RunFolder("dry-run", Path())
+        run = make_run(client, video, request, folder, budget, events.append)
+        return forecast(run, tuple(event.text for event in events if event.kind == "note"))

@@ -1,10 +1,11 @@
-"""One question about several videos: a run for each, under one budget, and an answer about all."""
+"""One question about several videos: a run for each under one budget, and a combined answer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -18,8 +19,8 @@ from langchain_core.runnables import RunnableConfig
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.agents.server.model_choice import choose, describe
-from vidagent.api.assemble import cache_of, graph_of, opened
-from vidagent.api.run_question import Course, Ended
+from vidagent.api.assemble import cache_folder, open_checkpoints, open_graph, open_video
+from vidagent.api.run_question import QuestionRun
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
@@ -37,13 +38,13 @@ from vidagent.graphs.multi_video.graph import (
 from vidagent.reports.export.export import take_away
 from vidagent.reports.export.export_request import Order
 from vidagent.reports.multi_video import finish
-from vidagent.runs.folder import Record, new_record, old_record
-from vidagent.runs.recorder import Recording, Saver, Trace, recording
-from vidagent.runs.request import Brief
-from vidagent.runs.resume import kept_state, limits
+from vidagent.runs.folder import RunFolder, find_run_folder, new_run_folder
+from vidagent.runs.recorder import Recorder, Trace, record_run
+from vidagent.runs.request import Request
+from vidagent.runs.resume import saved_state
 from vidagent.types import Answer, Budget, Question, VideoInfo
 
-MOST = 16
+MAX_VIDEOS = 16
 """Most videos of one question."""
 
 StrPath = str | Path
@@ -58,8 +59,8 @@ def paths_of(path: StrPath | Sequence[StrPath]) -> list[StrPath]:
     if isinstance(path, str | os.PathLike):
         return [path]
     paths = list(path)
-    if not 1 <= len(paths) <= MOST:
-        raise UsageError(f"a question is about 1 to {MOST} videos, got {len(paths)}")
+    if not 1 <= len(paths) <= MAX_VIDEOS:
+        raise UsageError(f"a question is about 1 to {MAX_VIDEOS} videos, got {len(paths)}")
     resolved = [os.path.realpath(one) for one in paths]
     for number, one in enumerate(paths):
         if resolved[number] in resolved[:number]:
@@ -67,230 +68,197 @@ def paths_of(path: StrPath | Sequence[StrPath]) -> list[StrPath]:
     return paths
 
 
+@asynccontextmanager
+async def open_group_graph(
+    folder: RunFolder, trace: Trace | None = None
+) -> AsyncIterator[tuple[GroupGraph, RunnableConfig]]:
+    """Open the graph of a run about several videos and its checkpoints."""
+    async with open_checkpoints(folder, trace) as saver:
+        thread = {"thread_id": folder.run_id}
+        yield build(saver), {"configurable": thread, "recursion_limit": 10 * MAX_VIDEOS}
+
+
 async def ask_several(
     paths: Sequence[StrPath],
-    brief: Brief,
-    orders: tuple[Order, Sequence[Order]],
+    request: Request,
+    exports: tuple[Order, Sequence[Order]],
     resume: str | None,
     began: float,
     on_event: Listener | None,
     *,
     stream: bool,
 ) -> Answer:
-    """Answer a question about several videos; `orders` are what is to be taken away of all, and of each.
+    """Answer a question about several videos; `exports` are those of all of them, and those of each.
 
     Raises:
-        VideoError: If a video is missing, unreadable or unsupported; all are opened before anything is asked.
+        VideoError: If a video is missing, unreadable or unsupported; all are opened before a model is asked.
         ModelError: If the model is unreachable, refuses, or its replies cannot be used.
         UsageError: If the earlier run was about something else, or a file cannot be written.
     """
-    cache = cache_of(brief.settings)
-    earlier = None if resume is None else old_record(cache, resume)
-    infos = await _probed(paths, brief)
-    client = await asyncio.to_thread(choose, brief.settings)
-    record = earlier or new_record(cache)
-    whole, each = orders
-    course = Several(paths, infos, client, brief, record, resume is not None, began, each, on_event, stream)
-    return await course.follow(whole)
-
-
-async def _probed(paths: Sequence[StrPath], brief: Brief) -> list[VideoInfo]:
-    """Open each video once, one after the other, before anything is asked.
-
-    Raises:
-        VideoError: If one cannot be read.
-    """
+    cache = cache_folder(request.settings)
+    earlier = None if resume is None else find_run_folder(cache, resume)
     infos = []
     for path in paths:
-        async with opened(path, brief.settings) as video:
+        async with open_video(path, request.settings) as video:
             infos.append(video.info)
-    return infos
-
-
-@asynccontextmanager
-async def group_graph(
-    record: Record, trace: Trace | None = None
-) -> AsyncIterator[tuple[GroupGraph, RunnableConfig]]:
-    """Open the checkpoints of a run about several videos."""
-    async with Saver.from_conn_string(str(record.checkpoint)) as saver:
-        if isinstance(saver, Saver):
-            saver.trace = trace
-        yield build(saver), {"configurable": {"thread_id": record.run_id}, "recursion_limit": 10 * MOST}
+    client = await asyncio.to_thread(choose, request.settings)
+    folder = earlier or new_run_folder(cache)
+    combined, each = exports
+    run = MultiVideoRun(paths, infos, client, request, folder, began, each, on_event, stream)
+    return await run.answer(combined)
 
 
 @dataclass
-class Several:
-    """A question about several videos on its way; it is also how the graph has one of them asked.
+class MultiVideoRun:
+    """A question about several videos that is being answered; the graph asks each video through it.
 
     Args:
         paths: The videos.
         infos: What their containers say.
         client: The model.
-        brief: What is asked.
-        record: Where the run is kept.
-        resumed: Whether it is an earlier run, to be gone on with.
+        request: What is asked.
+        folder: Where the run is recorded; that of an earlier run is resumed.
         began: `time.monotonic` at which the question was asked.
-        orders: What is to be taken away of each.
-        on_event: Takes the events, where anybody listens.
-        stream: Whether they tell the model's words as they come.
+        exports: The exports of each video.
+        on_event: Called with each event, if given.
+        stream: Whether events include the model's words as it writes them.
     """
 
     paths: Sequence[StrPath]
     infos: Sequence[VideoInfo]
     client: ModelClient
-    brief: Brief
-    record: Record
-    resumed: bool
+    request: Request
+    folder: RunFolder
     began: float
-    orders: Sequence[Order]
+    exports: Sequence[Order]
     on_event: Listener | None = None
     stream: bool = False
-    _delivered: dict[int, Answer] = field(default_factory=dict)
+    _exported: dict[int, Answer] = field(default_factory=dict)
 
-    async def follow(self, whole: Order) -> Answer:
-        """Answer the question, and write what was ordered.
+    async def answer(self, exports: Order) -> Answer:
+        """Answer the question and write the exports.
 
         Args:
-            whole: What is to be taken away of the answer about all.
+            exports: The exports of the combined answer.
 
         Raises:
             VideoError: If a video cannot be decoded.
             ModelError: If the model is unreachable, refuses, or its replies cannot be used.
             UsageError: If the earlier run was about something else, or a file cannot be written.
         """
-        with recording(self.record, self.brief) as kept:
-            final, group = await self._walk(kept)
-            answer = gathered(
-                final,
-                self.infos,
-                model=self.client.name,
-                run_id=self.record.run_id,
-                budget=group.meter.budget,
-            )
-            kept.end(answer)
-        if whole or any(self.orders):
-            await self._take_away_of_others(final)
-        answer = finish(self.brief.question, answer, self._delivered, whole, group.tell)
+        run_id, model = self.folder.run_id, self.client.name
+        with record_run(self.folder, self.request) as recorder:
+            final, group = await self._run_graph(recorder)
+            answer = gathered(final, self.infos, model=model, run_id=run_id, budget=group.meter.budget)
+            recorder.end(answer)
+        if exports or any(self.exports):
+            await self._export_earlier(final)
+        answer = finish(self.request.question, answer, self._exported, exports, group.tell)
         if group.stream:
             group.tell("token", answer.answer, "compose")
         group.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
         return answer
 
     async def earlier(self, number: int) -> Earlier:
-        """Return what the run about one video did before it was stopped."""
-        record = self.record.part(number)
-        if not record.checkpoint.is_file():
+        """Return the cost of the run about one video before it was stopped."""
+        folder = self.folder.part(number)
+        if not folder.checkpoint.is_file():
             return Earlier()
-        async with graph_of(record, 1) as (graph, thread):
-            state = await kept_state(graph, thread)
+        async with open_graph(folder, 1) as (graph, thread):
+            state = await saved_state(graph, thread)
         return Earlier(state.get("spent", []), state.get("elapsed_s", 0.0))
 
     async def ask(self, number: int, question: str, budget: Budget) -> dict[str, Any]:
-        """Ask one video, apart from the graph that goes on here."""
-        work = self._one(number, question, budget)
+        """Ask about one video, in a context apart from the graph that runs here."""
+        work = self._ask_one(number, question, budget)
         answer = await asyncio.create_task(work, context=contextvars.Context())
         return answer.to_dict()
 
-    async def _walk(self, kept: Recording) -> tuple[GroupState, Group]:
-        client = kept.client(self.client)
-        async with group_graph(self.record, kept.trace) as (graph, thread):
-            earlier = cast("GroupState", (await graph.aget_state(thread)).values)
-            if self.resumed:
-                _check_resumed(earlier, self.brief.question, self.infos, self.record.run_id)
-            group = self._group(client, kept, earlier)
-            kept.ask(client, group.meter.budget, self.infos, stream=group.stream)
-            group.tell("model", describe(client), model=client.name, run_id=self.record.run_id)
-            given = await self._start(graph, thread, group.meter.budget, earlier)
-            counted(group.meter, cast("GroupState", (await graph.aget_state(thread)).values), self.began)
-            await graph.ainvoke(given, thread, context=group, durability="sync")
-            return cast("GroupState", (await graph.aget_state(thread)).values), group
+    async def _run_graph(self, recorder: Recorder) -> tuple[GroupState, Group]:
+        client = recorder.client(self.client)
+        async with open_group_graph(self.folder, recorder.trace) as (graph, thread):
+            earlier = await _state(graph, thread)
+            if earlier:
+                self._check_resumed(earlier)
+            group = self._group(client, recorder, earlier)
+            budget = group.meter.budget
+            recorder.write_request(client, budget, self.infos, stream=group.stream)
+            group.tell("model", describe(client), model=client.name, run_id=self.folder.run_id)
+            first = await self._start(graph, thread, budget, earlier)
+            counted(group.meter, await _state(graph, thread), self.began)
+            await graph.ainvoke(first, thread, context=group, durability="sync")
+            return await _state(graph, thread), group
 
-    def _group(self, client: ModelClient, kept: Recording, earlier: GroupState) -> Group:
-        allowed = limits(self.brief.budget, self.brief.settings.budget(), cast("Any", earlier))
-        meter = Meter(allowed, thinking=client.profile.thinking.allotted)
-        streams = self.stream and self.on_event is not None
-        return Group(client, names_of(self.paths), meter, self, kept.hear(self.on_event), streams)
+    def _group(self, client: ModelClient, recorder: Recorder, earlier: GroupState) -> Group:
+        meter = Meter(self.request.limits(earlier), thinking=client.profile.thinking.allotted)
+        listener, streams = recorder.listener(self.on_event), self.stream and self.on_event is not None
+        return Group(client, names_of(self.paths), meter, self, listener, streams)
+
+    def _check_resumed(self, earlier: GroupState) -> None:
+        """Refuse to resume a run about another question, other options or other videos.
+
+        Raises:
+            UsageError: If one differs from those of the run.
+        """
+        run_id = self.folder.run_id
+        if "videos" not in earlier:
+            raise UsageError(f"run {run_id} was about one video, not {len(self.infos)}")
+        self.request.check_resumed(earlier, run_id)
+        if earlier["videos"] != [info.sha256 for info in self.infos]:
+            raise UsageError(f"run {run_id} was about other videos, or in another order")
 
     async def _start(
         self, graph: GroupGraph, thread: RunnableConfig, budget: Budget, earlier: GroupState
     ) -> GroupState | None:
-        """Return what to start the graph with: a new state, or None to go on where it stopped."""
+        """Return the input that starts the graph: a new state, or None to continue from the checkpoint."""
         if not earlier:
-            question = self.brief.question
+            question = self.request.question
             hashes = [info.sha256 for info in self.infos]
             return first_state(question.text, question.options, hashes, budget)
-        if (again := reopened(earlier, budget)) is not None:
-            update, after = again
+        if (changes := reopened(earlier, budget)) is not None:
+            update, after = changes
             await graph.aupdate_state(thread, update, as_node=after)
         return None
 
-    async def _one(self, number: int, question: str, budget: Budget) -> Answer:
-        """Answer the question about one video; keep what was taken away of it."""
-        record = self.record.part(number)
-        await asyncio.to_thread(record.folder.mkdir, parents=True, exist_ok=True)
-        brief = dataclasses.replace(self.brief, question=Question(question), budget=budget)
-        name, of = names_of(self.paths)[number - 1], len(self.paths)
-        title, which = f"{number} of {of} {name}", {"video": number - 1, "of": of}
-        self._tell(Event("video", title, None, which))
-        began, resumed = time.monotonic(), record.checkpoint.is_file()
-        async with opened(self.paths[number - 1], brief.settings) as video:
-            hear = _Ear(self._tell, number - 1)
-            course = Course(video, self.client, brief, record, resumed, began, hear, self.stream)
-            ended = await course.end()
-            self._delivered[number - 1] = await self._take_away(self.orders[number - 1], ended)
-        told = {**which, "status": ended.answer.status, "answer": ended.answer.answer}
-        self._tell(Event("video", f"{title}: {ended.answer.answer}", None, told))
-        return ended.answer
+    async def _ask_one(self, number: int, question: str, budget: Budget) -> Answer:
+        """Answer the question about one video and write its exports."""
+        folder, index = self.folder.part(number), number - 1
+        await asyncio.to_thread(folder.path.mkdir, parents=True, exist_ok=True)
+        request = dataclasses.replace(self.request, question=Question(question), budget=budget)
+        of = len(self.paths)
+        title, which = f"{number} of {of} {names_of(self.paths)[index]}", {"video": index, "of": of}
+        self._emit(Event("video", title, None, which))
+        began = time.monotonic()
+        async with open_video(self.paths[index], request.settings) as video:
+            forward = functools.partial(self._forward, index)
+            run = QuestionRun(video, self.client, request, folder, began, forward, self.stream)
+            finished = await run.finish()
+            answer = finished.answer
+            if self.exports[index]:
+                self._exported[index] = await asyncio.to_thread(take_away, self.exports[index], *finished)
+            else:
+                self._exported[index] = answer
+        outcome = {**which, "status": answer.status, "answer": answer.answer}
+        self._emit(Event("video", f"{title}: {answer.answer}", None, outcome))
+        return answer
 
-    async def _take_away(self, wanted: Order, ended: Ended) -> Answer:
-        if not wanted:
-            return ended.answer
-        return await asyncio.to_thread(take_away, wanted, ended.answer, ended.state, ended.run)
-
-    async def _take_away_of_others(self, final: GroupState) -> None:
-        """Write what was ordered of videos that were done before the run was stopped; no model is asked again."""
+    async def _export_earlier(self, final: GroupState) -> None:
+        """Write the exports of videos that were done before the run was stopped; no model is asked again."""
         for number in range(1, len(self.paths) + 1):
-            told = self.record.part(number).read("run")
-            done = str(number) in final["parts"] and number - 1 not in self._delivered
-            if done and told is not None:
-                await self._one(number, final["single"]["question"], Budget(**told["parts"][-1]["budget"]))
+            run = self.folder.part(number).read("run")
+            if str(number) in final["parts"] and number - 1 not in self._exported and run is not None:
+                budget = Budget(**run["parts"][-1]["budget"])
+                await self._ask_one(number, final["single"]["question"], budget)
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         if self.on_event is not None:
             self.on_event(event)
 
-
-@dataclass(frozen=True, slots=True)
-class _Ear:
-    """Hears the run about one video, and passes on what is news to whoever asked about all.
-
-    Args:
-        tell: Takes the events.
-        video: The index of the video.
-    """
-
-    tell: Listener
-    video: int
-
-    def __call__(self, event: Event) -> None:
-        """Pass on an event; the model, and the answer's words, are told of the whole alone."""
+    def _forward(self, index: int, event: Event) -> None:
+        """Forward an event of the run about one video; the model and the answer's words are told once, for all."""
         if event.kind not in {"model", "token", "answer"}:
-            self.tell(dataclasses.replace(event, data={**event.data, "video": self.video}))
+            self._emit(dataclasses.replace(event, data={**event.data, "video": index}))
 
 
-def _check_resumed(earlier: GroupState, asked: Question, infos: Sequence[VideoInfo], run_id: str) -> None:
-    """Refuse to go on with another question, other options or other videos.
-
-    Raises:
-        UsageError: If one differs from those of the run.
-    """
-    if not earlier:
-        return
-    if "videos" not in earlier:
-        raise UsageError(f"run {run_id} was about one video, not {len(infos)}")
-    if earlier["question"] != asked.text:
-        raise UsageError(f"run {run_id} asked {earlier['question']!r}, not {asked.text!r}")
-    if tuple(earlier.get("options") or ()) != (asked.options or ()):
-        raise UsageError(f"run {run_id} had other options: {earlier.get('options')!r}")
-    if earlier["videos"] != [info.sha256 for info in infos]:
-        raise UsageError(f"run {run_id} was about other videos, or in another order")
+async def _state(graph: GroupGraph, thread: RunnableConfig) -> GroupState:
+    return cast("GroupState", (await graph.aget_state(thread)).values)

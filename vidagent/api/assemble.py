@@ -1,4 +1,4 @@
-"""The one place where the parts are put together: a video, its index, a model, a budget and the graph."""
+"""Puts the parts of a run together: a video, its index, a model, a budget and the graph."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.look_size import caps_of
 from vidagent.graphs.state import Run
 from vidagent.images.store import FrameStore
-from vidagent.runs.folder import Record
+from vidagent.runs.folder import RunFolder
 from vidagent.runs.recorder import Saver, Trace
-from vidagent.runs.request import Brief
+from vidagent.runs.request import Request
 from vidagent.types import Budget
 from vidagent.video.cache.video_cache import VideoCache, default_folder
 from vidagent.video.index.transcript import Stop
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
-_ENDLESS = 10_000
+_RECURSION_LIMIT = 10_000
+"""Steps of the graph; budgets end a run long before."""
 
 
-def cache_of(settings: Settings) -> Path:
-    """Return the folder of indices and runs."""
+def cache_folder(settings: Settings) -> Path:
+    """Return the folder of indexes, runs and sessions."""
     return settings.cache_dir or default_folder()
 
 
 @asynccontextmanager
-async def opened(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
+async def open_video(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
     """Open a video, and close it in the end.
 
     Raises:
@@ -50,46 +51,47 @@ async def opened(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
 
 
 @asynccontextmanager
-async def graph_of(
-    record: Record, looks: int, trace: Trace | None = None
+async def open_checkpoints(folder: RunFolder, trace: Trace | None = None) -> AsyncIterator[Saver]:
+    """Open the checkpoints of a run, whose saved steps are noted in its trace."""
+    async with Saver.from_conn_string(str(folder.checkpoint)) as saver:
+        assert isinstance(saver, Saver)  # noqa: S101 - the base class's annotation names itself
+        saver.trace = trace
+        yield saver
+
+
+@asynccontextmanager
+async def open_graph(
+    folder: RunFolder, looks: int, trace: Trace | None = None
 ) -> AsyncIterator[tuple[Graph, RunnableConfig]]:
-    """Open the checkpoints of a run; at most `looks` steps go on side by side."""
-    async with Saver.from_conn_string(str(record.checkpoint)) as saver:
-        if isinstance(saver, Saver):
-            saver.trace = trace
+    """Open the graph of a run and its checkpoints; at most `looks` steps run side by side."""
+    async with open_checkpoints(folder, trace) as saver:
+        thread = {"thread_id": folder.run_id}
         yield (
             build(saver),
-            {
-                "configurable": {"thread_id": record.run_id},
-                "recursion_limit": _ENDLESS,
-                "max_concurrency": looks,
-            },
+            {"configurable": thread, "recursion_limit": _RECURSION_LIMIT, "max_concurrency": looks},
         )
 
 
-def run_of(
+def make_run(
     client: ModelClient,
     video: Video,
-    brief: Brief,
-    record: Record,
+    request: Request,
+    folder: RunFolder,
     budget: Budget,
     on_event: Listener,
     *,
     stream: bool = False,
 ) -> Run:
-    """Return what the steps work with, its clock started."""
-    profile = client.profile
-    index = Index(
-        video,
-        VideoCache(brief.settings.cache_dir, brief.settings.cache_mb),
-        ear=speech.connect(brief.settings),
-    )
-    caps, note = caps_of(profile, brief.overview, video.info)
+    """Return what the graph's steps work with; its clock starts now."""
+    profile, settings = client.profile, request.settings
+    cache = VideoCache(settings.cache_dir, settings.cache_mb)
+    index = Index(video, cache, ear=speech.connect(settings))
+    caps, note = caps_of(profile, request.overview, video.info)
     run = Run(
         client=client,
         video=video,
         index=index,
-        store=FrameStore(record.frames),
+        store=FrameStore(folder.frames),
         caps=caps,
         budget=budget,
         meter=Meter(budget, profile.frame_tokens, profile.thinking.allotted),
@@ -103,5 +105,5 @@ def run_of(
     return run
 
 
-def nobody(event: Event) -> None:
-    """Hear an event and do nothing."""
+def ignore(event: Event) -> None:
+    """Ignore an event."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidagent import config
-from vidagent.api.assemble import opened
+from vidagent.api.assemble import open_video
 from vidagent.errors import ToolError, UsageError
 from vidagent.images import jpeg
 from vidagent.images.box_drawing import draw_box
@@ -116,7 +116,7 @@ async def look_at(
         notes = (*window.notes, *chosen.notes)
         return Seen(video.info, window.start_s, window.end_s, pictures, rate, chosen.every_frame, notes)
 
-    async with opened(path, config.load()) as video:
+    async with open_video(path, config.load()) as video:
         return await asyncio.to_thread(look, video)
 
 
@@ -132,7 +132,7 @@ async def frames_of(
 
     Args:
         path: A local video file.
-        times_s: The times; past the end the last frame is shown.
+        times_s: The times; recorded the end the last frame is shown.
         box_px: Part of the picture, cut out at full resolution; clamped to the picture.
         marks_px: A box to be drawn on each frame, or None.
         size: How large the pictures may be.
@@ -156,7 +156,7 @@ async def frames_of(
             info, min(shown), max(shown) + info.frame_s, _pictures(video, marked, size, part), notes=notes
         )
 
-    async with opened(path, config.load()) as video:
+    async with open_video(path, config.load()) as video:
         return await asyncio.to_thread(look, video)
 
 

@@ -1,36 +1,31 @@
-"""The course of one question about one opened video: recorded, answered, and what was ordered written."""
+"""One question about one opened video: answered by the graph, recorded, and exported."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server.model_choice import describe
-from vidagent.api.assemble import graph_of, run_of
+from vidagent.api.assemble import cache_folder, make_run, open_graph
 from vidagent.graphs.answer import close
 from vidagent.graphs.events import Listener
 from vidagent.graphs.state import Run, State
 from vidagent.reports.export.export import take_away
 from vidagent.reports.export.export_request import Order
-from vidagent.runs.folder import Record
-from vidagent.runs.recorder import Recording, recording
-from vidagent.runs.request import Brief
-from vidagent.runs.resume import check_resumed, kept_state, limits, start
-from vidagent.runs.session_turn import Conversation
+from vidagent.runs.folder import RunFolder, new_run_folder
+from vidagent.runs.recorder import Recorder, record_run
+from vidagent.runs.request import Request
+from vidagent.runs.resume import check_resumed, saved_state, start
+from vidagent.runs.session_turn import SessionTurn, session_turn
 from vidagent.types import Answer
 from vidagent.video.video import Video
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A run at its end.
-
-    Args:
-        answer: Its answer, as it is recorded.
-        state: Its last state.
-        run: What it worked with.
-    """
+class FinishedRun(NamedTuple):
+    """A run that ended: its recorded answer, its last state, and what it worked with."""
 
     answer: Answer
     state: State
@@ -38,90 +33,127 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """A question on its way.
+class QuestionRun:
+    """A question that is being answered.
 
     Args:
         video: The opened video.
         client: The model.
-        brief: What is asked.
-        record: Where the run is kept.
-        resumed: Whether it is an earlier run, to be gone on with.
+        request: What is asked.
+        folder: Where the run is recorded; that of an earlier run is resumed.
         began: `time.monotonic` at which the question was asked.
-        on_event: Takes the events, where anybody listens.
-        stream: Whether they tell the model's words as they come.
-        talk: The session that it is asked in, if any.
+        on_event: Called with each event, if given.
+        stream: Whether events include the model's words as it writes them.
+        turn: The question's place in a session, if it has one.
     """
 
     video: Video
     client: ModelClient
-    brief: Brief
-    record: Record
-    resumed: bool
+    request: Request
+    folder: RunFolder
     began: float
     on_event: Listener | None = None
     stream: bool = False
-    talk: Conversation | None = None
+    turn: SessionTurn | None = None
 
-    async def follow(self, wanted: Order) -> Answer:
-        """Answer the question, and write what was ordered.
+    async def answer(self, exports: Order) -> Answer:
+        """Answer the question and write the exports.
 
         Raises:
             VideoError: If the video cannot be decoded.
             ModelError: If the model is unreachable, refuses, or its replies cannot be used.
             UsageError: If the earlier run was about something else, or a file cannot be written.
         """
-        ended = await self.end()
-        answer, run = ended.answer, ended.run
-        if wanted:
-            answer = await asyncio.to_thread(take_away, wanted, answer, ended.state, run)
+        finished = await self.finish()
+        answer, run = finished.answer, finished.run
+        if exports:
+            answer = await asyncio.to_thread(take_away, exports, *finished)
         run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
         return answer
 
-    async def end(self) -> Ended:
-        """Answer the question and keep the answer; errors as in `follow`."""
-        told = self.record.read("answer") is not None
-        with recording(self.record, self.brief) as kept:
-            final, run = await self._walk(kept)
-            answer = close(final, run, run_id=self.record.run_id, frame_path=run.store.path)
-            kept.end(answer)
-            if self.talk is not None:
-                await asyncio.to_thread(self._enter, self.talk, final, run, answer, told)
-        return Ended(answer, final, run)
+    async def finish(self) -> FinishedRun:
+        """Answer the question and record the answer; errors as in `answer`."""
+        answered_before = self.folder.read("answer") is not None
+        with record_run(self.folder, self.request) as recorder:
+            state, run = await self._run_graph(recorder)
+            answer = close(state, run, run_id=self.folder.run_id, frame_path=run.store.path)
+            recorder.end(answer)
+            if self.turn is not None:
+                note = await asyncio.to_thread(
+                    self.turn.save, self.folder, self.request, state, answer, answered_before=answered_before
+                )
+                if note is not None:
+                    run.tell("note", note)
+        return FinishedRun(answer, state, run)
 
-    async def _walk(self, kept: Recording) -> tuple[State, Run]:
-        """Take the graph to its end; return its last state, and the run."""
-        client = kept.client(self.client)
-        async with graph_of(self.record, client.profile.look_concurrency, kept.trace) as (graph, thread):
-            earlier = await kept_state(graph, thread)
-            if self.resumed and (asked := earlier or kept.asked()):
-                check_resumed(asked, self.brief.question, self.video.info, self.record.run_id)
-            run = self._run(client, kept, earlier)
-            kept.begin(run)
-            run.tell("model", describe(client), model=client.name, run_id=self.record.run_id)
-            given = await start(graph, thread, self.brief.question, run, earlier, await self._before(run))
-            await graph.ainvoke(given, thread, context=run, durability="sync")
-            return await kept_state(graph, thread), run
+    async def _run_graph(self, recorder: Recorder) -> tuple[State, Run]:
+        """Run the graph to its end; return its last state, and the run."""
+        client = recorder.client(self.client)
+        async with open_graph(self.folder, client.profile.look_concurrency, recorder.trace) as (
+            graph,
+            thread,
+        ):
+            earlier = await saved_state(graph, thread)
+            if asked := earlier or recorder.asked():
+                check_resumed(asked, self.request, self.video.info, self.folder.run_id)
+            run = self._make_run(client, recorder, earlier)
+            recorder.begin(run)
+            run.tell("model", describe(client), model=client.name, run_id=self.folder.run_id)
+            session = await self._session_state(run)
+            first = await start(graph, thread, self.request, run, earlier, session)
+            await graph.ainvoke(first, thread, context=run, durability="sync")
+            return await saved_state(graph, thread), run
 
-    async def _before(self, run: Run) -> State:
-        """Return the part of the first state that earlier questions of the session make."""
-        if self.talk is None:
-            return State()
+    async def _session_state(self, run: Run) -> State | None:
+        """Return the part of the first state that comes from earlier questions of the session."""
+        if self.turn is None:
+            return None
         context = run.client.profile.context_tokens
-        begins = await asyncio.to_thread(self.talk.start, self.record, context)
-        if begins.note is not None:
-            run.tell("note", begins.note, "survey")
-        return begins.state
-
-    def _enter(self, talk: Conversation, final: State, run: Run, answer: Answer, told: bool) -> None:
-        note = talk.enter(self.record, self.brief, final, answer, told=told)
+        state, note = await asyncio.to_thread(self.turn.start, self.folder, context)
         if note is not None:
-            run.tell("note", note)
+            run.tell("note", note, "survey")
+        return state
 
-    def _run(self, client: ModelClient, kept: Recording, earlier: State) -> Run:
-        allowed = limits(self.brief.budget, self.brief.settings.budget(), earlier)
-        streams = self.stream and self.on_event is not None
-        hear = kept.hear(self.on_event)
-        run = run_of(client, self.video, self.brief, self.record, allowed, hear, stream=streams)
+    def _make_run(self, client: ModelClient, recorder: Recorder, earlier: State) -> Run:
+        run = make_run(
+            client,
+            self.video,
+            self.request,
+            self.folder,
+            self.request.limits(earlier),
+            recorder.listener(self.on_event),
+            stream=self.stream and self.on_event is not None,
+        )
         run.meter.resume(earlier.get("spent", []), earlier.get("elapsed_s", 0.0), self.began)
         return run
+
+
+async def ask_opened(
+    video: Video,
+    client: ModelClient,
+    request: Request,
+    *,
+    session: str | None = None,
+    on_event: Listener | None = None,
+) -> Answer:
+    """Answer a question about an opened video, as `aanalyze_video` does.
+
+    Args:
+        video: The video; several questions at once need a view each.
+        client: The model, which may answer other questions meanwhile.
+        request: What is asked.
+        session: The session it is asked in.
+        on_event: Called with each event of the run.
+
+    Raises:
+        VideoError: If the video cannot be decoded.
+        ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+        UsageError: If the session cannot be used.
+    """
+    began, cache = time.monotonic(), cache_folder(request.settings)
+    with session_turn(cache, session) as turn:
+        if turn is not None:
+            turn.check_video(video.info)
+        folder = new_run_folder(cache)
+        run = QuestionRun(video, client, request, folder, began, on_event, turn=turn)
+        return await run.answer(Order())

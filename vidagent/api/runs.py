@@ -1,101 +1,134 @@
-"""Earlier runs: found again, and replayed."""
+"""Earlier runs and sessions: listed, found, deleted; and reports and clips of a run, made without asking a model."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vidagent import config
-from vidagent.api.assemble import cache_of, graph_of, nobody, opened, run_of
-from vidagent.api.multi_video_replay import replayed_group
+from vidagent.api.assemble import cache_folder, ignore, make_run, open_graph, open_video
 from vidagent.errors import UsageError
 from vidagent.graphs.answer import close
-from vidagent.runs.folder import Record, is_run_id, of_run, old_record, old_records
-from vidagent.runs.recorded_run import Past
-from vidagent.runs.request import Brief, check
-from vidagent.runs.resume import kept_state, start
-from vidagent.runs.session_turn import replayed_start
-from vidagent.types import Answer
+from vidagent.reports.export.clips import write_clip
+from vidagent.reports.export.export import take_away
+from vidagent.reports.export.export_request import Order
+from vidagent.runs.folder import find_run_folder, is_run_id, list_run_folders, run_folder
+from vidagent.runs.recorded_run import RecordedRun
+from vidagent.runs.resume import saved_state
+from vidagent.runs.session_store import Session, Sessions
+from vidagent.text import counted
+from vidagent.types import Span
+from vidagent.video.video import Video
 
 
-def list_runs() -> list[Past]:
-    """Return the runs of the last week, the newest first."""
-    return [Past(record) for record in old_records(cache_of(config.load())) if record.read("run")]
+def list_runs() -> list[RecordedRun]:
+    """Return the runs of the last week, newest first."""
+    return [RecordedRun(folder) for folder in list_run_folders(_cache()) if folder.read("run")]
 
 
-def find_run(run_id: str) -> Past:
-    """Return the record of an earlier run; `last` is the newest.
+def find_run(run_id: str) -> RecordedRun:
+    """Return an earlier run; `last` is the newest.
 
     Raises:
         UsageError: If there is no such run.
     """
-    return Past(old_record(cache_of(config.load()), run_id))
+    return RecordedRun(find_run_folder(_cache(), run_id))
 
 
 def delete_run(run_id: str) -> None:
-    """Delete all that is kept of an earlier run, its pictures too; one that is not kept is passed over."""
-    record = of_run(cache_of(config.load()), run_id)
+    """Delete the folder of an earlier run; do nothing if there is none."""
     if is_run_id(run_id):
-        shutil.rmtree(record.folder, ignore_errors=True)
+        shutil.rmtree(run_folder(_cache(), run_id).path, ignore_errors=True)
 
 
-def replay_run(run_id: str, *, video: str | Path | None = None) -> tuple[Answer, list[str]]:
-    """Answer a question again with the model's recorded replies, and without the network.
+async def report_run(run_id: str, report: Path, *, video: str | Path | None = None) -> None:
+    """Write the report of an earlier run about one video, as `analyze_video` does of a new one.
 
     Args:
-        run_id: An earlier run that came to an answer; `last` is the newest.
-        video: Its video, where that no longer lies where it was; of a run about several they are found where they were.
-
-    Returns:
-        The answer, and the names of those of its fields that differ from the recorded answer: none, unless the code,
-        the prompts or the libraries have changed. Seconds and frames decoded are those of the recorded run.
+        run_id: A run that has an answer.
+        report: Path of the report.
+        video: Path of its video if it has moved.
 
     Raises:
-        VideoError: If the video is missing, unreadable or unsupported.
-        ModelError: If a request comes that the run has no reply to.
         UsageError: If there is no such run, it has no answer, or this is another video.
+        VideoError: If the video cannot be read.
     """
-    past = find_run(run_id)
-    if past.several and video is not None:
-        raise UsageError(f"run {past.record.run_id} is about several videos: they must lie where they were")
-    again = replayed_group(past, replayed) if past.several else replayed(past, video)
-    answer = asyncio.run(again)
-    return answer, past.differences(answer)
+    async with _reopened(run_id, video) as (recorded, opened):
+        client = await asyncio.to_thread(recorded.client)
+        run = make_run(client, opened, recorded.request, recorded.folder, recorded.budget, ignore)
+        async with open_graph(recorded.folder, client.profile.look_concurrency) as (graph, thread):
+            state = await saved_state(graph, thread)
+
+        def write() -> None:
+            answer = close(state, run, run_id=recorded.run_id, frame_path=recorded.frame_path)
+            take_away(Order(report=report), recorded.with_recorded_costs(answer), state, run)
+
+        await asyncio.to_thread(write)
 
 
-async def replayed(past: Past, path: str | Path | None = None) -> Answer:
-    """Answer the question of a run about one video again; errors as in `replay_run`."""
-    past.check_replay()
-    return past.as_told(await _replayed(past, path))
+async def clip_run(run_id: str, number: int, clip: Path, *, video: str | Path | None = None) -> None:
+    """Write one of the spans of an earlier run's answer as an mp4.
+
+    Args:
+        run_id: A run about one video that has an answer.
+        number: Index of the span in the answer, from 0.
+        clip: Path of the clip.
+        video: Path of its video if it has moved.
+
+    Raises:
+        UsageError: If there is no such run or span, or this is another video.
+        VideoError: If the video cannot be read.
+    """
+    async with _reopened(run_id, video) as (recorded, opened):
+        spans = recorded.check_replay()["spans"]
+        if not 0 <= number < len(spans):
+            raise UsageError(f"the answer has {counted(len(spans), 'span')}, counted from 0; got {number}")
+        span = Span(spans[number]["start_s"], spans[number]["end_s"])
+        await asyncio.to_thread(write_clip, opened, span, clip)
 
 
-def brief_of(past: Past) -> Brief:
-    """Return what was asked of a run about one video."""
-    told = past.told
-    return check(
-        told["question"],
-        options=told["options"],
-        **told["overview"],
-        decoder=told["decoder"],
-        budget=past.budget,
-    )
+@asynccontextmanager
+async def _reopened(run_id: str, path: str | Path | None) -> AsyncIterator[tuple[RecordedRun, Video]]:
+    """Find a run about one video and open that video; closing it stops what still decodes in a thread."""
+    recorded = await asyncio.to_thread(find_run, run_id)
+    recorded.check_replay()
+    if recorded.is_multi_video:
+        raise UsageError(f"run {run_id} is about several videos")
+    path = path or recorded.metadata["video"]["absolute"]
+    async with open_video(path, recorded.request.settings) as video:
+        recorded.check_video(video.info)
+        yield recorded, video
 
 
-async def _replayed(past: Past, path: str | Path | None) -> Answer:
-    told, brief = past.told, brief_of(past)
-    async with opened(path or told["video"]["absolute"], brief.settings) as video:
-        past.check_video(video.info)
-        client = past.client()
-        with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
-            record = Record(past.record.run_id, Path(folder))
-            async with graph_of(record, client.profile.look_concurrency) as (graph, thread):
-                run = past.again(
-                    run_of(client, video, brief, record, past.budget, nobody, stream=told["stream"])
-                )
-                before = replayed_start(past.record, run.store)
-                given = await start(graph, thread, brief.question, run, {}, before)
-                await graph.ainvoke(given, thread, context=run)
-                final = await kept_state(graph, thread)
-    return close(final, run, run_id=past.record.run_id, frame_path=past.frame_path)
+def list_sessions() -> list[Session]:
+    """Return all sessions, the one used last first.
+
+    Raises:
+        UsageError: If they cannot be read.
+    """
+    return Sessions(_cache()).all()
+
+
+def find_session(name: str) -> Session:
+    """Return a session with its questions and answers.
+
+    Raises:
+        UsageError: If there is none of this name, or the sessions cannot be read.
+    """
+    return Sessions(_cache()).get(name)
+
+
+def delete_session(name: str) -> None:
+    """Delete a session.
+
+    Raises:
+        UsageError: If there is none of this name, or a question is being answered in it.
+    """
+    Sessions(_cache()).delete(name)
+
+
+def _cache() -> Path:
+    return cache_folder(config.load())

@@ -1,4 +1,4 @@
-"""What a question of a session takes over from those before it: the planner's turns, the looks and their pictures."""
+"""What a session's next question takes over from earlier ones: the planner's turns, the looks and their frames."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from vidagent.images.store import FrameStore
 from vidagent.runs.session_store import Asked
 from vidagent.types import Answer
 
-MOST_ENTRIES = 128
-"""Looks that are taken over at most."""
-_MOST_TURNS = 20
-_CHARS_A_TOKEN = 4
+MAX_LOOKS = 128
+"""Most looks that are taken over."""
+_MAX_TURNS = 20
+_CHARS_PER_TOKEN = 4
 _SETTLED = "settled; the question above is a new one"
 
 
-class Carried(TypedDict):
-    """What a finished run leaves to the next question, as JSON values; `history` are messages as dicts."""
+class CarryOver(TypedDict):
+    """What a finished run leaves to the next question, as JSON; `history` are messages as dicts."""
 
     history: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
     asked: list[Call]
 
 
-class Seed(Carried):
-    """What a run starts from: `session` it belongs to, the run `after` which it comes, and the turns before it."""
+class SessionSeed(CarryOver):
+    """What a run of a session starts with; `after` is the run before it, `earlier` are the turns before it."""
 
     session: str
     after: str | None
     earlier: list[Turn]
 
 
-def carried(final: State, answer: Answer) -> Carried:
-    """Return what is left by a run: what was done, and how its answer was settled.
+def carry_over(final: State, answer: Answer) -> CarryOver:
+    """Return what a run leaves: its looks, and its verified answer.
 
-    Refused calls and vetoed answers are left out: what they taught was about that question and its budget.
+    Refused calls and vetoed answers are left out, as they concern that question and its budget only.
     """
-    told = {
+    result = {
         "question": question_of(final),
         "status": answer.status,
         "answer": answer.answer,
@@ -66,33 +66,35 @@ def carried(final: State, answer: Answer) -> Carried:
         if isinstance(message, ToolMessage) and message.status != "error"
     }
     if settled is not None:
-        replies[settled] = ToolMessage(json.dumps(told, ensure_ascii=False), tool_call_id=settled)
+        replies[settled] = ToolMessage(json.dumps(result, ensure_ascii=False), tool_call_id=settled)
     asked: list[Call] = [{**call, "turn": EARLIER} for call in final.get("asked", [])]
-    history = list(_done(final.get("history", []), replies))
-    return Carried(history=messages_to_dict(history), ledger=list(final.get("ledger", [])), asked=asked)
+    history = list(_answered_calls(final.get("history", []), replies))
+    return CarryOver(history=messages_to_dict(history), ledger=list(final.get("ledger", [])), asked=asked)
 
 
-def fitted(kept: Carried, room: int) -> Carried:
-    """Leave out the oldest looks, and the turns that asked for them, until their lines take at most `room` tokens.
+def trim_to(tokens: int, saved: CarryOver) -> CarryOver:
+    """Drop the oldest looks, and the turns that asked for them, until the ledger lines take at most `tokens`.
 
-    The overview stays. What was asked stays, so that no two looks ever have one name.
+    The overview stays. The calls stay too, so that no two looks ever get the same id.
     """
-    left, names = room * _CHARS_A_TOKEN, set[str]()
-    for entry in reversed(kept["ledger"]):
+    left, names = tokens * _CHARS_PER_TOKEN, set[str]()
+    for entry in reversed(saved["ledger"]):
         left -= len(summary([Entry.from_dict(entry)]))
-        if names and (left < 0 or len(names) >= MOST_ENTRIES):
+        if names and (left < 0 or len(names) >= MAX_LOOKS):
             break
         names.add(entry["id"])
-    ledger = [entry for entry in kept["ledger"] if entry["id"] in names or entry["id"] == OVERVIEW]
-    gone = {call["id"] for call in kept["asked"] if call["entry"] not in names}
-    messages = messages_from_dict(kept["history"])
+    ledger = [entry for entry in saved["ledger"] if entry["id"] in names or entry["id"] == OVERVIEW]
+    gone = {call["id"] for call in saved["asked"] if call["entry"] not in names}
+    messages = messages_from_dict(saved["history"])
     replies = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
-    history = list(_done(messages, {name: reply for name, reply in replies.items() if name not in gone}))
-    return Carried(history=messages_to_dict(history), ledger=ledger, asked=kept["asked"])
+    history = list(
+        _answered_calls(messages, {name: reply for name, reply in replies.items() if name not in gone})
+    )
+    return CarryOver(history=messages_to_dict(history), ledger=ledger, asked=saved["asked"])
 
 
-def turns_of(asked: Sequence[Asked]) -> list[Turn]:
-    """Return the last questions of a session as a run's state holds them."""
+def earlier_turns(asked: Sequence[Asked]) -> list[Turn]:
+    """Return the last questions of a session as they stand in a run's state."""
     return [
         Turn(
             question=one.meant,
@@ -101,45 +103,47 @@ def turns_of(asked: Sequence[Asked]) -> list[Turn]:
             status=one.answer["status"],
             spans=one.answer["spans"],
         )
-        for one in asked[-_MOST_TURNS:]
+        for one in asked[-_MAX_TURNS:]
     ]
 
 
-def first_part(seed: Mapping[str, Any] | None) -> State:
-    """Return the part of a first state that a seed makes; empty without one."""
+def seeded_state(seed: Mapping[str, Any] | None) -> State:
+    """Return the part of a first state that comes from a seed; empty without one."""
     if seed is None:
         return State()
     return State(
-        history=messages_from_dict(seed["history"]),  # type: ignore[typeddict-item]  # as they were written
+        history=messages_from_dict(seed["history"]),  # type: ignore[typeddict-item]  # as saved by `carry_over`
         ledger=seed["ledger"],
         asked=seed["asked"],
         earlier=seed["earlier"],
     )
 
 
-def bring_pictures(ledger: Iterable[Mapping[str, Any]], old: FrameStore, new: FrameStore) -> bool:
-    """Put the pictures of looks into another run's store; return whether all were there."""
+def copy_frames(ledger: Iterable[Mapping[str, Any]], old: FrameStore, new: FrameStore) -> bool:
+    """Copy the frames of looks into another run's store; return whether all were found."""
     refs = {still["ref"] for entry in ledger for still in entry["look"]["stills"]}
-    return all(_bring(ref, old, new) for ref in sorted(refs))
+    return all(_copy_frame(ref, old, new) for ref in sorted(refs))
 
 
-def _bring(ref: str, old: FrameStore, new: FrameStore) -> bool:
-    here, there = old.path(ref), new.path(ref)
-    if there.is_file():
+def _copy_frame(ref: str, old: FrameStore, new: FrameStore) -> bool:
+    source, target = old.path(ref), new.path(ref)
+    if target.is_file():
         return True
-    if not here.is_file():
+    if not source.is_file():
         return False
-    there.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(here, there)
-    except OSError:  # another file system, or one without links
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(here, there)
-    return there.is_file()
+            shutil.copyfile(source, target)
+    return target.is_file()
 
 
-def _done(messages: Iterable[BaseMessage], replies: Mapping[str, ToolMessage]) -> Iterator[BaseMessage]:
-    """Yield the planner's turns with those calls that have a reply, each followed by its replies."""
+def _answered_calls(
+    messages: Iterable[BaseMessage], replies: Mapping[str, ToolMessage]
+) -> Iterator[BaseMessage]:
+    """Yield the planner's turns, reduced to the calls that have a reply, each followed by its replies."""
     for message in messages:
         if not isinstance(message, AIMessage):
             continue

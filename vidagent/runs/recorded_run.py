@@ -1,4 +1,4 @@
-"""A recorded run, to be looked at and to be replayed."""
+"""A recorded run: what was asked, its trace and its answer, and what a replay of it needs."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ from vidagent.agents.recording.replay import ReplayedChat, ReplayedEndpoint, Rep
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.state import Run
-from vidagent.runs.folder import Record, read_lines
-from vidagent.types import Answer, Budget, StepUsage, VideoInfo
+from vidagent.runs.folder import RunFolder, read_lines
+from vidagent.runs.request import Request, recorded_request
+from vidagent.types import Answer, Budget, VideoInfo
 from vidagent.video.cache.video_cache import FoundText
 from vidagent.video.index.transcript import Stop, Transcriber, Transcript
 from vidagent.video.index.video_index import Index
 
 
 @dataclass(frozen=True)
-class _KeptEar:
-    """Stands for the server that wrote speech down; it hears nothing, as a replay sends nothing."""
+class _OfflineSpeech:
+    """Stands for the speech server of the recorded run; it transcribes nothing, as a replay sends nothing."""
 
     model: str
 
     def hear(self, sound: bytes, seconds: float, stop: Stop) -> None:
-        """Hear nothing."""
+        """Transcribe nothing."""
 
 
 @dataclass
-class _PastIndex(Index):
-    """The index as it was when a run began: what has been learnt of the video since is not told.
+class _IndexSnapshot(Index):
+    """The index as it was when a run began, without what has been added to it since.
 
     Args:
-        was_scanned: Whether the scan was at hand.
+        was_scanned: Whether the video was scanned.
         read: The texts read so far.
-        heard_s: Up to where speech was written down.
+        heard_s: Up to where speech was transcribed, in seconds.
     """
 
     was_scanned: bool = False
@@ -50,70 +51,80 @@ class _PastIndex(Index):
     heard_s: float = 0.0
 
     def scanned(self) -> bool:
-        """Say whether the scan was at hand then, or has been asked for since."""
+        """Tell whether the video was scanned then, or has been in the replay."""
         return self.was_scanned or self._scan is not None
 
     def spoken(self, *, listen: bool = False) -> Transcript | None:
-        """Return the speech written down then, or all of it once it has been asked for since."""
+        """Return the speech transcribed then, or all of it once the replay has asked for it."""
         if self.ear is None:
             return None
         self.heard_s = math.inf if listen else self.heard_s
         return Transcriber(self.video, self.cache, self.ear).kept(self.heard_s)
 
     def texts(self) -> list[FoundText]:
-        """Return the texts read before the run, and in it."""
+        """Return the texts read before the run and in it."""
         return sorted(
             self.read, key=lambda found: (found.time_s, ",".join(map(str, found.box_px or ())), found.text)
         )
 
     def note_texts(self, found: Sequence[FoundText]) -> None:
-        """Keep texts for this run only."""
+        """Add texts for this replay only."""
         self.read += [text for text in dict.fromkeys(found) if text not in self.read]
 
 
 @dataclass(frozen=True)
-class Past:
-    """A run that is kept.
+class RecordedRun:
+    """A run in its folder.
 
     Args:
-        record: Its folder.
+        folder: The folder.
 
     Raises:
-        UsageError: If it was not recorded.
+        UsageError: If it has no `run.json`.
     """
 
-    record: Record
+    folder: RunFolder
 
     def __post_init__(self) -> None:
-        """Refuse a run of before runs were recorded."""
-        if self.record.read("run") is None:
-            raise UsageError(f"run {self.record.run_id} has no record of what was asked (run.json)")
+        """Refuse a folder without a record."""
+        if self.folder.read("run") is None:
+            raise UsageError(f"run {self.run_id} has no record of what was asked (run.json)")
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.folder.run_id
 
     @cached_property
-    def told(self) -> dict[str, Any]:
-        """What was asked, as `run.json` has it."""
-        return self.record.read("run") or {}
+    def metadata(self) -> dict[str, Any]:
+        """Content of `run.json`: what was asked of which model, about which videos."""
+        return self.folder.read("run") or {}
+
+    @cached_property
+    def request(self) -> Request:
+        """What was asked."""
+        return recorded_request(self.metadata)
 
     @cached_property
     def answer(self) -> dict[str, Any] | None:
-        """The answer, as `answer.json` has it; None where the run did not get to it."""
-        return self.record.read("answer")
+        """Content of `answer.json`; None if the run has no answer."""
+        return self.folder.read("answer")
 
     @property
-    def several(self) -> bool:
+    def is_multi_video(self) -> bool:
         """Whether it was about several videos."""
-        return "videos" in self.told
+        return "videos" in self.metadata
 
     @cached_property
-    def each(self) -> list[Past]:
-        """The runs about each of several videos, as far as they have begun; empty where there is one."""
-        records = [self.record.part(number) for number, _ in enumerate(self.told.get("videos", ()), 1)]
-        return [Past(record) for record in records if record.read("run") is not None]
+    def video_runs(self) -> list[RecordedRun]:
+        """The runs about each of several videos that have begun; empty for a run about one video."""
+        folders = [self.folder.part(number) for number, _ in enumerate(self.metadata.get("videos", ()), 1)]
+        return [RecordedRun(folder) for folder in folders if folder.read("run") is not None]
 
     @cached_property
-    def lines(self) -> list[dict[str, Any]]:
-        """The trace, without what a run that was killed did in vain: steps that it did again when it went on."""
-        lines = list(read_lines(self.record.trace))
+    def trace(self) -> list[dict[str, Any]]:
+        """The lines of the trace, without steps that a kill cut off and that were repeated after the resume."""
+        lines = list(read_lines(self.folder.trace))
         last: dict[str, int] = {}
         for line in lines:
             if line["task"] is not None:
@@ -121,75 +132,74 @@ class Past:
         return [line for line in lines if line["task"] is None or line["part"] == last[line["task"]]]
 
     def check_replay(self) -> dict[str, Any]:
-        """Return the answer that a replay has to give.
+        """Return the recorded answer, which a replay has to repeat.
 
         Raises:
             UsageError: If the run cannot be replayed.
         """
-        name = self.record.run_id
         if self.answer is None:
             raise UsageError(
-                f"run {name} has no answer to replay: it is {self.told['status']}; "
-                f"`vidagent runs resume {name}` goes on with it"
+                f"run {self.run_id} has no answer to replay: it is {self.metadata['status']}; "
+                f"`vidagent runs resume {self.run_id}` resumes it"
             )
-        if any(part["budget"] != self.told["parts"][0]["budget"] for part in self.told["parts"]):
+        if any(part["budget"] != self.metadata["parts"][0]["budget"] for part in self.metadata["parts"]):
             raise UsageError(
-                f"run {name} went on under another budget, and only runs with one can be replayed"
+                f"run {self.run_id} was resumed under another budget, and only runs with one budget can be replayed"
             )
         return self.answer
 
     def check_video(self, info: VideoInfo, sha256: str | None = None) -> None:
-        """Refuse another video than that of the run; `sha256` says which one where it has several.
+        """Refuse another video than that of the run; `sha256` is the expected one where it has several.
 
         Raises:
             UsageError: If its bytes differ.
         """
-        wanted = sha256 or self.told["video"]["sha256"]
-        if info.sha256 != wanted:
+        expected = sha256 or self.metadata["video"]["sha256"]
+        if info.sha256 != expected:
             raise UsageError(
-                f"run {self.record.run_id} was about a video with sha256 {wanted[:12]}…, "
+                f"run {self.run_id} was about a video with sha256 {expected[:12]}…, "
                 f"and {info.path} has {info.sha256[:12]}…"
             )
 
     @property
     def budget(self) -> Budget:
-        """What the run might cost."""
-        return Budget(**self.told["parts"][-1]["budget"])
+        """The limits of the run."""
+        return Budget(**self.metadata["parts"][-1]["budget"])
 
     def client(self) -> ModelClient:
-        """Return a client whose model gives the recorded replies and asks nobody."""
+        """Return an offline client that replays the recorded replies."""
         requests = sorted(
-            (line for line in self.lines if line["kind"] == "request"),
+            (line for line in self.trace if line["kind"] == "request"),
             key=lambda line: (line["part"], line["n"]),
         )
         answer = self.answer or {"budget": {"ended_by": None}}
         out_of_time = answer["budget"]["ended_by"] == "seconds"
-        where, name = self.told["base_url"], self.told["model"]
+        base_url = self.metadata["base_url"]
         chat = ReplayedChat(
-            replies=Replies(self.record.run_id, requests, out_of_time=out_of_time),
-            model_name=name,
-            openai_api_base=where,
+            replies=Replies(self.run_id, requests, out_of_time=out_of_time),
+            model_name=self.metadata["model"],
+            openai_api_base=base_url,
         )
-        counted = [line for line in self.lines if line["kind"] == "tokens"]
-        endpoint = None if where is None else ReplayedEndpoint(where, counted)
-        profile = TypeAdapter(Profile).validate_python(self.told["profile"])
+        counted = [line for line in self.trace if line["kind"] == "tokens"]
+        endpoint = None if base_url is None else ReplayedEndpoint(base_url, counted)
+        profile = TypeAdapter(Profile).validate_python(self.metadata["profile"])
         return ModelClient(chat, profile, endpoint)
 
-    def again(self, run: Run) -> Run:
-        """Put a new run into the place of this one: what the index held then, and no clock that ends it."""
-        kept = self.record.read("index") or {"scanned": False, "texts": []}
+    def restore(self, run: Run) -> Run:
+        """Return a new run with the index as it was recorded, and without a time limit."""
+        index = self.folder.read("index") or {"scanned": False, "texts": []}
         texts = [
             FoundText(time_s, text, None if box is None else (box[0], box[1], box[2], box[3]))
-            for time_s, text, box in kept["texts"]
+            for time_s, text, box in index["texts"]
         ]
-        profile, speech = run.client.profile, kept.get("speech")
+        profile, speech = run.client.profile, index.get("speech")
         return dataclasses.replace(
             run,
-            index=_PastIndex(
+            index=_IndexSnapshot(
                 run.video,
                 run.index.cache,
-                ear=_KeptEar(speech["model"]) if speech else None,
-                was_scanned=kept["scanned"],
+                ear=_OfflineSpeech(speech["model"]) if speech else None,
+                was_scanned=index["scanned"],
                 read=texts,
                 heard_s=speech["done_s"] if speech else 0.0,
             ),
@@ -199,18 +209,16 @@ class Past:
         )
 
     def frame_path(self, ref: str) -> Path:
-        """Return where the run kept a picture."""
-        return Path(self.told["folder"]) / "frames" / ref[:2] / f"{ref}.jpg"
+        """Return the path of a frame in the run's folder."""
+        return Path(self.metadata["folder"]) / "frames" / ref[:2] / f"{ref}.jpg"
 
-    def as_told(self, answer: Answer) -> Answer:
-        """Return an answer of a replay with what only the recorded run could know.
-
-        That is what the machine did, seconds and frames decoded, and where the video lay.
-        """
-        told = self.check_replay()
-        usage = told["usage"]
+    def with_recorded_costs(self, answer: Answer) -> Answer:
+        """Return a replay's answer with the recorded seconds, decoded frames and paths of the videos."""
+        recorded = self.check_replay()
+        usage = recorded["usage"]
         steps = tuple(
-            _cost_of(step, then) for step, then in zip(answer.usage.by_step, usage["by_step"], strict=False)
+            dataclasses.replace(step, seconds=then["seconds"], frames_decoded=then["frames_decoded"])
+            for step, then in zip(answer.usage.by_step, usage["by_step"], strict=False)
         )
         cost = dataclasses.replace(
             answer.usage,
@@ -218,18 +226,14 @@ class Past:
             frames_decoded=usage["frames_decoded"],
             by_step=(*steps, *answer.usage.by_step[len(steps) :]),
         )
-        video = dataclasses.replace(answer.video, path=told["video"]["path"])
+        video = dataclasses.replace(answer.video, path=recorded["video"]["path"])
         videos = tuple(
             dataclasses.replace(info, path=then["path"])
-            for info, then in zip(answer.videos, told.get("videos", ()), strict=True)
+            for info, then in zip(answer.videos, recorded.get("videos", ()), strict=True)
         )
         return dataclasses.replace(answer, usage=cost, video=video, videos=videos)
 
     def differences(self, answer: Answer) -> list[str]:
-        """Return the names of the answer's fields that are not as recorded."""
-        told, then = answer.to_dict(), self.answer or {}
-        return [name for name in told if told[name] != then.get(name)]
-
-
-def _cost_of(step: StepUsage, then: dict[str, Any]) -> StepUsage:
-    return dataclasses.replace(step, seconds=then["seconds"], frames_decoded=then["frames_decoded"])
+        """Return the names of the answer's fields that differ from the recorded answer."""
+        recorded = self.answer or {}
+        return [name for name, value in answer.to_dict().items() if value != recorded.get(name)]

@@ -1,10 +1,10 @@
-"""What is kept of a run while it goes on: what was asked, every event and request, and the answer.
+"""Records a run while it goes on: what was asked, every event and request, and the answer.
 
-`run.json` says what was asked of which model, `trace.jsonl` what happened, line by line as it happens, `index.json`
-what the video's index held at the start, `answer.json` how it ended. No key is ever in them. A disk that is full, or
-a folder that cannot be written, ends the recording and not the run.
+`run.json` holds the request, the model and the videos, `trace.jsonl` one line per event and request as they happen,
+`index.json` what the video's index held at the start, `answer.json` the answer. None of them holds a key. If the disk
+is full or the folder cannot be written, recording stops and the run goes on.
 
-A trace takes 64 MiB at most: from 32 MiB on requests stand in it without their bodies, from 64 MiB on nothing does.
+A trace takes at most 64 MiB: from 32 MiB on, requests are written without their bodies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -32,65 +32,58 @@ from vidagent.agents.client.client import ModelClient
 from vidagent.agents.profiles.schema import Profile
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.state import Run, State
-from vidagent.runs.folder import Record
-from vidagent.runs.request import Brief
+from vidagent.runs.folder import RunFolder
+from vidagent.runs.request import Request
 from vidagent.types import Answer, Budget, VideoInfo
 
-BODIES_BYTES = 32 << 20
-MOST_BYTES = 64 << 20
-_LEAST_KEY = 8
-_WORDS = frozenset({"thought", "token", "progress"})
-"""Events that a later one, or a reply, says again."""
+MAX_BODIES_BYTES = 32 << 20
+MAX_BYTES = 64 << 20
+_MIN_KEY_CHARS = 8
+_TRANSIENT = frozenset({"thought", "token", "progress"})
+"""Events whose content a later event or a reply repeats."""
 _PACKAGES = ("vidagent", "langgraph", "langchain-core", "langchain-openai", "av")
 _log = logging.getLogger(__name__)
 
 
 class Trace:
-    """A file of JSON lines, each written at once and whole, from any thread.
+    """A file of JSON lines, each written whole and at once, from any thread.
 
     Args:
-        path: The file; what it holds already stays.
-        part: How often the run has been begun or gone on with, this time included.
-        secret: A text that is never written.
+        path: The file; new lines are appended.
+        part: How often the run has been started or resumed, this time included.
+        secret: A text that is replaced by `***`.
     """
 
     def __init__(self, path: Path, part: int, secret: str | None) -> None:
-        """Open the file; a line that a kill cut off is ended."""
+        """Open the file; end a line that a kill cut off."""
         self._part, self._lock = part, threading.Lock()
-        self._secret = json.dumps(secret)[1:-1] if secret and len(secret) >= _LEAST_KEY else None
+        self._secret = json.dumps(secret)[1:-1] if secret and len(secret) >= _MIN_KEY_CHARS else None
         self._bytes = path.stat().st_size if path.exists() else 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if self._bytes:
             os.write(self._file, b"\n")
 
     def write(self, line: dict[str, Any]) -> None:
-        """Write a line; the step of the graph that it comes from is written with it."""
-        told = {"at": round(time.time(), 3), "part": self._part, "task": _task(), **line}
-        if self._bytes > BODIES_BYTES:
-            told.pop("request", None)
-        text = json.dumps(told, ensure_ascii=True, default=str)
+        """Write a line, with the step of the graph that it comes from."""
+        entry = {"at": round(time.time(), 3), "part": self._part, "task": _task(), **line}
+        if self._bytes > MAX_BODIES_BYTES:
+            entry.pop("request", None)
+        text = json.dumps(entry, ensure_ascii=True, default=str)
         if self._secret is not None:
             text = text.replace(self._secret, "***")
         with self._lock:
-            if self._file < 0 or self._bytes + len(text) >= MOST_BYTES:
+            if self._file < 0 or self._bytes + len(text) >= MAX_BYTES:
                 return
             try:
                 self._bytes += os.write(self._file, f"{text}\n".encode("ascii"))
             except OSError as error:
-                self._stop(f"the run is not recorded any more: {error}")
+                self._stop(f"the run is no longer recorded: {error}")
 
-    def hear(self, event: Event) -> None:
-        """Write an event."""
-        if event.kind not in _WORDS:
-            self.write(
-                {
-                    "kind": "event",
-                    "event": event.kind,
-                    "step": event.step,
-                    "text": event.text,
-                    "data": event.data,
-                }
-            )
+    def write_event(self, event: Event) -> None:
+        """Write an event, unless it is transient."""
+        if event.kind not in _TRANSIENT:
+            fields = {"step": event.step, "text": event.text, "data": event.data}
+            self.write({"kind": "event", "event": event.kind, **fields})
 
     def close(self) -> None:
         """Close the file."""
@@ -106,142 +99,142 @@ class Trace:
 
 
 class Saver(AsyncSqliteSaver):
-    """Keeps checkpoints, and tells the trace which steps are done and kept: those never run again."""
+    """Saves checkpoints, and notes in the trace which steps are saved: those never run again."""
 
     trace: Trace | None = None
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Keep what a step changed."""
+        """Save what a step changed."""
         await super().aput_writes(config, writes, task_id, task_path)
         if self.trace is not None and not any(channel.startswith("__error") for channel, _ in writes):
             self.trace.write({"kind": "kept", "task": task_id})
 
 
-class Recording:
-    """The record of one run, while it goes on.
+class Recorder:
+    """Writes the record of one run.
 
     Args:
-        record: Its folder.
-        brief: What is asked.
-        span: The run's, where it is traced.
+        folder: The run's folder.
+        request: What is asked.
+        span: The run's tracing span.
     """
 
-    def __init__(self, record: Record, brief: Brief, span: tracing.Span) -> None:
-        """Go on with what is kept of the run, or begin."""
-        self.told = record.read("run") or {"run_id": record.run_id, "began_s": time.time(), "parts": []}
-        self._record = record
-        key = brief.settings.api_key
+    def __init__(self, folder: RunFolder, request: Request, span: tracing.Span) -> None:
+        """Continue the record of an earlier run, or begin one."""
+        self._run = folder.read("run") or {"run_id": folder.run_id, "began_s": time.time(), "parts": []}
+        self._folder, self._request, self._span = folder, request, span
+        key = request.settings.api_key
         secret = None if key is None else key.get_secret_value()
-        self.trace = Trace(record.trace, len(self.told["parts"]) + 1, secret)
-        self._brief, self._span = brief, span
+        self.trace = Trace(folder.trace, len(self._run["parts"]) + 1, secret)
 
     def client(self, client: ModelClient) -> ModelClient:
         """Return the client, with every request recorded."""
         return client.recorded(self.trace.write)
 
     def asked(self) -> State:
-        """Return what was asked of a run that was killed before it kept a step; empty where even that is not kept."""
-        if not self.told["parts"]:
+        """Return what was asked in a run that was killed before its first checkpoint; empty if nothing was recorded."""
+        run = self._run
+        if not run["parts"]:
             return {}
-        told = self.told
-        return State(question=told["question"], options=told["options"], video_sha256=told["video"]["sha256"])
+        return State(question=run["question"], options=run["options"], video_sha256=run["video"]["sha256"])
 
-    def begin(self, run: Run) -> Self:
+    def begin(self, run: Run) -> None:
         """Write what is asked, of which model, about which video, and what the video's index holds."""
-        if not self.told["parts"]:
+        if not self._run["parts"]:
             texts = [list(found) for found in run.index.texts()]
-            said = run.index.spoken()
-            speech = None if said is None else {"model": said.model, "done_s": said.done_s}
+            transcript = run.index.spoken()
+            speech = None if transcript is None else {"model": transcript.model, "done_s": transcript.done_s}
             self._write("index", {"scanned": run.index.scanned(), "texts": texts, "speech": speech})
-        return self.ask(run.client, run.budget, [run.video.info], stream=run.stream)
+        self.write_request(run.client, run.budget, [run.video.info], stream=run.stream)
 
-    def ask(self, client: ModelClient, budget: Budget, videos: Sequence[VideoInfo], *, stream: bool) -> Self:
+    def write_request(
+        self, client: ModelClient, budget: Budget, videos: Sequence[VideoInfo], *, stream: bool
+    ) -> None:
         """Write what is asked, of which model, about which videos."""
-        brief, first = self._brief, not self.told["parts"]
-        self.told["parts"].append({"started": _now(), "budget": budget.to_dict()})
-        self.told |= {
+        request, first = self._request, not self._run["parts"]
+        self._run["parts"].append({"started": _now(), "budget": budget.to_dict()})
+        self._run |= {
             "status": "running",
             "error": None,
             "ended": None,
-            "question": brief.question.text,
-            "options": None if brief.question.options is None else list(brief.question.options),
+            "question": request.question.text,
+            "options": request.options,
             "model": client.name,
             "base_url": client.where,
-            "engine": brief.settings.engine,
+            "engine": request.settings.engine,
             "profile": TypeAdapter(Profile).dump_python(client.profile, mode="json"),
         }
         if first:
-            placed = [{**info.to_dict(), "absolute": str(Path(info.path).absolute())} for info in videos]
-            self.told |= {
-                "started": self.told["parts"][0]["started"],
-                "video": placed[0],
-                **({"videos": placed} if len(placed) > 1 else {}),
-                "folder": str(self._record.folder),
-                "overview": {"fps": brief.overview.fps, "num_frames": brief.overview.num_frames},
-                "decoder": brief.settings.decoder,
+            located = [{**info.to_dict(), "absolute": str(Path(info.path).absolute())} for info in videos]
+            self._run |= {
+                "started": self._run["parts"][0]["started"],
+                "video": located[0],
+                **({"videos": located} if len(located) > 1 else {}),
+                "folder": str(self._folder.path),
+                "overview": {"fps": request.overview.fps, "num_frames": request.overview.num_frames},
+                "decoder": request.settings.decoder,
                 "stream": stream,
                 "versions": _versions(),
             }
-        self._write("run", self.told)
-        self._span.set(_asked_of(client, budget, videos))
-        return self
+        self._write("run", self._run)
+        self._span.set(_request_attributes(client, budget, videos))
 
-    def hear(self, listener: Listener | None) -> Listener:
-        """Return what records events and hands them on."""
+    def listener(self, forward_to: Listener | None) -> Listener:
+        """Return a listener that records events and forwards them."""
 
-        def hear(event: Event) -> None:
-            self.trace.hear(event)
-            if listener is not None:
-                listener(event)
+        def listen(event: Event) -> None:
+            self.trace.write_event(event)
+            if forward_to is not None:
+                forward_to(event)
 
-        return hear
+        return listen
 
     def end(self, answer: Answer) -> None:
-        """Write the answer as the run gave it, its frames in the run's own folder."""
+        """Write the answer, whose frames are in the run's own folder."""
         self._write("answer", answer.to_dict())
-        self._span.set(_came_of(answer))
-        self._over(answer.status)
+        self._span.set(_answer_attributes(answer))
+        self._close(answer.status)
 
     def fail(self, error: BaseException) -> None:
         """Write why there is no answer."""
-        if not self.told["parts"]:
+        if not self._run["parts"]:
             return
         interrupted = not isinstance(error, Exception)
-        self._over("interrupted" if interrupted else "failed", f"{type(error).__name__}: {error}"[:1000])
+        self._close("interrupted" if interrupted else "failed", f"{type(error).__name__}: {error}"[:1000])
 
-    def _over(self, status: str, error: str | None = None) -> None:
-        self._write("run", {**self.told, "status": status, "error": error, "ended": _now()})
+    def _close(self, status: str, error: str | None = None) -> None:
+        self._write("run", {**self._run, "status": status, "error": error, "ended": _now()})
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         try:
-            self._record.write(name, value)
+            self._folder.write(name, value)
         except OSError as error:
-            _log.warning("%s.json of run %s is not kept: %s", name, self._record.run_id, error)
+            _log.warning("%s.json of run %s is not written: %s", name, self._folder.run_id, error)
 
 
 @contextmanager
-def recording(record: Record, brief: Brief) -> Iterator[Recording]:
-    """Keep the record of a run up to its end, also when that is an error."""
-    about = {
+def record_run(folder: RunFolder, request: Request) -> Iterator[Recorder]:
+    """Record a run up to its end, also if that is an error."""
+    attributes = {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "vidagent",
-        "vidagent.run_id": record.run_id,
+        "vidagent.run_id": folder.run_id,
     }
-    with tracing.span("vidagent.ask", about) as span:
-        kept = Recording(record, brief, span)
+    with tracing.span("vidagent.ask", attributes) as span:
+        recorder = Recorder(folder, request, span)
         try:
-            yield kept
+            yield recorder
         except BaseException as error:
-            kept.fail(error)
+            recorder.fail(error)
             raise
         finally:
-            kept.trace.close()
+            recorder.trace.close()
 
 
-def _asked_of(client: ModelClient, budget: Budget, videos: Sequence[VideoInfo]) -> dict[str, Any]:
-    """Say in a span what is asked of whom; never the question."""
+def _request_attributes(client: ModelClient, budget: Budget, videos: Sequence[VideoInfo]) -> dict[str, Any]:
+    """Return a span's attributes of what is asked of which model; never the question itself."""
     return {
         "gen_ai.request.model": client.name,
         **{f"vidagent.budget.{name}": limit for name, limit in budget.to_dict().items()},
@@ -250,8 +243,8 @@ def _asked_of(client: ModelClient, budget: Budget, videos: Sequence[VideoInfo]) 
     }
 
 
-def _came_of(answer: Answer) -> dict[str, Any]:
-    """Say in a span how it ended and what it cost."""
+def _answer_attributes(answer: Answer) -> dict[str, Any]:
+    """Return a span's attributes of how the run ended and what it cost."""
     spent = answer.to_dict()["usage"]
     return {
         "vidagent.status": answer.status,
@@ -263,7 +256,7 @@ def _came_of(answer: Answer) -> dict[str, Any]:
 
 
 def _task() -> str | None:
-    """Return the id of the step of the graph that is going on here, the same when it is gone on with."""
+    """Return the id of the graph's step that runs here, which stays the same when it is resumed."""
     try:
         place = (get_config().get("metadata") or {}).get("langgraph_checkpoint_ns")
     except RuntimeError:

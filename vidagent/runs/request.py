@@ -1,23 +1,24 @@
-"""What may be asked: the keywords that the doors share, and their check."""
+"""The request: one question with its options, settings and budget, checked once and carried to the graph's start."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, TypeVar, get_args, get_type_hints
+from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
 
 from vidagent import config
 from vidagent.config import Settings
+from vidagent.errors import UsageError
 from vidagent.graphs.events import Listener
 from vidagent.types import Budget, Overview, Question
 
-TDoor = TypeVar("TDoor", bound=Callable[..., object])
+F = TypeVar("F", bound=Callable[..., object])
 
 
-class Asking(TypedDict, total=False):
-    """What may be said beside the video and the question; `analyze_video` says what each means."""
+class RequestArguments(TypedDict, total=False):
+    """Keywords of every question; `analyze_video` documents each."""
 
     options: Sequence[str] | None
     model: str | None
@@ -30,8 +31,8 @@ class Asking(TypedDict, total=False):
     decoder: str | None
 
 
-class Running(Asking, total=False):
-    """What may be said of a run, too."""
+class RunArguments(RequestArguments, total=False):
+    """Those, and the keywords of a run that is recorded."""
 
     save_frames: str | Path | None
     report: str | Path | None
@@ -40,22 +41,22 @@ class Running(Asking, total=False):
     session: str | None
 
 
-class Hearing(Running, total=False):
-    """What may be said where the caller is called back."""
+class EventArguments(RunArguments, total=False):
+    """Those, and the keywords of a run that reports its events to a callback."""
 
     on_event: Listener | None
     stream: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
-    """What is asked, checked.
+class Request:
+    """A question as it was asked.
 
     Args:
         question: The question and its options.
-        overview: How finely the whole video is looked at first.
-        settings: The model and the decoder, and all that was not said.
-        budget: What it may cost, where that was said.
+        overview: How densely the first overview samples the video.
+        settings: The model, the decoder and the configured defaults.
+        budget: The limits asked for; None uses those of the settings, or of the run that is resumed.
     """
 
     question: Question
@@ -63,8 +64,34 @@ class Brief:
     settings: Settings
     budget: Budget | None
 
+    @property
+    def options(self) -> list[str] | None:
+        """The options as JSON."""
+        return None if self.question.options is None else list(self.question.options)
 
-def check(
+    def limits(self, earlier: Mapping[str, Any] | None = None) -> Budget:
+        """Return the budget asked for, else that of the resumed run's state, else the configured one."""
+        if self.budget is not None and self.budget != Budget():
+            return self.budget
+        return Budget(**earlier["budget"]) if earlier and "budget" in earlier else self.settings.budget()
+
+    def check_resumed(self, earlier: Mapping[str, Any], run_id: str) -> None:
+        """Refuse to resume a run that asked something else.
+
+        Args:
+            earlier: The state of that run.
+            run_id: Its id.
+
+        Raises:
+            UsageError: If the question or the options differ.
+        """
+        if earlier.get("question") != self.question.text:
+            raise UsageError(f"run {run_id} asked {earlier.get('question')!r}, not {self.question.text!r}")
+        if (earlier.get("options") or None) != self.options:
+            raise UsageError(f"run {run_id} had other options: {earlier.get('options')!r}")
+
+
+def make_request(
     question: str,
     *,
     options: Sequence[str] | None = None,
@@ -76,8 +103,8 @@ def check(
     fps: float | None = None,
     num_frames: int | None = None,
     decoder: str | None = None,
-) -> Brief:
-    """Return what is asked, with the settings of whoever asks.
+) -> Request:
+    """Check what is asked and load the settings.
 
     Raises:
         UsageError: If an argument is out of range.
@@ -85,18 +112,29 @@ def check(
     asked = Question(question, None if options is None else tuple(options))
     overview = Overview(fps, num_frames)
     settings = config.load(model=model, base_url=base_url, engine=engine, api_key=api_key, decoder=decoder)
-    return Brief(asked, overview, settings, budget)
+    return Request(asked, overview, settings, budget)
 
 
-def listed(door: TDoor) -> TDoor:
-    """Name the keywords behind `**asking` one by one in the signature that `help()` and editors show."""
-    signature = inspect.signature(door, eval_str=True)
-    *named, asking = signature.parameters.values()
+def recorded_request(run: Mapping[str, Any]) -> Request:
+    """Return the request of a recorded run from its `run.json`; a replay needs neither its model nor its server."""
+    return make_request(
+        run["question"],
+        options=run["options"],
+        **run["overview"],
+        decoder=run["decoder"],
+        budget=Budget(**run["parts"][-1]["budget"]),
+    )
+
+
+def with_listed_keywords(function: F) -> F:
+    """Replace `**arguments` by its keywords in the signature that `help()` and editors show."""
+    signature = inspect.signature(function, eval_str=True)
+    *named, arguments = signature.parameters.values()
     keywords = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=False if kind is bool else None, annotation=kind
         )
-        for name, kind in get_type_hints(get_args(asking.annotation)[0]).items()
+        for name, kind in get_type_hints(get_args(arguments.annotation)[0]).items()
     ]
-    door.__signature__ = signature.replace(parameters=[*named, *keywords])  # type: ignore[attr-defined]  # PEP 362
-    return door
+    function.__signature__ = signature.replace(parameters=[*named, *keywords])  # type: ignore[attr-defined]  # PEP 362
+    return function

@@ -1,4 +1,4 @@
-"""A question's place in a session: what it starts from, and its answer entered as the session's next turn."""
+"""A question's turn in a session: what the run starts with, and its answer saved as the session's next turn."""
 
 from __future__ import annotations
 
@@ -14,45 +14,39 @@ from typing import Any
 from vidagent.errors import UsageError
 from vidagent.graphs.state import State, question_of
 from vidagent.images.store import FrameStore
-from vidagent.runs.carry_over import Seed, bring_pictures, carried, first_part, fitted, turns_of
-from vidagent.runs.folder import Record, of_run
-from vidagent.runs.request import Brief
+from vidagent.runs.carry_over import (
+    SessionSeed,
+    carry_over,
+    copy_frames,
+    earlier_turns,
+    seeded_state,
+    trim_to,
+)
+from vidagent.runs.folder import RunFolder, run_folder
+from vidagent.runs.request import Request
 from vidagent.runs.session_store import Asked, Session, Sessions
 from vidagent.types import Answer, VideoInfo
 
 _PROMPT_SHARE = 8
-"""Looks taken over may fill an eighth of a model's context with their lines in the ledger."""
+"""The ledger lines of looks that are taken over may fill an eighth of a model's context."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """What a run starts from.
+class SessionTurn:
+    """A question's place in a session, which is locked while the question is answered.
 
     Args:
-        state: The part of the first state that earlier questions make.
-        note: What of them is lost, in words for people; None if nothing is.
-    """
-
-    state: State
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """The session of a question, held while it is answered.
-
-    Args:
-        name: Its name.
+        name: The session's name.
         cache: Folder of the runs and the sessions.
-        session: What has been asked in it; None before its first answer.
+        session: The questions so far; None before the first answer.
     """
 
     name: str
     cache: Path
     session: Session | None
 
-    def check(self, info: VideoInfo) -> None:
+    def check_video(self, info: VideoInfo) -> None:
         """Refuse another video than the session's.
 
         Raises:
@@ -61,79 +55,84 @@ class Conversation:
         if self.session is not None:
             self.session.check_video(info)
 
-    def start(self, record: Record, context_tokens: int) -> Start:
-        """Return what a run starts from, and keep that in its record, so that nothing older is ever needed again.
+    def start(self, folder: RunFolder, context_tokens: int) -> tuple[State, str | None]:
+        """Return what a run starts with, and save it in its folder, so that no older run is needed again.
 
         Args:
-            record: The run's record; one that is gone on with starts as it did.
-            context_tokens: What the model's context holds.
-        """
-        kept = record.read("seed")
-        if kept is not None:
-            return Start(first_part(kept))
-        seed, note = self._seed(record, context_tokens // _PROMPT_SHARE)
-        try:
-            record.write("seed", {**seed})
-        except OSError as error:
-            _log.warning("run %s cannot be replayed or gone on with: %s", record.run_id, error)
-        return Start(first_part(seed), note)
-
-    def enter(self, record: Record, brief: Brief, final: State, answer: Answer, *, told: bool) -> str | None:
-        """Make an answer the session's next turn, or the new answer of the turn that it was.
-
-        Args:
-            record: The run.
-            brief: What was asked.
-            final: How the run ended.
-            answer: Its answer.
-            told: Whether the run had come to an answer before it was gone on with.
+            folder: The run's folder; a resumed run starts as it did the first time.
+            context_tokens: Size of the model's context.
 
         Returns:
-            Why it is not entered, in words for people; None if it is.
+            The part of the first state that comes from earlier questions, and a note for people on what of them
+            is lost, if anything is.
+        """
+        saved = folder.read("seed")
+        if saved is not None:
+            return seeded_state(saved), None
+        seed, note = self._seed(folder, context_tokens // _PROMPT_SHARE)
+        try:
+            folder.write("seed", {**seed})
+        except OSError as error:
+            _log.warning("run %s cannot be replayed or resumed: %s", folder.run_id, error)
+        return seeded_state(seed), note
+
+    def save(
+        self, folder: RunFolder, request: Request, final: State, answer: Answer, *, answered_before: bool
+    ) -> str | None:
+        """Save an answer as the session's next turn, or replace the answer of the turn that it resumed.
+
+        Args:
+            folder: The run's folder.
+            request: What was asked.
+            final: The run's last state.
+            answer: Its answer.
+            answered_before: Whether the run had an answer before it was resumed.
+
+        Returns:
+            Why it is not saved, for people; None if it is.
         """
         turns = () if self.session is None else self.session.turns
-        follows = (record.read("seed") or {}).get("after") == (turns[-1].run_id if turns else None)
-        if all(turn.run_id != record.run_id for turn in turns) and (told or not follows):
-            return f"session {self.name!r} has gone on, or is gone: it stays as it is"
+        follows = (folder.read("seed") or {}).get("after") == (turns[-1].run_id if turns else None)
+        if all(turn.run_id != folder.run_id for turn in turns) and (answered_before or not follows):
+            return f"session {self.name!r} has moved on or was deleted: it stays as it is"
+        question = request.question
         asked = Asked(
-            record.run_id,
-            time.time(),
-            brief.question.text,
-            question_of(final),
-            brief.question.options,
-            answer.to_dict(),
+            folder.run_id, time.time(), question.text, question_of(final), question.options, answer.to_dict()
         )
         try:
-            record.write("carried", {**carried(final, answer)})
+            folder.write("carried", {**carry_over(final, answer)})
             Sessions(self.cache).enter(self.name, answer.video, asked)
         except (OSError, sqlite3.Error) as error:
             return f"session {self.name!r} does not keep this answer: {error}"
         return None
 
-    def _seed(self, record: Record, room: int) -> tuple[Seed, str | None]:
+    def _seed(self, folder: RunFolder, tokens: int) -> tuple[SessionSeed, str | None]:
         turns = () if self.session is None else self.session.turns
-        fresh = Seed(session=self.name, after=None, earlier=turns_of(turns), history=[], ledger=[], asked=[])
+        fresh = SessionSeed(
+            session=self.name, after=None, earlier=earlier_turns(turns), history=[], ledger=[], asked=[]
+        )
         if not turns:
             return fresh, None
         fresh["after"] = turns[-1].run_id
-        last = of_run(self.cache, turns[-1].run_id)
+        last = run_folder(self.cache, turns[-1].run_id)
         left: Any = last.read("carried")
         if left is not None:
-            left = fitted(left, room)
-            if bring_pictures(left["ledger"], FrameStore(last.frames), FrameStore(record.frames)):
-                return Seed(**{**fresh, **left}), None
-        lost = "what was looked at for the earlier questions is no longer kept; their answers are"
-        return fresh, lost
+            left = trim_to(tokens, left)
+            if copy_frames(left["ledger"], FrameStore(last.frames), FrameStore(folder.frames)):
+                return SessionSeed(**{**fresh, **left}), None
+        return fresh, "the looks of earlier questions are no longer available; their answers are"
 
 
 @contextmanager
-def conversation(cache: Path, name: str | None, resumed: Record | None) -> Iterator[Conversation | None]:
-    """Hold the session of a question while it is answered; None where it is asked in none.
+def session_turn(
+    cache: Path, name: str | None, resumed: RunFolder | None = None
+) -> Iterator[SessionTurn | None]:
+    """Lock the session of a question while it is answered; None if it has no session.
 
     Args:
         cache: Folder of the runs and the sessions.
-        name: The session named by whoever asks.
-        resumed: The run to go on with, which stays in the session that it was asked in.
+        name: The session that the caller named.
+        resumed: The run to resume, which stays in the session that it was asked in.
 
     Raises:
         UsageError: If the session cannot be used, or the run was asked in another one.
@@ -149,16 +148,16 @@ def conversation(cache: Path, name: str | None, resumed: Record | None) -> Itera
         return
     sessions = Sessions(cache)
     with sessions.held(name):
-        yield Conversation(name, cache, sessions.find(name))
+        yield SessionTurn(name, cache, sessions.find(name))
 
 
-def replayed_start(record: Record, store: FrameStore) -> State:
-    """Return the part of a recorded run's first state that earlier questions made, its pictures in another store.
+def replayed_start(folder: RunFolder, store: FrameStore) -> State:
+    """Return what a recorded run started with, and copy its frames into another store.
 
     Raises:
-        UsageError: If they are no longer there.
+        UsageError: If those frames are gone.
     """
-    seed = record.read("seed")
-    if seed is not None and not bring_pictures(seed["ledger"], FrameStore(record.frames), store):
-        raise UsageError(f"run {record.run_id} cannot be replayed: pictures that it started from are gone")
-    return first_part(seed)
+    seed = folder.read("seed")
+    if seed is not None and not copy_frames(seed["ledger"], FrameStore(folder.frames), store):
+        raise UsageError(f"run {folder.run_id} cannot be replayed: frames that it started with are gone")
+    return seeded_state(seed)

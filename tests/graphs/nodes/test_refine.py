@@ -474,7 +474,7 @@ def test_a_run_goes_on_in_the_middle(ask):
     whole, all_of_it = ask(script(), QUESTION)
     with pytest.raises(ModelError):
         ask(script(fail_at=5), QUESTION)  # the first of the planner, two, and one of the next two
-    run_id = api.list_runs()[0].record.run_id
+    run_id = api.list_runs()[0].run_id
     found, rest = ask(script(), QUESTION, resume=run_id)
     assert set(rest.steps) == {"look", "compose"}
     assert closer_looks(rest)[-2:] == closer_looks(all_of_it)[-2:]

@@ -296,7 +296,7 @@ def test_a_run_killed_amid_its_sweep_makes_no_look_twice(sweep, clip):
             time.sleep(1)  # until what the other looks saw is kept
             process.kill()
         killed.set()
-    [run_id] = [run.record.run_id for run in api.list_runs() if run.told["status"] == "running"]
+    [run_id] = [run.run_id for run in api.list_runs() if run.metadata["status"] == "running"]
     found, server = sweep(Counting(BALLS), resume=run_id, budget=Budget(frames=100))
     again = [look[0] for look in looks(server)]
     assert 0 < len(again) < total

@@ -7,9 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from vidagent.api.opened_video import ask_opened
+from vidagent.api.run_question import ask_opened
 from vidagent.errors import UsageError, VidagentError
-from vidagent.runs.request import Brief
+from vidagent.runs.request import Request
 from vidagent.serve.batch.direct import ask_frames, ask_image
 from vidagent.serve.batch.input_lines import Line
 from vidagent.serve.batch.items import Item
@@ -90,7 +90,7 @@ async def _answer(item: Item, setup: Setup, model: Model, videos: Videos) -> Ans
             return await ask_frames(opened, model, item, setup)
         view = opened.view()
         try:
-            brief = Brief(item.asked, Overview(), setup.settings, item.limits(setup.budget))
-            return await ask_opened(view, model.client, brief, session=item.session)
+            request = Request(item.asked, Overview(), setup.settings, item.limits(setup.budget))
+            return await ask_opened(view, model.client, request, session=item.session)
         finally:
             view.close()

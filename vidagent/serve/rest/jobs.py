@@ -144,6 +144,6 @@ class Jobs:
 def _resumable(run_id: str | None) -> str | None:
     """Return the run that a job can go on with, if it came to its first step."""
     try:
-        return run_id and api.find_run(run_id).record.run_id
+        return run_id and api.find_run(run_id).run_id
     except UsageError:
         return None

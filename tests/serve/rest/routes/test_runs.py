@@ -132,7 +132,7 @@ def test_runs_of_other_programs_are_not_there(client, model, root):
 
 def test_a_run_that_is_cleared_says_so(client):
     answer = invoked(client)
-    shutil.rmtree(api.find_run(answer["run_id"]).record.folder)
+    shutil.rmtree(api.find_run(answer["run_id"]).folder.path)
     told, *pictures = paths(answer["run_id"])
     assert client.get(told).json()["answer"] == answer
     for path in pictures:
@@ -142,7 +142,7 @@ def test_a_run_that_is_cleared_says_so(client):
 def test_a_deleted_file_takes_its_runs_along(client, root):
     id_ = upload(client, (root / "clip.mp4").read_bytes()).json()["id"]
     of_file, other = invoked(client, video=id_)["run_id"], invoked(client)["run_id"]
-    folder = api.find_run(of_file).record.folder
+    folder = api.find_run(of_file).folder.path
     assert client.get(paths(of_file)[2]).status_code == 200
     assert client.delete(f"/v1/files/{id_}").status_code == 200
     for path in paths(of_file):

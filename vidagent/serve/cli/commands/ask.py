@@ -16,7 +16,7 @@ from vidagent.serve.terminal import console
 from vidagent.types import Answer
 
 if TYPE_CHECKING:
-    from vidagent.api import Asking
+    from vidagent.api import RequestArguments
 
 BUDGET_ENDED = 5
 
@@ -57,7 +57,7 @@ def ask(
 
     checked(videos, report, export)  # before anything is downloaded
     budget = budget_of(limits)
-    wanted: Asking = {
+    wanted: RequestArguments = {
         "options": asked.options,
         "model": model,
         "base_url": base_url,

@@ -21,7 +21,7 @@ from vidagent.serve.terminal.input_reader import Lines
 from vidagent.text import counted, one_line
 
 if TYPE_CHECKING:
-    from vidagent.api import Asking
+    from vidagent.api import RequestArguments
     from vidagent.graphs.events import Event
     from vidagent.runs.session_store import Asked, Session
     from vidagent.types import Answer, VideoInfo
@@ -68,7 +68,7 @@ def chat(
     from vidagent import api
 
     budget = budget_of(limits)
-    wanted: Asking = {
+    wanted: RequestArguments = {
         "model": model,
         "base_url": base_url,
         "engine": engine,
@@ -134,7 +134,7 @@ class _Chat:
     path: str
     shown: str
     name: str
-    wanted: Asking
+    wanted: RequestArguments
     tell: Callable[[str], None]
     as_json: bool = False
     quiet: bool = False
@@ -252,7 +252,7 @@ class _Chat:
         from vidagent.serve.cli.commands import runs
 
         past = api.find_run(self._last())
-        shown = runs.Shown(runs.entry(past), past.answer, runs.steps(past.lines), past.told["error"])
+        shown = runs.Shown(runs.entry(past), past.answer, runs.steps(past.trace), past.metadata["error"])
         for line in shown.lines():
             console.stderr().say(line)
 
@@ -270,7 +270,7 @@ class _Chat:
         if not file:
             raise UsageError("/report needs the name of a file that ends in .html")
         run_id = self._last()
-        told = api.find_run(run_id).told
+        told = api.find_run(run_id).metadata
         again = {**self.wanted, "budget": None, "options": told["options"]}  # as it was asked, and paid for
         self._run(told["question"], **again, resume=run_id, report=file)
 

@@ -21,7 +21,7 @@ from vidagent.text import counted, one_line
 
 if TYPE_CHECKING:
     from vidagent.config import EngineName
-    from vidagent.runs.recorded_run import Past
+    from vidagent.runs.recorded_run import RecordedRun
     from vidagent.serve.terminal.printing import Report
 
 _LAST = "last"
@@ -59,7 +59,7 @@ def list_runs(
     def listed() -> Report:
         from vidagent import api
 
-        return Listed([entry(one) for past in api.list_runs() for one in (past, *past.each)])
+        return Listed([entry(one) for past in api.list_runs() for one in (past, *past.video_runs)])
 
     _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
 
@@ -79,8 +79,8 @@ def show(
         from vidagent import api
 
         past = api.find_run(wanted)
-        each = [entry(one) for one in past.each]
-        return Shown(entry(past), past.answer, steps(past.lines), past.told["error"], each)
+        each = [entry(one) for one in past.video_runs]
+        return Shown(entry(past), past.answer, steps(past.trace), past.metadata["error"], each)
 
     _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
 
@@ -109,7 +109,7 @@ def replay(
         if not differ:
             progress.tell("replayed  the answer is the recorded one")
     printing.show_answer(
-        answer, console.stdout(), api.find_run(answer.run_id).told["options"], as_json=as_json
+        answer, console.stdout(), api.find_run(answer.run_id).metadata["options"], as_json=as_json
     )
     if differ:
         raise ModelError(
@@ -147,7 +147,7 @@ def resume(
     from vidagent import api
 
     past = api.find_run(wanted)
-    told = past.told
+    told = past.metadata
     asking.ask(
         _videos(past, video),
         told["question"],
@@ -159,7 +159,7 @@ def resume(
         save_frames=save_frames,
         report=report,
         export=export,
-        resume=past.record.run_id,
+        resume=past.run_id,
         decoder=decoder or told["decoder"],
         fetch=fetch,
         max_download_mb=max_download_mb,
@@ -307,12 +307,12 @@ class Shown:
         return [*head, *said, "", *steps, *videos]
 
 
-def entry(past: Past) -> Entry:
+def entry(past: RecordedRun) -> Entry:
     """Return what a list says of a run; one without an end is going on, or was killed."""
-    told, answer = past.told, past.answer
+    told, answer = past.metadata, past.answer
     usage = None if answer is None else answer["usage"]
     return Entry(
-        run_id=past.record.run_id,
+        run_id=past.run_id,
         started=told["parts"][0]["started"],
         status="unfinished" if told["status"] == "running" else told["status"],
         question=told["question"],
@@ -360,17 +360,17 @@ def _whom(told: dict[str, Any], model: str | None, base_url: str | None, engine:
     return _Whom(model=named if model is None else model, base_url=base_url, engine=engine)
 
 
-def _videos(past: Past, video: str | None) -> list[str]:
+def _videos(past: RecordedRun, video: str | None) -> list[str]:
     """Return where the videos of a run lie.
 
     Raises:
         UsageError: If one path is given for several.
     """
-    told = past.told
-    if not past.several:
+    told = past.metadata
+    if not past.is_multi_video:
         return [video or told["video"]["absolute"]]
     if video is not None:
-        raise UsageError(f"run {past.record.run_id} is about several videos: they must lie where they were")
+        raise UsageError(f"run {past.run_id} is about several videos: they must lie where they were")
     return [one["absolute"] for one in told["videos"]]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidagent import api
 from vidagent.errors import UsageError, VideoError
-from vidagent.runs.recorded_run import Past
+from vidagent.runs.recorded_run import RecordedRun
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.errors import Refusal
 from vidagent.serve.core.schemas import RunBody
@@ -58,7 +58,7 @@ class Artefacts:
             Refusal: If there is no such run for this client, it has no answer, or too many wait for theirs.
         """
         run, past = self._answered(client, run_id), await self._past(client, run_id)
-        path = past.record.folder / "report.html"
+        path = past.folder.path / "report.html"
         return await self._made(client, run, path, lambda video: api.report_run(run_id, path, video=video))
 
     async def clip(self, client: Client, run_id: str, number: int) -> Path:
@@ -70,7 +70,7 @@ class Artefacts:
         run, past = self._answered(client, run_id), await self._past(client, run_id)
         if run.answer is None or number >= len(run.answer.spans):
             raise Refusal(404, "no_such_clip", "the run's answer has no such place")
-        path = past.record.folder / f"clip-{number}.mp4"
+        path = past.folder.path / f"clip-{number}.mp4"
         return await self._made(
             client, run, path, lambda video: api.clip_run(run_id, number, path, video=video)
         )
@@ -81,7 +81,7 @@ class Artefacts:
             raise Refusal(404, "no_answer", "the run has no answer, or not yet")
         return run
 
-    async def _past(self, client: Client, run_id: str) -> Past:
+    async def _past(self, client: Client, run_id: str) -> RecordedRun:
         self._records.get(client, run_id)
         try:
             return await asyncio.to_thread(api.find_run, run_id)
