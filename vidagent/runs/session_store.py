@@ -1,4 +1,4 @@
-"""Sessions: questions about one video that follow each other, kept in sqlite until somebody deletes them."""
+"""Sessions: successive questions about one video, stored in sqlite until they are deleted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vidagent.database import RebuildableDatabase
 from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
-from vidagent.video.cache.database import Database
 
 T = TypeVar("T")
 MOST_CHARACTERS = 64
@@ -34,7 +34,6 @@ CREATE TABLE turns (
     PRIMARY KEY (session, number), UNIQUE (session, run_id)
 ) WITHOUT ROWID;
 """
-_TURNS = "run_id, asked_s, question, meant, options, answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +91,12 @@ class Session:
 
 
 class Sessions:
-    """The sessions kept in a cache folder; several processes may use them at once."""
+    """The sessions in a cache folder; several processes may use them at once."""
 
     def __init__(self, cache: Path) -> None:
-        """Name the folder; nothing is made before the first answer."""
+        """Set the folder; nothing is created before the first answer."""
         self._folder = cache / "sessions"
-        self._database = Database(self._folder / "sessions.sqlite3", _SCHEMA)
+        self._database = RebuildableDatabase(self._folder / "sessions.sqlite3", _SCHEMA)
 
     def all(self) -> list[Session]:
         """Return all sessions, the one used last first.
@@ -105,25 +104,27 @@ class Sessions:
         Raises:
             UsageError: If they cannot be read.
         """
-        query = "SELECT name FROM sessions ORDER BY used_s DESC"
-        rows = self._read(lambda db: db.execute(query).fetchall())
-        found = [self.find(name) for (name,) in rows or ()]
-        return [session for session in found if session is not None]
+
+        def sessions(db: sqlite3.Connection) -> list[Session]:
+            names = db.execute("SELECT name FROM sessions ORDER BY used_s DESC").fetchall()
+            return [session for (name,) in names if (session := _session(db, name)) is not None]
+
+        return self._read(sessions) or []
 
     def find(self, name: str) -> Session | None:
         """Return a session, or None where nothing has been answered in it yet.
 
         Raises:
-            UsageError: If this can be no name of a session, or they cannot be read.
+            UsageError: If the name is not legal, or the sessions cannot be read.
         """
         check_name(name)
         return self._read(lambda db: _session(db, name))
 
     def get(self, name: str) -> Session:
-        """Return a session that is there.
+        """Return a session that exists.
 
         Raises:
-            UsageError: If it is not.
+            UsageError: If it does not.
         """
         found = self.find(name)
         if found is not None:
@@ -134,28 +135,28 @@ class Sessions:
         raise UsageError(f"there is no session {name!r}; {known}")
 
     def enter(self, name: str, info: VideoInfo, asked: Asked) -> None:
-        """Keep an answer as the last turn of a session, or in place of what the same run answered before.
+        """Store an answer as the last turn of a session, or replace what the same run answered before.
 
         Raises:
-            sqlite3.Error: If it cannot be kept.
+            sqlite3.Error: If it cannot be stored.
             OSError: If the folder cannot be used.
         """
         now, path = time.time(), str(Path(info.path).absolute())
-        self._database.change(lambda db: _enter(db, (name, info.sha256, path, now, now), asked))
+        self._database.write(lambda db: _enter(db, (name, info.sha256, path, now, now), asked))
 
     def delete(self, name: str) -> None:
-        """Forget a session; its runs stay for as long as runs are kept.
+        """Delete a session; its runs stay for as long as runs are kept.
 
         Raises:
             UsageError: If there is none, or a question is being answered in it.
         """
         with self.held(name):
             self.get(name)
-            self._database.change(lambda db: _delete(db, name))
+            self._database.write(lambda db: _delete(db, name))
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
-        """Let nobody else ask in a session while the block runs; a process that is killed lets go of it.
+        """Lock a session while the block runs; the lock ends with the process, however it ends.
 
         Raises:
             UsageError: If a question is being answered in it, or the folder cannot be written.
@@ -186,10 +187,10 @@ class Sessions:
 
 
 def check_name(name: str) -> str:
-    """Return a name that a session can have.
+    """Return the name if it is a legal name of a session.
 
     Raises:
-        UsageError: If it has other characters, none, or too many.
+        UsageError: If it is empty, too long or has other characters.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -200,7 +201,7 @@ def check_name(name: str) -> str:
 
 
 def _locked(path: Path) -> int | None:
-    """Return the lock on a file, or None if somebody else has it; who lets go takes the file away, too."""
+    """Return a lock on a file, or None if it is taken; the holder removes the file when it releases the lock."""
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -218,20 +219,22 @@ def _locked(path: Path) -> int | None:
 
 
 def _session(db: sqlite3.Connection, name: str) -> Session | None:
-    row = db.execute(
-        "SELECT video_sha256, video_path, began_s, used_s FROM sessions WHERE name = ?", (name,)
-    ).fetchone()
+    row = db.execute("SELECT * FROM sessions WHERE name = ?", (name,)).fetchone()
     if row is None:
         return None
-    turns = db.execute(f"SELECT {_TURNS} FROM turns WHERE session = ? ORDER BY number", (name,))  # noqa: S608
-    sha256, path, began_s, used_s = row
-    return Session(name, sha256, path, began_s, used_s, tuple(_asked(*turn) for turn in turns))
+    turns = db.execute("SELECT * FROM turns WHERE session = ? ORDER BY number", (name,))
+    return Session(**row, turns=tuple(map(_asked, turns)))
 
 
-def _asked(run_id: str, asked_s: float, question: str, meant: str, options: str, answer: str) -> Asked:
-    chosen = json.loads(options)
+def _asked(row: sqlite3.Row) -> Asked:
+    options = json.loads(row["options"])
     return Asked(
-        run_id, asked_s, question, meant, None if chosen is None else tuple(chosen), json.loads(answer)
+        row["run_id"],
+        row["asked_s"],
+        row["question"],
+        row["meant"],
+        None if options is None else tuple(options),
+        json.loads(row["answer"]),
     )
 
 
@@ -247,10 +250,10 @@ def _enter(db: sqlite3.Connection, session: tuple[str, str, str, float, float], 
     ).fetchone()
     last = db.execute("SELECT COALESCE(MAX(number), 0) FROM turns WHERE session = ?", (name,)).fetchone()[0]
     number, asked_s = known or (last + 1, asked.asked_s)
-    told = (asked.question, asked.meant, json.dumps(asked.options), json.dumps(asked.answer))
+    values = (asked.question, asked.meant, json.dumps(asked.options), json.dumps(asked.answer))
     db.execute(
         "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (name, number, asked.run_id, asked_s, *told),
+        (name, number, asked.run_id, asked_s, *values),
     )
 
 

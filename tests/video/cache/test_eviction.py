@@ -106,7 +106,7 @@ def test_arrays_that_are_being_read_outlive_their_file(cache):
 HOLDER = textwrap.dedent(
     """
     import sys
-    from vidagent.video.cache import VideoCache
+    from vidagent.video.cache.video_cache import VideoCache
 
     VideoCache(sys.argv[1]).hold(sys.argv[2])
     print("held", flush=True)
@@ -135,7 +135,7 @@ FILLER = textwrap.dedent(
     """
     import random, sys
     import numpy as np
-    from vidagent.video.cache import VideoCache
+    from vidagent.video.cache.video_cache import VideoCache
 
     cache = VideoCache(sys.argv[1], 1)
     for number in range(60):

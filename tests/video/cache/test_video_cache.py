@@ -96,7 +96,7 @@ def test_a_folder_that_cannot_be_written_is_gone_without(tmp_path, caplog):
         cache.put_arrays(ONE, "packets", {"a": np.zeros(1)})
         cache.put_texts(ONE, [(1.0, "EXIT", None)])
     assert len(caplog.records) == 3
-    assert "going on without the cache" in caplog.text
+    assert "continuing without the cache" in caplog.text
     assert cache.get_json(ONE, "probe") is None
     assert cache.get_arrays(ONE, "packets") is None
     assert cache.texts(ONE) == []
@@ -186,7 +186,7 @@ WORKER = textwrap.dedent(
     """
     import sys, time
     import numpy as np
-    from vidagent.video.cache import VideoCache
+    from vidagent.video.cache.video_cache import VideoCache
 
     folder, name, count, begin = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
     time.sleep(max(0, begin - time.time()))

@@ -141,7 +141,7 @@ def test_two_processes_share_one_cache(drawn, cache):
     """Both build the index of one video at once: both succeed, agree, and a third finds all of it."""
     script = """
         import json, sys
-        from vidagent.video.cache import FoundText, VideoCache
+        from vidagent.video.cache.video_cache import FoundText, VideoCache
         from vidagent.video.index import Index
         from vidagent.video.video import Video
 
@@ -184,7 +184,7 @@ def test_without_a_cache_folder_it_is_built_each_time(drawn, tmp_path, caplog):
             index = Index(video, VideoCache(tmp_path / "file" / "cache"))
             assert index.scan().cuts_s == pytest.approx(drawn.cuts_s)
             assert "scan" in index.seconds
-    assert "going on without the cache" in caplog.text
+    assert "continuing without the cache" in caplog.text
 
 
 def test_a_damaged_entry_is_made_anew(drawn, opened, cache):

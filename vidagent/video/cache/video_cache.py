@@ -1,8 +1,8 @@
-"""What was learnt of a video, kept under the user's cache folder by the hash of the file's bytes.
+"""Results computed from a video, cached in the user's cache folder by the SHA-256 of the file.
 
-Small things (JSON values, texts found) are rows of one sqlite file; arrays are files that are memory-mapped.
-Several threads and processes may read and write at once. The cache never fails: what cannot be read counts as
-absent, what cannot be written is not kept, and what is damaged is made anew. Above a limit, `upkeep` drops videos.
+JSON values and texts found are rows of one sqlite file; arrays are memory-mapped files. Several threads and
+processes may read and write at once. The cache never fails: what cannot be read counts as absent, what cannot be
+written is not stored, and damaged files are made anew. Above a size limit, `eviction` drops videos.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any, NamedTuple, TypeVar
 import platformdirs
 from numpy.typing import NDArray
 
+from vidagent.database import RebuildableDatabase
 from vidagent.types import Box
 from vidagent.video.cache import array_store
-from vidagent.video.cache.database import Database
-from vidagent.video.cache.eviction import Upkeep
+from vidagent.video.cache.eviction import Eviction
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def default_folder() -> Path:
 
 
 class FoundText(NamedTuple):
-    """A text that was read in the frame at `time_s`, and where in the source picture."""
+    """A text read in the frame at `time_s`, and its box in the source picture."""
 
     time_s: float
     text: str
@@ -59,27 +59,27 @@ class VideoCache:
     """Values and arrays by content hash and key."""
 
     def __init__(self, folder: Path | str | None = None, most_mb: float | None = None) -> None:
-        """Name the folder, which is made with the first thing kept.
+        """Set the folder, which is created with the first entry.
 
         Args:
             folder: `default_folder()` unless given.
-            most_mb: What all of it may take, in MB (10^6 bytes); None is without limit.
+            most_mb: Size limit in MB (10^6 bytes), or None.
         """
         self.folder = (default_folder() if folder is None else Path(folder)) / "v1"
-        self._database = Database(self.folder / "index.sqlite3", SCHEMA)
+        self._database = RebuildableDatabase(self.folder / "index.sqlite3", SCHEMA)
         most_bytes = None if most_mb is None else int(most_mb * 1e6)
-        self._upkeep = Upkeep(self.folder, self._database, most_bytes)
+        self._eviction = Eviction(self.folder, self._database, most_bytes)
 
     def hold(self, sha256: str) -> Callable[[], None]:
-        """Keep what is kept of a video from being dropped until what this returns is called."""
+        """Protect the entries of a video from eviction until the returned function is called."""
         name = _hash(sha256)
-        return self._guarded(lambda: self._upkeep.hold(name)) or (lambda: None)
+        return self._guarded(lambda: self._eviction.hold(name)) or (lambda: None)
 
     def get_json(self, sha256: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
-        """Return the value kept under the key, or None."""
-        place = (_hash(sha256), _key(key))
+        """Return the value stored under the key, or None."""
+        name, key = _hash(sha256), _key(key)
         query = "SELECT value FROM entries WHERE sha256 = ? AND key = ?"
-        row = self._guarded(lambda: self._database.read(lambda db: db.execute(query, place).fetchone()))
+        row = self._guarded(lambda: self._database.row(query, name, key))
         try:
             return json.loads(row[0]) if row else None
         except (TypeError, ValueError) as error:
@@ -87,51 +87,51 @@ class VideoCache:
             return None
 
     def put_json(self, sha256: str, key: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
-        """Keep a JSON value under the key, in place of an earlier one."""
+        """Store a JSON value under the key, replacing an earlier one."""
         row = (_hash(sha256), _key(key), json.dumps(value))
         statement = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)"
-        self._keep(lambda: self._database.change(lambda db: db.execute(statement, row)), len(row[2]))
+        self._store(lambda: self._database.change(statement, *row), len(row[2]))
 
     def get_arrays(self, sha256: str, key: str) -> dict[str, NDArray[Any]] | None:
-        """Return the arrays kept under the key as read-only memory maps, or None."""
+        """Return the arrays stored under the key as read-only memory maps, or None."""
         path = self._arrays_path(sha256, key)
         return self._guarded(lambda: array_store.read(path)) if path.is_file() else None
 
     def put_arrays(self, sha256: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep named arrays of booleans or numbers under the key, in place of earlier ones."""
+        """Store named arrays of booleans or numbers under the key, replacing earlier ones."""
         path = self._arrays_path(sha256, key)
         size = sum(array.nbytes for array in arrays.values())
-        self._keep(lambda: array_store.write(path, arrays), size)
+        self._store(lambda: array_store.write(path, arrays), size)
 
     def texts(self, sha256: str) -> list[FoundText]:
         """Return every text found so far, by time."""
-        place = (_hash(sha256),)
+        name = _hash(sha256)
         query = "SELECT time_s, text, box FROM texts WHERE sha256 = ? ORDER BY time_s, box, text"
-        rows = self._guarded(lambda: self._database.read(lambda db: db.execute(query, place).fetchall()))
+        rows = self._guarded(lambda: self._database.rows(query, name))
         return [FoundText(time_s, text, _box(box)) for time_s, text, box in rows or ()]
 
     def put_texts(self, sha256: str, found: Iterable[tuple[float, str, Box | None]]) -> None:
-        """Add texts as `(time_s, text, box_px)`; the same text at the same time and place is kept once."""
+        """Add texts as `(time_s, text, box_px)`; the same text at the same time and place is stored once."""
         name = _hash(sha256)
         rows = [(name, float(time_s), text, ",".join(map(str, box or ()))) for time_s, text, box in found]
         size = sum(len(text) for _, _, text, _ in rows)
         statement = "INSERT OR IGNORE INTO texts VALUES (?, ?, ?, ?)"
-        self._keep(lambda: self._database.change(lambda db: db.executemany(statement, rows)), size)
+        self._store(lambda: self._database.write(lambda db: db.executemany(statement, rows)), size)
 
     def _arrays_path(self, sha256: str, key: str) -> Path:
-        return self._upkeep.folder_of(_hash(sha256)) / f"{_key(key)}.arrays"
+        return self._eviction.folder_of(_hash(sha256)) / f"{_key(key)}.arrays"
 
-    def _keep(self, work: Callable[[], None], size: int) -> None:
-        """Do the work, by which the cache grows by about that many bytes."""
+    def _store(self, work: Callable[[], object], size: int) -> None:
+        """Run a function that adds about `size` bytes to the cache, then evict videos if it is full."""
 
-        def kept() -> None:
+        def store() -> None:
             work()
-            self._upkeep.grown(size)
+            self._eviction.add(size)
 
-        self._guarded(kept)
+        self._guarded(store)
 
     def _guarded(self, work: Callable[[], T]) -> T | None:
-        """Return what the work returns, or None with a warning where the folder or a file is of no use."""
+        """Return the result of `work`, or None with a warning if the folder or a file cannot be used."""
         try:
             return work()
         except (sqlite3.Error, OSError, array_store.ArrayFileError) as error:
@@ -139,7 +139,7 @@ class VideoCache:
             return None
 
     def _warn(self, why: str) -> None:
-        LOG.warning("going on without the cache in %s: %s", self.folder, why)
+        LOG.warning("continuing without the cache in %s: %s", self.folder, why)
 
 
 def _hash(sha256: str) -> str:

@@ -1,4 +1,4 @@
-"""What the server keeps through restarts, in one sqlite file: keys, files, jobs and runs."""
+"""The server's sqlite file, which outlives restarts: keys, files, jobs and runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from vidagent.database import PersistentDatabase
 from vidagent.errors import UsageError
 
-_BUSY_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
     id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, hash TEXT NOT NULL, scopes TEXT NOT NULL,
@@ -38,62 +37,25 @@ CREATE TABLE IF NOT EXISTS job_events (
 """
 
 
-class Store:
-    """One connection to the file; every call is short, so the event loop makes it itself.
-
-    What is committed outlives the process, however it ends.
-    """
+class Store(PersistentDatabase):
+    """The server's rows; every call is short, so the event loop makes it itself."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the file, and make it where there is none.
+        """Open the file, and create it and its folder as needed.
 
         Raises:
             UsageError: If it cannot be used.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = sqlite3.connect(
-                folder / "serve.sqlite", timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(_SCHEMA)
+            super().__init__(folder / "serve.sqlite", _SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(f"--data-dir {str(folder)!r} cannot be used: {error}") from error
-
-    def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:  # noqa: ANN401 - what sqlite takes
-        """Return the rows of a query."""
-        return self._connection.execute(query, values).fetchall()
-
-    def row(self, query: str, *values: Any) -> sqlite3.Row | None:  # noqa: ANN401 - likewise
-        """Return the first row of a query, if there is one."""
-        found: sqlite3.Row | None = self._connection.execute(query, values).fetchone()
-        return found
-
-    def change(self, statement: str, *values: Any) -> int:  # noqa: ANN401 - likewise
-        """Change rows, and return how many were."""
-        return self._connection.execute(statement, values).rowcount
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make the changes of the block all or none."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
 
 
 @contextmanager
 def held_alone(folder: Path) -> Iterator[None]:
-    """Hold a server's folder while the block runs, as two servers would both go on with its jobs.
+    """Lock a server's folder while the block runs, as two servers would both resume its jobs.
 
     Raises:
         UsageError: If another server holds it.

@@ -74,7 +74,7 @@ class Files:
                 probe = await asyncio.to_thread(api.probe_video, part)
                 video = FileVideo.model_validate(probe.info.to_dict())
                 self._check(client, size, id_)
-                with self._store.together():
+                with self._store.transaction():
                     self._store.change(
                         "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
                         client.owner, id_, _plain(form.name or ""), size, int(time.time()), video.model_dump_json(),

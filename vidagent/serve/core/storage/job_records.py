@@ -27,7 +27,7 @@ class JobRecords:
         """Clear away jobs that ended more than a week ago, as their runs are gone as well."""
         self._store = store
         old = time.time() - _KEPT_S
-        with store.together():
+        with store.transaction():
             store.change("DELETE FROM job_events WHERE job IN (SELECT id FROM jobs WHERE ended_s < ?)", old)
             store.change("DELETE FROM jobs WHERE ended_s < ?", old)
 
@@ -63,7 +63,7 @@ class JobRecords:
 
     def start(self, id_: str) -> int | None:
         """Mark a job as running; return how often it was started before, or None if it has ended."""
-        with self._store.together():
+        with self._store.transaction():
             changed = self._store.change(
                 f"UPDATE jobs SET status = 'running', starts = starts + 1 WHERE id = ? AND {_OPEN}",  # noqa: S608
                 id_,
@@ -80,7 +80,7 @@ class JobRecords:
     def note(self, id_: str, told: dict[str, Any]) -> None:
         """Keep an event of a job that has not ended, and which run it is."""
         run_id = told["data"].get("run_id") if told["kind"] == "model" else None
-        with self._store.together():
+        with self._store.transaction():
             if self._store.change(
                 f"UPDATE jobs SET run_id = coalesce(?, run_id) WHERE id = ? AND {_OPEN}",  # noqa: S608
                 run_id, id_,
@@ -90,7 +90,7 @@ class JobRecords:
     def end(self, id_: str, status: Ending, **outcome: dict[str, Any]) -> bool:
         """End a job, with its `answer` or its `error`; return whether it had not ended before."""
         answer, error = (json.dumps(outcome[key]) if key in outcome else None for key in ("answer", "error"))
-        with self._store.together():
+        with self._store.transaction():
             ended = self._store.change(
                 f"UPDATE jobs SET status = ?, ended_s = ?, answer = ?, error = ? WHERE id = ? AND {_OPEN}",  # noqa: S608
                 status, time.time(), answer, error, id_,
