@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.test_repository import legal
 from vidagent.serve.cli.app import app
 from vidagent.serve.core.http.metrics import Metrics
-from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.http.options import ServerOptions
 from vidagent.serve.vlm import command
 
 FOLDER = ROOT / "docs" / "deploy"
@@ -156,7 +156,7 @@ def test_every_volume_is_declared_and_kept_ones_are_the_images():
 
 
 def test_stopping_leaves_time_for_the_drain():
-    drain_s = Options().drain_s
+    drain_s = ServerOptions().drain_s
     assert int(unit()["Service"]["TimeoutStopSec"]) > 2 * drain_s
     assert int(COMPOSE["services"]["vidagent"]["stop_grace_period"].rstrip("s")) > 2 * drain_s
 
@@ -188,8 +188,8 @@ def test_the_proxy_streams_and_takes_the_largest_upload():
     proxy = text("Caddyfile")
     assert proxy.count("{") == proxy.count("}")
     assert "flush_interval -1" in proxy
-    assert int(re.search(r"max_size (\d+)MB", proxy)[1]) > Options().max_file_mb
-    assert int(re.search(r"response_header_timeout (\d+)s", proxy)[1]) > Options().deadline_s + 30
+    assert int(re.search(r"max_size (\d+)MB", proxy)[1]) > ServerOptions().max_file_mb
+    assert int(re.search(r"response_header_timeout (\d+)s", proxy)[1]) > ServerOptions().deadline_s + 30
 
 
 def counted() -> set[str]:

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.serve.mcp.running import over_http
 from tests.serve.running import QUESTION, running
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 pytestmark = pytest.mark.network
 CLIENTS = ROOT / "examples" / "clients"
@@ -81,7 +81,7 @@ def test_jobs_go_on_where_the_line_broke(client, tmp_path):
 
 def test_with_a_key(model, root, tmp_path):
     store = Store(tmp_path)
-    key = Keys(store).add("acme", ("ask", "files"))
+    key = ApiKeys(store).add("acme", ("ask", "files"))
     store.close()
     videos = {"jobs.py": "clip.mp4", "langserve_client.py": "clip.mp4", "openai_client.py": root / "clip.mp4"}
     with running(tmp_path, roots=(root,), insecure_local=False) as client:

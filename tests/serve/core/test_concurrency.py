@@ -14,7 +14,7 @@ from tests.serve.core.http.test_server import fault
 from tests.serve.rest.routes.test_langserve_routes import ROUTES, body
 from tests.serve.running import running, until
 from vidagent.errors import UsageError
-from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.http.options import ServerOptions
 
 pytestmark = pytest.mark.network
 
@@ -90,4 +90,4 @@ def test_what_is_counted(client):
 )
 def test_no_lanes_at_all(name, flag):
     with pytest.raises(UsageError, match=f"{flag} must be 1 or more; got 0"):
-        Options(**{name: 0})
+        ServerOptions(**{name: 0})

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.serve.running import running
-from vidagent.serve.core.concurrency import Lanes
-from vidagent.serve.core.http.options import Options
-from vidagent.serve.mcp.context import Serving
+from vidagent.serve.core.concurrency import ConcurrencyLimits
+from vidagent.serve.core.http.options import ServerOptions
+from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.http import PATH, app
 
 
@@ -18,7 +18,7 @@ def over_http(
     data_dir: Path, *roots: Path, keys: bool = False, names: Sequence[str] = (), host: str = "127.0.0.1"
 ) -> Iterator[str]:
     """Serve folders, and give the address."""
-    options = Options(host=host, data_dir=data_dir, insecure_local=not keys, roots=roots)
-    serving = Serving(roots, 60.0, Lanes(8, 4), piped=False)
+    options = ServerOptions(host=host, data_dir=data_dir, insecure_local=not keys, roots=roots)
+    serving = ServerContext(roots, 60.0, ConcurrencyLimits(8, 4), piped=False)
     with running(data_dir, app=app(serving, options, names)) as client:
         yield f"{str(client.base_url).rstrip('/')}{PATH}"

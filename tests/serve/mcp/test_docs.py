@@ -20,7 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.conftest import ROOT
 from tests.serve.mcp.running import over_http
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 pytestmark = pytest.mark.network
 PAGE = (ROOT / "docs" / "mcp.md").read_text()
@@ -63,7 +63,7 @@ async def test_what_a_snippet_starts_answers(entry, root):
 async def test_what_a_snippet_calls_answers(root, tmp_path):
     (entry,) = CALLED
     store = Store(tmp_path)
-    key = Keys(store).add("acme", ["ask"])
+    key = ApiKeys(store).add("acme", ["ask"])
     store.close()
     headers = {name: value.replace("vk-00000000-KEY", key) for name, value in entry["headers"].items()}
     name = re.fullmatch(r"https://([^/]+)/mcp", entry["url"])[1]

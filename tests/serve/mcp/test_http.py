@@ -21,7 +21,7 @@ from tests.serve.mcp.running import over_http
 from tests.serve.running import QUESTION, until
 from vidagent.errors import UsageError
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 from vidagent.serve.mcp import http
 
 pytestmark = pytest.mark.network
@@ -57,7 +57,7 @@ def keys(tmp_path):
     def add(owner: str, *scopes: str) -> str:
         store = Store(tmp_path)
         try:
-            return Keys(store).add(owner, scopes or ("ask",))
+            return ApiKeys(store).add(owner, scopes or ("ask",))
         finally:
             store.close()
 

@@ -14,7 +14,7 @@ from tests.serve.page.conftest import DESK, PATIENCE_MS, Watched, accessible
 from tests.serve.rest.test_jobs import added, job
 from tests.serve.running import QUESTION, running
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 pytestmark = [pytest.mark.network, pytest.mark.browser]
 expect.set_options(timeout=PATIENCE_MS)
@@ -214,7 +214,7 @@ def test_a_connection_that_is_lost_is_made_again(watched, plays, client):
 
 def test_with_keys_a_person_signs_in_and_out(browser, model, root, tmp_path):
     store = Store(tmp_path)
-    key = Keys(store).add("acme", ("ask", "files"))
+    key = ApiKeys(store).add("acme", ("ask", "files"))
     store.close()
     with (
         running(tmp_path, insecure_local=False, roots=(root,)) as client,

@@ -14,7 +14,7 @@ from tests.serve.core.storage.test_keys import tenants  # noqa: F401 - a fixture
 from tests.serve.rest.routes.test_chat import CHAT
 from tests.serve.rest.routes.test_langserve_routes import ASKED, body
 from tests.serve.rest.test_jobs import added, ended
-from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.http.options import ServerOptions
 from vidagent.serve.rest.app import make
 from vidagent.serve.rest.routes.page import Page
 
@@ -44,9 +44,9 @@ def paths(routes: list[BaseRoute], before: str = "") -> Iterator[tuple[str, str]
 
 @pytest.fixture
 def every(tmp_path) -> list[tuple[str, str]]:
-    options = Options(insecure_local=True, development=True, data_dir=tmp_path / "other")
+    options = ServerOptions(insecure_local=True, development=True, data_dir=tmp_path / "other")
     found = sorted(set(paths(make(options).routes)))
-    app = make(Options(insecure_local=True, data_dir=tmp_path / "third"))
+    app = make(ServerOptions(insecure_local=True, data_dir=tmp_path / "third"))
     told = {(method.upper(), path) for path, item in app.openapi()["paths"].items() for method in item}
     assert told <= set(found)
     return [(method, path) for method, path in found if path not in OPEN]
@@ -64,7 +64,7 @@ def test_every_route_is_closed_without_a_key_or_with_a_wrong_one(tenants, every)
 
 
 def test_every_route_asks_for_its_scope(tenants, tmp_path):  # noqa: F811 - likewise
-    app = make(Options(insecure_local=True, data_dir=tmp_path / "other"))
+    app = make(ServerOptions(insecure_local=True, data_dir=tmp_path / "other"))
     for method, path in sorted(set(paths(app.routes))):
         if path in OPEN | UNSCOPED or method == "HEAD":
             continue
@@ -88,7 +88,7 @@ def test_every_route_hides_what_is_another_tenants(tenants, root, tmp_path):  # 
             for route in ("invoke", "batch", "stream", "stream_events")
         },
     }
-    app = make(Options(insecure_local=True, data_dir=tmp_path / "other"))
+    app = make(ServerOptions(insecure_local=True, data_dir=tmp_path / "other"))
     for method, path in sorted(set(paths(app.routes))):
         if path in OPEN | UNSCOPED | {"/metrics", "/v1/pass"} or method == "HEAD":
             continue

@@ -9,7 +9,7 @@ import pytest
 from tests.serve.rest.fuzzing import fuzzed
 from tests.serve.running import running
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 pytestmark = pytest.mark.network
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.network
 )
 def test_the_server_keeps_to_its_document(model, root, tmp_path, caplog, flags, least):
     store = Store(tmp_path / "data")
-    key = Keys(store).add("fuzz", ("ask", "files", "metrics"))
+    key = ApiKeys(store).add("fuzz", ("ask", "files", "metrics"))
     store.close()
     with (
         caplog.at_level(logging.ERROR),

@@ -17,10 +17,10 @@ from tests.serve.rest.routes.test_langserve_routes import body
 from tests.serve.running import running
 from vidagent.errors import UsageError
 from vidagent.serve.core import download
-from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.http.options import ServerOptions
 from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.disk import Disk
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 pytestmark = pytest.mark.network
 MB = 1_000_000
@@ -157,7 +157,7 @@ def test_the_limit_holds_while_a_file_comes(data, tmp_path):
 
 def test_each_owner_has_a_limit_of_their_own(data, tmp_path):
     store = Store(tmp_path)
-    keys = [Keys(store).add(owner, ("ask", "files")) for owner in ("acme", "rival")]
+    keys = [ApiKeys(store).add(owner, ("ask", "files")) for owner in ("acme", "rival")]
     store.close()
     with running(tmp_path, insecure_local=False, files_mb=(len(data) + 500) / MB) as client:
         for key in keys:
@@ -177,4 +177,4 @@ def test_each_owner_has_a_limit_of_their_own(data, tmp_path):
 )
 def test_bad_limits(name, value, told):
     with pytest.raises(UsageError, match=f"^{told}$"):
-        Options(**{name: value})
+        ServerOptions(**{name: value})

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.collector import collecting
 from tests.serve.running import QUESTION, process, until
-from vidagent.serve.core.http.logs import structured
+from vidagent.serve.core.http.logs import json_logging
 
 pytestmark = pytest.mark.network
 
@@ -71,7 +71,7 @@ def test_requests_and_their_runs_are_one_trace(model, root, tmp_path):
 
 def test_without_traces_log_lines_have_no_id(client):
     log = io.StringIO()
-    with structured(log):
+    with json_logging(log):
         client.get("/healthz")
         until(lambda: log.getvalue(), 30)
     assert "trace_id" not in json.loads(log.getvalue().splitlines()[0])

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from starlette.requests import Request
 
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 Scope = Literal["ask", "files", "metrics"]
 
@@ -42,6 +42,6 @@ def needs(scope: Scope) -> Callable[[Request], Awaitable[None]]:
 
     async def check(request: Request) -> None:
         if scope not in client_of(request).scopes:
-            raise Refusal(403, "no_scope", f"this key is not for that: it lacks the scope {scope!r}")
+            raise ApiError(403, "no_scope", f"this key is not for that: it lacks the scope {scope!r}")
 
     return check

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 _LONGEST_S = 60
 _FIRST_GUESS_S = 5.0
@@ -21,7 +21,7 @@ _WEIGHT = 0.2
 """Of the last run, in the mean time of a run."""
 
 
-class Lanes:
+class ConcurrencyLimits:
     """The lanes of a server.
 
     Args:
@@ -46,14 +46,14 @@ class Lanes:
         """Hold a lane while the block runs.
 
         Raises:
-            Refusal: If there is none for this client, or none at all.
+            ApiError: If there is none for this client, or none at all.
         """
         retry = {"Retry-After": str(min(max(1, math.ceil(self._mean_s)), _LONGEST_S))}
         if self._held[client.owner] >= self._each:
             told = f"you have {self._each} questions going on, which is the most"
-            raise Refusal(429, "too_many", told, retry)
+            raise ApiError(429, "too_many", told, retry)
         if self.running >= self._total:
-            raise Refusal(503, "busy", "the server has as many questions as it answers at once", retry)
+            raise ApiError(503, "busy", "the server has as many questions as it answers at once", retry)
         with self._taken(client):
             yield
 
@@ -82,17 +82,17 @@ class Lanes:
             self._freed.set()
 
 
-class LaneRoute(APIRoute):
+class LimitedRoute(APIRoute):
     """A route that asks questions: each of its requests holds a lane until its reply has been sent."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request.
 
         Raises:
-            Refusal: If there is no lane for it.
+            ApiError: If there is no lane for it.
         """
         if scope["method"] != "POST":
             return await super().handle(scope, receive, send)
-        lanes: Lanes = scope["app"].state.lanes
+        lanes: ConcurrencyLimits = scope["app"].state.lanes
         with lanes.held(scope["state"]["client"]):
             return await super().handle(scope, receive, send)

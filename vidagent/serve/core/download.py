@@ -31,7 +31,7 @@ _MB = 1_000_000
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
-class Line:
+class DownloadConnection:
     """The connection of a download, which another thread may cut."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ def fetch(
     max_bytes: int,
     check: Callable[[str], None] = lambda _: None,
     room: Callable[[int], None] = lambda _: None,
-    line: Line | None = None,
+    line: DownloadConnection | None = None,
 ) -> int:
     """Write what the URL leads to into `copy` and return its size in bytes.
 
@@ -122,7 +122,7 @@ def fetch(
     Raises:
         VideoError: If the download is over a limit, or fails, or an address is not public.
     """
-    line = line or Line()
+    line = line or DownloadConnection()
     deadline = time.monotonic() + MAX_SECONDS
     try:
         for _ in range(MAX_REDIRECTS + 1):

@@ -36,7 +36,7 @@ _MOST_DETAILS = 20
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-class Fault(BaseModel):
+class ErrorDetail(BaseModel):
     """What went wrong."""
 
     code: str = Field(description="a word that programs can rely on")
@@ -45,13 +45,13 @@ class Fault(BaseModel):
     details: list[str] | None = Field(default=None, description="which field is wrong, and how")
 
 
-class FaultBody(BaseModel):
+class ErrorBody(BaseModel):
     """The body of every reply that is an error."""
 
-    error: Fault
+    error: ErrorDetail
 
 
-class Refusal(HTTPException):
+class ApiError(HTTPException):
     """A request that is not served.
 
     Args:
@@ -76,28 +76,28 @@ class Refusal(HTTPException):
         self.details = list(details)
 
 
-def told(error: BaseException) -> Refusal:
+def told(error: BaseException) -> ApiError:
     """Return an error as it may be told to a client; what is not meant for one becomes `internal`."""
     match error:
-        case Refusal():
+        case ApiError():
             return error
         case RequestValidationError():
-            return Refusal(422, "invalid", "the request is not valid", details=_details(error.errors()))
+            return ApiError(422, "invalid", "the request is not valid", details=_details(error.errors()))
         case HTTPException():
             headers = dict(error.headers) if error.headers else None
-            return Refusal(
+            return ApiError(
                 error.status_code, _CODES.get(error.status_code, "failed"), str(error.detail), headers
             )
         case UsageError():
-            return Refusal(422, "invalid", without_paths(str(error)))
+            return ApiError(422, "invalid", without_paths(str(error)))
         case VideoError():
-            return Refusal(422, "video", without_paths(str(error)))
+            return ApiError(422, "video", without_paths(str(error)))
         case ModelError():
-            return Refusal(502, "model", "the model could not be asked, or its replies could not be used")
-    return Refusal(500, "internal", "something went wrong in the server; its log says what, under this id")
+            return ApiError(502, "model", "the model could not be asked, or its replies could not be used")
+    return ApiError(500, "internal", "something went wrong in the server; its log says what, under this id")
 
 
-def noted(error: BaseException, id_: str) -> Refusal:
+def log_error(error: BaseException, id_: str) -> ApiError:
     """Return an error as it may be told, and write the rest into the log."""
     refusal = told(error)
     if refusal.status_code >= 500 and not isinstance(error, HTTPException):
@@ -106,15 +106,17 @@ def noted(error: BaseException, id_: str) -> Refusal:
     return refusal
 
 
-def body_of(refusal: Refusal, id_: str) -> dict[str, Any]:
+def error_body(refusal: ApiError, id_: str) -> dict[str, Any]:
     """Return the JSON of an error."""
-    fault = Fault(code=refusal.code, message=str(refusal.detail), id=id_, details=refusal.details or None)
-    return FaultBody(error=fault).model_dump(exclude_none=True)
+    fault = ErrorDetail(
+        code=refusal.code, message=str(refusal.detail), id=id_, details=refusal.details or None
+    )
+    return ErrorBody(error=fault).model_dump(exclude_none=True)
 
 
-def reply(refusal: Refusal, id_: str) -> JSONResponse:
+def reply(refusal: ApiError, id_: str) -> JSONResponse:
     """Return the response that tells an error."""
-    return JSONResponse(body_of(refusal, id_), refusal.status_code, dict(refusal.headers or {}))
+    return JSONResponse(error_body(refusal, id_), refusal.status_code, dict(refusal.headers or {}))
 
 
 def request_id(request: Request) -> str:
@@ -127,7 +129,7 @@ def install(app: FastAPI) -> None:
 
     async def tell(request: Request, error: Exception) -> JSONResponse:
         id_ = request_id(request)
-        refusal = noted(error, id_)
+        refusal = log_error(error, id_)
         if (
             refusal.status_code == 405
         ):  # of which the router tells one route's methods, where a path has several

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
 from starlette.types import Receive, Scope, Send
 
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
 """What comes out of a video is shown by players, and never runs as a page of this server."""
@@ -36,19 +36,19 @@ _TYPES = (
 )  # fmt: skip
 
 
-class Media(FileResponse):
+class MediaResponse(FileResponse):
     """A file, whole or in the ranges asked for; a header that asks for no range that there could be is passed over."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it.
 
         Raises:
-            Refusal: If it is gone, or the ranges lie outside of it.
+            ApiError: If it is gone, or the ranges lie outside of it.
         """
         try:
             self.stat_result = await asyncio.to_thread(os.stat, self.path)
         except OSError as error:
-            raise Refusal(404, "not_found", "it is gone") from error
+            raise ApiError(404, "not_found", "it is gone") from error
         self.set_stat_headers(self.stat_result)
         wanted = Headers(scope=scope).get("range")
         if wanted is not None:
@@ -61,14 +61,14 @@ class Media(FileResponse):
                 scope = {**scope, "headers": headers.raw}
             except RangeNotSatisfiable as error:
                 told = f"the file has {size:,} bytes, and none of that range"
-                raise Refusal(416, "wrong_range", told, {"Content-Range": f"bytes */{size}"}) from error
+                raise ApiError(416, "wrong_range", told, {"Content-Range": f"bytes */{size}"}) from error
         await super().__call__(scope, receive, send)
 
 
-async def sent(path: Path, media_type: str | None = None, filename: str | None = None) -> Media:
+async def sent(path: Path, media_type: str | None = None, filename: str | None = None) -> MediaResponse:
     """Return a file as a reply; without a type, that of the video that it is."""
     kind = media_type or await asyncio.to_thread(video_type, path) or _UNKNOWN
-    return Media(
+    return MediaResponse(
         path, media_type=kind, filename=filename, content_disposition_type="inline", headers=dict(INERT)
     )
 

@@ -11,23 +11,23 @@ from typing import Any, get_args
 from vidagent import config, tracing
 from vidagent.graphs.events import Event
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal, without_paths
+from vidagent.serve.core.errors import ApiError, without_paths
 from vidagent.serve.core.http.metrics import Metrics
-from vidagent.serve.core.schemas import Asked, Limits
+from vidagent.serve.core.schemas import Limits, QuestionBody
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.core.video_locator import Places
-from vidagent.serve.core.worker.client import Workshop
-from vidagent.serve.core.worker.protocol import Order
+from vidagent.serve.core.video_locator import VideoLocator
+from vidagent.serve.core.worker.client import WorkerClient
+from vidagent.serve.core.worker.protocol import RunRequest
 from vidagent.types import Budget, BudgetName
 
-Told = dict[str, Any]
+EventBody = dict[str, Any]
 """An event as JSON values: `kind`, `text`, `step` and `data`."""
 
 _GRACE_S = 30.0
 """What a run may take beyond its budget of seconds, to say what it found."""
 
 
-class Desk:
+class QuestionService:
     """Answers questions of clients.
 
     Args:
@@ -37,21 +37,21 @@ class Desk:
         runs: Where it is kept whose run is whose.
     """
 
-    def __init__(self, places: Places, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
+    def __init__(self, places: VideoLocator, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
         """Keep them."""
         self._runs = runs
         self._places = places
         self._metrics = metrics
         self._deadline_s = deadline_s
-        self._workshop = Workshop()
+        self._workshop = WorkerClient()
 
     async def answer(
         self,
         client: Client,
-        asked: Asked,
+        asked: QuestionBody,
         *,
         resume: str | None = None,
-        on_event: Callable[[Told], None] | None = None,
+        on_event: Callable[[EventBody], None] | None = None,
     ) -> dict[str, Any]:
         """Return the answer to a question, as JSON values.
 
@@ -62,7 +62,7 @@ class Desk:
             on_event: Takes what happens meanwhile.
 
         Raises:
-            Refusal: If the client may not ask this, or the run does not end in time.
+            ApiError: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
         try:
@@ -73,14 +73,14 @@ class Desk:
         self._metrics.answered(told)
         return told
 
-    async def events(self, client: Client, asked: Asked) -> AsyncGenerator[Told]:
+    async def events(self, client: Client, asked: QuestionBody) -> AsyncGenerator[EventBody]:
         """Yield what happens while a question is answered, word by word; the last event is the answer.
 
         Raises:
-            Refusal: If the client may not ask this, or the run does not end in time.
+            ApiError: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        heard: asyncio.Queue[Told | None] = asyncio.Queue()
+        heard: asyncio.Queue[EventBody | None] = asyncio.Queue()
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
         run = asyncio.create_task(self._run(client, asked, None, heard.put_nowait, stream=True))
         run.add_done_callback(lambda _: heard.put_nowait(None))
@@ -103,12 +103,12 @@ class Desk:
     async def _run(
         self,
         client: Client,
-        asked: Asked,
+        asked: QuestionBody,
         resume: str | None,
-        on_event: Callable[[Told], None],
+        on_event: Callable[[EventBody], None],
         *,
         stream: bool,
-    ) -> Told:
+    ) -> EventBody:
         """Have a question answered in the workshop; its events are told here, and all of them before its end."""
         budget = allowed(asked.budget, self._deadline_s)
         async with self._places.found(client, asked.video) as path, self._runs.kept(client, asked) as kept:
@@ -118,7 +118,7 @@ class Desk:
                 kept.hear(told)
                 on_event(told)
 
-            order = Order(
+            order = RunRequest(
                 path=path,
                 question=asked.question,
                 options=None if asked.options is None else tuple(asked.options),
@@ -139,16 +139,16 @@ class Desk:
         """Leave off."""
         await self._workshop.close()
 
-    def check(self, client: Client, asked: Asked) -> None:
+    def check(self, client: Client, asked: QuestionBody) -> None:
         """Refuse a question that could not be answered, before it waits.
 
         Raises:
-            Refusal: If there is no such video for this client.
+            ApiError: If there is no such video for this client.
         """
         self._places.check(client, asked.video)
 
-    def _late(self) -> Refusal:
-        return Refusal(504, "too_late", f"no answer within {self._deadline_s:g} s")
+    def _late(self) -> ApiError:
+        return ApiError(504, "too_late", f"no answer within {self._deadline_s:g} s")
 
 
 def allowed(wanted: Limits | None, deadline_s: float) -> Budget:
@@ -159,11 +159,11 @@ def allowed(wanted: Limits | None, deadline_s: float) -> Budget:
     return Budget(**{name: _least(getattr(asked, name), most[name]) for name in get_args(BudgetName)})
 
 
-def _nobody(told: Told) -> None:
+def _nobody(told: EventBody) -> None:
     """Hear an event and do nothing."""
 
 
-def _session(client: Client, asked: Asked) -> str | None:
+def _session(client: Client, asked: QuestionBody) -> str | None:
     """Return the session's name in the agent's words, which no other owner's session can have."""
     return None if asked.session is None else f"{client.owner}.{asked.session}"
 
@@ -173,9 +173,9 @@ def _least(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - as 
     return min(given, default=None)
 
 
-def event_told(event: Event, path: Path, name: str) -> Told:
+def event_told(event: Event, path: Path, name: str) -> EventBody:
     """Return an event without what the server keeps to itself: where files lie, and where its model is."""
-    told: Told = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
+    told: EventBody = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
     if event.kind == "answer":
         told["data"] = {**event.data, "answer": named(event.data["answer"], name)}
     elif event.kind == "model":
@@ -200,7 +200,7 @@ def _routed(answer: dict[str, Any], name: str) -> dict[str, Any]:
     return told
 
 
-def _told(event: Event, path: Path, name: str) -> Told:
+def _told(event: Event, path: Path, name: str) -> EventBody:
     """Return an event as clients of the routes are told it."""
     told = event_told(event, path, name)
     if event.kind == "answer":

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from vidagent.serve.core import download
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.storage.disk import Disk
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE)
@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~
 _PORTS = {"http": 80, "https": 443}
 
 
-class Remote:
+class RemoteVideos:
     """Fetches videos.
 
     Args:
@@ -38,21 +38,21 @@ class Remote:
         """Refuse an address of another host.
 
         Raises:
-            Refusal: If it is one.
+            ApiError: If it is one.
         """
         if _ADDRESS.fullmatch(url) is None or _host_of(url) not in self._hosts:
-            raise Refusal(403, "wrong_address", "videos are not fetched from there")
+            raise ApiError(403, "wrong_address", "videos are not fetched from there")
 
     @asynccontextmanager
     async def fetched(self, url: str) -> AsyncIterator[Path]:
         """Give a copy that lives as long as the block; leaving the block ends the download.
 
         Raises:
-            Refusal: If the address, or one it is sent on to, is of another host, or the disk has no room for it.
+            ApiError: If the address, or one it is sent on to, is of another host, or the disk has no room for it.
             VideoError: If the download is over a limit, or fails, or an address is not public.
         """
         self.check(url)
-        line = download.Line()
+        line = download.DownloadConnection()
         with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
             copy = Path(folder, "video")
             try:

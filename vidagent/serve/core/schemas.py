@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from vidagent.serve.core.errors import Fault
+from vidagent.serve.core.errors import ErrorDetail
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 
 MOST_CHARACTERS = 20_000
@@ -46,7 +46,7 @@ class Limits(BaseModel):
         return Budget(**self.model_dump())
 
 
-class Asked(BaseModel):
+class QuestionBody(BaseModel):
     """A question about a video."""
 
     model_config = ConfigDict(extra="forbid")
@@ -218,10 +218,10 @@ class JobBody(BaseModel):
     status: Literal["queued", "running"] | Ending
     created_at: float
     ended_at: float | None
-    asked: Asked
+    asked: QuestionBody
     run_id: str | None
     answer: AnswerBody | None
-    error: Fault | None
+    error: ErrorDetail | None
 
 
 class JobList(BaseModel):
@@ -237,7 +237,7 @@ class RunBody(BaseModel):
     id: str
     object: Literal["run"] = "run"
     created_at: float
-    asked: Asked
+    asked: QuestionBody
     answer: AnswerBody | None
 
 

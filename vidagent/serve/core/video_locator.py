@@ -8,17 +8,17 @@ from pathlib import Path
 
 from vidagent.serve.core import download
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.folders import Folders, is_named_so
 from vidagent.serve.core.media_files import video_type
-from vidagent.serve.core.remote_videos import Remote
+from vidagent.serve.core.remote_videos import RemoteVideos
 from vidagent.serve.core.schemas import VideoListed
-from vidagent.serve.core.storage.files import PREFIX, Files
+from vidagent.serve.core.storage.files import PREFIX, UploadedFiles
 
 _MOST_VIDEOS = 1000
 
 
-class Places:
+class VideoLocator:
     """Finds videos by the names that clients give them.
 
     Args:
@@ -27,7 +27,7 @@ class Places:
         remote: What may be fetched.
     """
 
-    def __init__(self, files: Files, roots: Sequence[Path], remote: Remote) -> None:
+    def __init__(self, files: UploadedFiles, roots: Sequence[Path], remote: RemoteVideos) -> None:
         """Keep them."""
         self._files = files
         self._folders = Folders(roots)
@@ -37,7 +37,7 @@ class Places:
         """Refuse a name that leads to no video, as far as can be said without fetching it.
 
         Raises:
-            Refusal: As `found`.
+            ApiError: As `found`.
         """
         if download.is_url(name):
             self._remote.check(name)
@@ -49,7 +49,7 @@ class Places:
         """Give the file of a video while the block runs.
 
         Raises:
-            Refusal: If there is no such video for this client. What lies outside of the folders is told as what does
+            ApiError: If there is no such video for this client. What lies outside of the folders is told as what does
                 not exist.
             VideoError: If it cannot be fetched.
         """
@@ -74,7 +74,7 @@ class Places:
         """Return where a video lies that is to be sent as it is; nothing else under the folders is.
 
         Raises:
-            Refusal: If there is no such video for this client.
+            ApiError: If there is no such video for this client.
         """
         path = self._path(client, name)
         if name.startswith(PREFIX) or (is_named_so(path.name) and video_type(path)):
@@ -90,5 +90,5 @@ class Places:
         return path
 
 
-def _none() -> Refusal:
-    return Refusal(404, "no_such_video", "there is no such video")
+def _none() -> ApiError:
+    return ApiError(404, "no_such_video", "there is no such video")

@@ -18,7 +18,7 @@ from vidagent.errors import VideoError
 from vidagent.graphs.events import Event
 from vidagent.serve.core.question_service import allowed, event_told, named
 from vidagent.serve.core.schemas import MOST_CHARACTERS, MOST_OPTIONS, AnswerBody, Limits, Text
-from vidagent.serve.mcp.context import Call, Served, client_of, path_of
+from vidagent.serve.mcp.context import ServedFolders, ToolCall, client_of, path_of
 from vidagent.serve.mcp.results import pictured, text
 from vidagent.serve.mcp.tools import Video
 from vidagent.serve.terminal import printing
@@ -31,8 +31,8 @@ _UNTOLD = frozenset({"answer", "thought", "token"})
 
 
 async def ask(
-    call: Call,
-    folders: Served,
+    call: ToolCall,
+    folders: ServedFolders,
     video: Video,
     question: Annotated[
         Text,
@@ -95,7 +95,9 @@ async def ask(
     return await _result(answer, path, video, options)
 
 
-async def _followed(call: Call, run: Coroutine[Any, Any, Answer], heard: asyncio.Queue[str | None]) -> Answer:
+async def _followed(
+    call: ToolCall, run: Coroutine[Any, Any, Answer], heard: asyncio.Queue[str | None]
+) -> Answer:
     """Tell the client what happens in a run, and return its answer; a run that nobody waits for is cancelled.
 
     It is a task of its own, as anyio cancels a task again at each thing it awaits while it cleans up.
@@ -119,7 +121,7 @@ async def _followed(call: Call, run: Coroutine[Any, Any, Answer], heard: asyncio
             await asyncio.wait({task})
 
 
-async def _until_left(call: Call) -> None:
+async def _until_left(call: ToolCall) -> None:
     """Return when the HTTP exchange of a call is over; a pipe that ends cancels the call by itself."""
     request = call.request_context.request
     await (asyncio.Event() if request is None else request.state.over).wait()

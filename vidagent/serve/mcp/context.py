@@ -12,12 +12,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ListRootsResult
 
 from vidagent.serve.core.caller import LOCAL, Client
-from vidagent.serve.core.concurrency import Lanes
+from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.folders import Folders
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ServerContext:
     """How the server is run.
 
     Args:
@@ -29,15 +29,15 @@ class Serving:
 
     roots: tuple[Path, ...]
     deadline_s: float
-    lanes: Lanes
+    lanes: ConcurrencyLimits
     piped: bool
 
 
-Call = Context[Serving, Any]
+ToolCall = Context[ServerContext, Any]
 """A call of a tool, as the tool sees it."""
 
 
-async def _offered(call: Call) -> ListRoots | ListRootsResult:
+async def _offered(call: ToolCall) -> ListRoots | ListRootsResult:
     """Ask the client for its folders, where they count and it has any."""
     serving, able = call.request_context.lifespan_context, call.client_capabilities
     if serving.roots or not serving.piped or able is None or able.roots is None:
@@ -45,7 +45,7 @@ async def _offered(call: Call) -> ListRoots | ListRootsResult:
     return ListRoots()
 
 
-async def _served(call: Call, offered: Annotated[ListRootsResult, Resolve(_offered)]) -> Folders:
+async def _served(call: ToolCall, offered: Annotated[ListRootsResult, Resolve(_offered)]) -> Folders:
     """Return the folders whose videos may be named in this call."""
     roots = call.request_context.lifespan_context.roots
     folders = Folders(roots or [folder for root in offered.roots if (folder := _folder(str(root.uri)))])
@@ -57,7 +57,7 @@ async def _served(call: Call, offered: Annotated[ListRootsResult, Resolve(_offer
     return Folders([here])
 
 
-Served = Annotated[Folders, Resolve(_served)]
+ServedFolders = Annotated[Folders, Resolve(_served)]
 """The folders of a call, as a parameter that the client does not see."""
 
 
@@ -76,7 +76,7 @@ def path_of(folders: Folders, name: str) -> Path:
     return path
 
 
-def client_of(call: Call) -> Client:
+def client_of(call: ToolCall) -> Client:
     """Return who calls."""
     request = call.request_context.request
     client = LOCAL if request is None else request.state.client

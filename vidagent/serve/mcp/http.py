@@ -14,16 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidagent.errors import UsageError
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.http.auth import Door
-from vidagent.serve.core.http.logs import structured
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.http.auth import Authentication
+from vidagent.serve.core.http.logs import json_logging
 from vidagent.serve.core.http.metrics import Metrics
-from vidagent.serve.core.http.options import Options, is_loopback
-from vidagent.serve.core.http.request_middleware import Edge
-from vidagent.serve.core.http.server import Listening, config
+from vidagent.serve.core.http.options import ServerOptions, is_loopback
+from vidagent.serve.core.http.request_middleware import RequestMiddleware
+from vidagent.serve.core.http.server import AnnouncingServer, config
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
-from vidagent.serve.mcp.context import Serving
+from vidagent.serve.core.storage.keys import ApiKeys
+from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.server import Server
 
 PATH = "/mcp"
@@ -31,7 +31,7 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, no
 _HERE = ("127.0.0.1", "localhost", "[::1]")
 
 
-def run(serving: Serving, options: Options, names: Sequence[str]) -> None:
+def run(serving: ServerContext, options: ServerOptions, names: Sequence[str]) -> None:
     """Serve until told to stop.
 
     Args:
@@ -42,7 +42,7 @@ def run(serving: Serving, options: Options, names: Sequence[str]) -> None:
     Raises:
         UsageError: If the address cannot be listened on, or nobody could come in.
     """
-    with structured(sys.stderr):
+    with json_logging(sys.stderr):
         server = _Listening(config(app(serving, options, names), options))
         try:
             server.run()
@@ -50,7 +50,7 @@ def run(serving: Serving, options: Options, names: Sequence[str]) -> None:
             raise UsageError(f"cannot listen on {options.host} port {options.port}: is it taken?") from end
 
 
-def app(serving: Serving, options: Options, names: Sequence[str]) -> ASGIApp:
+def app(serving: ServerContext, options: ServerOptions, names: Sequence[str]) -> ASGIApp:
     """Return the app.
 
     Raises:
@@ -60,7 +60,7 @@ def app(serving: Serving, options: Options, names: Sequence[str]) -> ASGIApp:
     inner: ASGIApp = Server(serving).streamable_http_app(
         streamable_http_path=PATH, transport_security=_names(options.host, names)
     )
-    return Edge(Door(_Inside(inner), keys=keys), metrics=Metrics())
+    return RequestMiddleware(Authentication(_Inside(inner), keys=keys), metrics=Metrics())
 
 
 class _Inside:
@@ -73,15 +73,15 @@ class _Inside:
         """Serve a request of a known client.
 
         Raises:
-            Refusal: If its key is not for asking.
+            ApiError: If its key is not for asking.
         """
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         client = scope["state"].get("client")
         if not isinstance(client, Client):
-            raise Refusal(404, "not_found", "there is nothing here")
+            raise ApiError(404, "not_found", "there is nothing here")
         if "ask" not in client.scopes:
-            raise Refusal(403, "no_scope", "this key is not for that: it lacks the scope 'ask'")
+            raise ApiError(403, "no_scope", "this key is not for that: it lacks the scope 'ask'")
         scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=client.owner, scopes=[]))
         scope["state"]["over"] = over = asyncio.Event()
         try:
@@ -90,7 +90,7 @@ class _Inside:
             over.set()
 
 
-class _Listening(Listening):
+class _Listening(AnnouncingServer):
     """A server that says what it is for."""
 
     @property
@@ -112,9 +112,9 @@ def _names(host: str, names: Sequence[str]) -> TransportSecuritySettings:
     return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
 
 
-def _keys(folder: Path) -> Keys:
+def _keys(folder: Path) -> ApiKeys:
     store = Store(folder)
-    keys = Keys(store)
+    keys = ApiKeys(store)
     if keys.all():
         return keys
     store.close()

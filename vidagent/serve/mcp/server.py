@@ -15,9 +15,9 @@ from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
 
 from vidagent.errors import ModelError, UsageError, VideoError
-from vidagent.serve.core.errors import Refusal, told, without_paths
+from vidagent.serve.core.errors import ApiError, told, without_paths
 from vidagent.serve.mcp.ask import ask
-from vidagent.serve.mcp.context import Serving
+from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.tools import frames, list_videos, look, probe
 
 _INSTRUCTIONS = """\
@@ -36,14 +36,14 @@ _HIDDEN = re.compile(r"^…(?=:)")
 """Where an error names the video by the path that the client does not know."""
 
 
-class Server(MCPServer[Serving]):
+class Server(MCPServer[ServerContext]):
     """An MCP server whose errors are one clear line.
 
     Args:
         serving: How it is run.
     """
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: ServerContext) -> None:
         """Add the tools."""
         super().__init__(
             "vidagent",
@@ -69,7 +69,7 @@ class Server(MCPServer[Serving]):
             )
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[Serving, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: Context[ServerContext, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool.
 
@@ -91,16 +91,16 @@ class Server(MCPServer[Serving]):
                 return ToolError(without_paths(str(cause)))
             case VideoError():
                 return ToolError(_HIDDEN.sub(str(video), without_paths(str(cause))))
-            case Refusal() | ModelError() | UsageError():
+            case ApiError() | ModelError() | UsageError():
                 return ToolError(str(told(cause).detail))
             case ToolError() if not isinstance(error, UnexpectedToolError):
                 return ToolError(str(cause))
         return error
 
 
-def _lifespan(serving: Serving) -> Any:  # noqa: ANN401 - a function that the SDK calls
+def _lifespan(serving: ServerContext) -> Any:  # noqa: ANN401 - a function that the SDK calls
     @asynccontextmanager
-    async def serve(_: MCPServer[Serving]) -> AsyncIterator[Serving]:
+    async def serve(_: MCPServer[ServerContext]) -> AsyncIterator[ServerContext]:
         yield serving
 
     return serve

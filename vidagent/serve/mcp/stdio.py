@@ -12,7 +12,7 @@ from types import FrameType
 
 import anyio
 
-from vidagent.serve.mcp.context import Serving
+from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.server import Server
 
 _STDIN = 0
@@ -20,7 +20,7 @@ _PIECE_BYTES = 1 << 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(serving: Serving) -> None:
+def run(serving: ServerContext) -> None:
     """Serve until stdin ends; what runs then is cancelled.
 
     Raises:

@@ -15,7 +15,7 @@ from pydantic import Field
 from vidagent import api
 from vidagent.serve.core.folders import Folders
 from vidagent.serve.core.schemas import MOST_NAME, Text
-from vidagent.serve.mcp.context import Call, Served, path_of
+from vidagent.serve.mcp.context import ServedFolders, ToolCall, path_of
 from vidagent.serve.mcp.results import FramesBody, ProbeBody, VideoList, VideoListed, listed, seen, text
 from vidagent.serve.terminal.video_facts import Probed
 from vidagent.tools.arguments import Fps, Seconds
@@ -43,8 +43,8 @@ Side = Annotated[
 
 
 async def list_videos(
-    call: Call,
-    folders: Served,
+    call: ToolCall,
+    folders: ServedFolders,
     contains: Annotated[
         Text | None, Field(max_length=200, description="only names with this in them, in any case")
     ] = None,
@@ -54,7 +54,7 @@ async def list_videos(
     return listed(found[:MOST_LISTED], more=len(found) > MOST_LISTED)
 
 
-async def probe(call: Call, folders: Served, video: Video) -> Annotated[CallToolResult, ProbeBody]:
+async def probe(call: ToolCall, folders: ServedFolders, video: Video) -> Annotated[CallToolResult, ProbeBody]:
     """Say what a video is: length, frame rate, size, codecs, sound, subtitles and shots. Cheap: nothing is decoded."""
     probed = Probed(await asyncio.to_thread(api.probe_video, path_of(folders, video)))
     body = {**probed.to_dict(), "path": video}
@@ -63,8 +63,8 @@ async def probe(call: Call, folders: Served, video: Video) -> Annotated[CallTool
 
 
 async def look(
-    call: Call,
-    folders: Served,
+    call: ToolCall,
+    folders: ServedFolders,
     video: Video,
     start_s: Annotated[Seconds, Field(description="start of the range, in seconds from the first frame")],
     end_s: Annotated[Seconds, Field(description="end of the range; clamped to the end of the video")],
@@ -90,8 +90,8 @@ async def look(
 
 
 async def frames(
-    call: Call,
-    folders: Served,
+    call: ToolCall,
+    folders: ServedFolders,
     video: Video,
     times_s: Annotated[
         list[Seconds],

@@ -10,33 +10,33 @@ from fastapi import FastAPI
 
 from vidagent.errors import UsageError
 from vidagent.serve.core import errors
-from vidagent.serve.core.concurrency import Lanes
+from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.http import media_cookies, metrics
-from vidagent.serve.core.http.auth import Door
+from vidagent.serve.core.http.auth import Authentication
 from vidagent.serve.core.http.body_limit import BodyLimit
-from vidagent.serve.core.http.draining import Drain, Draining
+from vidagent.serve.core.http.draining import DrainMiddleware, DrainState
 from vidagent.serve.core.http.metrics import Metrics
-from vidagent.serve.core.http.options import MB, Options
-from vidagent.serve.core.http.request_middleware import Edge
-from vidagent.serve.core.question_service import Desk
-from vidagent.serve.core.remote_videos import Remote
+from vidagent.serve.core.http.options import MB, ServerOptions
+from vidagent.serve.core.http.request_middleware import RequestMiddleware
+from vidagent.serve.core.question_service import QuestionService
+from vidagent.serve.core.remote_videos import RemoteVideos
 from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.disk import Disk
-from vidagent.serve.core.storage.files import Files
+from vidagent.serve.core.storage.files import UploadedFiles
 from vidagent.serve.core.storage.job_records import JobRecords
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.core.video_locator import Places
+from vidagent.serve.core.video_locator import VideoLocator
 from vidagent.serve.rest.jobs import Jobs
-from vidagent.serve.rest.openapi import with_faults
+from vidagent.serve.rest.openapi import document_errors
 from vidagent.serve.rest.routes import chat, health, langserve_routes, page, videos
 from vidagent.serve.rest.routes import files as file_routes
 from vidagent.serve.rest.routes import jobs as job_routes
 from vidagent.serve.rest.routes import runs as run_routes
-from vidagent.serve.rest.routes.artefacts import Artefacts
+from vidagent.serve.rest.routes.artefacts import RunMedia
 
 
-def make(options: Options) -> FastAPI:
+def make(options: ServerOptions) -> FastAPI:
     """Return the app.
 
     Args:
@@ -48,16 +48,16 @@ def make(options: Options) -> FastAPI:
     store = Store(options.data_dir)
     keys = None if options.insecure_local else _keys(store)
     least_free = int(options.min_free_mb * MB)
-    disk, drain = Disk(options.data_dir, least_free), Drain(options.drain_s)
-    files = Files(options.data_dir / "files", store, disk, int(options.files_mb * MB))
+    disk, drain = Disk(options.data_dir, least_free), DrainState(options.drain_s)
+    files = UploadedFiles(options.data_dir / "files", store, disk, int(options.files_mb * MB))
     front = page.Page(keyed=keys is not None, most_bytes=int(options.max_file_mb * MB))
-    let_in = media_cookies.Passes(keys)
+    let_in = media_cookies.MediaCookies(keys)
     measures, most_bytes = Metrics(), int(options.max_file_mb * MB)
-    remote = Remote(options.hosts, most_bytes, least_free)
-    places, runs = Places(files, options.roots, remote), RunRecords(store)
-    desk = Desk(places, measures, options.deadline_s, runs)
+    remote = RemoteVideos(options.hosts, most_bytes, least_free)
+    places, runs = VideoLocator(files, options.roots, remote), RunRecords(store)
+    desk = QuestionService(places, measures, options.deadline_s, runs)
 
-    lanes = Lanes(options.running, options.running_each)
+    lanes = ConcurrencyLimits(options.running, options.running_each)
     jobs = Jobs(JobRecords(store), desk, lanes, options.jobs_each)
 
     @asynccontextmanager
@@ -83,26 +83,26 @@ def make(options: Options) -> FastAPI:
         "vidagent_disk_free_bytes", "Free on the disk of the data folder.", lambda: disk.free_bytes
     )
     errors.install(app)
-    with_faults(app, keyed=keys is not None)
+    document_errors(app, keyed=keys is not None)
     app.include_router(health.router(disk, drain))
     app.include_router(langserve_routes.router(desk, most=options.batch, playground=options.development))
     app.include_router(file_routes.router(files, runs, most_bytes))
     app.include_router(videos.router(places))
-    app.include_router(run_routes.router(runs, Artefacts(runs, places)))
+    app.include_router(run_routes.router(runs, RunMedia(runs, places)))
     app.include_router(job_routes.router(jobs))
     app.include_router(chat.router(desk))
     app.include_router(metrics.router(measures))
     app.include_router(media_cookies.router(let_in))
     app.include_router(page.router(front))
-    app.add_middleware(Draining, drain=drain)
-    app.add_middleware(Door, keys=keys, passes=let_in, page=front.paths)
+    app.add_middleware(DrainMiddleware, drain=drain)
+    app.add_middleware(Authentication, keys=keys, passes=let_in, page=front.paths)
     app.add_middleware(BodyLimit, most_bytes=int(options.max_body_mb * MB))
-    app.add_middleware(Edge, metrics=measures)
+    app.add_middleware(RequestMiddleware, metrics=measures)
     return app
 
 
-def _keys(store: Store) -> Keys:
-    keys = Keys(store)
+def _keys(store: Store) -> ApiKeys:
+    keys = ApiKeys(store)
     if keys.all():
         return keys
     store.close()

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Callable
 from vidagent import api
 from vidagent.errors import UsageError
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.concurrency import Lanes
-from vidagent.serve.core.errors import Refusal, body_of, noted
-from vidagent.serve.core.question_service import Desk, Told
-from vidagent.serve.core.schemas import Asked, JobBody
+from vidagent.serve.core.concurrency import ConcurrencyLimits
+from vidagent.serve.core.errors import ApiError, error_body, log_error
+from vidagent.serve.core.question_service import EventBody, QuestionService
+from vidagent.serve.core.schemas import JobBody, QuestionBody
 from vidagent.serve.core.storage.job_records import JobRecords
 
 _MOST_STARTS = 3
@@ -29,7 +29,9 @@ class Jobs:
         most: How many of one client may wait or run.
     """
 
-    def __init__(self, records: JobRecords, desk: Desk, lanes: Lanes, most: int) -> None:
+    def __init__(
+        self, records: JobRecords, desk: QuestionService, lanes: ConcurrencyLimits, most: int
+    ) -> None:
         """Keep them; `resume` starts what has not ended."""
         self._records, self._desk, self._lanes, self._most = records, desk, lanes, most
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -49,15 +51,15 @@ class Jobs:
         for id_ in tasks:
             self._records.put_back(id_)
 
-    async def add(self, client: Client, asked: Asked) -> JobBody:
+    async def add(self, client: Client, asked: QuestionBody) -> JobBody:
         """Accept a job.
 
         Raises:
-            Refusal: If the video is not there, or too many jobs of this client have not ended.
+            ApiError: If the video is not there, or too many jobs of this client have not ended.
         """
         if len(self._records.open(client.owner)) >= self._most:
             told = f"you have {self._most} jobs that have not ended, which is the most"
-            raise Refusal(429, "too_many", told, {"Retry-After": _RETRY_S})
+            raise ApiError(429, "too_many", told, {"Retry-After": _RETRY_S})
         self._desk.check(client, asked)
         id_ = self._records.add(client.owner, asked)
         self._begin(client, id_)
@@ -67,7 +69,7 @@ class Jobs:
         """Return a job.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         return self._records.get(client.owner, id_)
 
@@ -79,7 +81,7 @@ class Jobs:
         """End a job; one that has ended stays as it is.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         self.get(client, id_)
         if self._records.end(id_, "cancelled"):
@@ -88,7 +90,7 @@ class Jobs:
                 self._tasks[id_].cancel()
         return self.get(client, id_)
 
-    async def events(self, client: Client, id_: str, after: int) -> AsyncGenerator[tuple[int, Told]]:
+    async def events(self, client: Client, id_: str, after: int) -> AsyncGenerator[tuple[int, EventBody]]:
         """Yield the events of a job behind the one of that number, and go on until it has ended."""
         while True:
             ended = self.get(client, id_).ended_at is not None
@@ -112,19 +114,19 @@ class Jobs:
                 return
             try:
                 if starts >= _MOST_STARTS:
-                    raise Refusal(500, "gave_up", f"the server ended {starts} times while it was at this")
+                    raise ApiError(500, "gave_up", f"the server ended {starts} times while it was at this")
                 job = self.get(client, id_)
                 answer = await self._desk.answer(
                     client, job.asked, resume=_resumable(job.run_id), on_event=self._hearing(id_)
                 )
             except Exception as error:  # noqa: BLE001 - the serving edge
-                self._records.end(id_, "failed", error=body_of(noted(error, id_), id_)["error"])
+                self._records.end(id_, "failed", error=error_body(log_error(error, id_), id_)["error"])
             else:
                 self._records.end(id_, "succeeded", answer=answer)
             self._tell(id_)
 
-    def _hearing(self, id_: str) -> Callable[[Told], None]:
-        def hear(told: Told) -> None:
+    def _hearing(self, id_: str) -> Callable[[EventBody], None]:
+        def hear(told: EventBody) -> None:
             if told["kind"] not in {
                 "progress",
                 "answer",

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from vidagent.serve.core.errors import FaultBody
+from vidagent.serve.core.errors import ErrorBody
 
 _SCHEMA = "#/components/schemas/{model}"
 
@@ -16,7 +16,7 @@ _STREAMS = ("/vidagent/stream", "/vidagent/stream_events", "/vidagent/stream_log
 _OPEN = ("/healthz", "/readyz")
 
 
-def with_faults(app: FastAPI, *, keyed: bool) -> None:
+def document_errors(app: FastAPI, *, keyed: bool) -> None:
     """Have every operation of the document say how it tells errors, and that it takes a key if it does."""
     made = app.openapi
 
@@ -33,7 +33,7 @@ def _told(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
         scheme = {"type": "http", "scheme": "bearer"}
         document.setdefault("components", {})["securitySchemes"] = {"key": scheme}
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    body = FaultBody.model_json_schema(ref_template=_SCHEMA)
+    body = ErrorBody.model_json_schema(ref_template=_SCHEMA)
     schemas |= body.pop("$defs") | {"FaultBody": body}
     schema = {"$ref": _SCHEMA.format(model="FaultBody")}
     fault = {"description": "An error.", "content": {"application/json": {"schema": schema}}}

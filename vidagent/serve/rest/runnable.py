@@ -11,9 +11,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import get_config_list
 
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.question_service import Desk, Told
-from vidagent.serve.core.schemas import Asked
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.question_service import EventBody, QuestionService
+from vidagent.serve.core.schemas import QuestionBody
 
 CLIENT = "client"
 """The name under which the configuration holds who asks."""
@@ -29,7 +29,7 @@ class Agent(Runnable[Any, dict[str, Any]]):
 
     name = "vidagent"
 
-    def __init__(self, desk: Desk, most: int) -> None:
+    def __init__(self, desk: QuestionService, most: int) -> None:
         """Keep them."""
         self._desk = desk
         self._most = most
@@ -63,11 +63,11 @@ class Agent(Runnable[Any, dict[str, Any]]):
         """Answer questions one after another, so that a batch takes no more of the server than one question.
 
         Raises:
-            Refusal: If there are too many.
+            ApiError: If there are too many.
         """
         if len(inputs) > self._most:
             told = f"a batch holds at most {self._most} inputs; got {len(inputs)}"
-            raise Refusal(422, "too_many_inputs", told)
+            raise ApiError(422, "too_many_inputs", told)
         answers: list[Any] = []
         for question, configured in zip(inputs, get_config_list(config, len(inputs)), strict=True):
             try:
@@ -83,7 +83,7 @@ class Agent(Runnable[Any, dict[str, Any]]):
         input: Any,  # noqa: A002, ANN401 - likewise
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401 - likewise
-    ) -> AsyncIterator[Told]:
+    ) -> AsyncIterator[EventBody]:
         """Yield the events of a run; the last one has the answer."""
 
         async def one() -> AsyncIterator[Any]:
@@ -94,17 +94,17 @@ class Agent(Runnable[Any, dict[str, Any]]):
 
     async def _answer(
         self,
-        given: Asked | dict[str, Any],
+        given: QuestionBody | dict[str, Any],
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> dict[str, Any]:
-        return await self._desk.answer(_client(config), Asked.model_validate(given))
+        return await self._desk.answer(_client(config), QuestionBody.model_validate(given))
 
     async def _events(
         self, given: AsyncIterator[Any], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
-    ) -> AsyncGenerator[Told]:
+    ) -> AsyncGenerator[EventBody]:
         async for question in given:
-            async for event in self._desk.events(_client(config), Asked.model_validate(question)):
+            async for event in self._desk.events(_client(config), QuestionBody.model_validate(question)):
                 yield event
 
 

@@ -135,7 +135,7 @@ def test_a_pass_ends_by_itself_and_the_oldest_gives_way(tenants, shown, monkeypa
 
 
 def test_no_pass_stands_in_the_log(tenants, shown, caplog):
-    caplog.set_level("INFO", "vidagent.serve.rest")
+    caplog.set_level("INFO", "vidagent.serve")
     cookie = pass_of(given(tenants.acme))
     tenants.stranger.get(shown, headers=cookie)
     until(lambda: sum(getattr(record, "route", "") == "/v1/files/{id}/content" for record in caplog.records))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.serve.running import process, running
 from vidagent.errors import UsageError
-from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.http.options import ServerOptions
 
 pytestmark = pytest.mark.network
 ID = re.compile(r"req-[0-9a-f]{16}")
@@ -93,7 +93,7 @@ def test_pages_of_this_server_are_let_in(client):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.org", "::"])
 def test_no_keys_only_on_the_loopback(host):
     with pytest.raises(UsageError, match=f"localhost; got '{host}'"):
-        Options(host=host, insecure_local=True)
+        ServerOptions(host=host, insecure_local=True)
 
 
 def test_nothing_is_served_to_all(command, tmp_path):

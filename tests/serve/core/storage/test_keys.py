@@ -14,9 +14,9 @@ from tests.serve.core.storage.test_files import upload
 from tests.serve.rest.routes.test_langserve_routes import ASKED, body
 from tests.serve.running import QUESTION, running, until
 from vidagent.errors import UsageError
-from vidagent.serve.core.http.options import Options
+from vidagent.serve.core.http.options import ServerOptions
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 from vidagent.serve.rest.app import make
 
 pytestmark = pytest.mark.network
@@ -40,13 +40,13 @@ class Tenants:
     rival: httpx.Client
     narrow: httpx.Client
     stranger: httpx.Client
-    keys: Keys
+    keys: ApiKeys
 
 
 @pytest.fixture
 def tenants(model, root, tmp_path):
     store = Store(tmp_path)
-    keys = Keys(store)
+    keys = ApiKeys(store)
     made = {name: keys.add(name, ("ask", "files")) for name in ("acme", "rival")}
     made["narrow"] = keys.add("acme", ("metrics",))
     with running(tmp_path, insecure_local=False, roots=(root,)) as stranger:
@@ -64,7 +64,7 @@ def tenants(model, root, tmp_path):
 
 def routes(tmp_path) -> list[tuple[str, str]]:
     """Return the method and the path of every route that the server tells of."""
-    app = make(Options(insecure_local=True, data_dir=tmp_path / "other"))
+    app = make(ServerOptions(insecure_local=True, data_dir=tmp_path / "other"))
     told = [(method.upper(), path) for path, item in app.openapi()["paths"].items() for method in item]
     return [(method, path.replace("{id}", f"file-{'0' * 64}")) for method, path in told if path not in OPEN]
 
@@ -152,7 +152,7 @@ def test_a_revoked_key_opens_nothing_at_once(tenants):
 
 
 def test_the_log_names_the_owner_and_no_key(tenants, caplog):
-    caplog.set_level("INFO", "vidagent.serve.rest")
+    caplog.set_level("INFO", "vidagent.serve")
     tenants.acme.get("/v1/files")
     lines: list = []
 
@@ -188,9 +188,9 @@ def test_keys_on_the_command_line(command, tmp_path):
 def test_owners_are_plain_words(tmp_path, owner):
     store = Store(tmp_path)
     with pytest.raises(UsageError, match="an owner is"):
-        Keys(store).add(owner, ("ask",))
+        ApiKeys(store).add(owner, ("ask",))
     with pytest.raises(UsageError, match="--scope must be one of ask, files, metrics; got 'all'"):
-        Keys(store).add("acme", ("all",))
+        ApiKeys(store).add("acme", ("all",))
     store.close()
 
 

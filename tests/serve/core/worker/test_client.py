@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from tests.serve.running import QUESTION, process, until
-from vidagent.serve.core.worker.client import Workshop
-from vidagent.serve.core.worker.protocol import Order
+from vidagent.serve.core.worker.client import WorkerClient
+from vidagent.serve.core.worker.protocol import RunRequest
 from vidagent.types import Budget
 
 pytestmark = pytest.mark.network
@@ -78,11 +78,11 @@ def test_nothing_outlives_the_server(served, model, plays):
 
 
 async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
-    workshop = Workshop()
+    workshop = WorkerClient()
     try:
         with pytest.raises(AttributeError) as raised:
             await workshop.run(
-                Order(path=root / "clip.mp4", question=QUESTION, options=None, budget="none"), print
+                RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget="none"), print
             )
     finally:
         await workshop.close()
@@ -91,8 +91,8 @@ async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
 
 async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
     plays.slow = True
-    workshop = Workshop()
-    order = Order(path=root / "clip.mp4", question=QUESTION, options=None, budget=Budget())
+    workshop = WorkerClient()
+    order = RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget=Budget())
     try:
         one, other = (asyncio.create_task(workshop.run(order, lambda event: None)) for _ in range(2))
         await asyncio.to_thread(until, lambda: model.steps.count("plan") == 2, 30)
@@ -109,10 +109,12 @@ async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
 async def test_the_workshop_has_the_settings_of_when_it_started(tmp_path, monkeypatch):
     monkeypatch.setenv("VIDAGENT_BASE_URL", "ftp://nowhere")
     monkeypatch.chdir(tmp_path)
-    workshop = Workshop()
+    workshop = WorkerClient()
     try:
         with pytest.raises(Exception, match="ftp://nowhere"):
-            await workshop.run(Order(path=tmp_path, question=QUESTION, options=None, budget=Budget()), print)
+            await workshop.run(
+                RunRequest(path=tmp_path, question=QUESTION, options=None, budget=Budget()), print
+            )
     finally:
         await workshop.close()
     assert os.environ["VIDAGENT_BASE_URL"] == "ftp://nowhere"

@@ -12,7 +12,7 @@ from tests.serve.core.storage.test_files import upload
 from tests.serve.rest.routes.test_langserve_routes import body
 from tests.serve.running import running
 from vidagent.serve.core.media_files import video_type
-from vidagent.serve.core.video_locator import Places
+from vidagent.serve.core.video_locator import VideoLocator
 
 pytestmark = pytest.mark.network
 
@@ -62,7 +62,7 @@ def test_lists_end(tmp_path):
     for number in range(1200):
         (tmp_path / f"{number}.mp4").touch()
     (tmp_path / os.fsdecode(b"\xff.mp4")).touch()
-    places = Places(None, [tmp_path], None)
+    places = VideoLocator(None, [tmp_path], None)
     assert len(places.videos()) == 1000
     for number in range(1200):
         (tmp_path / f"{number}.mp4").unlink()

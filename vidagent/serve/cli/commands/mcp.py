@@ -62,11 +62,11 @@ def mcp(
     """
     console.loudness(quiet=quiet, verbose=verbose)
     extras.needed("mcp", _NEEDED)
-    from vidagent.serve.core.concurrency import Lanes
-    from vidagent.serve.core.http.options import Options, default_data_dir, is_loopback
-    from vidagent.serve.mcp.context import Serving
+    from vidagent.serve.core.concurrency import ConcurrencyLimits
+    from vidagent.serve.core.http.options import ServerOptions, default_data_dir, is_loopback
+    from vidagent.serve.mcp.context import ServerContext
 
-    options = Options(
+    options = ServerOptions(
         host=host,
         port=port,
         insecure_local=is_loopback(host) and not keys,
@@ -76,7 +76,7 @@ def mcp(
         running_each=running_each,
         data_dir=data_dir or default_data_dir(),
     )
-    serving = Serving(options.roots, deadline, Lanes(running, running_each), piped=not http)
+    serving = ServerContext(options.roots, deadline, ConcurrencyLimits(running, running_each), piped=not http)
     if not http:
         from vidagent.serve.mcp import stdio
 

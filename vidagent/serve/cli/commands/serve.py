@@ -95,10 +95,10 @@ def serve(
     console.loudness(quiet=quiet, verbose=verbose)
     extras.needed("serve", _NEEDED)
     from vidagent.serve.core.http import server
-    from vidagent.serve.core.http.options import Options, default_data_dir
+    from vidagent.serve.core.http.options import ServerOptions, default_data_dir
     from vidagent.serve.rest.app import make
 
-    options = Options(
+    options = ServerOptions(
         host=host,
         port=port,
         insecure_local=insecure_local,

@@ -13,7 +13,7 @@ from vidagent.serve.cli.flags import AsJson
 from vidagent.serve.terminal import console
 
 if TYPE_CHECKING:
-    from vidagent.serve.core.storage.keys import Keys
+    from vidagent.serve.core.storage.keys import ApiKeys
 
 app = typer.Typer(name="keys", help="Make, list and revoke API keys; a running server heeds it at once.")
 
@@ -53,11 +53,11 @@ def add(owner: Owner, scope: Scopes = None, data_dir: DataDir = None) -> None:
 @app.command(name="list")
 def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the keys."""
-    from vidagent.serve.core.storage.keys import Listed
+    from vidagent.serve.core.storage.keys import KeyList
     from vidagent.serve.terminal import printing
 
     with _keys(data_dir) as keys:
-        printing.show_report(Listed(keys.all()), console.stdout(), as_json=as_json)
+        printing.show_report(KeyList(keys.all()), console.stdout(), as_json=as_json)
 
 
 @app.command()
@@ -68,13 +68,13 @@ def revoke(id: Id, data_dir: DataDir = None) -> None:  # noqa: A002 - the argume
 
 
 @contextmanager
-def _keys(data_dir: Path | None) -> Iterator[Keys]:
+def _keys(data_dir: Path | None) -> Iterator[ApiKeys]:
     from vidagent.serve.core.http.options import default_data_dir
     from vidagent.serve.core.storage.database import Store
-    from vidagent.serve.core.storage.keys import Keys
+    from vidagent.serve.core.storage.keys import ApiKeys
 
     store = Store(data_dir or default_data_dir())
     try:
-        yield Keys(store)
+        yield ApiKeys(store)
     finally:
         store.close()

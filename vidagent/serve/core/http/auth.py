@@ -8,15 +8,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.core.caller import LOCAL, Client
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.http.media_cookies import Passes
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.http.media_cookies import MediaCookies
 from vidagent.serve.core.http.options import is_loopback
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 _OPEN = frozenset({"/healthz", "/readyz"})
 
 
-class Door:
+class Authentication:
     """Wraps the app: every path is closed but for those that tell nothing, also paths that do not exist.
 
     Without keys, a page of another site that is open in a browser on this machine must not be able to ask. A name
@@ -27,8 +27,8 @@ class Door:
         self,
         app: ASGIApp,
         *,
-        keys: Keys | None,
-        passes: Passes | None = None,
+        keys: ApiKeys | None,
+        passes: MediaCookies | None = None,
         page: frozenset[str] = frozenset(),
     ) -> None:
         """Stand around the app; without keys, requests of this machine's own are let in, and no others.
@@ -48,7 +48,7 @@ class Door:
         """Serve a request whose client is known.
 
         Raises:
-            Refusal: If it may not come in.
+            ApiError: If it may not come in.
         """
         if scope["type"] == "http":
             headers = Headers(scope=scope)
@@ -63,11 +63,11 @@ class Door:
         await self._app(scope, receive, send)
 
 
-def _keyed(headers: Headers, keys: Keys) -> Client:
+def _keyed(headers: Headers, keys: ApiKeys) -> Client:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     client = keys.client(key.strip()) if scheme.lower() == "bearer" else None
     if client is None:
-        raise Refusal(
+        raise ApiError(
             401, "no_key", "give an API key as `Authorization: Bearer KEY`", {"WWW-Authenticate": "Bearer"}
         )
     return client
@@ -90,9 +90,9 @@ def _to_the_page_alone(send: Send) -> Send:
 def _local(headers: Headers) -> Client:
     host, origin = headers.get("host", ""), headers.get("origin")
     if not is_loopback(_name_of(host)):
-        raise Refusal(403, "wrong_host", "this server is for its own machine; ask it as 127.0.0.1")
+        raise ApiError(403, "wrong_host", "this server is for its own machine; ask it as 127.0.0.1")
     if origin is not None and origin != f"http://{host}":
-        raise Refusal(403, "wrong_origin", "this server is not for pages of other sites")
+        raise ApiError(403, "wrong_origin", "this server is not for pages of other sites")
     return LOCAL
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 
 class BodyLimit:
@@ -46,4 +46,4 @@ def allow(scope: Scope, most_bytes: int) -> None:
 def _check(scope: Scope, size: int) -> None:
     most = scope["state"]["body_limit"]
     if size > most:
-        raise Refusal(413, "too_large", f"the body is larger than {most:,} bytes", {"Connection": "close"})
+        raise ApiError(413, "too_large", f"the body is larger than {most:,} bytes", {"Connection": "close"})

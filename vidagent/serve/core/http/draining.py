@@ -11,13 +11,13 @@ from types import FrameType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 _RETRY = {"Retry-After": "10"}
 """By when another process may be there."""
 
 
-class Drain:
+class DrainState:
     """Begins with SIGTERM, and lasts until what was asked before has its reply.
 
     Args:
@@ -35,17 +35,17 @@ class Drain:
         """Refuse what comes too late.
 
         Raises:
-            Refusal: If the server is about to end.
+            ApiError: If the server is about to end.
         """
         if self._begun:
-            raise Refusal(503, "draining", "the server is about to end; ask again in a moment", _RETRY)
+            raise ApiError(503, "draining", "the server is about to end; ask again in a moment", _RETRY)
 
     @contextmanager
     def waited_for(self) -> Iterator[None]:
         """Have the end wait for the block.
 
         Raises:
-            Refusal: If the server is about to end.
+            ApiError: If the server is about to end.
         """
         self.check()
         self._asked += 1
@@ -89,10 +89,10 @@ class Drain:
         then()
 
 
-class Draining:
+class DrainMiddleware:
     """Wraps the app: questions and uploads are waited for, and no new ones taken; reading goes on."""
 
-    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+    def __init__(self, app: ASGIApp, drain: DrainState) -> None:
         """Stand around the app."""
         self._app = app
         self._drain = drain
@@ -101,7 +101,7 @@ class Draining:
         """Serve a request, or the app's whole life.
 
         Raises:
-            Refusal: If it comes too late.
+            ApiError: If it comes too late.
         """
         if scope["type"] == "lifespan":
             with self._drain.heeding():

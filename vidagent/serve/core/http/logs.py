@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from vidagent import tracing
 
 _LEVELS = {
-    "vidagent.serve.rest": logging.INFO,
+    "vidagent.serve": logging.INFO,
     "uvicorn": logging.INFO,
     "mcp": logging.WARNING,
     "opentelemetry": logging.WARNING,
@@ -37,7 +37,7 @@ class _Lines(logging.Formatter):
 
 
 @contextmanager
-def structured(stream: TextIO) -> Iterator[None]:
+def json_logging(stream: TextIO) -> Iterator[None]:
     """Write the server's log records to a stream while the block runs, and nowhere else."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Lines())

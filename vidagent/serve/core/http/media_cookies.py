@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from vidagent.serve.core.caller import Client, needs
-from vidagent.serve.core.storage.keys import Keys
+from vidagent.serve.core.storage.keys import ApiKeys
 
 COOKIE = "vidagent-pass"
 _FOR_S = 3600
@@ -42,14 +42,14 @@ class _Pass:
     until_s: float
 
 
-class Passes:
+class MediaCookies:
     """The passes that are out.
 
     Args:
         keys: The keys that they stand for; None where there are none, and so no passes.
     """
 
-    def __init__(self, keys: Keys | None) -> None:
+    def __init__(self, keys: ApiKeys | None) -> None:
         """Start without any."""
         self._keys = keys
         self._out: dict[str, _Pass] = {}
@@ -86,7 +86,7 @@ class Passes:
             del self._out[token]
 
 
-def router(passes: Passes) -> APIRouter:
+def router(passes: MediaCookies) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v1/pass", tags=["page"], dependencies=[Depends(needs("ask"))])
 

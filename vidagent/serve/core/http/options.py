@@ -30,7 +30,7 @@ def is_loopback(host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """How the server is run.
 
     Args:

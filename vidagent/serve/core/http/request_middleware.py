@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent import tracing
-from vidagent.serve.core.errors import noted, reply
+from vidagent.serve.core.errors import log_error, reply
 from vidagent.serve.core.http.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ _LEFT = 499
 """What the log says of a client that left before it had its answer; it gets no reply."""
 
 
-class Edge:
+class RequestMiddleware:
     """Wraps the app; also the only place where an unforeseen error ends."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
@@ -89,7 +89,7 @@ class Edge:
             if exchange.status != _LEFT:
                 raise
         except Exception as error:  # noqa: BLE001 - the serving edge: never a bare traceback
-            refusal = noted(error, exchange.id)
+            refusal = log_error(error, exchange.id)
             if exchange.status is None:
                 await reply(refusal, exchange.id)(exchange.scope, exchange.receive, exchange.send)
         finally:

@@ -9,13 +9,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from vidagent.errors import UsageError
-from vidagent.serve.core.http.logs import structured
-from vidagent.serve.core.http.options import Options
-from vidagent.serve.core.storage.database import held_alone
+from vidagent.serve.core.http.logs import json_logging
+from vidagent.serve.core.http.options import ServerOptions
+from vidagent.serve.core.storage.database import exclusive_lock
 from vidagent.serve.terminal import console
 
 
-class Listening(uvicorn.Server):
+class AnnouncingServer(uvicorn.Server):
     """A uvicorn server that says where it listens."""
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
@@ -36,7 +36,7 @@ class Listening(uvicorn.Server):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def config(app: ASGIApp, options: Options) -> uvicorn.Config:
+def config(app: ASGIApp, options: ServerOptions) -> uvicorn.Config:
     """Return how uvicorn is to run the app."""
     return uvicorn.Config(
         app,
@@ -50,15 +50,15 @@ def config(app: ASGIApp, options: Options) -> uvicorn.Config:
     )
 
 
-def run(make: Callable[[Options], ASGIApp], options: Options) -> None:
+def run(make: Callable[[ServerOptions], ASGIApp], options: ServerOptions) -> None:
     """Make the app and serve it until told to stop.
 
     Raises:
         UsageError: If the address cannot be listened on, or another server has the folder.
     """
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with structured(sys.stderr), held_alone(options.data_dir):
-        server = Listening(config(make(options), options))
+    with json_logging(sys.stderr), exclusive_lock(options.data_dir):
+        server = AnnouncingServer(config(make(options), options))
         try:
             server.run()
         except SystemExit as end:  # how uvicorn says that it cannot listen

@@ -54,7 +54,7 @@ class Store(PersistentDatabase):
 
 
 @contextmanager
-def held_alone(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Lock a server's folder while the block runs, as two servers would both resume its jobs.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -43,7 +43,7 @@ class Disk:
             coming: How many are about to be written.
 
         Raises:
-            Refusal: If they would.
+            ApiError: If they would.
         """
         free = self.free_bytes
         if free - coming < self._least:
@@ -55,7 +55,7 @@ class Disk:
         """Have a disk that is full amid the block told as such.
 
         Raises:
-            Refusal: If it is.
+            ApiError: If it is.
         """
         try:
             yield
@@ -65,4 +65,4 @@ class Disk:
             self._refuse("the server's disk is full")
 
     def _refuse(self, why: str) -> None:
-        raise Refusal(507, "disk_full", f"{why} (--min-free-mb)", {"Connection": "close"})
+        raise ApiError(507, "disk_full", f"{why} (--min-free-mb)", {"Connection": "close"})

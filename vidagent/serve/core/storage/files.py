@@ -15,11 +15,11 @@ from typing import IO, Any
 
 from vidagent import api
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.schemas import FileBody, FileList, FileVideo
 from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.disk import Disk
-from vidagent.serve.core.storage.upload_parser import Form
+from vidagent.serve.core.storage.upload_parser import UploadForm
 
 PREFIX = "file-"
 _PART = ".part-"
@@ -27,7 +27,7 @@ _PIECE_BYTES = 1 << 20
 _MOST_NAME = 200
 
 
-class Files:
+class UploadedFiles:
     """A folder for each owner, with a file for each video, and a row beside it for what is told of it.
 
     Args:
@@ -45,7 +45,7 @@ class Files:
         for part in folder.glob(f"*/{_PART}*"):
             part.unlink(missing_ok=True)
 
-    async def add(self, client: Client, form: Form, least_bytes: int = 0) -> FileBody:
+    async def add(self, client: Client, form: UploadForm, least_bytes: int = 0) -> FileBody:
         """Keep the video of a form.
 
         Args:
@@ -54,7 +54,7 @@ class Files:
             least_bytes: What its video has at least, as far as is known before it comes.
 
         Raises:
-            Refusal: If the form is not well formed, or there is no room for the video.
+            ApiError: If the form is not well formed, or there is no room for the video.
             VideoError: If it is no video.
         """
 
@@ -93,7 +93,7 @@ class Files:
             id_: Its id; None while it comes, when it may be any of them that is as large.
 
         Raises:
-            Refusal: If they would.
+            ApiError: If they would.
         """
         query = (
             "SELECT COALESCE(SUM(bytes), 0) AS taken, COALESCE(MAX(bytes), 0) AS largest, "
@@ -106,17 +106,17 @@ class Files:
                 f"your files take {kept['taken']:,} bytes, and this one {'' if id_ else 'at least '}{size:,} more; "
                 f"together they may take {self._most:,} (--files-mb): delete some first"
             )
-            raise Refusal(507, "files_full", told, {"Connection": "close"})
+            raise ApiError(507, "files_full", told, {"Connection": "close"})
 
     def get(self, client: Client, id_: str) -> FileBody:
         """Return what is known of a file.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         row = self._store.row("SELECT * FROM files WHERE owner = ? AND id = ?", client.owner, id_)
         if row is None:
-            raise Refusal(404, "no_such_file", "there is no such file")
+            raise ApiError(404, "no_such_file", "there is no such file")
         return _body(row)
 
     def list(self, client: Client, limit: int, after: str | None) -> FileList:
@@ -128,7 +128,7 @@ class Files:
             after: The id of the last file of the list before.
 
         Raises:
-            Refusal: If there is no file of that id.
+            ApiError: If there is no file of that id.
         """
         last = None if after is None else self.get(client, after)
         began, since = ("", 0) if last is None else (last.id, last.created_at)
@@ -143,7 +143,7 @@ class Files:
         """Return where a file lies.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         return self._folder / client.owner / self.get(client, id_).id
 
@@ -151,7 +151,7 @@ class Files:
         """Delete a file.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         path = self.path(client, id_)
         self._store.change("DELETE FROM files WHERE owner = ? AND id = ?", client.owner, id_)

@@ -8,8 +8,8 @@ import sqlite3
 import time
 from typing import Any
 
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.schemas import Asked, Ending, JobBody
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.schemas import Ending, JobBody, QuestionBody
 from vidagent.serve.core.storage.database import Store
 
 _KEPT_S = 7 * 24 * 3600
@@ -31,7 +31,7 @@ class JobRecords:
             store.change("DELETE FROM job_events WHERE job IN (SELECT id FROM jobs WHERE ended_s < ?)", old)
             store.change("DELETE FROM jobs WHERE ended_s < ?", old)
 
-    def add(self, owner: str, asked: Asked) -> str:
+    def add(self, owner: str, asked: QuestionBody) -> str:
         """Accept a job, and return its id."""
         id_ = f"job-{secrets.token_hex(12)}"
         self._store.change(
@@ -44,11 +44,11 @@ class JobRecords:
         """Return a job.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         row = self._store.row("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, id_)
         if row is None:
-            raise Refusal(404, "no_such_job", "there is no such job")
+            raise ApiError(404, "no_such_job", "there is no such job")
         return _body(row)
 
     def newest(self, owner: str, limit: int) -> list[JobBody]:
@@ -117,7 +117,7 @@ def _body(row: sqlite3.Row) -> JobBody:
         status=row["status"],
         created_at=row["created_s"],
         ended_at=row["ended_s"],
-        asked=Asked.model_validate_json(row["asked"]),
+        asked=QuestionBody.model_validate_json(row["asked"]),
         run_id=row["run_id"],
         answer=row["answer"] and json.loads(row["answer"]),
         error=row["error"] and json.loads(row["error"]),

@@ -23,7 +23,7 @@ _KEY = re.compile(r"vk-([0-9a-f]{8})-[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """What is known of a key; the key itself is not.
 
     Args:
@@ -40,14 +40,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class KeyList:
     """Keys, to be printed.
 
     Args:
         keys: The oldest first.
     """
 
-    keys: Sequence[Key]
+    keys: Sequence[ApiKey]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -62,7 +62,7 @@ class Listed:
         return lines or ["no keys; `vidagent serve keys add OWNER` makes one"]
 
 
-class Keys:
+class ApiKeys:
     """The keys in a store.
 
     A key holds 256 random bits, so its SHA-256 tells nothing of it: slow hashes are for what people make up.
@@ -93,10 +93,12 @@ class Keys:
         )
         return key
 
-    def all(self) -> list[Key]:
+    def all(self) -> list[ApiKey]:
         """Return what is known of the keys, the oldest first."""
         rows = self._store.rows("SELECT id, owner, scopes, created_s FROM keys ORDER BY created_s, id")
-        return [Key(row["id"], row["owner"], tuple(row["scopes"].split()), row["created_s"]) for row in rows]
+        return [
+            ApiKey(row["id"], row["owner"], tuple(row["scopes"].split()), row["created_s"]) for row in rows
+        ]
 
     def revoke(self, id_: str) -> None:
         """Take a key back; it opens nothing from now on.

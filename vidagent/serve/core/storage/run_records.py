@@ -12,8 +12,8 @@ from typing import Any
 
 from vidagent import api
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.schemas import Asked, RunBody
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.schemas import QuestionBody, RunBody
 from vidagent.serve.core.storage.database import Store
 
 _KEPT_S = 7 * 24 * 3600
@@ -32,19 +32,19 @@ class RunRecords:
         store.change("DELETE FROM runs WHERE created_s < ?", time.time() - _KEPT_S)
 
     @asynccontextmanager
-    async def kept(self, client: Client, asked: Asked) -> AsyncIterator[Keeping]:
+    async def kept(self, client: Client, asked: QuestionBody) -> AsyncIterator[RunRecording]:
         """Keep the run that goes on in the block, from when it has its name.
 
         Where it was forgotten meanwhile, what it leaves is deleted at its end.
         """
-        keeping = Keeping(self, client, asked)
+        keeping = RunRecording(self, client, asked)
         try:
             yield keeping
         finally:
             if keeping.run_id is not None and not self._end(keeping.run_id, keeping.answer):
                 await asyncio.to_thread(api.delete_run, keeping.run_id)
 
-    def begin(self, client: Client, asked: Asked, run_id: str) -> None:
+    def begin(self, client: Client, asked: QuestionBody, run_id: str) -> None:
         """Enter a run; one that is gone on with is there already."""
         self._store.change(
             "INSERT INTO runs (id, owner, video, asked, created_s) VALUES (?, ?, ?, ?, ?) "
@@ -56,11 +56,11 @@ class RunRecords:
         """Return a run.
 
         Raises:
-            Refusal: If there is none of that id, or it is somebody else's.
+            ApiError: If there is none of that id, or it is somebody else's.
         """
         row = self._store.row("SELECT * FROM runs WHERE owner = ? AND id = ?", client.owner, run_id)
         if row is None:
-            raise Refusal(404, "no_such_run", "there is no such run")
+            raise ApiError(404, "no_such_run", "there is no such run")
         return _body(row)
 
     def newest(self, client: Client, limit: int) -> list[RunBody]:
@@ -86,7 +86,7 @@ class RunRecords:
         )
 
 
-class Keeping:
+class RunRecording:
     """One run on its way into the store.
 
     Args:
@@ -95,7 +95,7 @@ class Keeping:
         asked: What.
     """
 
-    def __init__(self, records: RunRecords, client: Client, asked: Asked) -> None:
+    def __init__(self, records: RunRecords, client: Client, asked: QuestionBody) -> None:
         """Wait for its name."""
         self._records, self._client, self._asked = records, client, asked
         self.run_id: str | None = None
@@ -114,6 +114,6 @@ def _body(row: sqlite3.Row) -> RunBody:
     return RunBody(
         id=row["id"],
         created_at=row["created_s"],
-        asked=Asked.model_validate_json(row["asked"]),
+        asked=QuestionBody.model_validate_json(row["asked"]),
         answer=row["answer"] and json.loads(row["answer"]),
     )

@@ -8,13 +8,13 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 
 _FIELD = "file"
 _MOST_HEADER = 8192
 
 
-class Form:
+class UploadForm:
     """The body of an upload: one part named `file`, with a file name; other parts are passed over.
 
     Args:
@@ -25,7 +25,7 @@ class Form:
         name: The file's name as the client gave it, once its first bytes have come.
 
     Raises:
-        Refusal: If this is no multipart form.
+        ApiError: If this is no multipart form.
     """
 
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
@@ -33,7 +33,7 @@ class Form:
         kind, parameters = parse_options_header(content_type)
         boundary = parameters.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
-            raise Refusal(
+            raise ApiError(
                 415, "wrong_media_type", "an upload is multipart/form-data, with the video as `file`"
             )
         self.name: str | None = None
@@ -57,20 +57,20 @@ class Form:
         """Yield the file's bytes as they come.
 
         Raises:
-            Refusal: If the form is damaged or cut off, or there is not exactly one file in it.
+            ApiError: If the form is damaged or cut off, or there is not exactly one file in it.
         """
         async for piece in self._body:
             try:
                 self._parser.write(piece)
             except FormParserError as error:
-                raise Refusal(422, "invalid", "the multipart form is damaged") from error
+                raise ApiError(422, "invalid", "the multipart form is damaged") from error
             taken, self._taken = self._taken, []
             for part in taken:
                 yield part
         if not self._ended:
-            raise Refusal(422, "invalid", "the multipart form is cut off")
+            raise ApiError(422, "invalid", "the multipart form is cut off")
         if self.name is None:
-            raise Refusal(422, "invalid", f"the form has no file named `{_FIELD}`")
+            raise ApiError(422, "invalid", f"the form has no file named `{_FIELD}`")
 
     def _begin(self) -> None:
         self._header, self._value, self._in_file = b"", b"", False
@@ -83,7 +83,7 @@ class Form:
 
     def _grown(self, text: bytes, more: bytes) -> bytes:
         if len(text) + len(more) > _MOST_HEADER:
-            raise Refusal(422, "invalid", "a part of the form has too long a header")
+            raise ApiError(422, "invalid", "a part of the form has too long a header")
         return text + more
 
     def _end_header(self) -> None:
@@ -95,7 +95,7 @@ class Form:
         if parameters.get(b"name") != _FIELD.encode() or b"filename" not in parameters:
             return
         if self.name is not None:
-            raise Refusal(422, "invalid", f"the form has more than one `{_FIELD}`")
+            raise ApiError(422, "invalid", f"the form has more than one `{_FIELD}`")
         self._in_file = True
         self.name = parameters[b"filename"].decode("utf-8", "replace")
 

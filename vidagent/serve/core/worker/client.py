@@ -14,16 +14,16 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from vidagent.graphs.events import Event
-from vidagent.serve.core.errors import Refusal
+from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.worker import process as workbench
 from vidagent.serve.core.worker.protocol import (
-    Begin,
-    Cancel,
-    Ended,
-    Failed,
-    Heard,
-    Order,
-    Parcel,
+    CancelRun,
+    RunEnded,
+    RunEvent,
+    RunFailed,
+    RunRequest,
+    StartRun,
+    WorkerMessage,
     packed,
     unpacked,
 )
@@ -35,7 +35,7 @@ _END_S = 10.0
 Hear = Callable[[Event], None]
 
 
-class Workshop:
+class WorkerClient:
     """Keeps the process, and starts another one where it has died. All its calls belong to one event loop."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Workshop:
         self._bench: _Bench | None = None
         self._starting = asyncio.Lock()
 
-    async def run(self, order: Order, hear: Hear) -> Answer:
+    async def run(self, order: RunRequest, hear: Hear) -> Answer:
         """Return the answer to a question; the run has ended when this returns, also where it is cancelled.
 
         Args:
@@ -51,7 +51,7 @@ class Workshop:
             hear: Called with each event of the run, all of them before this returns.
 
         Raises:
-            Refusal: If the process has died, out of memory for example.
+            ApiError: If the process has died, out of memory for example.
             VidagentError: If the run fails.
         """
         return await (await self._staffed()).run(order, hear)
@@ -95,15 +95,15 @@ class _Bench:
     def gone(self) -> bool:
         return self._listening.done()
 
-    async def run(self, order: Order, hear: Hear) -> Answer:
+    async def run(self, order: RunRequest, hear: Hear) -> Answer:
         number = next(self._numbers)
         run = _Run(hear, asyncio.get_running_loop().create_future())
         self._runs[number] = run
-        self._send(Begin(number, order))
+        self._send(StartRun(number, order))
         try:
             answer = await asyncio.shield(run.ended)
         except asyncio.CancelledError:
-            self._send(Cancel(number))
+            self._send(CancelRun(number))
             await asyncio.wait({run.ended})
             run.ended.exception()  # what came of it is nobody's any more
             raise
@@ -118,7 +118,7 @@ class _Bench:
             self._process.kill()
             await asyncio.to_thread(self._process.join)
 
-    def _send(self, parcel: Parcel) -> None:
+    def _send(self, parcel: WorkerMessage) -> None:
         if not self.gone:
             self._writer.write(packed(parcel))
 
@@ -132,13 +132,13 @@ class _Bench:
                 run.ended.set_exception(_lost())
             self._runs.clear()
 
-    def _take(self, parcel: Heard | Ended | Failed) -> None:
+    def _take(self, parcel: RunEvent | RunEnded | RunFailed) -> None:
         match parcel:
-            case Heard(number, event):
+            case RunEvent(number, event):
                 self._runs[number].hear(event)
-            case Ended(number, answer):
+            case RunEnded(number, answer):
                 self._runs.pop(number).ended.set_result(answer)
-            case Failed(number, error):
+            case RunFailed(number, error):
                 self._runs.pop(number).ended.set_exception(error)
 
 
@@ -156,6 +156,6 @@ async def _start() -> _Bench:
     return _Bench(process, *await asyncio.open_connection(sock=ours))
 
 
-def _lost() -> Refusal:
+def _lost() -> ApiError:
     told = "the process that this question was answered in has ended, perhaps for want of memory; ask again"
-    return Refusal(503, "run_lost", told, {"Retry-After": "1"})
+    return ApiError(503, "run_lost", told, {"Retry-After": "1"})

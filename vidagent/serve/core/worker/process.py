@@ -14,15 +14,15 @@ from pathlib import Path
 
 from vidagent import api, tracing
 from vidagent.graphs.events import Event
-from vidagent.serve.core.http.logs import structured
+from vidagent.serve.core.http.logs import json_logging
 from vidagent.serve.core.worker.protocol import (
-    Begin,
-    Cancel,
-    Ended,
-    Failed,
-    Heard,
-    Order,
-    Parcel,
+    CancelRun,
+    RunEnded,
+    RunEvent,
+    RunFailed,
+    RunRequest,
+    StartRun,
+    WorkerMessage,
     packed,
     unpacked,
 )
@@ -48,7 +48,7 @@ def work(channel: socket.socket, environment: Mapping[str, str], folder: Path) -
     os.environ.update(environment)
     os.chdir(folder)
     os.nice(_NICE)
-    with structured(sys.stderr):
+    with json_logging(sys.stderr):
         asyncio.run(_serve(channel))
     tracing.flush()
 
@@ -75,13 +75,13 @@ class _Bench:
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, asyncio.Task[None]] = {}
 
-    def take(self, parcel: Begin | Cancel) -> None:
+    def take(self, parcel: StartRun | CancelRun) -> None:
         """Do what the server wants."""
         match parcel:
-            case Begin(number, order):
+            case StartRun(number, order):
                 self._runs[number] = task = asyncio.create_task(self._run(number, order))
                 task.add_done_callback(lambda _: self._runs.pop(number))
-            case Cancel(number) if number in self._runs:
+            case CancelRun(number) if number in self._runs:
                 self._runs[number].cancel()
 
     async def close(self) -> None:
@@ -92,11 +92,11 @@ class _Bench:
         await asyncio.gather(*runs, return_exceptions=True)
         self._writer.close()
 
-    async def _run(self, number: int, order: Order) -> None:
+    async def _run(self, number: int, order: RunRequest) -> None:
         def hear(event: Event) -> None:  # a scan tells its progress from another thread
-            self._loop.call_soon_threadsafe(self._send, Heard(number, event))
+            self._loop.call_soon_threadsafe(self._send, RunEvent(number, event))
 
-        end: Parcel
+        end: WorkerMessage
         try:
             with tracing.continued(order.trace):
                 answer = await api.aanalyze_video(
@@ -109,14 +109,14 @@ class _Bench:
                     on_event=hear,
                     stream=order.stream,
                 )
-            end = Ended(number, answer)
+            end = RunEnded(number, answer)
         except asyncio.CancelledError:
-            end = Ended(number, None)
+            end = RunEnded(number, None)
         except Exception as error:  # noqa: BLE001 - the server tells it its client, or its log
-            end = Failed(number, _sent(error))
+            end = RunFailed(number, _sent(error))
         self._loop.call_soon(self._send, end)  # behind the events
 
-    def _send(self, parcel: Parcel) -> None:
+    def _send(self, parcel: WorkerMessage) -> None:
         if not self._writer.is_closing():
             self._writer.write(packed(parcel))
 

@@ -16,7 +16,7 @@ _LENGTH = struct.Struct("!Q")
 
 
 @dataclass(frozen=True)
-class Order:
+class RunRequest:
     """A question as the agent is asked it.
 
     Args:
@@ -41,22 +41,22 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Begin:
+class StartRun:
     """To the workbench: begin a run."""
 
     run: int
-    order: Order
+    order: RunRequest
 
 
 @dataclass(frozen=True)
-class Cancel:
+class CancelRun:
     """To the workbench: nobody waits for this run any more."""
 
     run: int
 
 
 @dataclass(frozen=True)
-class Heard:
+class RunEvent:
     """From the workbench: something happened in a run."""
 
     run: int
@@ -64,7 +64,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunEnded:
     """From the workbench: a run has ended, with this answer; without one, it was cancelled."""
 
     run: int
@@ -72,17 +72,17 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Failed:
+class RunFailed:
     """From the workbench: a run has failed."""
 
     run: int
     error: BaseException
 
 
-Parcel = Begin | Cancel | Heard | Ended | Failed
+WorkerMessage = StartRun | CancelRun | RunEvent | RunEnded | RunFailed
 
 
-def packed(parcel: Parcel) -> bytes:
+def packed(parcel: WorkerMessage) -> bytes:
     """Return a parcel as it is sent."""
     data = pickle.dumps(parcel)
     return _LENGTH.pack(len(data)) + data

@@ -15,26 +15,26 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import JSONResponse
 
 from vidagent.serve.core.caller import Client, client_of, needs
-from vidagent.serve.core.concurrency import LaneRoute
-from vidagent.serve.core.errors import Refusal, body_of, noted, request_id
-from vidagent.serve.core.question_service import Desk
-from vidagent.serve.core.schemas import Asked
-from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatAsked, Model, ModelList
+from vidagent.serve.core.concurrency import LimitedRoute
+from vidagent.serve.core.errors import ApiError, error_body, log_error, request_id
+from vidagent.serve.core.question_service import QuestionService
+from vidagent.serve.core.schemas import QuestionBody
+from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatRequest, Model, ModelList
 
 _STEPS = frozenset({"step", "look", "observation", "claim", "verdict", "note"})
 
 
-def router(desk: Desk) -> APIRouter:
+def router(desk: QuestionService) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(
-        prefix="/v1", tags=["chat"], dependencies=[Depends(needs("ask"))], route_class=LaneRoute
+        prefix="/v1", tags=["chat"], dependencies=[Depends(needs("ask"))], route_class=LimitedRoute
     )
 
     @routes.post(
         "/chat/completions",
         responses={200: {"content": {"text/event-stream": {}}}},
     )
-    async def complete(request: Request, chat: ChatAsked) -> Response:
+    async def complete(request: Request, chat: ChatRequest) -> Response:
         """Answer a question about a video; the whole answer is in the field `vidagent`."""
         client, id_ = client_of(request), request_id(request)
         try:
@@ -56,7 +56,7 @@ def router(desk: Desk) -> APIRouter:
     async def model(id: str) -> Model:  # noqa: A002 - the path's word
         """Tell of a model."""
         if id != MODEL:
-            raise Refusal(404, "model_not_found", f"there is one model here: {MODEL}")
+            raise ApiError(404, "model_not_found", f"there is one model here: {MODEL}")
         return Model()
 
     return routes
@@ -69,7 +69,7 @@ def _completion(id_: str, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _stream(
-    desk: Desk, client: Client, asked: Asked, id_: str, *, with_usage: bool
+    desk: QuestionService, client: Client, asked: QuestionBody, id_: str, *, with_usage: bool
 ) -> AsyncGenerator[dict[str, str]]:
     """Yield the chunks of a completion: the steps as they come, then the answer.
 
@@ -94,7 +94,7 @@ async def _stream(
                     if with_usage:
                         yield {"data": json.dumps({**head, "choices": [], "usage": _usage(answer)})}
     except Exception as error:  # noqa: BLE001 - the serving edge
-        yield {"data": json.dumps(body_of(noted(error, id_), id_))}
+        yield {"data": json.dumps(error_body(log_error(error, id_), id_))}
         return
     yield {"data": "[DONE]"}
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.schemas import Asked
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.schemas import QuestionBody
 
 MODEL = "vidagent"
 
@@ -67,7 +67,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class ChatAsked(BaseModel):
+class ChatRequest(BaseModel):
     """A conversation whose last turn is a question about a video.
 
     The question stands alone: earlier turns may name the video, and are not read otherwise; `session` is for questions
@@ -82,17 +82,17 @@ class ChatAsked(BaseModel):
     budget: dict[str, Any] | None = None
     session: str | None = None
 
-    def asked(self) -> Asked:
+    def asked(self) -> QuestionBody:
         """Return the question.
 
         Raises:
-            Refusal: If the model, the question or the video is missing.
+            ApiError: If the model, the question or the video is missing.
             ValidationError: If it is not a legal question.
         """
         if self.model != MODEL:
-            raise Refusal(404, "model_not_found", f"there is one model here: {MODEL}")
+            raise ApiError(404, "model_not_found", f"there is one model here: {MODEL}")
         if self.messages[-1].role != "user":
-            raise Refusal(422, "no_question", "the last message must be the user's question")
+            raise ApiError(422, "no_question", "the last message must be the user's question")
         words = [part.text for part in self.messages[-1].parts() if isinstance(part, TextPart)]
         videos = [
             part.file.file_id if isinstance(part, FilePart) else part.video_url.url
@@ -102,9 +102,11 @@ class ChatAsked(BaseModel):
         ]
         if not videos:
             told = "name the video in a part of type `video_url`, or `file` with a `file_id`"
-            raise Refusal(422, "no_video", told)
+            raise ApiError(422, "no_video", told)
         wanted = {"options": self.options, "budget": self.budget, "session": self.session}
-        return Asked.model_validate({"video": videos[-1], "question": "\n".join(words).strip(), **wanted})
+        return QuestionBody.model_validate(
+            {"video": videos[-1], "question": "\n".join(words).strip(), **wanted}
+        )
 
 
 class Model(BaseModel):

@@ -11,9 +11,9 @@ from vidagent.serve.core import media_files
 from vidagent.serve.core.caller import client_of, needs
 from vidagent.serve.core.http.body_limit import allow
 from vidagent.serve.core.schemas import FileBody, FileDeleted, FileList
-from vidagent.serve.core.storage.files import Files
+from vidagent.serve.core.storage.files import UploadedFiles
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.core.storage.upload_parser import Form
+from vidagent.serve.core.storage.upload_parser import UploadForm
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -38,7 +38,7 @@ _UPLOAD: dict[str, Any] = {
 }
 
 
-def router(files: Files, runs: RunRecords, most_bytes: int) -> APIRouter:
+def router(files: UploadedFiles, runs: RunRecords, most_bytes: int) -> APIRouter:
     """Return the routes.
 
     Args:
@@ -54,7 +54,7 @@ def router(files: Files, runs: RunRecords, most_bytes: int) -> APIRouter:
         allow(request.scope, most_bytes + _FORM_BYTES)
         length = request.headers.get("content-length", "")
         announced = int(length) if length.isdecimal() else 0
-        form = Form(request.headers.get("content-type", ""), request.stream())
+        form = UploadForm(request.headers.get("content-type", ""), request.stream())
         return await files.add(client_of(request), form, max(0, announced - _FORM_BYTES))
 
     @routes.get("")

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from vidagent import api
 from vidagent.errors import VidagentError
-from vidagent.serve.core.errors import Refusal
-from vidagent.serve.core.http.draining import Drain
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.http.draining import DrainState
 from vidagent.serve.core.storage.disk import Disk
 
 _ASKED_AGAIN_S = 5.0
@@ -26,7 +26,7 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-def router(disk: Disk, drain: Drain) -> APIRouter:
+def router(disk: Disk, drain: DrainState) -> APIRouter:
     """Return the routes.
 
     Args:
@@ -47,9 +47,9 @@ def router(disk: Disk, drain: Drain) -> APIRouter:
         drain.check()
         if disk.full:
             told = "the server's disk has less free than is kept so (--min-free-mb)"
-            raise Refusal(503, "disk_full", told, {"Retry-After": _DISK_RETRY_S})
+            raise ApiError(503, "disk_full", told, {"Retry-After": _DISK_RETRY_S})
         if not await models.reached():
-            raise Refusal(503, "not_ready", "the model's server does not answer", {"Retry-After": "5"})
+            raise ApiError(503, "not_ready", "the model's server does not answer", {"Retry-After": "5"})
         return Health()
 
     return routes

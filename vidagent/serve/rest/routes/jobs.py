@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from vidagent.serve.core.caller import Client, client_of, needs
-from vidagent.serve.core.schemas import Asked, JobBody, JobList
+from vidagent.serve.core.schemas import JobBody, JobList, QuestionBody
 from vidagent.serve.rest.jobs import Jobs
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -24,7 +24,7 @@ def router(jobs: Jobs) -> APIRouter:
     routes = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(needs("ask"))])
 
     @routes.post("", status_code=202)
-    async def add(request: Request, response: Response, asked: Asked) -> JobBody:
+    async def add(request: Request, response: Response, asked: QuestionBody) -> JobBody:
         """Ask a question that is answered whether you wait or not, also through a restart of the server."""
         job = await jobs.add(client_of(request), asked)
         response.headers["Location"] = f"/v1/jobs/{job.id}"

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ValidationError
 from sse_starlette import EventSourceResponse
 
 from vidagent.serve.core.caller import client_of, needs
-from vidagent.serve.core.concurrency import LaneRoute
-from vidagent.serve.core.errors import Refusal, body_of, noted, request_id
-from vidagent.serve.core.question_service import Desk
-from vidagent.serve.core.schemas import AnswerBody, Asked
+from vidagent.serve.core.concurrency import LimitedRoute
+from vidagent.serve.core.errors import ApiError, error_body, log_error, request_id
+from vidagent.serve.core.question_service import QuestionService
+from vidagent.serve.core.schemas import AnswerBody, QuestionBody
 from vidagent.serve.rest.runnable import CLIENT, Agent
 
 PATH = "/vidagent"
@@ -37,7 +37,7 @@ _PLAYGROUND: tuple[EndpointName, ...] = ("playground", "stream_log")
 _UNREADABLE = "the body is not JSON that can be read"
 
 
-class Question(Asked, CustomUserType):
+class Question(QuestionBody, CustomUserType):
     """A question about a video."""  # which reaches the agent as it is, not as a dict
 
 
@@ -57,7 +57,7 @@ class _Many(BaseModel):
     kwargs: dict[str, Any] = {}
 
 
-def router(desk: Desk, *, most: int, playground: bool) -> APIRouter:
+def router(desk: QuestionService, *, most: int, playground: bool) -> APIRouter:
     """Return the routes.
 
     Args:
@@ -94,10 +94,10 @@ async def _well_formed(request: Request) -> None:
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
     except ValueError as error:
-        raise Refusal(422, "invalid", _UNREADABLE) from error
+        raise ApiError(422, "invalid", _UNREADABLE) from error
 
 
-class _Route(LaneRoute):
+class _Route(LimitedRoute):
     """A route that tells its errors as the others do."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
@@ -112,7 +112,7 @@ class _Route(LaneRoute):
                     raise
                 raise RequestValidationError(error.errors()) from error
             except RecursionError as error:
-                raise Refusal(422, "invalid", _UNREADABLE) from error
+                raise ApiError(422, "invalid", _UNREADABLE) from error
             if isinstance(response, EventSourceResponse):
                 response.body_iterator = _with_faults(response.body_iterator, request_id(request))
             return response
@@ -130,7 +130,7 @@ async def _with_faults(events: Any, id_: str) -> AsyncGenerator[dict[str, Any]]:
             try:
                 await anext(events)  # LangServe tells the error to the client first, and raises it then
             except Exception as error:  # noqa: BLE001 - the serving edge
-                refusal = noted(error, id_)
-                data = {"status_code": refusal.status_code, **body_of(refusal, id_)["error"]}
+                refusal = log_error(error, id_)
+                data = {"status_code": refusal.status_code, **error_body(refusal, id_)["error"]}
                 yield {"event": "error", "data": json.dumps(data)}
             return

@@ -11,7 +11,7 @@ from vidagent.serve.core import media_files
 from vidagent.serve.core.caller import client_of, needs
 from vidagent.serve.core.schemas import RunBody, RunList
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.rest.routes.artefacts import Artefacts
+from vidagent.serve.rest.routes.artefacts import RunMedia
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Number = Annotated[int, Path(ge=0, le=10_000, description="counted from 0")]
@@ -23,7 +23,7 @@ _PAGE = {
 """The report has no script, and names its one style sheet in a narrower policy of its own."""
 
 
-def router(records: RunRecords, artefacts: Artefacts) -> APIRouter:
+def router(records: RunRecords, artefacts: RunMedia) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(needs("ask"))])
 
@@ -57,6 +57,6 @@ def router(records: RunRecords, artefacts: Artefacts) -> APIRouter:
     async def report(request: Request, id: str) -> Response:  # noqa: A002 - likewise
         """Send the run's report, one page that needs nothing else; it is written when first asked for."""
         path = await artefacts.report(client_of(request), id)
-        return media_files.Media(path, media_type=_HTML, headers=dict(_PAGE))
+        return media_files.MediaResponse(path, media_type=_HTML, headers=dict(_PAGE))
 
     return routes

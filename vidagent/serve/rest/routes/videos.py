@@ -11,7 +11,7 @@ from starlette.responses import Response
 from vidagent.serve.core import media_files
 from vidagent.serve.core.caller import client_of, needs
 from vidagent.serve.core.schemas import MOST_NAME, VideoList
-from vidagent.serve.core.video_locator import Places
+from vidagent.serve.core.video_locator import VideoLocator
 
 Name = Annotated[
     str,
@@ -23,7 +23,7 @@ Name = Annotated[
 ]
 
 
-def router(places: Places) -> APIRouter:
+def router(places: VideoLocator) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(needs("ask"))])
 
