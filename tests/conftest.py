@@ -20,6 +20,7 @@ from vidagent.types import Answer
 ROOT = Path(__file__).resolve().parent.parent
 VIDEOS = "VIDAGENT_TEST_VIDEOS"
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+SLOW_TIMEOUT_S = 3600
 COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 
 
@@ -39,10 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Open the loopback, and nothing else, to tests marked `network`; sockets are shut otherwise."""
+    """Open only the loopback to tests marked `network`, no socket to others; give slow tests their time."""
     for item in items:
         if item.get_closest_marker("network"):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+        if item.get_closest_marker("slow") or item.get_closest_marker("vllm"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 @pytest.fixture(autouse=True)

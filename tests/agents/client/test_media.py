@@ -115,7 +115,7 @@ def test_without_pictures_nothing_goes_beside():
 # --- a list of frames
 
 
-@pytest.mark.parametrize("times_s", [EVEN, UNEVEN, [0.0, 1 / 3], [3599.96, 3600.001]])
+@pytest.mark.parametrize("times_s", [EVEN, UNEVEN, [0.0, 1 / 3], [3599.96, 3600.001], [1.0, 1.001]])
 def test_listed_frames_carry_their_times(times_s):
     messages = look(times_s)
     sent = put(messages, VLLM, "overview")
@@ -123,7 +123,7 @@ def test_listed_frames_carry_their_times(times_s):
     sampling = sent.body["media_io_kwargs"]["video"]
     assert sent.body["mm_processor_kwargs"] == AS_IS
     assert (sampling["fps"], sampling["num_frames"]) == (1000, -1)
-    assert sampling["frames_indices"] == [round(1000 * t) for t in times_s]
+    assert sampling["frames_indices"] == [round(1000 * t) for t in times_s]  # 1000 * 1.001 is just below 1001
     assert all(type(index) is int for index in sampling["frames_indices"])
     assert sampling["total_num_frames"] > sampling["frames_indices"][-1]
     assert sampling["duration"] == sampling["total_num_frames"] / 1000

@@ -96,6 +96,12 @@ def test_a_planner_that_insists_is_let_through_after_two_rounds(ask):
     assert found.status == "not_found"
 
 
+def test_two_rounds_each_halve_the_widest_gaps(ask):
+    found, server = ask(haunted([NO]), budget=Budget(frames=24))
+    assert looked(server) == [[2.0, 5.96], [1.0, 3.0]]
+    assert found.answer.endswith("no stretch longer than 2.0 s went unseen.")
+
+
 def test_what_is_seen_well_enough_is_not_looked_at_again(ask, sparse):
     sparse("plan_sees_overview = true\n")
     fine = [clip_look(n, n + 2) for n in range(0, 8, 2)]
