@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vidagent.api import Probe
 from vidagent.types import (
     Answer,
     Budget,
@@ -21,6 +20,9 @@ from vidagent.types import (
     Usage,
     VideoInfo,
 )
+
+if TYPE_CHECKING:
+    from vidagent.api import Probe
 
 INFO = VideoInfo(
     path="clip.mp4",
@@ -123,6 +125,8 @@ class FakeApi(ModuleType):
         return Report()
 
     def probe_video(self, path: str) -> Probe:
+        from vidagent.api.videos import Probe  # seconds long, and commands that ask do without
+
         self._outcome(path)
         return Probe(INFO, 12, (0.0, 8.5))
 

@@ -105,7 +105,7 @@ from tests.serve.answers import FakeApi
 sys.modules["vidagent.api"] = FakeApi({outcome})
 import vidagent
 vidagent.api = sys.modules["vidagent.api"]
-from vidagent.serve.cli import run
+from vidagent.serve.cli.app import run
 sys.exit(run({arguments!r}))
 """
 
