@@ -15,7 +15,7 @@ SOURCES := vidagent tests examples benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type build clean
+.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type measure build clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ layers: $(VENV)/installed-dev ## imports go down the floors only
 
 type: $(VENV)/installed-dev ## mypy, strict
 	$(BIN)/mypy
+
+measure: | $(BIN)/python ## sizes, imports and repeated names of the package, or of TREE, another checkout
+	$(BIN)/python benchmarks/measure_structure.py $(TREE)
 
 build: $(VENV)/installed-dev ## wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
