@@ -44,18 +44,22 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
+        """The syntax tree."""
         return ast.parse(self.source, self.path)
 
     @cached_property
     def lines(self) -> int:
+        """The number of lines."""
         return self.source.count("\n")
 
     @property
     def folder(self) -> str:
+        """The folder's path, relative to the root."""
         return self.path.rpartition("/")[0]
 
     @property
     def is_package(self) -> bool:
+        """Whether it is an `__init__.py`."""
         return self.path.endswith("/__init__.py")
 
     def functions(self) -> Iterator[tuple[str, int]]:
