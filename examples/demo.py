@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     with Progress(console.stderr()) as progress:
         answer = analyze_video(video, QUESTION, model="signals", save_frames=frames, on_event=progress)
         progress.tell(f"cost      {printing.cost(answer)}\n")
-    printing.show_answer(answer, console.stdout())
+    printing.show_answer(answer)
     return compare(answer, frames)
 
 

@@ -50,3 +50,8 @@ def one_line(text: str) -> str:
 def counted(count: int, what: str) -> str:
     """Say how many of a thing there are, such as `1 frame` or `2,500 frames`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
+def valid_unicode(text: str) -> str:
+    """Replace bytes that are not UTF-8, which Python keeps in arguments and on stdin as lone surrogates."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

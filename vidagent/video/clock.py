@@ -6,9 +6,11 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the command line formats times without NumPy, which takes long to import
+    import numpy as np
+    from numpy.typing import NDArray
 
 _FORMS = "SS, SS.mmm, MM:SS(.mmm) or HH:MM:SS(.mmm)"
 _TEXT = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d+):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
-from vidagent.serve.batch.cluster import Supply
-from vidagent.serve.batch.input_lines import read_lines
+from vidagent.serve.batch.input_file import read_lines
+from vidagent.serve.batch.ray_cluster import Supply
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from vidagent.evaluation.embedded import look_once
 from vidagent.evaluation.scoring import Said
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images import jpeg
-from vidagent.serve.batch.items import Item
-from vidagent.serve.batch.models import Model
+from vidagent.serve.batch.input_file import Item
+from vidagent.serve.batch.model import BatchModel
+from vidagent.serve.batch.open_videos import OpenVideo
 from vidagent.serve.batch.setup import Setup
-from vidagent.serve.batch.videos import OpenVideo
 from vidagent.types import Answer, Budget, BudgetReport, Coverage, Question, Span, StepUsage, Usage, VideoInfo
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
@@ -38,7 +38,7 @@ Shown = tuple[float, bytes]
 """A frame's time and its picture as JPEG."""
 
 
-async def ask_frames(opened: OpenVideo, model: Model, item: Item, setup: Setup) -> Answer:
+async def ask_frames(opened: OpenVideo, model: BatchModel, item: Item, setup: Setup) -> Answer:
     """Answer a question about a video by one call with frames chosen beforehand.
 
     Raises:
@@ -56,10 +56,10 @@ async def ask_frames(opened: OpenVideo, model: Model, item: Item, setup: Setup) 
             chosen, lambda: asyncio.to_thread(_pictures, video, chosen, profile.frame_side_px)
         )
         if model.vlm is None:
-            said, step = await _looked(model.client, item.asked, frames, video.info.frame_s)
+            said, step = await _looked(model.client, item.prompt, frames, video.info.frame_s)
         else:
             labelled = [part for time_s, data in frames for part in (f"t = {time_s:.3f} s", image(data))]
-            said, step = await _asked(model.vlm, item.asked, labelled, budget)
+            said, step = await _asked(model.vlm, item.prompt, labelled, budget)
     finally:
         video.close()
     spans = tuple(Span(time_s, time_s + video.info.frame_s) for time_s, _ in frames)
@@ -69,7 +69,7 @@ async def ask_frames(opened: OpenVideo, model: Model, item: Item, setup: Setup) 
     return _answer(said, step, video.info, model.client.name, budget, seen)
 
 
-async def ask_image(path: Path, model: Model, item: Item, setup: Setup) -> Answer:
+async def ask_image(path: Path, model: BatchModel, item: Item, setup: Setup) -> Answer:
     """Answer a question about an image; of the video's facts the answer has its path, size and hash.
 
     Raises:
@@ -79,9 +79,9 @@ async def ask_image(path: Path, model: Model, item: Item, setup: Setup) -> Answe
     (info, picture), budget = await asyncio.to_thread(_facts, path), item.limits(setup.budget)
     if model.vlm is None:
         shown = [(0.0, jpeg.encode(picture))]
-        said, step = await _looked(model.client, item.asked, shown, 0.0)
+        said, step = await _looked(model.client, item.prompt, shown, 0.0)
     else:
-        said, step = await _asked(model.vlm, item.asked, [image(path)], budget)
+        said, step = await _asked(model.vlm, item.prompt, [image(path)], budget)
     return _answer(said, step, info, model.client.name, budget, Coverage(0.0, 1.0))
 
 

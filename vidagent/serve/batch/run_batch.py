@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent.errors import UsageError
-from vidagent.serve.batch.input_lines import Line, read_lines
-from vidagent.serve.batch.models import connect
-from vidagent.serve.batch.output.progress import Progress
-from vidagent.serve.batch.output.record import Record
-from vidagent.serve.batch.output.results import Result
-from vidagent.serve.batch.output.summary import Summary
+from vidagent.serve.batch import ray_cluster
+from vidagent.serve.batch.input_file import InputLine, read_lines
+from vidagent.serve.batch.model import connect
+from vidagent.serve.batch.output_file import OutputFile, Result
+from vidagent.serve.batch.progress import BatchProgress
 from vidagent.serve.batch.runner import answer_lines
-from vidagent.serve.batch.setup import Setup
-from vidagent.serve.terminal import console, printing
+from vidagent.serve.batch.setup import Setup as Setup
+from vidagent.serve.batch.summary import Summary
+from vidagent.serve.terminal import console
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Batch:
     """A batch.
 
     Args:
@@ -42,61 +42,52 @@ class Wanted:
     workers: int | None = None
 
 
-def run(wanted: Wanted, *, quiet: bool = False) -> Summary:
+def run(batch: Batch, *, quiet: bool = False) -> Summary:
     """Answer the lines that are not done yet, and sum up all of them.
 
     Raises:
         UsageError: If a file cannot be read or written, or they do not belong together.
         ModelError: If there is no model to begin with.
     """
-    if wanted.workers is not None and wanted.ray is None:
+    if batch.workers is not None and batch.ray is None:
         raise UsageError(
-            f"--workers goes with --ray; on this machine alone it is --concurrency, got {wanted.workers}"
+            f"--workers goes with --ray; on this machine alone it is --concurrency, got {batch.workers}"
         )
-    lines = read_lines(wanted.source)
-    if wanted.output.exists() and wanted.output.samefile(wanted.source):
-        raise UsageError(f"the output is the input, {wanted.output}; name another file with -o")
-    with Record(wanted.output) as record:
-        left = record.left(lines)
-        if wanted.retry_errors:
-            record.drop_errors()
-            left = record.left(lines)
-        at_once = wanted.setup.concurrency * (wanted.workers or 1)
-        with Progress(console.stderr(), len(lines), len(lines) - len(left), at_once, quiet=quiet) as progress:
+    lines = read_lines(batch.source)
+    if batch.output.exists() and batch.output.samefile(batch.source):
+        raise UsageError(f"the output is the input, {batch.output}; name another file with -o")
+    with OutputFile(batch.output) as output:
+        left = output.open_lines(lines)
+        if batch.retry_errors:
+            output.drop_errors()
+            left = output.open_lines(lines)
+        at_once = batch.setup.concurrency * (batch.workers or 1)
+        with BatchProgress(
+            console.stderr(), len(lines), len(lines) - len(left), at_once, quiet=quiet
+        ) as progress:
             if len(left) < len(lines):
                 progress.tell(f"{len(lines) - len(left)} of {len(lines)} lines are done already")
             if left:
-                _answer(left, wanted, record, progress)
-        if wanted.ordered:
-            record.sort()
-        return Summary.of(record.results)
+                _answer(left, batch, output, progress)
+        if batch.ordered:
+            output.sort()
+        return Summary.of(output.results)
 
 
-def show(summary: Summary, *, as_json: bool) -> None:
-    """Print a summary on stdout."""
-    out = console.stdout()
-    if as_json:
-        printing.show_json(summary.to_dict(), out)
-    else:
-        out.print(summary.table())
-
-
-def _answer(left: Sequence[Line], wanted: Wanted, record: Record, progress: Progress) -> None:
-    def keep(result: Result) -> None:
-        record.append(result)
+def _answer(left: Sequence[InputLine], batch: Batch, output: OutputFile, progress: BatchProgress) -> None:
+    def store(result: Result) -> None:
+        output.append(result)
         progress.add(result)
 
-    if wanted.ray is not None:
-        from vidagent.serve.batch.cluster import answer_lines as answer_there
-
-        answer_there(left, wanted.setup, wanted.ray, wanted.workers, keep, progress.tell)
+    if batch.ray is not None:
+        ray_cluster.answer_lines(left, batch.setup, batch.ray, batch.workers, store, progress.tell)
         return
-    model = connect(wanted.setup)
-    progress.tell(model.about)
+    model = connect(batch.setup)
+    progress.tell(model.description)
     writing = asyncio.Lock()
 
     async def done(result: Result) -> None:
         async with writing:
-            await asyncio.shield(asyncio.to_thread(keep, result))
+            await asyncio.shield(asyncio.to_thread(store, result))
 
-    asyncio.run(answer_lines(left, wanted.setup, model, done))
+    asyncio.run(answer_lines(left, batch.setup, model, done))

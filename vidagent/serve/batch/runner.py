@@ -11,12 +11,11 @@ from vidagent.api.run_question import ask_opened
 from vidagent.errors import UsageError, VidagentError
 from vidagent.runs.request import Request
 from vidagent.serve.batch.direct import ask_frames, ask_image
-from vidagent.serve.batch.input_lines import Line
-from vidagent.serve.batch.items import Item
-from vidagent.serve.batch.models import Model
-from vidagent.serve.batch.output.results import Result, answered, failed
+from vidagent.serve.batch.input_file import InputLine, Item
+from vidagent.serve.batch.model import BatchModel
+from vidagent.serve.batch.open_videos import Videos
+from vidagent.serve.batch.output_file import Result, answered, failed
 from vidagent.serve.batch.setup import Setup
-from vidagent.serve.batch.videos import Videos
 from vidagent.types import Answer, Overview
 
 Done = Callable[[Result], Awaitable[None]]
@@ -24,7 +23,7 @@ Done = Callable[[Result], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-async def answer_lines(lines: Sequence[Line], setup: Setup, model: Model, done: Done) -> None:
+async def answer_lines(lines: Sequence[InputLine], setup: Setup, model: BatchModel, done: Done) -> None:
     """Answer lines, as many at once as the setup says; an error of one is its result.
 
     Args:
@@ -53,10 +52,10 @@ async def answer_lines(lines: Sequence[Line], setup: Setup, model: Model, done: 
             raise errors.exceptions[0] from None
 
 
-def chains(lines: Iterable[Line]) -> list[list[Line]]:
+def chains(lines: Iterable[InputLine]) -> list[list[InputLine]]:
     """Group lines: those of a session are one chain, in order; chains of one video follow each other."""
-    sessions: dict[str, list[Line]] = {}
-    videos: dict[str, list[list[Line]]] = {}
+    sessions: dict[str, list[InputLine]] = {}
+    videos: dict[str, list[list[InputLine]]] = {}
     for line in lines:
         session = line.item.session if line.item else None
         if session is not None and session in sessions:
@@ -69,10 +68,10 @@ def chains(lines: Iterable[Line]) -> list[list[Line]]:
     return [chain for video in videos.values() for chain in video]
 
 
-async def _result(line: Line, setup: Setup, model: Model, videos: Videos) -> Result:
+async def _result(line: InputLine, setup: Setup, model: BatchModel, videos: Videos) -> Result:
     try:
         if line.item is None:
-            raise UsageError(line.wrong or "")
+            raise UsageError(line.error or "")
         return answered(line, await _answer(line.item, setup, model, videos))
     except VidagentError as error:
         return failed(line, error)
@@ -81,7 +80,7 @@ async def _result(line: Line, setup: Setup, model: Model, videos: Videos) -> Res
         return failed(line, error)
 
 
-async def _answer(item: Item, setup: Setup, model: Model, videos: Videos) -> Answer:
+async def _answer(item: Item, setup: Setup, model: BatchModel, videos: Videos) -> Answer:
     path = setup.path(item)
     if item.kind == "image":
         return await ask_image(path, model, item, setup)
@@ -90,7 +89,7 @@ async def _answer(item: Item, setup: Setup, model: Model, videos: Videos) -> Ans
             return await ask_frames(opened, model, item, setup)
         view = opened.view()
         try:
-            request = Request(item.asked, Overview(), setup.settings, item.limits(setup.budget))
+            request = Request(item.prompt, Overview(), setup.settings, item.limits(setup.budget))
             return await ask_opened(view, model.client, request, session=item.session)
         finally:
             view.close()

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from vidagent.config import Settings
 from vidagent.errors import UsageError
-from vidagent.serve.batch.items import Item
+from vidagent.serve.batch.input_file import Item
 from vidagent.types import Budget
 from vidagent.video.sampling import SingleFrame
 

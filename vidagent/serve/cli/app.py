@@ -1,20 +1,20 @@
 """The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp` and what goes with them.
 
-Nothing heavy is imported up here, so that `vidagent --help` answers at once: each command imports
-`vidagent.api`, and with it the decoders, LangGraph and the rest, when it runs.
+`vidagent --help` answers at once, as what takes long to import comes through `vidagent.serve.cli.lazy`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from vidagent import tracing
 from vidagent.errors import VidagentError
-from vidagent.serve.cli import flags
+from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.commands.ask import ask
 from vidagent.serve.cli.commands.batch import batch
 from vidagent.serve.cli.commands.chat import chat
@@ -26,11 +26,9 @@ from vidagent.serve.cli.commands.serve import app as serve
 from vidagent.serve.cli.commands.sessions import app as sessions
 from vidagent.serve.cli.commands.vlm import app as vlm
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
-from vidagent.serve.terminal import console
-
-if TYPE_CHECKING:
-    from vidagent.serve.terminal.printing import Report
-    from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal.video_facts import VideoFacts
 
 INTERNAL = 1
 INTERRUPTED = 130
@@ -80,17 +78,15 @@ def _missing(error: typer.TyperException) -> str | None:
     return "ask takes a VIDEO, or several, and a QUESTION" if getattr(param, "name", "") == "videos" else None
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
+def _print_version(requested: bool) -> None:
+    if requested:
         console.stdout().say(f"vidagent {version('vidagent')}")
         raise typer.Exit
 
 
 @app.callback()
 def vidagent(
-    version: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -115,14 +111,9 @@ def probe(
     video: flags.Video, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
-
-    def probed(progress: Progress) -> Report:
-        from vidagent import api
-        from vidagent.serve.terminal.video_facts import Probed
-
-        return Probed(api.probe_video(video))
-
-    _report(probed, as_json=as_json, quiet=quiet, verbose=verbose)
+    with _progress(quiet=quiet, verbose=verbose):
+        report = VideoFacts(lazy.api.probe_video(video))
+    printing.show_report(report, as_json=as_json)
 
 
 @app.command()
@@ -134,17 +125,13 @@ def index(
     verbose: Verbose = False,
 ) -> None:
     """Build what is missing of a video's index and say what it holds and cost."""
-
-    def built(progress: Progress) -> Report:
-        from vidagent import api
-
-        return api.index_video(
+    with _progress(quiet=quiet, verbose=verbose) as progress:
+        report = lazy.api.index_video(
             video,
             transcribe=transcribe,
             on_progress=lambda share: progress.doing(f"indexing, {share:.0%}"),
         )
-
-    _report(built, as_json=as_json, quiet=quiet, verbose=verbose)
+    printing.show_report(report, as_json=as_json)
 
 
 @app.command()
@@ -152,23 +139,12 @@ def models(
     base_url: flags.BaseUrl = None, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """List the models within reach; a star marks the one a question would go to."""
-
-    def listed(progress: Progress) -> Report:
-        from vidagent import api
-        from vidagent.serve.terminal.printing import Models
-
+    with _progress(quiet=quiet, verbose=verbose) as progress:
         progress.doing("looking for models")
-        return Models(api.list_models(base_url=base_url))
+        report = printing.Models(lazy.api.list_models(base_url=base_url))
+    printing.show_report(report, as_json=as_json)
 
-    _report(listed, as_json=as_json, quiet=quiet, verbose=verbose)
 
-
-def _report(make: Callable[[Progress], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
-    """Show what is going on while a report is made, and print it."""
+def _progress(*, quiet: bool, verbose: bool) -> Progress:
     console.loudness(quiet=quiet, verbose=verbose)
-    from vidagent.serve.terminal import printing
-    from vidagent.serve.terminal.progress import Progress
-
-    with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
-        report = make(progress)
-    printing.show_report(report, console.stdout(), as_json=as_json)
+    return Progress(console.stderr(), quiet=quiet, verbose=verbose)

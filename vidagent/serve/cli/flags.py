@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from typer.models import OptionInfo
 
 from vidagent.errors import UsageError
 
+T = TypeVar("T")
+
+DEFAULT_DOWNLOAD_MB = 500
 _BUDGET = "Budgets (the run ends with the best supported answer when one is spent)"
 _DOWNLOAD = "Videos behind an http(s) URL"
 
@@ -156,3 +162,39 @@ ThinkingTokens = Annotated[
 Frames = Annotated[
     int | None, number("--budget-frames", int, "N", "Frames shown to the model.", panel=_BUDGET)
 ]
+
+Limits = dict[str, float | None]
+"""Values of the budget flags by the names of the settings, such as `budget_seconds`; None if not given."""
+
+_BUDGET_FLAGS = {
+    "budget_seconds": Seconds,
+    "budget_steps": Steps,
+    "budget_model_calls": ModelCalls,
+    "budget_prompt_tokens": PromptTokens,
+    "budget_completion_tokens": CompletionTokens,
+    "budget_thinking_tokens": ThinkingTokens,
+    "budget_frames": Frames,
+}
+
+
+def budgeted(command: Callable[..., T]) -> Callable[..., T]:
+    """Give a command a flag for each budget in place of its parameter `limits`."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name == "limits":
+            parameters += [
+                parameter.replace(name=flag, annotation=kind, default=None)
+                for flag, kind in _BUDGET_FLAGS.items()
+            ]
+        else:
+            parameters.append(parameter)
+
+    @functools.wraps(command)
+    def run(*args: Any, **given: Any) -> T:  # noqa: ANN401 - the arguments of any command
+        limits: Limits = {name: given.pop(name, None) for name in _BUDGET_FLAGS}
+        return command(*args, **given, limits=limits)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # PEP 362
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

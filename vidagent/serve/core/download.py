@@ -21,7 +21,6 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from vidagent.errors import UsageError, VideoError
 
-DEFAULT_MAX_MB = 500
 MAX_SECONDS = 600.0
 MAX_REDIRECTS = 5
 SILENCE_S = 30.0

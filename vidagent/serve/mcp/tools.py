@@ -17,7 +17,7 @@ from vidagent.serve.core.folders import Folders
 from vidagent.serve.core.schemas import MOST_NAME, Text
 from vidagent.serve.mcp.context import ServedFolders, ToolCall, path_of
 from vidagent.serve.mcp.results import FramesBody, ProbeBody, VideoList, VideoListed, listed, seen, text
-from vidagent.serve.terminal.video_facts import Probed
+from vidagent.serve.terminal.video_facts import VideoFacts
 from vidagent.tools.arguments import Fps, Seconds
 
 MOST_LISTED = 200
@@ -56,7 +56,7 @@ async def list_videos(
 
 async def probe(call: ToolCall, folders: ServedFolders, video: Video) -> Annotated[CallToolResult, ProbeBody]:
     """Say what a video is: length, frame rate, size, codecs, sound, subtitles and shots. Cheap: nothing is decoded."""
-    probed = Probed(await asyncio.to_thread(api.probe_video, path_of(folders, video)))
+    probed = VideoFacts(await asyncio.to_thread(api.probe_video, path_of(folders, video)))
     body = {**probed.to_dict(), "path": video}
     lines = [line for line in probed.lines() if not line.startswith("file ")]
     return CallToolResult(content=[text("\n".join([video, *lines]))], structured_content=body)

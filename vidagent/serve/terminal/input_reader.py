@@ -1,4 +1,4 @@
-"""What is typed into a chat, or piped into it: one line at a time."""
+"""Lines typed into a chat, or piped into it."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from vidagent.serve.terminal.console import stderr
+from vidagent.text import valid_unicode
 
 _PROMPT = "> "
 _HINT = "Ctrl-D or /quit ends the chat"
 
 
-class Lines:
-    """Lines of stdin; at a terminal they can be edited, and those before called back."""
+class InputReader:
+    """Reads lines from stdin; at a terminal they can be edited, and earlier ones recalled."""
 
     def __init__(self, before: Sequence[str] = ()) -> None:
-        """Take what was typed before, the oldest first."""
+        """Start with the lines typed before, the oldest first."""
         self.typed = sys.stdin.isatty()
         self._edited = self.typed and sys.stdout.isatty() and _editing(before)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield lines, without spaces at their ends, up to the end of the input; empty ones are passed over."""
+        """Yield lines up to the end of the input, stripped of spaces; empty ones are skipped."""
         while (line := self._next()) is not None:
-            if text := line.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip():
+            if text := valid_unicode(line).strip():
                 yield text
 
     def _next(self) -> str | None:
-        """Return the next line, or None at the end; Ctrl-C at the prompt gives the line up."""
+        """Return the next line, or None at the end; Ctrl-C at the prompt drops the line."""
         if not self.typed:
             return sys.stdin.buffer.readline().decode("utf-8", "replace") or None
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.agents.prompting.video_findings import names_of
-from vidagent.serve.terminal.console import Terminal
+from vidagent.serve.terminal.console import stdout
 from vidagent.text import counted, escaped, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
@@ -32,8 +32,9 @@ class Report(Protocol):
         """Return lines for people."""
 
 
-def show_json(value: dict[str, Any], out: Terminal) -> None:
+def show_json(value: dict[str, Any]) -> None:
     """Print one JSON object: on one line for programs, indented on a terminal."""
+    out = stdout()
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     indent = 2 if out.is_terminal else None
     out.say(escaped(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)))
@@ -44,26 +45,25 @@ def aligned(rows: Iterable[Row]) -> list[str]:
     return [f"{label:<{_LABEL_WIDTH}} {text}".rstrip() for label, text in rows]
 
 
-def show_answer(
-    answer: Answer, out: Terminal, options: Sequence[str] | None = None, *, as_json: bool = False
-) -> None:
+def show_answer(answer: Answer, options: Sequence[str] | None = None, *, as_json: bool = False) -> None:
     """Print the answer: as the contract's object, or for people: the words first, then where it was seen."""
     if as_json:
-        show_json(answer.to_dict(), out)
+        show_json(answer.to_dict())
         return
+    out = stdout()
     out.say(answer.answer, style="bold")
     out.say("")
     for line in aligned(answer_rows(answer, options)):
         out.say(line)
 
 
-def show_report(report: Report, out: Terminal, *, as_json: bool) -> None:
-    """Print a report in the form asked for."""
+def show_report(report: Report, *, as_json: bool) -> None:
+    """Print a report: as one JSON object, or as lines for people."""
     if as_json:
-        show_json(report.to_dict(), out)
+        show_json(report.to_dict())
         return
     for line in report.lines():
-        out.say(line)
+        stdout().say(line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
-    """A probe, told to programs and to people.
+class VideoFacts:
+    """The result of a probe, as JSON and as lines.
 
     Args:
         found: What is known of the video.

@@ -9,18 +9,20 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
 
 from vidagent.errors import ModelError, UsageError
 from vidagent.serve.terminal import console
 from vidagent.serve.terminal.progress import Progress
 from vidagent.serve.vlm.command import Command, Options, Target, base_url, question
-from vidagent.serve.vlm.interruption import Interruption
-from vidagent.serve.vlm.log import Log
+from vidagent.serve.vlm.log import Log, default_path
 from vidagent.serve.vlm.server import Server
 
 _POLL_S = 0.5
@@ -29,6 +31,7 @@ _ANSWER_BYTES = 1_000_000
 _GRACE_S = 30.0
 """vLLM lets its engine finish and frees the GPU; what takes longer hangs."""
 _LONGEST_PAUSE_S = 60.0
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 def find_program(named: str | None) -> str:
@@ -72,8 +75,35 @@ def check_port(options: Options) -> None:
         ) from None
 
 
+def launch(
+    command: Command,
+    target: Target,
+    options: Options,
+    program: str | None,
+    log: Path | None,
+    progress: Progress,
+) -> signal.Signals:
+    """Run a server until a signal comes, restarting it when it dies, and return the signal.
+
+    Args:
+        command: Its command line.
+        target: What it serves.
+        options: What the user asked for.
+        program: The `vllm` program, if it is not the one on PATH.
+        log: File for its output; None is the default one of the port.
+        progress: Where to show how it goes.
+
+    Raises:
+        UsageError: If it cannot be started.
+        ModelError: If it does not become healthy, or dies once too often.
+    """
+    runnable = command.by(find_program(program))
+    check_port(options)
+    return _Launch(runnable, target, options, Log(log or default_path(options.port)), progress).run()
+
+
 @dataclass(frozen=True, slots=True)
-class Launch:
+class _Launch:
     """A server to be kept running.
 
     Args:
@@ -101,7 +131,7 @@ class Launch:
             warning = f"open      to all who reach {self.options.host}; -- --api-key KEY asks them for a key"
             self.progress.tell(warning, style="yellow")
         was_healthy = False
-        with Interruption() as interruption:
+        with _Interruption() as interruption:
             for attempt in range(self.options.restarts + 1):
                 if attempt and interruption.wait(min(2.0 ** (attempt - 1), _LONGEST_PAUSE_S)):
                     break
@@ -118,7 +148,7 @@ class Launch:
                 raise ModelError(f"the server died {self.options.restarts + 1} times; log: {self.log.path}")
         return interruption.caught[0]
 
-    def _life(self, interruption: Interruption) -> tuple[bool, str]:
+    def _life(self, interruption: _Interruption) -> tuple[bool, str]:
         """Start the server, stay with it until it dies or a signal comes, and leave nothing of it.
 
         Returns:
@@ -134,7 +164,7 @@ class Launch:
         finally:
             self._end(server, interruption)
 
-    def _end(self, server: Server, interruption: Interruption) -> None:
+    def _end(self, server: Server, interruption: _Interruption) -> None:
         ran = server.alive
         if ran:
             self.progress.tell("ending    the server; once more kills it")
@@ -144,7 +174,7 @@ class Launch:
                 "ended     the server" if went else "killed    the server: it did not end by itself"
             )
 
-    def _wait(self, server: Server, interruption: Interruption) -> bool:
+    def _wait(self, server: Server, interruption: _Interruption) -> bool:
         """Wait until the server is healthy; False if it died or a signal came first."""
         begun, said = time.monotonic(), ""
         stderr = console.stderr()
@@ -167,7 +197,7 @@ class Launch:
         self._announce(time.monotonic() - begun)
         return True
 
-    def _watch(self, server: Server, interruption: Interruption) -> None:
+    def _watch(self, server: Server, interruption: _Interruption) -> None:
         """Read what it writes until it dies or a signal comes."""
         while server.alive and not interruption.wait(_POLL_S):
             self.log.read()
@@ -202,6 +232,48 @@ class Launch:
             return str(json.loads(_get(base_url(self.options) + "/models") or b"")["data"][0]["id"])
         except (ValueError, LookupError, TypeError):
             return None
+
+
+class _Interruption:
+    """Catches Ctrl-C, SIGTERM and SIGHUP while it is entered; those that the caller has ignored stay so (nohup)."""
+
+    def __init__(self) -> None:
+        """Start with no signal."""
+        self.caught: list[signal.Signals] = []
+        self._asked = threading.Event()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Install the handlers."""
+        for name in _SIGNALS:
+            number = getattr(signal, name)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Restore the handlers."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked.is_set()
+
+    def again(self) -> bool:
+        """Tell whether a second one has come: the user will not wait any longer."""
+        return len(self.caught) > 1
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, at most so long, and tell whether a signal has come."""
+        return self._asked.wait(seconds)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.caught.append(signal.Signals(number))
+        self._asked.set()
 
 
 def _get(url: str) -> bytes | None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
-from vidagent.serve.cli import flags, questions
-from vidagent.serve.cli.budgets import Limits, budget_of, budgeted
-from vidagent.serve.core import download
-from vidagent.serve.terminal import console
-from vidagent.types import Answer
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.cli.flags import Limits, budgeted
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.progress import Progress
+from vidagent.text import valid_unicode
+from vidagent.types import Answer, Question
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
 
 BUDGET_ENDED = 5
+_MAX_STDIN_BYTES = 4 * Question.MOST_CHARACTERS + 1
 
 
 @budgeted
@@ -40,7 +43,7 @@ def ask(
     session: flags.Session = None,
     decoder: flags.Decoder = None,
     fetch: flags.Download = False,
-    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
+    max_download_mb: flags.MaxDownloadMb = flags.DEFAULT_DOWNLOAD_MB,
     *,
     limits: Limits,
     quiet: flags.Quiet = False,
@@ -48,38 +51,31 @@ def ask(
 ) -> None:
     """Ask a question about a video, or about several."""
     console.loudness(quiet=quiet, verbose=verbose)
-    asked = questions.read(question, option)
-    # Imported here, as they bring decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
-    from vidagent import api
-    from vidagent.reports.multi_video import checked
-    from vidagent.serve.terminal import printing
-    from vidagent.serve.terminal.progress import Progress
-
-    checked(videos, report, export)  # before anything is downloaded
-    budget = budget_of(limits)
-    wanted: RequestArguments = {
+    asked = _question(question, option)
+    lazy.reports.checked(videos, report, export)  # before anything is downloaded
+    request: RequestArguments = {
         "options": asked.options,
         "model": model,
         "base_url": base_url,
         "engine": engine,
-        "budget": budget,
+        "budget": lazy.config.load(**limits).budget(),
         "fps": fps,
         "num_frames": num_frames,
         "decoder": decoder,
     }
-    out = console.stdout()
     with (
         Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress,
         _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as paths,
     ):
         path = paths if len(paths) > 1 else paths[0]
         if dry_run:
-            printing.show_report(api.plan_cost(path, asked.text, **wanted), out, as_json=as_json)
+            plan = lazy.api.plan_cost(path, asked.text, **request)
+            printing.show_report(plan, as_json=as_json)
             return
-        answer = api.analyze_video(
+        answer = lazy.api.analyze_video(
             path,
             asked.text,
-            **wanted,
+            **request,
             save_frames=save_frames,
             report=report,
             export=export,
@@ -89,7 +85,7 @@ def ask(
             stream=progress.live,
         )
         progress.tell(f"cost      {printing.cost(answer)}")
-    printing.show_answer(_named(answer, videos), out, asked.options, as_json=as_json)
+    printing.show_answer(_with_given_paths(answer, videos), asked.options, as_json=as_json)
     if answer.status == "partial":
         raise typer.Exit(BUDGET_ENDED)
 
@@ -98,19 +94,33 @@ def ask(
 def _local(
     videos: Sequence[str], *, allowed: bool, max_mb: int, tell: Callable[[str], None]
 ) -> Iterator[list[str]]:
-    """Give the paths of the files to open; see `download.local`."""
+    """Yield the paths of the files to open; see `download.local`."""
     with ExitStack() as copies:
         yield [
-            copies.enter_context(download.local(video, allowed=allowed, max_mb=max_mb, tell=tell))
+            copies.enter_context(lazy.download.local(video, allowed=allowed, max_mb=max_mb, tell=tell))
             for video in videos
         ]
 
 
-def _named(answer: Answer, videos: Sequence[str]) -> Answer:
-    """Name the videos as the user did, also where temporary copies were read."""
+def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
+    """Replace the paths of temporary copies by what the user gave."""
     if len(videos) == 1:
         return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=videos[0]))
     named = tuple(
         dataclasses.replace(info, path=path) for info, path in zip(answer.videos, videos, strict=True)
     )
     return dataclasses.replace(answer, video=named[answer.videos.index(answer.video)], videos=named)
+
+
+def _question(argument: str, options: Sequence[str] | None) -> Question:
+    """Return the question and its options; the argument `-` stands for the text on stdin.
+
+    Raises:
+        UsageError: If the question or an option is invalid.
+    """
+    if argument == "-":
+        text = sys.stdin.buffer.read(_MAX_STDIN_BYTES).decode("utf-8", "replace")
+    else:
+        text = valid_unicode(argument)
+    choices = tuple(valid_unicode(option).strip() for option in options) if options else None
+    return Question(text.strip(), choices)

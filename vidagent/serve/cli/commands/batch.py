@@ -1,4 +1,4 @@
-"""The command `vidagent batch`; as in `vidagent.serve.cli.app`, nothing heavy is imported up here."""
+"""`vidagent batch`: many questions about many videos, from a file into a file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidagent.serve.cli import flags
-from vidagent.serve.cli.budgets import Limits, budgeted
-from vidagent.serve.terminal import console
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.cli.flags import Limits, budgeted
+from vidagent.serve.terminal import console, printing
 
 _DIRECT = (
     "Direct questions (chosen frames in one call of the model, as NeVA does it; no agent, nothing is checked)"
@@ -134,16 +134,11 @@ def batch(
     of the gravest: 1 internal, 4 model, 3 video, 2 usage. 130 interrupted: what is done is kept.
     """
     console.loudness(quiet=quiet, verbose=verbose)
-    # Imported here, as it brings decoders, LangGraph and NumPy: `--help` and wrong flags need none of them.
-    from vidagent import config
-    from vidagent.serve.batch import run_batch
-    from vidagent.serve.batch.setup import Setup
-
     urls = tuple(base_url or ())
-    settings = config.load(model=model, base_url=urls[0] if urls else None, decoder=decoder, **limits)
+    settings = lazy.config.load(model=model, base_url=urls[0] if urls else None, decoder=decoder, **limits)
     for url in urls:
-        config.load(base_url=url)
-    setup = Setup(
+        lazy.config.load(base_url=url)
+    setup = lazy.batch.Setup(
         settings=settings,
         base_urls=urls,
         root=video_root,
@@ -154,8 +149,11 @@ def batch(
         concurrency=concurrency,
         calls=calls,
     )
-    wanted = run_batch.Wanted(source, output, setup, ordered, retry_errors, ray, workers)
-    summary = run_batch.run(wanted, quiet=quiet)
-    run_batch.show(summary, as_json=as_json)
+    batch = lazy.batch.Batch(source, output, setup, ordered, retry_errors, ray, workers)
+    summary = lazy.batch.run(batch, quiet=quiet)
+    if as_json:
+        printing.show_json(summary.to_dict())
+    else:
+        console.stdout().print(summary.table())
     if summary.exit_code:
         raise typer.Exit(summary.exit_code)

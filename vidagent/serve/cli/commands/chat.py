@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vidagent.errors import UsageError, VidagentError
-from vidagent.serve.cli import flags
-from vidagent.serve.cli.budgets import Limits, budget_of, budgeted
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.cli.commands import runs
 from vidagent.serve.cli.commands.ask import BUDGET_ENDED
-from vidagent.serve.core import download
-from vidagent.serve.terminal import console
-from vidagent.serve.terminal.input_reader import Lines
+from vidagent.serve.cli.flags import Limits, budgeted
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.input_reader import InputReader
+from vidagent.serve.terminal.progress import Progress
 from vidagent.text import counted, one_line
+from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
@@ -52,7 +54,7 @@ def chat(
     num_frames: flags.NumFrames = None,
     decoder: flags.Decoder = None,
     fetch: flags.Download = False,
-    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
+    max_download_mb: flags.MaxDownloadMb = flags.DEFAULT_DOWNLOAD_MB,
     *,
     limits: Limits,
     quiet: flags.Quiet = False,
@@ -65,14 +67,11 @@ def chat(
     console.loudness(quiet=quiet, verbose=verbose)
     if go_on and session is not None:
         raise UsageError(f"give either --continue or --session, got both (--session {session})")
-    from vidagent import api
-
-    budget = budget_of(limits)
-    wanted: RequestArguments = {
+    request: RequestArguments = {
         "model": model,
         "base_url": base_url,
         "engine": engine,
-        "budget": budget,
+        "budget": lazy.config.load(**limits).budget(),
         "fps": fps,
         "num_frames": num_frames,
         "decoder": decoder,
@@ -82,26 +81,26 @@ def chat(
         if not quiet:
             console.stderr().say(line)
 
-    with download.local(video, allowed=fetch, max_mb=max_download_mb, tell=tell) as path:
-        info = api.probe_video(path).info
-        kept = _found(info, session, go_on=go_on)
-        name = session or (kept.name if kept else _new_name())
-        talk = _Chat(path, video, name, wanted, tell, as_json=as_json, quiet=quiet, verbose=verbose)
-        raise typer.Exit(talk.hold(info, kept))
+    with lazy.download.local(video, allowed=fetch, max_mb=max_download_mb, tell=tell) as path:
+        info = lazy.api.probe_video(path).info
+        earlier = _earlier_session(info, session, go_on=go_on)
+        name = session or (earlier.name if earlier else _new_name())
+        chat = _Chat(path, video, name, request, tell, as_json=as_json, quiet=quiet, verbose=verbose)
+        raise typer.Exit(chat.run(info, () if earlier is None else earlier.turns))
 
 
-def _found(info: VideoInfo, name: str | None, *, go_on: bool) -> Session | None:
-    """Return the session to go on with; None for a new one.
+def _earlier_session(info: VideoInfo, name: str | None, *, go_on: bool) -> Session | None:
+    """Return the session to continue; None for a new one.
 
     Raises:
-        UsageError: If it is about another video, or there is none to go on with.
+        UsageError: If it is about another video, or there is none to continue.
     """
-    from vidagent import api
-
     if name is None and not go_on:
         return None
     about = [
-        one for one in api.list_sessions() if (one.video_sha256 == info.sha256 if go_on else one.name == name)
+        one
+        for one in lazy.api.list_sessions()
+        if (one.video_sha256 == info.sha256 if go_on else one.name == name)
     ]
     if go_on and not about:
         raise UsageError(f"there is no session about {info.path} to go on with")
@@ -116,25 +115,25 @@ def _new_name() -> str:
 
 @dataclass
 class _Chat:
-    """A chat that goes on.
+    """A chat under way.
 
     Args:
         path: The video's file.
         shown: The video as the user named it.
         name: The session.
-        wanted: What every question is asked with.
-        tell: Takes a line for people.
+        request: Arguments of `analyze_video` that all questions share.
+        tell: Prints a line for people.
         as_json: Whether answers are printed as JSON.
         quiet: Whether progress is left out.
         verbose: Whether every event stays on the screen.
-        last: Run of the last answer.
+        last: The last answer's run.
         code: Exit code of the first question that went wrong.
     """
 
     path: str
     shown: str
     name: str
-    wanted: RequestArguments
+    request: RequestArguments
     tell: Callable[[str], None]
     as_json: bool = False
     quiet: bool = False
@@ -144,14 +143,13 @@ class _Chat:
     _answered: set[str] = field(default_factory=set)
     _model: str = ""
 
-    def hold(self, info: VideoInfo, kept: Session | None) -> int:
+    def run(self, info: VideoInfo, turns: Sequence[Asked]) -> int:
         """Answer line by line; return the exit code: 0 for a typed chat, whatever went wrong in it.
 
         Raises:
             KeyboardInterrupt: If questions that were piped in are interrupted.
         """
-        turns: tuple[Asked, ...] = () if kept is None else kept.turns
-        lines = Lines([turn.question for turn in turns])
+        lines = InputReader([turn.question for turn in turns])
         self._greet(info, turns)
         for line in lines:
             if line in {"/quit", "/exit"}:
@@ -159,9 +157,9 @@ class _Chat:
             if not lines.typed:
                 self.tell(f"question  {line}")
             try:
-                self._said(line)
+                self._handle(line)
             except VidagentError as error:
-                self._failed(error)
+                self._report_error(error)
             except KeyboardInterrupt:
                 if not lines.typed:
                     raise
@@ -170,9 +168,7 @@ class _Chat:
             self.tell(f"session   {self.name}; go on with: vidagent chat {self.shown} --session {self.name}")
         return 0 if lines.typed else self.code
 
-    def _greet(self, info: VideoInfo, turns: tuple[Asked, ...]) -> None:
-        from vidagent.video.clock import format_time
-
+    def _greet(self, info: VideoInfo, turns: Sequence[Asked]) -> None:
         self.tell(f"video     {self.shown}, {format_time(info.duration_s)}, {info.width}x{info.height}")
         known = f"{counted(len(turns), 'question')} so far" if turns else "new"
         self.tell(f"session   {self.name}, {known}; /help lists the commands")
@@ -181,8 +177,8 @@ class _Chat:
             self.tell(f"last      {turns[-1].question}")
             self.tell(f"          {one_line(turns[-1].answer['answer'])}")
 
-    def _said(self, line: str) -> None:
-        """Do what a line says: a command, or a question."""
+    def _handle(self, line: str) -> None:
+        """Run a command, or answer a question."""
         command, _, rest = line.partition(" ")
         if not command.startswith("/"):
             self._ask(line)
@@ -196,83 +192,68 @@ class _Chat:
         elif command == "/frames" and not rest:
             self._frames()
         elif command == "/report":
-            self._report(rest.strip())
+            self._write_report(rest.strip())
         else:
             raise UsageError(f"there is no command {line!r}; there are {', '.join(_COMMANDS)}")
 
     def _ask(self, question: str) -> None:
-        from vidagent.serve.terminal import printing
-
-        answer = self._run(question, **self.wanted, session=self.name)
+        answer = self._analyze(question, **self.request, session=self.name)
         self.last = answer.run_id
         self._answered.add(self.name)
         answer = dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=self.shown))
-        printing.show_answer(answer, console.stdout(), as_json=self.as_json)
+        printing.show_answer(answer, as_json=self.as_json)
         if not self.as_json:
             console.stdout().say("")
         if answer.status == "partial":
             self.code = self.code or BUDGET_ENDED
 
-    def _run(self, question: str, **asking: Any) -> Answer:  # noqa: ANN401 - keywords of `analyze_video`
-        from vidagent import api
-        from vidagent.serve.terminal import printing
-        from vidagent.serve.terminal.progress import Progress
-
+    def _analyze(self, question: str, **asking: Any) -> Answer:  # noqa: ANN401 - keywords of `analyze_video`
         with Progress(console.stderr(), quiet=self.quiet, verbose=self.verbose) as progress:
 
-            def hear(event: Event) -> None:
-                if event.kind != "model" or event.text != self._model:  # said once, not with every question
+            def show(event: Event) -> None:
+                if event.kind != "model" or event.text != self._model:  # shown once, not with every question
                     progress(event)
                 self._model = event.text if event.kind == "model" else self._model
                 meant = (event.data.get("route") or {}).get("question")
                 if meant and meant != question and self.last is not None:
                     progress.tell(f"meaning   {one_line(meant)}", style="dim")
 
-            answer = api.analyze_video(self.path, question, **asking, on_event=hear, stream=progress.live)
+            answer = lazy.api.analyze_video(
+                self.path, question, **asking, on_event=show, stream=progress.live
+            )
             if "resume" not in asking:
                 progress.tell(f"cost      {printing.cost(answer)}")
         return answer
 
-    def _failed(self, error: VidagentError) -> None:
-        from vidagent.serve.terminal import printing
-
+    def _report_error(self, error: VidagentError) -> None:
         self.code = self.code or error.exit_code
         console.complain(str(error))
         if self.as_json:
             public = next(kind for kind in type(error).__mro__ if kind.__module__ == VidagentError.__module__)
-            told = {"type": public.__name__, "message": str(error)}
-            printing.show_json({"error": told}, console.stdout())
+            printing.show_json({"error": {"type": public.__name__, "message": str(error)}})
 
     def _help(self) -> None:
         for command, about in _COMMANDS.items():
             console.stderr().say(f"{command:<13} {about}")
 
     def _why(self) -> None:
-        from vidagent import api
-        from vidagent.serve.cli.commands import runs
-
-        past = api.find_run(self._last())
-        shown = runs.Shown(runs.entry(past), past.answer, runs.steps(past.trace), past.metadata["error"])
-        for line in shown.lines():
+        run = runs.details(lazy.api.find_run(self._last()))
+        for line in run.lines():
             console.stderr().say(line)
 
     def _frames(self) -> None:
-        from vidagent import api
-
-        answer = api.find_run(self._last()).answer or {"evidence": []}
+        answer = lazy.api.find_run(self._last()).answer or {"evidence": []}
         frames = dict.fromkeys(item["frame"] for item in answer["evidence"] if item["frame"])
         for frame in frames or ("the last answer has no frame",):
             console.stderr().say(frame)
 
-    def _report(self, file: str) -> None:
-        from vidagent import api
-
+    def _write_report(self, file: str) -> None:
         if not file:
             raise UsageError("/report needs the name of a file that ends in .html")
         run_id = self._last()
-        told = api.find_run(run_id).metadata
-        again = {**self.wanted, "budget": None, "options": told["options"]}  # as it was asked, and paid for
-        self._run(told["question"], **again, resume=run_id, report=file)
+        told = lazy.api.find_run(run_id).metadata
+        again = {**self.request, "budget": None, "options": told["options"]}  # as it was asked, and paid for
+        self._analyze(told["question"], **again, resume=run_id, report=file)
 
     def _last(self) -> str:
         if self.last is None:

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.table import Table
 
 from vidagent.errors import UsageError, VideoError
-from vidagent.serve.cli import flags
-from vidagent.serve.cli.budgets import Limits, budget_of, budgeted
-from vidagent.serve.terminal import console
+from vidagent.evaluation.result_log import Log
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.cli.flags import Limits, budgeted
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.progress import Progress
 from vidagent.text import plain
 
 if TYPE_CHECKING:
     from vidagent.evaluation.formats.item import Item
     from vidagent.evaluation.formats.video_folder import Shelf
-    from vidagent.evaluation.result_log import Log
     from vidagent.evaluation.results.summary import Summary
     from vidagent.evaluation.runner import Asker, Task
-    from vidagent.serve.terminal.progress import Progress
 
 _NAMES = "videomme, lvbench, longvideobench, mlvu, egoschema, charades, qvhighlights, activitynet, items"
 _FRAMES = 64
@@ -99,29 +100,22 @@ def evaluate(
             raise UsageError(f"{flag} must be 1 or more, got {value}")
     if limits["budget_frames"] is not None:
         raise UsageError("--frames is the agent's budget of frames, too; give it in place of --budget-frames")
-    from vidagent import config
-    from vidagent.agents.server.model_choice import choose, describe
-    from vidagent.evaluation.formats import registry
-    from vidagent.evaluation.formats.video_folder import Shelf
-    from vidagent.evaluation.result_log import Log
-    from vidagent.evaluation.runner import MODES, Asker, Task, sampled
-    from vidagent.serve.terminal.progress import Progress
-
-    benchmark = registry.read(name, file, answers)
-    items = sampled(benchmark.items, limit, seed)
-    budget = budget_of(limits)
-    found, missing = _found(items, Shelf(videos))
-    settings = config.load(model=model, base_url=base_url, decoder=decoder)
+    runner = lazy.evaluation
+    benchmark = lazy.benchmarks.read(name, file, answers)
+    items = runner.sampled(benchmark.items, limit, seed)
+    budget = lazy.config.load(**limits).budget()
+    found, missing = _found(items, lazy.video_folder.Shelf(videos))
+    settings = lazy.config.load(model=model, base_url=base_url, decoder=decoder)
     path = results or Path(f"eval-{benchmark.name}.jsonl")
-    modes = MODES if mode == "both" else (mode,)
-    tasks = [Task(item, video, way) for item, video in found for way in modes]
+    modes = runner.MODES if mode == "both" else (mode,)
+    tasks = [runner.Task(item, video, way) for item, video in found for way in modes]
     with (
         Progress(console.stderr(), quiet=quiet, verbose=verbose, doing="choosing the model") as progress,
         Log(path, lambda line: (line["id"], line["mode"])) as log,
     ):
-        client = choose(settings)
-        progress.tell(f"model     {describe(client)}", style="cyan")
-        asker = Asker(benchmark.name, client, settings, budget, frames)
+        client = lazy.model_choice.choose(settings)
+        progress.tell(f"model     {lazy.model_choice.describe(client)}", style="cyan")
+        asker = runner.Asker(benchmark.name, client, settings, budget, frames)
         _ask(tasks, asker, log, concurrency, progress, retry=retry_errors)
         lines = [log.done[task.item.id, task.mode] for task in tasks]
         progress.tell(f"results   {path}")
@@ -143,25 +137,25 @@ def _found(items: Sequence[Item], shelf: Shelf) -> tuple[list[tuple[Item, Path]]
 def _ask(
     tasks: Sequence[Task], asker: Asker, log: Log, concurrency: int, progress: Progress, *, retry: bool
 ) -> None:
-    from vidagent.evaluation.runner import ask_all, tasks_left
-
-    left = tasks_left(tasks, log, asker.setting, retry=retry)
+    left = lazy.evaluation.tasks_left(tasks, log, asker.setting, retry=retry)
     if len(left) < len(tasks):
         progress.tell(f"resumed   {len(tasks) - len(left)} of {len(tasks)} answers are there already")
     progress.doing(f"asking {len(left)} of {len(tasks)}")
-    asyncio.run(ask_all(left, asker, log, concurrency, _teller(progress, len(left))))
+    asyncio.run(lazy.evaluation.ask_all(left, asker, log, concurrency, _teller(progress, len(left))))
 
 
 def _teller(progress: Progress, count: int) -> Callable[[dict[str, Any]], None]:
-    """Return what tells of each answer as it comes."""
-    told = 0
+    """Return a function that reports each answer as it comes."""
+    reported = 0
 
     def tell(line: dict[str, Any]) -> None:
-        nonlocal told
-        told += 1
+        nonlocal reported
+        reported += 1
         seconds = line.get("cost", {}).get("seconds")
         words = line["error"]["message"] if "error" in line else f"{seconds:.1f} s"
-        progress.tell(f"{told}/{count}".ljust(10) + f"{line['id']} {line['mode']}: {line['mark']}, {words}")
+        progress.tell(
+            f"{reported}/{count}".ljust(10) + f"{line['id']} {line['mode']}: {line['mark']}, {words}"
+        )
 
     return tell
 
@@ -175,30 +169,22 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
-    from vidagent.evaluation.results.results_page import page
-    from vidagent.evaluation.results.summary import add_up
-    from vidagent.serve.terminal import printing
-
-    summary = add_up(lines, setting, missing, unanswered)
+    summary = lazy.summary.add_up(lines, setting, missing, unanswered)
     if html is not None:
         try:
-            html.write_text(page(summary, lines), "utf-8")
+            html.write_text(lazy.results_page.page(summary, lines), "utf-8")
         except OSError as error:
             raise UsageError(f"{html} cannot be written: {error.strerror}") from None
     if as_json:
-        printing.show_json(summary.to_dict(), console.stdout())
+        printing.show_json(summary.to_dict())
     else:
         _show(summary, console.stdout())
 
 
 def _show(summary: Summary, out: console.Terminal) -> None:
     """Print the results: as a table on a terminal, in plain columns into a pipe."""
-    from rich.table import Table
-
-    from vidagent.evaluation.results.table import head, notes, rows
-
-    out.say(head(summary), style="bold")
-    titles, *lines = rows(summary)
+    out.say(lazy.results_table.head(summary), style="bold")
+    titles, *lines = lazy.results_table.rows(summary)
     if out.is_terminal:
         table = Table(box=None, padding=(0, 3, 0, 0))
         for number, title in enumerate(titles):
@@ -210,5 +196,5 @@ def _show(summary: Summary, out: console.Terminal) -> None:
         widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
         for line in (titles, *lines):
             out.say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    for note in notes(summary):
+    for note in lazy.results_table.notes(summary):
         out.say(note)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidagent.errors import ModelError, UsageError
-from vidagent.serve.cli import flags
+from vidagent.evaluation.judge import scores
+from vidagent.evaluation.result_log import Log
+from vidagent.serve.cli import flags, lazy
 from vidagent.serve.terminal import console
+from vidagent.serve.terminal.progress import Progress
+from vidagent.text import counted
 
 if TYPE_CHECKING:
     from vidagent.evaluation.judge.files import Case
-    from vidagent.evaluation.judge.scores import Pair
 
 _MOST_NAMED = 5
 
@@ -85,13 +88,7 @@ def judge(
     """
     console.loudness(quiet=quiet, verbose=verbose)
     _check(concurrency, max_tokens, temperature)
-    from vidagent.agents.direct.vlm import VLM
-    from vidagent.evaluation.judge.files import read_cases
-    from vidagent.evaluation.judge.reviewer import Judge, review_all
-    from vidagent.evaluation.result_log import Log
-    from vidagent.serve.terminal.progress import Progress
-
-    read = read_cases(questions, (answers_a, answers_b), context, rules)
+    read = lazy.judge_files.read_cases(questions, (answers_a, answers_b), context, rules)
     cases = read.judged
     with (
         Progress(console.stderr(), quiet=quiet, verbose=verbose, doing="judging") as progress,
@@ -100,12 +97,13 @@ def judge(
         for path, failed in read.failed.items():
             progress.tell(f"left out  {_left_out(path, failed)}", style="yellow")
 
-        def tell(case: Case, pair: Pair | None) -> None:
+        def tell(case: Case, pair: scores.Pair | None) -> None:
             words = "no two scores in the reply" if pair is None else f"{pair[0]:g} {pair[1]:g}"
             progress.tell(f"judged    {case.question_id} ({case.category}): {words}")
 
-        asked = Judge(VLM.connect(base_url, model, concurrency=concurrency), max_tokens, temperature)
-        unread = asyncio.run(review_all(cases, asked, log, concurrency, tell))
+        vlm = lazy.vlm.VLM.connect(base_url, model, concurrency=concurrency)
+        reviewer = lazy.reviewer.Judge(vlm, max_tokens, temperature)
+        unread = asyncio.run(lazy.reviewer.review_all(cases, reviewer, log, concurrency, tell))
         done = [log.done[str(case.question_id)] for case in cases if str(case.question_id) in log.done]
     _print(done, ratio=False)
     if unread:
@@ -118,10 +116,8 @@ def judge(
 
 def reviews(files: Files, ratio: Ratio = False) -> None:
     """Print the scores of reviews by category, times ten, and the line `all`."""
-    from vidagent.evaluation.formats.rows import read_rows
-
     for path in files:
-        rows = read_rows(path)
+        rows = lazy.json_rows.read_rows(path)
         if not rows:
             raise UsageError(f"{path}: no review in it")
         for number, row in enumerate(rows, 1):
@@ -134,8 +130,8 @@ def reviews(files: Files, ratio: Ratio = False) -> None:
 
 
 def _left_out(path: Path, failed: list[str | int]) -> str:
-    what = "question has an error" if len(failed) == 1 else "questions have errors"
-    return f"{len(failed)} {what} in place of an answer in {path} ({_names(failed)}): not judged"
+    errors = "has an error" if len(failed) == 1 else "have errors"
+    return f"{counted(len(failed), 'question')} {errors} in place of an answer in {path} ({_names(failed)}): not judged"
 
 
 def _names(questions: list[str | int]) -> str:
@@ -144,9 +140,7 @@ def _names(questions: list[str | int]) -> str:
 
 
 def _print(rows: list[dict[str, object]], *, ratio: bool) -> None:
-    from vidagent.evaluation.judge.scores import table
-
-    for line in table(rows, ratio=ratio):
+    for line in scores.table(rows, ratio=ratio):
         console.stdout().say(line)
 
 

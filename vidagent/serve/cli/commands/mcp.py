@@ -1,7 +1,4 @@
-"""The command line of the MCP server: `vidagent mcp`.
-
-As in `vidagent.serve.cli.app`, nothing heavy is imported up here.
-"""
+"""`vidagent mcp`: videos served to assistants that call tools."""
 
 from __future__ import annotations
 
@@ -12,10 +9,11 @@ from typing import Annotated
 import typer
 
 from vidagent.errors import UsageError
-from vidagent.serve.cli import extras
+from vidagent.serve.cli import lazy
 from vidagent.serve.cli.commands.serve import Deadline, Host, Port, Running, RunningEach
 from vidagent.serve.cli.commands.serve_keys import DataDir
 from vidagent.serve.cli.flags import Quiet, Verbose
+from vidagent.serve.core.http.options import ServerOptions, default_data_dir, is_loopback
 from vidagent.serve.terminal import console
 
 _NEEDED = ("mcp", "fastapi", "prometheus_client", "python_multipart", "uvicorn")
@@ -61,11 +59,7 @@ def mcp(
     `vidagent serve keys add OWNER` makes a key.
     """
     console.loudness(quiet=quiet, verbose=verbose)
-    extras.needed("mcp", _NEEDED)
-    from vidagent.serve.core.concurrency import ConcurrencyLimits
-    from vidagent.serve.core.http.options import ServerOptions, default_data_dir, is_loopback
-    from vidagent.serve.mcp.context import ServerContext
-
+    lazy.require_extra("mcp", _NEEDED)
     options = ServerOptions(
         host=host,
         port=port,
@@ -76,17 +70,14 @@ def mcp(
         running_each=running_each,
         data_dir=data_dir or default_data_dir(),
     )
-    serving = ServerContext(options.roots, deadline, ConcurrencyLimits(running, running_each), piped=not http)
+    limits = lazy.concurrency.ConcurrencyLimits(running, running_each)
+    serving = lazy.mcp_context.ServerContext(options.roots, deadline, limits, piped=not http)
     if not http:
-        from vidagent.serve.mcp import stdio
-
         if sys.stdin.isatty():
             console.stderr().say(
                 "vidagent: an assistant starts this and speaks MCP to it on stdin; Ctrl-D ends it"
             )
-        return stdio.run(serving)
+        return lazy.mcp_stdio.run(serving)
     if not root:
         raise UsageError("--http needs --root DIR: the folder whose videos clients may name")
-    from vidagent.serve.mcp import http as over_http
-
-    return over_http.run(serving, options, public_name or ())
+    return lazy.mcp_http.run(serving, options, public_name or ())

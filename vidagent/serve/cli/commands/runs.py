@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -12,17 +12,16 @@ import typer
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.errors import ModelError, UsageError
-from vidagent.serve.cli import flags
-from vidagent.serve.cli.budgets import Limits, budgeted
+from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.commands import ask as asking
-from vidagent.serve.core import download
-from vidagent.serve.terminal import console
+from vidagent.serve.cli.flags import Limits, budgeted
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.progress import Progress
 from vidagent.text import counted, one_line
 
 if TYPE_CHECKING:
     from vidagent.config import EngineName
     from vidagent.runs.recorded_run import RecordedRun
-    from vidagent.serve.terminal.printing import Report
 
 _LAST = "last"
 _QUESTION_CHARS = 48
@@ -55,13 +54,9 @@ def list_runs(
     as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
 ) -> None:
     """List the runs of the last week, the newest first."""
-
-    def listed() -> Report:
-        from vidagent import api
-
-        return Listed([entry(one) for past in api.list_runs() for one in (past, *past.video_runs)])
-
-    _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+    console.loudness(quiet=quiet, verbose=verbose)
+    runs = [entry(one) for past in lazy.api.list_runs() for one in (past, *past.video_runs)]
+    printing.show_report(RunList(runs), as_json=as_json)
 
 
 @app.command()
@@ -73,16 +68,9 @@ def show(
     verbose: flags.Verbose = False,
 ) -> None:
     """Show a run: its answer, then each step with what it looked at and what it cost."""
-    wanted = _wanted(run, last=last)
-
-    def shown() -> Report:
-        from vidagent import api
-
-        past = api.find_run(wanted)
-        each = [entry(one) for one in past.video_runs]
-        return Shown(entry(past), past.answer, steps(past.trace), past.metadata["error"], each)
-
-    _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
+    run_id = _run_id(run, last=last)
+    console.loudness(quiet=quiet, verbose=verbose)
+    printing.show_report(details(lazy.api.find_run(run_id)), as_json=as_json)
 
 
 @app.command()
@@ -98,19 +86,14 @@ def replay(
 
     Prints the same answer byte for byte, seconds and frames decoded as recorded; exit code 4 if it differs.
     """
-    wanted = _wanted(run, last=last)
+    run_id = _run_id(run, last=last)
     console.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import api
-    from vidagent.serve.terminal import printing
-    from vidagent.serve.terminal.progress import Progress
-
     with Progress(console.stderr(), quiet=quiet, verbose=verbose, doing="replaying the run") as progress:
-        answer, differ = api.replay_run(wanted, video=video)
+        answer, differ = lazy.api.replay_run(run_id, video=video)
         if not differ:
             progress.tell("replayed  the answer is the recorded one")
-    printing.show_answer(
-        answer, console.stdout(), api.find_run(answer.run_id).metadata["options"], as_json=as_json
-    )
+    options = lazy.api.find_run(answer.run_id).metadata["options"]
+    printing.show_answer(answer, options, as_json=as_json)
     if differ:
         raise ModelError(
             f"the replay's answer is not the recorded one: {', '.join(differ)} differ; "
@@ -133,7 +116,7 @@ def resume(
     export: flags.Export = None,
     decoder: OtherDecoder = None,
     fetch: flags.Download = False,
-    max_download_mb: flags.MaxDownloadMb = download.DEFAULT_MAX_MB,
+    max_download_mb: flags.MaxDownloadMb = flags.DEFAULT_DOWNLOAD_MB,
     *,
     limits: Limits,
     quiet: flags.Quiet = False,
@@ -143,17 +126,14 @@ def resume(
 
     A model, server, engine or decoder that is named here takes the place of the run's.
     """
-    wanted = _wanted(run, last=last)
-    from vidagent import api
-
-    past = api.find_run(wanted)
+    past = lazy.api.find_run(_run_id(run, last=last))
     told = past.metadata
     asking.ask(
         _videos(past, video),
         told["question"],
         as_json=as_json,
         option=told["options"],
-        **_whom(told, model, base_url, engine),
+        **_model_choice(told, model, base_url, engine),
         fps=told["overview"]["fps"],
         num_frames=told["overview"]["num_frames"],
         save_frames=save_frames,
@@ -201,7 +181,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RunList:
     """The runs of the last week.
 
     Args:
@@ -220,7 +200,7 @@ class Listed:
 
 
 @dataclass
-class Done:
+class StepReport:
     """One step of a run: what it did, and what it cost.
 
     Args:
@@ -263,7 +243,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RunDetails:
     """One run in full.
 
     Args:
@@ -276,18 +256,17 @@ class Shown:
 
     run: Entry
     answer: dict[str, Any] | None
-    steps: Sequence[Done]
+    steps: Sequence[StepReport]
     error: str | None
     each: Sequence[Entry] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
-        told = [dataclasses.asdict(step) for step in self.steps]
         return {
             "run": dataclasses.asdict(self.run),
             "answer": self.answer,
             "error": self.error,
-            "steps": told,
+            "steps": [dataclasses.asdict(step) for step in self.steps],
             **({"videos": [dataclasses.asdict(one) for one in self.each]} if self.each else {}),
         }
 
@@ -300,15 +279,21 @@ class Shown:
             f"{'videos':<9} {run.names}" if self.each else f"{'video':<9} {run.video}",
             f"{'model':<9} {run.model}",
         ]
-        said = [f"{'answer':<9} {_cut(self.answer['answer'], _ENDLESS_CHARS)}"] if self.answer else []
-        said += [f"{'error':<9} {_cut(self.error, _ENDLESS_CHARS)}"] if self.error else []
+        result = [f"{'answer':<9} {_cut(self.answer['answer'], _ENDLESS_CHARS)}"] if self.answer else []
+        result += [f"{'error':<9} {_cut(self.error, _ENDLESS_CHARS)}"] if self.error else []
         steps = [line for step in self.steps for line in step.lines()]
         videos = ["", *(one.line() for one in self.each)] if self.each else []
-        return [*head, *said, "", *steps, *videos]
+        return [*head, *result, "", *steps, *videos]
+
+
+def details(past: RecordedRun) -> RunDetails:
+    """Return a run in full, with the runs about each of several videos."""
+    each = [entry(one) for one in past.video_runs]
+    return RunDetails(entry(past), past.answer, steps(past.trace), past.metadata["error"], each)
 
 
 def entry(past: RecordedRun) -> Entry:
-    """Return what a list says of a run; one without an end is going on, or was killed."""
+    """Return a run's entry in a list; a run without an end is going on, or was killed."""
     told, answer = past.metadata, past.answer
     usage = None if answer is None else answer["usage"]
     return Entry(
@@ -324,40 +309,40 @@ def entry(past: RecordedRun) -> Entry:
     )
 
 
-def steps(lines: Iterable[dict[str, Any]]) -> list[Done]:
-    """Put the lines of a trace together by the steps of the graph that they come from, in order."""
-    found: dict[str, Done] = {}
+def steps(lines: Iterable[dict[str, Any]]) -> list[StepReport]:
+    """Group the lines of a trace by the steps of the graph that they come from, in order."""
+    found: dict[str, StepReport] = {}
     for line in lines:
         task, step = line["task"], line.get("step")
         if task is None or (step is None and task not in found):
             continue
-        done = found.setdefault(task, Done(step or "", line["at"]))
-        done.add(line)
+        found.setdefault(task, StepReport(step or "", line["at"])).add(line)
     return list(found.values())
 
 
-class _Whom(TypedDict):
-    """Who answers, as `ask` takes it."""
+class _ModelChoice(TypedDict):
+    """The model that answers, as `ask` takes it."""
 
     model: str | None
     base_url: str | None
     engine: EngineName | None
 
 
-def _whom(told: dict[str, Any], model: str | None, base_url: str | None, engine: EngineName | None) -> _Whom:
-    """Return who goes on with a run: its own model where it ran, less what is named in their place.
+def _model_choice(
+    told: dict[str, Any], model: str | None, base_url: str | None, engine: EngineName | None
+) -> _ModelChoice:
+    """Return the model that resumes a run: its own, where it ran, unless the flags name another.
 
-    Another server or engine is asked for the run's model, but never for the embedded one, which is on none.
+    Another server or engine is asked for the run's model, but never for the embedded one, which no server has.
     """
-    from vidagent.agents.server.model_choice import EMBEDDED
-
-    if model == EMBEDDED and base_url is None and engine is None:
-        return _Whom(model=model, base_url=None, engine="server")
+    embedded = lazy.model_choice.EMBEDDED
+    if model == embedded and base_url is None and engine is None:
+        return _ModelChoice(model=model, base_url=None, engine="server")
     moved = base_url is not None or engine not in {None, told.get("engine")}
     if not moved:
         base_url, engine = told["base_url"], told.get("engine")  # runs of an earlier version name no engine
-    named = told["model"] if not moved or told["model"] != EMBEDDED else None
-    return _Whom(model=named if model is None else model, base_url=base_url, engine=engine)
+    named = told["model"] if not moved or told["model"] != embedded else None
+    return _ModelChoice(model=named if model is None else model, base_url=base_url, engine=engine)
 
 
 def _videos(past: RecordedRun, video: str | None) -> list[str]:
@@ -374,11 +359,11 @@ def _videos(past: RecordedRun, video: str | None) -> list[str]:
     return [one["absolute"] for one in told["videos"]]
 
 
-def _wanted(run: str | None, *, last: bool) -> str:
-    """Return the run that is meant.
+def _run_id(run: str | None, *, last: bool) -> str:
+    """Return the run that the arguments name.
 
     Raises:
-        UsageError: If none is named, or two are.
+        UsageError: If they name none, or two.
     """
     if (run is None) != last:
         raise UsageError("name one run: give RUN (`vidagent runs list` shows them) or --last")
@@ -388,10 +373,3 @@ def _wanted(run: str | None, *, last: bool) -> str:
 def _cut(text: str, most: int) -> str:
     line = one_line(text)
     return line if len(line) <= most else f"{line[: most - 1]}…"
-
-
-def _print(make: Callable[[], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
-    console.loudness(quiet=quiet, verbose=verbose)
-    from vidagent.serve.terminal import printing
-
-    printing.show_report(make(), console.stdout(), as_json=as_json)

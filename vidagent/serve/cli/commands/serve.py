@@ -1,7 +1,4 @@
-"""The command line of the server: `vidagent serve`.
-
-As in `vidagent.serve.cli.app`, nothing heavy is imported up here.
-"""
+"""`vidagent serve`: questions over HTTP."""
 
 from __future__ import annotations
 
@@ -10,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from vidagent.serve.cli import extras
+from vidagent.serve.cli import lazy
 from vidagent.serve.cli.commands.serve_keys import DataDir
 from vidagent.serve.cli.commands.serve_keys import app as keys
 from vidagent.serve.cli.flags import Quiet, Verbose, number
+from vidagent.serve.core.http.options import ServerOptions, default_data_dir
 from vidagent.serve.terminal import console
 
 _NEEDED = ("fastapi", "langserve", "prometheus_client", "python_multipart", "sse_starlette", "uvicorn")
@@ -93,11 +91,7 @@ def serve(
     if context.invoked_subcommand is not None:
         return
     console.loudness(quiet=quiet, verbose=verbose)
-    extras.needed("serve", _NEEDED)
-    from vidagent.serve.core.http import server
-    from vidagent.serve.core.http.options import ServerOptions, default_data_dir
-    from vidagent.serve.rest.app import make
-
+    lazy.require_extra("serve", _NEEDED)
     options = ServerOptions(
         host=host,
         port=port,
@@ -113,4 +107,4 @@ def serve(
         running_each=running_each,
         data_dir=data_dir or default_data_dir(),
     )
-    server.run(make, options)
+    lazy.http_server.run(lazy.rest.make, options)

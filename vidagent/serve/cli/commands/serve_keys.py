@@ -1,4 +1,4 @@
-"""The command line of API keys: `vidagent serve keys`."""
+"""`vidagent serve keys`: API keys made, listed and revoked."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vidagent.serve.cli import lazy
 from vidagent.serve.cli.flags import AsJson
-from vidagent.serve.terminal import console
+from vidagent.serve.core.http.options import default_data_dir
+from vidagent.serve.terminal import console, printing
 
 if TYPE_CHECKING:
     from vidagent.serve.core.storage.keys import ApiKeys
@@ -53,11 +55,8 @@ def add(owner: Owner, scope: Scopes = None, data_dir: DataDir = None) -> None:
 @app.command(name="list")
 def list_(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List the keys."""
-    from vidagent.serve.core.storage.keys import KeyList
-    from vidagent.serve.terminal import printing
-
     with _keys(data_dir) as keys:
-        printing.show_report(KeyList(keys.all()), console.stdout(), as_json=as_json)
+        printing.show_report(lazy.keys.KeyList(keys.all()), as_json=as_json)
 
 
 @app.command()
@@ -69,12 +68,8 @@ def revoke(id: Id, data_dir: DataDir = None) -> None:  # noqa: A002 - the argume
 
 @contextmanager
 def _keys(data_dir: Path | None) -> Iterator[ApiKeys]:
-    from vidagent.serve.core.http.options import default_data_dir
-    from vidagent.serve.core.storage.database import Store
-    from vidagent.serve.core.storage.keys import ApiKeys
-
-    store = Store(data_dir or default_data_dir())
+    store = lazy.database.Store(data_dir or default_data_dir())
     try:
-        yield ApiKeys(store)
+        yield lazy.keys.ApiKeys(store)
     finally:
         store.close()

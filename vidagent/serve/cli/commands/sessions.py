@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vidagent.serve.cli import flags
-from vidagent.serve.terminal import console
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.terminal import console, printing
 from vidagent.text import counted, one_line
+from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
     from vidagent.runs.session_store import Asked, Session
-    from vidagent.serve.terminal.printing import Report
 
 _QUESTION_CHARS = 48
 
@@ -36,13 +36,8 @@ def list_sessions(
     as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
 ) -> None:
     """List the sessions, the one used last first."""
-
-    def listed() -> Report:
-        from vidagent import api
-
-        return _Listed(api.list_sessions())
-
-    _print(listed, as_json=as_json, quiet=quiet, verbose=verbose)
+    console.loudness(quiet=quiet, verbose=verbose)
+    printing.show_report(_SessionList(lazy.api.list_sessions()), as_json=as_json)
 
 
 @app.command()
@@ -50,35 +45,28 @@ def show(
     name: Name, as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
 ) -> None:
     """Show a session: its questions, its answers, and the runs that gave them."""
-
-    def shown() -> Report:
-        from vidagent import api
-
-        return _Shown(api.find_session(name))
-
-    _print(shown, as_json=as_json, quiet=quiet, verbose=verbose)
+    console.loudness(quiet=quiet, verbose=verbose)
+    printing.show_report(_SessionDetails(lazy.api.find_session(name)), as_json=as_json)
 
 
 @app.command()
 def delete(name: Name, quiet: flags.Quiet = False, verbose: flags.Verbose = False) -> None:
     """Delete a session; its runs stay for as long as runs are kept."""
     console.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import api
-
-    api.delete_session(name)
+    lazy.api.delete_session(name)
     if not quiet:
         console.stderr().say(f"deleted   {name}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
-    """The sessions that are kept."""
+class _SessionList:
+    """The stored sessions."""
 
     sessions: Sequence[Session]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
-        return {"sessions": [_told(one) for one in self.sessions]}
+        return {"sessions": [_summary(one) for one in self.sessions]}
 
     def lines(self) -> list[str]:
         """Say it to people, one session a line."""
@@ -87,7 +75,7 @@ class _Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _SessionDetails:
     """One session in full."""
 
     session: Session
@@ -95,7 +83,7 @@ class _Shown:
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
         return {
-            **_told(self.session),
+            **_summary(self.session),
             "turns": [
                 {
                     "question": turn.question,
@@ -115,8 +103,6 @@ class _Shown:
 
 
 def _turn(turn: Asked) -> Iterator[str]:
-    from vidagent.video.clock import format_time
-
     yield ""
     yield f"> {one_line(turn.question)}"
     if turn.meant != turn.question:
@@ -136,7 +122,7 @@ def _line(one: Session, width: int) -> str:
     return f"{one.name:<{width}}  {_when(one.used_s):%a %d %b %H:%M}  {asked:<12}  {Path(one.video_path).name}  {cut}"
 
 
-def _told(one: Session) -> dict[str, Any]:
+def _summary(one: Session) -> dict[str, Any]:
     return {
         "name": one.name,
         "video": {"path": one.video_path, "sha256": one.video_sha256},
@@ -148,10 +134,3 @@ def _told(one: Session) -> dict[str, Any]:
 
 def _when(at_s: float) -> datetime:
     return datetime.fromtimestamp(at_s).astimezone()
-
-
-def _print(make: Callable[[], Report], *, as_json: bool, quiet: bool, verbose: bool) -> None:
-    console.loudness(quiet=quiet, verbose=verbose)
-    from vidagent.serve.terminal import printing
-
-    printing.show_report(make(), console.stdout(), as_json=as_json)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidagent.errors import ModelError
-from vidagent.serve.cli import flags
-from vidagent.serve.terminal import console
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.progress import Progress
 from vidagent.text import one_line
 
 if TYPE_CHECKING:
@@ -47,20 +48,17 @@ def check(
     A few dozen small requests are sent; without --base-url, to 127.0.0.1:8000.
     """
     console.loudness(quiet=quiet, verbose=verbose)
-    from vidagent import config
-    from vidagent.agents.probes.checkup import examine
-    from vidagent.serve.terminal import printing
-    from vidagent.serve.terminal.progress import Progress
-
-    settings = config.load(base_url=base_url, model=model)
+    settings = lazy.config.load(base_url=base_url, model=model)
     with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
         progress.doing("asking the server what it serves")
         checkup = asyncio.run(
-            examine(settings, lambda trial: progress.doing(f"trying {trial.group}: {trial.name}"))
+            lazy.checkup.examine(
+                settings, lambda trial: progress.doing(f"trying {trial.group}: {trial.name}")
+            )
         )
     out = console.stdout()
     if as_json:
-        printing.show_json(checkup.to_dict(), out)
+        printing.show_json(checkup.to_dict())
     else:
         for line, style in _lines(checkup, min(out.width, _WIDEST)):
             out.say(line, style=style)
@@ -84,8 +82,6 @@ def _lines(checkup: Checkup, width: int) -> Iterator[Line]:
 
 
 def _heading(checkup: Checkup) -> list[str]:
-    from vidagent.serve.terminal import printing
-
     model = checkup.model
     context = f", context {model.context_tokens:,} tokens" if model.context_tokens else ""
     kind = " ".join(part for part in (checkup.kind or "not known as vLLM", checkup.version) if part)

@@ -1,4 +1,7 @@
-"""Several servers of one model: the least loaded is asked first, and one that fails is left alone for a while."""
+"""The model of a batch: connected once, shared by all questions, on one server or on several.
+
+Of several servers, the least loaded is asked first, and one that fails is left alone for a while.
+"""
 
 # ruff: noqa: ANN401  (the signatures of LangChain's hooks)
 from __future__ import annotations
@@ -16,12 +19,70 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import PrivateAttr
 
+from vidagent.agents.client import chat_model
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.recording.request_key import StandIn
+from vidagent.agents.server import model_choice
 from vidagent.agents.server.connection import ServerError, public_url
+from vidagent.config import Settings
+from vidagent.errors import ModelError
+from vidagent.serve.batch.setup import Setup
 
 _FIRST_REST_S = 1.0
 _LONGEST_REST_S = 60.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchModel:
+    """One model, for the agent and for direct questions.
+
+    Args:
+        client: Client of the agent.
+        vlm: Client of direct questions; None for the embedded model.
+        description: Its name and address, in a line.
+    """
+
+    client: ModelClient
+    vlm: VLM | None
+    description: str
+
+
+def connect(setup: Setup) -> BatchModel:
+    """Find the model that the setup leads to.
+
+    Raises:
+        ModelError: If no server can be reached where one is needed to know the model, or none serves one.
+        UsageError: If the settings name a profile that is not there.
+    """
+    settings = setup.settings
+    urls = list(setup.base_urls) or ([settings.base_url] if settings.base_url else [])
+    if not urls:
+        chosen = model_choice.choose(settings)
+        if chosen.where is None:
+            return BatchModel(chosen, None, model_choice.describe(chosen))
+        urls, name = [chosen.where], chosen.name
+    else:
+        name = settings.model or _first_model(urls, settings)
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    balanced = BalancedChat.over([chat_model.connect(url, name, api_key=key) for url in urls], setup.calls)
+    profile = model_choice.profile_for(name, settings)
+    others = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
+    client = ModelClient(balanced, profile)
+    description = model_choice.describe(client).replace(" (profile", f"{others} (profile")
+    return BatchModel(client, VLM(balanced, profile, concurrency=setup.concurrency), description)
+
+
+def _first_model(urls: list[str], settings: Settings) -> str:
+    """Return the first model of the first server that answers."""
+    first_error: ModelError | None = None
+    for url in urls:
+        try:
+            return model_choice.first_model(url, settings)
+        except ModelError as error:
+            first_error = first_error or error
+    raise first_error or ModelError("no server was named")
 
 
 @dataclass
@@ -56,8 +117,8 @@ class _Server:
 class BalancedChat(StandIn):
     """Puts each request to one of several chat models, with a limit on how many are under way.
 
-    A request that a server fails, or has no room for, goes to the others before anybody hears of it; so does every
-    other one until the server has rested. What a server refuses for the request's own sake is not tried elsewhere.
+    A request that a server fails, or has no room for, goes to the others before the error shows; so does every
+    other one until the server has rested. A request that a server rejects as invalid is not tried elsewhere.
 
     Args:
         chats: One for each server; all serve the same model.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vidagent.serve.batch.output.eta import Pace
-from vidagent.serve.batch.output.progress import Progress
-from vidagent.serve.batch.output.results import Result
+from vidagent.serve.batch.output_file import Result
+from vidagent.serve.batch.progress import BatchProgress, Rate
 from vidagent.serve.terminal import console
 
 ANSWERED = {"answer": {"status": "answered", "usage": {}}}
@@ -29,7 +28,7 @@ class Told:
     def __init__(self, capfd, lines: int, *, done: int = 0, side_by_side: int = 1) -> None:
         console.stderr.cache_clear()
         self._capfd, self.clock = capfd, Clock()
-        self.progress = Progress(
+        self.progress = BatchProgress(
             console.stderr(), lines, done, side_by_side, quiet=False, clock=self.clock
         ).__enter__()
 
@@ -75,13 +74,13 @@ def test_the_rate_is_that_of_the_last_lines(capfd):
 
 def test_the_rate_falls_once_the_next_line_is_overdue():
     clock = Clock()
-    pace = Pace(100, 1, clock)
+    pace = Rate(100, 1, clock)
     for _ in range(5):
         clock.now_s += 10
         pace.add()
-    for waited_s, a_second in ((0, 0.1), (10, 0.1), (60, 5 / 100)):
+    for waited_s, per_second in ((0, 0.1), (10, 0.1), (60, 5 / 100)):
         clock.now_s = 1050 + waited_s
-        assert pace.a_second == pytest.approx(a_second)
+        assert pace.per_second == pytest.approx(per_second)
 
 
 def test_lines_that_were_never_asked_make_no_rate(capfd):

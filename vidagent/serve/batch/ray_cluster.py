@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidagent.errors import UsageError
-from vidagent.serve.batch.input_lines import Line
-from vidagent.serve.batch.models import connect
-from vidagent.serve.batch.output.results import KEY, Result, failed
+from vidagent.serve.batch.input_file import InputLine
+from vidagent.serve.batch.model import connect
+from vidagent.serve.batch.output_file import KEY, Result, failed
 from vidagent.serve.batch.runner import answer_lines as answer_here
 from vidagent.serve.batch.runner import chains
 from vidagent.serve.batch.setup import Setup
@@ -47,17 +47,17 @@ class _Task:
         attempts: How often they were given out.
     """
 
-    lines: dict[str, Line] = field(default_factory=dict)
+    lines: dict[str, InputLine] = field(default_factory=dict)
     attempts: int = 0
 
     @classmethod
-    def of(cls, lines: Sequence[Line]) -> _Task:
+    def of(cls, lines: Sequence[InputLine]) -> _Task:
         """Make a task of lines."""
         return cls({line.key: line for line in lines})
 
 
 def answer_lines(
-    lines: Sequence[Line],
+    lines: Sequence[InputLine],
     setup: Setup,
     address: str,
     workers: int | None,
@@ -99,7 +99,7 @@ class Supply:
         size: How many lines a worker has under way.
     """
 
-    def __init__(self, lines: Sequence[Line], workers: int, size: int) -> None:
+    def __init__(self, lines: Sequence[InputLine], workers: int, size: int) -> None:
         """Put those of a video together."""
         self._chains = deque(chains(lines))
         self._shares = workers * _SHARES if workers > 1 else 1
@@ -110,10 +110,10 @@ class Supply:
         """Whether there are lines left."""
         return bool(self._chains)
 
-    def take(self) -> list[Line]:
+    def take(self) -> list[InputLine]:
         """Return the lines of the next task."""
         wanted = min(max(math.ceil(self._rest.total() / self._shares), self._least), self._most)
-        taken: list[Line] = []
+        taken: list[InputLine] = []
         last = None
         while self._chains and (
             len(taken) < wanted or (_media(self._chains[0]) == last and self._rest[last] < self._least)
@@ -125,7 +125,7 @@ class Supply:
         return taken
 
 
-def _media(chain: Sequence[Line]) -> str:
+def _media(chain: Sequence[InputLine]) -> str:
     return chain[0].item.media if chain[0].item else ""
 
 
@@ -207,7 +207,7 @@ class _Tasks:
             self._keep(failed(line, error))
 
 
-def _answer_there(lines: list[Line], setup: Setup) -> Iterator[Result]:
+def _answer_there(lines: list[InputLine], setup: Setup) -> Iterator[Result]:
     """Answer lines in a worker's process and yield their results as they come."""
     results: queue.Queue[Result | BaseException | None] = queue.Queue()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from vidagent.serve.batch.output.results import Result
+from vidagent.serve.batch.output_file import Result
 
 OUTCOMES = ("answered", "not_found", "partial", "video", "model", "usage", "internal")
 """The statuses of answers, then the types of errors."""

@@ -1,4 +1,4 @@
-"""The output file, which is also the record of what is done: written line by line, whole or not at all."""
+"""The output file, which is also the record of what is done: each line is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,32 +8,62 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from vidagent.errors import UsageError
-from vidagent.serve.batch.input_lines import Line
-from vidagent.serve.batch.output.results import KEY, Result
+from vidagent.errors import ModelError, UsageError, VideoError
+from vidagent.serve.batch.input_file import InputLine
+from vidagent.types import Answer
+
+ErrorType = Literal["video", "model", "usage", "internal"]
+Result = dict[str, Any]
+"""One object of the output."""
+
+KEY = "vidagent_line"
+"""The field that says which line of the input it is: its number and a hash of it."""
+_OURS = ("response", "answer", "error")
+_TYPES: tuple[tuple[type[Exception], ErrorType], ...] = (
+    (VideoError, "video"),
+    (ModelError, "model"),
+    (UsageError, "usage"),
+)
 
 
-class Record:
-    """An output file held by this process; a context manager.
+def answered(line: InputLine, answer: Answer) -> Result:
+    """Return the output's line of an answered question."""
+    return {**_input_fields(line), "response": answer.answer, "answer": answer.to_dict(), KEY: line.key}
+
+
+def failed(line: InputLine, error: Exception) -> Result:
+    """Return the output's line of a question that ended in an error."""
+    kind = next((name for known, name in _TYPES if isinstance(error, known)), "internal")
+    message = str(error) if kind != "internal" else f"{type(error).__name__}: {error}"
+    return {**_input_fields(line), "error": {"type": kind, "message": message}, KEY: line.key}
+
+
+def _input_fields(line: InputLine) -> Result:
+    """Return the input's fields; one that has the name of an output field becomes `input_NAME`."""
+    return {f"input_{name}" if name in _OURS else name: value for name, value in line.fields.items()}
+
+
+class OutputFile:
+    """An output file locked by this process; a context manager.
 
     A line is appended by one write and flushed to the disk, so that a kill leaves at most one cut line, at the end,
-    which is mended when the file is opened again.
+    which is repaired when the file is opened again.
 
     Args:
         path: The file; it is made if there is none.
 
     Raises:
-        UsageError: If another process holds it, it cannot be written, or holds something else.
+        UsageError: If another process has it locked, it cannot be written, or holds something else.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open, hold and mend the file."""
+        """Open, lock and repair the file."""
         self._path = path
-        self._file = self._held()
+        self._file = self._open()
         try:
-            self._mend()
+            self._repair()
             self.results = [_read(raw, path, number) for number, raw in enumerate(self._raw(), 1)]
         except BaseException:
             os.close(self._file)
@@ -45,10 +75,10 @@ class Record:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the file go."""
+        """Close the file, and with it the lock."""
         os.close(self._file)
 
-    def left(self, lines: Sequence[Line]) -> list[Line]:
+    def open_lines(self, lines: Sequence[InputLine]) -> list[InputLine]:
         """Return the lines of the input that are not done.
 
         Raises:
@@ -69,7 +99,7 @@ class Record:
         return [line for line in lines if line.key not in done]
 
     def append(self, result: Result) -> None:
-        """Write a line to its end, on the disk when this returns.
+        """Append a line; it is on the disk when this returns.
 
         Raises:
             UsageError: If it cannot be written; nothing of it is kept then.
@@ -88,7 +118,7 @@ class Record:
         self.results.append(result)
 
     def drop_errors(self) -> None:
-        """Take the lines with errors out, so that they are asked again."""
+        """Remove the lines with errors, so that they are asked again."""
         self._rewrite([result for result in self.results if "error" not in result])
 
     def sort(self) -> None:
@@ -96,11 +126,11 @@ class Record:
         self._rewrite(sorted(self.results, key=lambda result: int(result[KEY].partition(":")[0])))
 
     def _rewrite(self, results: list[Result]) -> None:
-        """Put other lines into the file's place at once; they are held before they are there."""
+        """Replace the file by other lines at once; the new file is locked before it takes the name."""
         if results == self.results:
             return
         path = self._path.resolve()
-        part = path.with_name(f".{path.name}.part")  # who holds the file is the only one to write it
+        part = path.with_name(f".{path.name}.part")  # the lock makes us the only writer
         mode = os.fstat(self._file).st_mode & 0o7777
         file = os.open(part, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, mode)
         try:
@@ -116,8 +146,8 @@ class Record:
         os.close(self._file)
         self._file, self.results = file, results
 
-    def _held(self) -> int:
-        """Open the file and hold it; a file that was replaced while we waited is opened again."""
+    def _open(self) -> int:
+        """Open and lock the file; open it again if it was replaced meanwhile."""
         while True:
             try:
                 file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
@@ -132,8 +162,8 @@ class Record:
                 return file
             os.close(file)
 
-    def _mend(self) -> None:
-        """Take a cut last line away; one that lacks its end alone gets it."""
+    def _repair(self) -> None:
+        """Remove a cut last line; add a line end where only that is missing."""
         data = self._path.read_bytes()
         if not data or data.endswith(b"\n"):
             return

@@ -1,1 +1,0 @@
-"""The output of a batch: results, progress, summary."""
