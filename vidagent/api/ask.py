@@ -16,8 +16,8 @@ from vidagent.api.run_question import QuestionRun
 from vidagent.errors import UsageError
 from vidagent.graphs.cost_estimate import DryRun, DryRuns, forecast
 from vidagent.graphs.events import Event, Listener
-from vidagent.reports.export.export_request import order
-from vidagent.reports.multi_video import shared
+from vidagent.reports.export.export_request import export_request
+from vidagent.reports.multi_video import split_by_video
 from vidagent.runs.folder import RunFolder, find_run_folder, new_run_folder
 from vidagent.runs.request import (
     EventArguments,
@@ -118,10 +118,10 @@ async def aanalyze_video(
     if len(paths) > 1:
         if session is not None:
             raise UsageError(f"a session is about one video, got {len(paths)}")
-        files = shared(paths, report, export, save_frames)
+        files = split_by_video(paths, report, export, save_frames)
         request = make_request(question, **arguments)
         return await ask_several(paths, request, files, resume, began, on_event, stream=stream)
-    exports = order(paths[0], report, export, save_frames)
+    exports = export_request(paths[0], report, export, save_frames)
     request = make_request(question, **arguments)
     cache = cache_folder(request.settings)
     earlier = None if resume is None else find_run_folder(cache, resume)

@@ -35,9 +35,9 @@ from vidagent.graphs.multi_video.graph import (
     first_state,
     reopened,
 )
-from vidagent.reports.export.export import take_away
-from vidagent.reports.export.export_request import Order
-from vidagent.reports.multi_video import finish
+from vidagent.reports.export.export import write_exports
+from vidagent.reports.export.export_request import ExportRequest
+from vidagent.reports.multi_video import write_combined
 from vidagent.runs.folder import RunFolder, find_run_folder, new_run_folder
 from vidagent.runs.recorder import Recorder, Trace, record_run
 from vidagent.runs.request import Request
@@ -81,7 +81,7 @@ async def open_group_graph(
 async def ask_several(
     paths: Sequence[StrPath],
     request: Request,
-    exports: tuple[Order, Sequence[Order]],
+    exports: tuple[ExportRequest, Sequence[ExportRequest]],
     resume: str | None,
     began: float,
     on_event: Listener | None,
@@ -130,12 +130,12 @@ class MultiVideoRun:
     request: Request
     folder: RunFolder
     began: float
-    exports: Sequence[Order]
+    exports: Sequence[ExportRequest]
     on_event: Listener | None = None
     stream: bool = False
     _exported: dict[int, Answer] = field(default_factory=dict)
 
-    async def answer(self, exports: Order) -> Answer:
+    async def answer(self, exports: ExportRequest) -> Answer:
         """Answer the question and write the exports.
 
         Args:
@@ -153,7 +153,7 @@ class MultiVideoRun:
             recorder.end(answer)
         if exports or any(self.exports):
             await self._export_earlier(final)
-        answer = finish(self.request.question, answer, self._exported, exports, group.tell)
+        answer = write_combined(self.request.question, answer, self._exported, exports, group.tell)
         if group.stream:
             group.tell("token", answer.answer, "compose")
         group.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
@@ -235,7 +235,7 @@ class MultiVideoRun:
             finished = await run.finish()
             answer = finished.answer
             if self.exports[index]:
-                self._exported[index] = await asyncio.to_thread(take_away, self.exports[index], *finished)
+                self._exported[index] = await asyncio.to_thread(write_exports, self.exports[index], *finished)
             else:
                 self._exported[index] = answer
         outcome = {**which, "status": answer.status, "answer": answer.answer}

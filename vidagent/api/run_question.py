@@ -13,8 +13,8 @@ from vidagent.api.assemble import cache_folder, make_run, open_graph
 from vidagent.graphs.answer import close
 from vidagent.graphs.events import Listener
 from vidagent.graphs.state import Run, State
-from vidagent.reports.export.export import take_away
-from vidagent.reports.export.export_request import Order
+from vidagent.reports.export.export import write_exports
+from vidagent.reports.export.export_request import ExportRequest
 from vidagent.runs.folder import RunFolder, new_run_folder
 from vidagent.runs.recorder import Recorder, record_run
 from vidagent.runs.request import Request
@@ -56,7 +56,7 @@ class QuestionRun:
     stream: bool = False
     turn: SessionTurn | None = None
 
-    async def answer(self, exports: Order) -> Answer:
+    async def answer(self, exports: ExportRequest) -> Answer:
         """Answer the question and write the exports.
 
         Raises:
@@ -67,7 +67,7 @@ class QuestionRun:
         finished = await self.finish()
         answer, run = finished.answer, finished.run
         if exports:
-            answer = await asyncio.to_thread(take_away, exports, *finished)
+            answer = await asyncio.to_thread(write_exports, exports, *finished)
         run.tell("answer", answer.answer, status=answer.status, answer=answer.to_dict())
         return answer
 
@@ -156,4 +156,4 @@ async def ask_opened(
             turn.check_video(video.info)
         folder = new_run_folder(cache)
         run = QuestionRun(video, client, request, folder, began, on_event, turn=turn)
-        return await run.answer(Order())
+        return await run.answer(ExportRequest())

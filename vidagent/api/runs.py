@@ -13,8 +13,8 @@ from vidagent.api.assemble import cache_folder, ignore, make_run, open_graph, op
 from vidagent.errors import UsageError
 from vidagent.graphs.answer import close
 from vidagent.reports.export.clips import write_clip
-from vidagent.reports.export.export import take_away
-from vidagent.reports.export.export_request import Order
+from vidagent.reports.export.export import write_exports
+from vidagent.reports.export.export_request import ExportRequest
 from vidagent.runs.folder import find_run_folder, is_run_id, list_run_folders, run_folder
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.resume import saved_state
@@ -64,7 +64,7 @@ async def report_run(run_id: str, report: Path, *, video: str | Path | None = No
 
         def write() -> None:
             answer = close(state, run, run_id=recorded.run_id, frame_path=recorded.frame_path)
-            take_away(Order(report=report), recorded.with_recorded_costs(answer), state, run)
+            write_exports(ExportRequest(report=report), recorded.with_recorded_costs(answer), state, run)
 
         await asyncio.to_thread(write)
 

@@ -1,1 +1,1 @@
-"""What is taken away from an answer: the report, and files of its spans, frames and claims."""
+"""The HTML report of a run, and exports of its answer: clips, frames, subtitles and tables."""

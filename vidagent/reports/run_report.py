@@ -1,4 +1,4 @@
-"""All that is told of a finished run, gathered in one place from its state."""
+"""Report data of a finished run, collected from its state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidagent.types import Answer, Box, Question, StepUsage, Verdict
 from vidagent.video.video import Video
 
 _BINS = 240
-"""Steps of the activity curve; more cannot be told apart on a page."""
+"""Points of the activity curve; more cannot be told apart on a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class Finding:
     Args:
         claim: The claim.
         verdict: The verdict.
-        why: The reason given for it.
+        why: The reason for the verdict.
         confidence: From 0 to 1.
-        time_s: When it is to be seen.
-        still: The picture it was checked on, if there was one.
-        box_px: Where it is to be seen, in source pixels.
+        time_s: When the claim is visible.
+        still: The frame it was checked on, if any.
+        box_px: Where in the frame it is visible, in source pixels.
     """
 
     claim: str
@@ -52,10 +52,10 @@ class Stage:
 
     Args:
         usage: What it cost.
-        call: The tool call, if it was a look.
-        entry: What the look showed; None if it was no look, or could not be done.
-        asked: Of a planning step, the calls it asked for.
-        refused: Of a verification, the claims that it sent back, each with the reason.
+        call: The tool call, for a look.
+        entry: What the look showed; None if it could not be done, or the step is not a look.
+        asked: The calls that a planning step made.
+        refused: The claims that a verification sent back, each with the reason.
     """
 
     usage: StepUsage
@@ -66,21 +66,21 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class RunReport:
     """A finished run.
 
     Args:
-        question: What was asked; a follow-up as it was understood.
+        question: The question; a follow-up as it was understood.
         answer: The answer.
-        facts: What the survey knew, one line each.
-        route: What the question was sorted as; empty where it was not.
-        findings: The claims of the last draft, also those that did not stand up.
+        facts: What the survey found, one line each.
+        route: How the question was classified; empty if it was not.
+        findings: The claims of the last draft, with those that were refused.
         entries: The looks, in order.
         stages: Every step, in order.
         cuts_s: Times of the cuts, if the video was scanned.
-        activity: Change in the picture in equal parts of the duration, from 0 to 1.
+        activity: Change between frames in equal parts of the duration, from 0 to 1.
         video: The video, still open.
-        store: The pictures that were shown to the model.
+        store: The frames shown to the model.
         made_at: When the run ended.
         version: The version of vidagent.
     """
@@ -111,16 +111,16 @@ class Dossier:
         return self.answer.video.duration_s
 
     @property
-    def unhurried(self) -> bool:
-        """Whether there is time left to decode frames anew."""
+    def may_decode(self) -> bool:
+        """Whether there is time left to decode frames again."""
         return self.answer.budget.ended_by != "seconds"
 
 
-def gather(answer: Answer, state: State, run: Run) -> Dossier:
-    """Collect what the end of a run knows of it."""
+def collect_report(answer: Answer, state: State, run: Run) -> RunReport:
+    """Collect the report data of a run."""
     entries = tuple(entries_of(state))
     options = state.get("options")
-    return Dossier(
+    return RunReport(
         question=Question(question_of(state), None if options is None else tuple(options)),
         answer=answer,
         facts=tuple(state.get("facts", "").splitlines()),
@@ -138,9 +138,9 @@ def gather(answer: Answer, state: State, run: Run) -> Dossier:
 
 
 def _route(state: State) -> str:
-    told = state.get("route")
+    route = state.get("route")
     typed = "" if question_of(state) == state["question"] else f', asked as "{state["question"]}"'
-    return f"a question of the kind {told['kind']}: {told['thing']}{typed}" if told else ""
+    return f"a question of the kind {route['kind']}: {route['thing']}{typed}" if route else ""
 
 
 def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def _stages(state: State, entries: Sequence[Entry]) -> Iterator[Stage]:
-    """Yield the steps; the looks stand in the order of the calls, behind the plan that asked for them."""
+    """Yield the steps, with the looks in the order of the calls, after the plan that made them."""
     spent = [StepUsage(**step) for step in state.get("spent", [])]
     done = {entry.id: entry for entry in entries}
     calls, refused = iter(state.get("asked", [])), iter(_refused(state))
@@ -186,11 +186,11 @@ def _looks_after(spent: Sequence[StepUsage], place: int) -> list[StepUsage]:
 
 
 def _refused(state: State) -> Iterator[tuple[tuple[str, str], ...]]:
-    """Yield what each verification that sent the draft back told the planner."""
+    """Yield the claims that each verification sent back to the planner."""
     for message in state.get("history", []):
         if isinstance(message, ToolMessage) and message.status == "error":
-            told = json.loads(str(message.content))
-            if claims := told.get("claims"):
+            reply = json.loads(str(message.content))
+            if claims := reply.get("claims"):
                 yield tuple((item["claim"], item["why"]) for item in claims)
 
 

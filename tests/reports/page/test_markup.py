@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from vidagent.reports.page.markup import Html, clean, el, folded, join, said
+from vidagent.reports.page.markup import Html, clean, el, folded, join, quoted
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -39,7 +39,7 @@ class Reader(HTMLParser):
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_text_stays_text(words):
-    read = Reader(el("p", said(words), title=words))
+    read = Reader(el("p", quoted(words), title=words))
     assert read.tags == [("p", {"title": words}), ("bdi", {})]
     assert read.words == words
 

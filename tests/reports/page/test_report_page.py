@@ -165,7 +165,7 @@ def test_a_small_part_is_shown_again_near(page):
     whole, near = (float(bar["width"]) for bar in read.all("rect", "answer"))
     assert (whole, near) == (10, pytest.approx(1000 * 0.08 / 1.08, abs=0.01))
     words = squeezed(read.words)
-    assert "Round the answer, 0:00.000 to 0:01.080" in words
+    assert "Around the answer, 0:00.000 to 0:01.080" in words
     assert "L1 clip 6 of 6 frames here" in words
     assert "L0 overview 2 of 9 frames here" in words
 

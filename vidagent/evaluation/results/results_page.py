@@ -9,7 +9,7 @@ from vidagent.evaluation.results.statistics import Interval
 from vidagent.evaluation.results.summary import Score, Summary
 from vidagent.evaluation.results.table import head, notes, rows, share
 from vidagent.evaluation.runner import Mode
-from vidagent.reports.page.markup import Html, el, join, said
+from vidagent.reports.page.markup import Html, el, join, quoted
 from vidagent.reports.page.report_page import document, section
 
 _WIDE, _HIGH = 1000, 20
@@ -47,7 +47,7 @@ def _table(lines: Sequence[Sequence[str]]) -> Html:
     titles, *body = lines
     head_row = el("tr", *(el("th", title, scope="col") for title in titles))
     filled = [
-        el("tr", el("th", said(line[0]), scope="row"), *(el("td", cell) for cell in line[1:]))
+        el("tr", el("th", quoted(line[0]), scope="row"), *(el("td", cell) for cell in line[1:]))
         for line in body
     ]
     return el("table", el("thead", head_row), el("tbody", *filled))
@@ -105,7 +105,7 @@ def _lane(label: str, text: str, shapes: Html) -> Html:
         aria_hidden="true",
         focusable="false",
     )
-    return el("tr", el("th", said(label), scope="row"), el("td", text), el("td", picture))
+    return el("tr", el("th", quoted(label), scope="row"), el("td", text), el("td", picture))
 
 
 def _rect(low: float, high: float, mode: Mode) -> Html:
@@ -122,7 +122,7 @@ def _questions(lines: Sequence[Mapping[str, Any]]) -> Html:
     titles = ("Question", "Way", "Mark", "Answer", "IoU", "Seconds", "Frames")
     body = [_told(line) for line in lines[:_MOST_LINES]]
     head_row = el("tr", *(el("th", title, scope="col") for title in titles))
-    filled = [el("tr", *(el("td", said(cell)) for cell in line)) for line in body]
+    filled = [el("tr", *(el("td", quoted(cell)) for cell in line)) for line in body]
     table = el("table", el("thead", head_row), el("tbody", *filled))
     if len(lines) <= _MOST_LINES:
         return table

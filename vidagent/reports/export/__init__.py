@@ -1,1 +1,1 @@
-"""Files exported from an answer: spans, frames, clips and claims."""
+"""Exports of an answer: clips, frames, subtitles and tables."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under another name beside their place, then renamed."""
+"""Atomic writes: a file is written under a temporary name in its folder, then renamed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give the path to write to; it takes the place of `path` when the block ends without an error."""
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, which is renamed to `path` when the block ends without an error."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         yield part
@@ -20,14 +20,14 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, data: bytes) -> Path:
-    """Write a whole file and return its path."""
-    with whole(path) as part:
+    """Write a file and return its path."""
+    with atomic(path) as part:
         part.write_bytes(data)
     return path
 
 
 def numbered(path: Path, count: int) -> list[Path]:
-    """Return the paths for so many files: the path itself for one, else `name-1.mp4`, `name-2.mp4` and so on."""
+    """Return the paths of `count` files: the path itself for one, else `name-1.mp4`, `name-2.mp4` and so on."""
     if count == 1:
         return [path]
     digits = len(str(count))

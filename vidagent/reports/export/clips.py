@@ -1,4 +1,4 @@
-"""A span of the video as a file of its own, cut to the frame."""
+"""Clips: a span of the video as an mp4, cut to the frame."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import av
 from av.codec.codec import codecs_available
 
 from vidagent.errors import UsageError, VideoError
-from vidagent.reports.export.atomic_files import whole
+from vidagent.reports.export.atomic_files import atomic
 from vidagent.types import Span, VideoInfo
 from vidagent.video.frame import Frame
 from vidagent.video.sound import RATE
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 _CODEC: Final = "libx264"
 _OPTIONS = {"crf": "18", "preset": "veryfast", "bf": "0"}
-"""Nearly lossless; and without frames that are shown in another order, which some players start or end wrongly."""
+"""Nearly lossless, and without B-frames, with which some players start or end a clip wrongly."""
 _TICKS = 90_000
 _TICK = Fraction(1, _TICKS)
 _BT709, _LIMITED = 1, 1
-"""ITU-T H.273: the colours of HD video, and their limited range."""
-_LEAST_S = 1e-3
-"""What is shorter than this is no length but a rounded sum."""
-_PIECE = 10 * RATE
-"""Samples of sound that are fetched and written at once."""
+"""ITU-T H.273: the colours of HD video, in limited range."""
+_MIN_S = 1e-3
+"""A shorter length is a rounding error."""
+_CHUNK = 10 * RATE
+"""Samples of sound decoded and encoded at once."""
 LOG = logging.getLogger(__name__)
 
 
 def write_clip(video: Video, span: Span, path: Path) -> None:
-    """Write what is shown and heard in a span as an mp4, decoded and encoded anew; each frame has its own time.
+    """Write the frames and the sound of a span as an mp4, re-encoded; each frame keeps its own time.
 
-    The first frame is the one that a player shows at the start of the span; of a span without length it is the only
-    one. The sound is that of `Video.sound`: 16 kHz, mono.
+    The first frame is the one that a player shows at the start of the span, and the only one if the span has no
+    length. The sound is that of `Video.sound`: 16 kHz, mono.
 
     Raises:
         UsageError: If this machine's FFmpeg has no H.264 encoder.
@@ -56,7 +56,10 @@ def write_clip(video: Video, span: Span, path: Path) -> None:
     first, info = video.frames_at([span.start_s])[0], video.info
     end_s = min(span.end_s, info.duration_s) if span.length_s else nextafter(first.time_s, inf)
     later = (frame for frame in video.walk(first.time_s, end_s) if frame.time_s > first.time_s)
-    with whole(path) as part, av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as out:
+    with (
+        atomic(path) as part,
+        av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as out,
+    ):
         pictures = _Pictures.open(out, info, first.time_s)
         sound = _Sound.open(out, video, first.time_s, max(end_s, first.time_s + info.frame_s))
         for frame, length_s in _timed(chain([first], later), end_s, info.frame_s):
@@ -67,11 +70,11 @@ def write_clip(video: Video, span: Span, path: Path) -> None:
 
 
 def _timed(frames: Iterator[Frame], end_s: float, frame_s: float) -> Iterator[tuple[Frame, float]]:
-    """Yield the frames and how long each is shown; the last one until the span ends."""
+    """Yield each frame and how long it is shown; the last one until the span ends."""
     for frame, after in pairwise(chain(frames, [None])):
         assert frame is not None  # noqa: S101 - only the last one is None
         left_s = end_s - frame.time_s
-        last_s = left_s if left_s > _LEAST_S else frame_s
+        last_s = left_s if left_s > _MIN_S else frame_s
         yield frame, last_s if after is None else after.time_s - frame.time_s
 
 
@@ -116,15 +119,15 @@ class _Pictures:
 
 @dataclass
 class _Sound:
-    """The sound of a clip, written along with its pictures.
+    """The sound of a clip, written along with its frames.
 
     Args:
         out: The clip.
-        stream: Its stream; None if there is no sound, or no more that can be read.
-        video: Where it comes from.
+        stream: Its audio stream; None if the video has no sound.
+        video: The source.
         start_s: Where in the video the clip starts.
-        samples: How many there will be.
-        done: How many are written.
+        samples: Samples to write.
+        done: Samples written so far.
     """
 
     out: OutputContainer
@@ -141,9 +144,9 @@ class _Sound:
         return cls(out, stream, video, start_s, round((end_s - start_s) * RATE))
 
     def reach(self, time_s: float) -> None:
-        """Write the sound up to a time of the video, and a little more."""
+        """Write the sound up to a time of the video, or a little beyond."""
         while self.stream is not None and self.done < min(self.samples, (time_s - self.start_s) * RATE + 1):
-            self._piece(self.stream, min(self.done + _PIECE, self.samples))
+            self._write_chunk(self.stream, min(self.done + _CHUNK, self.samples))
 
     def finish(self) -> None:
         """Write the rest."""
@@ -151,14 +154,14 @@ class _Sound:
         if self.stream is not None:
             self.out.mux(self.stream.encode(None))
 
-    def _piece(self, stream: AudioStream, end: int) -> None:
+    def _write_chunk(self, stream: AudioStream, end: int) -> None:
         try:
-            heard = self.video.sound(self.start_s + self.done / RATE, self.start_s + end / RATE)
+            sound = self.video.sound(self.start_s + self.done / RATE, self.start_s + end / RATE)
         except VideoError as error:
             LOG.warning("the clip has no sound from %.3f s on: %s", self.start_s + self.done / RATE, error)
             self.samples = self.done
             return
-        frame = av.AudioFrame.from_ndarray(heard[None], format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, self.done, Fraction(1, RATE)
         self.out.mux(stream.encode(frame))
         self.done = end

@@ -1,9 +1,9 @@
 """The spans of an answer as a CMX 3600 edit decision list, which editing programs read.
 
 The columns are those of the CMX 3600 list (Brooks Harris, "Guide to EDL Management", edlmax.com/maxguide.html): event,
-reel, channels, transition, source in and out, record in and out; outs are exclusive. Timecodes are those of SMPTE
-ST 12-1: at 30000/1001 and 60000/1001 frames a second drop-frame ones, which leave out the first two (four) numbers of
-each minute but every tenth, so that they keep up with the clock.
+reel, channels, transition, source in and out, record in and out; outs are exclusive. Timecodes follow SMPTE ST 12-1: at
+30000/1001 and 60000/1001 frames per second they are drop-frame, which skip the first two (four) numbers of every minute
+except each tenth, to stay in step with the clock.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _STANDARD = tuple(
     Fraction(rate, part) for rate in (24, 25, 30, 48, 50, 60) for part in (1, Fraction(1001, 1000))
 )
 _NEAR = Fraction(4, 10_000)
-"""An average rate of a real file is a little off its standard one; 29.97 and 30 are 10 in 10,000 apart."""
-_MOST = 60
-"""Most frames a second that the two digits of these timecodes are used for."""
+"""The average rate of a real file is slightly off its standard rate; 29.97 and 30 are 10 in 10,000 apart."""
+_MAX_FPS = 60
+"""Highest rate that the two frame digits of a timecode are used for."""
 _TITLE_CHARACTERS = 70
 
 
 def edit_list(answer: Answer, question: str) -> str:
-    """Return the list: one cut for each span, in order, one behind the other on the record side."""
-    rate = _counted_at(answer.video.fps)
+    """Return the list: one cut per span in order, back to back on the record side."""
+    rate = _timecode_rate(answer.video.fps)
     drops = rate.denominator == 1001 and round(rate) % 30 == 0
     lines = [
         f"TITLE: {folded(question)[:_TITLE_CHARACTERS]}",
@@ -39,7 +39,7 @@ def edit_list(answer: Answer, question: str) -> str:
 
 
 def timecode(frame: int, rate: Fraction) -> str:
-    """Return the timecode of a frame number at a rate of up to 60; past 24 hours it starts over."""
+    """Return the timecode of a frame number at a rate of up to 60; it wraps after 24 hours."""
     base = round(rate)
     mark = ":"
     if rate.denominator == 1001 and base % 30 == 0:
@@ -69,8 +69,8 @@ def _frames(span: Span, rate: Fraction) -> tuple[int, int]:
     return first, max(round(span.end_s * rate), first + 1)
 
 
-def _counted_at(fps: Fraction) -> Fraction:
-    """Return the rate to count at: the standard one it is, or whole frames a second; of over 60, half as many."""
-    while fps > _MOST * (1 + _NEAR):
+def _timecode_rate(fps: Fraction) -> Fraction:
+    """Return the rate to count at: the nearest standard rate, or whole frames per second; halved while over 60."""
+    while fps > _MAX_FPS * (1 + _NEAR):
         fps /= 2
     return next((known for known in _STANDARD if abs(fps / known - 1) < _NEAR), Fraction(max(1, round(fps))))

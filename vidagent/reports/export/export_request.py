@@ -1,4 +1,4 @@
-"""What is to be taken away, and where to: checked before a run begins, so that it cannot fail for that at its end."""
+"""The files that a run is to write, checked before it begins, so that a bad path does not fail it at the end."""
 
 from __future__ import annotations
 
@@ -14,114 +14,109 @@ from vidagent.video.index.subtitles import sidecars
 
 StrPath = str | os.PathLike[str]
 Kind = Literal[".csv", ".edl", ".jpg", ".json", ".mp4", ".png", ".srt", "folder"]
-_SAME = {".jpeg": ".jpg"}
-_REPORT = (".html", ".htm")
+_SYNONYMS = {".jpeg": ".jpg"}
+_REPORT_SUFFIXES = (".html", ".htm")
 _LEGAL = "a file ending in .csv, .edl, .jpg, .json, .mp4, .png or .srt, or a folder"
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """One file, or a folder of frames.
-
-    Args:
-        path: Where to.
-        kind: What.
-    """
+class ExportFile:
+    """One file, or a folder of frames; `kind` is its suffix, or `folder`."""
 
     path: Path
     kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What a run is to leave.
+class ExportRequest:
+    """The files that a run is to write.
 
     Args:
-        report: Where the report goes, if it is wanted.
-        exports: The files.
-        folder: Where the frames of the evidence and sheets of all that was looked at go, if they are wanted.
+        report: Path of the report, if any.
+        exports: The exports.
+        folder: Folder for the frames of the evidence and a contact sheet of each look, if any.
     """
 
     report: Path | None = None
-    exports: tuple[Export, ...] = ()
+    exports: tuple[ExportFile, ...] = ()
     folder: Path | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether anything is wanted."""
-        return self != Order()
+        """Tell whether any file is to be written."""
+        return self != ExportRequest()
 
 
-def order(
+def export_request(
     video: StrPath,
     report: StrPath | None = None,
     exports: StrPath | Sequence[StrPath] | None = None,
     folder: StrPath | None = None,
-) -> Order:
-    """Return what is to be taken away.
+) -> ExportRequest:
+    """Check the paths of a report and exports.
 
     Args:
-        video: The video, which is not to be written over, and nor are its subtitles.
+        video: The video, which must not be overwritten, nor its subtitles.
         report: Path of the report.
-        exports: Paths, whose suffixes say what is wanted.
-        folder: A folder for frames.
+        exports: Paths, whose suffixes say what to write.
+        folder: Folder for frames.
 
     Raises:
         UsageError: If a suffix is unknown, a path is named twice, or one cannot be written.
     """
     if exports is None or isinstance(exports, str | os.PathLike):
         exports = [] if exports is None else [exports]
-    wanted = Order(
-        None if report is None else _page(report),
+    request = ExportRequest(
+        None if report is None else _report_path(report),
         tuple(_export(path) for path in exports),
         None if folder is None else Path(folder),
     )
-    if wanted.folder is not None:
-        _check(wanted.folder, folder=True)
-    for one in wanted.exports:
+    if request.folder is not None:
+        _check(request.folder, folder=True)
+    for one in request.exports:
         _check(one.path, folder=one.kind == "folder")
-    if wanted.report is not None:
-        _check(wanted.report, folder=False)
-    places = [one.path for one in wanted.exports] + ([wanted.report] if wanted.report else [])
-    kept = _resolved([Path(video), *sidecars(Path(video))]) if places else set()
-    for number, path in enumerate(places):
-        if path.resolve() in kept:
+    if request.report is not None:
+        _check(request.report, folder=False)
+    paths = [one.path for one in request.exports] + ([request.report] if request.report else [])
+    sources = _resolved([Path(video), *sidecars(Path(video))]) if paths else set()
+    for number, path in enumerate(paths):
+        if path.resolve() in sources:
             raise UsageError(f"{str(path)!r} is the video itself or its subtitles; give another path")
-        if path.resolve() in _resolved(places[:number]):
+        if path.resolve() in _resolved(paths[:number]):
             raise UsageError(f"{str(path)!r} is named twice; give each file its own path")
-    return wanted
+    return request
 
 
 def _resolved(paths: Sequence[Path]) -> set[Path]:
     return {path.resolve() for path in paths if "\0" not in str(path)}
 
 
-def _page(report: StrPath) -> Path:
+def _report_path(report: StrPath) -> Path:
     path = Path(report)
-    if path.suffix.lower() not in _REPORT:
+    if path.suffix.lower() not in _REPORT_SUFFIXES:
         raise UsageError(f"a report is a file ending in .html, got {os.fspath(report)!r}")
     return path
 
 
-def _export(path: StrPath) -> Export:
-    """Read the kind off a path: a folder is one that is there already, ends in a slash or has no suffix."""
-    text, place = os.fspath(path), Path(path)
-    suffix = place.suffix.lower()
-    if text and (not suffix or text.endswith(("/", os.sep)) or place.is_dir()):
-        return Export(place, "folder")
+def _export(path: StrPath) -> ExportFile:
+    """Return the kind of export of a path: a folder exists already, ends in a slash or has no suffix."""
+    text, target = os.fspath(path), Path(path)
+    suffix = target.suffix.lower()
+    if text and (not suffix or text.endswith(("/", os.sep)) or target.is_dir()):
+        return ExportFile(target, "folder")
     for kind in get_args(Kind):
-        if kind == _SAME.get(suffix, suffix):
-            return Export(place, kind)
+        if kind == _SYNONYMS.get(suffix, suffix):
+            return ExportFile(target, kind)
     raise UsageError(f"an export is {_LEGAL}; got {text!r}")
 
 
 def _check(path: Path, *, folder: bool) -> None:
-    """Try whether a file can be made there; a folder for frames is made when it is needed.
+    """Check that a file can be created; a folder for frames is created when it is needed.
 
     Raises:
-        UsageError: If not.
+        UsageError: If it cannot.
     """
     if "\0" in str(path):
-        raise UsageError(f"{str(path)!r} is no path: it holds a null character")
+        raise UsageError(f"{str(path)!r} is not a path: it holds a null character")
     above = path if folder else path.parent
     try:
         if path.is_dir() and not folder:

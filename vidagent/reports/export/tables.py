@@ -1,4 +1,4 @@
-"""The spans and claims of an answer as subtitles, as a table, and as the answer's own JSON."""
+"""The spans and claims of an answer as subtitles, as a CSV table, and as JSON."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vidagent.video.clock import format_time
 
 COLUMNS = ("kind", "start_s", "end_s", "start", "end", "text", "verdict", "x0", "y0", "x1", "y1")
 _FORMULA = tuple("=+-@＝＋－＠")
-"""What begins a formula in some spreadsheet (OWASP, "CSV Injection"; the wide forms count in East Asian ones)."""
+"""First characters of formulas in spreadsheets (OWASP, "CSV Injection"; East Asian ones take the wide forms)."""
 _CLAIM_S = 1.0
-"""A claim is about an instant; as a subtitle it stays for a second."""
+"""A claim is about an instant; its subtitle stays for a second."""
 _MARKUP = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
-"""SubRip knows no way to write these without players reading them as tags."""
+"""SubRip has no escape for these, which players read as tags."""
 
 
 def answer_json(answer: Answer) -> bytes:
@@ -27,18 +27,14 @@ def answer_json(answer: Answer) -> bytes:
 
 
 def rows(answer: Answer) -> bytes:
-    """Return a CSV table (RFC 4180, UTF-8): a row for each span and for each claim, none of them a formula."""
+    """Return a CSV table (RFC 4180, UTF-8): one row per span and per claim, with formulas defused."""
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
     for span in answer.spans:
-        times = (
-            _seconds(span.start_s),
-            _seconds(span.end_s),
-            format_time(span.start_s),
-            format_time(span.end_s),
-        )
-        writer.writerow(("span", *times, _cell(answer.answer), "", "", "", "", ""))
+        bounds = (span.start_s, span.end_s)
+        times = (*map(_seconds, bounds), *map(format_time, bounds))
+        writer.writerow(("span", *times, _cell(answer.answer), *[""] * 5))
     for item in answer.evidence:
         times = (_seconds(item.time_s), "", format_time(item.time_s), "")
         box = item.box_px or ("", "", "", "")
@@ -79,5 +75,5 @@ def _seconds(time_s: float) -> str:
 
 
 def _cell(text: str) -> str:
-    folded_text = folded(text)
-    return f"'{folded_text}" if folded_text.startswith(_FORMULA) else folded_text
+    line = folded(text)
+    return f"'{line}" if line.startswith(_FORMULA) else line

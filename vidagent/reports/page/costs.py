@@ -1,4 +1,4 @@
-"""What a run cost, by kind of step, and what it was allowed."""
+"""Tables of a run's cost by kind of step, and of its budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = {
 
 
 def costs(answer: Answer) -> Html:
-    """Return the cost of each kind of step and of the run; steps side by side each count their own seconds."""
+    """Return the cost of each kind of step and of the run; parallel steps each count their own seconds."""
     by_step, names = answer.usage.by_step, list(_COLUMNS)
     rows = [
         _row(f"{step} × {count}" if (count := sum(one.step == step for one in by_step)) > 1 else step, values)
@@ -36,7 +36,7 @@ def costs(answer: Answer) -> Html:
 
 
 def budgets(answer: Answer) -> Html:
-    """Return what was allowed, and what of it was used."""
+    """Return each limit of the budget and what of it was used."""
     limit, ended_by = answer.budget.limit.to_dict(), answer.budget.ended_by
     rows = [
         _budget(name, value, _used(answer.usage, name), ended_by == name)

@@ -1,4 +1,4 @@
-"""HTML built from typed pieces: what is plain text is escaped, always."""
+"""HTML built from typed pieces: a plain string is always escaped."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import html
 import re
 from typing import Self
 
-_UNSHOWN = re.compile(
+_UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-"""What has no place in a document: controls, marks that turn the direction of writing, halves of characters."""
+"""What may not stand in a document: control characters, direction overrides, lone surrogates."""
 _EMPTY = frozenset({"br", "col", "hr", "img", "meta"})
 
 Value = str | int | float | bool | None
 
 
 class Html(str):
-    """Text that is HTML already; any other string is text, and becomes HTML by being escaped."""
+    """Text that is HTML already; any other string is plain text, and is escaped to become HTML."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Return it as it is if it is HTML, else escaped."""
+        """Return HTML as it is, and any other string escaped."""
         return text if isinstance(text, cls) else cls(html.escape(clean(text), quote=True))
 
 
 def clean(text: str) -> str:
-    """Replace what cannot be shown, or would show the text around it in another order."""
-    return _UNSHOWN.sub("�", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Replace what cannot be shown, or would reorder the text around it."""
+    return _UNPRINTABLE.sub("�", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def folded(text: str) -> str:
@@ -40,9 +40,9 @@ def el(tag: str, *children: str | None, **attributes: Value) -> Html:
     """Return an element.
 
     Args:
-        tag: Its name; a name that is not a constant has no place here.
-        *children: Text or HTML; None is left out.
-        **attributes: By name, `class_` for `class` and `_` for `-`. None and False are left out, True stands alone.
+        tag: Its name; always a constant.
+        *children: Text or HTML; None is skipped.
+        **attributes: By name, `class_` for `class` and `_` for `-`. None and False are skipped, True stands alone.
     """
     head = tag + "".join(_attribute(name, value) for name, value in attributes.items())
     if tag in _EMPTY:
@@ -51,12 +51,12 @@ def el(tag: str, *children: str | None, **attributes: Value) -> Html:
 
 
 def join(parts: tuple[str | None, ...] | list[Html], between: str = "") -> Html:
-    """Put pieces together, text among them escaped."""
+    """Join pieces; escape the plain text among them."""
     return Html(Html.of(between).join(Html.of(part) for part in parts if part is not None))
 
 
-def said(text: str) -> Html:
-    """Return words of a model, a video or a user; their direction of writing ends with them."""
+def quoted(text: str) -> Html:
+    """Return words of a model, a video or a user, whose writing direction is isolated from the page's."""
     return el("bdi", text)
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, neither network nor script, and reads without pictures."""
+"""The report: one self-contained HTML file, without network or scripts, readable without its images."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from pathlib import PurePath
 
 from vidagent.images import jpeg
 from vidagent.reports.page.costs import budgets, costs
-from vidagent.reports.page.markup import Html, el, folded, join, said
-from vidagent.reports.page.photos import photo
+from vidagent.reports.page.frame_images import evidence_frame
+from vidagent.reports.page.markup import Html, el, folded, quoted
 from vidagent.reports.page.steps import image, steps
 from vidagent.reports.page.timeline import span_text, timelines
-from vidagent.reports.run_report import Dossier, Finding
+from vidagent.reports.run_report import Finding, RunReport
 from vidagent.text import counted
 from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
 
-_PHOTO_QUALITY = 80
-_PHOTO_PX = ((6, 960), (16, 640), (40, 320))
-"""Longest side of the frames of the evidence, by how many there are; no more than the last number is shown."""
+_FRAME_QUALITY = 80
+_FRAME_SIZES = ((6, 960), (16, 640), (40, 320))
+"""Longest side of the evidence's frames by their number; no more than the last number are shown."""
 _STATUS = {"answered": "answered", "not_found": "not found", "partial": "partial"}
 _SIGNS = {"supported": "✓", "partial": "~", "unsupported": "✗"}
 
 
-def render(dossier: Dossier) -> str:
+def render(report: RunReport) -> str:
     """Return the document."""
-    answer = dossier.answer
+    answer = report.answer
     sections = (
-        el("header", *_head(dossier)),
-        section("When", timelines(dossier)),
-        section("Evidence", *_evidence(dossier)),
-        section("Steps", steps(dossier)),
+        el("header", *_head(report)),
+        section("When", timelines(report)),
+        section("Evidence", *_evidence(report)),
+        section("Steps", steps(report)),
         section("Cost", costs(answer), budgets(answer)),
-        el("footer", *_foot(dossier)),
+        el("footer", *_foot(report)),
     )
-    return document(dossier.question.text, *sections)
+    return document(report.question.text, *sections)
 
 
 def document(title: str, *parts: Html) -> str:
@@ -54,7 +54,7 @@ def _style() -> str:
 
 
 def _meta() -> Iterator[Html]:
-    """Yield what a browser is told: only this style and the pictures in the file are let in."""
+    """Yield the meta elements; the policy allows only this style and the images in the file."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode("ascii")
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -67,23 +67,23 @@ def _meta() -> Iterator[Html]:
 
 
 def section(title: str, *parts: Html) -> Html:
-    """Return a part of a page under its heading."""
+    """Return a section with its heading."""
     return el("section", el("h2", title), *parts)
 
 
-def _head(dossier: Dossier) -> Iterator[Html]:
-    answer = dossier.answer
+def _head(report: RunReport) -> Iterator[Html]:
+    answer = report.answer
     yield el("p", _file_name(answer), class_="file")
-    yield el("h1", dossier.question.text, dir="auto")
+    yield el("h1", report.question.text, dir="auto")
     yield el("p", answer.answer, class_="answer", dir="auto")
     yield el("p", *badges(answer), class_="badges")
-    yield choices(dossier.question, answer)
+    yield choices(report.question, answer)
     if answer.spans:
         yield el("ul", *(el("li", span_text(span)) for span in answer.spans), class_="spans")
 
 
 def _file_name(answer: Answer) -> Html:
-    return said(PurePath(answer.video.path).name)
+    return quoted(PurePath(answer.video.path).name)
 
 
 def badges(answer: Answer) -> Iterator[Html]:
@@ -100,32 +100,32 @@ def badges(answer: Answer) -> Iterator[Html]:
 
 
 def choices(question: Question, answer: Answer) -> Html:
-    """Return the options, the chosen one marked; nothing where there are none."""
+    """Return the options with the chosen one marked; empty without options."""
     options = [_option(text, number == answer.choice) for number, text in enumerate(question.options or ())]
     return el("ol", *options, class_="options") if options else Html()
 
 
 def _option(text: str, chosen: bool) -> Html:
-    return el("li", el("b", said(text), " ✓ chosen")) if chosen else el("li", said(text))
+    return el("li", el("b", quoted(text), " ✓ chosen")) if chosen else el("li", quoted(text))
 
 
-def _evidence(dossier: Dossier) -> Iterator[Html]:
-    findings = dossier.findings
+def _evidence(report: RunReport) -> Iterator[Html]:
+    findings = report.findings
     if not findings:
         yield el("p", "No claim was made, so none was checked.")
         return
-    side = next((px for most, px in _PHOTO_PX if len(findings) <= most), _PHOTO_PX[-1][1])
-    most = _PHOTO_PX[-1][0]
+    side = next((px for most, px in _FRAME_SIZES if len(findings) <= most), _FRAME_SIZES[-1][1])
+    most = _FRAME_SIZES[-1][0]
     figures = [
-        _figure(dossier, finding, side if number < most else None) for number, finding in enumerate(findings)
+        _figure(report, finding, side if number < most else None) for number, finding in enumerate(findings)
     ]
     yield el("div", *figures, class_="evidence")
     if len(findings) > most:
         yield el("p", f"The frames of the first {most} claims are shown.")
 
 
-def _figure(dossier: Dossier, finding: Finding, side_px: int | None) -> Html:
-    """Return a claim with its frame; the words say it all where there is no picture."""
+def _figure(report: RunReport, finding: Finding, side_px: int | None) -> Html:
+    """Return a claim with its frame, if there is one."""
     when = format_time(finding.time_s)
     words = [
         el(
@@ -133,38 +133,35 @@ def _figure(dossier: Dossier, finding: Finding, side_px: int | None) -> Html:
             el("b", f"{_SIGNS[finding.verdict]} {finding.verdict}", class_=finding.verdict),
             f" at {when}, confidence {finding.confidence:.0%}",
         ),
-        el("p", said(finding.claim)),
+        el("p", quoted(finding.claim)),
     ]
     if finding.why:
-        words.append(el("p", "why: ", said(finding.why), class_="why"))
+        words.append(el("p", "why: ", quoted(finding.why), class_="why"))
     if finding.box_px is not None:
         x0, y0, x1, y1 = finding.box_px
         words.append(el("p", f"box {x0},{y0} to {x1},{y1} px", class_="why"))
-    return el("figure", _photo(dossier, finding, side_px), el("figcaption", *words))
+    return el("figure", _photo(report, finding, side_px), el("figcaption", *words))
 
 
-def _photo(dossier: Dossier, finding: Finding, side_px: int | None) -> Html | None:
-    rgb = None if side_px is None else photo(dossier, finding, side_px)
+def _photo(report: RunReport, finding: Finding, side_px: int | None) -> Html | None:
+    rgb = None if side_px is None else evidence_frame(report, finding, side_px)
     if rgb is None:
         return None if side_px is None else el("p", "There is no frame of it.", class_="why")
     alt = f"Frame at {format_time(finding.time_s)}: {folded(finding.claim)} ({finding.verdict})"
-    return image(jpeg.encode(rgb, _PHOTO_QUALITY), (rgb.shape[1], rgb.shape[0]), alt)
+    return image(jpeg.encode(rgb, _FRAME_QUALITY), (rgb.shape[1], rgb.shape[0]), alt)
 
 
-def _foot(dossier: Dossier) -> Iterator[Html]:
-    answer = dossier.answer
+def _foot(report: RunReport) -> Iterator[Html]:
+    answer = report.answer
     video = answer.video
     picture = f"{video.width}x{video.height}, {float(video.fps):.6g} frames a second, {video.codec}"
     rows = (
         ("Video", _file_name(answer)),
         ("", Html.of(f"{format_time(video.duration_s)}, {picture}")),
         ("SHA-256", el("code", video.sha256)),
-        ("Model", said(answer.model)),
+        ("Model", quoted(answer.model)),
         ("Run", el("code", answer.run_id)),
-        ("Made", Html.of(f"{dossier.made_at:%Y-%m-%d %H:%M} UTC by vidagent {dossier.version}")),
+        ("Made", Html.of(f"{report.made_at:%Y-%m-%d %H:%M} UTC by vidagent {report.version}")),
     )
-    parts = [part for name, value in rows for part in (el("dt", name), el("dd", value))]
-    yield el("dl", *parts)
-    yield join(
-        (el("p", "Times are those a player shows; a range holds its first instant and not its last."),)
-    )
+    yield el("dl", *(part for name, value in rows for part in (el("dt", name), el("dd", value))))
+    yield el("p", "Times are those a player shows; a range holds its first instant and not its last.")

@@ -1,4 +1,4 @@
-"""The steps of a run in order: what each asked for, what it looked at, what it saw, what it cost."""
+"""The steps of a run in order: what each asked for, looked at, found and cost."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections import Counter
 from collections.abc import Iterator
 
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.reports.page.markup import Html, el, join, said
-from vidagent.reports.page.photos import Thumb, thumbs
-from vidagent.reports.run_report import Dossier, Stage
+from vidagent.reports.page.frame_images import Thumbnail, thumbnails
+from vidagent.reports.page.markup import Html, el, join, quoted
+from vidagent.reports.run_report import RunReport, Stage
 from vidagent.text import counted
 from vidagent.types import StepUsage
 from vidagent.video.clock import format_time
 
-_MOST_THUMBS = 120
-_THUMBS_A_LOOK = (4, 16)
-_FACTS_IN_SIGHT = 6
+_MAX_THUMBNAILS = 120
+_THUMBNAILS_PER_LOOK = (4, 16)
+_VISIBLE_LINES = 6
 _FOUND = {True: "found", False: "nothing found", None: "cannot be judged"}
 
 
-def steps(dossier: Dossier) -> Html:
-    """Return every step, with a few of the frames it looked at."""
-    looks = sum(bool(entry.look.stills) for entry in dossier.entries)
-    least, most = _THUMBS_A_LOOK
-    each = min(max(_MOST_THUMBS // max(looks, 1), least), most)
-    items = [_step(dossier, stage, place, each) for place, stage in enumerate(dossier.stages)]
+def steps(report: RunReport) -> Html:
+    """Return every step with thumbnails of its look."""
+    looks = sum(bool(entry.look.stills) for entry in report.entries)
+    least, most = _THUMBNAILS_PER_LOOK
+    each = min(max(_MAX_THUMBNAILS // max(looks, 1), least), most)
+    items = [_step(report, stage, place, each) for place, stage in enumerate(report.stages)]
     return el("ol", *items, class_="steps")
 
 
@@ -35,21 +35,21 @@ def image(data: bytes, size_wh: tuple[int, int], alt: str) -> Html:
     return el("img", src=source, width=size_wh[0], height=size_wh[1], alt=alt)
 
 
-def _step(dossier: Dossier, stage: Stage, place: int, most_thumbs: int) -> Html:
+def _step(report: RunReport, stage: Stage, place: int, most: int) -> Html:
     head = el("h3", _title(stage), " ", el("small", _cost(stage.usage)))
-    told = el("p", words) if (words := _words(dossier, place)) else None
-    return el("li", head, told, *_body(dossier, stage, most_thumbs))
+    summary = el("p", words) if (words := _words(report, place)) else None
+    return el("li", head, summary, *_body(report, stage, most))
 
 
-def _words(dossier: Dossier, place: int) -> str | None:
-    """Say what a step that looked at nothing decided."""
-    stage, after = dossier.stages[place], dossier.stages[place + 1 :]
+def _words(report: RunReport, place: int) -> str | None:
+    """Return what a step that is no look decided; None for others."""
+    stage, after = report.stages[place], report.stages[place + 1 :]
     if stage.usage.step == "route":
-        return dossier.route or "left the question unsorted"
+        return report.route or "left the question unclassified"
     if stage.usage.step == "plan" and not stage.asked and after and after[0].usage.step == "verify":
         return "gives its answer, to be checked"
     if stage.usage.step == "verify" and not any(later.usage.step == "verify" for later in after):
-        verdicts = Counter(finding.verdict for finding in dossier.findings)
+        verdicts = Counter(finding.verdict for finding in report.findings)
         return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or None
     return None
 
@@ -57,7 +57,7 @@ def _words(dossier: Dossier, place: int) -> str | None:
 def _title(stage: Stage) -> Html:
     if stage.call is None:
         return el("span", stage.usage.step)
-    return join((el("span", stage.call["entry"]), Html(" "), said(stage.call["tool"])))
+    return join((el("span", stage.call["entry"]), Html(" "), quoted(stage.call["tool"])))
 
 
 def _cost(usage: StepUsage) -> str:
@@ -71,28 +71,28 @@ def _cost(usage: StepUsage) -> str:
     return ", ".join(parts)
 
 
-def _body(dossier: Dossier, stage: Stage, most_thumbs: int) -> Iterator[Html]:
+def _body(report: RunReport, stage: Stage, most: int) -> Iterator[Html]:
     if stage.usage.step == "survey":
-        yield _lines(dossier.facts)
+        yield _lines(report.facts)
     if stage.asked:
         names = ", ".join(f"{call['entry']} {call['tool']}" for call in stage.asked)
-        yield el("p", "asks for ", said(names))
+        yield el("p", "asks for ", quoted(names))
     for claim, why in stage.refused:
-        yield el("p", "sends back: ", said(claim), " (", said(why or "no reason given"), ")")
+        yield el("p", "sends back: ", quoted(claim), " (", quoted(why or "no reason given"), ")")
     if stage.entry is not None:
-        yield from _look(dossier, stage.entry, most_thumbs)
+        yield from _look(report, stage.entry, most)
     elif stage.call is not None:
         yield el("p", "was not done")
 
 
-def _look(dossier: Dossier, entry: Entry, most_thumbs: int) -> Iterator[Html]:
+def _look(report: RunReport, entry: Entry, most: int) -> Iterator[Html]:
     look, seen = entry.look, entry.observation
     yield el("p", _where(entry), class_="where")
     if look.question:
-        yield el("p", "asked: ", said(look.question))
+        yield el("p", "asked: ", quoted(look.question))
     if seen is not None:
-        yield el("p", el("b", _FOUND[seen.found]), ": ", said(seen.what))
-    shown = thumbs(dossier, entry, most_thumbs)
+        yield el("p", el("b", _FOUND[seen.found]), ": ", quoted(seen.what))
+    shown = thumbnails(report, entry, most)
     if shown:
         yield _sheet(shown, len(look.stills))
     if look.facts or look.notes:
@@ -109,8 +109,8 @@ def _where(entry: Entry) -> str:
     return f"{times}, {counted(len(look.stills), 'frame')}{rate}{every}"
 
 
-def _sheet(shown: list[Thumb], of: int) -> Html:
-    """Lay thumbnails out like a contact sheet, each with its time as text under it."""
+def _sheet(shown: list[Thumbnail], of: int) -> Html:
+    """Lay thumbnails out like a contact sheet, each with its time under it."""
     cells = [
         el("figure", _thumb(thumb), el("figcaption", _when(thumb)), class_="found" if thumb.found else None)
         for thumb in shown
@@ -119,20 +119,20 @@ def _sheet(shown: list[Thumb], of: int) -> Html:
     return el("div", el("div", *cells, class_="sheet"), left)
 
 
-def _thumb(thumb: Thumb) -> Html:
+def _thumb(thumb: Thumbnail) -> Html:
     seen = ", something was found in it" if thumb.found else ""
     return image(thumb.jpeg, thumb.size_wh, f"Frame at {_when(thumb)}{seen}")
 
 
-def _when(thumb: Thumb) -> str:
+def _when(thumb: Thumbnail) -> str:
     return format_time(thumb.still.time_s)
 
 
 def _lines(lines: tuple[str, ...]) -> Html:
-    """Return lines as a list; of a long one the rest is folded away."""
-    shown, rest = lines[:_FACTS_IN_SIGHT], lines[_FACTS_IN_SIGHT:]
-    first = el("ul", *(el("li", said(line)) for line in shown))
+    """Return lines as a list; the rest of a long one is collapsed."""
+    shown, rest = lines[:_VISIBLE_LINES], lines[_VISIBLE_LINES:]
+    first = el("ul", *(el("li", quoted(line)) for line in shown))
     if not rest:
         return first
-    more = el("ul", *(el("li", said(line)) for line in rest))
+    more = el("ul", *(el("li", quoted(line)) for line in rest))
     return join((first, el("details", el("summary", f"{len(rest)} more"), more)))

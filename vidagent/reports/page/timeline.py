@@ -1,4 +1,4 @@
-"""The timeline of a run: a table that says in words what each line of the picture beside it shows."""
+"""The timeline of a run: a table whose rows say in words what the drawing beside them shows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.evidence.ledger import Entry, coverage
-from vidagent.reports.page.markup import Html, el, join, said
-from vidagent.reports.run_report import Dossier, Finding
+from vidagent.reports.page.markup import Html, el, join, quoted
+from vidagent.reports.run_report import Finding, RunReport
 from vidagent.text import counted
 from vidagent.types import Span, Verdict
 from vidagent.video.clock import format_time
 
 _WIDE, _HIGH = 1000, 20
-_LEAST = 2.5
-"""A mark is at least this wide, so that a tenth of a second in hours is seen."""
+_MIN_WIDTH = 2.5
+"""Smallest width of a mark, so that a tenth of a second in hours is visible."""
 _ZOOM_BELOW = 0.2
 _FEW = 3
-"""Places and claims that are told one by one; of more, the rest of the page tells it."""
+"""Most spans and claims that are listed one by one; the rest of the page lists them all."""
 _LEGEND = (
     "Blue is what was looked at, stronger where frames are closer together; thin lines are frames, orange ones those "
     "in which something was seen. Claims are green if supported, amber if partly, red and low if not."
@@ -28,55 +28,55 @@ _TALL: dict[Verdict, int] = {"supported": _HIGH, "partial": 14, "unsupported": 8
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The stretch of the video that a timeline shows, and how times become places in it."""
+    """The part of the video that a timeline shows, and how times map to it."""
 
     start_s: float
     end_s: float
 
     def holds(self, start_s: float, end_s: float) -> bool:
-        """Whether any of a range is in it."""
+        """Tell whether any of a range is in it."""
         return start_s <= self.end_s and end_s >= self.start_s
 
     def place(self, time_s: float) -> float:
-        """Return where a time is, from 0 to `_WIDE`."""
+        """Return the x coordinate of a time, from 0 to `_WIDE`."""
         share = (time_s - self.start_s) / max(self.end_s - self.start_s, 1e-9)
         return round(min(max(share, 0.0), 1.0) * _WIDE, 2)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A line of the table: its name, what it says, and its picture's shapes."""
+    """A row of the table: its name, its text, and the shapes of its drawing."""
 
     name: Html
     text: Html
     shapes: Html
 
 
-def timelines(dossier: Dossier) -> Html:
-    """Return the timeline of the whole video; and one of the answer's surroundings, where they are a small part."""
-    window = _Window(0.0, dossier.duration_s)
-    tables = [_table(list(_whole(dossier, window)), window, "The whole video")]
-    near = _surroundings(dossier)
+def timelines(report: RunReport) -> Html:
+    """Return the timeline of the whole video, and one around the answer if that is a small part of it."""
+    window = _Window(0.0, report.duration_s)
+    tables = [_table(list(_whole(report, window)), window, "The whole video")]
+    near = _surroundings(report)
     if near is not None:
-        tables.append(_table(list(_near(dossier, near)), near, "Round the answer"))
+        tables.append(_table(list(_near(report, near)), near, "Around the answer"))
     return join([*tables, el("p", _LEGEND, class_="why")])
 
 
 def span_text(span: Span) -> str:
-    """Say a range as people read it."""
+    """Return a range as people read it."""
     if span.length_s == 0:
         return format_time(span.start_s)
     return f"{format_time(span.start_s)} to {format_time(span.end_s)} ({span.length_s:.3f} s)"
 
 
-def _surroundings(dossier: Dossier) -> _Window | None:
-    spans = dossier.answer.spans
+def _surroundings(report: RunReport) -> _Window | None:
+    spans = report.answer.spans
     if not spans:
         return None
     start, end = min(span.start_s for span in spans), max(span.end_s for span in spans)
     margin = max(1.0, (end - start) / 2)
-    start, end = max(0.0, start - margin), min(dossier.duration_s, end + margin)
-    return _Window(start, end) if end - start < _ZOOM_BELOW * dossier.duration_s else None
+    start, end = max(0.0, start - margin), min(report.duration_s, end + margin)
+    return _Window(start, end) if end - start < _ZOOM_BELOW * report.duration_s else None
 
 
 def _table(rows: Sequence[_Row], window: _Window, title: str) -> Html:
@@ -111,41 +111,41 @@ def _axis(window: _Window) -> Html:
     return el("div", *(el("span", ".".join(time) if fine else time[0]) for time in times), class_="axis")
 
 
-def _whole(dossier: Dossier, window: _Window) -> Iterator[_Row]:
-    yield _answer(dossier, window)
-    if dossier.findings:
-        yield _Row(Html("Claims"), _claim_texts(dossier.findings), _claims(dossier, window))
-    seen = dossier.answer.coverage
-    share = f"{format_time(seen.seconds_seen)} of {format_time(dossier.duration_s)} ({seen.fraction:.0%})"
+def _whole(report: RunReport, window: _Window) -> Iterator[_Row]:
+    yield _answer(report, window)
+    if report.findings:
+        yield _Row(Html("Claims"), _claim_texts(report.findings), _claims(report, window))
+    seen = report.answer.coverage
+    share = f"{format_time(seen.seconds_seen)} of {format_time(report.duration_s)} ({seen.fraction:.0%})"
     yield _Row(Html("Looked at"), Html.of(share), _bars(seen.spans, window, "seen"))
-    for entry in dossier.entries:
+    for entry in report.entries:
         if entry.look.stills:
-            yield _look(dossier, entry, window, Html.of(_look_text(entry)))
-    if dossier.cuts_s:
-        yield _Row(Html("Cuts"), Html.of(str(len(dossier.cuts_s))), _ticks(dossier.cuts_s, window, "cut"))
-    if dossier.activity:
-        curve = _curve(dossier.activity, dossier.duration_s, window)
+            yield _look(report, entry, window, Html.of(_look_text(entry)))
+    if report.cuts_s:
+        yield _Row(Html("Cuts"), Html.of(str(len(report.cuts_s))), _ticks(report.cuts_s, window, "cut"))
+    if report.activity:
+        curve = _curve(report.activity, report.duration_s, window)
         yield _Row(Html("Movement"), Html("how much the picture changes"), curve)
 
 
-def _near(dossier: Dossier, window: _Window) -> Iterator[_Row]:
-    """Yield what is in a small part of the video, told by counts, as the whole has been told already."""
-    yield _answer(dossier, window)
-    near = [item for item in dossier.findings if window.holds(item.time_s, item.time_s)]
+def _near(report: RunReport, window: _Window) -> Iterator[_Row]:
+    """Yield the rows of a small part of the video, with counts, as the whole is listed already."""
+    yield _answer(report, window)
+    near = [item for item in report.findings if window.holds(item.time_s, item.time_s)]
     if near:
-        yield _Row(Html("Claims"), Html.of(f"{len(near)} here"), _claims(dossier, window))
-    for entry in dossier.entries:
+        yield _Row(Html("Claims"), Html.of(f"{len(near)} here"), _claims(report, window))
+    for entry in report.entries:
         times = _times(entry)
         here = sum(window.holds(time_s, time_s) for time_s in times)
         if here:
-            yield _look(dossier, entry, window, Html.of(f"{here} of {counted(len(times), 'frame')} here"))
-    cuts = [cut for cut in dossier.cuts_s if window.holds(cut, cut)]
+            yield _look(report, entry, window, Html.of(f"{here} of {counted(len(times), 'frame')} here"))
+    cuts = [cut for cut in report.cuts_s if window.holds(cut, cut)]
     if cuts:
         yield _Row(Html("Cuts"), Html.of(f"{len(cuts)} here"), _ticks(cuts, window, "cut"))
 
 
-def _answer(dossier: Dossier, window: _Window) -> _Row:
-    spans = dossier.answer.spans
+def _answer(report: RunReport, window: _Window) -> _Row:
+    spans = report.answer.spans
     where = "; ".join(span_text(span) for span in spans) or "no place in the video"
     if len(spans) > _FEW:
         first, last = min(span.start_s for span in spans), max(span.end_s for span in spans)
@@ -154,14 +154,16 @@ def _answer(dossier: Dossier, window: _Window) -> _Row:
 
 
 def _claim_texts(findings: Sequence[Finding]) -> Html:
-    """Say when each claim is seen and how its check ended; of a few, also what it is."""
+    """Return when each claim is visible and how its check ended, with the claims themselves if they are few."""
     if len(findings) > _FEW:
         return Html.of(", ".join(f"{format_time(item.time_s)} {item.verdict}" for item in findings))
-    lines = [el("li", f"{format_time(item.time_s)} {item.verdict}: ", said(item.claim)) for item in findings]
+    lines = [
+        el("li", f"{format_time(item.time_s)} {item.verdict}: ", quoted(item.claim)) for item in findings
+    ]
     return el("ul", *lines)
 
 
-def _claims(dossier: Dossier, window: _Window) -> Html:
+def _claims(report: RunReport, window: _Window) -> Html:
     return join(
         [
             el(
@@ -169,7 +171,7 @@ def _claims(dossier: Dossier, window: _Window) -> Html:
                 d=f"M{window.place(item.time_s):g} {_HIGH}v-{_TALL[item.verdict]}",
                 class_=f"claim {item.verdict}",
             )
-            for item in dossier.findings
+            for item in report.findings
             if window.holds(item.time_s, item.time_s)
         ]
     )
@@ -179,8 +181,8 @@ def _times(entry: Entry) -> list[float]:
     return sorted({still.time_s for still in entry.look.stills})
 
 
-def _look(dossier: Dossier, entry: Entry, window: _Window, text: Html) -> _Row:
-    look, seen, times = entry.look, coverage([entry], dossier.duration_s).spans, _times(entry)
+def _look(report: RunReport, entry: Entry, window: _Window, text: Html) -> _Row:
+    look, seen, times = entry.look, coverage([entry], report.duration_s).spans, _times(entry)
     where = el(
         "rect",
         class_="window",
@@ -206,7 +208,7 @@ def _look_text(entry: Entry) -> str:
 
 
 def _density(times: Sequence[float], span: Span) -> float:
-    """Return how dark a span is drawn: from one frame in ten seconds, 0.25, to thirty in one, 1."""
+    """Return the opacity of a span: from 0.25 at one frame in ten seconds to 1 at thirty per second."""
     count = sum(span.start_s <= time_s <= span.end_s for time_s in times)
     rate = min(max(count / max(span.length_s, 1e-3), 0.1), 30.0)
     return 0.25 + 0.75 * math.log(rate / 0.1) / math.log(300)
@@ -220,7 +222,7 @@ def _bar(span: Span, window: _Window, kind: str, opacity: float | None = None) -
     if not window.holds(span.start_s, span.end_s):
         return Html()
     left = window.place(span.start_s)
-    width = max(window.place(span.end_s) - left, _LEAST)
+    width = max(window.place(span.end_s) - left, _MIN_WIDTH)
     left = min(left, _WIDE - width)
     return el("rect", class_=kind, x=left, width=width, height=_HIGH, opacity=opacity)
 
@@ -233,7 +235,7 @@ def _ticks(times: Sequence[float], window: _Window, kind: str) -> Html:
 
 
 def _curve(levels: Sequence[float], duration_s: float, window: _Window) -> Html:
-    """Draw the levels as steps; each speaks for an equal part of the duration."""
+    """Draw the levels as steps, each for an equal part of the duration."""
     part_s = duration_s / len(levels)
     steps = []
     for number, level in enumerate(levels):

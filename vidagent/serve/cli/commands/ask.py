@@ -52,7 +52,7 @@ def ask(
     """Ask a question about a video, or about several."""
     console.loudness(quiet=quiet, verbose=verbose)
     asked = _question(question, option)
-    lazy.reports.checked(videos, report, export)  # before anything is downloaded
+    lazy.reports.check_exports(videos, report, export)  # before anything is downloaded
     request: RequestArguments = {
         "options": asked.options,
         "model": model,

@@ -1,7 +1,8 @@
-"""The pictures of a run for people: the frames of the evidence with their boxes, and thumbnails of a look."""
+"""Images for people: the frames of the evidence with their boxes, and thumbnails of a look."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from vidagent.images import jpeg, resize
 from vidagent.images.box_drawing import draw_box
 from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
-from vidagent.reports.run_report import Dossier, Finding
+from vidagent.reports.run_report import Finding, RunReport
 from vidagent.types import Box
 
 THUMB_PX = 192
@@ -22,15 +23,8 @@ _THUMB_QUALITY = 65
 
 
 @dataclass(frozen=True, slots=True)
-class Thumb:
-    """A small picture of a look.
-
-    Args:
-        still: Of which picture.
-        jpeg: Its bytes.
-        size_wh: Its size.
-        found: Whether something was seen in it.
-    """
+class Thumbnail:
+    """A small image of a look's frame; `found` tells whether something was seen in it."""
 
     still: Still
     jpeg: bytes
@@ -38,43 +32,43 @@ class Thumb:
     found: bool
 
 
-def photo(dossier: Dossier, finding: Finding, max_side_px: int | None = None) -> NDArray[np.uint8] | None:
+def evidence_frame(
+    report: RunReport, finding: Finding, max_side_px: int | None = None
+) -> NDArray[np.uint8] | None:
     """Return the frame that shows a claim, with its box drawn; None if no frame was looked at for it.
 
-    It is the whole frame, decoded anew. Where there is no time left for that, or the video is gone, it is the
-    picture that the model was shown.
+    The whole frame is decoded again; if no time is left for that, or the video is gone, it is the frame as the model
+    was shown it.
     """
     if finding.still is None:
         return None
-    if dossier.unhurried:
-        try:
-            rgb = dossier.video.frames_at([finding.time_s], max_side_px=max_side_px)[0].rgb
-        except VideoError:
-            return _shown(dossier.store, finding.still, finding.box_px, max_side_px)
-        info = dossier.answer.video
-        return _boxed(rgb, finding.box_px, (0, 0, info.width, info.height))
-    return _shown(dossier.store, finding.still, finding.box_px, max_side_px)
+    if report.may_decode:
+        info = report.answer.video
+        with contextlib.suppress(VideoError):
+            rgb = report.video.frames_at([finding.time_s], max_side_px=max_side_px)[0].rgb
+            return _boxed(rgb, finding.box_px, (0, 0, info.width, info.height))
+    return _shown(report.store, finding.still, finding.box_px, max_side_px)
 
 
-def thumbs(dossier: Dossier, entry: Entry, most: int) -> list[Thumb]:
-    """Return at most so many pictures of a look in order of time: those in which something was seen before others."""
+def thumbnails(report: RunReport, entry: Entry, most: int) -> list[Thumbnail]:
+    """Return at most `most` thumbnails of a look in order of time; frames in which something was seen come first."""
     sightings = () if entry.observation is None else tuple(entry.observation.sightings)
     boxes: dict[Still, Box | None] = {}
     for sighting in sightings:
         still = entry.still_at(sighting.time_s)
         if still is not None and abs(still.time_s - sighting.time_s) < 1e-3:
             boxes[still] = entry.box_px(sighting)
-    made = []
+    images = []
     for still in _chosen(entry.look.stills, set(boxes), most):
-        rgb = _shown(dossier.store, still, boxes.get(still), THUMB_PX)
+        rgb = _shown(report.store, still, boxes.get(still), THUMB_PX)
         if rgb is not None:
             size_wh = (rgb.shape[1], rgb.shape[0])
-            made.append(Thumb(still, jpeg.encode(rgb, _THUMB_QUALITY), size_wh, still in boxes))
-    return made
+            images.append(Thumbnail(still, jpeg.encode(rgb, _THUMB_QUALITY), size_wh, still in boxes))
+    return images
 
 
-def stored(store: FrameStore, still: Still) -> NDArray[np.uint8] | None:
-    """Return the picture that the model was shown; None if it is no longer there."""
+def stored_frame(store: FrameStore, still: Still) -> NDArray[np.uint8] | None:
+    """Return the frame as the model was shown it; None if it is gone."""
     try:
         return jpeg.decode(store.get(still.ref))
     except (KeyError, ValueError):
@@ -82,7 +76,7 @@ def stored(store: FrameStore, still: Still) -> NDArray[np.uint8] | None:
 
 
 def within(box_px: Box, part_px: Box, size_wh: tuple[int, int]) -> Box | None:
-    """Return a box of the source in the pixels of a picture that shows a part of it; None if it lies outside."""
+    """Return a source box in the pixels of an image that shows a part of the source; None if it lies outside."""
     x0, y0, x1, y1 = part_px
     across, down = size_wh[0] / (x1 - x0), size_wh[1] / (y1 - y0)
     left, right = (round((x - x0) * across) for x in (box_px[0], box_px[2]))
@@ -95,20 +89,20 @@ def within(box_px: Box, part_px: Box, size_wh: tuple[int, int]) -> Box | None:
 def _shown(
     store: FrameStore, still: Still, box_px: Box | None, max_side_px: int | None
 ) -> NDArray[np.uint8] | None:
-    rgb = stored(store, still)
+    rgb = stored_frame(store, still)
     if rgb is None:
         return None
     return _boxed(rgb if max_side_px is None else resize.fit(rgb, max_side_px), box_px, still.box_px)
 
 
 def _boxed(rgb: NDArray[np.uint8], box_px: Box | None, part_px: Box) -> NDArray[np.uint8]:
-    """Draw a box of the source on a picture, of any size, that shows a part of it."""
+    """Draw a source box on an image, of any size, that shows a part of the source."""
     placed = None if box_px is None else within(box_px, part_px, (rgb.shape[1], rgb.shape[0]))
     return rgb if placed is None else draw_box(rgb, placed)
 
 
 def _chosen(stills: Sequence[Still], first: set[Still], most: int) -> list[Still]:
-    """Return the pictures to show: those of `first`, and others evenly spread, in order."""
+    """Return the frames to show: those of `first`, and others evenly spread, in order."""
     kept = _spread([still for still in stills if still in first], most)
     others = _spread([still for still in stills if still not in first], most - len(kept))
     chosen = {*kept, *others}

@@ -1,4 +1,4 @@
-"""The first page of a report about several videos: the answer, what came of each, and where each one's page is."""
+"""First page of a report about several videos: the combined answer, and each video's result with a link."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from urllib.parse import quote
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.reports.page.costs import budgets, costs
-from vidagent.reports.page.markup import Html, el, said
+from vidagent.reports.page.markup import Html, el, quoted
 from vidagent.reports.page.report_page import badges, choices, document, section
 from vidagent.reports.page.timeline import span_text
 from vidagent.types import Answer, Question
 from vidagent.video.clock import format_time
 
 
-def render_cover(
+def render_multi_video(
     question: Question, answer: Answer, pages: Sequence[Path], each: Mapping[int, Answer]
 ) -> str:
     """Return the document.
 
     Args:
-        question: What was asked.
-        answer: The answer about all.
-        pages: The pages of the videos, beside this one.
-        each: The answers of the videos that were asked, by their indices.
+        question: The question.
+        answer: The combined answer.
+        pages: Paths of the videos' pages, beside this one.
+        each: Answers of the videos that were asked, by index.
     """
     head = (
         el("h1", question.text, dir="auto"),
@@ -41,7 +41,7 @@ def render_cover(
         section("Cost", costs(answer), budgets(answer)),
         el(
             "footer",
-            el("p", f"Run {answer.run_id}, model ", said(answer.model), ". Each video has its own clock."),
+            el("p", f"Run {answer.run_id}, model ", quoted(answer.model), ". Each video has its own clock."),
         ),
     )
 
@@ -49,15 +49,15 @@ def render_cover(
 def _video(answer: Answer, index: int, page: Path, one: Answer | None) -> Html:
     info = answer.videos[index]
     name = names_of([info.path for info in answer.videos])[index]
-    title = el("h3", said(name), " ", el("small", format_time(info.duration_s)))
-    return el("li", title, *_told(answer, index, page, one))
+    title = el("h3", quoted(name), " ", el("small", format_time(info.duration_s)))
+    return el("li", title, *_result(answer, index, page, one))
 
 
-def _told(answer: Answer, index: int, page: Path, one: Answer | None) -> Iterator[Html]:
+def _result(answer: Answer, index: int, page: Path, one: Answer | None) -> Iterator[Html]:
     if one is None:
         yield el("p", "was not looked at")
         return
-    yield el("p", said(one.answer))
+    yield el("p", quoted(one.answer))
     spans = [span for span in answer.spans if span.video == index]
     if spans:
         yield el("p", *(el("span", span_text(span)) for span in spans), class_="spans")
