@@ -59,8 +59,10 @@ def kill_after(requests: int, path: Path) -> tuple[str, list[str | None], list[s
     with ScriptedServer(script) as server:
         command = [sys.executable, "-c", ASK, str(path), QUESTION, server.url]
         with subprocess.Popen(command, env=os.environ) as process:
-            assert script.paused.wait(30)
-            process.send_signal(signal.SIGKILL)
+            try:
+                assert script.paused.wait(60)
+            finally:
+                process.send_signal(signal.SIGKILL)
         script.over.set()
     assert process.returncode == -signal.SIGKILL
     [run] = runs()
