@@ -38,7 +38,7 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 class Settings(BaseSettings):
-    """What a run needs to know beside the video and the question; make it with `load`."""
+    """Settings of a run beside the video and the question; made by `load`."""
 
     model_config = SettingsConfigDict(
         env_prefix="VIDAGENT_",
@@ -117,12 +117,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments, environment and `vidagent.toml`, and nothing else."""
+        """Read arguments, environment variables and `vidagent.toml`, in this order of precedence."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
 def load(**arguments: object) -> Settings:
-    """Return the settings; an argument that is None counts as not given.
+    """Load the settings; an argument that is None counts as not given.
 
     Raises:
         UsageError: If a setting is unknown or has a bad value; the message names it, and where it may be set.

@@ -1,13 +1,13 @@
-"""Every error vidagent raises on purpose.
+"""Every error that vidagent raises on purpose.
 
 VidagentError                 anything below; carries the exit code of the command line
-├── UsageError       (exit 2) the caller asked for something that cannot be: the message names the legal range
+├── UsageError       (exit 2) the request is invalid: the message names the legal range
 │   └── BudgetError  (exit 2) a budget that is not a positive number
 ├── VideoError       (exit 3) the file is missing, unreadable, unsupported or too large
 ├── ModelError       (exit 4) the model's server is unreachable, refuses, or its replies cannot be used
 └── BudgetSpent      (exit 5) a budget ended the run; raised inside the graph only, where it becomes `partial`
 
-`ToolError` is apart: its text is written for the model and goes back to it; it never reaches the caller.
+`ToolError` stands apart: its text is written for the model, goes back to it, and never reaches the caller.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ModelError(VidagentError):
     exit_code = 4
 
 
-class BudgetSpent(VidagentError):  # noqa: N818 - the end of a run, and nobody's error
+class BudgetSpent(VidagentError):  # noqa: N818 - the end of a run, not an error
     """A budget ran out.
 
     Attributes:
@@ -51,7 +51,7 @@ class BudgetSpent(VidagentError):  # noqa: N818 - the end of a run, and nobody's
     exit_code = 5
 
     def __init__(self, name: str) -> None:
-        """Keep which budget it was."""
+        """Store which budget ran out."""
         super().__init__(f"the {name} budget is spent")
         self.name = name
 

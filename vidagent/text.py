@@ -1,4 +1,4 @@
-"""Texts for people and files: whole characters, one line, counted nouns."""
+"""Text for people and files: valid Unicode, no control characters, one line, counted nouns."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import re
 from typing import Any
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What moves the cursor, starts an escape sequence, breaks a line or turns the direction of writing."""
+"""Characters that move the cursor, start an escape sequence, break a line or override the writing direction."""
 
 
-def whole(text: str) -> str:
-    """Return a text with its lone surrogates replaced, and the two halves of a character joined.
-
-    UTF-8 has no form for them, so that such a text can neither be sent, nor printed, nor kept.
-    """
+def valid_unicode(text: str) -> str:
+    """Join surrogate pairs and replace lone surrogates, which UTF-8 cannot encode."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -21,24 +18,24 @@ def whole(text: str) -> str:
     return text
 
 
-def whole_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a JSON value with all of its texts whole."""
+def valid_unicode_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Apply `valid_unicode` to all strings of a JSON value."""
     if isinstance(value, str):
-        return whole(value)
+        return valid_unicode(value)
     if isinstance(value, dict):
-        return {whole_values(key): whole_values(item) for key, item in value.items()}
+        return {valid_unicode_values(key): valid_unicode_values(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [whole_values(item) for item in value]
+        return [valid_unicode_values(item) for item in value]
     return value
 
 
-def plain(text: str) -> str:
-    """Replace control characters; tabs and line breaks stay."""
+def without_controls(text: str) -> str:
+    """Replace control characters, except tabs and line breaks."""
     return _CONTROLS.sub("�", text)
 
 
-def escaped(text: str) -> str:
-    """Write control characters in a JSON text as JSON does, so that nothing of it is lost."""
+def escape_controls(text: str) -> str:
+    """Escape the control characters of a JSON text as JSON does, so that none is lost."""
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -48,7 +45,7 @@ def one_line(text: str) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """Say how many of a thing there are, such as `1 frame` or `2,500 frames`."""
+    """Return a count with its noun, such as `1 frame` or `2,500 frames`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 

@@ -1,7 +1,7 @@
-"""Spans of OpenTelemetry: none, and nothing imported for them, unless `OTEL_*` or the program around us asks for them.
+"""OpenTelemetry spans, made and imported only if `OTEL_*` or the surrounding program asks for them.
 
 The variables are the standard ones (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
-No span has words of a question, of a reply or of an error in it: those may be anybody's.
+For privacy, no span holds words of a question, a reply or an error message.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ Kind = Literal["internal", "server", "client"]
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _FLUSH_S = 3.0
-"""Longest wait at the end of a program for an exporter; one that is down costs no more than that."""
+"""Longest wait for an exporter at the end of a program, in case it is down."""
 _log = logging.getLogger(__name__)
 _lock = threading.Lock()
 
 
 class Span:
-    """What a block of work says of itself; of work that is not traced, it goes nowhere."""
+    """The span of a block of work; does nothing if the work is not traced."""
 
     def __init__(self, inner: Any = None) -> None:  # noqa: ANN401 - of a library that may not be there
-        """Stand for a span of the library."""
+        """Wrap a span of the library."""
         self._inner = inner
 
     def set(self, attributes: Mapping[str, Value]) -> None:
-        """Add attributes; those that are None are left out."""
+        """Add attributes, except those that are None."""
         if self._inner is not None:
-            self._inner.set_attributes(_known(attributes))
+            self._inner.set_attributes(_without_none(attributes))
 
     def rename(self, name: str) -> None:
-        """Take another name, where it is known late."""
+        """Change the name, if it is known late."""
         if self._inner is not None:
             self._inner.update_name(name)
 
     def fail(self, kind: str) -> None:
-        """Say that it failed, and of what kind the error is."""
+        """Mark the span as failed with this kind of error."""
         if self._inner is not None:
             from opentelemetry.trace import StatusCode
 
@@ -64,14 +64,14 @@ def span(
     carrier: Mapping[str, str] | None = None,
     when: bool = True,
 ) -> Iterator[Span]:
-    """Trace the block, if traces are asked for.
+    """Trace the block, if tracing is on.
 
     Args:
-        name: Its name.
-        attributes: What is known of it.
+        name: The span's name.
+        attributes: Its attributes.
         kind: Its side of a conversation.
-        carrier: Headers of a request, whose `traceparent` may say what it is a part of.
-        when: Whether this block is to be traced at all.
+        carrier: Headers of a request, whose `traceparent` may name the parent span.
+        when: Whether to trace this block at all.
     """
     tracer = _tracer() if when else None
     if tracer is None:
@@ -83,7 +83,7 @@ def span(
         name,
         context=None if carrier is None else propagate.extract(carrier),
         kind=trace.SpanKind[kind.upper()],
-        attributes=_known(attributes or {}),
+        attributes=_without_none(attributes or {}),
         record_exception=False,
         set_status_on_exception=False,
     ) as inner:
@@ -95,8 +95,8 @@ def span(
             raise
 
 
-def inside() -> bool:
-    """Tell whether this is part of something that is traced."""
+def is_traced() -> bool:
+    """Tell whether the caller runs inside a recorded span."""
     if _tracer() is None:
         return False
     from opentelemetry import trace
@@ -105,7 +105,7 @@ def inside() -> bool:
 
 
 def trace_id() -> str | None:
-    """Return the id of the trace that this is a part of, in hexadecimal."""
+    """Return the id of the current trace, in hexadecimal."""
     if _tracer() is None:
         return None
     from opentelemetry import trace
@@ -114,8 +114,8 @@ def trace_id() -> str | None:
     return trace.format_trace_id(context.trace_id) if context.is_valid else None
 
 
-def carried() -> dict[str, str]:
-    """Return headers that say which span this is a part of, for another process."""
+def trace_headers() -> dict[str, str]:
+    """Return headers that name the current span, for another process."""
     headers: dict[str, str] = {}
     if _tracer() is not None:
         from opentelemetry import propagate
@@ -125,8 +125,8 @@ def carried() -> dict[str, str]:
 
 
 @contextmanager
-def continued(headers: Mapping[str, str]) -> Iterator[None]:
-    """Have the block be a part of the span that another process has told of in `headers`, if any."""
+def continue_trace(headers: Mapping[str, str]) -> Iterator[None]:
+    """Run the block as part of the span that another process named in `headers`, if any."""
     if not headers or _tracer() is None:
         yield
         return
@@ -140,18 +140,17 @@ def continued(headers: Mapping[str, str]) -> Iterator[None]:
 
 
 def flush() -> None:
-    """Send what waits to be sent, for a few seconds at most."""
+    """Export pending spans, for a few seconds at most."""
     provider = _provider() if _provider.cache_info().currsize else None
     if provider is None:
         return
-    sending = threading.Thread(
-        target=provider.force_flush, daemon=True
-    )  # whose own limit the SDK does not keep
-    sending.start()
-    sending.join(_FLUSH_S)
+    # In a thread, as the SDK does not keep the timeout of `force_flush`.
+    exporting = threading.Thread(target=provider.force_flush, daemon=True)
+    exporting.start()
+    exporting.join(_FLUSH_S)
 
 
-def _asked() -> bool:
+def _enabled() -> bool:
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
@@ -159,8 +158,8 @@ def _asked() -> bool:
 
 
 def _tracer() -> Tracer | None:
-    """Return what makes spans: ours, that of the program we are part of, or None."""
-    if _asked():
+    """Return our tracer, or that of the surrounding program; None if tracing is off."""
+    if _enabled():
         with _lock:
             _provider()
     if "opentelemetry.sdk.trace" not in sys.modules:
@@ -172,7 +171,7 @@ def _tracer() -> Tracer | None:
 
 @functools.cache
 def _provider() -> TracerProvider | None:
-    """Set up what the variables say; None where the program has done so, or the extra is not there."""
+    """Set up the exporter of the variables; None if the program has its own, or the extra is not installed."""
     try:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -199,5 +198,5 @@ def _provider() -> TracerProvider | None:
     return provider
 
 
-def _known(attributes: Mapping[str, Value]) -> dict[str, Any]:
+def _without_none(attributes: Mapping[str, Value]) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The values that cross floors: budgets, answers and what they are made of.
+"""Values shared by all layers: questions, budgets, and answers with their parts.
 
 Times are float seconds on the player's clock (PTS minus the container's start time); ranges are half-open
 `[start_s, end_s)`; boxes are `xyxy` in source pixels after rotation; sizes are `(width, height)`.
@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal, get_args
 
 from vidagent.errors import BudgetError, UsageError
-from vidagent.text import whole
+from vidagent.text import valid_unicode
 
 Status = Literal["answered", "not_found", "partial"]
 Verdict = Literal["supported", "partial", "unsupported"]
@@ -44,7 +44,7 @@ class Span:
     video: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a span that no video can hold."""
+        """Refuse bounds that no video has."""
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
             raise UsageError(f"a span needs finite bounds, got [{self.start_s}, {self.end_s})")
         if not 0 <= self.start_s <= self.end_s:
@@ -58,7 +58,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and the answers to choose from.
+    """A question, and the options to choose from.
 
     Args:
         text: The question.
@@ -71,16 +71,16 @@ class Question:
     text: str
     options: tuple[str, ...] | None = None
 
-    MOST_CHARACTERS: ClassVar[int] = 20_000
+    MAX_CHARACTERS: ClassVar[int] = 20_000
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked, and replace what is half a character."""
-        object.__setattr__(self, "text", whole(self.text))
+        """Check the text and the options, and replace lone surrogates."""
+        object.__setattr__(self, "text", valid_unicode(self.text))
         if self.options is not None:
-            object.__setattr__(self, "options", tuple(map(whole, self.options)))
+            object.__setattr__(self, "options", tuple(map(valid_unicode, self.options)))
         length = len(self.text) if self.text.strip() else 0
-        if not 1 <= length <= self.MOST_CHARACTERS:
-            raise UsageError(f"a question needs 1 to {self.MOST_CHARACTERS:,} characters, got {length:,}")
+        if not 1 <= length <= self.MAX_CHARACTERS:
+            raise UsageError(f"a question needs 1 to {self.MAX_CHARACTERS:,} characters, got {length:,}")
         if self.options is None:
             return
         if len(self.options) < 2:
@@ -94,10 +94,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How finely the whole video is looked at first; the model's profile says it where neither is given.
+    """How densely the first overview samples the video; by default, as the model's profile says.
 
     Args:
-        fps: Frames a second.
+        fps: Frames per second.
         num_frames: Frames in all.
 
     Raises:
@@ -108,7 +108,7 @@ class Overview:
     num_frames: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be sampled."""
+        """Refuse values that are not positive."""
         for name, value in (("fps", self.fps), ("num_frames", self.num_frames)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} must be more than 0, got {value}")
@@ -144,7 +144,7 @@ class Budget:
     frames: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse budgets that would end a run before it starts."""
+        """Refuse limits that would end a run before it starts."""
         for name in get_args(BudgetName):
             self._check(name, getattr(self, name))
 
@@ -166,21 +166,21 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What the container says of a video, after rotation.
+    """Facts of a video from its container, after rotation.
 
     Args:
-        path: Path as the caller gave it.
-        duration_s: Seconds from the first shown instant to the end of the last frame.
+        path: Path as given by the caller.
+        duration_s: Seconds from the first displayed instant to the end of the last frame.
         fps: Average frame rate of the video stream.
-        width: Shown width in pixels, after rotation.
-        height: Shown height in pixels.
+        width: Displayed width in pixels, after rotation.
+        height: Displayed height in pixels.
         sha256: Hex digest of the file's bytes.
         codec: Codec name as FFmpeg spells it, such as `"h264"`.
         container: FFmpeg demuxer name, such as `"mov,mp4,m4a,3gp,3g2,mj2"`.
-        rotation_deg: Clockwise degrees a player turns the coded picture by: 0, 90, 180 or 270.
+        rotation_deg: Clockwise rotation of the coded picture by a player: 0, 90, 180 or 270.
         audio: Audio codec name, or None.
         subtitles: Names of the text subtitle tracks and sidecar files, such as `"eng"` or `"talk.srt"`.
-        frame_count: Frames the container announces, or None.
+        frame_count: Number of frames by the container, or None.
     """
 
     path: str
@@ -215,10 +215,10 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One claim of the answer, the moment that shows it, and how the check of it ended.
+    """One claim of the answer, the time that shows it, and the verdict of its check.
 
-    `frame` is the path of the saved picture, `box_px` where in it the claim is to be seen, `video` the index of the
-    video where there are several.
+    `frame` is the path of the saved frame, `box_px` where in it the claim is visible, and `video` the index of the
+    video if there are several.
     """
 
     time_s: float
@@ -231,7 +231,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the video was looked at: seconds, fraction of the duration, and where."""
+    """How much of the video was looked at: seconds, fraction of the duration, and spans."""
 
     seconds_seen: float = 0.0
     fraction: float = 0.0
@@ -240,7 +240,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class StepUsage:
-    """What one step cost."""
+    """Cost of one step."""
 
     step: Step
     seconds: float = 0.0
@@ -255,7 +255,7 @@ class StepUsage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a whole run cost: the sums, and each step in order."""
+    """Cost of a run: the sums, and each step in order."""
 
     seconds: float = 0.0
     steps: int = 0
@@ -279,7 +279,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class BudgetReport:
-    """The limits of the run, and which of them ended it."""
+    """The limits of a run, and which of them ended it."""
 
     limit: Budget = field(default_factory=Budget)
     ended_by: BudgetName | None = None
@@ -287,23 +287,23 @@ class BudgetReport:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question, with where it was seen and what it cost.
+    """The answer to one question, with its evidence and its cost.
 
     Args:
         status: `answered`, `not_found`, or `partial` when a budget ended the run.
         answer: The answer in words.
         choice: Index into the options, when options were given and one fits.
         confidence: From 0 to 1.
-        spans: Where the answer is; empty if it has no place, several for "every time".
+        spans: Where in the video the answer is; empty if nowhere, several for "every time".
         count: The number asked for, for counting questions.
-        evidence: The claims the answer rests on.
+        evidence: The checked claims that the answer rests on.
         coverage: What was looked at.
         usage: What it cost.
         budget: The limits, and which one ended the run.
-        videos: All the videos, where several were asked about.
-        video: The video asked about; of several, the first that the answer names, else the first.
+        videos: All videos, if several were asked about.
+        video: The video; of several, the first that the answer names, else the first.
         model: Name of the model that answered.
-        run_id: Name of the run, for `--resume`.
+        run_id: Id of the run, for `--resume`.
     """
 
     status: Status
@@ -322,9 +322,9 @@ class Answer:
     videos: tuple[VideoInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the contract's JSON object; its keys and types are stable.
+        """Return the answer as JSON, whose keys and types are stable.
 
-        Where several videos were asked about, it has `videos`, and each place and claim its index into them, `video`.
+        For several videos it has `videos`, and each span and claim has its index into them, `video`.
         """
         usage = dataclasses.asdict(self.usage)
         usage["seconds"] = round(self.usage.seconds, 3)
@@ -358,13 +358,13 @@ def _span(span: Span) -> dict[str, float | int]:
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:
-    told = dataclasses.asdict(item) | {"time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
-    del told["video"]
-    return told | _index(item.video)
+    fields = dataclasses.asdict(item) | {"time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
+    del fields["video"]
+    return fields | _index(item.video)
 
 
 def _index(video: int | None) -> dict[str, int]:
-    """Return which of several videos something is in; nothing where there is one."""
+    """Return the index into several videos; empty for a single video."""
     return {} if video is None else {"video": video}
 
 

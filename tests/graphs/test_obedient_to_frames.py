@@ -16,7 +16,7 @@ from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import ScriptedServer, block_of, calls, says, step_of, texts, tool_names
 from vidagent.api import replay_run
 from vidagent.errors import ModelError
-from vidagent.text import plain
+from vidagent.text import without_controls
 from vidagent.types import Budget
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
@@ -210,7 +210,7 @@ def test_the_answer_and_the_record_hold_the_orders_inert(ask, places, tmp_path):
     with sqlite3.connect(folder / "checkpoint.sqlite") as kept:
         assert kept.execute("pragma integrity_check").fetchone() == ("ok",)
     kept.close()
-    shown = plain("\n".join([found.answer, *(item.claim for item in found.evidence)]))
+    shown = without_controls("\n".join([found.answer, *(item.claim for item in found.evidence)]))
     assert not any((ord(char) < 0x20 and char not in "\t\n") or 0x7F <= ord(char) < 0xA0 for char in shown)
     assert files(places) == []
 

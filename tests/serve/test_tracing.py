@@ -98,7 +98,7 @@ def test_off_imports_nothing():
     code = (
         "import sys\nfrom vidagent import tracing\n"
         "with tracing.span('x', {'a': 1}) as span:\n    span.set({'b': 2})\n"
-        "assert tracing.trace_id() is None and not tracing.inside()\ntracing.flush()\n"
+        "assert tracing.trace_id() is None and not tracing.is_traced()\ntracing.flush()\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     for env in ({}, {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}):

@@ -112,16 +112,7 @@ async def ask_several(
 class MultiVideoRun:
     """A question about several videos that is being answered; the graph asks each video through it.
 
-    Args:
-        paths: The videos.
-        infos: What their containers say.
-        client: The model.
-        request: What is asked.
-        folder: Where the run is recorded; that of an earlier run is resumed.
-        began: `time.monotonic` at which the question was asked.
-        exports: The exports of each video.
-        on_event: Called with each event, if given.
-        stream: Whether events include the model's words as it writes them.
+    The fields are those of `QuestionRun`; `infos` and `exports` are those of each video.
     """
 
     paths: Sequence[StrPath]

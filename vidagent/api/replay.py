@@ -75,11 +75,7 @@ async def _replay(recorded: RecordedRun, path: str | Path | None = None) -> Answ
 
 @dataclass(frozen=True, slots=True)
 class _RecordedVideos:
-    """Replays the run about each of several videos, for the graph that combines them.
-
-    Args:
-        recorded: The run about all of them.
-    """
+    """Replays the run about each of several videos, for the graph that combines them."""
 
     recorded: RecordedRun
 

@@ -40,11 +40,11 @@ class QuestionRun:
         video: The opened video.
         client: The model.
         request: What is asked.
-        folder: Where the run is recorded; that of an earlier run is resumed.
+        folder: Where the run is recorded; the folder of an earlier run resumes it.
         began: `time.monotonic` at which the question was asked.
-        on_event: Called with each event, if given.
+        on_event: Called with each event.
         stream: Whether events include the model's words as it writes them.
-        turn: The question's place in a session, if it has one.
+        turn: The question's place in a session.
     """
 
     video: Video

@@ -54,7 +54,7 @@ def _step(name: Step, work: Work) -> _Node:
             return {}
         run = runtime.context
         meter = StepMeter(run.meter, name)
-        with tracing.span(f"vidagent.{name}", when=tracing.inside()) as span:
+        with tracing.span(f"vidagent.{name}", when=tracing.is_traced()) as span:
             update = await _worked(name, work, state, run, meter)
             usage = dataclasses.asdict(meter.close())
             told = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}

@@ -25,17 +25,7 @@ _BINS = 240
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim and how its check ended.
-
-    Args:
-        claim: The claim.
-        verdict: The verdict.
-        why: The reason for the verdict.
-        confidence: From 0 to 1.
-        time_s: When the claim is visible.
-        still: The frame it was checked on, if any.
-        box_px: Where in the frame it is visible, in source pixels.
-    """
+    """A claim and how its check ended; `still` is the frame it was checked on, `box_px` where it shows the claim."""
 
     claim: str
     verdict: Verdict
@@ -48,14 +38,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of the run, in order.
+    """One step of the run: its cost, and for a look the tool call and what it showed, if it could be done.
 
-    Args:
-        usage: What it cost.
-        call: The tool call, for a look.
-        entry: What the look showed; None if it could not be done, or the step is not a look.
-        asked: The calls that a planning step made.
-        refused: The claims that a verification sent back, each with the reason.
+    A planning step has the calls it `asked` for; a verification the claims it `refused`, each with the reason.
     """
 
     usage: StepUsage

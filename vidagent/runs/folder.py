@@ -28,12 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The folder of one run.
-
-    Args:
-        run_id: The run's id.
-        path: Path of the folder.
-    """
+    """The folder of one run."""
 
     run_id: str
     path: Path

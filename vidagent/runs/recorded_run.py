@@ -76,9 +76,6 @@ class _IndexSnapshot(Index):
 class RecordedRun:
     """A run in its folder.
 
-    Args:
-        folder: The folder.
-
     Raises:
         UsageError: If it has no `run.json`.
     """

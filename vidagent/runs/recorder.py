@@ -46,16 +46,10 @@ _log = logging.getLogger(__name__)
 
 
 class Trace:
-    """A file of JSON lines, each written whole and at once, from any thread.
-
-    Args:
-        path: The file; new lines are appended.
-        part: How often the run has been started or resumed, this time included.
-        secret: A text that is replaced by `***`.
-    """
+    """A file of JSON lines, each appended whole, from any thread; `part` counts the starts and resumes of the run."""
 
     def __init__(self, path: Path, part: int, secret: str | None) -> None:
-        """Open the file; end a line that a kill cut off."""
+        """Open the file, and end a line that a kill cut off; `secret` is written as `***`."""
         self._part, self._lock = part, threading.Lock()
         self._secret = json.dumps(secret)[1:-1] if secret and len(secret) >= _MIN_KEY_CHARS else None
         self._bytes = path.stat().st_size if path.exists() else 0
@@ -113,13 +107,7 @@ class Saver(AsyncSqliteSaver):
 
 
 class Recorder:
-    """Writes the record of one run.
-
-    Args:
-        folder: The run's folder.
-        request: What is asked.
-        span: The run's tracing span.
-    """
+    """Writes the record of one run, and the attributes of its tracing span."""
 
     def __init__(self, folder: RunFolder, request: Request, span: tracing.Span) -> None:
         """Continue the record of an earlier run, or begin one."""

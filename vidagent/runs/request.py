@@ -78,10 +78,6 @@ class Request:
     def check_resumed(self, earlier: Mapping[str, Any], run_id: str) -> None:
         """Refuse to resume a run that asked something else.
 
-        Args:
-            earlier: The state of that run.
-            run_id: Its id.
-
         Raises:
             UsageError: If the question or the options differ.
         """

@@ -39,15 +39,8 @@ async def start(
 ) -> State | None:
     """Return the input that starts the graph: a new state, or None to continue from the checkpoint.
 
-    A run that a budget ended is reopened if its budget is now another one; otherwise it stays ended.
-
-    Args:
-        graph: The graph.
-        thread: Its checkpoints.
-        request: What is asked.
-        run: The run.
-        earlier: The state in the checkpoint; empty for a new run.
-        session: The part of a new state that comes from earlier questions of the session.
+    A run that a budget ended is reopened if its budget is now another one; otherwise it stays ended. `earlier` is the
+    state in the checkpoint, and `session` the part of a new state that comes from earlier questions of the session.
     """
     if "facts" not in earlier:
         first = State(

@@ -34,13 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionTurn:
-    """A question's place in a session, which is locked while the question is answered.
-
-    Args:
-        name: The session's name.
-        cache: Folder of the runs and the sessions.
-        session: The questions so far; None before the first answer.
-    """
+    """A question's place in a session, locked while it is answered; a new session is None."""
 
     name: str
     cache: Path
@@ -58,13 +52,8 @@ class SessionTurn:
     def start(self, folder: RunFolder, context_tokens: int) -> tuple[State, str | None]:
         """Return what a run starts with, and save it in its folder, so that no older run is needed again.
 
-        Args:
-            folder: The run's folder; a resumed run starts as it did the first time.
-            context_tokens: Size of the model's context.
-
-        Returns:
-            The part of the first state that comes from earlier questions, and a note for people on what of them
-            is lost, if anything is.
+        A resumed run starts as it did the first time. The result is the part of the first state that comes from earlier
+        questions, and a note for people if some of that is lost.
         """
         saved = folder.read("seed")
         if saved is not None:

@@ -97,6 +97,6 @@ def test_a_path_named_twice(tmp_path, video):
 
 
 def test_a_path_that_can_be_none_is_told(video):
-    with pytest.raises(UsageError, match=r"is no path: it holds a null character$"):
+    with pytest.raises(UsageError, match=r"is not a path: it holds a null character$"):
         export_request(video, None, "a\0b.csv")
     assert export_request("a\0b.mp4", video.parent / "out.html").report == video.parent / "out.html"

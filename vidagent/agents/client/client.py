@@ -218,7 +218,7 @@ class ModelClient:
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
         exchange = Exchange(self._chat, self.profile.thinking, ask.hear, self._endpoint)
         began = time.monotonic()
-        with tracing.span(f"chat {self.name}", self._traced, kind="client", when=tracing.inside()) as span:
+        with tracing.span(f"chat {self.name}", self._traced, kind="client", when=tracing.is_traced()) as span:
             try:
                 async with asyncio.timeout(limits.timeout_s if budgeted else longest_s):
                     return await exchange.put(request)

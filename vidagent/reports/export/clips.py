@@ -119,16 +119,7 @@ class _Pictures:
 
 @dataclass
 class _Sound:
-    """The sound of a clip, written along with its frames.
-
-    Args:
-        out: The clip.
-        stream: Its audio stream; None if the video has no sound.
-        video: The source.
-        start_s: Where in the video the clip starts.
-        samples: Samples to write.
-        done: Samples written so far.
-    """
+    """The sound of a clip, written along with its frames: `done` of `samples`; no stream if the video has no sound."""
 
     out: OutputContainer
     stream: AudioStream | None

@@ -25,12 +25,7 @@ _KB = 1000
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file that was written, or why one was not.
-
-    Args:
-        path: The file.
-        missing: What the answer lacks for it; None if it was written.
-    """
+    """A file that was written, or what the answer lacks for it (`missing`)."""
 
     path: Path
     missing: str | None = None

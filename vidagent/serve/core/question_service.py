@@ -126,7 +126,7 @@ class QuestionService:
                 session=_session(client, asked),
                 resume=resume,
                 stream=stream,
-                trace=tracing.carried(),
+                trace=tracing.trace_headers(),
             )
             answer = await self._workshop.run(order, hear)
             return _routed(answer.to_dict(), asked.video)

@@ -15,7 +15,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from vidagent.text import one_line, plain
+from vidagent.text import one_line, without_controls
 
 _PACKAGE = logging.getLogger("vidagent")
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
@@ -33,7 +33,7 @@ class Terminal(Console):
 
     def say(self, text: str, style: str = "") -> None:
         """Print text, without the control characters a video or a model may have put into it."""
-        self.print(Text(plain(text), style=style))
+        self.print(Text(without_controls(text), style=style))
 
     def on_broken_pipe(self) -> None:
         """Fall silent when the reader has left (`vidagent ask … | head -1`); the exit code stays."""

@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.spinner import Spinner
 from rich.text import Text
 
-from vidagent.text import one_line, plain
+from vidagent.text import one_line, without_controls
 
 _KEPT_CHARS = 4000
 """How much of a text is kept: no terminal shows more of it."""
@@ -79,7 +79,7 @@ class Scene:
 
 def _steady(text: str) -> str:
     """Return a text of which the width on the screen is known."""
-    return _JOINERS.sub("", plain(text))
+    return _JOINERS.sub("", without_controls(text))
 
 
 def _end_of(text: str, cells: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.serve.terminal.console import stdout
-from vidagent.text import counted, escaped, one_line
+from vidagent.text import counted, escape_controls, one_line
 from vidagent.types import Answer, Evidence, Span
 from vidagent.video.clock import format_time
 
@@ -37,7 +37,7 @@ def show_json(value: dict[str, Any]) -> None:
     out = stdout()
     ascii_only = not (sys.stdout.encoding or "").lower().startswith("utf")
     indent = 2 if out.is_terminal else None
-    out.say(escaped(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)))
+    out.say(escape_controls(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False, indent=indent)))
 
 
 def aligned(rows: Iterable[Row]) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vidagent.api import RequestArguments
 
 BUDGET_ENDED = 5
-_MAX_STDIN_BYTES = 4 * Question.MOST_CHARACTERS + 1
+_MAX_STDIN_BYTES = 4 * Question.MAX_CHARACTERS + 1
 
 
 @budgeted

@@ -17,7 +17,7 @@ from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
-from vidagent.text import plain
+from vidagent.text import without_controls
 
 if TYPE_CHECKING:
     from vidagent.evaluation.formats.item import Item
@@ -190,7 +190,7 @@ def _show(summary: Summary, out: console.Terminal) -> None:
         for number, title in enumerate(titles):
             table.add_column(title, justify="right" if number == 1 else "left")
         for line in lines:
-            table.add_row(*map(plain, line))
+            table.add_row(*map(without_controls, line))
         out.print(table, soft_wrap=False)
     else:
         widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]

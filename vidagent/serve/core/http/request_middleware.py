@@ -37,7 +37,7 @@ class RequestMiddleware:
         began = time.monotonic()
         # Newer FastAPIs open a span of their own round all of this; one of a request is enough.
         with tracing.span(
-            scope["method"], kind="server", carrier=Headers(scope=scope), when=not tracing.inside()
+            scope["method"], kind="server", carrier=Headers(scope=scope), when=not tracing.is_traced()
         ) as span:
             try:
                 await self._serve(exchange)

@@ -98,7 +98,7 @@ class _Bench:
 
         end: WorkerMessage
         try:
-            with tracing.continued(order.trace):
+            with tracing.continue_trace(order.trace):
                 answer = await api.aanalyze_video(
                     order.path,
                     order.question,
