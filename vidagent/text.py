@@ -9,7 +9,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]
 """Characters that move the cursor, start an escape sequence, break a line or override the writing direction."""
 
 
-def valid_unicode(text: str) -> str:
+def repair_surrogates(text: str) -> str:
     """Join surrogate pairs and replace lone surrogates, which UTF-8 cannot encode."""
     try:
         text.encode("utf-8")
@@ -18,14 +18,14 @@ def valid_unicode(text: str) -> str:
     return text
 
 
-def valid_unicode_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Apply `valid_unicode` to all strings of a JSON value."""
+def repair_surrogates_in(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Apply `repair_surrogates` to all strings of a JSON value."""
     if isinstance(value, str):
-        return valid_unicode(value)
+        return repair_surrogates(value)
     if isinstance(value, dict):
-        return {valid_unicode_values(key): valid_unicode_values(item) for key, item in value.items()}
+        return {repair_surrogates_in(key): repair_surrogates_in(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [valid_unicode_values(item) for item in value]
+        return [repair_surrogates_in(item) for item in value]
     return value
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal, get_args
 
 from vidagent.errors import BudgetError, UsageError
-from vidagent.text import valid_unicode
+from vidagent.text import repair_surrogates
 
 Status = Literal["answered", "not_found", "partial"]
 Verdict = Literal["supported", "partial", "unsupported"]
@@ -75,9 +75,9 @@ class Question:
 
     def __post_init__(self) -> None:
         """Check the text and the options, and replace lone surrogates."""
-        object.__setattr__(self, "text", valid_unicode(self.text))
+        object.__setattr__(self, "text", repair_surrogates(self.text))
         if self.options is not None:
-            object.__setattr__(self, "options", tuple(map(valid_unicode, self.options)))
+            object.__setattr__(self, "options", tuple(map(repair_surrogates, self.options)))
         length = len(self.text) if self.text.strip() else 0
         if not 1 <= length <= self.MAX_CHARACTERS:
             raise UsageError(f"a question needs 1 to {self.MAX_CHARACTERS:,} characters, got {length:,}")

@@ -19,7 +19,7 @@ from vidagent.agents.profiles.schema import Thinking
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError
-from vidagent.text import valid_unicode, valid_unicode_values
+from vidagent.text import repair_surrogates, repair_surrogates_in
 
 _log = logging.getLogger(__name__)
 
@@ -148,9 +148,9 @@ class Exchange:
         if self._hear is None:
             return
         if thought := str(chunk.additional_kwargs.get("reasoning_content") or ""):
-            self._hear("thought", valid_unicode(thought))
+            self._hear("thought", repair_surrogates(thought))
         if chunk.text:
-            self._hear("thought" if thinks else "text", valid_unicode(chunk.text))
+            self._hear("thought" if thinks else "text", repair_surrogates(chunk.text))
 
 
 def thought_in(reply: AIMessage) -> str:
@@ -161,7 +161,7 @@ def thought_in(reply: AIMessage) -> str:
 def _whole_reply(reply: AIMessage) -> AIMessage:
     r"""Return a reply whose texts can be written down: JSON may hold half of a character, such as `"\ud800"`."""
     fields = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
-    return reply.model_copy(update={name: valid_unicode_values(getattr(reply, name)) for name in fields})
+    return reply.model_copy(update={name: repair_surrogates_in(getattr(reply, name)) for name in fields})
 
 
 def _spent(reply: AIMessage, request: Request, *, thinks: bool) -> Spent:

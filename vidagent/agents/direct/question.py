@@ -16,7 +16,7 @@ from vidagent.agents.direct.video_input import Clip
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.prompting.messages import Part, count_frames
 from vidagent.errors import UsageError
-from vidagent.text import valid_unicode
+from vidagent.text import repair_surrogates
 
 Attached = Image | Clip
 Tool = BaseTool | dict[str, Any]
@@ -77,7 +77,7 @@ class Question:
 
     def __post_init__(self) -> None:
         """Refuse what no server could do, and replace what is half a character."""
-        object.__setattr__(self, "text", valid_unicode(self.text))
+        object.__setattr__(self, "text", repair_surrogates(self.text))
         if not (self.text or self.attached or self.history):
             raise UsageError("a question has a text, an attachment or a history; got none of them")
         if self.max_tokens < 1:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from vidagent.agents.parsing.json_text import bracketed, json_values
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation
-from vidagent.text import valid_unicode
+from vidagent.text import repair_surrogates
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -223,7 +223,7 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     replaced; texts without end are cut.
     """
     if isinstance(value, str):
-        return valid_unicode(value[:_MOST_CHARS])
+        return repair_surrogates(value[:_MOST_CHARS])
     if isinstance(value, dict):
         return {_storable(key): _storable(item) for key, item in value.items()}
     if isinstance(value, list):
