@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import vidagent
@@ -83,3 +84,14 @@ def client(model, root, tmp_path):
     """Serve the folder, without keys."""
     with running(tmp_path, roots=(root,), batch=3) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def refusing(root, tmp_path_factory) -> Iterator[tuple[httpx.Client, ScriptedServer]]:
+    """Serve the folder for a module's requests that are refused; give the client, and the model that nobody asks."""
+    with pytest.MonkeyPatch.context() as patch, ScriptedServer(Plays()) as model:
+        patch.setenv("VIDAGENT_BASE_URL", model.url)
+        patch.setenv("VIDAGENT_MODEL", "scripted")
+        patch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        with running(tmp_path_factory.mktemp("data"), roots=(root,), batch=3) as client:
+            yield client, model

@@ -101,7 +101,9 @@ def test_a_bad_base_url_is_exit_2(command):
 
 FAKE_RUN = """
 import sys
+from types import SimpleNamespace
 from tests.serve.answers import FakeApi
+sys.modules["vidagent.reports.multi_video"] = SimpleNamespace(checked=lambda *_: None)  # it brings the decoders
 sys.modules["vidagent.api"] = FakeApi({outcome})
 import vidagent
 vidagent.api = sys.modules["vidagent.api"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import fcntl
+import functools
 import os
 import pty
 import re
@@ -79,12 +80,11 @@ def fake(*arguments: str, outcome: str = "") -> list[str]:
     ]
 
 
-def plain(columns: int, rows: int, *arguments: str) -> list[str]:
-    """Return what a screen shows of the same command where nothing moves."""
-    done = subprocess.run(fake(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    screen = Screen(columns, rows)
-    screen.feed((done.stderr + done.stdout).replace("\n", "\r\n"))
-    return screen.lines
+@functools.cache
+def plain() -> str:
+    """Return what the same command writes where nothing moves."""
+    done = subprocess.run(fake(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return done.stderr + done.stdout
 
 
 def test_thoughts_and_the_answer_are_seen_as_they_come():
@@ -103,7 +103,9 @@ def test_thoughts_and_the_answer_are_seen_as_they_come():
 def test_nothing_of_it_is_left(columns, rows):
     seen = watched(fake(), columns=columns, rows=rows)
     assert seen.code == 0
-    assert seen.screen.lines == plain(columns, rows)
+    screen = Screen(columns, rows)
+    screen.feed(plain().replace("\n", "\r\n"))
+    assert seen.screen.lines == screen.lines
     assert len(seen.shots) > 15
 
 

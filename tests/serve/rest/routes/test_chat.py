@@ -100,8 +100,8 @@ WRONG = {
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_told(client, model, wrong, stream):
-    changed, status, code = WRONG[wrong]
+def test_what_is_wrong_is_told(refusing, wrong, stream):
+    (client, model), (changed, status, code) = refusing, WRONG[wrong]
     content = json.dumps({**CHAT, **changed, "stream": stream})
     reply = client.post("/v1/chat/completions", content=content, headers=JSON)
     assert fault(reply) == (status, code)

@@ -177,8 +177,8 @@ WRONG = {
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_told_by_its_field(client, model, route, wrong):
-    asked = WRONG[wrong]
+def test_what_is_wrong_is_told_by_its_field(refusing, route, wrong):
+    (client, model), asked = refusing, WRONG[wrong]
     reply = client.post(
         f"/vidagent/{route}",
         content=json.dumps({"inputs": [asked]} if route == "batch" else {"input": asked}),
@@ -190,7 +190,8 @@ def test_what_is_wrong_is_told_by_its_field(client, model, route, wrong):
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1]", b"[" * 100_000, b'{"input": NaN}'])
-def test_bodies_that_are_no_json(client, route, content):
+def test_bodies_that_are_no_json(refusing, route, content):
+    client, _ = refusing
     assert fault(client.post(f"/vidagent/{route}", content=content))[0] == 422
 
 

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
+import vidagent.agents.client.chat_model  # noqa: F401 - loaded here, before the fork: the first run need not wait
 from vidagent import api, tracing
 from vidagent.graphs.events import Event
 from vidagent.serve.core.http.logs import json_logging
