@@ -101,6 +101,13 @@ def test_the_layers_name_every_folder():
     assert there - {"py"} <= named
 
 
+def test_the_paths_in_the_architecture_exist():
+    named = re.findall(r"`([\w./-]+[/.][\w./-]*)`", text("ARCHITECTURE.md"))
+    paths = [name for name in named if "/" in name or name.endswith((".py", ".toml"))]
+    assert len(paths) > 30
+    assert [path for path in paths if not any((ROOT / top / path).exists() for top in ("", "vidagent"))] == []
+
+
 def test_no_path_of_one_machine():
     home = re.compile(r"(?<![\w.])/(?:home|Users|root|work)/\w")
     names = (
