@@ -17,7 +17,7 @@ from vidagent.text import repair_surrogates
 
 Status = Literal["answered", "not_found", "partial"]
 Verdict = Literal["supported", "partial", "unsupported"]
-Step = Literal["survey", "route", "plan", "look", "verify", "compose"]
+Step = Literal["survey", "route", "propose", "plan", "look", "verify", "compose"]
 BudgetName = Literal[
     "seconds",
     "steps",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,12 @@ def said_again(body: dict[str, Any]) -> str:
     """Return the claims that a composer is given, word for word."""
     lines = (block_of(body, "claims") or "").splitlines()
     return " ".join(line.partition(" s: ")[2] for line in lines)
+
+
+def code_looks(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a planner's request tells of looks that code decided on."""
+    notes = re.findall(r"Code looked here, because [^\n]+:\n<notes>\n(.*?)\n</notes>", texts(body), re.DOTALL)
+    return [json.loads(line) for text in notes for line in text.splitlines()]
 
 
 class Script:

@@ -1,4 +1,4 @@
-"""The graph of one question: survey → route → plan ⇄ look → verify → compose."""
+"""The graph of one question: survey, route, then plan, look and propose in turns, verify, compose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vidagent.graphs.nodes.classify import route
 from vidagent.graphs.nodes.compose import compose
 from vidagent.graphs.nodes.look import look
 from vidagent.graphs.nodes.plan import plan
-from vidagent.graphs.nodes.refine import look_closer, refine
+from vidagent.graphs.nodes.propose import propose
 from vidagent.graphs.nodes.survey import survey
 from vidagent.graphs.nodes.verify import verify
 from vidagent.graphs.state import Call, Run, State, Update, question_of, refusal
@@ -59,7 +59,8 @@ def _step(name: Step, work: Work) -> _Node:
             usage = dataclasses.asdict(meter.close())
             told = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
             span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **told})
-        return {**update, "spent": [usage], "elapsed_s": run.meter.elapsed_s}
+        idle = name == "propose" and not update.get("calls") and not update.get("ended_by")
+        return {**update, "spent": [] if idle else [usage], "elapsed_s": run.meter.elapsed_s}
 
     return node
 
@@ -78,28 +79,24 @@ async def _worked(name: Step, work: Work, state: State, run: Run, meter: StepMet
 
 
 def _after_plan(state: State) -> str | list[Send]:
+    return "propose" if state.get("ended_by") or not state["calls"] else _looks(state)
+
+
+def _after_propose(state: State) -> str | list[Send]:
     if state.get("ended_by"):
         return "compose"
     if state["calls"]:
-        return _looks(state, "look")
-    return "verify" if state.get("draft") else "plan"
+        return _looks(state)
+    if not state.get("draft"):
+        return "plan"
+    return "compose" if state["stage"] == "verified" else "verify"
 
 
-def _after_verify(state: State) -> str:
-    if state.get("ended_by"):
-        return "compose"
-    return "refine" if state.get("draft") else "plan"
-
-
-def _after_refine(state: State) -> str | list[Send]:
-    return "compose" if state.get("ended_by") or not state["calls"] else _looks(state, "look_closer")
-
-
-def _looks(state: State, node: str) -> list[Send]:
+def _looks(state: State) -> list[Send]:
     """Send each look that is asked for on its way, side by side."""
     question, options, asked = question_of(state), state.get("options"), state.get("asked", [])
     return [
-        Send(node, _LookState(question=question, options=options, calls=[call], asked=asked))
+        Send("look", _LookState(question=question, options=options, calls=[call], asked=asked))
         for call in state["calls"]
     ]
 
@@ -116,6 +113,7 @@ def _drawn() -> StateGraph[State, Run, State, State]:
     works: dict[Step, Work] = {
         "survey": survey,
         "route": route,
+        "propose": propose,
         "plan": plan,
         "look": look,
         "verify": verify,
@@ -123,16 +121,13 @@ def _drawn() -> StateGraph[State, Run, State, State]:
     }
     for name, work in works.items():
         graph.add_node(name, _step(name, work))
-    graph.add_node("refine", refine)
-    graph.add_node("look_closer", _step("look", look_closer))
     graph.add_edge(START, "survey")
     graph.add_edge("survey", "route")
-    graph.add_edge("route", "plan")
-    graph.add_conditional_edges("plan", _after_plan, ["look", "plan", "verify", "compose"])
-    graph.add_edge("look", "plan")
-    graph.add_conditional_edges("verify", _after_verify, ["plan", "refine", "compose"])
-    graph.add_conditional_edges("refine", _after_refine, ["look_closer", "compose"])
-    graph.add_edge("look_closer", "refine")
+    graph.add_edge("route", "propose")
+    graph.add_conditional_edges("propose", _after_propose, ["look", "plan", "verify", "compose"])
+    graph.add_conditional_edges("plan", _after_plan, ["look", "propose"])
+    graph.add_edge("look", "propose")
+    graph.add_edge("verify", "propose")
     graph.add_edge("compose", END)
     return graph
 
@@ -145,8 +140,8 @@ def reopen(state: State) -> tuple[Update, Step] | None:
     """
     ended_in, landing = state.get("ended_in"), state.get("landing")
     fresh: Update = {"ended_by": None, "ended_in": None, "landing": None, "calls": []}
-    if ended_in in {"verify", "compose"} or (ended_in == "look" and state.get("draft")):
-        return fresh, "plan" if ended_in == "verify" else "verify"
+    if ended_in is not None and state.get("draft"):
+        return fresh, "route"
     if ended_in is None and landing is None:
         return None
     if state.get("draft"):

@@ -8,6 +8,7 @@ them; one that cannot fit ends the run.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 import threading
 import time
@@ -22,8 +23,16 @@ from vidagent.types import Budget, BudgetName, Step, StepUsage
 CHECK_FRAMES = 3
 """Frames that looks leave for the verification, where the budget has them."""
 
-_SHARE = 4
-_USUAL: dict[Step, int] = {"survey": 0, "route": 1, "plan": 4, "look": 4, "verify": 2, "compose": 1}
+_QUARTER = 4
+_USUAL: dict[Step, int] = {
+    "survey": 0,
+    "route": 1,
+    "propose": 0,
+    "plan": 4,
+    "look": 4,
+    "verify": 2,
+    "compose": 1,
+}
 """Calls of each step in a usual run, over which a thinking budget is spread."""
 _FIELDS: dict[str, BudgetName] = {
     "model_calls": "model_calls",
@@ -33,6 +42,45 @@ _FIELDS: dict[str, BudgetName] = {
     "frames_sent": "frames",
 }
 """The fields of a step's usage that are limited, and their budgets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much one part of a run may take of each budget; infinite where that is unlimited."""
+
+    frames: float
+    model_calls: float
+    prompt_tokens: float
+    completion_tokens: float
+
+    def most_frames(self, tokens_each: float) -> float:
+        """Return how many frames it allows that take so many prompt tokens each."""
+        return min(self.frames, self.prompt_tokens / tokens_each if tokens_each else math.inf)
+
+    def most_looks(self, reply_tokens: int) -> float:
+        """Return how many looks it allows whose replies have at most so many tokens each."""
+        return min(self.model_calls, self.completion_tokens / reply_tokens if reply_tokens else math.inf)
+
+    def less(
+        self,
+        *,
+        frames: float = 0,
+        model_calls: float = 0,
+        prompt_tokens: float = 0,
+        completion_tokens: float = 0,
+    ) -> Allowance | None:
+        """Return what is left of it after these; None if it does not allow them."""
+        left = Allowance(
+            self.frames - frames,
+            self.model_calls - model_calls,
+            self.prompt_tokens - prompt_tokens,
+            self.completion_tokens - completion_tokens,
+        )
+        return None if min(dataclasses.astuple(left)) < 0 else left
+
+    def covers(self, **amounts: float) -> bool:
+        """Return whether it allows these amounts, named as in `less`."""
+        return self.less(**amounts) is not None
 
 
 @dataclass
@@ -78,9 +126,20 @@ class Meter:
             return None
         return max(0.0, limit - (self.elapsed_s if name == "seconds" else self._spent.get(name, 0)))
 
+    def allowance(self, share: int = 1, keep: Mapping[BudgetName, int] | None = None) -> Allowance:
+        """Return what `1 / share` of what is left allows, after what is to be kept of it."""
+        names: tuple[BudgetName, ...] = ("frames", "model_calls", "prompt_tokens", "completion_tokens")
+        left = {name: (self.left(name), (keep or {}).get(name, 0)) for name in names}
+        return Allowance(
+            **{
+                name: math.inf if amount is None else max(0.0, amount - kept) / share
+                for name, (amount, kept) in left.items()
+            }
+        )
+
     def share(self, wanted: int) -> int:
         """Return how many of the pictures wanted take at most a quarter of the frames and prompt tokens left."""
-        return min(wanted, self._frames(self.left("frames"), _SHARE))
+        return int(min(wanted, self.allowance(_QUARTER).most_frames(self.frame_tokens)))
 
     def grant(self, wanted: int, reserved: int = 0, sharers: int = 1) -> int:
         """Promise up to `wanted` frames, at most half of the prompt tokens left.
@@ -98,7 +157,8 @@ class Meter:
             free = None if left is None else max(0.0, left - reserved - self._held.get("frames", 0))
             if free:
                 free = max(1.0, free // sharers)
-            granted = min(wanted, self._frames(free, 1))
+            most = self.allowance(2).prompt_tokens / self.frame_tokens if self.frame_tokens else math.inf
+            granted = int(min(wanted, most, math.inf if free is None else free))
             if wanted and not granted:
                 raise BudgetSpent("frames" if free == 0 else "prompt_tokens")
             self._hold({"frames": granted})
@@ -192,14 +252,6 @@ class Meter:
         left = self.left(name)
         return math.inf if left is None else left - self._held.get(name, 0)
 
-    def _frames(self, left: float | None, share: int) -> int:
-        """Return how many frames are within `1 / share` of those left and of half the prompt tokens left."""
-        most = math.inf if left is None else left // share
-        tokens = self.left("prompt_tokens")
-        if tokens is not None and self.frame_tokens:
-            most = min(most, tokens // (max(2, share) * self.frame_tokens))
-        return int(min(most, 1_000_000))
-
     def _hold(self, amounts: Mapping[BudgetName, int]) -> None:
         for name, value in amounts.items():
             self._held[name] = self._held.get(name, 0) + value
@@ -227,7 +279,9 @@ class StepMeter:
 
     def grant(self, wanted: int, sharers: int = 1) -> int:
         """Promise frames to this step; see `Meter.grant`. A look leaves some for the verification."""
-        reserved = min(CHECK_FRAMES, (self.meter.budget.frames or 0) // _SHARE) if self.step == "look" else 0
+        reserved = (
+            min(CHECK_FRAMES, (self.meter.budget.frames or 0) // _QUARTER) if self.step == "look" else 0
+        )
         granted = self.meter.grant(wanted, reserved, sharers)
         self._promised += granted
         return granted

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import add
-from typing import Annotated, Any, Literal, TypedDict
+from operator import add, or_
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.tools import StructuredTool
@@ -20,6 +20,7 @@ from vidagent.graphs.events import Event, Kind, Listener
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
+from vidagent.tools.answer import Draft
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -53,11 +54,13 @@ class Turn(TypedDict):
 
 
 class Call(TypedDict):
-    """One tool call of the planner, on its way to be done; `turn` is the planner's step that asked for it.
+    """One look on its way to be done.
 
-    That is `EARLIER` where an earlier question of the session asked for it.
+    `by` is the strategy that proposed it, missing where the planner asked for it. `turn` is the last turn of the
+    planner, or `EARLIER` where an earlier question of the session asked for it.
     """
 
+    by: NotRequired[str]
     turn: int
     id: str
     entry: str
@@ -84,22 +87,15 @@ class Refused(TypedDict):
     refs: list[str]
 
 
-Why = Literal["gaps", "beside"]
-"""Why a draft is held back."""
+class Proposed(TypedDict):
+    """Looks that a strategy proposed: its name and their ledger entries."""
+
+    by: str
+    entries: list[str]
 
 
-class Held(TypedDict):
-    """A draft that waits for looks of code's own: at `gaps` between frames, or `beside` an event.
-
-    `rounds` counts those before a "no", and `beside` tells whether those beside an event were made, also for an
-    earlier draft. There are no `looks` any more once it has been settled.
-    """
-
-    draft: dict[str, Any]
-    looks: list[str]
-    why: Why
-    rounds: int
-    beside: bool
+Stage = Literal["searching", "drafted", "reviewed", "verified"]
+"""Where a run stands: without a draft, or with one that is new, passed on to its check, or checked."""
 
 
 class State(TypedDict, total=False):
@@ -107,13 +103,13 @@ class State(TypedDict, total=False):
 
     `earlier` holds the turns of the conversation before the question. `route` is what the question was sorted as,
     empty where it was not; it is missing until that was tried.
-    `swept` names the looks of each pass of a sweep; `recounts` counts how often a draft was sent back that counts
-    otherwise.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
-    `calls` are the looks that the last turn of the planner asked for, `asked` those of all turns. `draft` is the
-    planner's answer and `draft_call` the id of the call that made it; it may be `sent_back` for its form, and meets
-    `vetoes` of the verification, which `refused` remembers; `doubts` counts how often it was sent back because looks
-    contradict each other; `held` is one that waits for looks.
+    `calls` are the looks to do now, `asked` all looks so far. `proposed` lists those that strategies proposed, of which
+    the planner knows the first `told`; `undone` says why a look of a strategy was not done.
+    `draft` is the planner's answer, `stage` how far it has come, and `draft_call` the id of the call that made it;
+    while it waits for looks it is `on_hold` instead. It may be `sent_back` for its form, and meets `vetoes` of the
+    verification, which `refused` remembers; `doubts` counts how often it was sent back because looks contradict each
+    other, `recounts` how often because it counts otherwise than the sweep.
     `refining` is what is known of the edges of its places. `landing` is the budget because of
     which the planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
@@ -125,7 +121,6 @@ class State(TypedDict, total=False):
     earlier: list[Turn]
     facts: str
     route: dict[str, Any]
-    swept: list[list[str]]
     history: Annotated[list[AnyMessage], add]
     left_out: int
     ledger: Annotated[list[dict[str, Any]], add]
@@ -133,14 +128,18 @@ class State(TypedDict, total=False):
     step: int
     calls: list[Call]
     asked: Annotated[list[Call], add]
+    proposed: Annotated[list[Proposed], add]
+    told: int
+    undone: Annotated[dict[str, str], or_]
     draft_call: str
     draft: dict[str, Any] | None
+    on_hold: dict[str, Any] | None
+    stage: Stage
     verified: list[Verified]
     sent_back: int
     vetoes: int
     refused: Annotated[list[Refused], add]
     doubts: int
-    held: Held
     recounts: int
     refining: dict[str, Any]
     landing: Annotated[BudgetName | None, _first]
@@ -222,6 +221,23 @@ def own_entries(state: State) -> list[Entry]:
     """Return the looks made for this question, without those for earlier ones."""
     earlier = {call["entry"] for call in state.get("asked", []) if call["turn"] == EARLIER}
     return [entry for entry in entries_of(state) if entry.id not in earlier]
+
+
+def drafted(state: State) -> Draft | None:
+    """Return the planner's draft, also where it is on hold."""
+    draft = state.get("on_hold") or state.get("draft")
+    return Draft.model_validate(draft) if draft else None
+
+
+def proposals(state: State, by: str) -> list[list[str]]:
+    """Return the ledger entries of the looks that a strategy proposed, one list for each time."""
+    return [proposed["entries"] for proposed in state.get("proposed", []) if proposed["by"] == by]
+
+
+def next_entries(state: State, number: int) -> list[str]:
+    """Return the names of the next ledger entries."""
+    first = len(state.get("asked", [])) + 1
+    return [f"L{place}" for place in range(first, first + number)]
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -12,12 +12,15 @@ from typing import Any, TypedDict
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
+    HumanMessage,
     ToolMessage,
     messages_from_dict,
     messages_to_dict,
 )
 
+from vidagent.agents.prompting.code_looks import only_looks
 from vidagent.graphs.evidence.ledger import Entry, summary
+from vidagent.graphs.nodes.propose import untold
 from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.state import EARLIER, Call, State, Turn, question_of
 from vidagent.images.store import FrameStore
@@ -68,7 +71,7 @@ def carry_over(final: State, answer: Answer) -> CarryOver:
     if settled is not None:
         replies[settled] = ToolMessage(json.dumps(result, ensure_ascii=False), tool_call_id=settled)
     asked: list[Call] = [{**call, "turn": EARLIER} for call in final.get("asked", [])]
-    history = list(_answered_calls(final.get("history", []), replies))
+    history = [*_answered_calls(final.get("history", []), replies), *untold(final)]
     return CarryOver(history=messages_to_dict(history), ledger=list(final.get("ledger", [])), asked=asked)
 
 
@@ -87,9 +90,12 @@ def trim_to(tokens: int, saved: CarryOver) -> CarryOver:
     gone = {call["id"] for call in saved["asked"] if call["entry"] not in names}
     messages = messages_from_dict(saved["history"])
     replies = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
-    history = list(
-        _answered_calls(messages, {name: reply for name, reply in replies.items() if name not in gone})
-    )
+    replies = {name: reply for name, reply in replies.items() if name not in gone}
+    history = [
+        left_over
+        for message in _answered_calls(messages, replies)
+        if (left_over := only_looks(message, names) if isinstance(message, HumanMessage) else message) is not None
+    ]
     return CarryOver(history=messages_to_dict(history), ledger=ledger, asked=saved["asked"])
 
 
@@ -143,8 +149,13 @@ def _copy_frame(ref: str, old: FrameStore, new: FrameStore) -> bool:
 def _answered_calls(
     messages: Iterable[BaseMessage], replies: Mapping[str, ToolMessage]
 ) -> Iterator[BaseMessage]:
-    """Yield the planner's turns, reduced to the calls that have a reply, each followed by its replies."""
+    """Yield the planner's turns, reduced to the calls that have a reply, each followed by its replies.
+
+    Messages about looks that code decided on stay where they are.
+    """
     for message in messages:
+        if isinstance(message, HumanMessage):
+            yield message
         if not isinstance(message, AIMessage):
             continue
         calls = [call for call in message.tool_calls if str(call["id"]) in replies]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.graphs.scripts import Script, answer, clip_look, observation
+from tests.graphs.scripts import Script, answer, clip_look, code_looks, observation
 from tests.scripted_server import labelled_images, routes, step_of, tool_results
 from vidagent.api import replay_run
 from vidagent.types import Budget
@@ -49,7 +49,9 @@ def test_the_time_beside_the_event_is_looked_at_and_the_planner_has_another_turn
     )
     told = [json.loads(text) for text in tool_results(server.bodies[5])]
     assert told[1]["held"].startswith("before it is accepted, code looks beside the event")
-    assert (told[1]["looks"], told[2]["id"]) == (["L2"], "L2")
+    [look] = code_looks(server.bodies[5])
+    assert (told[1]["looks"], look["id"]) == (["L2"], "L2")
+    assert [message["role"] for message in server.bodies[5]["messages"]][-3:] == ["assistant", "tool", "user"]
     assert server.steps[6:] == ["verify", "verify", "compose"]
     assert found.status == "answered"
     again, differences = replay_run(found.run_id)

@@ -109,7 +109,8 @@ def plan_messages(
         ledger: What has been seen so far, one numbered entry a line.
         step: This turn's number, from 1.
         steps: Turns allowed in all, or None.
-        history: The earlier turns: AIMessages with tool calls, each followed by its ToolMessages.
+        history: The earlier turns: AIMessages with tool calls, each followed by its ToolMessages, and between them
+            HumanMessages about what code looked at.
         advice: Further lines for this turn, such as which tools fit now.
         earlier: The turns of the conversation before this question, one a paragraph.
     """
@@ -122,9 +123,7 @@ def plan_messages(
     now = "\n".join([_step_line(step, steps), *map(_one_line, advice)])
     closing = [_lines(block("ledger", ledger)), _lines(render("plan_end", now=now))]
     system = SystemMessage(render("plan"))
-    if not history:
-        return [system, _human([*opening, *closing])]
-    return [system, _human(opening), *history, _human(closing)]
+    return [system, *_alternating([_human(opening), *history, _human(closing)])]
 
 
 def look_messages(
@@ -195,12 +194,16 @@ def wording_messages(
 
 
 def read_block(messages: Sequence[BaseMessage], name: str) -> str | None:
-    """Return the text of the block `<name>` that the builders wrote, or None if there is none."""
+    """Return the text of the first block `<name>` that the builders wrote, or None if there is none."""
+    return next(read_blocks(messages, name), None)
+
+
+def read_blocks(messages: Sequence[BaseMessage], name: str) -> Iterator[str]:
+    """Yield the texts of the blocks `<name>` that the builders wrote."""
     fence = re.compile(rf"^<{name}>\n(.*?)\n?</{name}>$", re.DOTALL | re.MULTILINE)
     for text in _texts(messages):
-        if match := fence.search(text):
-            return _ESCAPED_TAG.sub("<", match[1])
-    return None
+        for match in fence.finditer(text):
+            yield _ESCAPED_TAG.sub("<", match[1])
 
 
 def read_options(messages: Sequence[BaseMessage]) -> list[str] | None:
@@ -254,6 +257,16 @@ def picture_of(part: Part) -> bytes | None:
         return None
     match = _DATA_URL.fullmatch(part["image_url"]["url"])
     return None if match is None else base64.b64decode(match[1])
+
+
+def _alternating(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Join messages of the user that follow each other, as many chat templates refuse two in a row."""
+    joined: list[BaseMessage] = []
+    for message in messages:
+        if joined and isinstance(message, HumanMessage) and isinstance(joined[-1], HumanMessage):
+            message = _human([*parts_of(joined.pop()), *parts_of(message)])
+        joined.append(message)
+    return joined
 
 
 def _observed(frames: Sequence[ShownFrame], blocks: Sequence[str], end: str) -> list[BaseMessage]:

@@ -62,8 +62,13 @@ class Entry:
             return None
         return denormalise(sighting.box, still.box_px)
 
-    def for_planner(self, hint: str | None = None) -> str:
-        """Return the tool result: JSON with the effective window, the frame times and what was seen."""
+    def for_planner(self, hint: str | None = None, *, question: bool = False) -> str:
+        """Return the tool result: JSON with the effective window, the frame times and what was seen.
+
+        Args:
+            hint: Advice to add to its notes.
+            question: Whether to say what was asked, which the planner knows of its own calls.
+        """
         look = self.look
         told: dict[str, Any] = {
             "id": self.id,
@@ -71,6 +76,8 @@ class Entry:
             "start_s": round(look.start_s, 3),
             "end_s": round(look.end_s, 3),
         }
+        if question:
+            told["question"] = look.question
         if look.stills:
             told["fps"] = None if look.fps is None else round(look.fps, 3)
             told["every_frame"] = look.every_frame

@@ -18,7 +18,6 @@ from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.state import Run, State, Turn, Update
-from vidagent.types import BudgetName
 
 _ATTEMPTS = 3
 """Requests that a reply may take which cannot be read."""
@@ -88,16 +87,9 @@ def advice(state: State) -> list[str]:
 def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:
     """Tell whether enough is left to look and to answer, also if no reply can be read."""
     cap = run.client.profile.completion_tokens.get("route", 0)
-    needs: dict[BudgetName, int] = {
-        "model_calls": _ATTEMPTS + LEAST_CALLS,
-        "prompt_tokens": _SHARE * prompt_tokens(messages, 0, 0),
-        "completion_tokens": _SHARE * cap,
-    }
-    return all(_at_least(run.meter.left(name), need) for name, need in needs.items())
-
-
-def _at_least(left: float | None, need: int) -> bool:
-    return left is None or left >= need
+    return run.meter.allowance(_SHARE).covers(
+        prompt_tokens=prompt_tokens(messages, 0, 0), completion_tokens=cap
+    ) and run.meter.allowance(keep={"model_calls": LEAST_CALLS}).covers(model_calls=_ATTEMPTS)
 
 
 def _fitted(told: Route) -> dict[str, Any]:

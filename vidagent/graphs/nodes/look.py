@@ -18,6 +18,7 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.state import Call, Run, State, Update, refusal
+from vidagent.graphs.strategies.edges import Edges, look_between
 from vidagent.images.shown_frame import Still
 from vidagent.tools import Desk, Look, make_tool
 from vidagent.tools.answer import Draft
@@ -28,44 +29,38 @@ _ROUNDED_S = 0.05
 
 
 async def look(state: State, run: Run, meter: StepMeter) -> Update:
-    """Do one tool call of the planner; what goes wrong with it is told to the planner."""
+    """Do one look; what goes wrong with it is told to the planner. An edge may stay as it is."""
     call = state["calls"][0]
-    meter.kept = {"history": [refusal(call["id"], "a budget ended the run before this look was done")]}
+    meter.kept = _undone(call, "a budget ended the run before this look was done")
     try:
-        entry = await take(state, run, call, meter)
+        entry = await _take(state, run, call, meter)
     except (ToolError, ReplyError) as error:
         run.tell("note", f"{call['tool']}: {error}", "look")
-        return {"history": [refusal(call["id"], str(error))]}
+        return _undone(call, str(error))
     except BudgetSpent as spent:
+        if call.get("by") == Edges.name and spent.name != "seconds":
+            return _undone(call, str(spent))
         if spent.name != "frames":
             raise
-        return {
-            "history": [refusal(call["id"], f"{spent}; answer with what is known")],
-            "landing": spent.name,
-        }
-    tell_seen(run, entry)
+        return {**_undone(call, f"{spent}; answer with what is known"), "landing": spent.name}
+    seen = entry.observation
+    if seen is not None:
+        run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
+    if "by" in call:
+        return {"ledger": [entry.to_dict()]}
     told = entry.for_planner(policy.hint(call, state["asked"]))
     return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
 
 
-def tell_seen(run: Run, entry: Entry) -> None:
-    """Tell what was seen in a look."""
-    seen = entry.observation
-    if seen is not None:
-        run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
+def _undone(call: Call, why: str) -> Update:
+    """Say why a look was not done: to the planner at once, or where a strategy proposed it, with its other looks."""
+    if "by" not in call:
+        return {"history": [refusal(call["id"], why)]}
+    return {"undone": {call["entry"]: why}}
 
 
-async def take(
-    state: State, run: Run, call: Call, meter: StepMeter, use: Callable[[Desk], Look] | None = None
-) -> Entry:
+async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
     """Run the tool, and have its pictures looked at.
-
-    Args:
-        state: The question and the calls so far.
-        run: The run.
-        call: The call.
-        meter: The look's budget.
-        use: What to do instead of the tool.
 
     Raises:
         ToolError: With text for the planner.
@@ -74,7 +69,8 @@ async def take(
     """
     abreast = [other["entry"] for other in state["asked"] if other["turn"] == call["turn"]]
     sharers = len(abreast) - abreast.index(call["entry"])
-    seen = await _use(run, use or (lambda desk: _looked(desk, call)), meter, sharers)
+    use = look_between if call.get("by") == Edges.name else _looked
+    seen = await _use(run, lambda desk: use(desk, call), meter, sharers)
     run.tell("look", _line(seen), "look", id=call["entry"], **_told(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)

@@ -16,7 +16,6 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted, contradictions
 from vidagent.graphs.evidence.ledger import Entry, summary
 from vidagent.graphs.nodes.classify import advice, told_turns
-from vidagent.graphs.nodes.draft_review import held_back, settled
 from vidagent.graphs.nodes.look import run_tool, shown
 from vidagent.graphs.nodes.planner_turn import read_turn
 from vidagent.graphs.nodes.survey import OVERVIEW
@@ -31,7 +30,7 @@ from vidagent.graphs.state import (
     question_of,
     refusal,
 )
-from vidagent.graphs.strategies.sweep import Count, count_of, recount, spelt_out, sweep
+from vidagent.graphs.strategies.sweep import Count, count_of, recount, spelt_out
 from vidagent.images.shown_frame import Still
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
@@ -50,9 +49,7 @@ MAX_SENT_BACK = 2
 
 
 async def plan(state: State, run: Run, meter: StepMeter) -> Update:
-    """Ask the planner for looks or for the answer; the looks of a sweep, or before a "no", are not its own."""
-    if (own := sweep(state, run) or settled(state, run)) is not None:
-        return own
+    """Ask the planner for looks or for the answer."""
     step = state.get("step", 0) + 1
     limit = run.budget.steps
     if step > (limit or policy.MAX_STEPS):
@@ -73,7 +70,7 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
         call_id, args = turn.answer
         try:
             draft = spelt_out(await asyncio.to_thread(_draft, state, run, args, entries), count)
-            update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id}
+            update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id, "stage": "drafted"}
         except ToolError as error:
             run.tell("note", f"answer: {error}", "plan")
             replies.append(refusal(call_id, str(error)))
@@ -84,10 +81,6 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
                 reply, told = sent_back
                 update |= {"draft": None, **told}
                 replies.append(reply)
-            elif not landing:
-                held = held_back({**state, "step": step}, run, draft, call_id)
-                if held is not None:
-                    return {**update, **held, "history": [message, *replies, *held["history"]]}
     return {**update, "history": [message, *replies]}
 
 

@@ -37,7 +37,8 @@ async def verify(state: State, run: Run, meter: StepMeter) -> Update:
     draft = Draft.model_validate(state["draft"])
     entries, verified = entries_of(state), list[Verified]()
     if run.client.profile.lacks("verify"):
-        return {"verified": [_unchecked(entries, claim, draft.confidence) for claim in draft.claims]}
+        unchecked = [_unchecked(entries, claim, draft.confidence) for claim in draft.claims]
+        return {"verified": unchecked, "stage": "verified"}
     run.tell("step", f"verifying {len(draft.claims)} claims", "verify")
     told: list[Refused] = []
     meter.kept = {"verified": verified}
@@ -56,7 +57,7 @@ async def verify(state: State, run: Run, meter: StepMeter) -> Update:
         "refused": [told[n] for n, item in enumerate(verified) if item in refused],
     }
     if not refused or vetoes >= MAX_VETOES or state.get("landing"):
-        return update
+        return {**update, "stage": "verified"}
     why = "these claims are not supported by their frames; look again, then answer"
     reasons = [{"claim": item["claim"], "why": item["why"]} for item in refused]
     reply = refusal(state["draft_call"], why, claims=reasons)

@@ -8,8 +8,10 @@ from typing import Any
 from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Run, State, own_entries
-from vidagent.graphs.strategies.gaps import Wanted, unseen
+from vidagent.graphs.state import Run, State, drafted, own_entries, proposals
+from vidagent.graphs.strategies.gaps import unseen
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.text import counted
 from vidagent.tools.answer import Draft
 
 BESIDE_S = 4.0
@@ -17,31 +19,53 @@ BESIDE_S = 4.0
 LEAST_FPS = 1.0
 _FPS = 2.0
 _SHARE = 4
+"""These looks take at most a quarter of the frames left."""
 _SAME = 0.6
 """Share of the words of an event that a question about it has."""
 _ROUNDED_S = 0.01
 _MOST_THING = 200
 
 
-def looks_beside(state: State, run: Run, draft: Draft) -> list[Wanted]:
-    """Return the looks at the time beside the event that an order question names; none if it was looked at."""
-    told = state.get("route", {})
-    if told.get("kind") != "order" or not told.get("anchor") or "resample" not in run.tools:
-        return []
-    entries = own_entries(state)
-    at_s = _event(entries, told, draft)
-    if at_s is None:
-        return []
-    windows = [window for side in _sides(told) if (window := _window(run, at_s, side)) is not None]
-    missing = [window for window in windows if not _looked_at(entries, *window)]
-    if not missing or not _affordable(run, len(missing)):
-        return []
-    thing = " ".join(str(told["thing"] or told["anchor"]).split())[:_MOST_THING]
-    question = f"What happens here, frame by frame? Say whether this is among it, and when: {thing}"
-    return [
-        ("resample", {"start_s": round(start, 3), "end_s": round(end, 3), "fps": _FPS, "question": question})
-        for start, end in missing
-    ]
+class Adjacent(Strategy):
+    """Looks at the time beside the event that an order question names, once."""
+
+    name = "adjacent"
+    reason = "what comes before or after an event lies next to it"
+    hold = "before it is accepted, code looks beside the event that the question names; see what is there, then answer"
+    returns_draft = True
+
+    def propose(self, state: State, run: Run) -> Proposal:
+        """Return a look at each side asked about that was not looked at closely."""
+        told, draft = state.get("route", {}), drafted(state)
+        if (
+            told.get("kind") != "order"
+            or not told.get("anchor")
+            or draft is None
+            or proposals(state, self.name)
+        ):
+            return Proposal()
+        if run.client.profile.lacks("shapes") or "resample" not in run.tools:
+            return Proposal()
+        entries = own_entries(state)
+        at_s = _event(entries, told, draft)
+        if at_s is None:
+            return Proposal()
+        windows = [window for side in _sides(told) if (window := _window(run, at_s, side)) is not None]
+        missing = [window for window in windows if not _looked_at(entries, *window)]
+        if not _affordable(run, len(missing)):
+            return Proposal()
+        thing = " ".join(str(told["thing"] or told["anchor"]).split())[:_MOST_THING]
+        question = f"What happens here, frame by frame? Say whether this is among it, and when: {thing}"
+        return Proposal(
+            [
+                ProposedLook(
+                    "resample",
+                    {"start_s": round(start, 3), "end_s": round(end, 3), "fps": _FPS, "question": question},
+                )
+                for start, end in missing
+            ],
+            f"looking beside the event before the answer is accepted: {counted(len(missing), 'look')}",
+        )
 
 
 def _sides(told: dict[str, Any]) -> Sequence[str]:
@@ -85,6 +109,5 @@ def _looked_at(entries: Sequence[Entry], start_s: float, end_s: float) -> bool:
 
 
 def _affordable(run: Run, looks: int) -> bool:
-    left, frames = run.meter.left, looks * BESIDE_S * _FPS
-    free, calls = left("frames"), left("model_calls")
-    return (free is None or frames <= free / _SHARE) and (calls is None or calls >= looks + LEAST_CALLS)
+    enough_calls = run.meter.allowance(keep={"model_calls": LEAST_CALLS}).covers(model_calls=looks)
+    return enough_calls and run.meter.allowance(_SHARE).covers(frames=looks * BESIDE_S * _FPS)

@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Run, State, own_entries, question_of
+from vidagent.graphs.state import Run, State, drafted, own_entries, proposals, question_of
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.text import counted
 from vidagent.tools.answer import Draft
+from vidagent.types import BudgetName
 
 MAX_ROUNDS = 2
 """How often code looks at the widest gaps before a "no" is passed on."""
@@ -37,9 +39,6 @@ _MOST_THING = 300
 _NO = re.compile(
     r"\W*(?:no|not|never|nein|nicht|non|nee|nej|nei|não|нет|ні|όχι|hayır|いいえ|아니)\b", re.IGNORECASE
 )
-
-Wanted = tuple[str, dict[str, Any]]
-"""A tool and its arguments."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,28 +92,39 @@ def surest(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
     return max(0.0, 1.0 - missed_s / (end_s - start_s))
 
 
-def looks_at_gaps(state: State, run: Run) -> list[Wanted]:
-    """Return the looks of the next round; none where all was looked at, or no budget is left for them."""
-    told = state.get("route", {})
-    if "resample" not in run.tools or told.get("kind") == "speech":
-        return []
-    looks, frames = _reach(run)
-    entries, (start_s, end_s) = own_entries(state), range_of(state, run)
-    wide = [gap for gap in gaps(entries, start_s, end_s) if gap.length_s > MOST_SEEN_S]
-    if not wide or not looks:
-        return []
-    question = " ".join((told.get("thing") or question_of(state)).split())[:_MOST_THING]
-    wanted: list[Wanted] = []
-    whole = (start_s, end_s) == (0.0, run.video.info.duration_s)
-    if whole and _moments_unseen(state, run, entries):
-        wanted.append(("search", {"query": question}))
-        frames = max(1, frames - run.caps.frames)
-    for times in _runs(_points(wide, frames), run.caps.frames)[: looks - len(wanted)]:
-        step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else run.video.info.frame_s
-        last_s = min(end_s, times[0] + (len(times) - 0.4) * step_s)
-        window = {"start_s": round(times[0], 3), "end_s": round(last_s, 3), "fps": round(1 / step_s, 6)}
-        wanted.append(("resample", {**window, "question": question}))
-    return wanted
+class Gaps(Strategy):
+    """Looks at the widest gaps between frames before a "no" is passed on."""
+
+    name = "gaps"
+    reason = "no frame was looked at there yet"
+    hold = "before it is passed on, code looks where no frame was looked at yet"
+
+    def propose(self, state: State, run: Run) -> Proposal:
+        """Return the looks of the next round; none where all was looked at, or no budget is left for them."""
+        told, draft = state.get("route", {}), drafted(state)
+        rounds = len(proposals(state, self.name))
+        if draft is None or not denies(draft, state) or rounds >= MAX_ROUNDS or told.get("kind") == "speech":
+            return Proposal()
+        if run.client.profile.lacks("shapes") or "resample" not in run.tools:
+            return Proposal()
+        most_looks, frames = _reach(run)
+        entries, (start_s, end_s) = own_entries(state), range_of(state, run)
+        wide = [gap for gap in gaps(entries, start_s, end_s) if gap.length_s > MOST_SEEN_S]
+        if not wide or not most_looks:
+            return Proposal()
+        question = " ".join((told.get("thing") or question_of(state)).split())[:_MOST_THING]
+        looks: list[ProposedLook] = []
+        whole = (start_s, end_s) == (0.0, run.video.info.duration_s)
+        if whole and not rounds and _moments_unseen(run, entries):
+            looks.append(ProposedLook("search", {"query": question}))
+            frames = max(1, frames - run.caps.frames)
+        for times in _runs(_points(wide, frames), run.caps.frames)[: most_looks - len(looks)]:
+            step_s = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else run.video.info.frame_s
+            last_s = min(end_s, times[0] + (len(times) - 0.4) * step_s)
+            window = {"start_s": round(times[0], 3), "end_s": round(last_s, 3), "fps": round(1 / step_s, 6)}
+            looks.append(ProposedLook("resample", {**window, "question": question}))
+        line = f"looking where no frame was looked at yet, before the answer: {counted(len(looks), 'look')}"
+        return Proposal(looks, line)
 
 
 def _times(entries: Iterable[Entry], start_s: float, end_s: float) -> set[float]:
@@ -123,30 +133,20 @@ def _times(entries: Iterable[Entry], start_s: float, end_s: float) -> set[float]
     return {still.time_s for still in stills if start_s <= still.time_s <= end_s}
 
 
-def _moments_unseen(state: State, run: Run, entries: Sequence[Entry]) -> bool:
+def _moments_unseen(run: Run, entries: Sequence[Entry]) -> bool:
     """Tell whether the index knows moments worth a look, at no cost, that nobody has looked at."""
     searched = any(entry.look.tool == "search" and entry.look.stills for entry in entries)
-    held = state.get("held")
-    if searched or "search" not in run.tools or (held and held["rounds"]):
-        return False
-    return run.index.scanned() and bool(run.index.scan().moments)
+    return not searched and "search" in run.tools and run.index.scanned() and bool(run.index.scan().moments)
 
 
 def _reach(run: Run) -> tuple[int, int]:
     """Return how many looks a round may take, and how many frames in all."""
-    profile, left = run.client.profile, run.meter.left
-    frames: list[float] = [_MOST_LOOKS * run.caps.frames]
-    looks: list[float] = [_MOST_LOOKS]
-    if (free := left("frames")) is not None:
-        frames.append((free - CHECK_FRAMES) / _SHARE)
-    if (tokens := left("prompt_tokens")) is not None:
-        frames.append(tokens / _SHARE / max(1, profile.frame_tokens))
-    if (calls := left("model_calls")) is not None:
-        looks.append((calls - LEAST_CALLS) / _SHARE)
-    if (tokens := left("completion_tokens")) is not None:
-        looks.append(tokens / _SHARE / profile.completion_tokens.get("look", 1))
-    most = int(max(0.0, min(frames)))
-    return (int(max(0.0, min(looks))) if most else 0), most
+    profile = run.client.profile
+    keep: dict[BudgetName, int] = {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS}
+    allowance = run.meter.allowance(_SHARE, keep)
+    frames = int(min(_MOST_LOOKS * run.caps.frames, allowance.most_frames(max(1, profile.frame_tokens))))
+    looks = int(min(_MOST_LOOKS, allowance.most_looks(profile.completion_tokens.get("look", 1))))
+    return (looks if frames else 0), frames
 
 
 def _points(wide: Sequence[Gap], frames: int) -> list[float]:

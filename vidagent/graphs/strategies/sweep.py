@@ -1,7 +1,6 @@
 """Sweeps: where every one of something is asked for, code looks over the whole range, without gaps.
 
-The looks are calls like the planner's, put into its history as if it had asked for them, so that ledger, guards,
-records and resumption know no difference. A first pass covers the range in windows that share a frame with their
+A first pass covers the range in windows that share a frame with their
 neighbours; a second one goes over what was seen in frames too far apart to tell one from two. What they saw is put
 together by `occurrences.py`.
 """
@@ -13,14 +12,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import ToolMessage
 
 from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.occurrences import Occurrence, frames_of, merge
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Call, Run, State, Update, entries_of, question_of, refusal
+from vidagent.graphs.state import Run, State, entries_of, proposals, question_of, refusal
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.text import counted
 from vidagent.tools.answer import Draft, Place
+from vidagent.types import BudgetName
 
 _MOST_FRAMES = 16
 """Frames of one look: a reply has room for three things in each of them."""
@@ -82,34 +84,31 @@ class Count:
         )
 
 
-def sweep(state: State, run: Run) -> Update | None:
-    """Return the next looks of the sweep as a turn of the planner; None if there are none to make."""
-    told, passes = state.get("route", {}), state.get("swept", [])
-    left_out = run.client.profile.lacks("shapes") or "resample" not in run.tools
-    if told.get("kind") != "count" or left_out or state.get("landing") or len(passes) > 1:
-        return None
-    start_s, end_s = _range(told, run)
-    windows = _closer(state, run, start_s, end_s) if passes else _over(run, start_s, end_s)
-    if not windows:
-        return None
-    asked, question = len(state.get("asked", [])), _question(told["thing"] or question_of(state))
-    calls = [
-        Call(
-            turn=state.get("step", 0),
-            id=f"sweep{asked + number + 1:04d}",
-            entry=f"L{asked + number + 1}",
-            tool="resample",
-            args={"start_s": start, "end_s": end, "fps": fps, "question": question},
-        )
-        for number, (start, end, fps) in enumerate(windows)
-    ]
-    fps = windows[0][2]
-    run.tell("step", f"sweeping {start_s:.1f}-{end_s:.1f} s in {len(calls)} looks at {fps:.3g} fps", "plan")
-    said = AIMessage(
-        "", tool_calls=[{"name": call["tool"], "args": call["args"], "id": call["id"]} for call in calls]
-    )
-    swept = [*passes, [call["entry"] for call in calls]]
-    return {"calls": calls, "asked": calls, "history": [said], "swept": swept, "draft": None}
+class Sweep(Strategy):
+    """Looks over the whole range where every one of something is asked for, in two passes at most."""
+
+    name = "sweep"
+    reason = "every one is asked for, and the whole range has to be covered"
+
+    def propose(self, state: State, run: Run) -> Proposal:
+        """Return the looks of the next pass."""
+        told, passes = state.get("route", {}), proposals(state, self.name)
+        if told.get("kind") != "count" or len(passes) > 1:
+            return Proposal()
+        if run.client.profile.lacks("shapes") or "resample" not in run.tools:
+            return Proposal()
+        start_s, end_s = _range(told, run)
+        windows = _closer(state, run, start_s, end_s) if passes else _over(run, start_s, end_s)
+        if not windows:
+            return Proposal()
+        question = _question(told["thing"] or question_of(state))
+        looks = [
+            ProposedLook("resample", {"start_s": start, "end_s": end, "fps": fps, "question": question})
+            for start, end, fps in windows
+        ]
+        fps = windows[0][2]
+        line = f"sweeping {start_s:.1f}-{end_s:.1f} s in {counted(len(looks), 'look')} at {fps:.3g} fps"
+        return Proposal(looks, line)
 
 
 def count_of(state: State, entries: Sequence[Entry]) -> Count | None:
@@ -118,7 +117,7 @@ def count_of(state: State, entries: Sequence[Entry]) -> Count | None:
     frames = [seen for entry in looks if (seen := frames_of(entry))]
     if not frames:
         return None
-    first = set(state["swept"][0])
+    first = set(proposals(state, Sweep.name)[0])
     longest_s = max((1 / look.look.fps for look in looks if look.id in first and look.look.fps), default=0.0)
     return Count(tuple(merge(frames)), tuple(entry.id for entry in looks), longest_s)
 
@@ -199,20 +198,17 @@ def _closer(state: State, run: Run, start_s: float, end_s: float) -> list[_Windo
 
 def _reach(run: Run) -> tuple[int, int]:
     """Return how many looks a pass may take, and how many frames each; no look where they would be too few."""
-    profile, left = run.client.profile, run.meter.left
-    frames = min(run.caps.frames, _MOST_FRAMES)
-    most: list[float] = [_MOST_LOOKS * frames, profile.context_tokens / _CONTEXT_TOKENS]
-    if (free := left("frames")) is not None:
-        most.append((free - CHECK_FRAMES) / _SHARE)
-    if (tokens := left("prompt_tokens")) is not None:
-        most.append(tokens / _SHARE / (profile.frame_tokens + _LOOK_TOKENS / frames))
-    looks: list[float] = [max(1, min(most) // frames)]
-    if (calls := left("model_calls")) is not None:
-        looks.append((calls - LEAST_CALLS) / _SHARE)
-    if (tokens := left("completion_tokens")) is not None:
-        looks.append(tokens / _SHARE / profile.completion_tokens.get("look", 1))
-    frames = int(min(frames, *most))
-    return (int(min(looks)), frames) if frames >= _LEAST_FRAMES and min(looks) >= 1 else (0, 0)
+    profile, frames = run.client.profile, min(run.caps.frames, _MOST_FRAMES)
+    keep: dict[BudgetName, int] = {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS}
+    allowance = run.meter.allowance(_SHARE, keep)
+    most = min(
+        _MOST_LOOKS * frames,
+        profile.context_tokens / _CONTEXT_TOKENS,
+        allowance.most_frames(profile.frame_tokens + _LOOK_TOKENS / frames),
+    )
+    looks = min(max(1, most // frames), allowance.most_looks(profile.completion_tokens.get("look", 1)))
+    frames = int(min(frames, most))
+    return (int(looks), frames) if frames >= _LEAST_FRAMES and looks >= 1 else (0, 0)
 
 
 def _windows(start_s: float, end_s: float, fps: float, most: int) -> Iterator[_Window]:
@@ -226,7 +222,7 @@ def _windows(start_s: float, end_s: float, fps: float, most: int) -> Iterator[_W
 
 
 def _swept(state: State, entries: Sequence[Entry]) -> list[Entry]:
-    names = {name for looks in state.get("swept", []) for name in looks}
+    names = {name for looks in proposals(state, Sweep.name) for name in looks}
     return sorted((entry for entry in entries if entry.id in names), key=lambda entry: int(entry.id[1:]))
 
 

@@ -1,4 +1,4 @@
-"""What the planner can read of its own past: the looks it asked for and what came back."""
+"""What the planner can read of the past: the looks it asked for, those that code made, and what came back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from vidagent.agents.prompting.code_looks import read_looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Past:
     """The looks done so far.
 
     Args:
-        results: In the order they were asked for.
+        results: The planner's own in the order they were asked for, then those that code made.
         errors: Texts of calls that were refused.
         duration_s: Length of the video.
         frame_s: Time between two frames.
@@ -104,6 +106,11 @@ def read_past(messages: Sequence[BaseMessage], facts: str, tools: frozenset[str]
         elif call["name"] != "answer":
             question = str(call["args"].get("question", call["args"].get("query", "")))
             results.append(Result(call["name"], question, call["args"], told))
+    results += [
+        Result(told["tool"], told["question"], {}, told)
+        for told in read_looks(messages)
+        if "error" not in told
+    ]
     duration = re.search(r"duration ([\d.]+) s", facts)
     fps = re.search(r"([\d.]+) frames a second", facts)
     size = re.search(r"\b(\d+)x(\d+),", facts)

@@ -6,7 +6,6 @@ here costs nothing that is supported.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import math
 import re
@@ -14,11 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from langgraph.runtime import Runtime
 
-from vidagent.agents.client.client import ReplyError
-from vidagent.errors import BudgetSpent, ToolError
-from vidagent.graphs.budget import StepMeter
+from vidagent.errors import ToolError
 from vidagent.graphs.evidence.boundaries import (
     SAME_S,
     Edge,
@@ -32,8 +28,10 @@ from vidagent.graphs.evidence.boundaries import (
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.refined_spans import Refining
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
-from vidagent.graphs.nodes.look import take, tell_seen
-from vidagent.graphs.state import Call, Run, State, Update, entries_of
+from vidagent.graphs.state import Call, Run, State, entries_of, next_entries, proposals
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.graphs.strategies.sweep import Sweep
+from vidagent.text import counted
 from vidagent.tools import Desk, Look
 from vidagent.tools.answer import Claim, Draft, Place
 from vidagent.tools.frame_choice import Window
@@ -65,31 +63,21 @@ _WHEN = re.compile(
 )
 
 
-async def refine(state: State, runtime: Runtime[Run]) -> Update:
-    """Read what the last looks at the edges brought, and ask for the next ones, as long as they are worth it."""
-    run = runtime.context
-    if state.get("ended_by") or not _wanted(state, run):
-        return {"calls": []}
-    entries, kept = entries_of(state), Refining.of(state)
-    begun = await asyncio.to_thread(_begun, state, run, entries) if kept is None else _read(kept, entries)
-    going_on, calls = await asyncio.to_thread(_next, state, run, begun)
-    return {"refining": going_on.to_dict(), "calls": calls, "asked": calls}
+class Edges(Strategy):
+    """Looks between the two frames next to each edge of the places of an answer that stood up."""
 
+    name = "edges"
 
-async def look_closer(state: State, run: Run, meter: StepMeter) -> Update:
-    """Look at the frames next to one edge; what goes wrong leaves the edge as it is."""
-    call = state["calls"][0]
-    try:
-        entry = await take(state, run, call, meter, lambda desk: _look_between(desk, call))
-    except (ToolError, ReplyError) as error:
-        run.tell("note", f"an edge is left as it is: {error}", "look")
-        return {}
-    except BudgetSpent as spent:
-        if spent.name == "seconds":
-            raise
-        return {}
-    tell_seen(run, entry)
-    return {"ledger": [entry.to_dict()]}
+    def propose(self, state: State, run: Run) -> Proposal:
+        """Read what the last looks at the edges brought, and return the next ones, as long as they are worth it."""
+        if not _wanted(state, run):
+            return Proposal()
+        entries, known = entries_of(state), Refining.of(state)
+        begun = _begun(state, run, entries) if known is None else _read(known, entries)
+        refining, looks = _next(state, run, begun)
+        places = len(refining.questions)
+        line = f"finding the edges of {counted(places, 'place')}"
+        return Proposal(looks, line, {"refining": refining.to_dict()})
 
 
 def _wanted(state: State, run: Run) -> bool:
@@ -114,7 +102,7 @@ def _begun(state: State, run: Run, entries: Sequence[Entry]) -> Refining:
     """Say what the looks that the claims name tell of each edge."""
     spans, claims = Draft.model_validate(state["draft"]).spans, _standing(state)
     edges, questions = list[Edge](), dict[str, str]()
-    swept = {name for looks in state.get("swept", []) for name in looks}
+    swept = {name for looks in proposals(state, Sweep.name) for name in looks}
     for number, place in enumerate(spans):
         own = [claim for claim in claims if _in(place, claim)] or claims
         if _whole(run, place) or _in_words(entries, own) or _at_once(place, spans):
@@ -126,12 +114,6 @@ def _begun(state: State, run: Run, entries: Sequence[Entry]) -> Refining:
         span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
         edges += _to_be_heard(run, first_edges(number, span, frames, moment_s, reach))
         questions[str(number)] = _question(place, own, looks)
-    if edges:
-        run.tell(
-            "step",
-            f"finding the edges of {len(questions)} {'places' if len(questions) > 1 else 'place'}",
-            "look",
-        )
     return Refining(state["draft_call"], tuple(edges), questions, _floors(run))
 
 
@@ -200,6 +182,7 @@ def _saw(entry: Entry, place: Place) -> bool:
 
 
 def _floors(run: Run) -> dict[BudgetName, int]:
+    """Return what has to be left of each limited budget."""
     names: tuple[BudgetName, ...] = ("frames", "model_calls", "prompt_tokens", "completion_tokens")
     left = {name: run.meter.left(name) for name in names}
     return {name: math.ceil(value - value / _SHARE) for name, value in left.items() if value is not None}
@@ -230,22 +213,21 @@ def _after(edge: Edge, entry: Entry | None) -> Edge:
     return narrowed(edge, read_frames(entry), every=entry.look.every_frame)
 
 
-def _next(state: State, run: Run, kept: Refining) -> tuple[Refining, list[Call]]:
+def _next(state: State, run: Run, known: Refining) -> tuple[Refining, list[ProposedLook]]:
     """Say which edges are known by now, and look at the others once more, as far as the budget goes."""
-    gaps = {number: _gap(run, edge) for number, edge in enumerate(kept.edges) if edge.standing == "open"}
+    gaps = {number: _gap(run, edge) for number, edge in enumerate(known.edges) if edge.standing == "open"}
     edges = [
         dataclasses.replace(edge, standing=_standing_of(edge, gaps[number])) if number in gaps else edge
-        for number, edge in enumerate(kept.edges)
+        for number, edge in enumerate(known.edges)
     ]
     wide = {number: max(gap, 1) for number, gap in gaps.items() if edges[number].standing == "open"}
-    asked, calls = state.get("asked", []), list[Call]()
-    for number, frames in sorted(_granted(run, kept, wide)):
-        entry = f"L{len(asked) + len(calls) + 1}"
+    granted = sorted(_granted(run, known, wide))
+    looks = []
+    for entry, (number, frames) in zip(next_entries(state, len(granted)), granted, strict=True):
         edges[number] = dataclasses.replace(edges[number], looking=entry)
-        args = _args(edges[number], frames, kept.questions[str(edges[number].place)])
-        turn = state.get("step", 0)
-        calls.append(Call(turn=turn, id=f"edge-{entry}", entry=entry, tool="resample", args=args))
-    return dataclasses.replace(kept, edges=tuple(edges)), calls
+        args = _args(edges[number], frames, known.questions[str(edges[number].place)])
+        looks.append(ProposedLook("resample", args))
+    return dataclasses.replace(known, edges=tuple(edges)), looks
 
 
 def _gap(run: Run, edge: Edge) -> int:
@@ -262,25 +244,24 @@ def _standing_of(edge: Edge, gap: int) -> Literal["open", "known", "left"]:
     return "left" if len(edge.looks) >= MAX_LOOKS or (edge.stalled and gap > 1) else "open"
 
 
-def _granted(run: Run, kept: Refining, gaps: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+def _granted(run: Run, known: Refining, gaps: Mapping[int, int]) -> Iterator[tuple[int, int]]:
     """Yield the edges that may be looked at, and with how many frames, within a share of what is left.
 
     Those that were looked at least come first.
     """
-    spare = {name: (run.meter.left(name) or 0) - floor for name, floor in kept.floors.items()}
-    looks = MOST_LOOKS - sum(len(edge.looks) for edge in kept.edges)
-    reply = run.client.profile.completion_tokens.get("look", 0)
-    for done, number in enumerate(sorted(gaps, key=lambda number: len(kept.edges[number].looks))):
-        gap, share = gaps[number], spare.get("frames", math.inf) // (len(gaps) - done)
+    spare, profile = run.meter.allowance(keep=known.floors), run.client.profile
+    looks = MOST_LOOKS - sum(len(edge.looks) for edge in known.edges)
+    for done, number in enumerate(sorted(gaps, key=lambda number: len(known.edges[number].looks))):
+        gap, share = gaps[number], spare.frames // (len(gaps) - done)
         frames = int(min(frames_wanted(gap, run.caps.frames), share))
-        needs: dict[BudgetName, int] = {
-            "frames": frames,
-            "model_calls": 1,
-            "prompt_tokens": frames * run.client.profile.frame_tokens + _PROMPT_TOKENS,
-            "completion_tokens": reply,
-        }
-        if looks and frames >= min(gap + 1, _LEAST) and all(spare[name] >= needs[name] for name in spare):
-            spare, looks = {name: spare[name] - needs[name] for name in spare}, looks - 1
+        left = spare.less(
+            frames=frames,
+            model_calls=1,
+            prompt_tokens=frames * profile.frame_tokens + _PROMPT_TOKENS,
+            completion_tokens=profile.completion_tokens.get("look", 0),
+        )
+        if looks and frames >= min(gap + 1, _LEAST) and left is not None:
+            spare, looks = left, looks - 1
             yield number, frames
 
 
@@ -290,7 +271,7 @@ def _args(edge: Edge, frames: int, question: str) -> dict[str, Any]:
     return {"start_s": start_s, "end_s": end_s, "fps": frames / (end_s - start_s), "question": question}
 
 
-def _look_between(desk: Desk, call: Call) -> Look:
+def look_between(desk: Desk, call: Call) -> Look:
     """Look at a range with its first and last frame among those shown.
 
     Raises:

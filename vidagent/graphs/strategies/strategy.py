@@ -1,0 +1,51 @@
+"""What a strategy is: rules by which code proposes looks, where a kind of question needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from vidagent.graphs.state import Run, State, Update
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedLook:
+    """A tool to call, and its arguments."""
+
+    tool: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a strategy proposes.
+
+    Args:
+        looks: The looks, to be done side by side; none where it has nothing to propose.
+        line: One line for people about them.
+        update: What the strategy remembers in the state.
+    """
+
+    looks: Sequence[ProposedLook] = ()
+    line: str = ""
+    update: Update = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """Proposes looks; a new one is a subclass, listed in `nodes/propose.py`.
+
+    Attributes:
+        name: Its name in the state and in the ids of its looks.
+        reason: Why code looks, as the planner is told; None if it is never told, as it has no turn after them.
+        hold: What the planner is told of a draft that waited for these looks.
+        returns_draft: Whether the planner gets such a draft back in any case, not only if a look saw something.
+    """
+
+    name: str
+    reason: str | None = None
+    hold: str = ""
+    returns_draft: bool = False
+
+    def propose(self, state: State, run: Run) -> Proposal:
+        """Return the next looks; it is asked again after each time they were done."""
