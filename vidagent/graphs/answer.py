@@ -9,10 +9,11 @@ from pathlib import Path
 from vidagent.agents.prompting.replies import Composition
 from vidagent.graphs.answer_text import ever_refused, words
 from vidagent.graphs.evidence.boundaries import Refined
-from vidagent.graphs.evidence.grounding import NUMERALS, stood_up, words_of
+from vidagent.graphs.evidence.grounding import NUMERALS, words_of
 from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.graphs.evidence.refined_spans import refined_places
-from vidagent.graphs.state import Run, State, Verified, entries_of, own_entries
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, State, Verified
 from vidagent.graphs.strategies.gaps import denies, range_of, surest
 from vidagent.tools.answer import Draft
 from vidagent.types import (
@@ -38,26 +39,27 @@ FramePath = Callable[[str], Path]
 
 def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
     """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
-    entries = entries_of(state)
+    progress = Progress(state)
+    entries = progress.entries
     seen = coverage(entries, run.video.info.duration_s)
     steps = tuple(StepUsage(**step) for step in state.get("spent", []))
-    verified = stood_up(state)
-    draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
-    composed = Composition.model_validate(state["composed"]) if state.get("composed") else None
-    choice = _choice(state, draft, composed) if seen.spans or verified else None
-    ended_by = _ended_by(state, draft, verified, choice)
-    answers = draft is not None and _answers(state, draft, verified, choice)
+    verified = progress.supported
+    draft = progress.draft
+    composed = progress.composed
+    choice = _choice(progress, draft, composed) if seen.spans or verified else None
+    ended_by = _ended_by(progress, draft, verified, choice)
+    answers = draft is not None and _answers(progress, draft, verified, choice)
     status: Status = "partial" if ended_by else "answered" if answers else "not_found"
     return Answer(
         status=status,
-        answer=words(state, run, status, ended_by, seen),
-        confidence=_confidence(state, run, composed, draft, answers=answers),
+        answer=words(progress, run, status, ended_by, seen),
+        confidence=_confidence(progress, run, composed, draft, answers=answers),
         video=run.video.info,
         model=run.client.name,
         run_id=run_id,
         choice=choice if answers else None,
-        spans=_spans(state, draft, entries) if answers or status == "partial" else (),
-        count=_count(state, draft, entries) if answers else None,
+        spans=_spans(progress, draft, entries) if answers or status == "partial" else (),
+        count=_count(progress, draft, entries) if answers else None,
         evidence=tuple(_evidence(item, frame_path) for item in verified),
         coverage=seen,
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0)),
@@ -66,51 +68,51 @@ def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answ
 
 
 def _ended_by(
-    state: State, draft: Draft | None, verified: Sequence[Verified], choice: int | None
+    progress: Progress, draft: Draft | None, verified: Sequence[Verified], choice: int | None
 ) -> BudgetName | None:
     """Return the budget that ended the run: it cut it off, refused a look, or left no turn for a better answer."""
-    landing = state.get("landing")
-    if state.get("ended_by") or landing is None:
-        return state.get("ended_by")
-    answers = draft is not None and _answers(state, draft, verified, choice)
+    landing = progress.state.get("landing")
+    if progress.state.get("ended_by") or landing is None:
+        return progress.state.get("ended_by")
+    answers = draft is not None and _answers(progress, draft, verified, choice)
     return None if answers and landing != "frames" else landing
 
 
-def _answers(state: State, draft: Draft, verified: Sequence[Verified], choice: int | None) -> bool:
+def _answers(progress: Progress, draft: Draft, verified: Sequence[Verified], choice: int | None) -> bool:
     """Tell whether a draft stands: a claim of it stood up, or it is a "no" that chooses an option."""
     if draft.found == "yes":
         return bool(verified)
     return draft.found == "no" and choice is not None and len(verified) == len(draft.claims)
 
 
-def _all_stood(state: State, draft: Draft) -> bool:
+def _all_stood(progress: Progress, draft: Draft) -> bool:
     """Tell whether no claim was refused, in this draft or an earlier one."""
-    return not state.get("refused") and len(stood_up(state)) == len(draft.claims)
+    return not progress.refused and len(progress.supported) == len(draft.claims)
 
 
-def _spans(state: State, draft: Draft | None, entries: Sequence[Entry]) -> tuple[Span, ...]:
+def _spans(progress: Progress, draft: Draft | None, entries: Sequence[Entry]) -> tuple[Span, ...]:
     """Return where the answer is: what the planner drafted, without the places of claims that were refused."""
-    verified = stood_up(state)
+    verified = progress.supported
     if draft is not None and verified:
-        return tuple(Span(place.start_s, place.end_s) for place in _places(state, draft, entries))
-    if ever_refused(state):
+        return tuple(Span(place.start_s, place.end_s) for place in _places(progress, draft, entries))
+    if ever_refused(progress):
         return ()
     if draft is not None and draft.found == "yes":
         return tuple(Span(place.start_s, place.end_s) for place in draft.spans)
-    for entry in reversed(own_entries(state)):
+    for entry in reversed(progress.own_entries):
         if entry.observation is not None and entry.observation.found and entry.observation.sightings:
             times = [sighting.time_s for sighting in entry.observation.sightings]
             return (Span(min(times), max(times)),)
     return ()
 
 
-def _places(state: State, draft: Draft, entries: Sequence[Entry]) -> list[Refined]:
+def _places(progress: Progress, draft: Draft, entries: Sequence[Entry]) -> list[Refined]:
     """Return the draft's places that a claim which stood up is in, or what a look named by such a claim saw.
 
     Where a claim was refused or not checked, only those with a claim in them that stood up.
     """
-    stood, places = stood_up(state), refined_places(state, draft)
-    if _all_stood(state, draft):
+    stood, places = progress.supported, refined_places(progress, draft)
+    if _all_stood(progress, draft):
         return places
     times, slack_s = [item["time_s"] for item in stood], _SLACK_S
     if len(stood) == len(draft.claims):
@@ -133,13 +135,13 @@ def _sighted(entries: Sequence[Entry], named: Collection[str]) -> list[float]:
     ]
 
 
-def _count(state: State, draft: Draft | None, entries: Sequence[Entry]) -> int | None:
+def _count(progress: Progress, draft: Draft | None, entries: Sequence[Entry]) -> int | None:
     """Return the draft's count if it follows from claims that stood up; where places fell, that of those left."""
     if draft is None or draft.count is None:
         return None
-    if _all_stood(state, draft):
+    if _all_stood(progress, draft):
         return draft.count
-    places, stood = _places(state, draft, entries), stood_up(state)
+    places, stood = _places(progress, draft, entries), progress.supported
     if len(places) < len(draft.spans) or len(stood) < len(draft.claims):
         return len(places) if places and draft.count == len(draft.spans) else None
     said = {word for item in stood for word in re.findall(r"\w+", item["claim"].casefold())}
@@ -150,40 +152,40 @@ def _count(state: State, draft: Draft | None, entries: Sequence[Entry]) -> int |
 
 
 def _confidence(
-    state: State, run: Run, composed: Composition | None, draft: Draft | None, *, answers: bool
+    progress: Progress, run: Run, composed: Composition | None, draft: Draft | None, *, answers: bool
 ) -> float:
     """Return how sure the answer is: no surer than its claims, and a "no" no surer than what was looked at allows."""
-    verified = stood_up(state)
-    denied = draft is not None and denies(draft, state) and len(verified) == len(draft.claims)
+    verified = progress.supported
+    denied = draft is not None and denies(draft, progress) and len(verified) == len(draft.claims)
     if draft is None or not (answers or denied):
         return 0.0
     parts = [draft.confidence, *(item["confidence"] for item in verified)]
     if composed is not None:
         parts.append(composed.confidence)
     if denied:
-        parts.append(surest(own_entries(state), *range_of(state, run)))
+        parts.append(surest(progress.own_entries, *range_of(progress, run)))
     return max(0.0, min(parts))
 
 
-def _choice(state: State, draft: Draft | None, composed: Composition | None) -> int | None:
+def _choice(progress: Progress, draft: Draft | None, composed: Composition | None) -> int | None:
     """Return the option chosen: of the composer's and the planner's, the one of which the claims say more.
 
     Where a claim fell, the planner's alone counts only if those left speak of it.
     """
-    options = state.get("options") or []
+    options = progress.options or []
     told = (composed.choice if composed else None, draft.choice if draft else None)
     choices = [choice for choice in told if choice is not None and 0 <= choice < len(options)]
-    if draft is None or draft.found != "yes" or not choices or _all_stood(state, draft):
+    if draft is None or draft.found != "yes" or not choices or _all_stood(progress, draft):
         return choices[0] if choices else None
-    claims = words_of(" ".join(item["claim"] for item in stood_up(state)))
-    barred = words_of(" ".join(item["claim"] for item in state.get("refused", []))) - claims
+    claims = words_of(" ".join(item["claim"] for item in progress.supported))
+    barred = words_of(" ".join(item["claim"] for item in progress.refused)) - claims
 
     def spoken_of(choice: int) -> int:
         words = words_of(options[choice])
         return len(words & claims) - len(words & barred)
 
     best = max(choices, key=spoken_of)
-    fell = len(stood_up(state)) < len(draft.claims) and composed is None
+    fell = len(progress.supported) < len(draft.claims) and composed is None
     return None if spoken_of(best) < 0 or (fell and spoken_of(best) == 0) else best
 
 

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -20,14 +20,20 @@ from vidagent.graphs.nodes.classify import route
 from vidagent.graphs.nodes.compose import compose
 from vidagent.graphs.nodes.look import look
 from vidagent.graphs.nodes.plan import plan
-from vidagent.graphs.nodes.propose import propose
+from vidagent.graphs.nodes.propose import STRATEGIES, propose
 from vidagent.graphs.nodes.survey import survey
 from vidagent.graphs.nodes.verify import verify
-from vidagent.graphs.state import Call, Run, State, Update, question_of, refusal
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Call, Run, State, Update, refusal
 from vidagent.types import Step
 
+_LABELS: dict[Step, dict[str, Any]] = {
+    "propose": {stage: [one.name for one in asked] for stage, asked in STRATEGIES.items() if asked}
+}
+"""What the drawing of the graph says of a node: the strategies of each stage."""
+
 Graph = CompiledStateGraph[State, Run, State, State]
-Work = Callable[[State, Run, StepMeter], Awaitable[Update]]
+Work = Callable[[Progress, Run, StepMeter], Awaitable[Update]]
 
 
 class _Node(Protocol):
@@ -69,7 +75,7 @@ async def _worked(name: Step, work: Work, state: State, run: Run, meter: StepMet
     """Do a step; where a budget ends in it, return what is worth keeping."""
     try:
         async with asyncio.timeout(run.meter.left("seconds")):
-            return await work(state, run, meter)
+            return await work(Progress(state), run, meter)
     except BudgetSpent as spent:
         return {**meter.kept, "ended_by": spent.name, "ended_in": name}
     except (TimeoutError, ModelError):
@@ -94,7 +100,7 @@ def _after_propose(state: State) -> str | list[Send]:
 
 def _looks(state: State) -> list[Send]:
     """Send each look that is asked for on its way, side by side."""
-    question, options, asked = question_of(state), state.get("options"), state.get("asked", [])
+    question, options, asked = Progress(state).question, state.get("options"), state.get("asked", [])
     return [
         Send("look", _LookState(question=question, options=options, calls=[call], asked=asked))
         for call in state["calls"]
@@ -120,7 +126,7 @@ def _drawn() -> StateGraph[State, Run, State, State]:
         "compose": compose,
     }
     for name, work in works.items():
-        graph.add_node(name, _step(name, work))
+        graph.add_node(name, _step(name, work), metadata=_LABELS.get(name))
     graph.add_edge(START, "survey")
     graph.add_edge("survey", "route")
     graph.add_edge("route", "propose")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from vidagent.agents.prompting.replies import Composition
-from vidagent.graphs.evidence.grounding import ground_of, stood_up, supported_words
+from vidagent.graphs.evidence.grounding import ground_of, supported_words
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.refined_spans import told_exactly
-from vidagent.graphs.state import Run, State, own_entries
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run
 from vidagent.graphs.strategies.gaps import range_of, unseen
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName, Coverage, Status
@@ -17,69 +17,75 @@ from vidagent.video.clock import format_time
 _TENTHS_BELOW_S = 10.0
 
 
-def words(state: State, run: Run, status: Status, ended_by: BudgetName | None, seen: Coverage) -> str:
+def words(progress: Progress, run: Run, status: Status, ended_by: BudgetName | None, seen: Coverage) -> str:
     """Return the answer in words."""
-    draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
-    looked = _looked(state, run, seen)
+    draft = progress.draft
+    looked = _looked(progress, run, seen)
     if status == "partial":
-        return f"The {ended_by} budget ended the search. {_so_far(state, run, draft)} {looked}"
+        return f"The {ended_by} budget ended the search. {_so_far(progress, run, draft)} {looked}"
     if draft is None or (draft.found == "yes" and status != "answered"):
         return f"Not found: what was thought to be seen did not stand up to a second look. {looked}"
     if draft.found != "yes":
-        return f"{_denial(state, draft)} {looked}"
-    composed = Composition.model_validate(state["composed"]) if state.get("composed") else None
-    return _supported(state, run, draft) if composed is None else told_exactly(composed.answer, state, draft)
+        return f"{_denial(progress, draft)} {looked}"
+    composed = progress.composed
+    return (
+        _supported(progress, run, draft)
+        if composed is None
+        else told_exactly(composed.answer, progress, draft)
+    )
 
 
-def ever_refused(state: State) -> bool:
+def ever_refused(progress: Progress) -> bool:
     """Tell whether a claim was ever checked, or refused."""
-    return bool(state.get("verified") or state.get("refused"))
+    return bool(progress.verified or progress.refused)
 
 
-def _supported(state: State, run: Run, draft: Draft) -> str:
+def _supported(progress: Progress, run: Run, draft: Draft) -> str:
     by_rules = run.client.profile.lacks("wording")
-    return told_exactly(supported_words(draft, state, by_rules=by_rules), state, draft)
+    return told_exactly(supported_words(draft, progress, by_rules=by_rules), progress, draft)
 
 
-def _denial(state: State, draft: Draft) -> str:
+def _denial(progress: Progress, draft: Draft) -> str:
     """Return the words of a draft that says no; where a claim in them was refused, only that it says so."""
-    refused = len(stood_up(state)) < len(draft.claims) or ground_of(draft, state).says_refused(draft.answer)
+    refused = len(progress.supported) < len(draft.claims) or ground_of(draft, progress).says_refused(
+        draft.answer
+    )
     plainly = {"no": "Not found", "cannot_judge": "It cannot be judged"}.get(draft.found, "Not found")
     return f"{plainly if refused else draft.answer.rstrip('. ')}."
 
 
-def _so_far(state: State, run: Run, draft: Draft | None) -> str:
-    verified = stood_up(state)
+def _so_far(progress: Progress, run: Run, draft: Draft | None) -> str:
+    verified = progress.supported
     if verified and draft is not None:
-        return f"Supported so far: {_supported(state, run, draft)}"
+        return f"Supported so far: {_supported(progress, run, draft)}"
     if verified:
         return f"Supported so far: {' '.join(item['claim'] for item in verified)}"
-    if draft is not None and draft.found == "yes" and not ever_refused(state):
+    if draft is not None and draft.found == "yes" and not ever_refused(progress):
         return f"Not verified: {draft.answer}"
-    for entry in reversed(own_entries(state)):
-        if entry.observation is not None and entry.observation.found and not _refused_by(state, entry):
+    for entry in reversed(progress.own_entries):
+        if entry.observation is not None and entry.observation.found and not _refused_by(progress, entry):
             return f"Not verified: {entry.observation.what}"
     return "Nothing was found so far."
 
 
-def _refused_by(state: State, entry: Entry) -> bool:
+def _refused_by(progress: Progress, entry: Entry) -> bool:
     """Tell whether a claim was refused over pictures of a look."""
-    refs = {ref for item in state.get("refused", []) for ref in item["refs"]}
+    refs = {ref for item in progress.refused for ref in item["refs"]}
     return any(still.ref in refs for still in entry.look.stills)
 
 
-def _looked(state: State, run: Run, seen: Coverage) -> str:
+def _looked(progress: Progress, run: Run, seen: Coverage) -> str:
     """Say what was looked at, and how long a stretch of the range asked about may be that was not."""
     if not seen.spans:
         return "No frame was looked at."
     share = f"{100 * seen.fraction:.0f}%" if seen.fraction >= 0.1 else f"{100 * seen.fraction:.1f}%"
     first, last = seen.spans[0].start_s, seen.spans[-1].end_s
     where = f"from {format_time(first)} to {format_time(last)}"
-    start_s, end_s = range_of(state, run)
+    start_s, end_s = range_of(progress, run)
     part = ""
     if (start_s, end_s) != (0.0, run.video.info.duration_s):
         part = f" between {format_time(start_s)} and {format_time(end_s)}"
-    longest = _rounded_up(unseen(own_entries(state), start_s, end_s))
+    longest = _rounded_up(unseen(progress.own_entries, start_s, end_s))
     told = f"Looked at {seen.seconds_seen:.1f} s ({share}) of the video, {where}"
     return f"{told}; no stretch longer than {longest} s{part} went unseen."
 

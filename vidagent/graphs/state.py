@@ -17,10 +17,8 @@ from vidagent.agents.client.chat_call import Hear, Heard
 from vidagent.agents.client.client import ModelClient
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Kind, Listener
-from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
-from vidagent.tools.answer import Draft
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -199,45 +197,6 @@ class Run:
                 self.tell("thought", words, step)
 
         return hear if self.stream else None
-
-
-def question_of(state: State) -> str:
-    """Return the question to answer: as asked, or in a conversation so that it stands alone."""
-    restated = str(state.get("route", {}).get("question", "")) if state.get("earlier") else ""
-    return restated or state["question"]
-
-
-def entries_of(state: State) -> list[Entry]:
-    """Return the ledger."""
-    return [Entry.from_dict(entry) for entry in state.get("ledger", [])]
-
-
-def follows(state: State) -> bool:
-    """Tell whether looks made for earlier questions of the session are known."""
-    return any(call["turn"] == EARLIER for call in state.get("asked", []))
-
-
-def own_entries(state: State) -> list[Entry]:
-    """Return the looks made for this question, without those for earlier ones."""
-    earlier = {call["entry"] for call in state.get("asked", []) if call["turn"] == EARLIER}
-    return [entry for entry in entries_of(state) if entry.id not in earlier]
-
-
-def drafted(state: State) -> Draft | None:
-    """Return the planner's draft, also where it is on hold."""
-    draft = state.get("on_hold") or state.get("draft")
-    return Draft.model_validate(draft) if draft else None
-
-
-def proposals(state: State, by: str) -> list[list[str]]:
-    """Return the ledger entries of the looks that a strategy proposed, one list for each time."""
-    return [proposed["entries"] for proposed in state.get("proposed", []) if proposed["by"] == by]
-
-
-def next_entries(state: State, number: int) -> list[str]:
-    """Return the names of the next ledger entries."""
-    first = len(state.get("asked", [])) + 1
-    return [f"L{place}" for place in range(first, first + number)]
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -13,7 +13,8 @@ from langchain_core.messages import ToolMessage
 
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.nodes.survey import OVERVIEW
-from vidagent.graphs.state import Call, Run, State, entries_of, question_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Call, Run, State
 from vidagent.images.shown_frame import Still
 from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Box, Question, StepUsage, Verdict
@@ -103,13 +104,14 @@ class RunReport:
 
 def collect_report(answer: Answer, state: State, run: Run) -> RunReport:
     """Collect the report data of a run."""
-    entries = tuple(entries_of(state))
+    progress = Progress(state)
+    entries = tuple(progress.entries)
     options = state.get("options")
     return RunReport(
-        question=Question(question_of(state), None if options is None else tuple(options)),
+        question=Question(progress.question, None if options is None else tuple(options)),
         answer=answer,
         facts=tuple(state.get("facts", "").splitlines()),
-        route=_route(state),
+        route=_route(progress),
         findings=tuple(_findings(state, entries)),
         entries=entries,
         stages=tuple(_stages(state, entries)),
@@ -122,10 +124,10 @@ def collect_report(answer: Answer, state: State, run: Run) -> RunReport:
     )
 
 
-def _route(state: State) -> str:
-    route = state.get("route")
-    typed = "" if question_of(state) == state["question"] else f', asked as "{state["question"]}"'
-    return f"a question of the kind {route['kind']}: {route['thing']}{typed}" if route else ""
+def _route(progress: Progress) -> str:
+    route, typed = progress.route, progress.state["question"]
+    as_typed = "" if progress.question == typed else f', asked as "{typed}"'
+    return f"a question of the kind {route.kind}: {route.thing}{as_typed}" if route else ""
 
 
 def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:

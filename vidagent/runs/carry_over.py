@@ -22,7 +22,8 @@ from vidagent.agents.prompting.code_looks import only_looks
 from vidagent.graphs.evidence.ledger import Entry, summary
 from vidagent.graphs.nodes.propose import untold
 from vidagent.graphs.nodes.survey import OVERVIEW
-from vidagent.graphs.state import EARLIER, Call, State, Turn, question_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import EARLIER, Call, State, Turn
 from vidagent.images.store import FrameStore
 from vidagent.runs.session_store import Asked
 from vidagent.types import Answer
@@ -56,7 +57,7 @@ def carry_over(final: State, answer: Answer) -> CarryOver:
     Refused calls and vetoed answers are left out, as they concern that question and its budget only.
     """
     result = {
-        "question": question_of(final),
+        "question": Progress(final).question,
         "status": answer.status,
         "answer": answer.answer,
         "claims": [{"claim": item.claim, "verdict": item.verdict} for item in answer.evidence],
@@ -71,7 +72,7 @@ def carry_over(final: State, answer: Answer) -> CarryOver:
     if settled is not None:
         replies[settled] = ToolMessage(json.dumps(result, ensure_ascii=False), tool_call_id=settled)
     asked: list[Call] = [{**call, "turn": EARLIER} for call in final.get("asked", [])]
-    history = [*_answered_calls(final.get("history", []), replies), *untold(final)]
+    history = [*_answered_calls(final.get("history", []), replies), *untold(Progress(final))]
     return CarryOver(history=messages_to_dict(history), ledger=list(final.get("ledger", [])), asked=asked)
 
 
@@ -94,7 +95,8 @@ def trim_to(tokens: int, saved: CarryOver) -> CarryOver:
     history = [
         left_over
         for message in _answered_calls(messages, replies)
-        if (left_over := only_looks(message, names) if isinstance(message, HumanMessage) else message) is not None
+        if (left_over := only_looks(message, names) if isinstance(message, HumanMessage) else message)
+        is not None
     ]
     return CarryOver(history=messages_to_dict(history), ledger=ledger, asked=saved["asked"])
 

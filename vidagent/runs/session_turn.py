@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from vidagent.errors import UsageError
-from vidagent.graphs.state import State, question_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import State
 from vidagent.images.store import FrameStore
 from vidagent.runs.carry_over import (
     SessionSeed,
@@ -86,7 +87,12 @@ class SessionTurn:
             return f"session {self.name!r} has moved on or was deleted: it stays as it is"
         question = request.question
         asked = Asked(
-            folder.run_id, time.time(), question.text, question_of(final), question.options, answer.to_dict()
+            folder.run_id,
+            time.time(),
+            question.text,
+            Progress(final).question,
+            question.options,
+            answer.to_dict(),
         )
         try:
             folder.write("carried", {**carry_over(final, answer)})

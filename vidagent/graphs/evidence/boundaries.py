@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from vidagent.graphs.evidence.ledger import Entry
+from vidagent.types import BudgetName
 
 Side = Literal["start", "end"]
 Standing = Literal["open", "known", "doubtful", "left"]
@@ -95,6 +96,37 @@ class Edge:
         """Read what `to_dict` gave."""
         inside_s, outside_s = data["first"]
         return cls(**{**data, "first": (inside_s, outside_s), "looks": tuple(data["looks"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Refining:
+    """What is kept of the looks at edges from one to the next.
+
+    Args:
+        draft_call: The draft whose places these are.
+        edges: The edges, start and end of each place in turn.
+        questions: What frames are asked, by the place's number.
+        floors: What has to be left of each limited budget.
+    """
+
+    draft_call: str
+    edges: tuple[Edge, ...]
+    questions: dict[str, str]
+    floors: dict[BudgetName, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values that `from_dict` reads back."""
+        return {
+            "draft_call": self.draft_call,
+            "edges": [edge.to_dict() for edge in self.edges],
+            "questions": self.questions,
+            "floors": self.floors,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Refining:
+        """Read what `to_dict` gave."""
+        return cls(**{**data, "edges": tuple(Edge.from_dict(edge) for edge in data["edges"])})
 
 
 @dataclass(frozen=True, slots=True)

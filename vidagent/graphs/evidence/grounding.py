@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from vidagent.graphs.evidence.boundaries import Refined
 from vidagent.graphs.evidence.refined_spans import refined_places
-from vidagent.graphs.state import State, Verified, question_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Verified
 from vidagent.tools.answer import Draft
 
 MOST_CHARACTERS = 4000
@@ -124,29 +125,24 @@ class Ground:
         return any(_is(text, number) for number in known)
 
 
-def ground_of(draft: Draft, state: State) -> Ground:
+def ground_of(draft: Draft, progress: Progress) -> Ground:
     """Return what an answer from a draft may say after its check."""
-    verified = stood_up(state)
+    verified = progress.supported
     claims = [item["claim"] for item in verified]
-    text = "\n".join([*claims, state["question"], question_of(state), *(state.get("options") or [])])
-    barred = "\n".join(item["claim"] for item in state.get("refused", []))
+    text = "\n".join([*claims, progress.state["question"], progress.question, *(progress.options or [])])
+    barred = "\n".join(item["claim"] for item in progress.refused)
     said = tuple(Said(item["claim"], item["time_s"]) for item in verified)
-    return Ground(text, barred, frozenset(_numbers(draft, verified, refined_places(state, draft))), said)
+    return Ground(text, barred, frozenset(_numbers(draft, verified, refined_places(progress, draft))), said)
 
 
-def stood_up(state: State) -> list[Verified]:
-    """Return the claims that were not refused."""
-    return [item for item in state.get("verified", []) if item["verdict"] != "unsupported"]
-
-
-def supported_words(draft: Draft, state: State, *, by_rules: bool = False) -> str:
+def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False) -> str:
     """Return the draft's answer if it says its claims, which all stood up, word for word; else those that did.
 
     Where a draft says no, or its words are `by_rules` or will be judged yet, it is enough that no number or quote in
     them is new.
     """
-    verified, ground = stood_up(state), ground_of(draft, state)
-    whole = len(verified) == len(state.get("verified", [])) == len(draft.claims)
+    verified, ground = progress.supported, ground_of(draft, progress)
+    whole = len(verified) == len(progress.verified) == len(draft.claims)
     freely = by_rules or draft.found != "yes"
     if whole and ground.beyond(draft.answer) is None and (freely or ground.repeats(draft.answer)):
         return draft.answer

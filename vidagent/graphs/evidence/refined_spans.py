@@ -5,67 +5,30 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
-from vidagent.graphs.evidence.boundaries import Edge, Refined, settle
-from vidagent.graphs.state import State
+from vidagent.graphs.evidence.boundaries import Refined, settle
+from vidagent.graphs.progress import Progress
 from vidagent.tools.answer import Draft, Place
-from vidagent.types import BudgetName
 
 
-@dataclass(frozen=True, slots=True)
-class Refining:
-    """What is kept of the looks at edges from one to the next.
-
-    Args:
-        draft_call: The draft whose places these are.
-        edges: The edges, start and end of each place in turn.
-        questions: What frames are asked, by the place's number.
-        floors: What has to be left of each limited budget.
-    """
-
-    draft_call: str
-    edges: tuple[Edge, ...]
-    questions: dict[str, str]
-    floors: dict[BudgetName, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values for the state."""
-        return {
-            "draft_call": self.draft_call,
-            "edges": [edge.to_dict() for edge in self.edges],
-            "questions": self.questions,
-            "floors": self.floors,
-        }
-
-    @classmethod
-    def of(cls, state: State) -> Refining | None:
-        """Return what is kept for the draft of a state, if anything is."""
-        kept = state.get("refining")
-        if not kept or not state.get("draft") or kept["draft_call"] != state.get("draft_call"):
-            return None
-        return cls(**{**kept, "edges": tuple(Edge.from_dict(edge) for edge in kept["edges"])})
-
-
-def refined_places(state: State, draft: Draft) -> list[Refined]:
+def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
     """Return the places of a draft, those whose edges were looked at as exactly as is known.
 
     Where nobody said what kind of question it is, and no look was made, how exact they are is not asked.
     """
     places = [Refined(place.start_s, place.end_s, 0.0, 0.0) for place in draft.spans]
-    kept = Refining.of(state)
-    if kept is None or not (state.get("route") or any(edge.looks for edge in kept.edges)):
+    refining = progress.refining
+    if refining is None or not (progress.route or any(edge.looks for edge in refining.edges)):
         return places
-    for start, end in zip(kept.edges[::2], kept.edges[1::2], strict=True):
+    for start, end in zip(refining.edges[::2], refining.edges[1::2], strict=True):
         places[start.place] = settle(start, end)
     return _apart(places, draft.spans)
 
 
-def told_exactly(words: str, state: State, draft: Draft) -> str:
+def told_exactly(words: str, progress: Progress, draft: Draft) -> str:
     """Return the words of an answer with how exactly the edges of its places are known."""
-    return f"{words} {exactness(refined_places(state, draft))}".rstrip()
+    return f"{words} {exactness(refined_places(progress, draft))}".rstrip()
 
 
 def exactness(places: Sequence[Refined]) -> str:
@@ -80,9 +43,9 @@ def exactness(places: Sequence[Refined]) -> str:
     return f"{', '.join(f'{side} {words}' for side, words in told.items())}.".capitalize()
 
 
-def news(state: State, draft: Draft) -> str:
+def news(progress: Progress, draft: Draft) -> str:
     """Say where the places of a draft are, if looks at their edges have moved one of them."""
-    places = refined_places(state, draft)
+    places = refined_places(progress, draft)
     bounds = [(place.start_s, place.end_s) for place in places]
     if bounds == [(place.start_s, place.end_s) for place in draft.spans]:
         return ""

@@ -5,7 +5,7 @@ It is advice for the planner, and says which questions code searches for by itse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -17,7 +17,8 @@ from vidagent.agents.prompting.replies import Kind, Route
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Run, State, Turn, Update
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, Turn, Update
 
 _ATTEMPTS = 3
 """Requests that a reply may take which cannot be read."""
@@ -46,12 +47,12 @@ _SEARCHES: dict[Kind, str] = {
 }
 
 
-async def route(state: State, run: Run, meter: StepMeter) -> Update:
+async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask what kind of question it is, where the budget has room for that; else it is tried again under another."""
     if run.client.profile.lacks("route"):
         return {"route": {}}
-    options, earlier = state.get("options"), told_turns(state.get("earlier", []))
-    messages = route_messages(state["question"], options, state["facts"], earlier)
+    options, earlier = progress.options, told_turns(progress.state.get("earlier", []))
+    messages = route_messages(progress.state["question"], options, progress.state["facts"], earlier)
     if not _affordable(run, messages):
         return {}
     run.tell("step", "reading the question", "route")
@@ -69,19 +70,17 @@ async def route(state: State, run: Run, meter: StepMeter) -> Update:
     return {"route": sorted_as}
 
 
-def advice(state: State) -> list[str]:
+def advice(progress: Progress) -> list[str]:
     """Return the line that tells the planner how such a question is searched."""
-    told = state.get("route")
-    if not told:
+    told = progress.route
+    if told is None:
         return []
-    line = _SEARCHES[told["kind"]]
-    if told["anchor"] and told["kind"] == "order":
-        line += f' The event: "{told["anchor"]}".' + (
-            f" The side: {told['side']} it." if told["side"] else ""
-        )
-    if told["start_s"] is not None or told["end_s"] is not None:
+    line = _SEARCHES[told.kind]
+    if told.anchor and told.kind == "order":
+        line += f' The event: "{told.anchor}".' + (f" The side: {told.side} it." if told.side else "")
+    if told.start_s is not None or told.end_s is not None:
         line += f" It is about {_part(told)}."
-    return [f"The question is of the kind {told['kind']}. {line}"]
+    return [f"The question is of the kind {told.kind}. {line}"]
 
 
 def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:
@@ -107,8 +106,8 @@ def _fitted(told: Route) -> dict[str, Any]:
     }
 
 
-def _part(told: Mapping[str, Any]) -> str:
-    start_s, end_s = told["start_s"], told["end_s"]
+def _part(told: Route) -> str:
+    start_s, end_s = told.start_s, told.end_s
     if start_s == end_s:
         return f"{start_s:.3f} s"
     return f"{start_s or 0.0:.3f} s to {'the end' if end_s is None else f'{end_s:.3f} s'}"

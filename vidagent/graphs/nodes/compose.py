@@ -12,43 +12,42 @@ from vidagent.agents.prompting.messages import compose_messages, wording_message
 from vidagent.agents.prompting.replies import Composition, Judgement
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.evidence.grounding import ground_of, stood_up, supported_words
+from vidagent.graphs.evidence.grounding import ground_of, supported_words
 from vidagent.graphs.evidence.refined_spans import news, refined_places, told_exactly
-from vidagent.graphs.state import Run, State, Update, question_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, Update
 from vidagent.tools.answer import Draft
 
 _MOST_TOLD = 300
 
 
-async def compose(state: State, run: Run, meter: StepMeter) -> Update:
+async def compose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask for the answer, if a claim of a positive draft stood up; else none is needed.
 
     An answer that says more than the claims is not used.
     """
-    draft = Draft.model_validate(state["draft"]) if state.get("draft") else None
-    if draft is None or draft.found != "yes" or not stood_up(state):
+    draft = progress.draft
+    if draft is None or draft.found != "yes" or not progress.supported:
         return {}
     run.tell("step", "composing the answer", "compose")
     voice, composed = _Voice(run), None
     try:
-        composed = await _composed(state, run, meter, draft, voice)
+        composed = await _composed(progress, run, meter, draft, voice)
     finally:  # also where a budget cuts it off: what was told of an answer that is not kept is void
-        voice.say("" if composed is None else told_exactly(composed.answer, state, draft))
+        voice.say("" if composed is None else told_exactly(composed.answer, progress, draft))
     return {} if composed is None else {"composed": composed.model_dump(mode="json")}
 
 
 async def _composed(
-    state: State, run: Run, meter: StepMeter, draft: Draft, voice: _Voice
+    progress: Progress, run: Run, meter: StepMeter, draft: Draft, voice: _Voice
 ) -> Composition | None:
     """Return the answer in words; None where the claims or the planner's words are to be kept.
 
     Raises:
         BudgetSpent: If no request is left for it.
     """
-    status = (
-        f"answered. The planner's draft: {supported_words(draft, state, by_rules=True)} {news(state, draft)}"
-    )
-    messages = compose_messages(question_of(state), state.get("options"), "\n".join(_claims(state)), status)
+    status = f"answered. The planner's draft: {supported_words(draft, progress, by_rules=True)} {news(progress, draft)}"
+    messages = compose_messages(progress.question, progress.options, "\n".join(_claims(progress)), status)
     try:
         composed = await run.client.ask(
             "compose", messages, Composition, meter, hear=voice.hear if run.stream else None
@@ -56,14 +55,14 @@ async def _composed(
     except ReplyError as error:
         run.tell("note", f"the planner's words are kept: {error}", "compose")
         return None
-    why = await _beyond(composed.answer, draft, state, run, meter)
+    why = await _beyond(composed.answer, draft, progress, run, meter)
     if why is not None:
         run.tell("note", f"the claims are kept in place of the composed answer: {why}", "compose")
         return None
     return composed
 
 
-async def _beyond(answer: str, draft: Draft, state: State, run: Run, meter: StepMeter) -> str | None:
+async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter: StepMeter) -> str | None:
     """Return what an answer says beyond the claims, in words for people; None if nothing.
 
     Claims said again word for word need no request. Anything else is judged by one that has seen nothing but the
@@ -72,14 +71,14 @@ async def _beyond(answer: str, draft: Draft, state: State, run: Run, meter: Step
     Raises:
         BudgetSpent: If the time is over.
     """
-    ground, profile = ground_of(draft, state), run.client.profile
+    ground, profile = ground_of(draft, progress), run.client.profile
     why = ground.beyond(answer)
     if why is not None or profile.lacks("wording") or ground.repeats(answer):
         return why
     if profile.lacks("verify"):
         return "its words are not theirs, and the profile leaves checks out"
-    known = "\n".join([*_claims(state), *_worked_out(draft, state)])
-    messages = wording_messages(question_of(state), state.get("options"), known, answer)
+    known = "\n".join([*_claims(progress), *_worked_out(draft, progress)])
+    messages = wording_messages(progress.question, progress.options, known, answer)
     try:
         judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
     except ReplyError as error:
@@ -93,14 +92,14 @@ async def _beyond(answer: str, draft: Draft, state: State, run: Run, meter: Step
     return " ".join(judged.why.split())[:_MOST_TOLD] or "it says more than they do"
 
 
-def _claims(state: State) -> Iterator[str]:
-    for item in stood_up(state):
+def _claims(progress: Progress) -> Iterator[str]:
+    for item in progress.supported:
         yield f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}"
 
 
-def _worked_out(draft: Draft, state: State) -> Iterator[str]:
+def _worked_out(draft: Draft, progress: Progress) -> Iterator[str]:
     """Yield what the draft says in numbers, which follow from the claims."""
-    for place in refined_places(state, draft):
+    for place in refined_places(progress, draft):
         length_s = place.end_s - place.start_s
         yield f"- worked out: from {place.start_s:.3f} s to {place.end_s:.3f} s, which is {length_s:.3f} s"
     if draft.count is not None:

@@ -17,7 +17,8 @@ from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.state import Call, Run, State, Update, refusal
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Call, Run, Update, refusal
 from vidagent.graphs.strategies.edges import Edges, look_between
 from vidagent.images.shown_frame import Still
 from vidagent.tools import Desk, Look, make_tool
@@ -28,12 +29,12 @@ _ROUNDED_S = 0.05
 """How far a time may be off that was rounded to a tenth, where one frame was shown."""
 
 
-async def look(state: State, run: Run, meter: StepMeter) -> Update:
+async def look(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Do one look; what goes wrong with it is told to the planner. An edge may stay as it is."""
-    call = state["calls"][0]
+    call = progress.state["calls"][0]
     meter.kept = _undone(call, "a budget ended the run before this look was done")
     try:
-        entry = await _take(state, run, call, meter)
+        entry = await _take(progress, run, call, meter)
     except (ToolError, ReplyError) as error:
         run.tell("note", f"{call['tool']}: {error}", "look")
         return _undone(call, str(error))
@@ -48,7 +49,7 @@ async def look(state: State, run: Run, meter: StepMeter) -> Update:
         run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
     if "by" in call:
         return {"ledger": [entry.to_dict()]}
-    told = entry.for_planner(policy.hint(call, state["asked"]))
+    told = entry.for_planner(policy.hint(call, progress.state["asked"]))
     return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
 
 
@@ -59,7 +60,7 @@ def _undone(call: Call, why: str) -> Update:
     return {"undone": {call["entry"]: why}}
 
 
-async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
+async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> Entry:
     """Run the tool, and have its pictures looked at.
 
     Raises:
@@ -67,7 +68,7 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
         ReplyError: If the observer's replies cannot be used.
         BudgetSpent: If a budget does not allow it.
     """
-    abreast = [other["entry"] for other in state["asked"] if other["turn"] == call["turn"]]
+    abreast = [other["entry"] for other in progress.state["asked"] if other["turn"] == call["turn"]]
     sharers = len(abreast) - abreast.index(call["entry"])
     use = look_between if call.get("by") == Edges.name else _looked
     seen = await _use(run, lambda desk: use(desk, call), meter, sharers)
@@ -76,7 +77,7 @@ async def _take(state: State, run: Run, call: Call, meter: StepMeter) -> Entry:
         return Entry(call["entry"], seen, None)
     notes = "\n".join((*seen.facts, *seen.notes))
     pictures = shown(run, seen.stills)
-    messages = look_messages(state["question"], state.get("options"), seen.question, pictures, notes)
+    messages = look_messages(progress.state["question"], progress.options, seen.question, pictures, notes)
     purpose: Shown = "overview" if seen.tool == "overview" else "look"
     observation = await run.client.ask("look", messages, Observation, meter, shown=purpose)
     entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))

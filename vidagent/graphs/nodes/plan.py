@@ -20,16 +20,8 @@ from vidagent.graphs.nodes.look import run_tool, shown
 from vidagent.graphs.nodes.planner_turn import read_turn
 from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.nodes.trim import leave_out
-from vidagent.graphs.state import (
-    Run,
-    State,
-    Update,
-    entries_of,
-    follows,
-    own_entries,
-    question_of,
-    refusal,
-)
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, Update, refusal
 from vidagent.graphs.strategies.sweep import Count, count_of, recount, spelt_out
 from vidagent.images.shown_frame import Still
 from vidagent.tools import NAMES
@@ -48,19 +40,19 @@ MAX_SENT_BACK = 2
 """How often a draft is sent back before its mistakes of form are passed over."""
 
 
-async def plan(state: State, run: Run, meter: StepMeter) -> Update:
+async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask the planner for looks or for the answer."""
-    step = state.get("step", 0) + 1
+    step = progress.state.get("step", 0) + 1
     limit = run.budget.steps
     if step > (limit or policy.MAX_STEPS):
         raise BudgetSpent("steps")
     run.tell("step", f"planning, step {step}{f' of {limit}' if limit else ''}", "plan", number=step)
-    entries = entries_of(state)
-    count = count_of(state, entries)
-    landing = state.get("landing") or policy.must_answer(step, run.meter, entries)
-    messages, left_out = _messages(state, run, step, entries, landing)
+    entries = progress.entries
+    count = count_of(progress, entries)
+    landing = progress.state.get("landing") or policy.must_answer(step, run.meter, entries)
+    messages, left_out = _messages(progress, run, step, landing, count)
     message = await _ask(run, meter, messages, landing)
-    turn = read_turn(message, step, state.get("asked", []), entries, policy.looks_allowed(run.meter))
+    turn = read_turn(message, step, progress.state.get("asked", []), entries, policy.looks_allowed(run.meter))
     update: Update = {"step": step, "calls": list(turn.calls), "asked": list(turn.calls), "draft": None}
     update["left_out"] = left_out
     if landing:
@@ -69,14 +61,14 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
     if turn.answer is not None:
         call_id, args = turn.answer
         try:
-            draft = spelt_out(await asyncio.to_thread(_draft, state, run, args, entries), count)
+            draft = spelt_out(await asyncio.to_thread(_draft, progress, run, args, entries), count)
             update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id, "stage": "drafted"}
         except ToolError as error:
             run.tell("note", f"answer: {error}", "plan")
             replies.append(refusal(call_id, str(error)))
-            update["sent_back"] = state.get("sent_back", 0) + 1
+            update["sent_back"] = progress.state.get("sent_back", 0) + 1
         else:
-            sent_back = None if landing else _sent_back(state, call_id, draft, entries, count)
+            sent_back = None if landing else _sent_back(progress, call_id, draft, entries, count)
             if sent_back is not None:
                 reply, told = sent_back
                 update |= {"draft": None, **told}
@@ -85,49 +77,53 @@ async def plan(state: State, run: Run, meter: StepMeter) -> Update:
 
 
 def _sent_back(
-    state: State, call_id: str, draft: Draft, entries: list[Entry], count: Count | None
+    progress: Progress, call_id: str, draft: Draft, entries: list[Entry], count: Count | None
 ) -> tuple[ToolMessage, Update] | None:
     """Send a draft back that looks contradict, or that counts otherwise than the sweep; say so in the state."""
-    if (doubt := _doubted(state, call_id, draft, entries)) is not None:
-        return doubt, {"doubts": state.get("doubts", 0) + 1}
-    if (again := recount(state, call_id, draft, count)) is not None:
-        return again, {"recounts": state.get("recounts", 0) + 1}
+    if (doubt := _doubted(progress, call_id, draft, entries)) is not None:
+        return doubt, {"doubts": progress.state.get("doubts", 0) + 1}
+    if (again := recount(progress, call_id, draft, count)) is not None:
+        return again, {"recounts": progress.state.get("recounts", 0) + 1}
     return None
 
 
-def _doubted(state: State, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
+def _doubted(progress: Progress, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
     """Send a draft back that rests only on looks which contradict each other, or says no in spite of one."""
     named = [claim.ledger for claim in draft.claims if claim.ledger]
     rests = all(contradicted(entries, ids) for ids in named) if named else draft.found != "yes"
-    own = {entry.id for entry in own_entries(state)}
+    own = {entry.id for entry in progress.own_entries}
     clashes = contradictions(entries) if rests else []
     doubts = [str(clash) for clash in clashes if named or {clash.found, clash.missed} & own]
-    if not doubts or state.get("doubts", 0) >= MAX_DOUBTS:
+    if not doubts or progress.state.get("doubts", 0) >= MAX_DOUBTS:
         return None
     return refusal(call_id, "; ".join(doubts))
 
 
 def _messages(
-    state: State, run: Run, step: int, entries: list[Entry], landing: BudgetName | None
+    progress: Progress, run: Run, step: int, landing: BudgetName | None, count: Count | None
 ) -> tuple[list[BaseMessage], int]:
     """Return what the planner is shown, and how many messages of its history are left out of it."""
-    overview, profile = shown(run, _overview(state, run, entries)), run.client.profile
-    history, left_out = state.get("history", []), state.get("left_out", 0)
-    count = count_of(state, entries)
+    entries, profile = progress.entries, run.client.profile
+    overview = shown(run, _overview(progress, run, entries))
+    history, left_out = progress.state.get("history", []), progress.state.get("left_out", 0)
     known = [str(clash) for clash in contradictions(entries)] + (count.lines() if count else [])
 
     def lay_out(left_out: int) -> list[BaseMessage]:
         return plan_messages(
-            question_of(state),
-            state.get("options"),
-            state["facts"],
+            progress.question,
+            progress.options,
+            progress.state["facts"],
             overview,
             summary(entries, known),
             step,
             step if landing else run.budget.steps,
             history[left_out:],
-            [*_advice(state, run, landing, left_out), *advice(state), *([count.advice()] if count else [])],
-            told_turns(state.get("earlier", [])),
+            [
+                *_advice(progress, run, landing, left_out),
+                *advice(progress),
+                *([count.advice()] if count else []),
+            ],
+            told_turns(progress.state.get("earlier", [])),
         )
 
     messages = lay_out(left_out)
@@ -137,16 +133,16 @@ def _messages(
     return (messages if fewer == left_out else lay_out(fewer)), fewer
 
 
-def _advice(state: State, run: Run, landing: BudgetName | None, left_out: int) -> list[str]:
+def _advice(progress: Progress, run: Run, landing: BudgetName | None, left_out: int) -> list[str]:
     """Return lines for this turn: which tools are missing, which fit now, and what of before is not shown."""
     lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
-    own = own_entries(state)
-    if follows(state):
+    own = progress.own_entries
+    if progress.follows:
         lines.append(_FOLLOWS)
     missing = [name for name in NAMES if name not in run.tools]
     if missing:
         lines.append(f"Not offered here: {', '.join(missing)}.")
-    fitting = NAMES if follows(state) and not own else policy.fitting(run.client.profile.planner, own)
+    fitting = NAMES if progress.follows and not own else policy.fitting(run.client.profile.planner, own)
     if landing is None and fitting != NAMES:
         lines.append(f"Tools that fit now: {', '.join(name for name in fitting if name in run.tools)}.")
     return lines
@@ -175,18 +171,18 @@ async def _ask(
         raise BudgetSpent(landing) from None
 
 
-def _overview(state: State, run: Run, entries: list[Entry]) -> list[Still]:
+def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[Still]:
     """Return the overview's pictures, while they are a small part of what is left of the budget.
 
     A question that follows on others goes without them: they cost more than all else that such a question takes.
     """
-    if follows(state):
+    if progress.follows:
         return []
     stills = [still for entry in entries if entry.id == OVERVIEW for still in entry.look.stills]
     return stills if run.meter.share(len(stills)) == len(stills) else []
 
 
-def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:
+def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:
     """Read the arguments of `answer`; mistakes that its schema does not show are sent back, but not for ever.
 
     Raises:
@@ -195,10 +191,10 @@ def _draft(state: State, run: Run, args: dict[str, object], entries: list[Entry]
     draft = run_tool(run.tools["answer"], args)
     if not isinstance(draft, Draft):
         raise ToolError("answer takes a draft")
-    options, known = state.get("options") or [], {entry.id for entry in entries}
+    options, known = progress.options or [], {entry.id for entry in entries}
     claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
     unknown = {name for claim in claims for name in claim.ledger} - known
-    lenient = state.get("sent_back", 0) >= MAX_SENT_BACK or state.get("landing") is not None
+    lenient = progress.state.get("sent_back", 0) >= MAX_SENT_BACK or progress.state.get("landing") is not None
     if unknown and not lenient:
         listed = ", ".join(sorted(known)) or "none; look first"
         raise ToolError(f"no ledger entry is called {', '.join(sorted(unknown))}; there are: {listed}")

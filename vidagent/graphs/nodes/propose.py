@@ -13,7 +13,8 @@ from langchain_core.messages import BaseMessage, ToolMessage
 
 from vidagent.agents.prompting.code_looks import looks_message
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.state import Call, Proposed, Run, Stage, State, Update, entries_of, next_entries
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Call, Proposed, Run, Stage, Update
 from vidagent.graphs.strategies.adjacent import Adjacent
 from vidagent.graphs.strategies.edges import Edges
 from vidagent.graphs.strategies.gaps import Gaps
@@ -30,31 +31,31 @@ STRATEGIES: dict[Stage, tuple[Strategy, ...]] = {
 _BY_NAME = {strategy.name: strategy for stage in STRATEGIES.values() for strategy in stage}
 
 
-async def propose(state: State, run: Run, meter: StepMeter) -> Update:
+async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask the strategies of this stage for looks; without any, hand on to what comes next."""
-    if _goes_back(state):
-        return _to_planner(state)
-    stage = _stage(state)
+    if _goes_back(progress):
+        return _to_planner(progress)
+    stage = _stage(progress)
     update: Update = {"calls": []}
-    for strategy in STRATEGIES[stage] if stage == "verified" or not state.get("landing") else ():
-        proposal = await asyncio.to_thread(strategy.propose, state, run)
+    for strategy in STRATEGIES[stage] if stage == "verified" or not progress.state.get("landing") else ():
+        proposal = await asyncio.to_thread(strategy.propose, progress, run)
         update |= proposal.update
         if proposal.looks:
             run.tell("step", proposal.line, "propose")
-            hold: Update = {"draft": None, "on_hold": _draft(state)} if stage == "drafted" else {}
-            return {**update, **hold, **_asked(state, strategy, proposal)}
+            hold: Update = {"draft": None, "on_hold": _draft(progress)} if stage == "drafted" else {}
+            return {**update, **hold, **_asked(progress, strategy, proposal)}
     if stage == "searching":
-        return {**update, **_to_planner(state)}
+        return {**update, **_to_planner(progress)}
     if stage == "drafted":
-        update |= {"draft": _draft(state), "on_hold": None, "stage": "reviewed"}
+        update |= {"draft": _draft(progress), "on_hold": None, "stage": "reviewed"}
     return update
 
 
-def untold(state: State) -> list[BaseMessage]:
+def untold(progress: Progress) -> list[BaseMessage]:
     """Return what the planner has not been told yet of the looks that strategies proposed."""
-    entries, undone = {entry.id: entry for entry in entries_of(state)}, state.get("undone", {})
+    entries, undone = {entry.id: entry for entry in progress.entries}, progress.state.get("undone", {})
     messages: list[BaseMessage] = []
-    for proposed in state.get("proposed", [])[state.get("told", 0) :]:
+    for proposed in progress.state.get("proposed", [])[progress.state.get("told", 0) :]:
         reason = _BY_NAME[proposed["by"]].reason
         if reason is not None:
             lines = [
@@ -67,46 +68,46 @@ def untold(state: State) -> list[BaseMessage]:
     return messages
 
 
-def _stage(state: State) -> Stage:
-    if state.get("on_hold"):
+def _stage(progress: Progress) -> Stage:
+    if progress.state.get("on_hold"):
         return "drafted"
-    return state.get("stage", "drafted") if state.get("draft") else "searching"
+    return progress.state.get("stage", "drafted") if progress.state.get("draft") else "searching"
 
 
-def _draft(state: State) -> dict[str, object] | None:
-    return state.get("on_hold") or state.get("draft")
+def _draft(progress: Progress) -> dict[str, object] | None:
+    return progress.state.get("on_hold") or progress.state.get("draft")
 
 
-def _goes_back(state: State) -> bool:
+def _goes_back(progress: Progress) -> bool:
     """Tell whether the planner gets a draft back that was on hold, as a rule or because a look saw something."""
-    if not state.get("on_hold"):
+    if not progress.state.get("on_hold"):
         return False
-    last = state["proposed"][-1]
-    seen = [entry.observation for entry in entries_of(state) if entry.id in last["entries"]]
+    last = progress.state["proposed"][-1]
+    seen = [entry.observation for entry in progress.entries if entry.id in last["entries"]]
     return _BY_NAME[last["by"]].returns_draft or any(one is not None and one.found for one in seen)
 
 
-def _to_planner(state: State) -> Update:
+def _to_planner(progress: Progress) -> Update:
     """Tell the planner what code looked at since its last turn; a draft that was on hold is answered with it."""
-    history, proposed = untold(state), state.get("proposed", [])
-    if state.get("on_hold"):
-        looks = [name for one in proposed[state.get("told", 0) :] for name in one["entries"]]
+    history, proposed = untold(progress), progress.state.get("proposed", [])
+    if progress.state.get("on_hold"):
+        looks = [name for one in proposed[progress.state.get("told", 0) :] for name in one["entries"]]
         told = json.dumps({"held": _BY_NAME[proposed[-1]["by"]].hold, "looks": looks}, ensure_ascii=False)
-        history.insert(0, ToolMessage(told, tool_call_id=state["draft_call"]))
+        history.insert(0, ToolMessage(told, tool_call_id=progress.state["draft_call"]))
     return {"calls": [], "draft": None, "on_hold": None, "history": history, "told": len(proposed)}
 
 
-def _asked(state: State, strategy: Strategy, proposal: Proposal) -> Update:
+def _asked(progress: Progress, strategy: Strategy, proposal: Proposal) -> Update:
     calls = [
         Call(
             by=strategy.name,
-            turn=state.get("step", 0),
+            turn=progress.state.get("step", 0),
             id=f"{strategy.name}-{entry}",
             entry=entry,
             tool=look.tool,
             args=look.args,
         )
-        for entry, look in zip(next_entries(state, len(proposal.looks)), proposal.looks, strict=True)
+        for entry, look in zip(progress.next_entries(len(proposal.looks)), proposal.looks, strict=True)
     ]
     proposed = Proposed(by=strategy.name, entries=[call["entry"] for call in calls])
     return {"calls": calls, "asked": calls, "proposed": [proposed]}

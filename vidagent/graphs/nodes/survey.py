@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.state import Run, State, Update, entries_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, Update
 from vidagent.text import counted
 from vidagent.tools.overview import look_over
 from vidagent.video.clock import format_time
@@ -19,12 +20,12 @@ SCAN_AT_ONCE_S = 120.0
 """Videos up to this long are scanned in the survey, which takes about a second; longer ones when search asks."""
 
 
-async def survey(state: State, run: Run, meter: StepMeter) -> Update:
+async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Learn what the container and the index say, and where the planner can see, look over the whole video."""
     run.tell("step", "surveying the video", "survey")
     update: Update = {"facts": await asyncio.to_thread(describe, run)}
     frames = run.meter.share(run.caps.overview_frames)
-    known = any(entry.id == OVERVIEW for entry in entries_of(state))
+    known = any(entry.id == OVERVIEW for entry in progress.entries)
     if run.client.profile.plan_sees_overview and frames and not known:
         look = await asyncio.to_thread(look_over, run.desk(lambda _: frames), "")
         update["ledger"] = [Entry(OVERVIEW, look, None).to_dict()]

@@ -11,18 +11,10 @@ from vidagent.graphs.evidence.contradictions import contradicted
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.transcript_lines import Line, lines_for, words_only
 from vidagent.graphs.nodes.look import shown
-from vidagent.graphs.state import (
-    Refused,
-    Run,
-    State,
-    Update,
-    Verified,
-    entries_of,
-    question_of,
-    refusal,
-)
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Refused, Run, Update, Verified, refusal
 from vidagent.images.shown_frame import Still
-from vidagent.tools.answer import Claim, Draft
+from vidagent.tools.answer import Claim
 from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
 
@@ -32,10 +24,11 @@ MAX_VETOES = 2
 _UNSEEN = "no frame was looked at for it, or none at its time"
 
 
-async def verify(state: State, run: Run, meter: StepMeter) -> Update:
+async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Check the claims of the draft; unsupported ones send it back to the planner, but not for ever."""
-    draft = Draft.model_validate(state["draft"])
-    entries, verified = entries_of(state), list[Verified]()
+    draft, entries, verified = progress.draft, progress.entries, list[Verified]()
+    if draft is None:
+        return {}
     if run.client.profile.lacks("verify"):
         unchecked = [_unchecked(entries, claim, draft.confidence) for claim in draft.claims]
         return {"verified": unchecked, "stage": "verified"}
@@ -47,20 +40,20 @@ async def verify(state: State, run: Run, meter: StepMeter) -> Update:
         stills = [] if words_only(entries, claim, lines) else best_stills(entries, claim)
         stills = stills[: meter.grant(len(stills), len(draft.claims) - number)]
         box = _box(entries, claim, stills[0].time_s) if stills else None
-        item = await _check(run, claim, question_of(state), stills, lines, box, meter)
+        item = await _check(run, claim, progress.question, stills, lines, box, meter)
         told.append(Refused(claim=claim.text, refs=[still.ref for still in stills]))
-        verified.append(_weighed(item, told[-1], state, contradicted(entries, claim.ledger)))
+        verified.append(_weighed(item, told[-1], progress, contradicted(entries, claim.ledger)))
     refused = [item for item in verified if item["verdict"] == "unsupported"]
-    vetoes = state.get("vetoes", 0)
+    vetoes = progress.state.get("vetoes", 0)
     update: Update = {
         "verified": verified,
         "refused": [told[n] for n, item in enumerate(verified) if item in refused],
     }
-    if not refused or vetoes >= MAX_VETOES or state.get("landing"):
+    if not refused or vetoes >= MAX_VETOES or progress.state.get("landing"):
         return {**update, "stage": "verified"}
     why = "these claims are not supported by their frames; look again, then answer"
     reasons = [{"claim": item["claim"], "why": item["why"]} for item in refused]
-    reply = refusal(state["draft_call"], why, claims=reasons)
+    reply = refusal(progress.state["draft_call"], why, claims=reasons)
     return {**update, "vetoes": vetoes + 1, "draft": None, "history": [reply]}
 
 
@@ -88,7 +81,7 @@ def best_stills(entries: Sequence[Entry], claim: Claim) -> list[Still]:
     return [*parts, *before, *after][:CHECK_FRAMES]
 
 
-def _weighed(item: Verified, told: Refused, state: State, doubted: bool) -> Verified:
+def _weighed(item: Verified, told: Refused, progress: Progress, doubted: bool) -> Verified:
     """Weigh a verdict with those given before on the same claim over the same pictures.
 
     A verifier that is asked often enough says yes at last: as many refusals leave it partly supported, more refuse it.
@@ -96,7 +89,7 @@ def _weighed(item: Verified, told: Refused, state: State, doubted: bool) -> Veri
     """
     again = [
         earlier
-        for earlier in state.get("refused", [])
+        for earlier in progress.refused
         if earlier["refs"] == told["refs"] and earlier["claim"].casefold() == told["claim"].casefold()
     ]
     if item["verdict"] != "supported" or not (again or doubted):

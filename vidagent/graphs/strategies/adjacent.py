@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from vidagent.agents.prompting.replies import Route
 from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Run, State, drafted, own_entries, proposals
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run
 from vidagent.graphs.strategies.gaps import unseen
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.text import counted
@@ -34,27 +35,24 @@ class Adjacent(Strategy):
     hold = "before it is accepted, code looks beside the event that the question names; see what is there, then answer"
     returns_draft = True
 
-    def propose(self, state: State, run: Run) -> Proposal:
+    def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return a look at each side asked about that was not looked at closely."""
-        told, draft = state.get("route", {}), drafted(state)
-        if (
-            told.get("kind") != "order"
-            or not told.get("anchor")
-            or draft is None
-            or proposals(state, self.name)
-        ):
+        route, draft = progress.route, progress.reviewed_draft
+        if route is None or route.kind != "order" or not route.anchor:
+            return Proposal()
+        if draft is None or progress.proposed_by(self.name):
             return Proposal()
         if run.client.profile.lacks("shapes") or "resample" not in run.tools:
             return Proposal()
-        entries = own_entries(state)
-        at_s = _event(entries, told, draft)
+        entries = progress.own_entries
+        at_s = _event(entries, route, draft)
         if at_s is None:
             return Proposal()
-        windows = [window for side in _sides(told) if (window := _window(run, at_s, side)) is not None]
+        windows = [window for side in _sides(route) if (window := _window(run, at_s, side)) is not None]
         missing = [window for window in windows if not _looked_at(entries, *window)]
         if not _affordable(run, len(missing)):
             return Proposal()
-        thing = " ".join(str(told["thing"] or told["anchor"]).split())[:_MOST_THING]
+        thing = " ".join((route.thing or route.anchor).split())[:_MOST_THING]
         question = f"What happens here, frame by frame? Say whether this is among it, and when: {thing}"
         return Proposal(
             [
@@ -68,8 +66,8 @@ class Adjacent(Strategy):
         )
 
 
-def _sides(told: dict[str, Any]) -> Sequence[str]:
-    return (told["side"],) if told.get("side") else ("before", "after")
+def _sides(route: Route) -> Sequence[str]:
+    return (route.side,) if route.side else ("before", "after")
 
 
 def _window(run: Run, at_s: float, side: str) -> tuple[float, float] | None:
@@ -80,13 +78,13 @@ def _window(run: Run, at_s: float, side: str) -> tuple[float, float] | None:
     return (start, end) if end - start > info.frame_s else None
 
 
-def _event(entries: Sequence[Entry], told: dict[str, Any], draft: Draft) -> float | None:
+def _event(entries: Sequence[Entry], route: Route, draft: Draft) -> float | None:
     """Return when the event is: by a claim that names it, else by a look that was asked for it and saw it.
 
     Where neither is there, it is the claim nearest to the side that is not asked about. Of several times it is the one
     on the side asked about.
     """
-    before, words = told.get("side") == "before", words_of(told["anchor"])
+    before, words = route.side == "before", words_of(route.anchor or "")
     timed = [(claim.time_s, words_of(claim.text)) for claim in draft.claims if claim.time_s is not None]
     if named := [time_s for time_s, said in timed if _shares(said, words)]:
         return min(named) if before else max(named)

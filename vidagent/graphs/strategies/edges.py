@@ -19,6 +19,7 @@ from vidagent.graphs.evidence.boundaries import (
     SAME_S,
     Edge,
     Reach,
+    Refining,
     first_edges,
     frames_wanted,
     narrowed,
@@ -26,14 +27,14 @@ from vidagent.graphs.evidence.boundaries import (
     read_frames,
 )
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.evidence.refined_spans import Refining
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
-from vidagent.graphs.state import Call, Run, State, entries_of, next_entries, proposals
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Call, Run
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.graphs.strategies.sweep import Sweep
 from vidagent.text import counted
 from vidagent.tools import Desk, Look
-from vidagent.tools.answer import Claim, Draft, Place
+from vidagent.tools.answer import Claim, Place
 from vidagent.tools.frame_choice import Window
 from vidagent.types import BudgetName
 
@@ -68,41 +69,43 @@ class Edges(Strategy):
 
     name = "edges"
 
-    def propose(self, state: State, run: Run) -> Proposal:
+    def propose(self, progress: Progress, run: Run) -> Proposal:
         """Read what the last looks at the edges brought, and return the next ones, as long as they are worth it."""
-        if not _wanted(state, run):
+        if not _wanted(progress, run):
             return Proposal()
-        entries, known = entries_of(state), Refining.of(state)
-        begun = _begun(state, run, entries) if known is None else _read(known, entries)
-        refining, looks = _next(state, run, begun)
-        places = len(refining.questions)
-        line = f"finding the edges of {counted(places, 'place')}"
+        known = progress.refining
+        begun = _begun(progress, run) if known is None else _read(known, progress.entries)
+        refining, looks = _next(progress, run, begun)
+        line = f"finding the edges of {counted(len(refining.questions), 'place')}"
         return Proposal(looks, line, {"refining": refining.to_dict()})
 
 
-def _wanted(state: State, run: Run) -> bool:
+def _wanted(progress: Progress, run: Run) -> bool:
     """Tell whether an answer has places worth looking at: its draft stood up, and its kind of question has any."""
-    draft, told = state.get("draft"), state.get("route")
-    if not draft or draft["found"] != "yes" or (told and told["kind"] not in _KINDS):
+    draft, kind = progress.draft, progress.kind
+    if draft is None or draft.found != "yes" or (kind is not None and kind not in _KINDS):
         return False
-    return not run.client.profile.lacks("boundaries") and run.caps.frames >= _LEAST and bool(_standing(state))
+    return (
+        not run.client.profile.lacks("boundaries") and run.caps.frames >= _LEAST and bool(_standing(progress))
+    )
 
 
-def _standing(state: State) -> list[Claim]:
+def _standing(progress: Progress) -> list[Claim]:
     """Return the claims of the draft that stood up."""
-    claims = Draft.model_validate(state["draft"]).claims
-    verdicts = [item["verdict"] for item in state.get("verified", [])]
+    claims = progress.draft.claims if progress.draft else []
+    verdicts = [item["verdict"] for item in progress.verified]
     return [claim for claim, verdict in zip(claims, verdicts, strict=False) if verdict != "unsupported"]
 
 
 # --- what is known before the first look
 
 
-def _begun(state: State, run: Run, entries: Sequence[Entry]) -> Refining:
+def _begun(progress: Progress, run: Run) -> Refining:
     """Say what the looks that the claims name tell of each edge."""
-    spans, claims = Draft.model_validate(state["draft"]).spans, _standing(state)
+    spans = progress.draft.spans if progress.draft else []
+    claims, entries = _standing(progress), progress.entries
     edges, questions = list[Edge](), dict[str, str]()
-    swept = {name for looks in proposals(state, Sweep.name) for name in looks}
+    swept = {name for looks in progress.proposed_by(Sweep.name) for name in looks}
     for number, place in enumerate(spans):
         own = [claim for claim in claims if _in(place, claim)] or claims
         if _whole(run, place) or _in_words(entries, own) or _at_once(place, spans):
@@ -114,7 +117,7 @@ def _begun(state: State, run: Run, entries: Sequence[Entry]) -> Refining:
         span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
         edges += _to_be_heard(run, first_edges(number, span, frames, moment_s, reach))
         questions[str(number)] = _question(place, own, looks)
-    return Refining(state["draft_call"], tuple(edges), questions, _floors(run))
+    return Refining(progress.state["draft_call"], tuple(edges), questions, _floors(run))
 
 
 def _to_be_heard(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
@@ -213,7 +216,7 @@ def _after(edge: Edge, entry: Entry | None) -> Edge:
     return narrowed(edge, read_frames(entry), every=entry.look.every_frame)
 
 
-def _next(state: State, run: Run, known: Refining) -> tuple[Refining, list[ProposedLook]]:
+def _next(progress: Progress, run: Run, known: Refining) -> tuple[Refining, list[ProposedLook]]:
     """Say which edges are known by now, and look at the others once more, as far as the budget goes."""
     gaps = {number: _gap(run, edge) for number, edge in enumerate(known.edges) if edge.standing == "open"}
     edges = [
@@ -223,7 +226,7 @@ def _next(state: State, run: Run, known: Refining) -> tuple[Refining, list[Propo
     wide = {number: max(gap, 1) for number, gap in gaps.items() if edges[number].standing == "open"}
     granted = sorted(_granted(run, known, wide))
     looks = []
-    for entry, (number, frames) in zip(next_entries(state, len(granted)), granted, strict=True):
+    for entry, (number, frames) in zip(progress.next_entries(len(granted)), granted, strict=True):
         edges[number] = dataclasses.replace(edges[number], looking=entry)
         args = _args(edges[number], frames, known.questions[str(edges[number].place)])
         looks.append(ProposedLook("resample", args))

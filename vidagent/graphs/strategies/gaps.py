@@ -15,7 +15,8 @@ from itertools import pairwise
 from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Run, State, drafted, own_entries, proposals, question_of
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.text import counted
 from vidagent.tools.answer import Draft
@@ -54,16 +55,16 @@ class Gap:
         return self.end_s - self.start_s
 
 
-def denies(draft: Draft, state: State) -> bool:
+def denies(draft: Draft, progress: Progress) -> bool:
     """Tell whether a draft says that something is not there, or answers a yes-or-no question with a no."""
-    whether = state.get("route", {}).get("kind") == "whether"
+    whether = progress.kind == "whether"
     return draft.found == "no" or (whether and draft.found == "yes" and bool(_NO.match(draft.answer)))
 
 
-def range_of(state: State, run: Run) -> tuple[float, float]:
+def range_of(progress: Progress, run: Run) -> tuple[float, float]:
     """Return the range asked about, inside the video; all of it where the question names none."""
-    told, last_s = state.get("route", {}), run.video.info.duration_s
-    start_s, end_s = told.get("start_s") or 0.0, told.get("end_s")
+    route, last_s = progress.route, run.video.info.duration_s
+    start_s, end_s = (route.start_s or 0.0, route.end_s) if route else (0.0, None)
     start_s, end_s = min(start_s, last_s), last_s if end_s is None else min(end_s, last_s)
     return (start_s, end_s) if end_s > start_s else (start_s, min(last_s, start_s + run.video.info.frame_s))
 
@@ -99,20 +100,21 @@ class Gaps(Strategy):
     reason = "no frame was looked at there yet"
     hold = "before it is passed on, code looks where no frame was looked at yet"
 
-    def propose(self, state: State, run: Run) -> Proposal:
+    def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return the looks of the next round; none where all was looked at, or no budget is left for them."""
-        told, draft = state.get("route", {}), drafted(state)
-        rounds = len(proposals(state, self.name))
-        if draft is None or not denies(draft, state) or rounds >= MAX_ROUNDS or told.get("kind") == "speech":
+        draft = progress.reviewed_draft
+        rounds = len(progress.proposed_by(self.name))
+        if draft is None or not denies(draft, progress) or rounds >= MAX_ROUNDS or progress.kind == "speech":
             return Proposal()
         if run.client.profile.lacks("shapes") or "resample" not in run.tools:
             return Proposal()
         most_looks, frames = _reach(run)
-        entries, (start_s, end_s) = own_entries(state), range_of(state, run)
+        entries, (start_s, end_s) = progress.own_entries, range_of(progress, run)
         wide = [gap for gap in gaps(entries, start_s, end_s) if gap.length_s > MOST_SEEN_S]
         if not wide or not most_looks:
             return Proposal()
-        question = " ".join((told.get("thing") or question_of(state)).split())[:_MOST_THING]
+        thing = progress.route.thing if progress.route else ""
+        question = " ".join((thing or progress.question).split())[:_MOST_THING]
         looks: list[ProposedLook] = []
         whole = (start_s, end_s) == (0.0, run.video.info.duration_s)
         if whole and not rounds and _moments_unseen(run, entries):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from vidagent.graphs.state import Run, State, Update
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +48,5 @@ class Strategy(Protocol):
     hold: str = ""
     returns_draft: bool = False
 
-    def propose(self, state: State, run: Run) -> Proposal:
+    def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return the next looks; it is asked again after each time they were done."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from langchain_core.messages import ToolMessage
 
@@ -18,7 +17,9 @@ from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.occurrences import Occurrence, frames_of, merge
 from vidagent.graphs.policy import LEAST_CALLS
-from vidagent.graphs.state import Run, State, entries_of, proposals, question_of, refusal
+from vidagent.graphs.progress import Progress
+from vidagent.graphs.state import Run, refusal
+from vidagent.graphs.strategies.gaps import range_of
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.text import counted
 from vidagent.tools.answer import Draft, Place
@@ -90,18 +91,18 @@ class Sweep(Strategy):
     name = "sweep"
     reason = "every one is asked for, and the whole range has to be covered"
 
-    def propose(self, state: State, run: Run) -> Proposal:
+    def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return the looks of the next pass."""
-        told, passes = state.get("route", {}), proposals(state, self.name)
-        if told.get("kind") != "count" or len(passes) > 1:
+        route, passes = progress.route, progress.proposed_by(self.name)
+        if route is None or route.kind != "count" or len(passes) > 1:
             return Proposal()
         if run.client.profile.lacks("shapes") or "resample" not in run.tools:
             return Proposal()
-        start_s, end_s = _range(told, run)
-        windows = _closer(state, run, start_s, end_s) if passes else _over(run, start_s, end_s)
+        start_s, end_s = range_of(progress, run)
+        windows = _closer(progress, run, start_s, end_s) if passes else _over(run, start_s, end_s)
         if not windows:
             return Proposal()
-        question = _question(told["thing"] or question_of(state))
+        question = _question(route.thing or progress.question)
         looks = [
             ProposedLook("resample", {"start_s": start, "end_s": end, "fps": fps, "question": question})
             for start, end, fps in windows
@@ -111,23 +112,23 @@ class Sweep(Strategy):
         return Proposal(looks, line)
 
 
-def count_of(state: State, entries: Sequence[Entry]) -> Count | None:
+def count_of(progress: Progress, entries: Sequence[Entry]) -> Count | None:
     """Return what the sweep counted; None where there was none, or none of its looks came about."""
-    looks = _swept(state, entries)
+    looks = _swept(progress, entries)
     frames = [seen for entry in looks if (seen := frames_of(entry))]
     if not frames:
         return None
-    first = set(proposals(state, Sweep.name)[0])
+    first = set(progress.proposed_by(Sweep.name)[0])
     longest_s = max((1 / look.look.fps for look in looks if look.id in first and look.look.fps), default=0.0)
     return Count(tuple(merge(frames)), tuple(entry.id for entry in looks), longest_s)
 
 
-def recount(state: State, call_id: str, draft: Draft, count: Count | None) -> ToolMessage | None:
+def recount(progress: Progress, call_id: str, draft: Draft, count: Count | None) -> ToolMessage | None:
     """Send a draft back, once, that counts otherwise than the sweep; the planner may insist."""
-    if count is None or draft.found == "cannot_judge" or state.get("recounts", 0) >= MAX_RECOUNTS:
+    if count is None or draft.found == "cannot_judge" or progress.state.get("recounts", 0) >= MAX_RECOUNTS:
         return None
     said = _said(draft)
-    if said == len(count.occurrences) or (said is None and state.get("options")):
+    if said == len(count.occurrences) or (said is None and progress.options):
         return None
     why = (
         f"the answer says {'no number' if said is None else said}, and the sweep told {len(count.occurrences)} "
@@ -160,13 +161,6 @@ def _question(thing: str) -> str:
     )
 
 
-def _range(told: dict[str, Any], run: Run) -> tuple[float, float]:
-    """Return the range asked about, inside the video."""
-    duration_s = run.video.info.duration_s
-    start_s, end_s = told["start_s"] or 0.0, told["end_s"]
-    return min(start_s, duration_s), duration_s if end_s is None else min(end_s, duration_s)
-
-
 def _over(run: Run, start_s: float, end_s: float) -> list[_Window]:
     """Cover a range at the highest rate within reach; not at all where the overview is as fine as that."""
     looks, frames = _reach(run)
@@ -179,10 +173,10 @@ def _over(run: Run, start_s: float, end_s: float) -> list[_Window]:
     return list(_windows(start_s, end_s, min(float(info.fps), fps), frames))
 
 
-def _closer(state: State, run: Run, start_s: float, end_s: float) -> list[_Window]:
+def _closer(progress: Progress, run: Run, start_s: float, end_s: float) -> list[_Window]:
     """Go over what was seen in frames too far apart, at the highest rate within reach that is much higher."""
     looks, frames = _reach(run)
-    coarse = [entry for entry in _swept(state, entries_of(state)) if _too_coarse(entry)]
+    coarse = [entry for entry in _swept(progress, progress.entries) if _too_coarse(entry)]
     spans = _spans(coarse, start_s, end_s)
     fps, least = (
         float(run.video.info.fps),
@@ -221,8 +215,8 @@ def _windows(start_s: float, end_s: float, fps: float, most: int) -> Iterator[_W
         yield round(start_s + first / fps, 3), round(min(last_s, end_s), 3), round(fps, 6)
 
 
-def _swept(state: State, entries: Sequence[Entry]) -> list[Entry]:
-    names = {name for looks in proposals(state, Sweep.name) for name in looks}
+def _swept(progress: Progress, entries: Sequence[Entry]) -> list[Entry]:
+    names = {name for looks in progress.proposed_by(Sweep.name) for name in looks}
     return sorted((entry for entry in entries if entry.id in names), key=lambda entry: int(entry.id[1:]))
 
 

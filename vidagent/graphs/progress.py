@@ -1,0 +1,112 @@
+"""What a run knows so far: its state, decoded once for a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from vidagent.agents.prompting.replies import Composition, Route
+from vidagent.graphs.evidence.boundaries import Refining
+from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.state import EARLIER, Refused, State, Verified
+from vidagent.tools.answer import Draft
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a run, typed.
+
+    Args:
+        state: The values as a checkpoint keeps them.
+    """
+
+    state: State
+
+    @property
+    def question(self) -> str:
+        """The question to answer: as asked, or in a conversation so that it stands alone."""
+        restated = self.route.question if self.route and self.state.get("earlier") else ""
+        return restated or self.state["question"]
+
+    @property
+    def options(self) -> list[str] | None:
+        """The answers to choose from, if the question has any."""
+        return self.state.get("options")
+
+    @cached_property
+    def route(self) -> Route | None:
+        """What the question was sorted as; None where it was not."""
+        route = self.state.get("route")
+        return Route.model_validate(route) if route else None
+
+    @property
+    def kind(self) -> str | None:
+        """What kind of question it was sorted as."""
+        return self.route.kind if self.route else None
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The ledger."""
+        return [Entry.from_dict(entry) for entry in self.state.get("ledger", [])]
+
+    @cached_property
+    def own_entries(self) -> list[Entry]:
+        """The looks made for this question, without those for earlier ones."""
+        earlier = {call["entry"] for call in self.state.get("asked", []) if call["turn"] == EARLIER}
+        return [entry for entry in self.entries if entry.id not in earlier]
+
+    @property
+    def follows(self) -> bool:
+        """Whether looks made for earlier questions of the session are known."""
+        return any(call["turn"] == EARLIER for call in self.state.get("asked", []))
+
+    @cached_property
+    def draft(self) -> Draft | None:
+        """The planner's draft, if there is one that is not on hold."""
+        draft = self.state.get("draft")
+        return Draft.model_validate(draft) if draft else None
+
+    @cached_property
+    def reviewed_draft(self) -> Draft | None:
+        """The planner's draft, also where it is on hold."""
+        on_hold = self.state.get("on_hold")
+        return Draft.model_validate(on_hold) if on_hold else self.draft
+
+    @cached_property
+    def refining(self) -> Refining | None:
+        """What is known of the edges of the draft's places, if they were looked at."""
+        refining = self.state.get("refining")
+        if not refining or not self.draft or refining["draft_call"] != self.state.get("draft_call"):
+            return None
+        return Refining.from_dict(refining)
+
+    @property
+    def verified(self) -> list[Verified]:
+        """The claims after their check."""
+        return self.state.get("verified", [])
+
+    @property
+    def supported(self) -> list[Verified]:
+        """The claims that were not refused."""
+        return [item for item in self.verified if item["verdict"] != "unsupported"]
+
+    @property
+    def refused(self) -> list[Refused]:
+        """The claims that were refused, also those of earlier drafts."""
+        return self.state.get("refused", [])
+
+    @cached_property
+    def composed(self) -> Composition | None:
+        """The answer in words, if a request for it was made and it passed."""
+        composed = self.state.get("composed")
+        return Composition.model_validate(composed) if composed else None
+
+    def proposed_by(self, strategy: str) -> list[list[str]]:
+        """Return the ledger entries of the looks that a strategy proposed, one list for each time."""
+        proposed = self.state.get("proposed", [])
+        return [one["entries"] for one in proposed if one["by"] == strategy]
+
+    def next_entries(self, number: int) -> list[str]:
+        """Return the names of the next ledger entries."""
+        first = len(self.state.get("asked", [])) + 1
+        return [f"L{place}" for place in range(first, first + number)]
