@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -24,7 +24,7 @@ from vidagent.graphs.nodes.propose import STRATEGIES, propose
 from vidagent.graphs.nodes.survey import survey
 from vidagent.graphs.nodes.verify import verify
 from vidagent.graphs.progress import Progress
-from vidagent.graphs.state import Call, Run, State, Update, refusal
+from vidagent.graphs.state import Run, State, Update, refusal
 from vidagent.types import Step
 
 _LABELS: dict[Step, dict[str, Any]] = {
@@ -41,15 +41,6 @@ class _Node(Protocol):
 
     def __call__(self, state: State, runtime: Runtime[Run]) -> Awaitable[Update]:
         """Do the step."""
-
-
-class _LookState(TypedDict):
-    """What one look is given: its call, the calls so far, and the question for context."""
-
-    question: str
-    options: list[str] | None
-    calls: list[Call]
-    asked: list[Call]
 
 
 def _step(name: Step, work: Work) -> _Node:
@@ -99,10 +90,10 @@ def _after_propose(state: State) -> str | list[Send]:
 
 
 def _looks(state: State) -> list[Send]:
-    """Send each look that is asked for on its way, side by side."""
+    """Send each look on its way, side by side, with what it has to know."""
     question, options, asked = Progress(state).question, state.get("options"), state.get("asked", [])
     return [
-        Send("look", _LookState(question=question, options=options, calls=[call], asked=asked))
+        Send("look", State(question=question, options=options, calls=[call], asked=asked))
         for call in state["calls"]
     ]
 

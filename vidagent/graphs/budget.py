@@ -8,7 +8,6 @@ them; one that cannot fit ends the run.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import math
 import threading
 import time
@@ -34,7 +33,7 @@ _USUAL: dict[Step, int] = {
     "compose": 1,
 }
 """Calls of each step in a usual run, over which a thinking budget is spread."""
-_FIELDS: dict[str, BudgetName] = {
+LIMITED: dict[str, BudgetName] = {
     "model_calls": "model_calls",
     "prompt_tokens": "prompt_tokens",
     "completion_tokens": "completion_tokens",
@@ -48,39 +47,25 @@ _FIELDS: dict[str, BudgetName] = {
 class Allowance:
     """How much one part of a run may take of each budget; infinite where that is unlimited."""
 
-    frames: float
-    model_calls: float
-    prompt_tokens: float
-    completion_tokens: float
+    amounts: Mapping[BudgetName, float]
 
     def most_frames(self, tokens_each: float) -> float:
         """Return how many frames it allows that take so many prompt tokens each."""
-        return min(self.frames, self.prompt_tokens / tokens_each if tokens_each else math.inf)
+        tokens = self.amounts["prompt_tokens"] / tokens_each if tokens_each else math.inf
+        return min(self.amounts["frames"], tokens)
 
     def most_looks(self, reply_tokens: int) -> float:
         """Return how many looks it allows whose replies have at most so many tokens each."""
-        return min(self.model_calls, self.completion_tokens / reply_tokens if reply_tokens else math.inf)
+        tokens = self.amounts["completion_tokens"] / reply_tokens if reply_tokens else math.inf
+        return min(self.amounts["model_calls"], tokens)
 
-    def less(
-        self,
-        *,
-        frames: float = 0,
-        model_calls: float = 0,
-        prompt_tokens: float = 0,
-        completion_tokens: float = 0,
-    ) -> Allowance | None:
-        """Return what is left of it after these; None if it does not allow them."""
-        left = Allowance(
-            self.frames - frames,
-            self.model_calls - model_calls,
-            self.prompt_tokens - prompt_tokens,
-            self.completion_tokens - completion_tokens,
-        )
-        return None if min(dataclasses.astuple(left)) < 0 else left
+    def covers(self, needs: Mapping[BudgetName, float]) -> bool:
+        """Return whether it allows all of these."""
+        return all(amount <= self.amounts[name] for name, amount in needs.items())
 
-    def covers(self, **amounts: float) -> bool:
-        """Return whether it allows these amounts, named as in `less`."""
-        return self.less(**amounts) is not None
+    def less(self, needs: Mapping[BudgetName, float]) -> Allowance:
+        """Return what is left of it after these."""
+        return Allowance({name: amount - needs.get(name, 0) for name, amount in self.amounts.items()})
 
 
 @dataclass
@@ -110,8 +95,12 @@ class Meter:
     def resume(self, steps: Iterable[Mapping[str, Any]], earlier_s: float, began: float) -> None:
         """Count the steps of the run so far, and the seconds since it or this part of it began."""
         self.earlier_s, self.began = earlier_s, began
+        self.count(steps)
+
+    def count(self, steps: Iterable[Mapping[str, Any]]) -> None:
+        """Count what steps cost that were done before, or under a budget of their own."""
         for step in steps:
-            for name, budget in _FIELDS.items():
+            for name, budget in LIMITED.items():
                 self.add(budget, step[name])
 
     @property
@@ -128,12 +117,12 @@ class Meter:
 
     def allowance(self, share: int = 1, keep: Mapping[BudgetName, int] | None = None) -> Allowance:
         """Return what `1 / share` of what is left allows, after what is to be kept of it."""
-        names: tuple[BudgetName, ...] = ("frames", "model_calls", "prompt_tokens", "completion_tokens")
-        left = {name: (self.left(name), (keep or {}).get(name, 0)) for name in names}
+        kept: Mapping[BudgetName, int] = keep or {}
+        left = {name: self.left(name) for name in LIMITED.values()}
         return Allowance(
-            **{
-                name: math.inf if amount is None else max(0.0, amount - kept) / share
-                for name, (amount, kept) in left.items()
+            {
+                name: math.inf if amount is None else max(0.0, amount - kept.get(name, 0)) / share
+                for name, amount in left.items()
             }
         )
 
@@ -157,7 +146,8 @@ class Meter:
             free = None if left is None else max(0.0, left - reserved - self._held.get("frames", 0))
             if free:
                 free = max(1.0, free // sharers)
-            most = self.allowance(2).prompt_tokens / self.frame_tokens if self.frame_tokens else math.inf
+            half = self.allowance(2).amounts["prompt_tokens"]
+            most = half / self.frame_tokens if self.frame_tokens else math.inf
             granted = int(min(wanted, most, math.inf if free is None else free))
             if wanted and not granted:
                 raise BudgetSpent("frames" if free == 0 else "prompt_tokens")
@@ -333,8 +323,8 @@ class StepMeter:
 
     def _count(self, name: str, value: int) -> None:
         self._usage[name] = self._usage.get(name, 0) + value
-        if name in _FIELDS:
-            self.meter.add(_FIELDS[name], value)
+        if name in LIMITED:
+            self.meter.add(LIMITED[name], value)
 
     def _release(self) -> None:
         self.meter.give_back(self._held)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from vidagent.errors import BudgetSpent
-from vidagent.graphs.budget import Meter
+from vidagent.graphs.budget import LIMITED, Meter
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.types import Budget, BudgetName
 
@@ -14,21 +14,6 @@ _LEAST: dict[BudgetName, int] = {"model_calls": LEAST_CALLS, "steps": 2, "thinki
 """What a run needs to look at all: where less is left for each, the first ones get it, and the last ones nothing."""
 _KEPT: dict[BudgetName, int] = {"model_calls": 1}
 """What is kept for putting the answers together."""
-_SUMS: dict[BudgetName, str] = {
-    "model_calls": "model_calls",
-    "prompt_tokens": "prompt_tokens",
-    "completion_tokens": "completion_tokens",
-    "thinking_tokens": "thinking_tokens",
-    "frames": "frames_sent",
-}
-"""The fields of a step's cost that are limited."""
-
-
-def count(meter: Meter, steps: Iterable[Mapping[str, Any]]) -> None:
-    """Count the cost of steps that were done under a budget of their own."""
-    for step in steps:
-        for name, field in _SUMS.items():
-            meter.add(name, step[field])
 
 
 def steps_in(steps: Iterable[Mapping[str, Any]]) -> int:
@@ -53,7 +38,7 @@ def share_of(
     """
     done = list(earlier)
     spent: dict[BudgetName, float] = {
-        name: sum(step[field] for step in done) for name, field in _SUMS.items()
+        name: sum(step[field] for step in done) for field, name in LIMITED.items()
     }
     spent |= {"steps": steps_in(done), "seconds": earlier_s}
     given = {name: _share(name, _left(meter, name, steps_taken), sharers) for name in get_args(BudgetName)}

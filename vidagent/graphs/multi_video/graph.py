@@ -25,7 +25,7 @@ from vidagent.agents.prompting.multi_video import Single, turn_messages
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.graphs.events import Event, Kind, Listener
-from vidagent.graphs.multi_video.budget_split import count, share_of, steps_in
+from vidagent.graphs.multi_video.budget_split import share_of, steps_in
 from vidagent.graphs.multi_video.combine import combined, parts_of, plainly
 from vidagent.graphs.state import Update
 from vidagent.types import Budget, BudgetName, Step
@@ -179,7 +179,7 @@ def counted(meter: Meter, state: GroupState, began: float) -> None:
     """Count what a run has cost so far, and the seconds since this part of it began."""
     done = [step for part in state.get("parts", {}).values() if not part["open"] for step in _steps(part)]
     meter.resume(state.get("spent", []), state.get("elapsed_s", 0.0), began)
-    count(meter, done)
+    meter.count(done)
 
 
 def _step(name: Step, work: Work) -> _Node:
@@ -239,14 +239,14 @@ async def _each(state: GroupState, runtime: Runtime[Group]) -> Update:
     number, parts = waiting[0], state.get("parts", {})
     earlier = await group.videos.earlier(number)
     taken = [step for part in parts.values() if not part["open"] for step in _steps(part)]
-    count(group.meter, earlier.steps)
+    group.meter.count(earlier.steps)
     try:
         steps = steps_in([*taken, *earlier.steps])
         share = share_of(group.meter, steps, len(waiting), earlier.steps, earlier.seconds)
         answer = await group.videos.ask(number, state["single"]["question"], share)
     except BudgetSpent as spent:
         return {"ended_by": spent.name, "elapsed_s": group.meter.elapsed_s}
-    count(group.meter, answer["usage"]["by_step"][len(earlier.steps) :])
+    group.meter.count(answer["usage"]["by_step"][len(earlier.steps) :])
     return {"parts": {str(number): Part(answer=answer, open=False)}, "elapsed_s": group.meter.elapsed_s}
 
 

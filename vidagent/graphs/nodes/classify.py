@@ -19,6 +19,7 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Turn, Update
+from vidagent.types import BudgetName
 
 _ATTEMPTS = 3
 """Requests that a reply may take which cannot be read."""
@@ -86,9 +87,12 @@ def advice(progress: Progress) -> list[str]:
 def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:
     """Tell whether enough is left to look and to answer, also if no reply can be read."""
     cap = run.client.profile.completion_tokens.get("route", 0)
-    return run.meter.allowance(_SHARE).covers(
-        prompt_tokens=prompt_tokens(messages, 0, 0), completion_tokens=cap
-    ) and run.meter.allowance(keep={"model_calls": LEAST_CALLS}).covers(model_calls=_ATTEMPTS)
+    request: dict[BudgetName, float] = {
+        "prompt_tokens": prompt_tokens(messages, 0, 0),
+        "completion_tokens": cap,
+    }
+    enough_calls = run.meter.allowance(keep={"model_calls": LEAST_CALLS}).covers({"model_calls": _ATTEMPTS})
+    return enough_calls and run.meter.allowance(_SHARE).covers(request)
 
 
 def _fitted(told: Route) -> dict[str, Any]:

@@ -107,5 +107,5 @@ def _looked_at(entries: Sequence[Entry], start_s: float, end_s: float) -> bool:
 
 
 def _affordable(run: Run, looks: int) -> bool:
-    enough_calls = run.meter.allowance(keep={"model_calls": LEAST_CALLS}).covers(model_calls=looks)
-    return enough_calls and run.meter.allowance(_SHARE).covers(frames=looks * BESIDE_S * _FPS)
+    enough_calls = run.meter.allowance(keep={"model_calls": LEAST_CALLS}).covers({"model_calls": looks})
+    return enough_calls and run.meter.allowance(_SHARE).covers({"frames": looks * BESIDE_S * _FPS})

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vidagent.errors import ToolError
+from vidagent.graphs.budget import LIMITED
 from vidagent.graphs.evidence.boundaries import (
     SAME_S,
     Edge,
@@ -186,8 +187,7 @@ def _saw(entry: Entry, place: Place) -> bool:
 
 def _floors(run: Run) -> dict[BudgetName, int]:
     """Return what has to be left of each limited budget."""
-    names: tuple[BudgetName, ...] = ("frames", "model_calls", "prompt_tokens", "completion_tokens")
-    left = {name: run.meter.left(name) for name in names}
+    left = {name: run.meter.left(name) for name in LIMITED.values()}
     return {name: math.ceil(value - value / _SHARE) for name, value in left.items() if value is not None}
 
 
@@ -255,16 +255,16 @@ def _granted(run: Run, known: Refining, gaps: Mapping[int, int]) -> Iterator[tup
     spare, profile = run.meter.allowance(keep=known.floors), run.client.profile
     looks = MOST_LOOKS - sum(len(edge.looks) for edge in known.edges)
     for done, number in enumerate(sorted(gaps, key=lambda number: len(known.edges[number].looks))):
-        gap, share = gaps[number], spare.frames // (len(gaps) - done)
+        gap, share = gaps[number], spare.amounts["frames"] // (len(gaps) - done)
         frames = int(min(frames_wanted(gap, run.caps.frames), share))
-        left = spare.less(
-            frames=frames,
-            model_calls=1,
-            prompt_tokens=frames * profile.frame_tokens + _PROMPT_TOKENS,
-            completion_tokens=profile.completion_tokens.get("look", 0),
-        )
-        if looks and frames >= min(gap + 1, _LEAST) and left is not None:
-            spare, looks = left, looks - 1
+        needs: dict[BudgetName, float] = {
+            "frames": frames,
+            "model_calls": 1,
+            "prompt_tokens": frames * profile.frame_tokens + _PROMPT_TOKENS,
+            "completion_tokens": profile.completion_tokens.get("look", 0),
+        }
+        if looks and frames >= min(gap + 1, _LEAST) and spare.covers(needs):
+            spare, looks = spare.less(needs), looks - 1
             yield number, frames
 
 
