@@ -183,7 +183,7 @@ class MultiVideoRun:
     def _group(self, client: ModelClient, recorder: Recorder, earlier: GroupState) -> Group:
         meter = Meter(self.request.limits(earlier), thinking=client.profile.thinking.allotted)
         listener, streams = recorder.listener(self.on_event), self.stream and self.on_event is not None
-        return Group(client, names_of(self.paths), meter, self, listener, streams)
+        return Group(client, names_of(self.paths), meter, self, emit=listener, stream=streams)
 
     def _check_resumed(self, earlier: GroupState) -> None:
         """Refuse to resume a run about another question, other options or other videos.

@@ -99,7 +99,9 @@ async def _replay_group(recorded: RecordedRun) -> Answer:
     infos = await _probe(recorded)
     meter = Meter(dataclasses.replace(budget, seconds=None), thinking=client.profile.thinking.allotted)
     names = names_of([video["path"] for video in recorded.metadata["videos"]])
-    group = Group(client, names, meter, _RecordedVideos(recorded), ignore, recorded.metadata["stream"])
+    group = Group(
+        client, names, meter, _RecordedVideos(recorded), emit=ignore, stream=recorded.metadata["stream"]
+    )
     hashes = [info.sha256 for info in infos]
     with _temporary_folder(recorded) as folder:
         async with open_group_graph(folder) as (graph, thread):

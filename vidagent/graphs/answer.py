@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from vidagent.agents.prompting.replies import Composition
 from vidagent.graphs.answer_text import ever_refused, words
 from vidagent.graphs.evidence.boundaries import Refined
 from vidagent.graphs.evidence.grounding import NUMERALS, words_of
@@ -40,49 +39,45 @@ FramePath = Callable[[str], Path]
 def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
     """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
     progress = Progress(state)
-    entries = progress.entries
-    seen = coverage(entries, run.video.info.duration_s)
+    seen = coverage(progress.entries, run.video.info.duration_s)
     steps = tuple(StepUsage(**step) for step in state.get("spent", []))
-    verified = progress.supported
-    draft = progress.draft
-    composed = progress.composed
-    choice = _choice(progress, draft, composed) if seen.spans or verified else None
-    ended_by = _ended_by(progress, draft, verified, choice)
-    answers = draft is not None and _answers(progress, draft, verified, choice)
+    choice = _choice(progress) if seen.spans or progress.supported else None
+    answers = _answers(progress, choice)
+    ended_by = _ended_by(state, answers=answers)
     status: Status = "partial" if ended_by else "answered" if answers else "not_found"
     return Answer(
         status=status,
         answer=words(progress, run, status, ended_by, seen),
-        confidence=_confidence(progress, run, composed, draft, answers=answers),
+        confidence=_confidence(progress, run, answers=answers),
         video=run.video.info,
         model=run.client.name,
         run_id=run_id,
         choice=choice if answers else None,
-        spans=_spans(progress, draft, entries) if answers or status == "partial" else (),
-        count=_count(progress, draft, entries) if answers else None,
-        evidence=tuple(_evidence(item, frame_path) for item in verified),
+        spans=_spans(progress) if answers or status == "partial" else (),
+        count=_count(progress) if answers else None,
+        evidence=tuple(_evidence(item, frame_path) for item in progress.supported),
         coverage=seen,
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0)),
         budget=BudgetReport(run.budget, ended_by),
     )
 
 
-def _ended_by(
-    progress: Progress, draft: Draft | None, verified: Sequence[Verified], choice: int | None
-) -> BudgetName | None:
+def _ended_by(state: State, *, answers: bool) -> BudgetName | None:
     """Return the budget that ended the run: it cut it off, refused a look, or left no turn for a better answer."""
-    landing = progress.state.get("landing")
-    if progress.state.get("ended_by") or landing is None:
-        return progress.state.get("ended_by")
-    answers = draft is not None and _answers(progress, draft, verified, choice)
+    landing = state.get("landing")
+    if state.get("ended_by") or landing is None:
+        return state.get("ended_by")
     return None if answers and landing != "frames" else landing
 
 
-def _answers(progress: Progress, draft: Draft, verified: Sequence[Verified], choice: int | None) -> bool:
-    """Tell whether a draft stands: a claim of it stood up, or it is a "no" that chooses an option."""
+def _answers(progress: Progress, choice: int | None) -> bool:
+    """Tell whether a draft stands: a claim of it was supported, or it is a "no" that chooses an option."""
+    draft, supported = progress.draft, progress.supported
+    if draft is None or draft.found == "cannot_judge":
+        return False
     if draft.found == "yes":
-        return bool(verified)
-    return draft.found == "no" and choice is not None and len(verified) == len(draft.claims)
+        return bool(supported)
+    return choice is not None and len(supported) == len(draft.claims)
 
 
 def _all_stood(progress: Progress, draft: Draft) -> bool:
@@ -90,11 +85,11 @@ def _all_stood(progress: Progress, draft: Draft) -> bool:
     return not progress.refused and len(progress.supported) == len(draft.claims)
 
 
-def _spans(progress: Progress, draft: Draft | None, entries: Sequence[Entry]) -> tuple[Span, ...]:
+def _spans(progress: Progress) -> tuple[Span, ...]:
     """Return where the answer is: what the planner drafted, without the places of claims that were refused."""
-    verified = progress.supported
-    if draft is not None and verified:
-        return tuple(Span(place.start_s, place.end_s) for place in _places(progress, draft, entries))
+    draft = progress.draft
+    if draft is not None and progress.supported:
+        return tuple(Span(place.start_s, place.end_s) for place in _places(progress, draft))
     if ever_refused(progress):
         return ()
     if draft is not None and draft.found == "yes":
@@ -106,7 +101,7 @@ def _spans(progress: Progress, draft: Draft | None, entries: Sequence[Entry]) ->
     return ()
 
 
-def _places(progress: Progress, draft: Draft, entries: Sequence[Entry]) -> list[Refined]:
+def _places(progress: Progress, draft: Draft) -> list[Refined]:
     """Return the draft's places that a claim which stood up is in, or what a look named by such a claim saw.
 
     Where a claim was refused or not checked, only those with a claim in them that stood up.
@@ -117,7 +112,7 @@ def _places(progress: Progress, draft: Draft, entries: Sequence[Entry]) -> list[
     times, slack_s = [item["time_s"] for item in stood], _SLACK_S
     if len(stood) == len(draft.claims):
         named = {name for claim in draft.claims for name in claim.ledger}
-        times, slack_s = [*times, *_sighted(entries, named)], _ROUGH_S
+        times, slack_s = [*times, *_sighted(progress.entries, named)], _ROUGH_S
     return [
         refined
         for refined, place in zip(places, draft.spans, strict=True)
@@ -135,44 +130,45 @@ def _sighted(entries: Sequence[Entry], named: Collection[str]) -> list[float]:
     ]
 
 
-def _count(progress: Progress, draft: Draft | None, entries: Sequence[Entry]) -> int | None:
+def _count(progress: Progress) -> int | None:
     """Return the draft's count if it follows from claims that stood up; where places fell, that of those left."""
+    draft = progress.draft
     if draft is None or draft.count is None:
         return None
     if _all_stood(progress, draft):
         return draft.count
-    places, stood = _places(progress, draft, entries), progress.supported
+    places, stood = _places(progress, draft), progress.supported
     if len(places) < len(draft.spans) or len(stood) < len(draft.claims):
         return len(places) if places and draft.count == len(draft.spans) else None
     said = {word for item in stood for word in re.findall(r"\w+", item["claim"].casefold())}
-    facts = {word for entry in entries for fact in entry.look.facts for word in re.findall(r"\d+", fact)}
+    facts = {
+        word for entry in progress.entries for fact in entry.look.facts for word in re.findall(r"\d+", fact)
+    }
     follows = draft.count in {len(places), len(stood)} or str(draft.count) in said | facts
     named = draft.count < len(NUMERALS) and NUMERALS[draft.count] in said
     return draft.count if follows or named else None
 
 
-def _confidence(
-    progress: Progress, run: Run, composed: Composition | None, draft: Draft | None, *, answers: bool
-) -> float:
+def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
     """Return how sure the answer is: no surer than its claims, and a "no" no surer than what was looked at allows."""
-    verified = progress.supported
+    draft, verified = progress.draft, progress.supported
     denied = draft is not None and denies(draft, progress) and len(verified) == len(draft.claims)
     if draft is None or not (answers or denied):
         return 0.0
     parts = [draft.confidence, *(item["confidence"] for item in verified)]
-    if composed is not None:
-        parts.append(composed.confidence)
+    if progress.composed is not None:
+        parts.append(progress.composed.confidence)
     if denied:
         parts.append(surest(progress.own_entries, *range_of(progress, run)))
     return max(0.0, min(parts))
 
 
-def _choice(progress: Progress, draft: Draft | None, composed: Composition | None) -> int | None:
+def _choice(progress: Progress) -> int | None:
     """Return the option chosen: of the composer's and the planner's, the one of which the claims say more.
 
     Where a claim fell, the planner's alone counts only if those left speak of it.
     """
-    options = progress.options or []
+    options, draft, composed = progress.options or [], progress.draft, progress.composed
     told = (composed.choice if composed else None, draft.choice if draft else None)
     choices = [choice for choice in told if choice is not None and 0 <= choice < len(options)]
     if draft is None or draft.found != "yes" or not choices or _all_stood(progress, draft):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable
@@ -14,8 +13,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer, Send
 
 from vidagent import tracing
-from vidagent.errors import BudgetSpent, ModelError
-from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.budget import StepMeter, within_budget
 from vidagent.graphs.nodes.classify import route
 from vidagent.graphs.nodes.compose import compose
 from vidagent.graphs.nodes.look import look
@@ -52,7 +50,9 @@ def _step(name: Step, work: Work) -> _Node:
         run = runtime.context
         meter = StepMeter(run.meter, name)
         with tracing.span(f"vidagent.{name}", when=tracing.is_traced()) as span:
-            update = await _worked(name, work, state, run, meter)
+            update = await within_budget(work(Progress(state), run, meter), meter)
+            if update.get("ended_by"):
+                update["ended_in"] = name
             usage = dataclasses.asdict(meter.close())
             told = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
             span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **told})
@@ -60,19 +60,6 @@ def _step(name: Step, work: Work) -> _Node:
         return {**update, "spent": [] if idle else [usage], "elapsed_s": run.meter.elapsed_s}
 
     return node
-
-
-async def _worked(name: Step, work: Work, state: State, run: Run, meter: StepMeter) -> Update:
-    """Do a step; where a budget ends in it, return what is worth keeping."""
-    try:
-        async with asyncio.timeout(run.meter.left("seconds")):
-            return await work(Progress(state), run, meter)
-    except BudgetSpent as spent:
-        return {**meter.kept, "ended_by": spent.name, "ended_in": name}
-    except (TimeoutError, ModelError):
-        if run.meter.left("seconds") != 0:
-            raise
-        return {**meter.kept, "ended_by": "seconds", "ended_in": name}
 
 
 def _after_plan(state: State) -> str | list[Send]:

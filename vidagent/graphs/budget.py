@@ -11,12 +11,12 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from vidagent.agents.client.limits import CallLimits, CallNeed, CallUsage
-from vidagent.errors import BudgetSpent
+from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Budget, BudgetName, Step, StepUsage
 
 CHECK_FRAMES = 3
@@ -330,3 +330,20 @@ class StepMeter:
         self.meter.give_back(self._held)
         self._held = {}
         self.settle()
+
+
+async def within_budget(work: Awaitable[dict[str, Any]], meter: StepMeter) -> dict[str, Any]:
+    """Do a step's work under the run's deadline.
+
+    Returns:
+        What the step changes; where a budget ends in it, what is worth keeping, with that budget as `ended_by`.
+    """
+    try:
+        async with asyncio.timeout(meter.meter.left("seconds")):
+            return await work
+    except BudgetSpent as spent:
+        return {**meter.kept, "ended_by": spent.name}
+    except (TimeoutError, ModelError):
+        if meter.meter.left("seconds") != 0:
+            raise
+        return {**meter.kept, "ended_by": "seconds"}

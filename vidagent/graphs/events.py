@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vidagent.agents.client.chat_call import Hear, Heard
 from vidagent.types import Step
 
 Kind = Literal[
@@ -53,3 +54,29 @@ class Event:
 
 
 Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSource:
+    """Sends the events of a run.
+
+    Args:
+        emit: Takes events.
+        stream: Whether events carry the model's words as they come.
+    """
+
+    emit: Listener
+    stream: bool = False
+
+    def tell(self, kind: Kind, text: str, step: Step | None = None, **data: object) -> None:
+        """Send an event."""
+        self.emit(Event(kind, text, step, data))
+
+    def hear_thoughts(self, step: Step) -> Hear | None:
+        """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
+
+        def hear(kind: Heard, words: str) -> None:
+            if kind == "thought":
+                self.tell("thought", words, step)
+
+        return hear if self.stream else None

@@ -13,10 +13,9 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 
-from vidagent.agents.client.chat_call import Hear, Heard
 from vidagent.agents.client.client import ModelClient
 from vidagent.graphs.budget import Meter
-from vidagent.graphs.events import Event, Kind, Listener
+from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
@@ -148,7 +147,7 @@ class State(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(EventSource):
     """What the steps work with; it is made anew when a run is resumed.
 
     Args:
@@ -159,8 +158,6 @@ class Run:
         caps: What the model can take.
         budget: The limits.
         meter: What is spent.
-        emit: Takes events.
-        stream: Whether events are to tell the model's words as they come.
         decoding: Held while the video is decoded, which only one look can do at a time.
     """
 
@@ -171,8 +168,6 @@ class Run:
     caps: Caps
     budget: Budget
     meter: Meter
-    emit: Listener
-    stream: bool = False
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @cached_property
@@ -184,19 +179,6 @@ class Run:
     def desk(self, grant: Callable[[int], int]) -> Desk:
         """Return what the tools work over, taking frames from `grant`."""
         return Desk(self.video, self.index, self.store, self.caps, grant)
-
-    def tell(self, kind: Kind, text: str, step: Step | None = None, **data: object) -> None:
-        """Send an event."""
-        self.emit(Event(kind, text, step, data))
-
-    def hear_thoughts(self, step: Step) -> Hear | None:
-        """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
-
-        def hear(kind: Heard, words: str) -> None:
-            if kind == "thought":
-                self.tell("thought", words, step)
-
-        return hear if self.stream else None
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,12 +18,11 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer
 
-from vidagent.agents.client.chat_call import Hear, Heard
 from vidagent.agents.client.client import ModelClient, ReplyError
 from vidagent.agents.prompting.multi_video import Single, turn_messages
-from vidagent.errors import BudgetSpent, ModelError
-from vidagent.graphs.budget import Meter, StepMeter
-from vidagent.graphs.events import Event, Kind, Listener
+from vidagent.errors import BudgetSpent
+from vidagent.graphs.budget import Meter, StepMeter, within_budget
+from vidagent.graphs.events import EventSource
 from vidagent.graphs.multi_video.budget_split import share_of, steps_in
 from vidagent.graphs.multi_video.combine import combined, parts_of, plainly
 from vidagent.graphs.state import Update
@@ -87,7 +85,7 @@ class Done(Protocol):
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(EventSource):
     """What the steps work with; it is made anew when a run is resumed.
 
     Args:
@@ -95,29 +93,12 @@ class Group:
         names: What the videos are called.
         meter: What is spent of the budget of all.
         videos: Asks one of them.
-        emit: Takes events.
-        stream: Whether events are to tell the model's thoughts and the answer's words.
     """
 
     client: ModelClient
     names: tuple[str, ...]
     meter: Meter
     videos: Done
-    emit: Listener
-    stream: bool = False
-
-    def tell(self, kind: Kind, text: str, step: Step | None = None, **data: object) -> None:
-        """Send an event."""
-        self.emit(Event(kind, text, step, data))
-
-    def hear_thoughts(self, step: Step) -> Hear | None:
-        """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
-
-        def hear(kind: Heard, words: str) -> None:
-            if kind == "thought":
-                self.tell("thought", words, step)
-
-        return hear if self.stream else None
 
 
 GroupGraph = CompiledStateGraph[GroupState, Group, GroupState, GroupState]
@@ -188,15 +169,7 @@ def _step(name: Step, work: Work) -> _Node:
     async def node(state: GroupState, runtime: Runtime[Group]) -> Update:
         group = runtime.context
         meter = StepMeter(group.meter, name)
-        try:
-            async with asyncio.timeout(group.meter.left("seconds")):
-                update = await work(state, group, meter)
-        except BudgetSpent as spent:
-            update = {"ended_by": spent.name}
-        except (TimeoutError, ModelError):
-            if group.meter.left("seconds") != 0:
-                raise
-            update = {"ended_by": "seconds"}
+        update = await within_budget(work(state, group, meter), meter)
         usage = meter.close()
         spent_now = [dataclasses.asdict(usage)] if usage.model_calls else []
         return {**update, "spent": spent_now, "elapsed_s": group.meter.elapsed_s}
