@@ -24,16 +24,16 @@ from vidagent.api.run_question import QuestionRun
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
-from vidagent.graphs.multi_video.answer import gathered
+from vidagent.graphs.multi_video.answer import group_answer
 from vidagent.graphs.multi_video.graph import (
     Earlier,
     Group,
     GroupGraph,
     GroupState,
     build,
-    counted,
     first_state,
     reopened,
+    restore_meter,
 )
 from vidagent.reports.export.export import write_exports
 from vidagent.reports.export.export_request import ExportRequest
@@ -140,7 +140,7 @@ class MultiVideoRun:
         run_id, model = self.folder.run_id, self.client.name
         with record_run(self.folder, self.request) as recorder:
             final, group = await self._run_graph(recorder)
-            answer = gathered(final, self.infos, model=model, run_id=run_id, budget=group.meter.budget)
+            answer = group_answer(final, self.infos, model=model, run_id=run_id, budget=group.meter.budget)
             recorder.end(answer)
         if exports or any(self.exports):
             await self._export_earlier(final)
@@ -176,7 +176,7 @@ class MultiVideoRun:
             recorder.write_request(client, budget, self.infos, stream=group.stream)
             group.tell("model", describe(client), model=client.name, run_id=self.folder.run_id)
             first = await self._start(graph, thread, budget, earlier)
-            counted(group.meter, await _state(graph, thread), self.began)
+            restore_meter(group.meter, await _state(graph, thread), self.began)
             await graph.ainvoke(first, thread, context=group, durability="sync")
             return await _state(graph, thread), group
 

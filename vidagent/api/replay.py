@@ -16,9 +16,9 @@ from vidagent.api.ask_many import open_group_graph
 from vidagent.api.assemble import ignore, make_run, open_graph, open_video
 from vidagent.api.runs import find_run
 from vidagent.errors import BudgetSpent, UsageError
-from vidagent.graphs.answer import close
+from vidagent.graphs.answer import final_answer
 from vidagent.graphs.budget import Meter
-from vidagent.graphs.multi_video.answer import gathered
+from vidagent.graphs.multi_video.answer import group_answer
 from vidagent.graphs.multi_video.graph import Earlier, Group, GroupState, first_state
 from vidagent.runs.folder import RunFolder
 from vidagent.runs.recorded_run import RecordedRun
@@ -69,7 +69,7 @@ async def _replay(recorded: RecordedRun, path: str | Path | None = None) -> Answ
                 first = await start(graph, thread, request, run, {}, session)
                 await graph.ainvoke(first, thread, context=run)
                 final = await saved_state(graph, thread)
-    answer = close(final, run, run_id=recorded.run_id, frame_path=recorded.frame_path)
+    answer = final_answer(final, run, run_id=recorded.run_id, frame_path=recorded.frame_path)
     return recorded.with_recorded_costs(answer)
 
 
@@ -108,7 +108,7 @@ async def _replay_group(recorded: RecordedRun) -> Answer:
             first = first_state(request.question.text, request.question.options, hashes, budget)
             await graph.ainvoke(first, thread, context=group)
             final = cast("GroupState", (await graph.aget_state(thread)).values)
-    answer = gathered(final, infos, model=client.name, run_id=recorded.run_id, budget=budget)
+    answer = group_answer(final, infos, model=client.name, run_id=recorded.run_id, budget=budget)
     return recorded.with_recorded_costs(answer)
 
 

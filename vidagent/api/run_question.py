@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server.model_choice import describe
 from vidagent.api.assemble import cache_folder, make_run, open_graph
-from vidagent.graphs.answer import close
+from vidagent.graphs.answer import final_answer
 from vidagent.graphs.events import Listener
 from vidagent.graphs.state import Run, State
 from vidagent.reports.export.export import write_exports
@@ -76,7 +76,7 @@ class QuestionRun:
         answered_before = self.folder.read("answer") is not None
         with record_run(self.folder, self.request) as recorder:
             state, run = await self._run_graph(recorder)
-            answer = close(state, run, run_id=self.folder.run_id, frame_path=run.store.path)
+            answer = final_answer(state, run, run_id=self.folder.run_id, frame_path=run.store.path)
             recorder.end(answer)
             if self.turn is not None:
                 note = await asyncio.to_thread(

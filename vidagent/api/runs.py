@@ -11,7 +11,7 @@ from pathlib import Path
 from vidagent import config
 from vidagent.api.assemble import cache_folder, ignore, make_run, open_graph, open_video
 from vidagent.errors import UsageError
-from vidagent.graphs.answer import close
+from vidagent.graphs.answer import final_answer
 from vidagent.reports.export.clips import write_clip
 from vidagent.reports.export.export import write_exports
 from vidagent.reports.export.export_request import ExportRequest
@@ -63,7 +63,7 @@ async def report_run(run_id: str, report: Path, *, video: str | Path | None = No
             state = await saved_state(graph, thread)
 
         def write() -> None:
-            answer = close(state, run, run_id=recorded.run_id, frame_path=recorded.frame_path)
+            answer = final_answer(state, run, run_id=recorded.run_id, frame_path=recorded.frame_path)
             write_exports(ExportRequest(report=report), recorded.with_recorded_costs(answer), state, run)
 
         await asyncio.to_thread(write)

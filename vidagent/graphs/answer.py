@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from vidagent.graphs.answer_text import ever_refused, words
+from vidagent.graphs.answer_text import ever_refused, final_text
 from vidagent.graphs.evidence.boundaries import Refined
 from vidagent.graphs.evidence.grounding import NUMERALS, words_of
 from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.graphs.evidence.refined_spans import refined_places
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Verified
-from vidagent.graphs.strategies.gaps import denies, range_of, surest
+from vidagent.graphs.strategies.gaps import denies, highest_confidence, range_of
 from vidagent.tools.answer import Draft
 from vidagent.types import (
     Answer,
@@ -36,7 +36,7 @@ _ROUGH_S = 1.0
 FramePath = Callable[[str], Path]
 
 
-def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
+def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
     """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
     progress = Progress(state)
     seen = coverage(progress.entries, run.video.info.duration_s)
@@ -47,7 +47,7 @@ def close(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answ
     status: Status = "partial" if ended_by else "answered" if answers else "not_found"
     return Answer(
         status=status,
-        answer=words(progress, run, status, ended_by, seen),
+        answer=final_text(progress, run, status, ended_by, seen),
         confidence=_confidence(progress, run, answers=answers),
         video=run.video.info,
         model=run.client.name,
@@ -159,7 +159,7 @@ def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
     if progress.composed is not None:
         parts.append(progress.composed.confidence)
     if denied:
-        parts.append(surest(progress.own_entries, *range_of(progress, run)))
+        parts.append(highest_confidence(progress.own_entries, *range_of(progress, run)))
     return max(0.0, min(parts))
 
 

@@ -6,10 +6,10 @@ import math
 
 from vidagent.graphs.evidence.grounding import ground_of, supported_words
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.evidence.refined_spans import told_exactly
+from vidagent.graphs.evidence.refined_spans import with_precision
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
-from vidagent.graphs.strategies.gaps import range_of, unseen
+from vidagent.graphs.strategies.gaps import longest_gap, range_of
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName, Coverage, Status
 from vidagent.video.clock import format_time
@@ -17,7 +17,9 @@ from vidagent.video.clock import format_time
 _TENTHS_BELOW_S = 10.0
 
 
-def words(progress: Progress, run: Run, status: Status, ended_by: BudgetName | None, seen: Coverage) -> str:
+def final_text(
+    progress: Progress, run: Run, status: Status, ended_by: BudgetName | None, seen: Coverage
+) -> str:
     """Return the answer in words."""
     draft = progress.draft
     looked = _looked(progress, run, seen)
@@ -31,7 +33,7 @@ def words(progress: Progress, run: Run, status: Status, ended_by: BudgetName | N
     return (
         _supported(progress, run, draft)
         if composed is None
-        else told_exactly(composed.answer, progress, draft)
+        else with_precision(composed.answer, progress, draft)
     )
 
 
@@ -42,7 +44,7 @@ def ever_refused(progress: Progress) -> bool:
 
 def _supported(progress: Progress, run: Run, draft: Draft) -> str:
     by_rules = run.client.profile.lacks("wording")
-    return told_exactly(supported_words(draft, progress, by_rules=by_rules), progress, draft)
+    return with_precision(supported_words(draft, progress, by_rules=by_rules), progress, draft)
 
 
 def _denial(progress: Progress, draft: Draft) -> str:
@@ -85,7 +87,7 @@ def _looked(progress: Progress, run: Run, seen: Coverage) -> str:
     part = ""
     if (start_s, end_s) != (0.0, run.video.info.duration_s):
         part = f" between {format_time(start_s)} and {format_time(end_s)}"
-    longest = _rounded_up(unseen(progress.own_entries, start_s, end_s))
+    longest = _rounded_up(longest_gap(progress.own_entries, start_s, end_s))
     told = f"Looked at {seen.seconds_seen:.1f} s ({share}) of the video, {where}"
     return f"{told}; no stretch longer than {longest} s{part} went unseen."
 

@@ -256,12 +256,12 @@ class StepMeter:
         step: The step.
 
     Attributes:
-        kept: What is worth keeping of the step's work if a budget ends it midway.
+        partial: What is worth keeping of the step's work if a budget ends it midway.
     """
 
     meter: Meter
     step: Step
-    kept: dict[str, Any] = field(default_factory=dict)
+    partial: dict[str, Any] = field(default_factory=dict)
     _usage: dict[str, int] = field(default_factory=dict)
     _promised: int = 0
     _held: dict[BudgetName, int] = field(default_factory=dict)
@@ -342,8 +342,8 @@ async def within_budget(work: Awaitable[dict[str, Any]], meter: StepMeter) -> di
         async with asyncio.timeout(meter.meter.left("seconds")):
             return await work
     except BudgetSpent as spent:
-        return {**meter.kept, "ended_by": spent.name}
+        return {**meter.partial, "ended_by": spent.name}
     except (TimeoutError, ModelError):
         if meter.meter.left("seconds") != 0:
             raise
-        return {**meter.kept, "ended_by": "seconds"}
+        return {**meter.partial, "ended_by": "seconds"}

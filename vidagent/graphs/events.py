@@ -72,7 +72,7 @@ class EventSource:
         """Send an event."""
         self.emit(Event(kind, text, step, data))
 
-    def hear_thoughts(self, step: Step) -> Hear | None:
+    def thought_listener(self, step: Step) -> Hear | None:
         """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
 
         def hear(kind: Heard, words: str) -> None:

@@ -102,7 +102,7 @@ class State(TypedDict, total=False):
     empty where it was not; it is missing until that was tried.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks to do now, `asked` all looks so far. `proposed` lists those that strategies proposed, of which
-    the planner knows the first `told`; `undone` says why a look of a strategy was not done.
+    the planner knows the first `reported`; `undone` says why a look of a strategy was not done.
     `draft` is the planner's answer, `stage` how far it has come, and `draft_call` the id of the call that made it;
     while it waits for looks it is `on_hold` instead. It may be `sent_back` for its form, and meets `vetoes` of the
     verification, which `refused` remembers; `doubts` counts how often it was sent back because looks contradict each
@@ -126,7 +126,7 @@ class State(TypedDict, total=False):
     calls: list[Call]
     asked: Annotated[list[Call], add]
     proposed: Annotated[list[Proposed], add]
-    told: int
+    reported: int
     undone: Annotated[dict[str, str], or_]
     draft_call: str
     draft: dict[str, Any] | None
@@ -183,5 +183,5 @@ class Run(EventSource):
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:
     """Return the reply to a call that was not done, for the planner to read."""
-    told = json.dumps({"error": why, **more}, ensure_ascii=False)
-    return ToolMessage(told, tool_call_id=call_id, status="error")
+    reply = json.dumps({"error": why, **more}, ensure_ascii=False)
+    return ToolMessage(reply, tool_call_id=call_id, status="error")

@@ -20,7 +20,7 @@ from langchain_core.messages import (
 
 from vidagent.agents.prompting.code_looks import only_looks
 from vidagent.graphs.evidence.ledger import Entry, summary
-from vidagent.graphs.nodes.propose import untold
+from vidagent.graphs.nodes.propose import unreported
 from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import EARLIER, Call, State, Turn
@@ -72,7 +72,7 @@ def carry_over(final: State, answer: Answer) -> CarryOver:
     if settled is not None:
         replies[settled] = ToolMessage(json.dumps(result, ensure_ascii=False), tool_call_id=settled)
     asked: list[Call] = [{**call, "turn": EARLIER} for call in final.get("asked", [])]
-    history = [*_answered_calls(final.get("history", []), replies), *untold(Progress(final))]
+    history = [*_answered_calls(final.get("history", []), replies), *unreported(Progress(final))]
     return CarryOver(history=messages_to_dict(history), ledger=list(final.get("ledger", [])), asked=asked)
 
 

@@ -12,7 +12,7 @@ from tests.scripted_server import labelled_images, refusal, routes, says, step_o
 from vidagent.api import replay_run
 from vidagent.errors import ModelError
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.strategies.gaps import gaps, surest, unseen
+from vidagent.graphs.strategies.gaps import gaps, highest_confidence, longest_gap
 from vidagent.images import jpeg
 from vidagent.images.shown_frame import Still
 from vidagent.tools.result import Look
@@ -210,8 +210,8 @@ def test_gaps_lie_between_frames_and_to_both_ends():
         (10, 30),
         (30, 90),
     ]
-    assert unseen([seen_at(10, 30, 95)], 0, 100) == 65
-    assert unseen([], 0, 100) == 100
+    assert longest_gap([seen_at(10, 30, 95)], 0, 100) == 65
+    assert longest_gap([], 0, 100) == 100
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_gaps_lie_between_frames_and_to_both_ends():
     ],
 )
 def test_a_no_is_as_sure_as_a_moment_would_have_been_seen(times_s, sure):
-    assert surest([seen_at(*times_s)], 0, 100) == pytest.approx(sure)
+    assert highest_confidence([seen_at(*times_s)], 0, 100) == pytest.approx(sure)
 
 
 def test_the_answer_is_no_surer_than_that(ask, monkeypatch):

@@ -42,7 +42,7 @@ _EMPTY = frozenset("a an the at s sec second seconds".split())
 
 
 @dataclass(frozen=True)
-class Said:
+class ClaimText:
     """A claim, as an answer may say it again.
 
     Args:
@@ -82,7 +82,7 @@ class Ground:
     text: str
     barred: str
     numbers: frozenset[float]
-    claims: tuple[Said, ...] = ()
+    claims: tuple[ClaimText, ...] = ()
 
     def beyond(self, answer: str) -> str | None:
         """Return what in an answer stands on nothing, in words for people; None if all of it stands.
@@ -131,7 +131,7 @@ def ground_of(draft: Draft, progress: Progress) -> Ground:
     claims = [item["claim"] for item in verified]
     text = "\n".join([*claims, progress.state["question"], progress.question, *(progress.options or [])])
     barred = "\n".join(item["claim"] for item in progress.refused)
-    said = tuple(Said(item["claim"], item["time_s"]) for item in verified)
+    said = tuple(ClaimText(item["claim"], item["time_s"]) for item in verified)
     return Ground(text, barred, frozenset(_numbers(draft, verified, refined_places(progress, draft))), said)
 
 

@@ -26,12 +26,12 @@ def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
     return _apart(places, draft.spans)
 
 
-def told_exactly(words: str, progress: Progress, draft: Draft) -> str:
+def with_precision(words: str, progress: Progress, draft: Draft) -> str:
     """Return the words of an answer with how exactly the edges of its places are known."""
-    return f"{words} {exactness(refined_places(progress, draft))}".rstrip()
+    return f"{words} {precision_text(refined_places(progress, draft))}".rstrip()
 
 
-def exactness(places: Sequence[Refined]) -> str:
+def precision_text(places: Sequence[Refined]) -> str:
     """Say how exactly the edges of places are known; nothing where that is to the frame."""
     start, end = ("start", "end") if len(places) == 1 else ("starts", "ends")
     off = {start: [place.start_within_s for place in places], end: [place.end_within_s for place in places]}
@@ -43,7 +43,7 @@ def exactness(places: Sequence[Refined]) -> str:
     return f"{', '.join(f'{side} {words}' for side, words in told.items())}.".capitalize()
 
 
-def news(progress: Progress, draft: Draft) -> str:
+def refined_note(progress: Progress, draft: Draft) -> str:
     """Say where the places of a draft are, if looks at their edges have moved one of them."""
     places = refined_places(progress, draft)
     bounds = [(place.start_s, place.end_s) for place in places]

@@ -24,7 +24,7 @@ from vidagent.types import (
 _Answers = Mapping[int, Mapping[str, Any]]
 
 
-def gathered(
+def group_answer(
     state: GroupState, videos: Sequence[VideoInfo], *, model: str, run_id: str, budget: Budget
 ) -> Answer:
     """Turn the final state into the answer; needs no model, so it works when a budget is spent."""

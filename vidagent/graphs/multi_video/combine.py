@@ -43,7 +43,7 @@ def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> 
     ]
 
 
-async def combined(
+async def combine_answers(
     client: ModelClient,
     meter: StepMeter,
     question: str,
@@ -58,7 +58,7 @@ async def combined(
     The model is asked if a claim stood up in any video. What it says beyond the claims, or of other videos, is not
     used: then, or where no request is left for it, each video has its line.
     """
-    plain = plainly(goal, parts)
+    plain = rule_based_answer(goal, parts)
     if not any(part.supports for part in parts):
         return plain
     tell("step", "putting the answers together", "compose")
@@ -87,7 +87,7 @@ def _part(number: int, name: str, answer: Mapping[str, Any]) -> Part:
     )
 
 
-def plainly(goal: Goal, parts: Sequence[Part]) -> dict[str, Any]:
+def rule_based_answer(goal: Goal, parts: Sequence[Part]) -> dict[str, Any]:
     """Return the answer that needs no model: a line for each video."""
     numbers = [part.number for part in chosen(goal, parts)]
     together = Together(answer=plain_words(goal, parts), videos=numbers, confidence=1.0)

@@ -24,7 +24,7 @@ from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import Meter, StepMeter, within_budget
 from vidagent.graphs.events import EventSource
 from vidagent.graphs.multi_video.budget_split import share_of, steps_in
-from vidagent.graphs.multi_video.combine import combined, parts_of, plainly
+from vidagent.graphs.multi_video.combine import combine_answers, parts_of, rule_based_answer
 from vidagent.graphs.state import Update
 from vidagent.types import Budget, BudgetName, Step
 
@@ -70,7 +70,7 @@ class Earlier:
     seconds: float = 0.0
 
 
-class Done(Protocol):
+class VideoAsker(Protocol):
     """How one video is asked."""
 
     async def earlier(self, number: int) -> Earlier:
@@ -98,7 +98,7 @@ class Group(EventSource):
     client: ModelClient
     names: tuple[str, ...]
     meter: Meter
-    videos: Done
+    videos: VideoAsker
 
 
 GroupGraph = CompiledStateGraph[GroupState, Group, GroupState, GroupState]
@@ -156,7 +156,7 @@ def reopened(state: GroupState, budget: Budget) -> tuple[Update, str] | None:
     }, "turn"
 
 
-def counted(meter: Meter, state: GroupState, began: float) -> None:
+def restore_meter(meter: Meter, state: GroupState, began: float) -> None:
     """Count what a run has cost so far, and the seconds since this part of it began."""
     done = [step for part in state.get("parts", {}).values() if not part["open"] for step in _steps(part)]
     meter.resume(state.get("spent", []), state.get("elapsed_s", 0.0), began)
@@ -197,7 +197,9 @@ async def _turn(state: GroupState, group: Group, meter: StepMeter) -> Update:
     group.tell("step", "reading the question", "route")
     try:
         messages = turn_messages(question, options, group.names)
-        single = await group.client.ask("route", messages, Single, meter, hear=group.hear_thoughts("route"))
+        single = await group.client.ask(
+            "route", messages, Single, meter, hear=group.thought_listener("route")
+        )
     except ReplyError as error:
         group.tell("note", f"each video is asked the question as it stands: {error}", "route")
         single = as_it_is
@@ -233,6 +235,10 @@ async def _combine(state: GroupState, group: Group, meter: StepMeter) -> Update:
     goal = state.get("single", {}).get("goal", "each")
     parts = parts_of(group.names, {name: part["answer"] for name, part in state.get("parts", {}).items()})
     if "seconds" in {state.get("ended_by"), *(part.ended_by for part in parts)}:
-        return {"together": plainly(goal, parts)}
-    question, options, hear = state["question"], state.get("options"), group.hear_thoughts("compose")
-    return {"together": await combined(group.client, meter, question, options, goal, parts, group.tell, hear)}
+        return {"together": rule_based_answer(goal, parts)}
+    question, options, hear = state["question"], state.get("options"), group.thought_listener("compose")
+    return {
+        "together": await combine_answers(
+            group.client, meter, question, options, goal, parts, group.tell, hear
+        )
+    }

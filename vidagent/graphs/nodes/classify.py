@@ -52,7 +52,7 @@ async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask what kind of question it is, where the budget has room for that; else it is tried again under another."""
     if run.client.profile.lacks("route"):
         return {"route": {}}
-    options, earlier = progress.options, told_turns(progress.state.get("earlier", []))
+    options, earlier = progress.options, turns_text(progress.state.get("earlier", []))
     messages = route_messages(progress.state["question"], options, progress.state["facts"], earlier)
     if not _affordable(run, messages):
         return {}
@@ -117,7 +117,7 @@ def _part(told: Route) -> str:
     return f"{start_s or 0.0:.3f} s to {'the end' if end_s is None else f'{end_s:.3f} s'}"
 
 
-def told_turns(earlier: Sequence[Turn]) -> str:
+def turns_text(earlier: Sequence[Turn]) -> str:
     """Write the last turns of a conversation down."""
     return "\n\n".join(_turn(turn) for turn in earlier[-_MOST_TURNS:])
 

@@ -13,7 +13,7 @@ from vidagent.agents.prompting.replies import Composition, Judgement
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.grounding import ground_of, supported_words
-from vidagent.graphs.evidence.refined_spans import news, refined_places, told_exactly
+from vidagent.graphs.evidence.refined_spans import refined_note, refined_places, with_precision
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update
 from vidagent.tools.answer import Draft
@@ -34,7 +34,7 @@ async def compose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     try:
         composed = await _composed(progress, run, meter, draft, voice)
     finally:  # also where a budget cuts it off: what was told of an answer that is not kept is void
-        voice.say("" if composed is None else told_exactly(composed.answer, progress, draft))
+        voice.say("" if composed is None else with_precision(composed.answer, progress, draft))
     return {} if composed is None else {"composed": composed.model_dump(mode="json")}
 
 
@@ -46,7 +46,8 @@ async def _composed(
     Raises:
         BudgetSpent: If no request is left for it.
     """
-    status = f"answered. The planner's draft: {supported_words(draft, progress, by_rules=True)} {news(progress, draft)}"
+    words = supported_words(draft, progress, by_rules=True)
+    status = f"answered. The planner's draft: {words} {refined_note(progress, draft)}"
     messages = compose_messages(progress.question, progress.options, "\n".join(_claims(progress)), status)
     try:
         composed = await run.client.ask(
@@ -80,7 +81,9 @@ async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter
     known = "\n".join([*_claims(progress), *_worked_out(draft, progress)])
     messages = wording_messages(progress.question, progress.options, known, answer)
     try:
-        judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
+        judged = await run.client.ask(
+            "verify", messages, Judgement, meter, hear=run.thought_listener("verify")
+        )
     except ReplyError as error:
         return f"its words could not be checked: {error}"
     except BudgetSpent as spent:

@@ -32,7 +32,7 @@ _ROUNDED_S = 0.05
 async def look(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Do one look; what goes wrong with it is told to the planner. An edge may stay as it is."""
     call = progress.state["calls"][0]
-    meter.kept = _undone(call, "a budget ended the run before this look was done")
+    meter.partial = _undone(call, "a budget ended the run before this look was done")
     try:
         entry = await _take(progress, run, call, meter)
     except (ToolError, ReplyError) as error:

@@ -15,14 +15,14 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted, contradictions
 from vidagent.graphs.evidence.ledger import Entry, summary
-from vidagent.graphs.nodes.classify import advice, told_turns
+from vidagent.graphs.nodes.classify import advice, turns_text
 from vidagent.graphs.nodes.look import run_tool, shown
 from vidagent.graphs.nodes.planner_turn import read_turn
 from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.nodes.trim import leave_out
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, refusal
-from vidagent.graphs.strategies.sweep import Count, count_of, recount, spelt_out
+from vidagent.graphs.strategies.sweep import Count, count_of, recount, with_places
 from vidagent.images.shown_frame import Still
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
@@ -36,7 +36,7 @@ _FOLLOWS = (
     "only for what they do not show. The overview's pictures are not shown again: `overview` shows them."
 )
 
-MAX_SENT_BACK = 2
+MAX_FORMAT_RETRIES = 2
 """How often a draft is sent back before its mistakes of form are passed over."""
 
 
@@ -61,7 +61,7 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if turn.answer is not None:
         call_id, args = turn.answer
         try:
-            draft = spelt_out(await asyncio.to_thread(_draft, progress, run, args, entries), count)
+            draft = with_places(await asyncio.to_thread(_draft, progress, run, args, entries), count)
             update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id, "stage": "drafted"}
         except ToolError as error:
             run.tell("note", f"answer: {error}", "plan")
@@ -123,7 +123,7 @@ def _messages(
                 *advice(progress),
                 *([count.advice()] if count else []),
             ],
-            told_turns(progress.state.get("earlier", [])),
+            turns_text(progress.state.get("earlier", [])),
         )
 
     messages = lay_out(left_out)
@@ -163,7 +163,7 @@ async def _ask(
             tools,
             meter,
             must_call="answer" if landing else None,
-            hear=run.hear_thoughts("plan"),
+            hear=run.thought_listener("plan"),
         )
     except ReplyError:
         if landing is None:
@@ -194,7 +194,9 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
     options, known = progress.options or [], {entry.id for entry in entries}
     claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
     unknown = {name for claim in claims for name in claim.ledger} - known
-    lenient = progress.state.get("sent_back", 0) >= MAX_SENT_BACK or progress.state.get("landing") is not None
+    lenient = (
+        progress.state.get("sent_back", 0) >= MAX_FORMAT_RETRIES or progress.state.get("landing") is not None
+    )
     if unknown and not lenient:
         listed = ", ".join(sorted(known)) or "none; look first"
         raise ToolError(f"no ledger entry is called {', '.join(sorted(unknown))}; there are: {listed}")

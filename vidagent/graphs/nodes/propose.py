@@ -51,11 +51,11 @@ async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     return update
 
 
-def untold(progress: Progress) -> list[BaseMessage]:
-    """Return what the planner has not been told yet of the looks that strategies proposed."""
+def unreported(progress: Progress) -> list[BaseMessage]:
+    """Return what the planner has not read yet: the looks that strategies proposed since its last turn."""
     entries, undone = {entry.id: entry for entry in progress.entries}, progress.state.get("undone", {})
     messages: list[BaseMessage] = []
-    for proposed in progress.state.get("proposed", [])[progress.state.get("told", 0) :]:
+    for proposed in progress.state.get("proposed", [])[progress.state.get("reported", 0) :]:
         reason = _BY_NAME[proposed["by"]].reason
         if reason is not None:
             lines = [
@@ -89,12 +89,12 @@ def _goes_back(progress: Progress) -> bool:
 
 def _to_planner(progress: Progress) -> Update:
     """Tell the planner what code looked at since its last turn; a draft that was on hold is answered with it."""
-    history, proposed = untold(progress), progress.state.get("proposed", [])
+    history, proposed = unreported(progress), progress.state.get("proposed", [])
     if progress.state.get("on_hold"):
-        looks = [name for one in proposed[progress.state.get("told", 0) :] for name in one["entries"]]
-        told = json.dumps({"held": _BY_NAME[proposed[-1]["by"]].hold, "looks": looks}, ensure_ascii=False)
-        history.insert(0, ToolMessage(told, tool_call_id=progress.state["draft_call"]))
-    return {"calls": [], "draft": None, "on_hold": None, "history": history, "told": len(proposed)}
+        looks = [name for one in proposed[progress.state.get("reported", 0) :] for name in one["entries"]]
+        reply = json.dumps({"held": _BY_NAME[proposed[-1]["by"]].hold, "looks": looks}, ensure_ascii=False)
+        history.insert(0, ToolMessage(reply, tool_call_id=progress.state["draft_call"]))
+    return {"calls": [], "draft": None, "on_hold": None, "history": history, "reported": len(proposed)}
 
 
 def _asked(progress: Progress, strategy: Strategy, proposal: Proposal) -> Update:

@@ -34,7 +34,7 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
         return {"verified": unchecked, "stage": "verified"}
     run.tell("step", f"verifying {len(draft.claims)} claims", "verify")
     told: list[Refused] = []
-    meter.kept = {"verified": verified}
+    meter.partial = {"verified": verified}
     for number, claim in enumerate(draft.claims):
         lines = lines_for(entries, claim)
         stills = [] if words_only(entries, claim, lines) else best_stills(entries, claim)
@@ -154,7 +154,7 @@ async def _check(
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
     seen = sorted(stills, key=lambda still: (still.time_s, still.box_px))
     messages = verify_messages(question, claim.text, shown(run, seen), "\n".join(line.fact for line in lines))
-    judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.hear_thoughts("verify"))
+    judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.thought_listener("verify"))
     verdict, line = judged.verdict, f"{judged.verdict}: {judged.why or claim.text}"
     run.tell("verdict", line, "verify", claim=claim.text, verdict=verdict, time_s=at_s)
     return _verified(

@@ -10,7 +10,7 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
-from vidagent.graphs.strategies.gaps import unseen
+from vidagent.graphs.strategies.gaps import longest_gap
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.text import counted
 from vidagent.tools.answer import Draft
@@ -103,7 +103,7 @@ def _shares(said: set[str], words: set[str]) -> bool:
 
 def _looked_at(entries: Sequence[Entry], start_s: float, end_s: float) -> bool:
     """Tell whether a range was looked at, at a frame a second or more."""
-    return unseen(entries, start_s, end_s) <= 1 / LEAST_FPS + _ROUNDED_S
+    return longest_gap(entries, start_s, end_s) <= 1 / LEAST_FPS + _ROUNDED_S
 
 
 def _affordable(run: Run, looks: int) -> bool:

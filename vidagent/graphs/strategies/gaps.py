@@ -75,12 +75,12 @@ def gaps(entries: Iterable[Entry], start_s: float, end_s: float) -> list[Gap]:
     return [Gap(one, other) for one, other in pairwise(times) if other > one]
 
 
-def unseen(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
+def longest_gap(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
     """Return how long the longest stretch of a range is in which no frame was looked at, in seconds."""
     return max((gap.length_s for gap in gaps(entries, start_s, end_s)), default=0.0)
 
 
-def surest(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
+def highest_confidence(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
     """Return how sure a "no" may be at most, from 0 to 1.
 
     That is the chance that something of `MOMENT_S`, at a time drawn at random, would have been in a frame looked at:

@@ -144,7 +144,7 @@ def _said(draft: Draft) -> int | None:
     return draft.count if draft.count is not None else len(draft.spans) or None
 
 
-def spelt_out(draft: Draft, count: Count | None) -> Draft:
+def with_places(draft: Draft, count: Count | None) -> Draft:
     """Return a draft that counts as the sweep did with the place of each."""
     if count is None or draft.found != "yes" or draft.count != len(count.occurrences):
         return draft
