@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from vidagent.agents.client.chat_call import Hear
 from vidagent.agents.client.client import ModelClient, ReplyError
 from vidagent.agents.prompting.multi_video import Together, together_messages
 from vidagent.agents.prompting.video_findings import Goal, Part, chosen, plain_words
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.events import Kind
+from vidagent.graphs.events import EventSource
 from vidagent.graphs.evidence.grounding import NUMERALS, Ground
-from vidagent.types import Step
 
 _CLAUSE = re.compile(r"[.!?;。！？]+(?:\s+|$)|,\s+(?:but|while|whereas|and)\s+|\n")
 _DENIES = re.compile(
@@ -26,13 +24,6 @@ _ALL = re.compile(r"\b(?:all|every|each(?! by\b))\b", re.IGNORECASE)
 _BOTH = re.compile(r"\bboth\b", re.IGNORECASE)
 _PLACE = "\x00{}\x00"
 """Stands for a video's name while sentences are taken apart, as names have dots in them."""
-
-
-class Tell(Protocol):
-    """How events are told."""
-
-    def __call__(self, kind: Kind, text: str, step: Step | None = None) -> None:
-        """Tell one."""
 
 
 def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> list[Part]:
@@ -50,8 +41,7 @@ async def combine_answers(
     options: Sequence[str] | None,
     goal: Goal,
     parts: Sequence[Part],
-    tell: Tell,
-    hear: Hear | None,
+    events: EventSource,
 ) -> dict[str, Any]:
     """Return the answer about all as a JSON object: words, numbers of the videos, choice and confidence.
 
@@ -61,15 +51,17 @@ async def combine_answers(
     plain = rule_based_answer(goal, parts)
     if not any(part.supports for part in parts):
         return plain
-    tell("step", "putting the answers together", "compose")
+    events.tell("step", "putting the answers together", "compose")
     messages = together_messages(question, options, goal, parts)
     try:
-        together = await client.ask("compose", messages, Together, meter, hear=hear)
+        together = await client.ask(
+            "compose", messages, Together, meter, hear=events.thought_listener("compose")
+        )
     except (ReplyError, BudgetSpent) as error:
-        tell("note", f"each video has its own line in the answer: {error}", "compose")
+        events.tell("note", f"each video has its own line in the answer: {error}", "compose")
         return plain
     if (why := _beyond(together, question, options, goal, parts)) is not None:
-        tell("note", f"each video has its own line in place of the composed answer: {why}", "compose")
+        events.tell("note", f"each video has its own line in place of the composed answer: {why}", "compose")
         return plain
     return together.model_dump(mode="json")
 

@@ -236,9 +236,5 @@ async def _combine(state: GroupState, group: Group, meter: StepMeter) -> Update:
     parts = parts_of(group.names, {name: part["answer"] for name, part in state.get("parts", {}).items()})
     if "seconds" in {state.get("ended_by"), *(part.ended_by for part in parts)}:
         return {"together": rule_based_answer(goal, parts)}
-    question, options, hear = state["question"], state.get("options"), group.thought_listener("compose")
-    return {
-        "together": await combine_answers(
-            group.client, meter, question, options, goal, parts, group.tell, hear
-        )
-    }
+    question, options = state["question"], state.get("options")
+    return {"together": await combine_answers(group.client, meter, question, options, goal, parts, group)}
