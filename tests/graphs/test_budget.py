@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 
 import pytest
@@ -191,3 +192,16 @@ async def test_a_resumed_run_goes_on_counting():
     meter.resume([], 11.0, time.monotonic())
     with pytest.raises(BudgetSpent, match="seconds"):
         await StepMeter(meter, "plan").admit("plan", NEED)
+
+
+def test_an_allowance_is_a_share_of_what_is_left_after_what_is_kept():
+    meter = Meter(Budget(frames=43, prompt_tokens=8000))
+    meter.add("prompt_tokens", 4000)
+    allowance = meter.allowance(4, {"frames": 3})
+    assert allowance.amounts["frames"] == 10
+    assert allowance.most_frames(250) == 4
+    assert allowance.most_frames(0) == 10
+    assert allowance.most_looks(100) == math.inf
+    assert allowance.covers({"frames": 10, "model_calls": 99})
+    assert not allowance.less({"frames": 6}).covers({"frames": 5})
+    assert meter.allowance(keep={"frames": 99}).amounts["frames"] == 0

@@ -141,6 +141,17 @@ def test_which_drafts_deny(ask, route, draft, looks):
     assert ("look" in server.steps) == looks
 
 
+def test_a_draft_that_is_vetoed_after_those_looks_has_one_reply_and_what_they_saw_behind_it(ask):
+    empty = {"text": "The room is empty.", "ledger": [], "time_s": 2.0}
+    no = answer(found="no", answer="There is no ghost.", claims=[empty], spans=[])
+    _, server = ask(haunted([no], verdicts=["unsupported", "supported"]))
+    again = [body for body in server.bodies if step_of(body) == "plan"][1]
+    calls = [call["id"] for message in again["messages"] for call in message.get("tool_calls") or []]
+    assert [message["tool_call_id"] for message in again["messages"] if message["role"] == "tool"] == calls
+    assert "not supported" in json.loads(tool_results(again)[0])["error"]
+    assert [(look["id"], look["found"]) for look in code_looks(again)] == [("L1", False), ("L2", False)]
+
+
 # --- budgets
 
 

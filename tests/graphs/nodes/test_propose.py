@@ -1,0 +1,33 @@
+"""Looks that code decides are steps like others, and the planner's history says that they are code's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.graphs.scripts import Script, answer, clip_look, code_looks, observation
+from tests.scripted_server import routes, step_of
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
+
+COUNTED = answer(count=1, spans=[])
+NOBODY = observation(found=False, what="Nothing.")
+
+
+def test_a_sweep_is_told_as_codes_own_before_the_planner_speaks(ask):
+    script = Script([clip_look(1, 3)], [COUNTED], route=routes("count", thing="ball"), look=NOBODY)
+    found, server = ask(script)
+    plans = [body["messages"] for body in server.bodies if step_of(body) == "plan"]
+    looks = code_looks({"messages": plans[0]})
+    assert [look["id"] for look in looks] == [f"L{n}" for n in range(1, len(looks) + 1)]
+    assert {look["tool"] for look in looks} == {"resample"}
+    assert all(look["question"].startswith("ball: give one sighting") for look in looks)
+    assert [message["role"] for message in plans[0]] == ["system", "user"]
+    for messages in plans:
+        roles = [message["role"] for message in messages]
+        assert ("user", "user") not in set(pairwise(roles))
+    for before, after in pairwise(plans):  # what was sent stays, so that a server's prefix cache holds
+        opening = after[1]["content"]
+        assert before[1]["content"][: len(opening)] == opening
+    assert [step.step for step in found.usage.by_step][:4] == ["survey", "route", "propose", "look"]
