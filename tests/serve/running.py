@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import Raw, step_of
 from vidagent.serve.core.http.options import ServerOptions
-from vidagent.serve.core.http.server import AnnouncingServer, config
+from vidagent.serve.core.http.server import AnnouncingServer
 from vidagent.serve.rest.app import make
 
 QUESTION = "When is it seen?"
@@ -42,8 +42,8 @@ class Plays:
 @contextlib.contextmanager
 def running(data_dir: Path, *, app: FastAPI | None = None, **options) -> Iterator[httpx.Client]:
     """Serve with these options, and give a client of the server."""
-    wanted = ServerOptions(port=0, data_dir=data_dir, **{"insecure_local": True, "drain_s": 1.0, **options})
-    server = AnnouncingServer(config(app or make(wanted), wanted))
+    settings = ServerOptions(port=0, data_dir=data_dir, **{"insecure_local": True, "drain_s": 1.0, **options})
+    server = AnnouncingServer(app or make(settings), settings, "serving {url}")
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     _wait(server, thread)

@@ -19,6 +19,6 @@ def over_http(
 ) -> Iterator[str]:
     """Serve folders, and give the address."""
     options = ServerOptions(host=host, data_dir=data_dir, insecure_local=not keys, roots=roots)
-    serving = ServerContext(roots, 60.0, ConcurrencyLimits(8, 4), piped=False)
-    with running(data_dir, app=app(serving, options, names)) as client:
+    context = ServerContext(roots, 60.0, ConcurrencyLimits(8, 4), stdio=False)
+    with running(data_dir, app=app(context, options, names)) as client:
         yield f"{str(client.base_url).rstrip('/')}{PATH}"

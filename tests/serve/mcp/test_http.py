@@ -157,8 +157,8 @@ def test_what_cannot_be_served_is_one_line(command, tmp_path, arguments, line):
 
 
 def test_every_address_needs_a_name():
-    with pytest.raises(UsageError, match="--public-name HOST says by which name clients come"):
-        http._names("0.0.0.0", ())
+    with pytest.raises(UsageError, match="--public-name HOST says which name clients use"):
+        http._transport_security("0.0.0.0", ())
 
 
 def test_the_process_says_where_it_listens_and_ends_on_a_signal(tmp_path, root):

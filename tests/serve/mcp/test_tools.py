@@ -243,7 +243,7 @@ async def test_too_many_questions_at_once_are_refused(piped, root, model, plays)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
     assert second.is_error
-    assert words(second) == "you have 1 questions going on, which is the most"
+    assert words(second) == "you have reached the limit of questions at once: 1"
 
 
 async def test_what_goes_wrong_inside_stays_inside(root, tmp_path, monkeypatch, caplog):

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vidagent.reports import multi_video as reports
     from vidagent.serve.batch import run_batch as batch
     from vidagent.serve.core import concurrency, download
-    from vidagent.serve.core.http import server as http_server
     from vidagent.serve.core.storage import database, keys
     from vidagent.serve.mcp import context as mcp_context
     from vidagent.serve.mcp import http as mcp_http
@@ -48,7 +47,6 @@ else:
         "database": "vidagent.serve.core.storage.database",
         "download": "vidagent.serve.core.download",
         "evaluation": "vidagent.evaluation.runner",
-        "http_server": "vidagent.serve.core.http.server",
         "json_rows": "vidagent.evaluation.formats.rows",
         "judge_files": "vidagent.evaluation.judge.files",
         "keys": "vidagent.serve.core.storage.keys",

@@ -1,1 +1,1 @@
-"""What the doors share: questions, videos, limits, errors."""
+"""Shared by the REST and MCP servers and the command line: questions, videos, limits and errors."""

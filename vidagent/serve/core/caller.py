@@ -1,4 +1,4 @@
-"""Who asks: the owner of what a request makes and sees."""
+"""The client of a request, and what it may do."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Scope = Literal["ask", "files", "metrics"]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks.
+    """The sender of a request.
 
     Args:
-        owner: Whose files and jobs these are: lower-case letters, digits and dashes.
-        scopes: What the client may do: `ask` questions, put and delete `files`, read `metrics`.
+        owner: Owner of the client's files, jobs and runs: lower-case letters, digits and dashes.
+        scopes: What the client may do: `ask` questions, upload and delete `files`, read `metrics`.
     """
 
     owner: str
@@ -27,21 +27,30 @@ class Client:
 
 
 LOCAL = Client("local", frozenset(get_args(Scope)))
-"""Everybody on this machine, where the server asks for no keys."""
+"""Any client on this machine, where the server runs without keys."""
 
 
 def client_of(request: Request) -> Client:
-    """Return who sent a request, as the door found out."""
+    """Return the client that `Authentication` found for a request."""
     client = request.state.client
-    assert isinstance(client, Client)  # noqa: S101 - the door lets nobody else in
+    assert isinstance(client, Client)  # noqa: S101 - unauthenticated requests never get here
     return client
 
 
-def needs(scope: Scope) -> Callable[[Request], Awaitable[None]]:
-    """Return a dependency of routes that a client needs a scope for."""
+def check_scope(client: Client, scope: Scope) -> None:
+    """Raise an error if a client lacks a scope.
+
+    Raises:
+        ApiError: If it does.
+    """
+    if scope not in client.scopes:
+        raise ApiError(403, "no_scope", f"this key lacks the scope {scope!r}")
+
+
+def requires(scope: Scope) -> Callable[[Request], Awaitable[None]]:
+    """Return a route dependency that checks a scope."""
 
     async def check(request: Request) -> None:
-        if scope not in client_of(request).scopes:
-            raise ApiError(403, "no_scope", f"this key is not for that: it lacks the scope {scope!r}")
+        check_scope(client_of(request), scope)
 
     return check

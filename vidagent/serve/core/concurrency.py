@@ -1,4 +1,4 @@
-"""How many questions are answered at once: of one client, and of all; who comes too many is told when to come back."""
+"""Limits on the questions answered at once, per client and in total; what exceeds them gets a `Retry-After`."""
 
 from __future__ import annotations
 
@@ -15,84 +15,81 @@ from starlette.types import Receive, Scope, Send
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.errors import ApiError
 
-_LONGEST_S = 60
+_MAX_RETRY_S = 60
 _FIRST_GUESS_S = 5.0
 _WEIGHT = 0.2
-"""Of the last run, in the mean time of a run."""
+"""Weight of the last run in the moving average of run times."""
 
 
 class ConcurrencyLimits:
-    """The lanes of a server.
+    """The slots of a server; each running question takes one.
 
     Args:
-        total: How many questions are answered at once.
-        each: How many of one client.
+        total: Questions answered at once.
+        per_client: Questions of one client answered at once.
     """
 
-    def __init__(self, total: int, each: int) -> None:
-        """Start with all of them free."""
-        self._total, self._each = total, each
-        self._held: Counter[str] = Counter()
+    def __init__(self, total: int, per_client: int) -> None:
+        """Start with all slots free."""
+        self._total, self._per_client = total, per_client
+        self._running: Counter[str] = Counter()
         self._mean_s = _FIRST_GUESS_S
         self._freed = asyncio.Event()
 
     @property
     def running(self) -> int:
-        """How many are held."""
-        return self._held.total()
+        """Number of slots taken."""
+        return self._running.total()
 
     @contextmanager
-    def held(self, client: Client) -> Iterator[None]:
-        """Hold a lane while the block runs.
+    def slot(self, client: Client) -> Iterator[None]:
+        """Take a slot while the block runs.
 
         Raises:
-            ApiError: If there is none for this client, or none at all.
+            ApiError: If the client's limit or the server's is reached.
         """
-        retry = {"Retry-After": str(min(max(1, math.ceil(self._mean_s)), _LONGEST_S))}
-        if self._held[client.owner] >= self._each:
-            told = f"you have {self._each} questions going on, which is the most"
-            raise ApiError(429, "too_many", told, retry)
+        retry = {"Retry-After": str(min(max(1, math.ceil(self._mean_s)), _MAX_RETRY_S))}
+        if self._running[client.owner] >= self._per_client:
+            message = f"you have reached the limit of questions at once: {self._per_client}"
+            raise ApiError(429, "too_many", message, retry)
         if self.running >= self._total:
-            raise ApiError(503, "busy", "the server has as many questions as it answers at once", retry)
-        with self._taken(client):
+            raise ApiError(503, "busy", "the server is at its limit of questions at once", retry)
+        with self._take(client):
             yield
 
     @asynccontextmanager
-    async def waited_for(self, client: Client) -> AsyncIterator[None]:
-        """Hold a lane while the block runs, once there is one."""
-        while not self._free(client):
+    async def wait_for_slot(self, client: Client) -> AsyncIterator[None]:
+        """Wait for a slot and take it while the block runs."""
+        while self._running[client.owner] >= self._per_client or self.running >= self._total:
             self._freed.clear()
             await self._freed.wait()
-        with self._taken(client):
+        with self._take(client):
             yield
 
-    def _free(self, client: Client) -> bool:
-        return self._held[client.owner] < self._each and self.running < self._total
-
     @contextmanager
-    def _taken(self, client: Client) -> Iterator[None]:
+    def _take(self, client: Client) -> Iterator[None]:
         began = time.monotonic()
-        self._held[client.owner] += 1
+        self._running[client.owner] += 1
         try:
             yield
         finally:
-            self._held[client.owner] -= 1
-            self._held += Counter()  # drops clients without any
+            self._running[client.owner] -= 1
+            self._running += Counter()  # drops clients at zero
             self._mean_s += _WEIGHT * (time.monotonic() - began - self._mean_s)
             self._freed.set()
 
 
 class LimitedRoute(APIRoute):
-    """A route that asks questions: each of its requests holds a lane until its reply has been sent."""
+    """A route whose POST requests each take a slot until the reply has been sent."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request.
 
         Raises:
-            ApiError: If there is no lane for it.
+            ApiError: If there is no free slot.
         """
         if scope["method"] != "POST":
             return await super().handle(scope, receive, send)
-        lanes: ConcurrencyLimits = scope["app"].state.lanes
-        with lanes.held(scope["state"]["client"]):
+        concurrency: ConcurrencyLimits = scope["app"].state.concurrency
+        with concurrency.slot(scope["state"]["client"]):
             return await super().handle(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Videos behind http(s) URLs: fetched to a temporary file, on request only, under limits.
+"""Download of videos from http(s) URLs to a temporary file, within limits and only when asked for.
 
-A host name is resolved once, every address it has must be public, and the connection goes to that address:
-a name that changes its mind between check and use, and a redirect inwards, are refused alike.
+A host name is resolved once, all its addresses must be public, and the connection goes to the address checked. This
+refuses DNS rebinding and redirects into the private network.
 """
 
 from __future__ import annotations
@@ -24,55 +24,55 @@ from vidagent.errors import UsageError, VideoError
 MAX_SECONDS = 600.0
 MAX_REDIRECTS = 5
 SILENCE_S = 30.0
-"""A server that sends nothing for this long is given up on."""
-_PIECE_BYTES = 1 << 18
+"""Read timeout: longest wait for the next bytes."""
+_CHUNK_BYTES = 1 << 18
 _MB = 1_000_000
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class DownloadConnection:
-    """The connection of a download, which another thread may cut."""
+    """The connection of a download, which another thread may abort."""
 
     def __init__(self) -> None:
-        """Start without one."""
+        """Start unconnected."""
         self._socket: socket.socket | None = None
-        self._is_cut = False
+        self._is_aborted = False
         self._lock = threading.Lock()
 
-    def hold(self, connection: HTTPConnection) -> None:
-        """Take a new connection, unless the line is cut already.
+    def attach(self, connection: HTTPConnection) -> None:
+        """Use a new connection.
 
         Raises:
-            ConnectionAbortedError: If it is.
+            ConnectionAbortedError: If the download has been aborted.
         """
         with self._lock:
-            if self._is_cut:
-                raise ConnectionAbortedError("given up")
+            if self._is_aborted:
+                raise ConnectionAbortedError("aborted")
             self._socket = connection.sock
 
-    def cut(self) -> None:
-        """End the download; whoever reads from it gets an error at once."""
+    def abort(self) -> None:
+        """End the download; a pending read fails at once."""
         with self._lock:
-            self._is_cut = True
+            self._is_aborted = True
             if self._socket is not None:
-                with suppress(OSError):  # it ended by itself
+                with suppress(OSError):  # already closed
                     self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def is_url(video: str) -> bool:
-    """Tell a web address from a path."""
+    """Return whether this is an http(s) URL, not a path."""
     return video.lower().startswith(("http://", "https://"))
 
 
 @contextmanager
 def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]) -> Iterator[str]:
-    """Give the path of a file to open: `video` itself, or a copy of the URL that lives as long as the block.
+    """Yield the path of a file to open: `video` itself, or a copy of the URL that is deleted after the block.
 
     Args:
         video: A path or an http(s) URL.
         allowed: Whether the user asked for a download.
         max_mb: Largest download, in MB (10^6 bytes).
-        tell: Takes one line about the download, for people.
+        tell: Called with one line about the download, for people.
 
     Raises:
         UsageError: If `max_mb` is not positive.
@@ -93,7 +93,7 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
 
 
 def _file_name(url: str) -> str:
-    """Return the last part of an address as a name for the copy, which reports show."""
+    """Return the last part of a URL as the copy's file name, which reports show."""
     last = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[2]
     return re.sub(r"[^\w.-]+", "_", unquote(last)).lstrip(".")[-100:] or "video"
 
@@ -103,34 +103,33 @@ def fetch(
     copy: Path,
     *,
     max_bytes: int,
-    check: Callable[[str], None] = lambda _: None,
-    room: Callable[[int], None] = lambda _: None,
-    line: DownloadConnection | None = None,
+    check_url: Callable[[str], None] = lambda _: None,
+    check_space: Callable[[int], None] = lambda _: None,
+    handle: DownloadConnection | None = None,
 ) -> int:
-    """Write what the URL leads to into `copy` and return its size in bytes.
+    """Download a URL into `copy` and return its size in bytes.
 
     Args:
-        url: An http(s) address.
+        url: An http(s) URL.
         copy: The file to write.
         max_bytes: Largest download.
-        check: Raises an error for an address that may not be asked; it is given the URL, and each it is sent on to.
-        room: Raises an error where the disk has no room; it is given the bytes that are announced, then 0 with each
-            piece that has come.
-        line: Through which another thread may end the download.
+        check_url: Raises an error for a URL that is not allowed; called with the URL and with every redirect.
+        check_space: Raises an error if the disk is full; called with the announced size, then with 0 for each chunk.
+        handle: Lets another thread abort the download.
 
     Raises:
         VideoError: If the download is over a limit, or fails, or an address is not public.
     """
-    line = line or DownloadConnection()
+    handle = handle or DownloadConnection()
     deadline = time.monotonic() + MAX_SECONDS
     try:
         for _ in range(MAX_REDIRECTS + 1):
-            check(url)
+            check_url(url)
             with closing(_connect(urlsplit(url))) as connection:
-                line.hold(connection)
+                handle.attach(connection)
                 response = _get(connection, urlsplit(url))
                 if response.status not in _REDIRECTS:
-                    return _save(response, copy, room, max_bytes=max_bytes, deadline=deadline, url=url)
+                    return _save(response, copy, check_space, max_bytes=max_bytes, deadline=deadline, url=url)
                 url = urljoin(url, response.headers.get("Location", ""))
     except (OSError, HTTPException, ValueError) as error:
         raise VideoError(f"cannot download {url}: {error or type(error).__name__}") from error
@@ -181,7 +180,7 @@ def _get(connection: HTTPConnection, url: SplitResult) -> HTTPResponse:
 def _save(
     response: HTTPResponse,
     copy: Path,
-    room: Callable[[int], None],
+    check_space: Callable[[int], None],
     *,
     max_bytes: int,
     deadline: float,
@@ -190,27 +189,23 @@ def _save(
     if response.status != 200:
         raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
     too_large = f"cannot download {url}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
-    announced = int(response.headers.get("Content-Length") or 0)
+    length = response.headers.get("Content-Length")
+    announced = int(length or 0)
     if announced > max_bytes:
         raise VideoError(too_large)
-    room(announced)
+    check_space(announced)
     size = 0
     with copy.open("wb") as file:
-        while piece := response.read1(_PIECE_BYTES):
-            size += len(piece)
+        while chunk := response.read1(_CHUNK_BYTES):
+            size += len(chunk)
             if size > max_bytes:
                 raise VideoError(too_large)
             if time.monotonic() > deadline:
                 raise VideoError(
                     f"cannot download {url}: not done after {MAX_SECONDS:g} s ({size / _MB:.1f} MB)"
                 )
-            room(0)
-            file.write(piece)
-    _check_complete(response, size, url)
-    return size
-
-
-def _check_complete(response: HTTPResponse, size: int, url: str) -> None:
-    announced = response.headers.get("Content-Length")
-    if announced is not None and size != int(announced):
+            check_space(0)
+            file.write(chunk)
+    if length is not None and size != announced:
         raise VideoError(f"cannot download {url}: the connection ended after {size} of {announced} bytes")
+    return size

@@ -1,4 +1,4 @@
-"""Errors as clients see them: a status, a code, a line for people and the request's id; no stack and no path."""
+"""Errors as clients see them: status, code, message and request id; no stack traces and no paths."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ _CODES = {
     504: "too_late",
 }
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s/'\"]+/)+[^\s/'\":;,)]*")
-"""An absolute path of two parts at least; the path of an address has a host before it."""
-_MOST_DETAILS = 20
+"""An absolute path of at least two parts, but not the path of a URL."""
+_MAX_DETAILS = 20
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong."""
+    """An error."""
 
-    code: str = Field(description="a word that programs can rely on")
+    code: str = Field(description="a stable word for programs")
     message: str = Field(description="one line for people")
     id: str = Field(description="the request's id, also in the header `x-request-id` and in the server's log")
     details: list[str] | None = Field(default=None, description="which field is wrong, and how")
 
 
 class ErrorBody(BaseModel):
-    """The body of every reply that is an error."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
 
 class ApiError(HTTPException):
-    """A request that is not served.
+    """An error response.
 
     Args:
         status: The HTTP status.
-        code: A word that programs can rely on.
+        code: A stable word for programs.
         message: One line for people.
         headers: Further headers, such as `Retry-After`.
-        details: Which field is wrong, and how.
+        details: Which fields are wrong, and how.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class ApiError(HTTPException):
         headers: dict[str, str] | None = None,
         details: Sequence[str] = (),
     ) -> None:
-        """Keep what to say."""
+        """Set the message as the exception's detail."""
         super().__init__(status, message, headers)
         self.code = code
         self.details = list(details)
 
 
-def told(error: BaseException) -> ApiError:
-    """Return an error as it may be told to a client; what is not meant for one becomes `internal`."""
+def to_api_error(error: BaseException) -> ApiError:
+    """Return an error as clients may see it; unexpected ones become `internal`."""
     match error:
         case ApiError():
             return error
@@ -93,55 +93,51 @@ def told(error: BaseException) -> ApiError:
         case VideoError():
             return ApiError(422, "video", without_paths(str(error)))
         case ModelError():
-            return ApiError(502, "model", "the model could not be asked, or its replies could not be used")
-    return ApiError(500, "internal", "something went wrong in the server; its log says what, under this id")
+            return ApiError(502, "model", "the model could not be reached, or its replies were unusable")
+    return ApiError(500, "internal", "internal error; the server's log has the details under this id")
 
 
 def log_error(error: BaseException, id_: str) -> ApiError:
-    """Return an error as it may be told, and write the rest into the log."""
-    refusal = told(error)
-    if refusal.status_code >= 500 and not isinstance(error, HTTPException):
-        unforeseen = error if refusal.code == "internal" else None
-        _log.error("%s", error, exc_info=unforeseen, extra={"request": id_, "code": refusal.code})
-    return refusal
+    """Log an unexpected or server-side error, and return it as clients may see it."""
+    api_error = to_api_error(error)
+    if api_error.status_code >= 500 and not isinstance(error, HTTPException):
+        unexpected = error if api_error.code == "internal" else None
+        _log.error("%s", error, exc_info=unexpected, extra={"request": id_, "code": api_error.code})
+    return api_error
 
 
-def error_body(refusal: ApiError, id_: str) -> dict[str, Any]:
+def error_body(error: ApiError, id_: str) -> dict[str, Any]:
     """Return the JSON of an error."""
-    fault = ErrorDetail(
-        code=refusal.code, message=str(refusal.detail), id=id_, details=refusal.details or None
-    )
-    return ErrorBody(error=fault).model_dump(exclude_none=True)
+    detail = ErrorDetail(code=error.code, message=str(error.detail), id=id_, details=error.details or None)
+    return ErrorBody(error=detail).model_dump(exclude_none=True)
 
 
-def reply(refusal: ApiError, id_: str) -> JSONResponse:
-    """Return the response that tells an error."""
-    return JSONResponse(error_body(refusal, id_), refusal.status_code, dict(refusal.headers or {}))
+def error_response(error: ApiError, id_: str) -> JSONResponse:
+    """Return an error as a response."""
+    return JSONResponse(error_body(error, id_), error.status_code, dict(error.headers or {}))
 
 
 def request_id(request: Request) -> str:
-    """Return the id of a request, as the edge gave it."""
+    """Return the id that `RequestMiddleware` gave a request."""
     return str(request.state.request_id)
 
 
-def install(app: FastAPI) -> None:
-    """Have the app tell its errors in this form."""
+def install_error_handlers(app: FastAPI) -> None:
+    """Make the app report all errors in this form."""
 
-    async def tell(request: Request, error: Exception) -> JSONResponse:
+    async def handle(request: Request, error: Exception) -> JSONResponse:
         id_ = request_id(request)
-        refusal = log_error(error, id_)
-        if (
-            refusal.status_code == 405
-        ):  # of which the router tells one route's methods, where a path has several
-            refusal.headers = {"Allow": ", ".join(_methods(app, request))}
-        return reply(refusal, id_)
+        api_error = log_error(error, id_)
+        if api_error.status_code == 405:  # Starlette lists the methods of one route; a path may have several
+            api_error.headers = {"Allow": ", ".join(_methods(app, request))}
+        return error_response(api_error, id_)
 
     for kind in (HTTPException, RequestValidationError, UsageError, VideoError, ModelError):
-        app.add_exception_handler(kind, tell)
+        app.add_exception_handler(kind, handle)
 
 
 def _methods(app: FastAPI, request: Request) -> list[str]:
-    """Return the methods that the path of a request may be asked with."""
+    """Return the methods that the path of a request allows."""
     return [
         method
         for method in _METHODS
@@ -150,17 +146,17 @@ def _methods(app: FastAPI, request: Request) -> list[str]:
 
 
 def without_paths(text: str) -> str:
-    """Return a text in which no path of the server stands."""
+    """Replace the server's paths in a text with an ellipsis."""
     return _PATH.sub("…", text)
 
 
 def _details(errors: Sequence[Any]) -> list[str]:
-    """Say which fields are wrong, without what they hold."""
-    found = []
-    for error in errors[:_MOST_DETAILS]:
+    """Return which fields are wrong, without their values."""
+    details = []
+    for error in errors[:_MAX_DETAILS]:
         if isinstance(error, str):
-            found.append(error)
+            details.append(error)
             continue
-        where = ".".join(str(part) for part in error.get("loc", ()) if part != "body")
-        found.append(f"{where or 'body'}: {error.get('msg', 'not valid')}")
-    return found
+        field = ".".join(str(part) for part in error.get("loc", ()) if part != "body")
+        details.append(f"{field or 'body'}: {error.get('msg', 'not valid')}")
+    return details

@@ -1,4 +1,4 @@
-"""Videos and pictures as replies: only what a container's first bytes prove to be one, in ranges as players ask."""
+"""Video and image responses: byte ranges as players request them, media types by a file's first bytes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from starlette.types import Receive, Scope, Send
 from vidagent.serve.core.errors import ApiError
 
 INERT = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
-"""What comes out of a video is shown by players, and never runs as a page of this server."""
+"""Headers that keep browsers from running a file as a page of this server."""
 MP4, JPEG = "video/mp4", "image/jpeg"
 _UNKNOWN = "application/octet-stream"
 _HEAD_BYTES = 4096
 _ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
-"""What files of QuickTime from before `ftyp` begin with."""
+"""First atoms of QuickTime files from before `ftyp`."""
 _PACKET_BYTES = (188, 192)
 _STARTS = (
     (b"FLV\x01", "video/x-flv"),
@@ -37,36 +37,38 @@ _TYPES = (
 
 
 class MediaResponse(FileResponse):
-    """A file, whole or in the ranges asked for; a header that asks for no range that there could be is passed over."""
+    """A file, whole or in byte ranges; a malformed `Range` header is ignored."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it.
+        """Send the file.
 
         Raises:
-            ApiError: If it is gone, or the ranges lie outside of it.
+            ApiError: If the file is gone, or the ranges lie outside of it.
         """
         try:
             self.stat_result = await asyncio.to_thread(os.stat, self.path)
         except OSError as error:
-            raise ApiError(404, "not_found", "it is gone") from error
+            raise ApiError(404, "not_found", "the file no longer exists") from error
         self.set_stat_headers(self.stat_result)
-        wanted = Headers(scope=scope).get("range")
-        if wanted is not None:
+        ranges = Headers(scope=scope).get("range")
+        if ranges is not None:
             size = self.stat_result.st_size
             try:
-                self._parse_range_header(wanted, size)
+                self._parse_range_header(ranges, size)
             except MalformedRangeHeader:
                 headers = MutableHeaders(raw=[*scope["headers"]])
                 del headers["range"]
                 scope = {**scope, "headers": headers.raw}
             except RangeNotSatisfiable as error:
-                told = f"the file has {size:,} bytes, and none of that range"
-                raise ApiError(416, "wrong_range", told, {"Content-Range": f"bytes */{size}"}) from error
+                message = f"the range is outside of the file's {size:,} bytes"
+                raise ApiError(416, "wrong_range", message, {"Content-Range": f"bytes */{size}"}) from error
         await super().__call__(scope, receive, send)
 
 
-async def sent(path: Path, media_type: str | None = None, filename: str | None = None) -> MediaResponse:
-    """Return a file as a reply; without a type, that of the video that it is."""
+async def media_response(
+    path: Path, media_type: str | None = None, filename: str | None = None
+) -> MediaResponse:
+    """Return a file as a response; without `media_type`, that of the video is detected."""
     kind = media_type or await asyncio.to_thread(video_type, path) or _UNKNOWN
     return MediaResponse(
         path, media_type=kind, filename=filename, content_disposition_type="inline", headers=dict(INERT)
@@ -74,7 +76,7 @@ async def sent(path: Path, media_type: str | None = None, filename: str | None =
 
 
 def video_type(path: Path) -> str | None:
-    """Return the media type of a file by its first bytes; None if it is no video that is known here."""
+    """Return the media type of a video by its first bytes; None if it is not a known video format."""
     head = b""
     with suppress(OSError), path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
@@ -92,18 +94,18 @@ def video_type(path: Path) -> str | None:
     return next((kind for start, kind in _STARTS if head.startswith(start)), None)
 
 
-def documented(*types: str, ranges: bool = True) -> dict[int | str, dict[str, Any]]:
-    """Return the replies of a route that sends files, for the OpenAPI document."""
+def openapi_responses(*types: str, ranges: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Return the responses of a route that sends files, for the OpenAPI document."""
     binary = {"schema": {"type": "string", "format": "binary"}}
     content = dict.fromkeys(types or (*_TYPES, _UNKNOWN), binary)
-    told: dict[int | str, dict[str, Any]] = {200: {"description": "The file.", "content": content}}
+    responses: dict[int | str, dict[str, Any]] = {200: {"description": "The file.", "content": content}}
     if ranges:
         parts = {**content, "multipart/byteranges": binary}
-        told[206] = {"description": "The ranges asked for.", "content": parts}
-    return told
+        responses[206] = {"description": "The ranges asked for.", "content": parts}
+    return responses
 
 
 def _is_transport(head: bytes, size: int) -> bool:
-    """Tell whether packets of that size follow each other, each with its sync byte."""
+    """Return whether this is an MPEG transport stream with packets of that size, by its sync bytes."""
     first = size - 188
     return len(head) > first + 4 * size and all(head[first + size * n] == 0x47 for n in range(4))

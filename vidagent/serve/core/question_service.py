@@ -1,4 +1,4 @@
-"""Where every route brings its questions: the video is found, the budget capped, the agent asked."""
+"""Answers the questions of all routes: locates the video, caps the budget and runs the agent in the worker process."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ EventBody = dict[str, Any]
 """An event as JSON values: `kind`, `text`, `step` and `data`."""
 
 _GRACE_S = 30.0
-"""What a run may take beyond its budget of seconds, to say what it found."""
+"""Time a run gets beyond its budget of seconds to report what it found."""
 
 
 class QuestionService:
     """Answers questions of clients.
 
     Args:
-        places: Where videos lie.
-        metrics: Where answers are counted.
+        locator: Finds the videos.
+        metrics: Counts the answers.
         deadline_s: Most seconds that an answer may take.
-        runs: Where it is kept whose run is whose.
+        runs: Records which client owns which run.
     """
 
-    def __init__(self, places: VideoLocator, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
-        """Keep them."""
-        self._runs = runs
-        self._places = places
+    def __init__(self, locator: VideoLocator, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
+        """Start no worker yet; `open` does."""
+        self._locator = locator
         self._metrics = metrics
         self._deadline_s = deadline_s
-        self._workshop = WorkerClient()
+        self._runs = runs
+        self._worker = WorkerClient()
 
     async def answer(
         self,
         client: Client,
-        asked: QuestionBody,
+        question: QuestionBody,
         *,
         resume: str | None = None,
         on_event: Callable[[EventBody], None] | None = None,
     ) -> dict[str, Any]:
-        """Return the answer to a question, as JSON values.
+        """Return the answer to a question as JSON values.
 
         Args:
-            client: Who asks.
-            asked: The question.
-            resume: An earlier run of it, to be gone on with.
-            on_event: Takes what happens meanwhile.
+            client: The client that asks.
+            question: The question.
+            resume: Id of an earlier run of it to resume.
+            on_event: Called with each event of the run.
 
         Raises:
             ApiError: If the client may not ask this, or the run does not end in time.
@@ -67,29 +67,29 @@ class QuestionService:
         """
         try:
             async with asyncio.timeout(self._deadline_s + _GRACE_S):
-                told = await self._run(client, asked, resume, on_event or _nobody, stream=False)
-        except TimeoutError as late:
-            raise self._late() from late
-        self._metrics.answered(told)
-        return told
+                answer = await self._run(client, question, resume, on_event or (lambda _: None), stream=False)
+        except TimeoutError as error:
+            raise self._too_late() from error
+        self._metrics.answered(answer)
+        return answer
 
-    async def events(self, client: Client, asked: QuestionBody) -> AsyncGenerator[EventBody]:
-        """Yield what happens while a question is answered, word by word; the last event is the answer.
+    async def events(self, client: Client, question: QuestionBody) -> AsyncGenerator[EventBody]:
+        """Yield the events of a run, with text token by token; the last event is the answer.
 
         Raises:
             ApiError: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
         """
-        heard: asyncio.Queue[EventBody | None] = asyncio.Queue()
+        queue: asyncio.Queue[EventBody | None] = asyncio.Queue()
         until_s = time.monotonic() + self._deadline_s + _GRACE_S
-        run = asyncio.create_task(self._run(client, asked, None, heard.put_nowait, stream=True))
-        run.add_done_callback(lambda _: heard.put_nowait(None))
+        run = asyncio.create_task(self._run(client, question, None, queue.put_nowait, stream=True))
+        run.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while True:
                 try:
-                    event = await asyncio.wait_for(heard.get(), until_s - time.monotonic())
-                except TimeoutError as late:
-                    raise self._late() from late
+                    event = await asyncio.wait_for(queue.get(), until_s - time.monotonic())
+                except TimeoutError as error:
+                    raise self._too_late() from error
                 if event is None:
                     break
                 if event["kind"] == "answer":
@@ -103,106 +103,102 @@ class QuestionService:
     async def _run(
         self,
         client: Client,
-        asked: QuestionBody,
+        question: QuestionBody,
         resume: str | None,
         on_event: Callable[[EventBody], None],
         *,
         stream: bool,
-    ) -> EventBody:
-        """Have a question answered in the workshop; its events are told here, and all of them before its end."""
-        budget = allowed(asked.budget, self._deadline_s)
-        async with self._places.found(client, asked.video) as path, self._runs.kept(client, asked) as kept:
+    ) -> dict[str, Any]:
+        """Run a question in the worker; all its events are reported before this returns."""
+        budget = capped_budget(question.budget, self._deadline_s)
+        async with (
+            self._locator.open(client, question.video) as path,
+            self._runs.recording(client, question) as recording,
+        ):
 
-            def hear(event: Event) -> None:
-                told = _told(event, path, asked.video)
-                kept.hear(told)
-                on_event(told)
+            def report(event: Event) -> None:
+                body = event_body(event, path, question.video, frame_routes=True)
+                recording.add(body)
+                on_event(body)
 
-            order = RunRequest(
+            request = RunRequest(
                 path=path,
-                question=asked.question,
-                options=None if asked.options is None else tuple(asked.options),
+                question=question.question,
+                options=None if question.options is None else tuple(question.options),
                 budget=budget,
-                session=_session(client, asked),
+                # Prefixed with the owner, so that no two owners share a session.
+                session=None if question.session is None else f"{client.owner}.{question.session}",
                 resume=resume,
                 stream=stream,
                 trace=tracing.trace_headers(),
             )
-            answer = await self._workshop.run(order, hear)
-            return _routed(answer.to_dict(), asked.video)
+            answer = await self._worker.run(request, report)
+            return public_answer(answer.to_dict(), question.video, frame_routes=True)
 
     async def open(self) -> None:
-        """Make ready for the first question."""
-        await self._workshop.open()
+        """Start the worker process before the first question."""
+        await self._worker.open()
 
     async def close(self) -> None:
-        """Leave off."""
-        await self._workshop.close()
+        """Stop the worker process."""
+        await self._worker.close()
 
-    def check(self, client: Client, asked: QuestionBody) -> None:
-        """Refuse a question that could not be answered, before it waits.
+    def check(self, client: Client, question: QuestionBody) -> None:
+        """Raise an error at once for a question that could not be answered.
 
         Raises:
-            ApiError: If there is no such video for this client.
+            ApiError: If this client has no such video.
         """
-        self._places.check(client, asked.video)
+        self._locator.check(client, question.video)
 
-    def _late(self) -> ApiError:
+    def _too_late(self) -> ApiError:
         return ApiError(504, "too_late", f"no answer within {self._deadline_s:g} s")
 
 
-def allowed(wanted: Limits | None, deadline_s: float) -> Budget:
-    """Return what a question may cost: what its client allows, and no more than the server does."""
-    asked = wanted.budget() if wanted else Budget()
-    most = config.load().budget().to_dict()
-    most["seconds"] = _least(most["seconds"], deadline_s)
-    return Budget(**{name: _least(getattr(asked, name), most[name]) for name in get_args(BudgetName)})
+def capped_budget(limits: Limits | None, deadline_s: float) -> Budget:
+    """Return a question's budget: the client's limits, capped by the server's."""
+    asked = limits.budget() if limits else Budget()
+    caps = config.load().budget().to_dict()
+    caps["seconds"] = _smaller(caps["seconds"], deadline_s)
+    return Budget(**{name: _smaller(getattr(asked, name), caps[name]) for name in get_args(BudgetName)})
 
 
-def _nobody(told: EventBody) -> None:
-    """Hear an event and do nothing."""
-
-
-def _session(client: Client, asked: QuestionBody) -> str | None:
-    """Return the session's name in the agent's words, which no other owner's session can have."""
-    return None if asked.session is None else f"{client.owner}.{asked.session}"
-
-
-def _least(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - as the budget's fields, whole or not
+def _smaller(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - int or float, as the budget's fields
     given = [value for value in (one, other) if value is not None]
     return min(given, default=None)
 
 
-def event_told(event: Event, path: Path, name: str) -> EventBody:
-    """Return an event without what the server keeps to itself: where files lie, and where its model is."""
-    told: EventBody = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
+def event_body(event: Event, path: Path, name: str, *, frame_routes: bool = False) -> EventBody:
+    """Return an event without the server's paths and the address of its model.
+
+    Args:
+        event: The event.
+        path: Path of the video on the server.
+        name: The video's name as the client gave it.
+        frame_routes: As for `public_answer`.
+    """
+    body: EventBody = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
     if event.kind == "answer":
-        told["data"] = {**event.data, "answer": named(event.data["answer"], name)}
+        answer = public_answer(event.data["answer"], name, frame_routes=frame_routes)
+        body["data"] = {**event.data, "answer": answer}
     elif event.kind == "model":
-        told["text"] = f"model {event.data.get('model')}"
+        body["text"] = f"model {event.data.get('model')}"
     elif event.kind == "note":
-        told["text"] = without_paths(event.text.replace(str(path), name))
-    return told
+        body["text"] = without_paths(event.text.replace(str(path), name))
+    return body
 
 
-def named(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    """Name the video as the client did, and no file of the server's."""
-    evidence = [{**item, "frame": None} for item in answer["evidence"]]
+def public_answer(answer: dict[str, Any], name: str, *, frame_routes: bool = False) -> dict[str, Any]:
+    """Return an answer without the server's paths.
+
+    Args:
+        answer: The answer as JSON values.
+        name: The video's name as the client gave it.
+        frame_routes: Whether to name the evidence's frames by their routes instead of leaving them out.
+    """
+    routes = f"/v1/runs/{answer['run_id']}/frames"
+    evidence = [
+        {**item, "frame": f"{routes}/{number}.jpg" if frame_routes and item["frame"] else None}
+        for number, item in enumerate(answer["evidence"])
+    ]
     return {**answer, "evidence": evidence, "video": {**answer["video"], "path": name}}
-
-
-def _routed(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    """Name the frames by their routes, too."""
-    frames = f"/v1/runs/{answer['run_id']}/frames"
-    told = named(answer, name)
-    for number, item in enumerate(answer["evidence"]):
-        told["evidence"][number]["frame"] = item["frame"] and f"{frames}/{number}.jpg"
-    return told
-
-
-def _told(event: Event, path: Path, name: str) -> EventBody:
-    """Return an event as clients of the routes are told it."""
-    told = event_told(event, path, name)
-    if event.kind == "answer":
-        told["data"]["answer"] = _routed(event.data["answer"], name)
-    return told

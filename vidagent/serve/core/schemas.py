@@ -1,4 +1,4 @@
-"""What clients send and get, as JSON: a question about a video, the events of its run, and the answer."""
+"""JSON bodies of requests and responses: questions, answers, files, jobs, runs and videos."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from vidagent.serve.core.errors import ErrorDetail
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 
-MOST_CHARACTERS = 20_000
-MOST_NAME = 4096
-MOST_OPTIONS = 100
-_MOST = 10**9
+MAX_CHARACTERS = 20_000
+MAX_NAME = 4096
+MAX_OPTIONS = 100
+_MAX = 10**9
 
 
-def _whole(text: str) -> str:
-    """Refuse halves of characters, which JSON can spell and nothing else can hold."""
+def _valid_unicode(text: str) -> str:
+    """Refuse lone surrogates, which JSON can escape and UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("must be text; it has half of a character in it") from None
+        raise ValueError("must be valid Unicode text; it contains a lone surrogate") from None
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole)]
-Count = Annotated[int | None, Field(gt=0, le=_MOST, strict=True)]
+Text = Annotated[str, AfterValidator(_valid_unicode)]
+Count = Annotated[int | None, Field(gt=0, le=_MAX, strict=True)]
 
 
 class Limits(BaseModel):
-    """What the answer may cost; the server's own limits hold beside these."""
+    """Limits on the cost of an answer; the server's own limits apply as well."""
 
     model_config = ConfigDict(extra="forbid")
 
-    seconds: float | None = Field(default=None, gt=0, le=_MOST, allow_inf_nan=False, strict=True)
+    seconds: float | None = Field(default=None, gt=0, le=_MAX, allow_inf_nan=False, strict=True)
     steps: Count = None
     model_calls: Count = None
     prompt_tokens: Count = None
     completion_tokens: Count = None
-    thinking_tokens: int | None = Field(default=None, ge=0, le=_MOST, strict=True)
+    thinking_tokens: int | None = Field(default=None, ge=0, le=_MAX, strict=True)
     frames: Count = None
 
     def budget(self) -> Budget:
-        """Return the same as the agent's budget."""
+        """Return these limits as the agent's budget."""
         return Budget(**self.model_dump())
 
 
@@ -53,24 +53,24 @@ class QuestionBody(BaseModel):
 
     video: Text = Field(
         min_length=1,
-        max_length=MOST_NAME,
-        description="the id of an uploaded file, a path under one of the server's folders, or an address on "
-        "one of the hosts it may fetch from",
+        max_length=MAX_NAME,
+        description="the id of an uploaded file, a path under one of the server's folders, or a URL on one of the "
+        "hosts it may download from",
     )
-    question: Text = Field(min_length=1, max_length=MOST_CHARACTERS)
-    options: list[Annotated[Text, Field(min_length=1, max_length=MOST_CHARACTERS)]] | None = Field(
-        default=None, min_length=2, max_length=MOST_OPTIONS, description="answers to choose from"
+    question: Text = Field(min_length=1, max_length=MAX_CHARACTERS)
+    options: list[Annotated[Text, Field(min_length=1, max_length=MAX_CHARACTERS)]] | None = Field(
+        default=None, min_length=2, max_length=MAX_OPTIONS, description="answers to choose from"
     )
-    budget: Limits | None = Field(default=None, description="what the answer may cost")
+    budget: Limits | None = Field(default=None, description="limits on the cost of the answer")
     session: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9._-]{1,32}$",
-        description="a name of your own for questions about one video that follow each other",
+        description="a name that you choose, for follow-up questions about one video",
     )
 
 
 class FileVideo(BaseModel):
-    """What the container of an uploaded video says."""
+    """Properties of an uploaded video, from its container."""
 
     duration_s: float
     fps: str
@@ -92,7 +92,7 @@ class FileBody(BaseModel):
 
 
 class FileList(BaseModel):
-    """Uploaded videos; where there are more, `after` the last of these they go on."""
+    """Uploaded videos; if `has_more`, the next page comes `after` the last of these."""
 
     object: Literal["list"] = "list"
     data: list[FileBody]
@@ -100,7 +100,7 @@ class FileList(BaseModel):
 
 
 class FileDeleted(BaseModel):
-    """A video that is gone."""
+    """A deleted video."""
 
     id: str
     object: Literal["file"] = "file"
@@ -111,14 +111,14 @@ Ending = Literal["succeeded", "failed", "cancelled"]
 
 
 class SpanBody(BaseModel):
-    """A part of the video, from `start_s` up to `end_s`."""
+    """A range of the video, `[start_s, end_s)`."""
 
     start_s: float
     end_s: float
 
 
 class EvidenceBody(BaseModel):
-    """One claim, the moment that shows it, and how the check of it ended."""
+    """One claim, the time that shows it, and the verdict on it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -138,7 +138,7 @@ class CoverageBody(BaseModel):
 
 
 class StepBody(BaseModel):
-    """What one step cost."""
+    """Cost of one step."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -154,7 +154,7 @@ class StepBody(BaseModel):
 
 
 class UsageBody(BaseModel):
-    """What the run cost."""
+    """Cost of the run."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -171,14 +171,14 @@ class UsageBody(BaseModel):
 
 
 class BudgetBody(BaseModel):
-    """The limits of the run, and which of them ended it."""
+    """The run's limits, and which of them ended it."""
 
     limit: dict[str, float | None]
     ended_by: BudgetName | None
 
 
 class VideoBody(BaseModel):
-    """The video asked about; `path` is the name that the request gave."""
+    """The video of the question; `path` is its name as the request gave it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -211,7 +211,7 @@ class AnswerBody(BaseModel):
 
 
 class JobBody(BaseModel):
-    """A question that is answered whether its client waits or not."""
+    """A question that is answered in the background."""
 
     id: str
     object: Literal["job"] = "job"
@@ -232,7 +232,7 @@ class JobList(BaseModel):
 
 
 class RunBody(BaseModel):
-    """A question that was asked, however it was, and what came of it."""
+    """A question that was asked by any route, and its answer."""
 
     id: str
     object: Literal["run"] = "run"
@@ -251,12 +251,12 @@ class RunList(BaseModel):
 class VideoListed(BaseModel):
     """A video under one of the server's folders."""
 
-    name: str = Field(description="what to ask with")
+    name: str = Field(description="the name to use in questions")
     bytes: int
 
 
 class VideoList(BaseModel):
-    """Videos by name."""
+    """Videos under the server's folders."""
 
     object: Literal["list"] = "list"
     data: list[VideoListed]

@@ -1,4 +1,4 @@
-"""Which videos a client may name, and where they lie: uploads, files under the server's folders, allowed addresses."""
+"""Videos by the names that clients may use: ids of uploads, paths under served folders, allowed URLs."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from pathlib import Path
 from vidagent.serve.core import download
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.errors import ApiError
-from vidagent.serve.core.folders import Folders, is_named_so
+from vidagent.serve.core.folders import Folders, has_video_suffix
 from vidagent.serve.core.media_files import video_type
 from vidagent.serve.core.remote_videos import RemoteVideos
 from vidagent.serve.core.schemas import VideoListed
 from vidagent.serve.core.storage.files import PREFIX, UploadedFiles
 
-_MOST_VIDEOS = 1000
+_MAX_LISTED = 1000
 
 
 class VideoLocator:
-    """Finds videos by the names that clients give them.
+    """Finds a client's videos by name.
 
     Args:
-        files: What was uploaded.
+        files: Uploaded videos.
         roots: Folders whose videos may be named by path.
-        remote: What may be fetched.
+        remote: Videos at URLs.
     """
 
     def __init__(self, files: UploadedFiles, roots: Sequence[Path], remote: RemoteVideos) -> None:
-        """Keep them."""
+        """Resolve the folders."""
         self._files = files
         self._folders = Folders(roots)
         self._remote = remote
 
     def check(self, client: Client, name: str) -> None:
-        """Refuse a name that leads to no video, as far as can be said without fetching it.
+        """Raise an error for a name without a video, as far as is known without a download.
 
         Raises:
-            ApiError: As `found`.
+            ApiError: As `open`.
         """
         if download.is_url(name):
             self._remote.check(name)
@@ -45,50 +45,49 @@ class VideoLocator:
             self._path(client, name)
 
     @asynccontextmanager
-    async def found(self, client: Client, name: str) -> AsyncIterator[Path]:
-        """Give the file of a video while the block runs.
+    async def open(self, client: Client, name: str) -> AsyncIterator[Path]:
+        """Yield the path of a video, which exists while the block runs.
 
         Raises:
-            ApiError: If there is no such video for this client. What lies outside of the folders is told as what does
-                not exist.
-            VideoError: If it cannot be fetched.
+            ApiError: If this client has no such video; files outside of the folders count as missing.
+            VideoError: If the download fails.
         """
         if download.is_url(name):
-            async with self._remote.fetched(name) as copy:
+            async with self._remote.download(name) as copy:
                 yield copy
         else:
             yield self._path(client, name)
 
     def videos(self) -> list[VideoListed]:
-        """Return the videos under the folders, by the names that one may ask with; a thousand at most."""
-        found: dict[str, VideoListed] = {}
+        """Return the videos under the folders by name, at most a thousand."""
+        listed: dict[str, VideoListed] = {}
         for name, path in self._folders.videos():
             if not name.startswith(PREFIX) and not download.is_url(name):
-                with suppress(OSError):  # it is gone since
-                    found.setdefault(name, VideoListed(name=name, bytes=path.stat().st_size))
-            if len(found) == _MOST_VIDEOS:
+                with suppress(OSError):  # deleted meanwhile
+                    listed.setdefault(name, VideoListed(name=name, bytes=path.stat().st_size))
+            if len(listed) == _MAX_LISTED:
                 break
-        return sorted(found.values(), key=lambda video: video.name)
+        return sorted(listed.values(), key=lambda video: video.name)
 
-    def video(self, client: Client, name: str) -> Path:
-        """Return where a video lies that is to be sent as it is; nothing else under the folders is.
+    def downloadable(self, client: Client, name: str) -> Path:
+        """Return the path of a video that may be sent as it is; other files under the folders may not.
 
         Raises:
-            ApiError: If there is no such video for this client.
+            ApiError: If this client has no such video.
         """
         path = self._path(client, name)
-        if name.startswith(PREFIX) or (is_named_so(path.name) and video_type(path)):
+        if name.startswith(PREFIX) or (has_video_suffix(path.name) and video_type(path)):
             return path
-        raise _none()
+        raise _no_such_video()
 
     def _path(self, client: Client, name: str) -> Path:
         if name.startswith(PREFIX):
             return self._files.path(client, name)
         path = self._folders.file(name)
         if path is None:
-            raise _none()
+            raise _no_such_video()
         return path
 
 
-def _none() -> ApiError:
+def _no_such_video() -> ApiError:
     return ApiError(404, "no_such_video", "there is no such video")

@@ -1,1 +1,1 @@
-"""The MCP server: videos for assistants that call tools."""
+"""The MCP server: tools that look at videos and ask about them."""

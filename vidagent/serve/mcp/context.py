@@ -1,4 +1,4 @@
-"""What a call of a tool stands on: who may ask, for how long, and which folders are theirs."""
+"""Context of a tool call: the server's settings, the client and the folders it may use."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ class ServerContext:
     """How the server is run.
 
     Args:
-        roots: Folders whose videos may be named; without any, those that the client offers, or the working folder.
+        roots: Folders whose videos may be named; if empty, the client's roots or the working folder.
         deadline_s: Most seconds that an answer may take.
-        lanes: How many questions are answered at once.
-        piped: Whether the client is the program that started this one, and speaks through stdin and stdout.
+        concurrency: Limits the questions answered at once.
+        stdio: Whether the client started this process and talks over stdin and stdout.
     """
 
     roots: tuple[Path, ...]
     deadline_s: float
-    lanes: ConcurrencyLimits
-    piped: bool
+    concurrency: ConcurrencyLimits
+    stdio: bool
 
 
 ToolCall = Context[ServerContext, Any]
 """A call of a tool, as the tool sees it."""
 
 
-async def _offered(call: ToolCall) -> ListRoots | ListRootsResult:
-    """Ask the client for its folders, where they count and it has any."""
-    serving, able = call.request_context.lifespan_context, call.client_capabilities
-    if serving.roots or not serving.piped or able is None or able.roots is None:
+async def _client_roots(call: ToolCall) -> ListRoots | ListRootsResult:
+    """Ask the client for its roots, if they are used and it supports that."""
+    context, capabilities = call.request_context.lifespan_context, call.client_capabilities
+    if context.roots or not context.stdio or capabilities is None or capabilities.roots is None:
         return ListRootsResult(roots=[])
     return ListRoots()
 
 
-async def _served(call: ToolCall, offered: Annotated[ListRootsResult, Resolve(_offered)]) -> Folders:
+async def _served_folders(
+    call: ToolCall, offered: Annotated[ListRootsResult, Resolve(_client_roots)]
+) -> Folders:
     """Return the folders whose videos may be named in this call."""
     roots = call.request_context.lifespan_context.roots
     folders = Folders(roots or [folder for root in offered.roots if (folder := _folder(str(root.uri)))])
@@ -57,15 +59,15 @@ async def _served(call: ToolCall, offered: Annotated[ListRootsResult, Resolve(_o
     return Folders([here])
 
 
-ServedFolders = Annotated[Folders, Resolve(_served)]
-"""The folders of a call, as a parameter that the client does not see."""
+ServedFolders = Annotated[Folders, Resolve(_served_folders)]
+"""The folders of a call, as a parameter hidden from the client."""
 
 
 def path_of(folders: Folders, name: str) -> Path:
     """Return the file of a video.
 
     Raises:
-        ToolError: If there is none of that name; what lies outside of the folders is told as what does not exist.
+        ToolError: If there is no such video; files outside of the folders count as missing.
     """
     path = folders.file(name)
     if path is None:
@@ -77,15 +79,15 @@ def path_of(folders: Folders, name: str) -> Path:
 
 
 def client_of(call: ToolCall) -> Client:
-    """Return who calls."""
+    """Return the client of a call."""
     request = call.request_context.request
     client = LOCAL if request is None else request.state.client
-    assert isinstance(client, Client)  # noqa: S101 - the door lets nobody else in
+    assert isinstance(client, Client)  # noqa: S101 - unauthenticated requests never get here
     return client
 
 
 def _folder(uri: str) -> Path | None:
-    """Return the folder of a `file:` URI; None if it is none, or not of this machine."""
+    """Return the folder of a `file:` URI; None if it is not an existing folder of this machine."""
     parts = urlsplit(uri)
     folder = Path(unquote(parts.path))
     local = parts.scheme == "file" and parts.netloc in {"", "localhost"}

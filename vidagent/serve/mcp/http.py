@@ -1,11 +1,9 @@
-"""The server over streamable HTTP: behind the doors of `vidagent serve`, for clients that it knows by name."""
+"""The MCP server over streamable HTTP, with the authentication of `vidagent serve`."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -13,109 +11,84 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vidagent.errors import UsageError
-from vidagent.serve.core.caller import Client
+from vidagent.serve.core.caller import Client, check_scope
 from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.http import server
 from vidagent.serve.core.http.auth import Authentication
-from vidagent.serve.core.http.logs import json_logging
 from vidagent.serve.core.http.metrics import Metrics
 from vidagent.serve.core.http.options import ServerOptions, is_loopback
 from vidagent.serve.core.http.request_middleware import RequestMiddleware
-from vidagent.serve.core.http.server import AnnouncingServer, config
 from vidagent.serve.core.storage.database import Store
-from vidagent.serve.core.storage.keys import ApiKeys
+from vidagent.serve.core.storage.keys import required_keys
 from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.server import Server
 
 PATH = "/mcp"
-_EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
-_HERE = ("127.0.0.1", "localhost", "[::1]")
+_ANNOUNCEMENT = f"vidagent: MCP over streamable HTTP at {{url}}{PATH}"
+_ALL_ADDRESSES = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
-def run(serving: ServerContext, options: ServerOptions, names: Sequence[str]) -> None:
-    """Serve until told to stop.
+def run(context: ServerContext, options: ServerOptions, names: Sequence[str]) -> None:
+    """Serve until the process is told to stop.
 
     Args:
-        serving: How questions are answered.
-        options: Where to listen, and whether keys are asked for.
-        names: Names that clients reach the server by, beside the address listened on.
+        context: How questions are answered.
+        options: Where to listen, and whether keys are required.
+        names: Host names that clients use, besides the address listened on.
 
     Raises:
-        UsageError: If the address cannot be listened on, or nobody could come in.
+        UsageError: If the address is not available, no host name is known, or there are no keys.
     """
-    with json_logging(sys.stderr):
-        server = _Listening(config(app(serving, options, names), options))
-        try:
-            server.run()
-        except SystemExit as end:  # how uvicorn says that it cannot listen
-            raise UsageError(f"cannot listen on {options.host} port {options.port}: is it taken?") from end
+    server.run(lambda: app(context, options, names), options, _ANNOUNCEMENT)
 
 
-def app(serving: ServerContext, options: ServerOptions, names: Sequence[str]) -> ASGIApp:
+def app(context: ServerContext, options: ServerOptions, names: Sequence[str]) -> ASGIApp:
     """Return the app.
 
     Raises:
-        UsageError: If nobody could come in.
+        UsageError: If no host name is known, or there are no keys.
     """
-    keys = None if options.insecure_local else _keys(options.data_dir)
-    inner: ASGIApp = Server(serving).streamable_http_app(
-        streamable_http_path=PATH, transport_security=_names(options.host, names)
+    keys = None if options.insecure_local else required_keys(Store(options.data_dir))
+    mcp_app: ASGIApp = Server(context).streamable_http_app(
+        streamable_http_path=PATH, transport_security=_transport_security(options.host, names)
     )
-    return RequestMiddleware(Authentication(_Inside(inner), keys=keys), metrics=Metrics())
+    return RequestMiddleware(Authentication(_SessionMiddleware(mcp_app), keys=keys), metrics=Metrics())
 
 
-class _Inside:
-    """Stands behind the door: the SDK is told whose a session is, and its tools when an exchange is over."""
+class _SessionMiddleware:
+    """Tells the SDK the owner of a session, and tools the end of an HTTP exchange."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request of a known client.
+        """Serve an authenticated request.
 
         Raises:
-            ApiError: If its key is not for asking.
+            ApiError: If the key lacks the scope `ask`.
         """
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         client = scope["state"].get("client")
         if not isinstance(client, Client):
-            raise ApiError(404, "not_found", "there is nothing here")
-        if "ask" not in client.scopes:
-            raise ApiError(403, "no_scope", "this key is not for that: it lacks the scope 'ask'")
+            raise ApiError(404, "not_found", "not found")
+        check_scope(client, "ask")
         scope["user"] = AuthenticatedUser(AccessToken(token="", client_id=client.owner, scopes=[]))
-        scope["state"]["over"] = over = asyncio.Event()
+        scope["state"]["ended"] = ended = asyncio.Event()
         try:
             return await self._app(scope, receive, send)
         finally:
-            over.set()
+            ended.set()
 
 
-class _Listening(AnnouncingServer):
-    """A server that says what it is for."""
-
-    @property
-    def welcome(self) -> str:
-        """The line for stderr."""
-        return f"vidagent: MCP over streamable HTTP at {self.url}{PATH}"
-
-
-def _names(host: str, names: Sequence[str]) -> TransportSecuritySettings:
-    """Return the names in requests that the server takes for its own, so that no page gets here by another one."""
-    if host in _EVERYWHERE and not names:
+def _transport_security(host: str, names: Sequence[str]) -> TransportSecuritySettings:
+    """Return the accepted `Host` and `Origin` headers, against DNS rebinding."""
+    if host in _ALL_ADDRESSES and not names:
         raise UsageError(
-            f"--host {host} is every address: --public-name HOST says by which name clients come"
+            f"--host {host} listens on every address: --public-name HOST says which name clients use"
         )
-    own = _HERE if is_loopback(host) else (f"[{host}]" if ":" in host else host,)
-    known = [*own, *names]
-    hosts = [spelled for name in known for spelled in (name, f"{name}:*")]
+    own = _LOOPBACK_NAMES if is_loopback(host) else (f"[{host}]" if ":" in host else host,)
+    hosts = [spelling for name in (*own, *names) for spelling in (name, f"{name}:*")]
     origins = [f"{scheme}://{name}" for scheme in ("http", "https") for name in hosts]
     return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
-
-
-def _keys(folder: Path) -> ApiKeys:
-    store = Store(folder)
-    keys = ApiKeys(store)
-    if keys.all():
-        return keys
-    store.close()
-    raise UsageError("there are no API keys: `vidagent serve keys add OWNER` makes one")

@@ -1,4 +1,4 @@
-"""What the tools hand back: words and pictures for the assistant, and the same as data."""
+"""Results of the tools: text and images for the assistant, and the same as structured data."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from vidagent.video.clock import format_time
 
 
 class VideoListed(BaseModel):
-    """A file that may be asked about."""
+    """A video file."""
 
     name: str
     bytes: int
 
 
 class VideoList(BaseModel):
-    """Files that may be asked about."""
+    """Video files; `more` if the list is cut."""
 
     videos: list[VideoListed]
     more: bool
 
 
 class ProbeBody(VideoBody):
-    """What is known of a video without decoding it; `shots` are times, null while they are not known."""
+    """Properties of a video, without decoding it; `shots` are times, null if not indexed yet."""
 
     codec: str
     container: str
@@ -42,7 +42,7 @@ class ProbeBody(VideoBody):
 
 
 class FrameBody(BaseModel):
-    """A picture of the result, in the order of the images."""
+    """An image of the result, in the order of the images."""
 
     time_s: float
     width: int
@@ -51,7 +51,7 @@ class FrameBody(BaseModel):
 
 
 class FramesBody(BaseModel):
-    """What was looked at, as it was really done."""
+    """The range, rate and frames that were shown."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,18 +65,18 @@ class FramesBody(BaseModel):
     notes: list[str]
 
 
-def text(words: str) -> TextContent:
-    """Return words as a part of a result."""
-    return TextContent(type="text", text=words)
+def text_part(text: str) -> TextContent:
+    """Return a text as a part of a result."""
+    return TextContent(type="text", text=text)
 
 
-def pictured(picture: Picture, words: str) -> list[ContentBlock]:
-    """Return a picture as parts of a result, the words before it."""
+def image_parts(picture: Picture, caption: str) -> list[ContentBlock]:
+    """Return an image as parts of a result, after its caption."""
     data = base64.b64encode(picture.jpeg).decode()
-    return [text(words), ImageContent(type="image", data=data, mime_type="image/jpeg")]
+    return [text_part(caption), ImageContent(type="image", data=data, mime_type="image/jpeg")]
 
 
-def seen(video: str, found: Seen) -> CallToolResult:
+def frames_result(video: str, found: Seen) -> CallToolResult:
     """Return frames as a result, each with its true time."""
     body = FramesBody(
         video=video,
@@ -88,9 +88,9 @@ def seen(video: str, found: Seen) -> CallToolResult:
         frames=[_frame(picture) for picture in found.pictures],
         notes=list(found.notes),
     )
-    parts: list[ContentBlock] = [text(_summary(video, found))]
+    parts: list[ContentBlock] = [text_part(_summary(video, found))]
     for number, picture in enumerate(found.pictures, 1):
-        parts += pictured(picture, f"frame {number} at {_time(picture.time_s)}")
+        parts += image_parts(picture, f"frame {number} at {_time(picture.time_s)}")
     return CallToolResult(content=parts, structured_content=body.model_dump(mode="json"))
 
 
@@ -120,11 +120,11 @@ def _time(time_s: float) -> str:
     return f"{time_s:.3f} s ({format_time(time_s)})"
 
 
-def listed(files: Sequence[VideoListed], *, more: bool) -> CallToolResult:
+def video_list_result(files: Sequence[VideoListed], *, more: bool) -> CallToolResult:
     """Return names of videos as a result."""
     lines = [f"{file.name}  ({file.bytes / 1e6:,.1f} MB)" for file in files]
     if more:
         lines.append(f"and more: these are the first {len(files)}; `contains` narrows them down")
     body = VideoList(videos=list(files), more=more)
     words = "\n".join(lines) or "there are no videos of such a name in the served folders"
-    return CallToolResult(content=[text(words)], structured_content=body.model_dump())
+    return CallToolResult(content=[text_part(words)], structured_content=body.model_dump())

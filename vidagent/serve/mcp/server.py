@@ -1,4 +1,4 @@
-"""The server: its tools, what it says of itself, and how its errors look."""
+"""The MCP server: its tools, instructions and error messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
 from pydantic import ValidationError
 
 from vidagent.errors import ModelError, UsageError, VideoError
-from vidagent.serve.core.errors import ApiError, told, without_paths
+from vidagent.serve.core.errors import ApiError, to_api_error, without_paths
 from vidagent.serve.mcp.ask import ask
 from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.tools import frames, list_videos, look, probe
@@ -33,27 +33,27 @@ _TITLES: dict[Callable[..., Any], str] = {
 }
 
 _HIDDEN = re.compile(r"^…(?=:)")
-"""Where an error names the video by the path that the client does not know."""
+"""The hidden path of the video at the start of an error message."""
 
 
 class Server(MCPServer[ServerContext]):
-    """An MCP server whose errors are one clear line.
+    """An MCP server that reports each error as one clear line.
 
     Args:
-        serving: How it is run.
+        context: How the server is run.
     """
 
-    def __init__(self, serving: ServerContext) -> None:
+    def __init__(self, context: ServerContext) -> None:
         """Add the tools."""
         super().__init__(
             "vidagent",
             title="vidagent",
             version=version("vidagent"),
             instructions=_INSTRUCTIONS,
-            lifespan=_lifespan(serving),
+            lifespan=_lifespan(context),
             log_level="WARNING",
         )
-        self._piped = serving.piped
+        self._stdio = context.stdio
         for tool, title in _TITLES.items():
             self.add_tool(
                 tool,
@@ -74,38 +74,40 @@ class Server(MCPServer[ServerContext]):
         """Call a tool.
 
         Raises:
-            ToolError: If it cannot do what was asked; the text is for the assistant.
+            ToolError: If the tool fails; its text is written for the assistant.
         """
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            raise self._clear(error, arguments.get("video")) from error.__cause__
+            raise self._readable(error, arguments.get("video")) from error.__cause__
 
-    def _clear(self, error: ToolError, video: object) -> ToolError:
-        """Return an error as it may be told: what is wrong, without our paths, and nothing of a crash."""
+    def _readable(self, error: ToolError, video: object) -> ToolError:
+        """Return an error for the assistant: what is wrong, without the server's paths and tracebacks."""
         cause = error.__cause__
         match cause:
             case ValidationError() if not isinstance(error, UnexpectedToolError):
-                return ToolError("; ".join(_wrong(item) for item in cause.errors(include_url=False)))
-            case ModelError() if self._piped:
+                return ToolError(
+                    "; ".join(_validation_message(item) for item in cause.errors(include_url=False))
+                )
+            case ModelError() if self._stdio:
                 return ToolError(without_paths(str(cause)))
             case VideoError():
                 return ToolError(_HIDDEN.sub(str(video), without_paths(str(cause))))
             case ApiError() | ModelError() | UsageError():
-                return ToolError(str(told(cause).detail))
+                return ToolError(str(to_api_error(cause).detail))
             case ToolError() if not isinstance(error, UnexpectedToolError):
                 return ToolError(str(cause))
         return error
 
 
-def _lifespan(serving: ServerContext) -> Any:  # noqa: ANN401 - a function that the SDK calls
+def _lifespan(context: ServerContext) -> Any:  # noqa: ANN401 - a function that the SDK calls
     @asynccontextmanager
     async def serve(_: MCPServer[ServerContext]) -> AsyncIterator[ServerContext]:
-        yield serving
+        yield context
 
     return serve
 
 
-def _wrong(item: Any) -> str:  # noqa: ANN401 - an entry of pydantic's
+def _validation_message(item: Any) -> str:  # noqa: ANN401 - an entry of pydantic's
     where = ".".join(str(part) for part in item["loc"])
     return f"{where or 'arguments'}: {item['msg'].removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""The server on stdin and stdout, for the program that started it."""
+"""The MCP server on stdin and stdout, for the program that started it."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _PIECE_BYTES = 1 << 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(serving: ServerContext) -> None:
-    """Serve until stdin ends; what runs then is cancelled.
+def run(context: ServerContext) -> None:
+    """Serve until stdin ends; running calls are cancelled then.
 
     Raises:
         KeyboardInterrupt: If a signal ended it.
     """
     with _ended_by_signals() as caught:
-        anyio.run(Server(serving).run_stdio_async)
+        anyio.run(Server(context).run_stdio_async)
     if caught:
         raise KeyboardInterrupt
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[list[int]]:
-    """Let signals end stdin while the block runs, and give those that came.
+    """Close stdin at a signal while the block runs, and yield the signals received.
 
-    The SDK reads stdin in a thread, and nothing ends a thread that waits for a line. So stdin is put through a socket,
-    which a signal closes: then all ends as it does when the client closes its side.
+    The SDK reads stdin in a thread, and a thread that waits for a line cannot be interrupted. So stdin is replaced by a
+    socket that a signal closes, which ends the server as if the client had closed its side.
     """
     inner, outer = socket.socketpair()
     stdin = os.dup(_STDIN)
     os.dup2(inner.fileno(), _STDIN)
     inner.close()
-    threading.Thread(target=_pass_on, args=(stdin, outer), daemon=True).start()
+    threading.Thread(target=_forward, args=(stdin, outer), daemon=True).start()
     caught: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         del frame
         caught.append(number)
-        if len(caught) > 1:  # who asks twice will not wait
+        if len(caught) > 1:  # a second signal ends the process at once
             raise KeyboardInterrupt
         _close(outer)
 
@@ -61,8 +61,8 @@ def _ended_by_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _pass_on(stdin: int, outer: socket.socket) -> None:
-    with suppress(OSError):  # stdin went away, or a signal came first
+def _forward(stdin: int, outer: socket.socket) -> None:
+    with suppress(OSError):  # stdin was closed, or a signal came first
         while piece := os.read(stdin, _PIECE_BYTES):
             outer.sendall(piece)
     _close(outer)

@@ -1,6 +1,6 @@
-"""The tools that look at a video without asking a model: which there are, what one is, and its frames.
+"""Tools that need no model: list videos, probe one, and show its frames.
 
-Docstrings and descriptions are prompts: they are what an assistant knows of a tool.
+Docstrings and descriptions are prompts: assistants know a tool by them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,29 @@ from pydantic import Field
 
 from vidagent import api
 from vidagent.serve.core.folders import Folders
-from vidagent.serve.core.schemas import MOST_NAME, Text
+from vidagent.serve.core.schemas import MAX_NAME, Text
 from vidagent.serve.mcp.context import ServedFolders, ToolCall, path_of
-from vidagent.serve.mcp.results import FramesBody, ProbeBody, VideoList, VideoListed, listed, seen, text
+from vidagent.serve.mcp.results import (
+    FramesBody,
+    ProbeBody,
+    VideoList,
+    VideoListed,
+    frames_result,
+    text_part,
+    video_list_result,
+)
 from vidagent.serve.terminal.video_facts import VideoFacts
 from vidagent.tools.arguments import Fps, Seconds
 
-MOST_LISTED = 200
-MOST_FRAMES = 16
-MOST_SIDE_PX = 1536
+MAX_LISTED = 200
+MAX_FRAMES = 16
+MAX_SIDE_PX = 1536
 
 Video = Annotated[
     Text,
     Field(
         min_length=1,
-        max_length=MOST_NAME,
+        max_length=MAX_NAME,
         description="the video: its name as list_videos tells it, a path under a served folder",
     ),
 ]
@@ -36,7 +44,7 @@ Side = Annotated[
     int,
     Field(
         ge=64,
-        le=MOST_SIDE_PX,
+        le=MAX_SIDE_PX,
         description="longest side of each picture; fewer and larger pictures show small text better",
     ),
 ]
@@ -50,8 +58,8 @@ async def list_videos(
     ] = None,
 ) -> Annotated[CallToolResult, VideoList]:
     """List the videos that may be named in the other tools, at most 200 of them."""
-    found = await asyncio.to_thread(_found, folders, (contains or "").lower())
-    return listed(found[:MOST_LISTED], more=len(found) > MOST_LISTED)
+    found = await asyncio.to_thread(_matching, folders, (contains or "").lower())
+    return video_list_result(found[:MAX_LISTED], more=len(found) > MAX_LISTED)
 
 
 async def probe(call: ToolCall, folders: ServedFolders, video: Video) -> Annotated[CallToolResult, ProbeBody]:
@@ -59,7 +67,7 @@ async def probe(call: ToolCall, folders: ServedFolders, video: Video) -> Annotat
     probed = VideoFacts(await asyncio.to_thread(api.probe_video, path_of(folders, video)))
     body = {**probed.to_dict(), "path": video}
     lines = [line for line in probed.lines() if not line.startswith("file ")]
-    return CallToolResult(content=[text("\n".join([video, *lines]))], structured_content=body)
+    return CallToolResult(content=[text_part("\n".join([video, *lines]))], structured_content=body)
 
 
 async def look(
@@ -75,7 +83,7 @@ async def look(
             "reach. Without it max_frames are spread evenly over the range"
         ),
     ] = None,
-    max_frames: Annotated[int, Field(ge=1, le=MOST_FRAMES, description="most frames to show")] = 8,
+    max_frames: Annotated[int, Field(ge=1, le=MAX_FRAMES, description="most frames to show")] = 8,
     max_side_px: Side = 768,
 ) -> Annotated[CallToolResult, FramesBody]:
     """Look at a range of a video yourself: frames as images, each with its true time in seconds.
@@ -86,7 +94,9 @@ async def look(
     """
     size = api.Size(side_px=max_side_px)
     path = path_of(folders, video)
-    return seen(video, await api.look_at(path, start_s, end_s, fps=fps, most_frames=max_frames, size=size))
+    return frames_result(
+        video, await api.look_at(path, start_s, end_s, fps=fps, most_frames=max_frames, size=size)
+    )
 
 
 async def frames(
@@ -95,7 +105,7 @@ async def frames(
     video: Video,
     times_s: Annotated[
         list[Seconds],
-        Field(min_length=1, max_length=MOST_FRAMES, description="times in seconds from the first frame"),
+        Field(min_length=1, max_length=MAX_FRAMES, description="times in seconds from the first frame"),
     ],
     box_px: Annotated[
         tuple[int, int, int, int] | None,
@@ -111,12 +121,14 @@ async def frames(
     Each comes with its own true time, which is at or shortly before the time asked for.
     """
     size = api.Size(side_px=max_side_px)
-    return seen(video, await api.frames_of(path_of(folders, video), times_s, box_px=box_px, size=size))
+    return frames_result(
+        video, await api.frames_of(path_of(folders, video), times_s, box_px=box_px, size=size)
+    )
 
 
-def _found(folders: Folders, contains: str) -> list[VideoListed]:
+def _matching(folders: Folders, contains: str) -> list[VideoListed]:
     matching = (pair for pair in folders.videos() if contains in pair[0].lower())
     return [
         VideoListed(name=name, bytes=path.stat().st_size)
-        for name, path in itertools.islice(matching, MOST_LISTED + 1)
+        for name, path in itertools.islice(matching, MAX_LISTED + 1)
     ]

@@ -1,1 +1,1 @@
-"""The HTTP server: LangServe routes, files, jobs and an OpenAI-compatible door over one and the same question."""
+"""The REST server: LangServe routes, files, jobs, OpenAI-compatible chat completions and the web page."""

@@ -1,4 +1,4 @@
-"""Jobs: questions that are answered whether their client stays or not, and through restarts of the server."""
+"""Background jobs: questions that are answered without a waiting client, and resume after a restart."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vidagent.serve.core.question_service import EventBody, QuestionService
 from vidagent.serve.core.schemas import JobBody, QuestionBody
 from vidagent.serve.core.storage.job_records import JobRecords
 
-_MOST_STARTS = 3
-"""How often a job is started before it is held to be what ends the server."""
+_MAX_STARTS = 3
+"""Starts of a job before it is blamed for crashing the server."""
 _RETRY_S = "10"
 
 
@@ -23,53 +23,58 @@ class Jobs:
     """The jobs of a server.
 
     Args:
-        records: Where they are kept.
-        desk: Where they are answered.
-        lanes: How many are at once.
-        most: How many of one client may wait or run.
+        records: Their rows in the database.
+        service: Answers them.
+        concurrency: Limits those that run at once.
+        max_unfinished: Most queued and running jobs of one client.
     """
 
     def __init__(
-        self, records: JobRecords, desk: QuestionService, lanes: ConcurrencyLimits, most: int
+        self,
+        records: JobRecords,
+        service: QuestionService,
+        concurrency: ConcurrencyLimits,
+        max_unfinished: int,
     ) -> None:
-        """Keep them; `resume` starts what has not ended."""
-        self._records, self._desk, self._lanes, self._most = records, desk, lanes, most
+        """Start nothing; `resume` starts unfinished jobs."""
+        self._records, self._service = records, service
+        self._concurrency, self._max_unfinished = concurrency, max_unfinished
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._news: dict[str, asyncio.Event] = {}
+        self._changes: dict[str, asyncio.Event] = {}
 
     def resume(self) -> None:
-        """Go on with the jobs that an earlier process had accepted and not ended."""
+        """Resume the unfinished jobs of an earlier process."""
         for owner, id_ in self._records.open():
-            self._begin(Client(owner, frozenset()), id_)
+            self._start(Client(owner, frozenset()), id_)
 
     async def stop(self) -> None:
-        """Leave off; what has not ended goes on with the next process."""
+        """Stop; unfinished jobs resume after a restart."""
         tasks = dict(self._tasks)
         for task in tasks.values():
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         for id_ in tasks:
-            self._records.put_back(id_)
+            self._records.requeue(id_)
 
-    async def add(self, client: Client, asked: QuestionBody) -> JobBody:
+    async def add(self, client: Client, question: QuestionBody) -> JobBody:
         """Accept a job.
 
         Raises:
-            ApiError: If the video is not there, or too many jobs of this client have not ended.
+            ApiError: If there is no such video, or this client has too many unfinished jobs.
         """
-        if len(self._records.open(client.owner)) >= self._most:
-            told = f"you have {self._most} jobs that have not ended, which is the most"
-            raise ApiError(429, "too_many", told, {"Retry-After": _RETRY_S})
-        self._desk.check(client, asked)
-        id_ = self._records.add(client.owner, asked)
-        self._begin(client, id_)
+        if len(self._records.open(client.owner)) >= self._max_unfinished:
+            message = f"you have reached the limit of unfinished jobs: {self._max_unfinished}"
+            raise ApiError(429, "too_many", message, {"Retry-After": _RETRY_S})
+        self._service.check(client, question)
+        id_ = self._records.add(client.owner, question)
+        self._start(client, id_)
         return self.get(client, id_)
 
     def get(self, client: Client, id_: str) -> JobBody:
         """Return a job.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this client has no such job.
         """
         return self._records.get(client.owner, id_)
 
@@ -78,73 +83,73 @@ class Jobs:
         return self._records.newest(client.owner, limit)
 
     def cancel(self, client: Client, id_: str) -> JobBody:
-        """End a job; one that has ended stays as it is.
+        """Cancel a job, unless it has ended.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this client has no such job.
         """
         self.get(client, id_)
         if self._records.end(id_, "cancelled"):
-            self._tell(id_)
+            self._notify(id_)
             if id_ in self._tasks:
                 self._tasks[id_].cancel()
         return self.get(client, id_)
 
     async def events(self, client: Client, id_: str, after: int) -> AsyncGenerator[tuple[int, EventBody]]:
-        """Yield the events of a job behind the one of that number, and go on until it has ended."""
+        """Yield a job's events after a number, as they come, until it has ended."""
         while True:
             ended = self.get(client, id_).ended_at is not None
-            for number, told in self._records.events(id_, after):
-                yield number, told
+            for number, event in self._records.events(id_, after):
+                yield number, event
                 after = number
             if ended:
                 return
             if not self._records.events(id_, after):
-                await self._news.setdefault(id_, asyncio.Event()).wait()
+                await self._changes.setdefault(id_, asyncio.Event()).wait()
 
-    def _begin(self, client: Client, id_: str) -> None:
+    def _start(self, client: Client, id_: str) -> None:
         task = asyncio.create_task(self._run(client, id_))
         self._tasks[id_] = task
         task.add_done_callback(lambda _: self._tasks.pop(id_, None))
 
     async def _run(self, client: Client, id_: str) -> None:
-        async with self._lanes.waited_for(client):
+        async with self._concurrency.wait_for_slot(client):
             starts = self._records.start(id_)
             if starts is None:
                 return
             try:
-                if starts >= _MOST_STARTS:
-                    raise ApiError(500, "gave_up", f"the server ended {starts} times while it was at this")
+                if starts >= _MAX_STARTS:
+                    raise ApiError(500, "gave_up", f"the server ended {starts} times during this job")
                 job = self.get(client, id_)
-                answer = await self._desk.answer(
-                    client, job.asked, resume=_resumable(job.run_id), on_event=self._hearing(id_)
+                answer = await self._service.answer(
+                    client, job.asked, resume=_resumable(job.run_id), on_event=self._event_recorder(id_)
                 )
             except Exception as error:  # noqa: BLE001 - the serving edge
                 self._records.end(id_, "failed", error=error_body(log_error(error, id_), id_)["error"])
             else:
                 self._records.end(id_, "succeeded", answer=answer)
-            self._tell(id_)
+            self._notify(id_)
 
-    def _hearing(self, id_: str) -> Callable[[EventBody], None]:
-        def hear(told: EventBody) -> None:
-            if told["kind"] not in {
+    def _event_recorder(self, id_: str) -> Callable[[EventBody], None]:
+        def record(event: EventBody) -> None:
+            if event["kind"] not in {
                 "progress",
                 "answer",
-            }:  # the one is of the moment, the other the job's end
-                self._records.note(id_, told)
-                self._tell(id_)
+            }:  # progress is transient; the answer is the job's end
+                self._records.add_event(id_, event)
+                self._notify(id_)
 
-        return hear
+        return record
 
-    def _tell(self, id_: str) -> None:
-        """Wake those who wait for news of a job."""
-        news = self._news.pop(id_, None)
-        if news is not None:
-            news.set()
+    def _notify(self, id_: str) -> None:
+        """Wake the readers of a job's events."""
+        change = self._changes.pop(id_, None)
+        if change is not None:
+            change.set()
 
 
 def _resumable(run_id: str | None) -> str | None:
-    """Return the run that a job can go on with, if it came to its first step."""
+    """Return the run that a job can resume, if it reached its first step."""
     try:
         return run_id and api.find_run(run_id).run_id
     except UsageError:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the form that errors have here."""
+"""The OpenAPI document of FastAPI, extended with this server's errors and keys."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from fastapi import FastAPI
 from vidagent.serve.core.errors import ErrorBody
 
 _SCHEMA = "#/components/schemas/{model}"
-
-
 _STREAM: dict[str, Any] = {"text/event-stream": {}}
 _STREAMS = ("/vidagent/stream", "/vidagent/stream_events", "/vidagent/stream_log")
 _OPEN = ("/healthz", "/readyz")
 
 
 def document_errors(app: FastAPI, *, keyed: bool) -> None:
-    """Have every operation of the document say how it tells errors, and that it takes a key if it does."""
-    made = app.openapi
+    """Document the error response of every operation, and the API key if one is required."""
+    original = app.openapi
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _told(made(), keyed=keyed)
+            app.openapi_schema = _extended(original(), keyed=keyed)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI's manual extends the document
 
 
-def _told(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
+def _extended(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
     if keyed:
         scheme = {"type": "http", "scheme": "bearer"}
         document.setdefault("components", {})["securitySchemes"] = {"key": scheme}
@@ -36,15 +34,15 @@ def _told(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
     body = ErrorBody.model_json_schema(ref_template=_SCHEMA)
     schemas |= body.pop("$defs") | {"FaultBody": body}
     schema = {"$ref": _SCHEMA.format(model="FaultBody")}
-    fault = {"description": "An error.", "content": {"application/json": {"schema": schema}}}
+    error = {"description": "An error.", "content": {"application/json": {"schema": schema}}}
     for name, path in document["paths"].items():
         for operation in path.values():
             if keyed and name not in _OPEN:
                 operation["security"] = [{"key": []}]
-            if name in _STREAMS:  # which LangServe tells as JSON
+            if name in _STREAMS:  # LangServe documents them as JSON
                 operation["responses"]["200"]["content"] = _STREAM
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = fault
+            operation["responses"]["default"] = error
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

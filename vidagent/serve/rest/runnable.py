@@ -1,4 +1,4 @@
-"""The agent as a LangChain runnable: a question goes in, the answer comes out, and as a stream the events before it."""
+"""The agent as a LangChain runnable: from a question to its answer, or to a stream of events that ends with it."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from vidagent.serve.core.question_service import EventBody, QuestionService
 from vidagent.serve.core.schemas import QuestionBody
 
 CLIENT = "client"
-"""The name under which the configuration holds who asks."""
+"""Key of the client in a runnable's configuration."""
 
 
-class Agent(Runnable[Any, dict[str, Any]]):
-    """Answers questions in the name of the client that stands in the configuration.
+class AgentRunnable(Runnable[Any, dict[str, Any]]):
+    """Answers questions for the client in the runnable's configuration.
 
     Args:
-        desk: Where questions are answered.
-        most: Most questions of one batch.
+        service: Answers the questions.
+        max_batch: Most questions of one batch.
     """
 
     name = "vidagent"
 
-    def __init__(self, desk: QuestionService, most: int) -> None:
-        """Keep them."""
-        self._desk = desk
-        self._most = most
+    def __init__(self, service: QuestionService, max_batch: int) -> None:
+        """Start nothing."""
+        self._service = service
+        self._max_batch = max_batch
 
     def invoke(
         self,
-        input: Any,  # noqa: A002, ANN401 - the interface of langchain
+        input: Any,  # noqa: A002, ANN401 - LangChain's interface
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401 - likewise
     ) -> dict[str, Any]:
-        """Answer a question outside of an event loop."""
+        """Answer a question without an event loop."""
         return asyncio.run(self.ainvoke(input, config, **kwargs))
 
     async def ainvoke(
@@ -60,14 +60,14 @@ class Agent(Runnable[Any, dict[str, Any]]):
         return_exceptions: bool = False,
         **kwargs: Any,  # noqa: ANN401 - likewise
     ) -> list[dict[str, Any]]:
-        """Answer questions one after another, so that a batch takes no more of the server than one question.
+        """Answer questions one after another, so that a batch uses no more of the server than one question.
 
         Raises:
             ApiError: If there are too many.
         """
-        if len(inputs) > self._most:
-            told = f"a batch holds at most {self._most} inputs; got {len(inputs)}"
-            raise ApiError(422, "too_many_inputs", told)
+        if len(inputs) > self._max_batch:
+            message = f"a batch holds at most {self._max_batch} inputs; got {len(inputs)}"
+            raise ApiError(422, "too_many_inputs", message)
         answers: list[Any] = []
         for question, configured in zip(inputs, get_config_list(config, len(inputs)), strict=True):
             try:
@@ -84,31 +84,34 @@ class Agent(Runnable[Any, dict[str, Any]]):
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401 - likewise
     ) -> AsyncIterator[EventBody]:
-        """Yield the events of a run; the last one has the answer."""
+        """Yield the events of a run; the last one contains the answer."""
 
-        async def one() -> AsyncIterator[Any]:
+        async def inputs() -> AsyncIterator[Any]:
             yield input
 
-        async for event in self._atransform_stream_with_config(one(), self._events, config, **kwargs):
+        async for event in self._atransform_stream_with_config(inputs(), self._events, config, **kwargs):
             yield event
 
     async def _answer(
         self,
-        given: QuestionBody | dict[str, Any],
+        question: QuestionBody | dict[str, Any],
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> dict[str, Any]:
-        return await self._desk.answer(_client(config), QuestionBody.model_validate(given))
+        return await self._service.answer(_client(config), QuestionBody.model_validate(question))
 
     async def _events(
-        self, given: AsyncIterator[Any], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
+        self,
+        questions: AsyncIterator[Any],
+        run_manager: AsyncCallbackManagerForChainRun,
+        config: RunnableConfig,
     ) -> AsyncGenerator[EventBody]:
-        async for question in given:
-            async for event in self._desk.events(_client(config), QuestionBody.model_validate(question)):
+        async for question in questions:
+            async for event in self._service.events(_client(config), QuestionBody.model_validate(question)):
                 yield event
 
 
 def _client(config: RunnableConfig) -> Client:
     client = config["configurable"][CLIENT]
-    assert isinstance(client, Client)  # noqa: S101 - set for each request by the server itself
+    assert isinstance(client, Client)  # noqa: S101 - set by the server for each request
     return client

@@ -126,11 +126,11 @@ def test_a_pass_is_taken_back(tenants, shown):
 
 def test_a_pass_ends_by_itself_and_the_oldest_gives_way(tenants, shown, monkeypatch):
     first = pass_of(given(tenants.acme))
-    for _ in range(module._MOST_EACH):
+    for _ in range(module._MAX_PER_KEY):
         last = pass_of(given(tenants.acme))
     assert fault(tenants.stranger.get(shown, headers=first)) == (401, "no_key")
     assert tenants.stranger.get(shown, headers=last).status_code == 200
-    monkeypatch.setattr(module, "_FOR_S", -1)
+    monkeypatch.setattr(module, "_LIFETIME_S", -1)
     assert fault(tenants.stranger.get(shown, headers=pass_of(given(tenants.acme)))) == (401, "no_key")
 
 

@@ -28,7 +28,7 @@ def served(model, root, tmp_path):
         yield url, psutil.Process(serving.pid)
 
 
-def workbench(server: psutil.Process) -> psutil.Process:
+def worker(server: psutil.Process) -> psutil.Process:
     """Return the process that runs go on in: it is nicer than the server, and no decoder."""
     found = [
         child
@@ -49,7 +49,7 @@ def test_a_run_whose_process_dies_is_told_and_the_next_one_is_answered(served, m
     ask.start()
     job = httpx.post(f"{url}/v1/jobs", json=BODY).json()["id"]
     until(lambda: model.steps.count("plan") == 2, 30)
-    first = workbench(server)
+    first = worker(server)
     decoders = first.children()
     first.kill()
     ask.join(30)
@@ -63,7 +63,7 @@ def test_a_run_whose_process_dies_is_told_and_the_next_one_is_answered(served, m
     plays.slow = False
     answered = httpx.post(f"{url}/vidagent/invoke", json={"input": BODY}, timeout=60)
     assert answered.json()["output"]["status"] == "answered"
-    assert workbench(server) != first
+    assert worker(server) != first
 
 
 def test_nothing_outlives_the_server(served, model, plays):
@@ -72,29 +72,29 @@ def test_nothing_outlives_the_server(served, model, plays):
     httpx.post(f"{url}/v1/jobs", json=BODY)
     until(lambda: "plan" in model.steps, 30)
     below = server.children(recursive=True)
-    assert workbench(server) in below
+    assert worker(server) in below
     server.kill()
     assert not psutil.wait_procs(below, timeout=10)[1]
 
 
 async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
-    workshop = WorkerClient()
+    client = WorkerClient()
     try:
         with pytest.raises(AttributeError) as raised:
-            await workshop.run(
+            await client.run(
                 RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget="none"), print
             )
     finally:
-        await workshop.close()
+        await client.close()
     assert re.search(r'File ".*asking\.py", line \d+', "".join(raised.value.__notes__))
 
 
 async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
     plays.slow = True
-    workshop = WorkerClient()
-    order = RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget=Budget())
+    client = WorkerClient()
+    request = RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget=Budget())
     try:
-        one, other = (asyncio.create_task(workshop.run(order, lambda event: None)) for _ in range(2))
+        one, other = (asyncio.create_task(client.run(request, lambda event: None)) for _ in range(2))
         await asyncio.to_thread(until, lambda: model.steps.count("plan") == 2, 30)
         one.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -103,18 +103,18 @@ async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
         plays.slow = False
         assert (await other).status == "answered"
     finally:
-        await workshop.close()
+        await client.close()
 
 
-async def test_the_workshop_has_the_settings_of_when_it_started(tmp_path, monkeypatch):
+async def test_the_worker_has_the_settings_of_when_it_started(tmp_path, monkeypatch):
     monkeypatch.setenv("VIDAGENT_BASE_URL", "ftp://nowhere")
     monkeypatch.chdir(tmp_path)
-    workshop = WorkerClient()
+    client = WorkerClient()
     try:
         with pytest.raises(Exception, match="ftp://nowhere"):
-            await workshop.run(
+            await client.run(
                 RunRequest(path=tmp_path, question=QUESTION, options=None, budget=Budget()), print
             )
     finally:
-        await workshop.close()
+        await client.close()
     assert os.environ["VIDAGENT_BASE_URL"] == "ftp://nowhere"

@@ -81,7 +81,7 @@ def test_options_and_budgets(chat):
 def test_models(chat):
     assert [model.id for model in chat.models.list()] == ["vidagent"]
     assert chat.models.retrieve("vidagent").owned_by == "vidagent"
-    with pytest.raises(openai.NotFoundError, match="there is one model here"):
+    with pytest.raises(openai.NotFoundError, match="the only model here"):
         chat.models.retrieve("gpt")
 
 

@@ -71,13 +71,13 @@ def mcp(
         data_dir=data_dir or default_data_dir(),
     )
     limits = lazy.concurrency.ConcurrencyLimits(running, running_each)
-    serving = lazy.mcp_context.ServerContext(options.roots, deadline, limits, piped=not http)
+    context = lazy.mcp_context.ServerContext(options.roots, deadline, limits, stdio=not http)
     if not http:
         if sys.stdin.isatty():
             console.stderr().say(
                 "vidagent: an assistant starts this and speaks MCP to it on stdin; Ctrl-D ends it"
             )
-        return lazy.mcp_stdio.run(serving)
+        return lazy.mcp_stdio.run(context)
     if not root:
         raise UsageError("--http needs --root DIR: the folder whose videos clients may name")
-    return lazy.mcp_http.run(serving, options, public_name or ())
+    return lazy.mcp_http.run(context, options, public_name or ())

@@ -107,4 +107,4 @@ def serve(
         running_each=running_each,
         data_dir=data_dir or default_data_dir(),
     )
-    lazy.http_server.run(lazy.rest.make, options)
+    lazy.rest.run(options)

@@ -1,4 +1,4 @@
-"""Who is let in: with a key, everybody who has one; without keys, this machine alone."""
+"""API-key authentication; loopback only without keys."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _OPEN = frozenset({"/healthz", "/readyz"})
 
 
 class Authentication:
-    """Wraps the app: every path is closed but for those that tell nothing, also paths that do not exist.
+    """ASGI middleware that requires a key for every path except the public ones.
 
-    Without keys, a page of another site that is open in a browser on this machine must not be able to ask. A name
-    that leads here but is not this machine's is how such pages get round the browser's rules.
+    Without keys, pages of other sites in a browser on this machine must not get in: the checks of `Host` and `Origin`
+    stop DNS rebinding and cross-site requests.
     """
 
     def __init__(
@@ -28,42 +28,42 @@ class Authentication:
         app: ASGIApp,
         *,
         keys: ApiKeys | None,
-        passes: MediaCookies | None = None,
+        cookies: MediaCookies | None = None,
         page: frozenset[str] = frozenset(),
     ) -> None:
-        """Stand around the app; without keys, requests of this machine's own are let in, and no others.
+        """Wrap the app.
 
         Args:
             app: The app.
-            keys: The keys that let in.
-            passes: What the page's player shows in place of a key, where there is a page.
+            keys: The valid keys; None serves this machine only, without keys.
+            cookies: Cookies that the page's player sends instead of a key.
             page: The paths of the page's own files.
         """
         self._app = app
         self._keys = keys
-        self._passes = passes
-        self._open = _OPEN | page
+        self._cookies = cookies
+        self._public = _OPEN | page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request whose client is known.
+        """Serve an authenticated request.
 
         Raises:
-            ApiError: If it may not come in.
+            ApiError: If authentication fails.
         """
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             if self._keys is None:
-                scope.setdefault("state", {})["client"] = _local(headers)
-            elif scope["path"] not in self._open:
-                passes = None if "authorization" in headers else self._passes
-                client = passes and passes.client(scope)
+                scope.setdefault("state", {})["client"] = _local_client(headers)
+            elif scope["path"] not in self._public:
+                cookies = None if "authorization" in headers else self._cookies
+                client = cookies and cookies.client(scope)
                 if client is not None:
-                    send = _to_the_page_alone(send)
-                scope.setdefault("state", {})["client"] = client or _keyed(headers, self._keys)
+                    send = _same_origin_only(send)
+                scope.setdefault("state", {})["client"] = client or _client_of_key(headers, self._keys)
         await self._app(scope, receive, send)
 
 
-def _keyed(headers: Headers, keys: ApiKeys) -> Client:
+def _client_of_key(headers: Headers, keys: ApiKeys) -> Client:
     scheme, _, key = headers.get("authorization", "").partition(" ")
     client = keys.client(key.strip()) if scheme.lower() == "bearer" else None
     if client is None:
@@ -73,10 +73,10 @@ def _keyed(headers: Headers, keys: ApiKeys) -> Client:
     return client
 
 
-def _to_the_page_alone(send: Send) -> Send:
-    """Have replies that a cookie has opened kept out of shared caches, and out of the pages of others."""
+def _same_origin_only(send: Send) -> Send:
+    """Keep responses to cookies out of shared caches and of other sites' pages."""
 
-    async def sent(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -84,19 +84,19 @@ def _to_the_page_alone(send: Send) -> Send:
             headers.add_vary_header("Cookie")
         await send(message)
 
-    return sent
+    return send_with_headers
 
 
-def _local(headers: Headers) -> Client:
+def _local_client(headers: Headers) -> Client:
     host, origin = headers.get("host", ""), headers.get("origin")
-    if not is_loopback(_name_of(host)):
-        raise ApiError(403, "wrong_host", "this server is for its own machine; ask it as 127.0.0.1")
+    if not is_loopback(_hostname(host)):
+        raise ApiError(403, "wrong_host", "this server serves its own machine only; use 127.0.0.1")
     if origin is not None and origin != f"http://{host}":
-        raise ApiError(403, "wrong_origin", "this server is not for pages of other sites")
+        raise ApiError(403, "wrong_origin", "requests from pages of other sites are refused")
     return LOCAL
 
 
-def _name_of(host: str) -> str:
+def _hostname(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""How large a request's body may be: refused by its announced length, else by what came."""
+"""Limit on the size of request bodies, by the announced length and by the bytes received."""
 
 from __future__ import annotations
 
@@ -9,41 +9,46 @@ from vidagent.serve.core.errors import ApiError
 
 
 class BodyLimit:
-    """Wraps the app; a route that takes more says so with `allow` before it reads."""
+    """ASGI middleware that limits request bodies; a route raises its limit with `allow` before it reads."""
 
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
-        """Stand around the app with the limit of routes that say nothing."""
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        """Wrap the app with a default limit."""
         self._app = app
-        self._most = most_bytes
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request whose body is counted as it is read."""
+        """Serve a request, counting its body as it is read."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        allow(scope, self._most)
-        announced = Headers(scope=scope).get("content-length", "")
-        came = int(announced) if announced.isdecimal() else 0
-        first = True
+        allow(scope, self._max_bytes)
+        announced = content_length(Headers(scope=scope))
+        received = -1
 
-        async def counted() -> Message:
-            nonlocal came, first
-            if first:
-                _check(scope, came)
-                came, first = 0, False
+        async def count() -> Message:
+            nonlocal received
+            if received < 0:  # checked at the first read, as the route has set its limit by then
+                _check(scope, announced)
+                received = 0
             message = await receive()
-            came += len(message.get("body", b""))
-            _check(scope, came)
+            received += len(message.get("body", b""))
+            _check(scope, received)
             return message
 
-        return await self._app(scope, counted, send)
+        return await self._app(scope, count, send)
 
 
-def allow(scope: Scope, most_bytes: int) -> None:
-    """Set how large the body of a request may be."""
-    scope.setdefault("state", {})["body_limit"] = most_bytes
+def content_length(headers: Headers) -> int:
+    """Return the announced length of a body; 0 if there is none."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isdecimal() else 0
+
+
+def allow(scope: Scope, max_bytes: int) -> None:
+    """Set the limit for the body of a request."""
+    scope.setdefault("state", {})["body_limit"] = max_bytes
 
 
 def _check(scope: Scope, size: int) -> None:
-    most = scope["state"]["body_limit"]
-    if size > most:
-        raise ApiError(413, "too_large", f"the body is larger than {most:,} bytes", {"Connection": "close"})
+    limit = scope["state"]["body_limit"]
+    if size > limit:
+        raise ApiError(413, "too_large", f"the body is larger than {limit:,} bytes", {"Connection": "close"})

@@ -1,4 +1,4 @@
-"""The time between being told to end and ending: what was asked goes on, what is new is sent elsewhere."""
+"""Graceful shutdown on SIGTERM: pending questions and uploads finish, new ones are refused."""
 
 from __future__ import annotations
 
@@ -14,57 +14,57 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from vidagent.serve.core.errors import ApiError
 
 _RETRY = {"Retry-After": "10"}
-"""By when another process may be there."""
+"""Seconds until another process may have taken over."""
 
 
 class DrainState:
-    """Begins with SIGTERM, and lasts until what was asked before has its reply.
+    """Begins with SIGTERM and lasts until the pending requests have their replies.
 
     Args:
-        most_s: Seconds that it takes at most.
+        max_s: Most seconds to wait for them.
     """
 
-    def __init__(self, most_s: float) -> None:
-        """Wait for the signal."""
-        self._most_s = most_s
+    def __init__(self, max_s: float) -> None:
+        """Start with no pending requests."""
+        self._max_s = max_s
         self._begun = False
-        self._asked = 0
-        self._replied = asyncio.Event()
+        self._pending = 0
+        self._finished = asyncio.Event()
 
     def check(self) -> None:
-        """Refuse what comes too late.
+        """Raise an error during shutdown.
 
         Raises:
-            ApiError: If the server is about to end.
+            ApiError: If the server is shutting down.
         """
         if self._begun:
-            raise ApiError(503, "draining", "the server is about to end; ask again in a moment", _RETRY)
+            raise ApiError(503, "draining", "the server is shutting down; ask again in a moment", _RETRY)
 
     @contextmanager
-    def waited_for(self) -> Iterator[None]:
-        """Have the end wait for the block.
+    def track(self) -> Iterator[None]:
+        """Make the shutdown wait for the block.
 
         Raises:
-            ApiError: If the server is about to end.
+            ApiError: If the server is shutting down.
         """
         self.check()
-        self._asked += 1
+        self._pending += 1
         try:
             yield
         finally:
-            self._asked -= 1
-            self._replied.set()
+            self._pending -= 1
+            self._finished.set()
 
     @contextmanager
-    def heeding(self) -> Iterator[None]:
-        """Begin with a SIGTERM that comes while the block runs, and pass it on in the end; a second one, at once."""
+    def on_sigterm(self) -> Iterator[None]:
+        """Begin at a SIGTERM during the block, and pass the signal on when drained; pass a second one on at once."""
         end = signal.getsignal(signal.SIGTERM)
         if threading.current_thread() is not threading.main_thread() or not callable(end):
             yield
             return
         loop = asyncio.get_running_loop()
 
-        def heed(number: int, frame: FrameType | None) -> None:
+        def handle(number: int, frame: FrameType | None) -> None:
             if self._begun:
                 end(number, frame)
             else:
@@ -72,42 +72,42 @@ class DrainState:
                 loop.call_soon_threadsafe(begin)
 
         def begin() -> None:
-            self._last = loop.create_task(self._until_replied(lambda: end(signal.SIGTERM, None)))
+            self._last = loop.create_task(self._when_finished(lambda: end(signal.SIGTERM, None)))
 
-        signal.signal(signal.SIGTERM, heed)
+        signal.signal(signal.SIGTERM, handle)
         try:
             yield
         finally:
             signal.signal(signal.SIGTERM, end)
 
-    async def _until_replied(self, then: Callable[[], object]) -> None:
+    async def _when_finished(self, then: Callable[[], object]) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._most_s):
-                while self._asked:
-                    self._replied.clear()
-                    await self._replied.wait()
+            async with asyncio.timeout(self._max_s):
+                while self._pending:
+                    self._finished.clear()
+                    await self._finished.wait()
         then()
 
 
 class DrainMiddleware:
-    """Wraps the app: questions and uploads are waited for, and no new ones taken; reading goes on."""
+    """ASGI middleware that tracks POST requests and refuses new ones during shutdown; reads are still served."""
 
     def __init__(self, app: ASGIApp, drain: DrainState) -> None:
-        """Stand around the app."""
+        """Wrap the app."""
         self._app = app
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or the app's whole life.
+        """Serve a request or the app's lifespan.
 
         Raises:
-            ApiError: If it comes too late.
+            ApiError: If the server is shutting down.
         """
         if scope["type"] == "lifespan":
-            with self._drain.heeding():
+            with self._drain.on_sigterm():
                 await self._app(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "POST":
-            with self._drain.waited_for():
+            with self._drain.track():
                 await self._app(scope, receive, send)
         else:
             await self._app(scope, receive, send)

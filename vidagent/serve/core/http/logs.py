@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line on stderr, for machines to read."""
+"""The server's log: one JSON object per line on stderr."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LEVELS = {
     "opentelemetry": logging.WARNING,
 }
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-"""What every record has; the rest was given as `extra`."""
+"""Attributes of every record; all others were passed as `extra`."""
 
 
-class _Lines(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -38,9 +38,9 @@ class _Lines(logging.Formatter):
 
 @contextmanager
 def json_logging(stream: TextIO) -> Iterator[None]:
-    """Write the server's log records to a stream while the block runs, and nowhere else."""
+    """Write the server's log records to this stream only while the block runs."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_JsonFormatter())
     loggers = [logging.getLogger(name) for name in _LEVELS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger, level in zip(loggers, _LEVELS.values(), strict=True):

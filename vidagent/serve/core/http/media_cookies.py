@@ -1,8 +1,7 @@
-"""Passes: what a page's player and pictures show in place of a key, as a browser adds no header to what they ask for.
+"""Cookies that stand in for an API key, as browsers add no header to the requests of `<video>` and `<img>`.
 
-A pass is a cookie that no script can read and no other site's page can send. It is not the key and cannot become it:
-it opens videos, frames, clips and reports for reading, for an hour, and nothing once its key is revoked. The process
-alone knows it, by its hash.
+No script can read the cookie, and no other site's page can send it. It allows only reading videos, frames, clips and
+reports, for an hour, and nothing once its key is revoked. Only its hash is stored, in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Literal, TypedDict
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -20,117 +20,120 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Scope
 
-from vidagent.serve.core.caller import Client, needs
+from vidagent.serve.core.caller import Client, requires
 from vidagent.serve.core.storage.keys import ApiKeys
 
 COOKIE = "vidagent-pass"
-_FOR_S = 3600
-_MOST_EACH = 16
-"""Passes of one key; the oldest gives way."""
+_LIFETIME_S = 3600
+_MAX_PER_KEY = 16
+"""Cookies per key; a new one replaces the oldest."""
 _PATH = "/v1"
-_OPENED = re.compile(
+_MEDIA = re.compile(
     r"/v1/videos/content|/v1/files/[^/]+/content|/v1/runs/[^/]+/(?:report|(?:frames|clips)/[^/]+)"
 )
-_READING = frozenset({"GET", "HEAD"})
-_OWN_PAGES = frozenset({"same-origin", "none"})
-"""What browsers say of requests by pages of this very address, and by people who open an address themselves."""
+_READ_METHODS = frozenset({"GET", "HEAD"})
+_OWN_SITES = frozenset({"same-origin", "none"})
+"""`Sec-Fetch-Site` of requests by this server's own pages, and of addresses that the user opens."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Pass:
+class _Grant:
     key_id: str
-    until_s: float
+    expires_s: float
+
+
+class _Attributes(TypedDict):
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["strict"]
 
 
 class MediaCookies:
-    """The passes that are out.
+    """The valid cookies.
 
     Args:
-        keys: The keys that they stand for; None where there are none, and so no passes.
+        keys: The keys that they stand for; None if the server has no keys, and so no cookies.
     """
 
     def __init__(self, keys: ApiKeys | None) -> None:
-        """Start without any."""
+        """Start with no cookies."""
         self._keys = keys
-        self._out: dict[str, _Pass] = {}
+        self._grants: dict[str, _Grant] = {}
 
-    def give(self, authorization: str) -> str | None:
-        """Return a pass for the key of a header; None where there are no keys."""
+    def issue(self, authorization: str) -> str | None:
+        """Return a cookie for the key of an `Authorization` header; None if the server has no keys."""
         id_ = self._keys and self._keys.id(authorization.partition(" ")[2].strip())
         if not id_:
             return None
-        self._tidy(id_)
+        self._discard(id_)
         token = secrets.token_urlsafe(32)
-        self._out[_hash(token)] = _Pass(id_, time.monotonic() + _FOR_S)
+        self._grants[_hash(token)] = _Grant(id_, time.monotonic() + _LIFETIME_S)
         return token
 
-    def take_back(self, token: str) -> None:
-        """Have a pass open nothing from now on."""
-        self._out.pop(_hash(token), None)
+    def revoke(self, token: str) -> None:
+        """Invalidate a cookie."""
+        self._grants.pop(_hash(token), None)
 
     def client(self, scope: Scope) -> Client | None:
-        """Return who sent a request that has no key, if it has a pass and is of the kind that passes are for."""
+        """Return the client of a request with a valid cookie, if it is one that cookies allow."""
         headers = Headers(scope=scope)
-        if scope["method"] not in _READING or not _OPENED.fullmatch(scope["path"]) or not _own(headers):
+        if (
+            scope["method"] not in _READ_METHODS
+            or not _MEDIA.fullmatch(scope["path"])
+            or not _same_origin(headers)
+        ):
             return None
-        told = self._out.get(_hash(_token(HTTPConnection(scope))))
-        if self._keys is None or told is None or told.until_s < time.monotonic():
+        grant = self._grants.get(_hash(_token(HTTPConnection(scope))))
+        if self._keys is None or grant is None or grant.expires_s < time.monotonic():
             return None
-        return self._keys.holder(told.key_id)
+        return self._keys.client_by_id(grant.key_id)
 
-    def _tidy(self, key_id: str) -> None:
+    def _discard(self, key_id: str) -> None:
+        """Drop expired cookies, and the oldest of a key to make room for one more."""
         now_s = time.monotonic()
-        self._out = {token: told for token, told in self._out.items() if told.until_s > now_s}
-        own = [token for token, told in self._out.items() if told.key_id == key_id]
-        for token in own[: max(0, len(own) - _MOST_EACH + 1)]:
-            del self._out[token]
+        self._grants = {token: grant for token, grant in self._grants.items() if grant.expires_s > now_s}
+        own = [token for token, grant in self._grants.items() if grant.key_id == key_id]
+        for token in own[: max(0, len(own) - _MAX_PER_KEY + 1)]:
+            del self._grants[token]
 
 
-def router(passes: MediaCookies) -> APIRouter:
+def router(cookies: MediaCookies) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/pass", tags=["page"], dependencies=[Depends(needs("ask"))])
+    routes = APIRouter(prefix="/v1/pass", tags=["page"], dependencies=[Depends(requires("ask"))])
 
     @routes.post("", status_code=204, response_class=Response)
     async def give(request: Request) -> Response:
-        """Give the page's player a cookie that opens your videos and frames for an hour, for reading alone."""
-        reply = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        token = passes.give(request.headers.get("authorization", ""))
+        """Set a cookie that lets the page's player read your videos and frames for an hour."""
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        token = cookies.issue(request.headers.get("authorization", ""))
         if token is not None:
-            reply.set_cookie(
-                COOKIE,
-                token,
-                max_age=_FOR_S,
-                path=_PATH,
-                secure=_over_tls(request.headers),
-                httponly=True,
-                samesite="strict",
-            )
-        return reply
+            response.set_cookie(COOKIE, token, max_age=_LIFETIME_S, **_attributes(request))
+        return response
 
     @routes.delete("", status_code=204, response_class=Response)
     async def take_back(request: Request) -> Response:
-        """Take the cookie's pass back, and the cookie away."""
-        passes.take_back(_token(request))
-        reply = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        reply.delete_cookie(
-            COOKIE, path=_PATH, secure=_over_tls(request.headers), httponly=True, samesite="strict"
-        )
-        return reply
+        """Revoke the cookie and delete it."""
+        cookies.revoke(_token(request))
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        response.delete_cookie(COOKIE, **_attributes(request))
+        return response
 
     return routes
 
 
-def _own(headers: Headers) -> bool:
-    """Tell whether no other page sent this: cookies know sites, and neither ports nor names beside ours."""
-    if headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
+def _attributes(request: Request) -> _Attributes:
+    """Return the cookie's attributes; TLS ends before this process, so the page's origin says whether it is used."""
+    secure = request.headers.get("origin", "").startswith("https://")
+    return {"path": _PATH, "secure": secure, "httponly": True, "samesite": "strict"}
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Return whether no other page sent this; `SameSite` alone ignores ports and sibling domains."""
+    if headers.get("sec-fetch-site", "none") not in _OWN_SITES:
         return False
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host")
-
-
-def _over_tls(headers: Headers) -> bool:
-    """Tell whether the page was loaded over TLS, which ends before this process."""
-    return headers.get("origin", "").startswith("https://")
 
 
 def _token(connection: HTTPConnection) -> str:

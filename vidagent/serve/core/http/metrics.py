@@ -1,4 +1,4 @@
-"""What the server counts, in the form that Prometheus reads."""
+"""The server's metrics, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prometheus_client import (
 from prometheus_client.exposition import generate_latest
 from starlette.responses import PlainTextResponse, Response
 
-from vidagent.serve.core.caller import needs
+from vidagent.serve.core.caller import requires
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"})
 _SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
@@ -32,10 +32,10 @@ _COSTS = (
 
 
 class Metrics:
-    """The counters of one app, in a registry of its own."""
+    """The metrics of one app, in its own registry."""
 
     def __init__(self) -> None:
-        """Start at zero."""
+        """Register the metrics at zero."""
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
@@ -56,11 +56,11 @@ class Metrics:
             self._costs.labels(kind)
 
     def watch(self, name: str, about: str, read: Callable[[], float]) -> None:
-        """Have a number read whenever somebody asks."""
+        """Add a gauge that is read whenever metrics are requested."""
         Gauge(name, about, registry=self._registry).set_function(read)
 
     def request(self, method: str, route: str | None, status: int | None, seconds: float) -> None:
-        """Count a request; what a client made up is not told apart, as it would be without end."""
+        """Count a request; unknown methods and routes share a label, to bound the number of series."""
         known = method if method in _METHODS else "other"
         self._requests.labels(known, route or "none", str(status or 0)).inc()
         self._seconds.labels(route or "none").observe(seconds)
@@ -72,17 +72,17 @@ class Metrics:
             self._costs.labels(kind).inc(answer["usage"][kind])
 
     def text(self) -> bytes:
-        """Return the numbers."""
+        """Return the metrics as text."""
         return generate_latest(self._registry)
 
 
 def router(metrics: Metrics) -> APIRouter:
     """Return the route."""
-    routes = APIRouter(tags=["health"], dependencies=[Depends(needs("metrics"))])
+    routes = APIRouter(tags=["health"], dependencies=[Depends(requires("metrics"))])
 
     @routes.get("/metrics", response_class=PlainTextResponse)
     async def numbers() -> Response:
-        """Tell what was counted, in the text format of Prometheus."""
+        """Return the metrics in the text format of Prometheus."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return routes

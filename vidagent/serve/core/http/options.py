@@ -1,4 +1,4 @@
-"""How the server is to be run, checked before anything is started."""
+"""Server options, validated before anything is started."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MB = 1_000_000
 
 
 def default_data_dir() -> Path:
-    """Return the folder of the user's data where files, keys and jobs are kept."""
+    """Return the default folder of files, keys and jobs, in the user's data folder."""
     return Path(platformdirs.user_data_dir("vidagent", appauthor=False), "serve")
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, as seen from itself."""
+    """Return whether a host is a loopback address or name."""
     if host == "localhost":
         return True
     try:
@@ -34,26 +34,26 @@ class ServerOptions:
     """How the server is run.
 
     Args:
-        host: The address it listens on.
-        port: The port; 0 takes a free one.
-        insecure_local: Whether whoever is on this machine may ask without a key.
-        development: Whether LangServe's playground is there.
+        host: The address to listen on.
+        port: The port; 0 picks a free one.
+        insecure_local: Whether clients on this machine need no key.
+        development: Whether LangServe's playground is served.
         data_dir: Folder of files, keys and jobs.
         roots: Folders whose videos may be named by path.
-        hosts: Hosts that videos may be fetched from, each `HOST` or `HOST:PORT`.
+        hosts: Hosts that videos may be downloaded from, each `HOST` or `HOST:PORT`.
         max_body_mb: Largest JSON body.
-        max_file_mb: Largest uploaded or fetched video.
-        files_mb: Most that the uploads of one owner take together.
-        min_free_mb: What uploads and fetched videos leave free of the disk.
-        running: How many questions are answered at once.
-        running_each: How many of one client.
-        jobs_each: How many jobs of one client may wait or run.
+        max_file_mb: Largest uploaded or downloaded video.
+        files_mb: Quota of uploads per owner.
+        min_free_mb: Disk space that uploads and downloads leave free.
+        running: Questions answered at once.
+        running_each: Questions of one client answered at once.
+        jobs_each: Unfinished jobs allowed per client.
         batch: Most questions of one batch.
         deadline_s: Most seconds that an answer may take.
-        drain_s: Seconds that requests have to end once the server is told to stop.
+        drain_s: Seconds that pending requests get when the server stops.
 
     Raises:
-        UsageError: If a value is out of range, or the server would be open to others without keys.
+        UsageError: If a value is out of range, or others could use the server without a key.
     """
 
     host: str = "127.0.0.1"
@@ -75,12 +75,12 @@ class ServerOptions:
     drain_s: float = 5.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be served, or only dangerously."""
+        """Validate the values."""
         if not 0 <= self.port <= 65535:
             raise UsageError(f"--port must be 0 to 65535; got {self.port}")
         if self.insecure_local and not is_loopback(self.host):
             raise UsageError(
-                f"--insecure-local serves this machine alone, without keys: --host must be 127.0.0.1, ::1 or "
+                f"--insecure-local serves this machine only, without keys: --host must be 127.0.0.1, ::1 or "
                 f"localhost; got {self.host!r}"
             )
         if self.development and not self.insecure_local:

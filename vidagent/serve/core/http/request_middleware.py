@@ -1,4 +1,4 @@
-"""The outermost layer: every request has an id, ends in a log line, and is cancelled when its client leaves."""
+"""The outermost middleware: request ids, log lines, metrics, and cancellation when a client disconnects."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent import tracing
-from vidagent.serve.core.errors import log_error, reply
+from vidagent.serve.core.errors import error_response, log_error
 from vidagent.serve.core.http.metrics import Metrics
 
 _log = logging.getLogger(__name__)
-_LEFT = 499
-"""What the log says of a client that left before it had its answer; it gets no reply."""
+_CLIENT_CLOSED = 499
+"""Status in the log for a client that disconnected before the response; nothing is sent."""
 
 
 class RequestMiddleware:
-    """Wraps the app; also the only place where an unforeseen error ends."""
+    """ASGI middleware; also the only place that handles unexpected errors."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        """Stand around the app, and count."""
+        """Wrap the app and record metrics."""
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or pass on what is none."""
+        """Serve an HTTP request; pass everything else on."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         exchange = _Exchange(scope, receive, send)
         scope.setdefault("state", {})["request_id"] = exchange.id
         began = time.monotonic()
-        # Newer FastAPIs open a span of their own round all of this; one of a request is enough.
+        # Newer versions of FastAPI open a span around all of this; one per request is enough.
         with tracing.span(
             scope["method"], kind="server", carrier=Headers(scope=scope), when=not tracing.is_traced()
         ) as span:
             try:
                 await self._serve(exchange)
             finally:
-                self._note(exchange, time.monotonic() - began, span)
+                self._record(exchange, time.monotonic() - began, span)
         return None
 
-    def _note(self, exchange: _Exchange, seconds: float, span: tracing.Span) -> None:
+    def _record(self, exchange: _Exchange, seconds: float, span: tracing.Span) -> None:
         scope = exchange.scope
         route = getattr(scope.get("route"), "path", None)
         self._metrics.request(scope["method"], route, exchange.status, seconds)
@@ -72,26 +72,26 @@ class RequestMiddleware:
             },
         )
 
-    async def _ask(self, exchange: _Exchange) -> None:
+    async def _call_app(self, exchange: _Exchange) -> None:
         await self._app(exchange.scope, exchange.receive, exchange.send)
 
     async def _serve(self, exchange: _Exchange) -> None:
-        """Run the app beside a watch on the client; whichever ends first ends the other."""
-        work = asyncio.create_task(self._ask(exchange))
-        watch = asyncio.create_task(exchange.until_left())
+        """Run the app while watching for a disconnect; whichever ends first cancels the other."""
+        work = asyncio.create_task(self._call_app(exchange))
+        watch = asyncio.create_task(exchange.until_disconnect())
         try:
             await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                exchange.status = _LEFT
+                exchange.status = _CLIENT_CLOSED
                 work.cancel()
             await work
         except asyncio.CancelledError:
-            if exchange.status != _LEFT:
+            if exchange.status != _CLIENT_CLOSED:
                 raise
         except Exception as error:  # noqa: BLE001 - the serving edge: never a bare traceback
-            refusal = log_error(error, exchange.id)
+            api_error = log_error(error, exchange.id)
             if exchange.status is None:
-                await reply(refusal, exchange.id)(exchange.scope, exchange.receive, exchange.send)
+                await error_response(api_error, exchange.id)(exchange.scope, exchange.receive, exchange.send)
         finally:
             work.cancel()
             watch.cancel()
@@ -100,62 +100,62 @@ class RequestMiddleware:
 
 @dataclass
 class _Exchange:
-    """One request and its reply.
+    """One request and its response.
 
     Args:
-        scope: What is known of it.
-        source: Where its body comes from.
-        sink: Where its reply goes.
+        scope: The request's ASGI scope.
+        receive_raw: Receives the request's body.
+        send_raw: Sends the response.
     """
 
     scope: Scope
-    source: Receive
-    sink: Send
+    receive_raw: Receive
+    send_raw: Send
     id: str = field(default_factory=lambda: f"req-{secrets.token_hex(8)}")
     status: int | None = None
     _read: asyncio.Event = field(default_factory=asyncio.Event)
-    _left: asyncio.Event = field(default_factory=asyncio.Event)
+    _disconnected: asyncio.Event = field(default_factory=asyncio.Event)
     _answered: bool = False
     _empty: bool = False
 
     def __post_init__(self) -> None:
-        """Where no body comes, the client is watched from the start, as nobody may ever read one."""
+        """Watch a client that sends no body from the start, as the app may never read it."""
         headers = Headers(scope=self.scope)
         if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
             self._empty = True
             self._read.set()
 
     async def receive(self) -> Message:
-        """Return the next piece of the body; after the last one, wait until the client leaves."""
+        """Return the next chunk of the body; after the last one, wait for the client to disconnect."""
         if self._empty:
             self._empty = False
             return {"type": "http.request", "body": b"", "more_body": False}
         if self._read.is_set():
-            await self._left.wait()
+            await self._disconnected.wait()
             return {"type": "http.disconnect"}
-        message = await self.source()
+        message = await self.receive_raw()
         if message["type"] == "http.disconnect":
-            self._left.set()
+            self._disconnected.set()
         if not message.get("more_body", False):
             self._read.set()
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a piece of the reply, the id in its headers."""
+        """Send a chunk of the response, with the id in its headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message.get("headers", []), (b"x-request-id", self.id.encode())]
             message = {**message, "headers": headers}
         elif not message.get("more_body", False):
             self._answered = True
-        await self.sink(message)
+        await self.send_raw(message)
 
-    async def until_left(self) -> None:
-        """Return when the client has left before it had its whole answer."""
+    async def until_disconnect(self) -> None:
+        """Return when the client has disconnected before the end of the response."""
         await self._read.wait()
-        while not self._left.is_set():
-            if (await self.source())["type"] == "http.disconnect":
+        while not self._disconnected.is_set():
+            if (await self.receive_raw())["type"] == "http.disconnect":
                 break
-        if self._answered:  # servers report the end of the exchange the same way
+        if self._answered:  # servers also report the end of an exchange as a disconnect
             await asyncio.Event().wait()
-        self._left.set()
+        self._disconnected.set()

@@ -1,9 +1,10 @@
-"""The server's process: uvicorn on one app, its log, and the line that says where it listens."""
+"""The server process: runs uvicorn and prints the address it listens on."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,55 +12,66 @@ from starlette.types import ASGIApp
 from vidagent.errors import UsageError
 from vidagent.serve.core.http.logs import json_logging
 from vidagent.serve.core.http.options import ServerOptions
-from vidagent.serve.core.storage.database import exclusive_lock
 from vidagent.serve.terminal import console
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A uvicorn server that says where it listens."""
+    """A uvicorn server that prints its address on stderr.
+
+    Args:
+        app: The app.
+        options: Where to listen, and for how long to drain.
+        announcement: The line to print, with `{url}` for the address.
+    """
+
+    def __init__(self, app: ASGIApp, options: ServerOptions, announcement: str) -> None:
+        """Configure uvicorn."""
+        config = uvicorn.Config(
+            app,
+            host=options.host,
+            port=options.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=max(1, round(options.drain_s)),
+        )
+        super().__init__(config)
+        self._announcement = announcement
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Start, and say so on stderr."""
+        """Start and print the announcement."""
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
-            console.stderr().say(self.welcome)
-
-    @property
-    def welcome(self) -> str:
-        """The line that says where it listens."""
-        return f"vidagent: serving {self.url}; the routes are told at {self.url}/docs"
+            console.stderr().say(self._announcement.format(url=self.url))
 
     @property
     def url(self) -> str:
-        """The address; where a free port was asked for, the one that was given."""
+        """The server's address, with the port that was picked if a free one was asked for."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def config(app: ASGIApp, options: ServerOptions) -> uvicorn.Config:
-    """Return how uvicorn is to run the app."""
-    return uvicorn.Config(
-        app,
-        host=options.host,
-        port=options.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(options.drain_s)),
-    )
+def run(
+    make_app: Callable[[], ASGIApp],
+    options: ServerOptions,
+    announcement: str,
+    lock: AbstractContextManager[None] | None = None,
+) -> None:
+    """Serve an app until the process is told to stop.
 
-
-def run(make: Callable[[ServerOptions], ASGIApp], options: ServerOptions) -> None:
-    """Make the app and serve it until told to stop.
+    Args:
+        make_app: Makes the app once the log is set up.
+        options: How to serve it.
+        announcement: The line to print once the server listens, with `{url}` for the address.
+        lock: Held as long as the server runs.
 
     Raises:
-        UsageError: If the address cannot be listened on, or another server has the folder.
+        UsageError: If the address is not available, or from making the app or taking the lock.
     """
-    options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with json_logging(sys.stderr), exclusive_lock(options.data_dir):
-        server = AnnouncingServer(config(make(options), options))
+    with json_logging(sys.stderr), lock or nullcontext():
+        server = AnnouncingServer(make_app(), options, announcement)
         try:
             server.run()
-        except SystemExit as end:  # how uvicorn says that it cannot listen
-            raise UsageError(f"cannot listen on {options.host} port {options.port}: is it taken?") from end
+        except SystemExit as error:  # raised by uvicorn if it cannot listen
+            raise UsageError(f"cannot listen on {options.host} port {options.port}: is it taken?") from error

@@ -58,14 +58,14 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     """Lock a server's folder while the block runs, as two servers would both resume its jobs.
 
     Raises:
-        UsageError: If another server holds it.
+        UsageError: If another server has locked it.
     """
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(f"--data-dir {str(folder)!r} is another server's, which is running") from None
+            raise UsageError(f"--data-dir {str(folder)!r} is in use by another running server") from None
         yield
     finally:
         os.close(lock)

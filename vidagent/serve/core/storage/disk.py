@@ -1,4 +1,4 @@
-"""The disk that files come to, of which some is kept free, so that the server itself can go on writing."""
+"""Free-space check of a disk: uploads and downloads leave some free for the server itself."""
 
 from __future__ import annotations
 
@@ -17,52 +17,52 @@ class Disk:
     """The disk under a folder.
 
     Args:
-        folder: A folder that is there.
-        least_bytes: What is to stay free.
+        folder: An existing folder.
+        min_free_bytes: Space to leave free.
     """
 
-    def __init__(self, folder: Path, least_bytes: int) -> None:
-        """Keep them."""
+    def __init__(self, folder: Path, min_free_bytes: int) -> None:
+        """Measure nothing yet."""
         self._folder = folder
-        self._least = least_bytes
+        self._min_free = min_free_bytes
 
     @property
     def free_bytes(self) -> int:
-        """What is free now."""
+        """Free space now."""
         return shutil.disk_usage(self._folder).free
 
     @property
     def full(self) -> bool:
-        """Whether less is free than is to stay so."""
-        return self.free_bytes < self._least
+        """Whether less is free than must stay free."""
+        return self.free_bytes < self._min_free
 
-    def check(self, coming: int = 0) -> None:
-        """Refuse bytes that would leave too little.
-
-        Args:
-            coming: How many are about to be written.
+    def check(self, incoming: int = 0) -> None:
+        """Check the free space before `incoming` bytes are written.
 
         Raises:
-            ApiError: If they would.
+            ApiError: If they would leave too little.
         """
         free = self.free_bytes
-        if free - coming < self._least:
-            what = f"; {coming:,} more would leave less than" if coming else ", less than"
-            self._refuse(f"the server's disk has {free:,} bytes free{what} the {self._least:,} kept free")
+        if free - incoming < self._min_free:
+            what = f"; {incoming:,} more would leave less than" if incoming else ", less than"
+            raise _disk_full(
+                f"the server's disk has {free:,} bytes free{what} the {self._min_free:,} kept free"
+            )
 
     @contextmanager
-    def written(self) -> Iterator[None]:
-        """Have a disk that is full amid the block told as such.
+    def writing(self) -> Iterator[None]:
+        """Report a full disk during the block as an error for clients.
 
         Raises:
-            ApiError: If it is.
+            ApiError: If the disk is full.
         """
         try:
             yield
         except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            self._refuse("the server's disk is full")
+            if error.errno in _FULL:
+                raise _disk_full("the server's disk is full") from error
+            raise
 
-    def _refuse(self, why: str) -> None:
-        raise ApiError(507, "disk_full", f"{why} (--min-free-mb)", {"Connection": "close"})
+
+def _disk_full(message: str) -> ApiError:
+    return ApiError(507, "disk_full", f"{message} (--min-free-mb)", {"Connection": "close"})

@@ -1,4 +1,4 @@
-"""The videos that clients have uploaded: named by their content, and there for their owner alone."""
+"""Uploaded videos: named by the hash of their content, and visible to their owner only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from vidagent import api
 from vidagent.serve.core.caller import Client
@@ -23,96 +23,96 @@ from vidagent.serve.core.storage.upload_parser import UploadForm
 
 PREFIX = "file-"
 _PART = ".part-"
-_PIECE_BYTES = 1 << 20
-_MOST_NAME = 200
+_CHUNK_BYTES = 1 << 20
+_MAX_NAME = 200
 
 
 class UploadedFiles:
-    """A folder for each owner, with a file for each video, and a row beside it for what is told of it.
+    """A folder per owner with a file per video, and a database row with its properties.
 
     Args:
-        folder: Where they lie.
-        store: Where the rows are.
-        disk: The disk that they come to.
-        most_bytes: Most that the files of one owner take together.
+        folder: Folder of the owners' folders.
+        store: The database.
+        disk: The folder's disk.
+        quota_bytes: Total size allowed per owner.
     """
 
-    def __init__(self, folder: Path, store: Store, disk: Disk, most_bytes: int) -> None:
-        """Clear away what uploads that were cut off by the process's end have left."""
+    def __init__(self, folder: Path, store: Store, disk: Disk, quota_bytes: int) -> None:
+        """Delete what interrupted uploads of an earlier process have left."""
         self._folder = folder
         self._store = store
-        self._disk, self._most = disk, most_bytes
+        self._disk, self._quota = disk, quota_bytes
         for part in folder.glob(f"*/{_PART}*"):
             part.unlink(missing_ok=True)
 
-    async def add(self, client: Client, form: UploadForm, least_bytes: int = 0) -> FileBody:
-        """Keep the video of a form.
+    async def add(self, client: Client, form: UploadForm, min_bytes: int = 0) -> FileBody:
+        """Store the video of a form.
 
         Args:
-            client: Whose it is.
+            client: Its owner.
             form: The form.
-            least_bytes: What its video has at least, as far as is known before it comes.
+            min_bytes: Lower bound of the video's size, from the announced length.
 
         Raises:
-            ApiError: If the form is not well formed, or there is no room for the video.
-            VideoError: If it is no video.
+            ApiError: If the form is malformed, or the quota or the disk is full.
+            VideoError: If it is not a video.
         """
 
         def check(size: int) -> None:
-            self._check(client, size)
+            self._check_quota(client, size)
             self._disk.check()
 
-        self._check(client, least_bytes)
-        self._disk.check(least_bytes)
+        self._check_quota(client, min_bytes)
+        self._disk.check(min_bytes)
         folder = self._folder / client.owner
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as file:
             part = Path(file.name)
             try:
-                with self._disk.written():
-                    id_, size = await _written(form.file(), file, check)
+                with self._disk.writing():
+                    id_, size = await _write(form.chunks(), file, check)
                 probe = await asyncio.to_thread(api.probe_video, part)
                 video = FileVideo.model_validate(probe.info.to_dict())
-                self._check(client, size, id_)
+                self._check_quota(client, size, id_)
                 with self._store.transaction():
                     self._store.change(
                         "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                        client.owner, id_, _plain(form.name or ""), size, int(time.time()), video.model_dump_json(),
+                        client.owner, id_, _safe_name(form.name or ""), size, int(time.time()), video.model_dump_json(),
                     )  # fmt: skip
                     part.replace(folder / id_)
             finally:
                 part.unlink(missing_ok=True)
         return self.get(client, id_)
 
-    def _check(self, client: Client, size: int, id_: str | None = None) -> None:
-        """Refuse a file with which those of its owner would take too much, unless it is one of them already.
+    def _check_quota(self, client: Client, size: int, id_: str | None = None) -> None:
+        """Check that a file fits into its owner's quota, unless the owner has it already.
 
         Args:
-            client: Whose it is.
-            size: Its bytes, so far.
-            id_: Its id; None while it comes, when it may be any of them that is as large.
+            client: The owner.
+            size: The file's size, so far.
+            id_: The file's id; None during the upload, when it may turn out to be any stored file of its size.
 
         Raises:
-            ApiError: If they would.
+            ApiError: If it does not fit.
         """
         query = (
             "SELECT COALESCE(SUM(bytes), 0) AS taken, COALESCE(MAX(bytes), 0) AS largest, "
             "COALESCE(SUM(id = ?2), 0) AS there FROM files WHERE owner = ?1"
         )
-        (kept,) = self._store.rows(query, client.owner, id_)
-        again = kept["there"] if id_ else size <= kept["largest"]
-        if kept["taken"] + size > self._most and not again:
-            told = (
-                f"your files take {kept['taken']:,} bytes, and this one {'' if id_ else 'at least '}{size:,} more; "
-                f"together they may take {self._most:,} (--files-mb): delete some first"
+        (row,) = self._store.rows(query, client.owner, id_)
+        exists = row["there"] if id_ else size <= row["largest"]
+        if row["taken"] + size > self._quota and not exists:
+            message = (
+                f"your files take {row['taken']:,} bytes, and this one {'' if id_ else 'at least '}{size:,} more; "
+                f"the limit is {self._quota:,} in total (--files-mb): delete some first"
             )
-            raise ApiError(507, "files_full", told, {"Connection": "close"})
+            raise ApiError(507, "files_full", message, {"Connection": "close"})
 
     def get(self, client: Client, id_: str) -> FileBody:
-        """Return what is known of a file.
+        """Return a file's properties.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this client has no such file.
         """
         row = self._store.row("SELECT * FROM files WHERE owner = ? AND id = ?", client.owner, id_)
         if row is None:
@@ -120,12 +120,12 @@ class UploadedFiles:
         return _body(row)
 
     def list(self, client: Client, limit: int, after: str | None) -> FileList:
-        """Return what is known of a client's files, the newest first.
+        """Return a client's files, the newest first.
 
         Args:
-            client: Whose files.
-            limit: Most of them.
-            after: The id of the last file of the list before.
+            client: The owner.
+            limit: Most files to return.
+            after: Id of the previous page's last file.
 
         Raises:
             ApiError: If there is no file of that id.
@@ -140,10 +140,10 @@ class UploadedFiles:
         return FileList(data=found[:limit], has_more=len(found) > limit)
 
     def path(self, client: Client, id_: str) -> Path:
-        """Return where a file lies.
+        """Return a file's path.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this client has no such file.
         """
         return self._folder / client.owner / self.get(client, id_).id
 
@@ -151,56 +151,55 @@ class UploadedFiles:
         """Delete a file.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this client has no such file.
         """
         path = self.path(client, id_)
         self._store.change("DELETE FROM files WHERE owner = ? AND id = ?", client.owner, id_)
         path.unlink(missing_ok=True)
 
 
-async def _written(
-    pieces: AsyncIterator[bytes], file: IO[bytes], check: Callable[[int], None]
+async def _write(
+    chunks: AsyncIterator[bytes], file: IO[bytes], check: Callable[[int], None]
 ) -> tuple[str, int]:
-    """Write a file as it comes; return its id, which is the hash of what is in it, and its size.
+    """Write a file as it arrives; return its id, which holds its content's hash, and its size.
 
     Args:
-        pieces: What comes.
-        file: Where it goes.
-        check: Given the size so far, before it is written, and raises an error where there is no room for it.
+        chunks: The content.
+        file: The file to write.
+        check: Called with the size so far before each write; raises an error if there is no space.
     """
     digest, size = hashlib.sha256(), 0
-    waiting: list[bytes] = []
+    buffer: list[bytes] = []
 
     def write() -> None:
-        for piece in waiting:
-            digest.update(piece)
-            file.write(piece)
+        for chunk in buffer:
+            digest.update(chunk)
+            file.write(chunk)
         file.flush()
 
-    held = 0
-    async for piece in pieces:
-        waiting.append(piece)
-        size, held = size + len(piece), held + len(piece)
-        if held >= _PIECE_BYTES:
+    buffered = 0
+    async for chunk in chunks:
+        buffer.append(chunk)
+        size, buffered = size + len(chunk), buffered + len(chunk)
+        if buffered >= _CHUNK_BYTES:
             check(size)
             await asyncio.to_thread(write)
-            waiting, held = [], 0
+            buffer, buffered = [], 0
     check(size)
     await asyncio.to_thread(write)
     return f"{PREFIX}{digest.hexdigest()}", size
 
 
-def _plain(name: str) -> str:
+def _safe_name(name: str) -> str:
     """Return a file's name without folders and control characters."""
-    return re.sub(r"[^\w .()-]", "_", re.split(r"[/\\]", name)[-1])[-_MOST_NAME:] or "video"
+    return re.sub(r"[^\w .()-]", "_", re.split(r"[/\\]", name)[-1])[-_MAX_NAME:] or "video"
 
 
 def _body(row: sqlite3.Row) -> FileBody:
-    told: dict[str, Any] = dict(row)
     return FileBody(
-        id=told["id"],
-        bytes=told["bytes"],
-        created_at=told["created_s"],
-        filename=told["name"],
-        video=json.loads(told["video"]),
+        id=row["id"],
+        bytes=row["bytes"],
+        created_at=row["created_s"],
+        filename=row["name"],
+        video=json.loads(row["video"]),
     )

@@ -1,4 +1,4 @@
-"""The jobs in the store: what was asked, how far it is, what happened, and how it ended, which it does once."""
+"""Database rows of jobs and their events; a job ends exactly once."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class JobRecords:
     """Rows of jobs and of their events.
 
     Args:
-        store: Where they are.
+        store: The database.
     """
 
     def __init__(self, store: Store) -> None:
-        """Clear away jobs that ended more than a week ago, as their runs are gone as well."""
+        """Delete jobs that ended more than a week ago, as their runs are gone as well."""
         self._store = store
         old = time.time() - _KEPT_S
         with store.transaction():
             store.change("DELETE FROM job_events WHERE job IN (SELECT id FROM jobs WHERE ended_s < ?)", old)
             store.change("DELETE FROM jobs WHERE ended_s < ?", old)
 
-    def add(self, owner: str, asked: QuestionBody) -> str:
-        """Accept a job, and return its id."""
+    def add(self, owner: str, question: QuestionBody) -> str:
+        """Insert a queued job and return its id."""
         id_ = f"job-{secrets.token_hex(12)}"
         self._store.change(
             "INSERT INTO jobs (id, owner, asked, status, created_s, starts) VALUES (?, ?, ?, 'queued', ?, 0)",
-            id_, owner, asked.model_dump_json(), time.time(),
+            id_, owner, question.model_dump_json(), time.time(),
         )  # fmt: skip
         return id_
 
@@ -44,7 +44,7 @@ class JobRecords:
         """Return a job.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this owner has no such job.
         """
         row = self._store.row("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, id_)
         if row is None:
@@ -57,12 +57,12 @@ class JobRecords:
         return [_body(row) for row in self._store.rows(query, owner, limit)]
 
     def open(self, owner: str | None = None) -> list[tuple[str, str]]:
-        """Return owner and id of the jobs that have not ended, the oldest first."""
+        """Return owner and id of the unfinished jobs, the oldest first."""
         query = f"SELECT owner, id FROM jobs WHERE {_OPEN} AND owner = coalesce(?, owner) ORDER BY created_s"  # noqa: S608
         return [(row["owner"], row["id"]) for row in self._store.rows(query, owner)]
 
     def start(self, id_: str) -> int | None:
-        """Mark a job as running; return how often it was started before, or None if it has ended."""
+        """Mark a job as running; return how often it was started before, None if it has ended."""
         with self._store.transaction():
             changed = self._store.change(
                 f"UPDATE jobs SET status = 'running', starts = starts + 1 WHERE id = ? AND {_OPEN}",  # noqa: S608
@@ -71,24 +71,24 @@ class JobRecords:
             row = self._store.row("SELECT starts FROM jobs WHERE id = ?", id_)
         return int(row["starts"]) - 1 if changed and row else None
 
-    def put_back(self, id_: str) -> None:
-        """Have a running job wait again; this start of it is not counted, as it did not end the server."""
+    def requeue(self, id_: str) -> None:
+        """Mark a running job as queued again; this start is not counted, as it did not crash the server."""
         self._store.change(
             "UPDATE jobs SET status = 'queued', starts = starts - 1 WHERE id = ? AND status = 'running'", id_
         )
 
-    def note(self, id_: str, told: dict[str, Any]) -> None:
-        """Keep an event of a job that has not ended, and which run it is."""
-        run_id = told["data"].get("run_id") if told["kind"] == "model" else None
+    def add_event(self, id_: str, event: dict[str, Any]) -> None:
+        """Add an event to an unfinished job, and set the job's run id from it."""
+        run_id = event["data"].get("run_id") if event["kind"] == "model" else None
         with self._store.transaction():
             if self._store.change(
                 f"UPDATE jobs SET run_id = coalesce(?, run_id) WHERE id = ? AND {_OPEN}",  # noqa: S608
                 run_id, id_,
             ):  # fmt: skip
-                self._enter(id_, told)
+                self._insert_event(id_, event)
 
     def end(self, id_: str, status: Ending, **outcome: dict[str, Any]) -> bool:
-        """End a job, with its `answer` or its `error`; return whether it had not ended before."""
+        """End a job, with its `answer` or its `error`; return False if it had ended before."""
         answer, error = (json.dumps(outcome[key]) if key in outcome else None for key in ("answer", "error"))
         with self._store.transaction():
             ended = self._store.change(
@@ -96,18 +96,18 @@ class JobRecords:
                 status, time.time(), answer, error, id_,
             )  # fmt: skip
             if ended:
-                self._enter(id_, {"kind": "ended", "text": status, "step": None, "data": outcome})
+                self._insert_event(id_, {"kind": "ended", "text": status, "step": None, "data": outcome})
         return bool(ended)
 
     def events(self, id_: str, after: int) -> list[tuple[int, dict[str, Any]]]:
-        """Return the events of a job behind the one of that number, each with its own."""
+        """Return the events of a job after a number, each with its own number."""
         query = "SELECT number, told FROM job_events WHERE job = ? AND number > ? ORDER BY number"
         return [(row["number"], json.loads(row["told"])) for row in self._store.rows(query, id_, after)]
 
-    def _enter(self, id_: str, told: dict[str, Any]) -> None:
+    def _insert_event(self, id_: str, event: dict[str, Any]) -> None:
         self._store.change(
             "INSERT INTO job_events SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM job_events WHERE job = ?1",
-            id_, json.dumps(told),
+            id_, json.dumps(event),
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, kept as hashes."""
+"""API keys: shown once when created, stored as hashes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _KEY = re.compile(r"vk-([0-9a-f]{8})-[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is known of a key; the key itself is not.
+    """Data of a key, without the key itself.
 
     Args:
-        id: Its name, which is no secret.
-        owner: Whose it is.
-        scopes: What it is for.
-        created_s: When it was made, in seconds since 1970.
+        id: The public part of the key.
+        owner: The key's owner.
+        scopes: What the key allows.
+        created_s: When it was created, in seconds since 1970.
     """
 
     id: str
@@ -41,7 +41,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyList:
-    """Keys, to be printed.
+    """Printable list of keys.
 
     Args:
         keys: The oldest first.
@@ -54,7 +54,7 @@ class KeyList:
         return {"keys": [dataclasses.asdict(key) for key in self.keys]}
 
     def lines(self) -> list[str]:
-        """Say it to people, one key a line."""
+        """Return lines for people, one per key."""
         lines = [
             f"{key.id}  {datetime.fromtimestamp(key.created_s, UTC):%Y-%m-%d}  {key.owner:<24}  {' '.join(key.scopes)}"
             for key in self.keys
@@ -63,20 +63,20 @@ class KeyList:
 
 
 class ApiKeys:
-    """The keys in a store.
+    """The keys in a database.
 
-    A key holds 256 random bits, so its SHA-256 tells nothing of it: slow hashes are for what people make up.
+    A key holds 256 random bits, so its SHA-256 cannot be reversed: slow hashes are for passwords.
     """
 
     def __init__(self, store: Store) -> None:
-        """Keep the store; keys are looked up anew for each request, so that what is revoked is so at once."""
+        """Cache nothing: each request looks its key up, so a revoked key stops working at once."""
         self._store = store
 
     def add(self, owner: str, scopes: Sequence[str]) -> str:
-        """Make a key and return it.
+        """Create a key and return it.
 
         Raises:
-            UsageError: If the owner's name or a scope is not legal.
+            UsageError: If the owner's name or a scope is invalid.
         """
         if not _OWNER.fullmatch(owner):
             raise UsageError(
@@ -87,21 +87,21 @@ class ApiKeys:
                 raise UsageError(f"--scope must be one of {', '.join(get_args(Scope))}; got {scope!r}")
         id_ = secrets.token_hex(4)
         key = f"vk-{id_}-{secrets.token_urlsafe(32)}"
-        told = " ".join(sorted(set(scopes)))
+        stored = " ".join(sorted(set(scopes)))
         self._store.change(
-            "INSERT INTO keys VALUES (?, ?, ?, ?, ?)", id_, owner, _hash(key), told, int(time.time())
+            "INSERT INTO keys VALUES (?, ?, ?, ?, ?)", id_, owner, _hash(key), stored, int(time.time())
         )
         return key
 
     def all(self) -> list[ApiKey]:
-        """Return what is known of the keys, the oldest first."""
+        """Return all keys, the oldest first."""
         rows = self._store.rows("SELECT id, owner, scopes, created_s FROM keys ORDER BY created_s, id")
         return [
             ApiKey(row["id"], row["owner"], tuple(row["scopes"].split()), row["created_s"]) for row in rows
         ]
 
     def revoke(self, id_: str) -> None:
-        """Take a key back; it opens nothing from now on.
+        """Delete a key; requests with it fail from now on.
 
         Raises:
             UsageError: If there is no such key.
@@ -111,7 +111,7 @@ class ApiKeys:
             raise UsageError(f"there is no key {id_!r}; there are: {known}")
 
     def client(self, key: str) -> Client | None:
-        """Return whose key this is; None if it is none."""
+        """Return the client of a key; None if the key is invalid."""
         form = _KEY.fullmatch(key)
         row = form and self._store.row("SELECT owner, hash, scopes FROM keys WHERE id = ?", form[1])
         if not row or not hmac.compare_digest(row["hash"], _hash(key)):
@@ -119,14 +119,30 @@ class ApiKeys:
         return _client(row)
 
     def id(self, key: str) -> str | None:
-        """Return the id of a key; None if it is none."""
+        """Return the id of a key; None if the key is invalid."""
         form = _KEY.fullmatch(key)
         return form[1] if form and self.client(key) else None
 
-    def holder(self, id_: str) -> Client | None:
-        """Return whose key has this id; None if it has been revoked."""
+    def client_by_id(self, id_: str) -> Client | None:
+        """Return the client of a key's id; None if the key has been revoked."""
         row = self._store.row("SELECT owner, scopes FROM keys WHERE id = ?", id_)
         return _client(row) if row else None
+
+
+def required_keys(store: Store) -> ApiKeys:
+    """Return the keys of a server that requires one.
+
+    Raises:
+        UsageError: If there are none; the store is closed then.
+    """
+    keys = ApiKeys(store)
+    if keys.all():
+        return keys
+    store.close()
+    raise UsageError(
+        "there are no API keys: `vidagent serve keys add OWNER` makes one; --insecure-local serves this machine "
+        "alone, without any"
+    )
 
 
 def _client(row: sqlite3.Row) -> Client:

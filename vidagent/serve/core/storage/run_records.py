@@ -1,4 +1,4 @@
-"""The runs in the store: who asked for which, and what came of it; what a run shows is its owner's alone."""
+"""Database rows of runs: owner, question and answer; a run is visible to its owner only."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ _KEPT_S = 7 * 24 * 3600
 
 
 class RunRecords:
-    """Rows of runs; their pictures lie with the agent's own records of them.
+    """Rows of runs; their frames are in the agent's run folders.
 
     Args:
-        store: Where the rows are.
+        store: The database.
     """
 
     def __init__(self, store: Store) -> None:
-        """Clear away runs that began more than a week ago, as the agent does with their pictures."""
+        """Delete runs that began more than a week ago, as the agent does with their folders."""
         self._store = store
         store.change("DELETE FROM runs WHERE created_s < ?", time.time() - _KEPT_S)
 
     @asynccontextmanager
-    async def kept(self, client: Client, asked: QuestionBody) -> AsyncIterator[RunRecording]:
-        """Keep the run that goes on in the block, from when it has its name.
+    async def recording(self, client: Client, question: QuestionBody) -> AsyncIterator[RunRecording]:
+        """Record the run of the block, once it has an id.
 
-        Where it was forgotten meanwhile, what it leaves is deleted at its end.
+        If its row is deleted meanwhile, its folder is deleted at its end.
         """
-        keeping = RunRecording(self, client, asked)
+        run = RunRecording(self, client, question)
         try:
-            yield keeping
+            yield run
         finally:
-            if keeping.run_id is not None and not self._end(keeping.run_id, keeping.answer):
-                await asyncio.to_thread(api.delete_run, keeping.run_id)
+            if run.run_id is not None and not self._end(run.run_id, run.answer):
+                await asyncio.to_thread(api.delete_run, run.run_id)
 
-    def begin(self, client: Client, asked: QuestionBody, run_id: str) -> None:
-        """Enter a run; one that is gone on with is there already."""
+    def begin(self, client: Client, question: QuestionBody, run_id: str) -> None:
+        """Insert a run; the row of a resumed one exists already."""
         self._store.change(
             "INSERT INTO runs (id, owner, video, asked, created_s) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET ended_s = NULL",
-            run_id, client.owner, asked.video, asked.model_dump_json(), time.time(),
+            run_id, client.owner, question.video, question.model_dump_json(), time.time(),
         )  # fmt: skip
 
     def get(self, client: Client, run_id: str) -> RunBody:
         """Return a run.
 
         Raises:
-            ApiError: If there is none of that id, or it is somebody else's.
+            ApiError: If this client has no such run.
         """
         row = self._store.row("SELECT * FROM runs WHERE owner = ? AND id = ?", client.owner, run_id)
         if row is None:
@@ -68,8 +68,8 @@ class RunRecords:
         query = "SELECT * FROM runs WHERE owner = ? ORDER BY created_s DESC, id DESC LIMIT ?"
         return [_body(row) for row in self._store.rows(query, client.owner, limit)]
 
-    async def forget(self, client: Client, video: str) -> None:
-        """Delete a client's runs about a video, and their pictures of it."""
+    async def delete_about(self, client: Client, video: str) -> None:
+        """Delete a client's runs about a video, with their folders."""
         query = "DELETE FROM runs WHERE owner = ? AND video = ? RETURNING id, ended_s"
         ended = [row["id"] for row in self._store.rows(query, client.owner, video) if row["ended_s"]]
 
@@ -80,34 +80,34 @@ class RunRecords:
         await asyncio.to_thread(delete)
 
     def _end(self, run_id: str, answer: dict[str, Any] | None) -> int:
-        told = None if answer is None else json.dumps(answer)
+        text = None if answer is None else json.dumps(answer)
         return self._store.change(
-            "UPDATE runs SET ended_s = ?, answer = ? WHERE id = ?", time.time(), told, run_id
+            "UPDATE runs SET ended_s = ?, answer = ? WHERE id = ?", time.time(), text, run_id
         )
 
 
 class RunRecording:
-    """One run on its way into the store.
+    """Records one run from its events.
 
     Args:
-        records: Where it is kept.
-        client: Who asks.
-        asked: What.
+        records: The rows of runs.
+        client: The client that asks.
+        question: The question.
     """
 
-    def __init__(self, records: RunRecords, client: Client, asked: QuestionBody) -> None:
-        """Wait for its name."""
-        self._records, self._client, self._asked = records, client, asked
+    def __init__(self, records: RunRecords, client: Client, question: QuestionBody) -> None:
+        """Wait for the run's id."""
+        self._records, self._client, self._question = records, client, question
         self.run_id: str | None = None
         self.answer: dict[str, Any] | None = None
 
-    def hear(self, told: dict[str, Any]) -> None:
-        """Take the run's name from its first event, and the answer from its last."""
-        if told["kind"] == "model":
-            self.run_id = str(told["data"]["run_id"])
-            self._records.begin(self._client, self._asked, self.run_id)
-        elif told["kind"] == "answer":
-            self.answer = told["data"]["answer"]
+    def add(self, event: dict[str, Any]) -> None:
+        """Take the run's id from its first event, and the answer from its last."""
+        if event["kind"] == "model":
+            self.run_id = str(event["data"]["run_id"])
+            self._records.begin(self._client, self._question, self.run_id)
+        elif event["kind"] == "answer":
+            self.answer = event["data"]["answer"]
 
 
 def _body(row: sqlite3.Row) -> RunBody:

@@ -1,4 +1,4 @@
-"""A multipart form taken apart as it comes: the file in it is never held whole, nor written twice."""
+"""Streaming parser of an upload's multipart form: the file is never held in memory as a whole, nor written twice."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from python_multipart.multipart import parse_options_header
 from vidagent.serve.core.errors import ApiError
 
 _FIELD = "file"
-_MOST_HEADER = 8192
+_MAX_HEADERS, _MAX_HEADER_BYTES = 64, 8192
 
 
 class UploadForm:
-    """The body of an upload: one part named `file`, with a file name; other parts are passed over.
+    """The body of an upload: one part named `file` with a file name; other parts are ignored.
 
     Args:
         content_type: The request's `Content-Type`.
-        body: The body, piece by piece.
+        body: The body, chunk by chunk.
 
     Attributes:
-        name: The file's name as the client gave it, once its first bytes have come.
+        name: The client's name of the file, once its first bytes have arrived.
 
     Raises:
-        ApiError: If this is no multipart form.
+        ApiError: If this is not a multipart form.
     """
 
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
-        """Look at the boundary; nothing is read yet."""
+        """Find the boundary; nothing is read yet."""
         kind, parameters = parse_options_header(content_type)
         boundary = parameters.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
@@ -38,53 +38,50 @@ class UploadForm:
             )
         self.name: str | None = None
         self._body = body
-        self._taken: list[bytes] = []
-        self._header, self._value = b"", b""
+        self._chunks: list[bytes] = []
+        self._header = self._value = b""
         self._in_file = self._ended = False
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._begin,
-                "on_header_field": self._add_name,
-                "on_header_value": self._add_value,
+                "on_part_begin": self._begin_part,
+                "on_header_field": self._extend_header,
+                "on_header_value": self._extend_value,
                 "on_header_end": self._end_header,
-                "on_part_data": self._take,
+                "on_part_data": self._add_data,
                 "on_end": self._end,
             },
+            max_header_count=_MAX_HEADERS,
+            max_header_size=_MAX_HEADER_BYTES,
         )
 
-    async def file(self) -> AsyncIterator[bytes]:
-        """Yield the file's bytes as they come.
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the file's bytes as they arrive.
 
         Raises:
-            ApiError: If the form is damaged or cut off, or there is not exactly one file in it.
+            ApiError: If the form is malformed or truncated, or does not contain exactly one file.
         """
-        async for piece in self._body:
+        async for data in self._body:
             try:
-                self._parser.write(piece)
+                self._parser.write(data)
             except FormParserError as error:
-                raise ApiError(422, "invalid", "the multipart form is damaged") from error
-            taken, self._taken = self._taken, []
-            for part in taken:
-                yield part
+                raise _invalid("the multipart form is malformed") from error
+            chunks, self._chunks = self._chunks, []
+            for chunk in chunks:
+                yield chunk
         if not self._ended:
-            raise ApiError(422, "invalid", "the multipart form is cut off")
+            raise _invalid("the multipart form is truncated")
         if self.name is None:
-            raise ApiError(422, "invalid", f"the form has no file named `{_FIELD}`")
+            raise _invalid(f"the form has no file named `{_FIELD}`")
 
-    def _begin(self) -> None:
-        self._header, self._value, self._in_file = b"", b"", False
+    def _begin_part(self) -> None:
+        self._in_file = False
 
-    def _add_name(self, data: bytes, start: int, end: int) -> None:
-        self._header = self._grown(self._header, data[start:end])
+    def _extend_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
 
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value = self._grown(self._value, data[start:end])
-
-    def _grown(self, text: bytes, more: bytes) -> bytes:
-        if len(text) + len(more) > _MOST_HEADER:
-            raise ApiError(422, "invalid", "a part of the form has too long a header")
-        return text + more
+    def _extend_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
 
     def _end_header(self) -> None:
         header, value = self._header.lower(), self._value
@@ -95,13 +92,17 @@ class UploadForm:
         if parameters.get(b"name") != _FIELD.encode() or b"filename" not in parameters:
             return
         if self.name is not None:
-            raise ApiError(422, "invalid", f"the form has more than one `{_FIELD}`")
+            raise _invalid(f"the form has more than one `{_FIELD}`")
         self._in_file = True
         self.name = parameters[b"filename"].decode("utf-8", "replace")
 
-    def _take(self, data: bytes, start: int, end: int) -> None:
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
-            self._taken.append(data[start:end])
+            self._chunks.append(data[start:end])
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError(422, "invalid", message)

@@ -1,4 +1,4 @@
-"""Where runs go on: a process of their own, so that replies to others never wait for a run's work."""
+"""Client of the worker process that executes runs, so that other requests never wait for a run's work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vidagent.graphs.events import Event
 from vidagent.serve.core.errors import ApiError
-from vidagent.serve.core.worker import process as workbench
+from vidagent.serve.core.worker import process as worker_process
 from vidagent.serve.core.worker.protocol import (
     CancelRun,
     RunEnded,
@@ -23,64 +23,63 @@ from vidagent.serve.core.worker.protocol import (
     RunFailed,
     RunRequest,
     StartRun,
-    WorkerMessage,
-    packed,
-    unpacked,
+    receive,
+    send,
 )
 from vidagent.types import Answer
 
-_END_S = 10.0
-"""What the process has to end its runs when the server closes; then it is killed."""
+_SHUTDOWN_S = 10.0
+"""Time the worker gets to end its runs when the server closes, before it is killed."""
 
-Hear = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 class WorkerClient:
-    """Keeps the process, and starts another one where it has died. All its calls belong to one event loop."""
+    """Starts the worker, and a new one if it has died. All calls belong to one event loop."""
 
     def __init__(self) -> None:
         """Start nothing yet."""
-        self._bench: _Bench | None = None
+        self._worker: _Worker | None = None
         self._starting = asyncio.Lock()
 
-    async def run(self, order: RunRequest, hear: Hear) -> Answer:
-        """Return the answer to a question; the run has ended when this returns, also where it is cancelled.
+    async def run(self, request: RunRequest, on_event: OnEvent) -> Answer:
+        """Return the answer to a question; the run has ended when this returns, even if it is cancelled.
 
         Args:
-            order: The question.
-            hear: Called with each event of the run, all of them before this returns.
+            request: The question.
+            on_event: Called with each event of the run, always before this returns.
 
         Raises:
-            ApiError: If the process has died, out of memory for example.
+            ApiError: If the worker has died, for example out of memory.
             VidagentError: If the run fails.
         """
-        return await (await self._staffed()).run(order, hear)
+        return await (await self._live_worker()).run(request, on_event)
 
     async def open(self) -> None:
-        """Start the process, so that the first question need not wait for it."""
-        await self._staffed()
+        """Start the worker, so that the first question does not wait for it."""
+        await self._live_worker()
 
     async def close(self) -> None:
-        """End the process, and what still goes on in it."""
-        if self._bench is not None:
-            await self._bench.close()
-            self._bench = None
+        """Stop the worker and its runs."""
+        if self._worker is not None:
+            await self._worker.close()
+            self._worker = None
 
-    async def _staffed(self) -> _Bench:
+    async def _live_worker(self) -> _Worker:
         async with self._starting:
-            if self._bench is None or self._bench.gone:
-                self._bench = await _start()
-            return self._bench
+            if self._worker is None or self._worker.dead:
+                self._worker = await _start()
+            return self._worker
 
 
 @dataclass
 class _Run:
-    hear: Hear
+    on_event: OnEvent
     ended: asyncio.Future[Answer | None]
 
 
-class _Bench:
-    """One process, seen from the server."""
+class _Worker:
+    """One worker process, seen from the server."""
 
     def __init__(
         self, process: ForkServerProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -89,73 +88,69 @@ class _Bench:
         self._writer = writer
         self._numbers = itertools.count(1)
         self._runs: dict[int, _Run] = {}
-        self._listening = asyncio.create_task(self._listen(reader))
+        self._reading = asyncio.create_task(self._read(reader))
 
     @property
-    def gone(self) -> bool:
-        return self._listening.done()
+    def dead(self) -> bool:
+        return self._reading.done()
 
-    async def run(self, order: RunRequest, hear: Hear) -> Answer:
+    async def run(self, request: RunRequest, on_event: OnEvent) -> Answer:
         number = next(self._numbers)
-        run = _Run(hear, asyncio.get_running_loop().create_future())
+        run = _Run(on_event, asyncio.get_running_loop().create_future())
         self._runs[number] = run
-        self._send(StartRun(number, order))
+        send(self._writer, StartRun(number, request))
         try:
             answer = await asyncio.shield(run.ended)
         except asyncio.CancelledError:
-            self._send(CancelRun(number))
+            send(self._writer, CancelRun(number))
             await asyncio.wait({run.ended})
-            run.ended.exception()  # what came of it is nobody's any more
+            run.ended.exception()  # marks it as retrieved
             raise
         assert answer is not None  # noqa: S101 - only a cancelled run has none
         return answer
 
     async def close(self) -> None:
         self._writer.close()
-        await self._listening
-        await asyncio.to_thread(self._process.join, _END_S)
+        await self._reading
+        await asyncio.to_thread(self._process.join, _SHUTDOWN_S)
         if self._process.is_alive():
             self._process.kill()
             await asyncio.to_thread(self._process.join)
 
-    def _send(self, parcel: WorkerMessage) -> None:
-        if not self.gone:
-            self._writer.write(packed(parcel))
-
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
-            while (parcel := await unpacked(reader)) is not None:
-                self._take(parcel)
+            while (message := await receive(reader)) is not None:
+                self._handle(message)
         finally:
             self._writer.close()
             for run in self._runs.values():
-                run.ended.set_exception(_lost())
+                run.ended.set_exception(_run_lost())
             self._runs.clear()
 
-    def _take(self, parcel: RunEvent | RunEnded | RunFailed) -> None:
-        match parcel:
+    def _handle(self, message: RunEvent | RunEnded | RunFailed) -> None:
+        match message:
             case RunEvent(number, event):
-                self._runs[number].hear(event)
+                self._runs[number].on_event(event)
             case RunEnded(number, answer):
                 self._runs.pop(number).ended.set_result(answer)
             case RunFailed(number, error):
                 self._runs.pop(number).ended.set_exception(error)
 
 
-async def _start() -> _Bench:
-    """Start the process by a fork of one that has loaded all it needs; the environment is that of this moment."""
+async def _start() -> _Worker:
+    """Fork the worker from a server that has loaded all modules; it gets this moment's environment."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([workbench.__name__])
+    context.set_forkserver_preload([worker_process.__name__])
     ours, theirs = socket.socketpair()
     process = context.Process(
-        target=workbench.work, args=(theirs, dict(os.environ), Path.cwd()), name="vidagent-workbench"
+        target=worker_process.work, args=(theirs, dict(os.environ), Path.cwd()), name="vidagent-worker"
     )
     await asyncio.to_thread(process.start)
     theirs.close()
-    atexit.register(ours.close)  # before multiprocessing waits for the process, which ends when this closes
-    return _Bench(process, *await asyncio.open_connection(sock=ours))
+    atexit.register(ours.close)  # before multiprocessing joins the worker, which exits when this closes
+    return _Worker(process, *await asyncio.open_connection(sock=ours))
 
 
-def _lost() -> ApiError:
-    told = "the process that this question was answered in has ended, perhaps for want of memory; ask again"
-    return ApiError(503, "run_lost", told, {"Retry-After": "1"})
+def _run_lost() -> ApiError:
+    message = "the worker process of this question has died, perhaps out of memory; ask again"
+    return ApiError(503, "run_lost", message, {"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""The process that the server's runs go on in; it ends when the server does."""
+"""The worker process that executes the server's runs; it exits with the server."""
 
 from __future__ import annotations
 
@@ -24,27 +24,24 @@ from vidagent.serve.core.worker.protocol import (
     RunRequest,
     StartRun,
     WorkerMessage,
-    packed,
-    unpacked,
+    receive,
+    send,
 )
 
 _NICE = 10
-"""Runs and their decoders leave the processor to the server itself, which has to answer others at once."""
+"""Niceness of runs and their decoders, so that the server itself answers at once."""
 
 
 def work(channel: socket.socket, environment: Mapping[str, str], folder: Path) -> None:
     """Answer questions until the server closes the channel.
 
     Args:
-        channel: Where questions come from, and answers go to.
+        channel: Socket for questions and answers.
         environment: The server's environment.
         folder: The server's working folder.
     """
-    for ending in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # those of a terminal or a service manager reach the server too
-        signal.signal(ending, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the server gets them too, and closes the channel
+        signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -56,19 +53,19 @@ def work(channel: socket.socket, environment: Mapping[str, str], folder: Path) -
 
 async def _serve(channel: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=channel)
-    bench = _Bench(writer)
+    runs = _Runs(writer)
     try:
-        while (parcel := await unpacked(reader)) is not None:
-            bench.take(parcel)
+        while (message := await receive(reader)) is not None:
+            runs.handle(message)
     finally:
-        await bench.close()
+        await runs.close()
 
 
-class _Bench:
-    """The runs that go on.
+class _Runs:
+    """The current runs.
 
     Args:
-        writer: Where what happens is told.
+        writer: Stream to the server.
     """
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
@@ -76,57 +73,53 @@ class _Bench:
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, asyncio.Task[None]] = {}
 
-    def take(self, parcel: StartRun | CancelRun) -> None:
-        """Do what the server wants."""
-        match parcel:
-            case StartRun(number, order):
-                self._runs[number] = task = asyncio.create_task(self._run(number, order))
+    def handle(self, message: StartRun | CancelRun) -> None:
+        """Start or cancel a run."""
+        match message:
+            case StartRun(number, request):
+                self._runs[number] = task = asyncio.create_task(self._run(number, request))
                 task.add_done_callback(lambda _: self._runs.pop(number))
             case CancelRun(number) if number in self._runs:
                 self._runs[number].cancel()
 
     async def close(self) -> None:
-        """End all runs; nobody hears of it any more."""
+        """Cancel all runs."""
         runs = list(self._runs.values())
         for run in runs:
             run.cancel()
         await asyncio.gather(*runs, return_exceptions=True)
         self._writer.close()
 
-    async def _run(self, number: int, order: RunRequest) -> None:
-        def hear(event: Event) -> None:  # a scan tells its progress from another thread
-            self._loop.call_soon_threadsafe(self._send, RunEvent(number, event))
+    async def _run(self, number: int, request: RunRequest) -> None:
+        def report(event: Event) -> None:  # may be called from another thread
+            self._loop.call_soon_threadsafe(send, self._writer, RunEvent(number, event))
 
         end: WorkerMessage
         try:
-            with tracing.continue_trace(order.trace):
+            with tracing.continue_trace(request.trace):
                 answer = await api.aanalyze_video(
-                    order.path,
-                    order.question,
-                    options=order.options,
-                    budget=order.budget,
-                    session=order.session,
-                    resume=order.resume,
-                    on_event=hear,
-                    stream=order.stream,
+                    request.path,
+                    request.question,
+                    options=request.options,
+                    budget=request.budget,
+                    session=request.session,
+                    resume=request.resume,
+                    on_event=report,
+                    stream=request.stream,
                 )
             end = RunEnded(number, answer)
         except asyncio.CancelledError:
             end = RunEnded(number, None)
-        except Exception as error:  # noqa: BLE001 - the server tells it its client, or its log
-            end = RunFailed(number, _sent(error))
-        self._loop.call_soon(self._send, end)  # behind the events
-
-    def _send(self, parcel: WorkerMessage) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(packed(parcel))
+        except Exception as error:  # noqa: BLE001 - the server reports it to its client, or logs it
+            end = RunFailed(number, _picklable(error))
+        self._loop.call_soon(send, self._writer, end)  # after the events
 
 
-def _sent(error: Exception) -> Exception:
-    """Return an error as it can be sent, with a note of where it came from."""
+def _picklable(error: Exception) -> Exception:
+    """Return an error that can be sent, with its traceback as a note."""
     error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - what was just dumped
-    except Exception:  # noqa: BLE001 - of a library's own making
+    except Exception:  # noqa: BLE001 - libraries' exceptions may fail to pickle in any way
         return RuntimeError("\n".join([repr(error), *error.__notes__]))
     return error

@@ -1,4 +1,4 @@
-"""What the server and the process that its runs go on in send each other, over a socket that only these two have."""
+"""Messages between the server and its worker process: length-prefixed pickles over a private socket pair."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LENGTH = struct.Struct("!Q")
 
 @dataclass(frozen=True)
 class RunRequest:
-    """A question as the agent is asked it.
+    """Arguments of one run.
 
     Args:
         path: The video.
         question: The question.
         options: Answers to choose from.
-        budget: What the run may cost.
+        budget: The run's limits.
         session: The session it belongs to.
-        resume: An earlier run to be gone on with.
-        stream: Whether words are told as they come.
-        trace: Headers that say which trace it is a part of.
+        resume: Id of an earlier run to resume.
+        stream: Whether to report text token by token.
+        trace: Headers of the trace it is a part of.
     """
 
     path: Path
@@ -42,22 +42,22 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class StartRun:
-    """To the workbench: begin a run."""
+    """To the worker: start a run."""
 
     run: int
-    order: RunRequest
+    request: RunRequest
 
 
 @dataclass(frozen=True)
 class CancelRun:
-    """To the workbench: nobody waits for this run any more."""
+    """To the worker: cancel a run."""
 
     run: int
 
 
 @dataclass(frozen=True)
 class RunEvent:
-    """From the workbench: something happened in a run."""
+    """From the worker: an event of a run."""
 
     run: int
     event: Event
@@ -65,7 +65,7 @@ class RunEvent:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """From the workbench: a run has ended, with this answer; without one, it was cancelled."""
+    """From the worker: a run has ended with this answer, or with None because it was cancelled."""
 
     run: int
     answer: Answer | None
@@ -73,7 +73,7 @@ class RunEnded:
 
 @dataclass(frozen=True)
 class RunFailed:
-    """From the workbench: a run has failed."""
+    """From the worker: a run has failed."""
 
     run: int
     error: BaseException
@@ -82,14 +82,15 @@ class RunFailed:
 WorkerMessage = StartRun | CancelRun | RunEvent | RunEnded | RunFailed
 
 
-def packed(parcel: WorkerMessage) -> bytes:
-    """Return a parcel as it is sent."""
-    data = pickle.dumps(parcel)
-    return _LENGTH.pack(len(data)) + data
+def send(writer: asyncio.StreamWriter, message: WorkerMessage) -> None:
+    """Queue a message for the other end, unless the socket is closing."""
+    if not writer.is_closing():
+        data = pickle.dumps(message)
+        writer.write(_LENGTH.pack(len(data)) + data)
 
 
-async def unpacked(reader: asyncio.StreamReader) -> Any:  # noqa: ANN401 - a parcel, of one end's kinds
-    """Return the next parcel; None where the other end has left."""
+async def receive(reader: asyncio.StreamReader) -> Any:  # noqa: ANN401 - a WorkerMessage of the kinds of that end
+    """Return the next message; None if the other end has closed."""
     try:
         (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
         return pickle.loads(await reader.readexactly(length))  # noqa: S301 - from our own process

@@ -1,4 +1,4 @@
-"""Chat completions for any OpenAI client: the question is the last message, the steps are told as reasoning."""
+"""OpenAI-compatible chat completions: the last message is the question, and steps stream as reasoning."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.responses import JSONResponse
 
-from vidagent.serve.core.caller import Client, client_of, needs
+from vidagent.serve.core.caller import Client, client_of, requires
 from vidagent.serve.core.concurrency import LimitedRoute
-from vidagent.serve.core.errors import ApiError, error_body, log_error, request_id
+from vidagent.serve.core.errors import error_body, log_error, request_id
 from vidagent.serve.core.question_service import QuestionService
 from vidagent.serve.core.schemas import QuestionBody
-from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatRequest, Model, ModelList
+from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatRequest, Model, ModelList, model_not_found
 
 _STEPS = frozenset({"step", "look", "observation", "claim", "verdict", "note"})
 
 
-def router(desk: QuestionService) -> APIRouter:
+def router(service: QuestionService) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(
-        prefix="/v1", tags=["chat"], dependencies=[Depends(needs("ask"))], route_class=LimitedRoute
+        prefix="/v1", tags=["chat"], dependencies=[Depends(requires("ask"))], route_class=LimitedRoute
     )
 
     @routes.post(
@@ -38,25 +38,25 @@ def router(desk: QuestionService) -> APIRouter:
         """Answer a question about a video; the whole answer is in the field `vidagent`."""
         client, id_ = client_of(request), request_id(request)
         try:
-            asked = chat.asked()
+            question = chat.question()
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from error
         if not chat.stream:
-            return JSONResponse(_completion(id_, await desk.answer(client, asked)))
-        desk.check(client, asked)
+            return JSONResponse(_completion(id_, await service.answer(client, question)))
+        service.check(client, question)
         with_usage = bool(chat.stream_options and chat.stream_options.include_usage)
-        return EventSourceResponse(_stream(desk, client, asked, id_, with_usage=with_usage))
+        return EventSourceResponse(_stream(service, client, question, id_, with_usage=with_usage))
 
     @routes.get("/models")
     async def models() -> ModelList:
-        """List the models: there is one, the agent; which model it asks is the server's choice."""
+        """List the models: there is one, the agent; the server chooses the model behind it."""
         return ModelList(data=[Model()])
 
     @routes.get("/models/{id}")
     async def model(id: str) -> Model:  # noqa: A002 - the path's word
-        """Tell of a model."""
+        """Return a model."""
         if id != MODEL:
-            raise ApiError(404, "model_not_found", f"there is one model here: {MODEL}")
+            raise model_not_found()
         return Model()
 
     return routes
@@ -64,16 +64,16 @@ def router(desk: QuestionService) -> APIRouter:
 
 def _completion(id_: str, answer: dict[str, Any]) -> dict[str, Any]:
     message = {"role": "assistant", "content": answer["answer"]}
-    choice = {"index": 0, "message": message, "finish_reason": _reason(answer)}
+    choice = {"index": 0, "message": message, "finish_reason": _finish_reason(answer)}
     return {**_head(id_, "chat.completion"), "choices": [choice], "usage": _usage(answer), "vidagent": answer}
 
 
 async def _stream(
-    desk: QuestionService, client: Client, asked: QuestionBody, id_: str, *, with_usage: bool
+    service: QuestionService, client: Client, question: QuestionBody, id_: str, *, with_usage: bool
 ) -> AsyncGenerator[dict[str, str]]:
     """Yield the chunks of a completion: the steps as they come, then the answer.
 
-    The words of the answer are told once they are checked, as no client takes them back.
+    The answer's text is sent once it has been verified, as clients cannot retract it.
     """
     head = _head(id_, "chat.completion.chunk")
 
@@ -83,14 +83,14 @@ async def _stream(
 
     yield chunk({"role": "assistant", "content": ""})
     try:
-        async with aclosing(desk.events(client, asked)) as events:
+        async with aclosing(service.events(client, question)) as events:
             async for event in events:
                 if event["kind"] in _STEPS:
                     yield chunk({"reasoning_content": f"{event['text']}\n"})
                 elif event["kind"] == "answer":
                     answer = event["data"]["answer"]
                     yield chunk({"content": answer["answer"]})
-                    yield chunk({}, _reason(answer), vidagent=answer)
+                    yield chunk({}, _finish_reason(answer), vidagent=answer)
                     if with_usage:
                         yield {"data": json.dumps({**head, "choices": [], "usage": _usage(answer)})}
     except Exception as error:  # noqa: BLE001 - the serving edge
@@ -103,8 +103,8 @@ def _head(id_: str, kind: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-{id_}", "object": kind, "created": int(time.time()), "model": MODEL}
 
 
-def _reason(answer: dict[str, Any]) -> str:
-    """Return why the answer ends where it does: a budget is a length."""
+def _finish_reason(answer: dict[str, Any]) -> str:
+    """Return the `finish_reason`: an answer ended by its budget counts as cut by length."""
     return "length" if answer["status"] == "partial" else "stop"
 
 

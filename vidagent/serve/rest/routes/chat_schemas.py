@@ -1,4 +1,4 @@
-"""Chat completions as OpenAI's clients send them, with what a question about a video needs beside them."""
+"""Bodies of OpenAI's chat completions, with extra fields for questions about videos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODEL = "vidagent"
 
 
 class Address(BaseModel):
-    """Where a video is."""
+    """URL, path or id of a video."""
 
     url: str
 
@@ -25,14 +25,14 @@ class FileRef(BaseModel):
 
 
 class TextPart(BaseModel):
-    """Words."""
+    """A text."""
 
     type: Literal["text"]
     text: str
 
 
 class VideoPart(BaseModel):
-    """A video, named as in a question: a file's id, a path, or an address."""
+    """A video, named as in a question: a file's id, a path or a URL."""
 
     type: Literal["video_url"]
     video_url: Address
@@ -49,29 +49,29 @@ Part = Annotated[TextPart | VideoPart | FilePart, Field(discriminator="type")]
 
 
 class Message(BaseModel):
-    """A turn of the conversation."""
+    """A message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
 
     def parts(self) -> list[TextPart | VideoPart | FilePart]:
-        """Return what it says, as parts."""
+        """Return the content as parts."""
         if isinstance(self.content, str):
             return [TextPart(type="text", text=self.content)]
         return self.content or []
 
 
 class StreamOptions(BaseModel):
-    """What a stream tells beside the answer."""
+    """Options of a stream."""
 
     include_usage: bool = False
 
 
 class ChatRequest(BaseModel):
-    """A conversation whose last turn is a question about a video.
+    """A conversation whose last message is a question about a video.
 
-    The question stands alone: earlier turns may name the video, and are not read otherwise; `session` is for questions
-    that follow each other. Fields of other models, such as `temperature`, are taken and not used.
+    The question stands alone: earlier messages may name the video and are otherwise ignored; `session` is for follow-up
+    questions. Fields of other models, such as `temperature`, are accepted and ignored.
     """
 
     model: str
@@ -82,15 +82,15 @@ class ChatRequest(BaseModel):
     budget: dict[str, Any] | None = None
     session: str | None = None
 
-    def asked(self) -> QuestionBody:
+    def question(self) -> QuestionBody:
         """Return the question.
 
         Raises:
             ApiError: If the model, the question or the video is missing.
-            ValidationError: If it is not a legal question.
+            ValidationError: If the question is not valid.
         """
         if self.model != MODEL:
-            raise ApiError(404, "model_not_found", f"there is one model here: {MODEL}")
+            raise model_not_found()
         if self.messages[-1].role != "user":
             raise ApiError(422, "no_question", "the last message must be the user's question")
         words = [part.text for part in self.messages[-1].parts() if isinstance(part, TextPart)]
@@ -101,16 +101,16 @@ class ChatRequest(BaseModel):
             if not isinstance(part, TextPart)
         ]
         if not videos:
-            told = "name the video in a part of type `video_url`, or `file` with a `file_id`"
-            raise ApiError(422, "no_video", told)
-        wanted = {"options": self.options, "budget": self.budget, "session": self.session}
+            message = "name the video in a part of type `video_url`, or `file` with a `file_id`"
+            raise ApiError(422, "no_video", message)
+        fields = {"options": self.options, "budget": self.budget, "session": self.session}
         return QuestionBody.model_validate(
-            {"video": videos[-1], "question": "\n".join(words).strip(), **wanted}
+            {"video": videos[-1], "question": "\n".join(words).strip(), **fields}
         )
 
 
 class Model(BaseModel):
-    """A model that may be asked."""
+    """A model."""
 
     id: str = MODEL
     object: Literal["model"] = "model"
@@ -119,7 +119,12 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The models that may be asked."""
+    """The available models."""
 
     object: Literal["list"] = "list"
     data: list[Model]
+
+
+def model_not_found() -> ApiError:
+    """Return the error for any other model."""
+    return ApiError(404, "model_not_found", f"the only model here is {MODEL}")

@@ -1,4 +1,4 @@
-"""Whether the server lives, and whether it can take questions now; both are open and tell nothing else."""
+"""Liveness and readiness probes, open to clients without a key."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.http.draining import DrainState
 from vidagent.serve.core.storage.disk import Disk
 
-_ASKED_AGAIN_S = 5.0
-_WAIT_S = 3.0
+_CACHE_S = 5.0
+_TIMEOUT_S = 3.0
 _DISK_RETRY_S = "60"
 
 
 class Health(BaseModel):
-    """How the server is."""
+    """A healthy server."""
 
     status: Literal["ok"] = "ok"
 
@@ -30,49 +30,49 @@ def router(disk: Disk, drain: DrainState) -> APIRouter:
     """Return the routes.
 
     Args:
-        disk: Where the server keeps what it is given.
-        drain: Whether it is about to end.
+        disk: Disk of the data folder.
+        drain: State of the shutdown.
     """
     routes = APIRouter(tags=["health"])
-    models = _Models()
+    model_server = _ModelServer()
 
     @routes.get("/healthz")
     async def healthz() -> Health:
-        """Say that the process answers."""
+        """Report that the process is alive."""
         return Health()
 
     @routes.get("/readyz")
     async def readyz() -> Health:
-        """Say whether questions are taken; 503 if the model is away, the disk full, or the server about to end."""
+        """Report whether questions are accepted; 503 if the model is away, the disk full, or the server stopping."""
         drain.check()
         if disk.full:
-            told = "the server's disk has less free than is kept so (--min-free-mb)"
-            raise ApiError(503, "disk_full", told, {"Retry-After": _DISK_RETRY_S})
-        if not await models.reached():
+            message = "the server's disk has too little free space (--min-free-mb)"
+            raise ApiError(503, "disk_full", message, {"Retry-After": _DISK_RETRY_S})
+        if not await model_server.available():
             raise ApiError(503, "not_ready", "the model's server does not answer", {"Retry-After": "5"})
         return Health()
 
     return routes
 
 
-class _Models:
-    """Whether the model's server answers, asked at most every few seconds however often probes come."""
+class _ModelServer:
+    """Availability of the model's server, checked at most every few seconds however often probes come."""
 
     def __init__(self) -> None:
-        self._asked_s = -_ASKED_AGAIN_S
-        self._reached = False
+        self._checked_s = -_CACHE_S
+        self._is_available = False
         self._lock = asyncio.Lock()
 
-    async def reached(self) -> bool:
+    async def available(self) -> bool:
         async with self._lock:
-            if time.monotonic() - self._asked_s >= _ASKED_AGAIN_S:
-                self._reached = await self._ask()
-                self._asked_s = time.monotonic()
-            return self._reached
+            if time.monotonic() - self._checked_s >= _CACHE_S:
+                self._is_available = await self._check()
+                self._checked_s = time.monotonic()
+            return self._is_available
 
-    async def _ask(self) -> bool:
+    async def _check(self) -> bool:
         try:
-            async with asyncio.timeout(_WAIT_S):
+            async with asyncio.timeout(_TIMEOUT_S):
                 await asyncio.to_thread(api.list_models)
         except (VidagentError, TimeoutError):
             return False

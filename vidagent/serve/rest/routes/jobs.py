@@ -1,4 +1,4 @@
-"""The routes of jobs."""
+"""Routes of background jobs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
-from vidagent.serve.core.caller import Client, client_of, needs
+from vidagent.serve.core.caller import Client, client_of, requires
 from vidagent.serve.core.schemas import JobBody, JobList, QuestionBody
 from vidagent.serve.rest.jobs import Jobs
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 LastEventId = Annotated[
-    int, Header(ge=0, le=2**53, description="number of the last event that came; the next ones follow")
+    int, Header(ge=0, le=2**53, description="number of the last event received; the next ones follow")
 ]
 
 
 def router(jobs: Jobs) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(needs("ask"))])
+    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"], dependencies=[Depends(requires("ask"))])
 
     @routes.post("", status_code=202)
-    async def add(request: Request, response: Response, asked: QuestionBody) -> JobBody:
-        """Ask a question that is answered whether you wait or not, also through a restart of the server."""
-        job = await jobs.add(client_of(request), asked)
+    async def add(request: Request, response: Response, question: QuestionBody) -> JobBody:
+        """Ask a question in the background; the job survives a restart of the server."""
+        job = await jobs.add(client_of(request), question)
         response.headers["Location"] = f"/v1/jobs/{job.id}"
         return job
 
@@ -37,12 +37,12 @@ def router(jobs: Jobs) -> APIRouter:
 
     @routes.get("/{id}")
     async def get(request: Request, id: str) -> JobBody:  # noqa: A002 - the path's word
-        """Tell how far a job is, or how it ended."""
+        """Return a job's state, and its answer or error once it has ended."""
         return jobs.get(client_of(request), id)
 
     @routes.delete("/{id}")
     async def cancel(request: Request, id: str) -> JobBody:  # noqa: A002 - likewise
-        """Cancel a job; one that has ended stays as it is."""
+        """Cancel a job, unless it has ended."""
         return jobs.cancel(client_of(request), id)
 
     @routes.get(
@@ -51,7 +51,7 @@ def router(jobs: Jobs) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}}},
     )
     async def events(request: Request, id: str, last_event_id: LastEventId = 0) -> EventSourceResponse:  # noqa: A002
-        """Tell what happens in a job, as it happens, up to its event `ended`."""
+        """Stream a job's events up to `ended`."""
         client = client_of(request)
         jobs.get(client, id)
         return EventSourceResponse(_stream(jobs, client, id, last_event_id))
@@ -60,5 +60,5 @@ def router(jobs: Jobs) -> APIRouter:
 
 
 async def _stream(jobs: Jobs, client: Client, id_: str, after: int) -> AsyncGenerator[dict[str, str]]:
-    async for number, told in jobs.events(client, id_, after):
-        yield {"id": str(number), "event": told["kind"], "data": json.dumps(told)}
+    async for number, event in jobs.events(client, id_, after):
+        yield {"id": str(number), "event": event["kind"], "data": json.dumps(event)}

@@ -1,4 +1,4 @@
-"""LangServe's routes of the agent, with what LangServe lacks: typed errors, also in the middle of a stream."""
+"""LangServe's routes of the agent, with typed errors, also in the middle of a stream."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from langserve.server import EndpointName
 from pydantic import BaseModel, ValidationError
 from sse_starlette import EventSourceResponse
 
-from vidagent.serve.core.caller import client_of, needs
+from vidagent.serve.core.caller import client_of, requires
 from vidagent.serve.core.concurrency import LimitedRoute
 from vidagent.serve.core.errors import ApiError, error_body, log_error, request_id
 from vidagent.serve.core.question_service import QuestionService
 from vidagent.serve.core.schemas import AnswerBody, QuestionBody
-from vidagent.serve.rest.runnable import CLIENT, Agent
+from vidagent.serve.rest.runnable import CLIENT, AgentRunnable
 
 PATH = "/vidagent"
 _ENDPOINTS: tuple[EndpointName, ...] = (
@@ -32,48 +32,48 @@ _ENDPOINTS: tuple[EndpointName, ...] = (
     "config_schema",
 )
 _PLAYGROUND: tuple[EndpointName, ...] = ("playground", "stream_log")
-"""The playground's page asks `stream_log`, which takes more trust than a stranger deserves."""
+"""The playground needs `stream_log`, which exposes too much to untrusted clients."""
 
-_UNREADABLE = "the body is not JSON that can be read"
+_UNREADABLE = "the body is not valid JSON"
 
 
 class Question(QuestionBody, CustomUserType):
-    """A question about a video."""  # which reaches the agent as it is, not as a dict
+    """A question about a video."""  # CustomUserType: the runnable gets it as it is, not as a dict
 
 
-class _One(BaseModel):
-    """What stands around a question."""
+class _RunBody(BaseModel):
+    """LangServe's body around a question."""
 
     input: Any
     config: dict[str, Any] = {}
     kwargs: dict[str, Any] = {}
 
 
-class _Many(BaseModel):
-    """What stands around the questions of a batch."""
+class _BatchBody(BaseModel):
+    """LangServe's body around the questions of a batch."""
 
     inputs: list[Any]
     config: dict[str, Any] | list[dict[str, Any]] = {}
     kwargs: dict[str, Any] = {}
 
 
-def router(desk: QuestionService, *, most: int, playground: bool) -> APIRouter:
+def router(service: QuestionService, *, max_batch: int, playground: bool) -> APIRouter:
     """Return the routes.
 
     Args:
-        desk: Where questions are answered.
-        most: Most questions of one batch.
-        playground: Whether to serve LangServe's playground, too.
+        service: Answers the questions.
+        max_batch: Most questions of one batch.
+        playground: Whether to serve LangServe's playground as well.
     """
     routes = APIRouter(route_class=_Route)
     add_routes(
         routes,
-        Agent(desk, most),
+        AgentRunnable(service, max_batch),
         input_type=Question,
         output_type=AnswerBody,
         path=PATH,
-        config_keys=("configurable",),  # the client below is put there, in place of whatever was sent
-        dependencies=[Depends(needs("ask")), Depends(_well_formed)],
+        config_keys=("configurable",),  # replaced below by the client
+        dependencies=[Depends(requires("ask")), Depends(_validate_body)],
         per_req_config_modifier=_for_client,
         enabled_endpoints=(*_ENDPOINTS, *(_PLAYGROUND if playground else ())),
     )
@@ -84,11 +84,11 @@ def _for_client(config: dict[str, Any], request: Request) -> dict[str, Any]:
     return {**config, "configurable": {CLIENT: client_of(request)}}
 
 
-async def _well_formed(request: Request) -> None:
-    """Refuse what the document forbids around a question: LangServe takes it, or fails over it."""
+async def _validate_body(request: Request) -> None:
+    """Validate the body around a question, which LangServe accepts unchecked or fails on."""
     if request.method != "POST":
         return
-    body = _Many if request.url.path.endswith("/batch") else _One
+    body = _BatchBody if request.url.path.endswith("/batch") else _RunBody
     try:
         body.model_validate(await request.json())
     except ValidationError as error:
@@ -98,7 +98,7 @@ async def _well_formed(request: Request) -> None:
 
 
 class _Route(LimitedRoute):
-    """A route that tells its errors as the others do."""
+    """A route that reports errors as all others do."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """Return the handler, wrapped."""
@@ -114,23 +114,23 @@ class _Route(LimitedRoute):
             except RecursionError as error:
                 raise ApiError(422, "invalid", _UNREADABLE) from error
             if isinstance(response, EventSourceResponse):
-                response.body_iterator = _with_faults(response.body_iterator, request_id(request))
+                response.body_iterator = _with_errors(response.body_iterator, request_id(request))
             return response
 
         return handled
 
 
-async def _with_faults(events: Any, id_: str) -> AsyncGenerator[dict[str, Any]]:  # noqa: ANN401 - as sse_starlette types it
-    """Pass the events of a stream on; say in an error what went wrong, in place of "Internal Server Error"."""
+async def _with_errors(events: Any, id_: str) -> AsyncGenerator[dict[str, Any]]:  # noqa: ANN401 - as sse_starlette types it
+    """Pass the events of a stream on, with LangServe's "Internal Server Error" replaced by the error."""
     async with aclosing(events):
         async for event in events:
             if event.get("event") != "error":
                 yield event
                 continue
             try:
-                await anext(events)  # LangServe tells the error to the client first, and raises it then
+                await anext(events)  # LangServe sends the error event first, then raises the error
             except Exception as error:  # noqa: BLE001 - the serving edge
-                refusal = log_error(error, id_)
-                data = {"status_code": refusal.status_code, **error_body(refusal, id_)["error"]}
+                api_error = log_error(error, id_)
+                data = {"status_code": api_error.status_code, **error_body(api_error, id_)["error"]}
                 yield {"event": "error", "data": json.dumps(data)}
             return

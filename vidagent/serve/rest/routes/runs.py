@@ -1,4 +1,4 @@
-"""The routes of runs and of what they show."""
+"""Routes of runs, and of their frames, clips and reports."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from vidagent.serve.core import media_files
-from vidagent.serve.core.caller import client_of, needs
+from vidagent.serve.core.caller import client_of, requires
 from vidagent.serve.core.schemas import RunBody, RunList
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.rest.routes.artefacts import RunMedia
+from vidagent.serve.rest.run_media import RunMedia
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Number = Annotated[int, Path(ge=0, le=10_000, description="counted from 0")]
@@ -20,12 +20,12 @@ _PAGE = {
     **media_files.INERT,
     "Content-Security-Policy": "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'",
 }
-"""The report has no script, and names its one style sheet in a narrower policy of its own."""
+"""The report has no script, and its own narrower policy for its one style sheet."""
 
 
-def router(records: RunRecords, artefacts: RunMedia) -> APIRouter:
+def router(records: RunRecords, run_media: RunMedia) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(needs("ask"))])
+    routes = APIRouter(prefix="/v1/runs", tags=["runs"], dependencies=[Depends(requires("ask"))])
 
     @routes.get("")
     async def newest(request: Request, limit: Limit = 100) -> RunList:
@@ -34,29 +34,35 @@ def router(records: RunRecords, artefacts: RunMedia) -> APIRouter:
 
     @routes.get("/{id}")
     async def get(request: Request, id: str) -> RunBody:  # noqa: A002 - the path's word
-        """Tell what was asked, and the answer; null while there is none."""
+        """Return a run's question and answer; the answer is null until there is one."""
         return records.get(client_of(request), id)
 
     @routes.get(
         "/{id}/frames/{number}.jpg",
         response_class=Response,
-        responses=media_files.documented(media_files.JPEG),
+        responses=media_files.openapi_responses(media_files.JPEG),
     )
     async def frame(request: Request, id: str, number: Number) -> Response:  # noqa: A002 - likewise
-        """Send the frame of an item of the evidence, as the model saw it, without the box."""
-        return await media_files.sent(await artefacts.frame(client_of(request), id, number), media_files.JPEG)
+        """Return the frame of an item of the evidence as the model saw it, without the box."""
+        return await media_files.media_response(
+            await run_media.frame(client_of(request), id, number), media_files.JPEG
+        )
 
     @routes.get(
-        "/{id}/clips/{number}.mp4", response_class=Response, responses=media_files.documented(media_files.MP4)
+        "/{id}/clips/{number}.mp4",
+        response_class=Response,
+        responses=media_files.openapi_responses(media_files.MP4),
     )
     async def clip(request: Request, id: str, number: Number) -> Response:  # noqa: A002 - likewise
-        """Send a place of the answer as a video; it is cut when first asked for."""
-        return await media_files.sent(await artefacts.clip(client_of(request), id, number), media_files.MP4)
+        """Return a span of the answer as a video; it is cut when first requested."""
+        return await media_files.media_response(
+            await run_media.clip(client_of(request), id, number), media_files.MP4
+        )
 
-    @routes.get("/{id}/report", response_class=Response, responses=media_files.documented("text/html"))
+    @routes.get("/{id}/report", response_class=Response, responses=media_files.openapi_responses("text/html"))
     async def report(request: Request, id: str) -> Response:  # noqa: A002 - likewise
-        """Send the run's report, one page that needs nothing else; it is written when first asked for."""
-        path = await artefacts.report(client_of(request), id)
+        """Return the run's report as a self-contained page; it is written when first requested."""
+        path = await run_media.report(client_of(request), id)
         return media_files.MediaResponse(path, media_type=_HTML, headers=dict(_PAGE))
 
     return routes

@@ -1,0 +1,108 @@
+"""Frames, clips and report of a run; clips and reports are made when first requested."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from vidagent import api
+from vidagent.errors import UsageError, VideoError
+from vidagent.runs.recorded_run import RecordedRun
+from vidagent.serve.core.caller import Client
+from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.schemas import RunBody
+from vidagent.serve.core.storage.run_records import RunRecords
+from vidagent.serve.core.video_locator import VideoLocator
+
+_CONCURRENT = 2
+_MAX_WAITING = 32
+_TIMEOUT_S = 120.0
+_RETRY_S = "5"
+
+
+class RunMedia:
+    """Finds or makes the files of runs, in the agent's run folders.
+
+    Args:
+        records: The runs and their owners.
+        locator: Finds the runs' videos.
+    """
+
+    def __init__(self, records: RunRecords, locator: VideoLocator) -> None:
+        """Make nothing yet."""
+        self._records, self._locator = records, locator
+        self._slots = asyncio.Semaphore(_CONCURRENT)
+        self._waiting = 0
+
+    async def frame(self, client: Client, run_id: str, number: int) -> Path:
+        """Return the frame of an item of the evidence.
+
+        Raises:
+            ApiError: If this client has no such run, or the run no such frame.
+        """
+        recorded = await self._recorded_run(client, run_id)
+        evidence = (recorded.answer or {}).get("evidence", [])
+        frame = evidence[number]["frame"] if number < len(evidence) else None
+        if frame is None or not await asyncio.to_thread(Path(frame).is_file):
+            raise ApiError(404, "no_such_frame", "the run's evidence has no such frame")
+        return Path(frame)
+
+    async def report(self, client: Client, run_id: str) -> Path:
+        """Return the run's report.
+
+        Raises:
+            ApiError: If this client has no such run, it has no answer, or the server is busy.
+        """
+        run, recorded = self._answered(client, run_id), await self._recorded_run(client, run_id)
+        path = recorded.folder.path / "report.html"
+        return await self._cached(client, run, path, lambda video: api.report_run(run_id, path, video=video))
+
+    async def clip(self, client: Client, run_id: str, number: int) -> Path:
+        """Return one of the spans of the run's answer as an mp4.
+
+        Raises:
+            ApiError: As `report`, or if the answer has no such span.
+        """
+        run, recorded = self._answered(client, run_id), await self._recorded_run(client, run_id)
+        if run.answer is None or number >= len(run.answer.spans):
+            raise ApiError(404, "no_such_clip", "the run's answer has no such span")
+        path = recorded.folder.path / f"clip-{number}.mp4"
+        return await self._cached(
+            client, run, path, lambda video: api.clip_run(run_id, number, path, video=video)
+        )
+
+    def _answered(self, client: Client, run_id: str) -> RunBody:
+        run = self._records.get(client, run_id)
+        if run.answer is None:
+            raise ApiError(404, "no_answer", "the run has no answer yet, or it failed")
+        return run
+
+    async def _recorded_run(self, client: Client, run_id: str) -> RecordedRun:
+        self._records.get(client, run_id)
+        try:
+            return await asyncio.to_thread(api.find_run, run_id)
+        except UsageError as error:
+            raise ApiError(404, "run_cleared", "the run's frames have been deleted") from error
+
+    async def _cached(
+        self, client: Client, run: RunBody, path: Path, make: Callable[[Path], Awaitable[None]]
+    ) -> Path:
+        """Return a file of a run, made from its video by `make` if it does not exist."""
+        if await asyncio.to_thread(path.is_file):
+            return path
+        if self._waiting >= _MAX_WAITING:
+            raise ApiError(503, "busy", "too many clips and reports are waiting", {"Retry-After": _RETRY_S})
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_TIMEOUT_S), self._slots:
+                if not await asyncio.to_thread(path.is_file):
+                    async with self._locator.open(client, run.asked.video) as video:
+                        await make(video)
+        except TimeoutError as error:
+            raise ApiError(504, "too_late", f"not ready within {_TIMEOUT_S:g} s") from error
+        except (UsageError, VideoError) as error:
+            raise ApiError(404, "video_changed", "the run's video has changed or is gone") from error
+        finally:
+            self._waiting -= 1
+        return path
