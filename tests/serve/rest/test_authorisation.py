@@ -19,7 +19,7 @@ from vidagent.serve.rest.app import make
 from vidagent.serve.rest.routes.page import Page
 
 pytestmark = pytest.mark.network
-OPEN = frozenset({"/healthz", "/readyz"}) | Page(keyed=True, most_bytes=1).paths
+OPEN = frozenset({"/healthz", "/readyz"}) | Page(keyed=True, max_bytes=1).paths
 """What tells nothing of anybody's: health, and the files of the page."""
 UNSCOPED = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
 """What tells of the server itself, to everybody who has a key."""

@@ -38,11 +38,7 @@ def client_of(request: Request) -> Client:
 
 
 def check_scope(client: Client, scope: Scope) -> None:
-    """Raise an error if a client lacks a scope.
-
-    Raises:
-        ApiError: If it does.
-    """
+    """Raise an error if a client lacks a scope."""
     if scope not in client.scopes:
         raise ApiError(403, "no_scope", f"this key lacks the scope {scope!r}")
 

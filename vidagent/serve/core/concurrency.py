@@ -83,11 +83,7 @@ class LimitedRoute(APIRoute):
     """A route whose POST requests each take a slot until the reply has been sent."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request.
-
-        Raises:
-            ApiError: If there is no free slot.
-        """
+        """Serve a request."""
         if scope["method"] != "POST":
             return await super().handle(scope, receive, send)
         concurrency: ConcurrencyLimits = scope["app"].state.concurrency

@@ -40,11 +40,7 @@ class MediaResponse(FileResponse):
     """A file, whole or in byte ranges; a malformed `Range` header is ignored."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file.
-
-        Raises:
-            ApiError: If the file is gone, or the ranges lie outside of it.
-        """
+        """Send the file."""
         try:
             self.stat_result = await asyncio.to_thread(os.stat, self.path)
         except OSError as error:

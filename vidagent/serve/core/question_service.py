@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,23 +28,15 @@ _GRACE_S = 30.0
 """Time a run gets beyond its budget of seconds to report what it found."""
 
 
+@dataclass
 class QuestionService:
-    """Answers questions of clients.
+    """Answers questions of clients, each within `deadline_s`."""
 
-    Args:
-        locator: Finds the videos.
-        metrics: Counts the answers.
-        deadline_s: Most seconds that an answer may take.
-        runs: Records which client owns which run.
-    """
-
-    def __init__(self, locator: VideoLocator, metrics: Metrics, deadline_s: float, runs: RunRecords) -> None:
-        """Start no worker yet; `open` does."""
-        self._locator = locator
-        self._metrics = metrics
-        self._deadline_s = deadline_s
-        self._runs = runs
-        self._worker = WorkerClient()
+    locator: VideoLocator
+    metrics: Metrics
+    deadline_s: float
+    runs: RunRecords
+    _worker: WorkerClient = field(default_factory=WorkerClient)
 
     async def answer(
         self,
@@ -66,22 +59,17 @@ class QuestionService:
             VidagentError: If the run fails.
         """
         try:
-            async with asyncio.timeout(self._deadline_s + _GRACE_S):
+            async with asyncio.timeout(self.deadline_s + _GRACE_S):
                 answer = await self._run(client, question, resume, on_event or (lambda _: None), stream=False)
         except TimeoutError as error:
             raise self._too_late() from error
-        self._metrics.answered(answer)
+        self.metrics.answered(answer)
         return answer
 
     async def events(self, client: Client, question: QuestionBody) -> AsyncGenerator[EventBody]:
-        """Yield the events of a run, with text token by token; the last event is the answer.
-
-        Raises:
-            ApiError: If the client may not ask this, or the run does not end in time.
-            VidagentError: If the run fails.
-        """
+        """Yield the events of a run, with text token by token; the last event is the answer. Errors as `answer`."""
         queue: asyncio.Queue[EventBody | None] = asyncio.Queue()
-        until_s = time.monotonic() + self._deadline_s + _GRACE_S
+        until_s = time.monotonic() + self.deadline_s + _GRACE_S
         run = asyncio.create_task(self._run(client, question, None, queue.put_nowait, stream=True))
         run.add_done_callback(lambda _: queue.put_nowait(None))
         try:
@@ -93,7 +81,7 @@ class QuestionService:
                 if event is None:
                     break
                 if event["kind"] == "answer":
-                    self._metrics.answered(event["data"]["answer"])
+                    self.metrics.answered(event["data"]["answer"])
                 yield event
             await run
         finally:
@@ -110,10 +98,10 @@ class QuestionService:
         stream: bool,
     ) -> dict[str, Any]:
         """Run a question in the worker; all its events are reported before this returns."""
-        budget = capped_budget(question.budget, self._deadline_s)
+        budget = capped_budget(question.budget, self.deadline_s)
         async with (
-            self._locator.open(client, question.video) as path,
-            self._runs.recording(client, question) as recording,
+            self.locator.open(client, question.video) as path,
+            self.runs.recording(client, question) as recording,
         ):
 
             def report(event: Event) -> None:
@@ -144,15 +132,11 @@ class QuestionService:
         await self._worker.close()
 
     def check(self, client: Client, question: QuestionBody) -> None:
-        """Raise an error at once for a question that could not be answered.
-
-        Raises:
-            ApiError: If this client has no such video.
-        """
-        self._locator.check(client, question.video)
+        """Raise an `ApiError` at once for a question that could not be answered."""
+        self.locator.check(client, question.video)
 
     def _too_late(self) -> ApiError:
-        return ApiError(504, "too_late", f"no answer within {self._deadline_s:g} s")
+        return ApiError(504, "too_late", f"no answer within {self.deadline_s:g} s")
 
 
 def capped_budget(limits: Limits | None, deadline_s: float) -> Budget:

@@ -70,7 +70,7 @@ class QuestionBody(BaseModel):
 
 
 class FileVideo(BaseModel):
-    """Properties of an uploaded video, from its container."""
+    """Properties of a video, from its container."""
 
     duration_s: float
     fps: str
@@ -137,36 +137,29 @@ class CoverageBody(BaseModel):
     spans: list[SpanBody]
 
 
-class StepBody(BaseModel):
+class _CostBody(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    seconds: float
+    model_calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    thinking_tokens: int
+    cached_tokens: int
+    frames_decoded: int
+    frames_sent: int
+
+
+class StepBody(_CostBody):
     """Cost of one step."""
 
-    model_config = ConfigDict(extra="allow")
-
     step: Step
-    seconds: float
-    model_calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    thinking_tokens: int
-    cached_tokens: int
-    frames_decoded: int
-    frames_sent: int
 
 
-class UsageBody(BaseModel):
+class UsageBody(_CostBody):
     """Cost of the run."""
 
-    model_config = ConfigDict(extra="allow")
-
-    seconds: float
     steps: int
-    model_calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    thinking_tokens: int
-    cached_tokens: int
-    frames_decoded: int
-    frames_sent: int
     by_step: list[StepBody]
 
 
@@ -177,17 +170,12 @@ class BudgetBody(BaseModel):
     ended_by: BudgetName | None
 
 
-class VideoBody(BaseModel):
+class VideoBody(FileVideo):
     """The video of the question; `path` is its name as the request gave it."""
 
     model_config = ConfigDict(extra="allow")
 
     path: str
-    duration_s: float
-    fps: str
-    width: int
-    height: int
-    sha256: str
 
 
 class AnswerBody(BaseModel):

@@ -2,30 +2,78 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from vidagent.serve.core import download
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.folders import Folders, has_video_suffix
 from vidagent.serve.core.media_files import video_type
-from vidagent.serve.core.remote_videos import RemoteVideos
 from vidagent.serve.core.schemas import VideoListed
+from vidagent.serve.core.storage.disk import Disk
 from vidagent.serve.core.storage.files import PREFIX, UploadedFiles
 
 _MAX_LISTED = 1000
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE)
+"""Plain ASCII hosts without user info: URLs that parsers could read differently are refused."""
+_PORTS = {"http": 80, "https": 443}
+
+
+class RemoteVideos:
+    """Downloads videos from allowed hosts.
+
+    Args:
+        hosts: `HOST`, on its default ports, or `HOST:PORT`.
+        max_bytes: Largest video.
+        min_free_bytes: Free space to leave on the temporary folder's disk.
+    """
+
+    def __init__(self, hosts: Sequence[str], max_bytes: int, min_free_bytes: int) -> None:
+        """Find the disk of the temporary folder."""
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._max_bytes = max_bytes
+        self._disk = Disk(Path(tempfile.gettempdir()), min_free_bytes)
+
+    def check(self, url: str) -> None:
+        """Raise an `ApiError` for a URL of a host that is not allowed."""
+        if _URL.fullmatch(url) is None or _host_of(url) not in self._hosts:
+            raise ApiError(403, "wrong_address", "videos from this address are not allowed")
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[Path]:
+        """Yield a copy that is deleted after the block; leaving the block aborts the download.
+
+        Raises:
+            ApiError: If the URL or a redirect leads to a host that is not allowed, or the disk is full.
+            VideoError: If the download is over a limit, or fails, or an address is not public.
+        """
+        self.check(url)
+        handle = download.DownloadConnection()
+        with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
+            copy = Path(folder, "video")
+            try:
+                await asyncio.to_thread(
+                    download.fetch,
+                    url,
+                    copy,
+                    max_bytes=self._max_bytes,
+                    check_url=self.check,
+                    check_space=self._disk.check,
+                    handle=handle,
+                )
+                yield copy
+            finally:
+                handle.abort()
 
 
 class VideoLocator:
-    """Finds a client's videos by name.
-
-    Args:
-        files: Uploaded videos.
-        roots: Folders whose videos may be named by path.
-        remote: Videos at URLs.
-    """
+    """Finds a client's videos by name."""
 
     def __init__(self, files: UploadedFiles, roots: Sequence[Path], remote: RemoteVideos) -> None:
         """Resolve the folders."""
@@ -34,11 +82,7 @@ class VideoLocator:
         self._remote = remote
 
     def check(self, client: Client, name: str) -> None:
-        """Raise an error for a name without a video, as far as is known without a download.
-
-        Raises:
-            ApiError: As `open`.
-        """
+        """Raise an `ApiError` for a name without a video, as far as is known without a download."""
         if download.is_url(name):
             self._remote.check(name)
         else:
@@ -70,11 +114,7 @@ class VideoLocator:
         return sorted(listed.values(), key=lambda video: video.name)
 
     def downloadable(self, client: Client, name: str) -> Path:
-        """Return the path of a video that may be sent as it is; other files under the folders may not.
-
-        Raises:
-            ApiError: If this client has no such video.
-        """
+        """Return the path of a video that may be sent as it is; an `ApiError` for any other file."""
         path = self._path(client, name)
         if name.startswith(PREFIX) or (has_video_suffix(path.name) and video_type(path)):
             return path
@@ -91,3 +131,13 @@ class VideoLocator:
 
 def _no_such_video() -> ApiError:
     return ApiError(404, "no_such_video", "there is no such video")
+
+
+def _host_of(url: str) -> str | None:
+    """Return a URL's host, with its port unless that is the scheme's default."""
+    parts = urlsplit(url)
+    host, default = parts.hostname or "", _PORTS[parts.scheme]
+    try:
+        return host if parts.port in {None, default} else f"{host}:{parts.port}"
+    except ValueError:  # a port above 65535
+        return None

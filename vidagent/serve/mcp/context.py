@@ -64,11 +64,7 @@ ServedFolders = Annotated[Folders, Resolve(_served_folders)]
 
 
 def path_of(folders: Folders, name: str) -> Path:
-    """Return the file of a video.
-
-    Raises:
-        ToolError: If there is no such video; files outside of the folders count as missing.
-    """
+    """Return the file of a video."""
     path = folders.file(name)
     if path is None:
         raise ToolError(

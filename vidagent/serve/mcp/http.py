@@ -32,11 +32,6 @@ _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 def run(context: ServerContext, options: ServerOptions, names: Sequence[str]) -> None:
     """Serve until the process is told to stop.
 
-    Args:
-        context: How questions are answered.
-        options: Where to listen, and whether keys are required.
-        names: Host names that clients use, besides the address listened on.
-
     Raises:
         UsageError: If the address is not available, no host name is known, or there are no keys.
     """
@@ -63,11 +58,7 @@ class _SessionMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve an authenticated request.
-
-        Raises:
-            ApiError: If the key lacks the scope `ask`.
-        """
+        """Serve an authenticated request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         client = scope["state"].get("client")

@@ -37,11 +37,7 @@ _HIDDEN = re.compile(r"^…(?=:)")
 
 
 class Server(MCPServer[ServerContext]):
-    """An MCP server that reports each error as one clear line.
-
-    Args:
-        context: How the server is run.
-    """
+    """An MCP server that reports each error as one clear line."""
 
     def __init__(self, context: ServerContext) -> None:
         """Add the tools."""
@@ -71,11 +67,7 @@ class Server(MCPServer[ServerContext]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ServerContext, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool.
-
-        Raises:
-            ToolError: If the tool fails; its text is written for the assistant.
-        """
+        """Call a tool."""
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:

@@ -21,11 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(context: ServerContext) -> None:
-    """Serve until stdin ends; running calls are cancelled then.
-
-    Raises:
-        KeyboardInterrupt: If a signal ended it.
-    """
+    """Serve until stdin ends; running calls are cancelled then."""
     with _ended_by_signals() as caught:
         anyio.run(Server(context).run_stdio_async)
     if caught:

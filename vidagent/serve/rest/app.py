@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -18,16 +19,14 @@ from vidagent.serve.core.http.metrics import Metrics
 from vidagent.serve.core.http.options import MB, ServerOptions
 from vidagent.serve.core.http.request_middleware import RequestMiddleware
 from vidagent.serve.core.question_service import QuestionService
-from vidagent.serve.core.remote_videos import RemoteVideos
 from vidagent.serve.core.storage.database import Store, exclusive_lock
 from vidagent.serve.core.storage.disk import Disk
 from vidagent.serve.core.storage.files import UploadedFiles
 from vidagent.serve.core.storage.job_records import JobRecords
 from vidagent.serve.core.storage.keys import required_keys
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.core.video_locator import VideoLocator
+from vidagent.serve.core.video_locator import RemoteVideos, VideoLocator
 from vidagent.serve.rest.jobs import Jobs
-from vidagent.serve.rest.openapi import document_errors
 from vidagent.serve.rest.routes import chat, health, langserve_routes, page, videos
 from vidagent.serve.rest.routes import files as file_routes
 from vidagent.serve.rest.routes import jobs as job_routes
@@ -35,6 +34,10 @@ from vidagent.serve.rest.routes import runs as run_routes
 from vidagent.serve.rest.run_media import RunMedia
 
 _ANNOUNCEMENT = "vidagent: serving {url}; API documentation at {url}/docs"
+_SCHEMA = "#/components/schemas/{model}"
+_STREAM: dict[str, Any] = {"text/event-stream": {}}
+_STREAMS = ("/vidagent/stream", "/vidagent/stream_events", "/vidagent/stream_log")
+_OPEN = ("/healthz", "/readyz")
 
 
 def run(options: ServerOptions) -> None:
@@ -91,7 +94,7 @@ def make(options: ServerOptions) -> FastAPI:
         "vidagent_disk_free_bytes", "Free on the disk of the data folder.", lambda: disk.free_bytes
     )
     errors.install_error_handlers(app)
-    document_errors(app, keyed=keys is not None)
+    _document_errors(app, keyed=keys is not None)
     for router in (
         health.router(disk, drain),
         langserve_routes.router(service, max_batch=options.batch, playground=options.development),
@@ -110,3 +113,37 @@ def make(options: ServerOptions) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=int(options.max_body_mb * MB))
     app.add_middleware(RequestMiddleware, metrics=counters)
     return app
+
+
+def _document_errors(app: FastAPI, *, keyed: bool) -> None:
+    """Document the error response of every operation, and the API key if one is required."""
+    original = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _extended(original(), keyed=keyed)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the way FastAPI's manual extends the document
+
+
+def _extended(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
+    if keyed:
+        scheme = {"type": "http", "scheme": "bearer"}
+        document.setdefault("components", {})["securitySchemes"] = {"key": scheme}
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    body = errors.ErrorBody.model_json_schema(ref_template=_SCHEMA)
+    schemas |= body.pop("$defs") | {"FaultBody": body}
+    schema = {"$ref": _SCHEMA.format(model="FaultBody")}
+    error = {"description": "An error.", "content": {"application/json": {"schema": schema}}}
+    for name, path in document["paths"].items():
+        for operation in path.values():
+            if keyed and name not in _OPEN:
+                operation["security"] = [{"key": []}]
+            if name in _STREAMS:  # LangServe documents them as JSON
+                operation["responses"]["200"]["content"] = _STREAM
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = error
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 
 from vidagent import api
 from vidagent.errors import UsageError
@@ -19,32 +20,23 @@ _MAX_STARTS = 3
 _RETRY_S = "10"
 
 
+@dataclass
 class Jobs:
-    """The jobs of a server.
+    """The jobs of a server, at most `max_unfinished` queued and running ones per client.
 
-    Args:
-        records: Their rows in the database.
-        service: Answers them.
-        concurrency: Limits those that run at once.
-        max_unfinished: Most queued and running jobs of one client.
+    Methods raise `ApiError` for a job that the client does not have.
     """
 
-    def __init__(
-        self,
-        records: JobRecords,
-        service: QuestionService,
-        concurrency: ConcurrencyLimits,
-        max_unfinished: int,
-    ) -> None:
-        """Start nothing; `resume` starts unfinished jobs."""
-        self._records, self._service = records, service
-        self._concurrency, self._max_unfinished = concurrency, max_unfinished
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._changes: dict[str, asyncio.Event] = {}
+    records: JobRecords
+    service: QuestionService
+    concurrency: ConcurrencyLimits
+    max_unfinished: int
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _changes: dict[str, asyncio.Event] = field(default_factory=dict)
 
     def resume(self) -> None:
         """Resume the unfinished jobs of an earlier process."""
-        for owner, id_ in self._records.open():
+        for owner, id_ in self.records.open():
             self._start(Client(owner, frozenset()), id_)
 
     async def stop(self) -> None:
@@ -54,7 +46,7 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
         for id_ in tasks:
-            self._records.requeue(id_)
+            self.records.requeue(id_)
 
     async def add(self, client: Client, question: QuestionBody) -> JobBody:
         """Accept a job.
@@ -62,34 +54,26 @@ class Jobs:
         Raises:
             ApiError: If there is no such video, or this client has too many unfinished jobs.
         """
-        if len(self._records.open(client.owner)) >= self._max_unfinished:
-            message = f"you have reached the limit of unfinished jobs: {self._max_unfinished}"
+        if len(self.records.open(client.owner)) >= self.max_unfinished:
+            message = f"you have reached the limit of unfinished jobs: {self.max_unfinished}"
             raise ApiError(429, "too_many", message, {"Retry-After": _RETRY_S})
-        self._service.check(client, question)
-        id_ = self._records.add(client.owner, question)
+        self.service.check(client, question)
+        id_ = self.records.add(client.owner, question)
         self._start(client, id_)
         return self.get(client, id_)
 
     def get(self, client: Client, id_: str) -> JobBody:
-        """Return a job.
-
-        Raises:
-            ApiError: If this client has no such job.
-        """
-        return self._records.get(client.owner, id_)
+        """Return a job."""
+        return self.records.get(client.owner, id_)
 
     def newest(self, client: Client, limit: int) -> list[JobBody]:
         """Return a client's jobs, the newest first."""
-        return self._records.newest(client.owner, limit)
+        return self.records.newest(client.owner, limit)
 
     def cancel(self, client: Client, id_: str) -> JobBody:
-        """Cancel a job, unless it has ended.
-
-        Raises:
-            ApiError: If this client has no such job.
-        """
+        """Cancel a job, unless it has ended."""
         self.get(client, id_)
-        if self._records.end(id_, "cancelled"):
+        if self.records.end(id_, "cancelled"):
             self._notify(id_)
             if id_ in self._tasks:
                 self._tasks[id_].cancel()
@@ -99,12 +83,12 @@ class Jobs:
         """Yield a job's events after a number, as they come, until it has ended."""
         while True:
             ended = self.get(client, id_).ended_at is not None
-            for number, event in self._records.events(id_, after):
+            for number, event in self.records.events(id_, after):
                 yield number, event
                 after = number
             if ended:
                 return
-            if not self._records.events(id_, after):
+            if not self.records.events(id_, after):
                 await self._changes.setdefault(id_, asyncio.Event()).wait()
 
     def _start(self, client: Client, id_: str) -> None:
@@ -113,21 +97,21 @@ class Jobs:
         task.add_done_callback(lambda _: self._tasks.pop(id_, None))
 
     async def _run(self, client: Client, id_: str) -> None:
-        async with self._concurrency.wait_for_slot(client):
-            starts = self._records.start(id_)
+        async with self.concurrency.wait_for_slot(client):
+            starts = self.records.start(id_)
             if starts is None:
                 return
             try:
                 if starts >= _MAX_STARTS:
                     raise ApiError(500, "gave_up", f"the server ended {starts} times during this job")
                 job = self.get(client, id_)
-                answer = await self._service.answer(
+                answer = await self.service.answer(
                     client, job.asked, resume=_resumable(job.run_id), on_event=self._event_recorder(id_)
                 )
             except Exception as error:  # noqa: BLE001 - the serving edge
-                self._records.end(id_, "failed", error=error_body(log_error(error, id_), id_)["error"])
+                self.records.end(id_, "failed", error=error_body(log_error(error, id_), id_)["error"])
             else:
-                self._records.end(id_, "succeeded", answer=answer)
+                self.records.end(id_, "succeeded", answer=answer)
             self._notify(id_)
 
     def _event_recorder(self, id_: str) -> Callable[[EventBody], None]:
@@ -136,7 +120,7 @@ class Jobs:
                 "progress",
                 "answer",
             }:  # progress is transient; the answer is the job's end
-                self._records.add_event(id_, event)
+                self.records.add_event(id_, event)
                 self._notify(id_)
 
         return record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidagent import api
@@ -21,26 +22,20 @@ _TIMEOUT_S = 120.0
 _RETRY_S = "5"
 
 
+@dataclass
 class RunMedia:
     """Finds or makes the files of runs, in the agent's run folders.
 
-    Args:
-        records: The runs and their owners.
-        locator: Finds the runs' videos.
+    Methods raise `ApiError` for a run, frame or span that the client does not have, or if the server is busy.
     """
 
-    def __init__(self, records: RunRecords, locator: VideoLocator) -> None:
-        """Make nothing yet."""
-        self._records, self._locator = records, locator
-        self._slots = asyncio.Semaphore(_CONCURRENT)
-        self._waiting = 0
+    records: RunRecords
+    locator: VideoLocator
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
+    _waiting: int = 0
 
     async def frame(self, client: Client, run_id: str, number: int) -> Path:
-        """Return the frame of an item of the evidence.
-
-        Raises:
-            ApiError: If this client has no such run, or the run no such frame.
-        """
+        """Return the frame of an item of the evidence."""
         recorded = await self._recorded_run(client, run_id)
         evidence = (recorded.answer or {}).get("evidence", [])
         frame = evidence[number]["frame"] if number < len(evidence) else None
@@ -49,21 +44,13 @@ class RunMedia:
         return Path(frame)
 
     async def report(self, client: Client, run_id: str) -> Path:
-        """Return the run's report.
-
-        Raises:
-            ApiError: If this client has no such run, it has no answer, or the server is busy.
-        """
+        """Return the run's report."""
         run, recorded = self._answered(client, run_id), await self._recorded_run(client, run_id)
         path = recorded.folder.path / "report.html"
         return await self._cached(client, run, path, lambda video: api.report_run(run_id, path, video=video))
 
     async def clip(self, client: Client, run_id: str, number: int) -> Path:
-        """Return one of the spans of the run's answer as an mp4.
-
-        Raises:
-            ApiError: As `report`, or if the answer has no such span.
-        """
+        """Return one of the spans of the run's answer as an mp4."""
         run, recorded = self._answered(client, run_id), await self._recorded_run(client, run_id)
         if run.answer is None or number >= len(run.answer.spans):
             raise ApiError(404, "no_such_clip", "the run's answer has no such span")
@@ -73,13 +60,13 @@ class RunMedia:
         )
 
     def _answered(self, client: Client, run_id: str) -> RunBody:
-        run = self._records.get(client, run_id)
+        run = self.records.get(client, run_id)
         if run.answer is None:
             raise ApiError(404, "no_answer", "the run has no answer yet, or it failed")
         return run
 
     async def _recorded_run(self, client: Client, run_id: str) -> RecordedRun:
-        self._records.get(client, run_id)
+        self.records.get(client, run_id)
         try:
             return await asyncio.to_thread(api.find_run, run_id)
         except UsageError as error:
@@ -97,7 +84,7 @@ class RunMedia:
         try:
             async with asyncio.timeout(_TIMEOUT_S), self._slots:
                 if not await asyncio.to_thread(path.is_file):
-                    async with self._locator.open(client, run.asked.video) as video:
+                    async with self.locator.open(client, run.asked.video) as video:
                         await make(video)
         except TimeoutError as error:
             raise ApiError(504, "too_late", f"not ready within {_TIMEOUT_S:g} s") from error

@@ -20,12 +20,7 @@ CLIENT = "client"
 
 
 class AgentRunnable(Runnable[Any, dict[str, Any]]):
-    """Answers questions for the client in the runnable's configuration.
-
-    Args:
-        service: Answers the questions.
-        max_batch: Most questions of one batch.
-    """
+    """Answers questions for the client in the runnable's configuration."""
 
     name = "vidagent"
 
@@ -60,11 +55,7 @@ class AgentRunnable(Runnable[Any, dict[str, Any]]):
         return_exceptions: bool = False,
         **kwargs: Any,  # noqa: ANN401 - likewise
     ) -> list[dict[str, Any]]:
-        """Answer questions one after another, so that a batch uses no more of the server than one question.
-
-        Raises:
-            ApiError: If there are too many.
-        """
+        """Answer questions one after another, so that a batch uses no more of the server than one question."""
         if len(inputs) > self._max_batch:
             message = f"a batch holds at most {self._max_batch} inputs; got {len(inputs)}"
             raise ApiError(422, "too_many_inputs", message)

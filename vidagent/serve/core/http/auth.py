@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,54 +14,35 @@ from vidagent.serve.core.http.media_cookies import MediaCookies
 from vidagent.serve.core.http.options import is_loopback
 from vidagent.serve.core.storage.keys import ApiKeys
 
-_OPEN = frozenset({"/healthz", "/readyz"})
+_PUBLIC = frozenset({"/healthz", "/readyz"})
 
 
+@dataclass
 class Authentication:
-    """ASGI middleware that requires a key for every path except the public ones.
+    """ASGI middleware that requires a key for every path except health checks and the page's own files.
 
     Without keys, pages of other sites in a browser on this machine must not get in: the checks of `Host` and `Origin`
     stop DNS rebinding and cross-site requests.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        keys: ApiKeys | None,
-        cookies: MediaCookies | None = None,
-        page: frozenset[str] = frozenset(),
-    ) -> None:
-        """Wrap the app.
-
-        Args:
-            app: The app.
-            keys: The valid keys; None serves this machine only, without keys.
-            cookies: Cookies that the page's player sends instead of a key.
-            page: The paths of the page's own files.
-        """
-        self._app = app
-        self._keys = keys
-        self._cookies = cookies
-        self._public = _OPEN | page
+    app: ASGIApp
+    keys: ApiKeys | None
+    cookies: MediaCookies | None = None
+    page: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve an authenticated request.
-
-        Raises:
-            ApiError: If authentication fails.
-        """
+        """Serve an authenticated request."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if self._keys is None:
+            if self.keys is None:
                 scope.setdefault("state", {})["client"] = _local_client(headers)
-            elif scope["path"] not in self._public:
-                cookies = None if "authorization" in headers else self._cookies
+            elif scope["path"] not in _PUBLIC | self.page:
+                cookies = None if "authorization" in headers else self.cookies
                 client = cookies and cookies.client(scope)
                 if client is not None:
                     send = _same_origin_only(send)
-                scope.setdefault("state", {})["client"] = client or _client_of_key(headers, self._keys)
-        await self._app(scope, receive, send)
+                scope.setdefault("state", {})["client"] = client or _client_of_key(headers, self.keys)
+        await self.app(scope, receive, send)
 
 
 def _client_of_key(headers: Headers, keys: ApiKeys) -> Client:

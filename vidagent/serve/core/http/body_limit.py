@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.core.errors import ApiError
 
 
+@dataclass
 class BodyLimit:
     """ASGI middleware that limits request bodies; a route raises its limit with `allow` before it reads."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        """Wrap the app with a default limit."""
-        self._app = app
-        self._max_bytes = max_bytes
+    app: ASGIApp
+    max_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, counting its body as it is read."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        allow(scope, self._max_bytes)
+            return await self.app(scope, receive, send)
+        allow(scope, self.max_bytes)
         announced = content_length(Headers(scope=scope))
         received = -1
 
@@ -34,7 +35,7 @@ class BodyLimit:
             _check(scope, received)
             return message
 
-        return await self._app(scope, count, send)
+        return await self.app(scope, count, send)
 
 
 def content_length(headers: Headers) -> int:

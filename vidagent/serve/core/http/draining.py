@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,21 +33,13 @@ class DrainState:
         self._finished = asyncio.Event()
 
     def check(self) -> None:
-        """Raise an error during shutdown.
-
-        Raises:
-            ApiError: If the server is shutting down.
-        """
+        """Raise an error during shutdown."""
         if self._begun:
             raise ApiError(503, "draining", "the server is shutting down; ask again in a moment", _RETRY)
 
     @contextmanager
     def track(self) -> Iterator[None]:
-        """Make the shutdown wait for the block.
-
-        Raises:
-            ApiError: If the server is shutting down.
-        """
+        """Make the shutdown wait for the block."""
         self.check()
         self._pending += 1
         try:
@@ -89,25 +82,20 @@ class DrainState:
         then()
 
 
+@dataclass
 class DrainMiddleware:
     """ASGI middleware that tracks POST requests and refuses new ones during shutdown; reads are still served."""
 
-    def __init__(self, app: ASGIApp, drain: DrainState) -> None:
-        """Wrap the app."""
-        self._app = app
-        self._drain = drain
+    app: ASGIApp
+    drain: DrainState
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request or the app's lifespan.
-
-        Raises:
-            ApiError: If the server is shutting down.
-        """
+        """Serve a request or the app's lifespan."""
         if scope["type"] == "lifespan":
-            with self._drain.on_sigterm():
-                await self._app(scope, receive, send)
+            with self.drain.on_sigterm():
+                await self.app(scope, receive, send)
         elif scope["type"] == "http" and scope["method"] == "POST":
-            with self._drain.track():
-                await self._app(scope, receive, send)
+            with self.drain.track():
+                await self.app(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)

@@ -50,11 +50,7 @@ class _Attributes(TypedDict):
 
 
 class MediaCookies:
-    """The valid cookies.
-
-    Args:
-        keys: The keys that they stand for; None if the server has no keys, and so no cookies.
-    """
+    """The valid cookies."""
 
     def __init__(self, keys: ApiKeys | None) -> None:
         """Start with no cookies."""

@@ -20,18 +20,17 @@ _CLIENT_CLOSED = 499
 """Status in the log for a client that disconnected before the response; nothing is sent."""
 
 
+@dataclass
 class RequestMiddleware:
     """ASGI middleware; also the only place that handles unexpected errors."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        """Wrap the app and record metrics."""
-        self._app = app
-        self._metrics = metrics
+    app: ASGIApp
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an HTTP request; pass everything else on."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            return await self.app(scope, receive, send)
         exchange = _Exchange(scope, receive, send)
         scope.setdefault("state", {})["request_id"] = exchange.id
         began = time.monotonic()
@@ -48,7 +47,7 @@ class RequestMiddleware:
     def _record(self, exchange: _Exchange, seconds: float, span: tracing.Span) -> None:
         scope = exchange.scope
         route = getattr(scope.get("route"), "path", None)
-        self._metrics.request(scope["method"], route, exchange.status, seconds)
+        self.metrics.request(scope["method"], route, exchange.status, seconds)
         span.rename(f"{scope['method']} {route}" if route else scope["method"])
         span.set(
             {
@@ -73,7 +72,7 @@ class RequestMiddleware:
         )
 
     async def _call_app(self, exchange: _Exchange) -> None:
-        await self._app(exchange.scope, exchange.receive, exchange.send)
+        await self.app(exchange.scope, exchange.receive, exchange.send)
 
     async def _serve(self, exchange: _Exchange) -> None:
         """Run the app while watching for a disconnect; whichever ends first cancels the other."""
@@ -100,13 +99,7 @@ class RequestMiddleware:
 
 @dataclass
 class _Exchange:
-    """One request and its response.
-
-    Args:
-        scope: The request's ASGI scope.
-        receive_raw: Receives the request's body.
-        send_raw: Sends the response.
-    """
+    """One request and its response."""
 
     scope: Scope
     receive_raw: Receive

@@ -16,13 +16,7 @@ from vidagent.serve.terminal import console
 
 
 class AnnouncingServer(uvicorn.Server):
-    """A uvicorn server that prints its address on stderr.
-
-    Args:
-        app: The app.
-        options: Where to listen, and for how long to drain.
-        announcement: The line to print, with `{url}` for the address.
-    """
+    """A uvicorn server that prints its address on stderr."""
 
     def __init__(self, app: ASGIApp, options: ServerOptions, announcement: str) -> None:
         """Configure uvicorn."""
@@ -59,12 +53,6 @@ def run(
     lock: AbstractContextManager[None] | None = None,
 ) -> None:
     """Serve an app until the process is told to stop.
-
-    Args:
-        make_app: Makes the app once the log is set up.
-        options: How to serve it.
-        announcement: The line to print once the server listens, with `{url}` for the address.
-        lock: Held as long as the server runs.
 
     Raises:
         UsageError: If the address is not available, or from making the app or taking the lock.

@@ -6,6 +6,7 @@ import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent.serve.core.errors import ApiError
@@ -13,49 +14,33 @@ from vidagent.serve.core.errors import ApiError
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+@dataclass(frozen=True)
 class Disk:
-    """The disk under a folder.
+    """The disk of an existing folder, with `min_free_bytes` to be left free."""
 
-    Args:
-        folder: An existing folder.
-        min_free_bytes: Space to leave free.
-    """
-
-    def __init__(self, folder: Path, min_free_bytes: int) -> None:
-        """Measure nothing yet."""
-        self._folder = folder
-        self._min_free = min_free_bytes
+    folder: Path
+    min_free_bytes: int
 
     @property
     def free_bytes(self) -> int:
         """Free space now."""
-        return shutil.disk_usage(self._folder).free
+        return shutil.disk_usage(self.folder).free
 
     @property
     def full(self) -> bool:
         """Whether less is free than must stay free."""
-        return self.free_bytes < self._min_free
+        return self.free_bytes < self.min_free_bytes
 
     def check(self, incoming: int = 0) -> None:
-        """Check the free space before `incoming` bytes are written.
-
-        Raises:
-            ApiError: If they would leave too little.
-        """
-        free = self.free_bytes
-        if free - incoming < self._min_free:
+        """Raise an `ApiError` if `incoming` bytes would leave too little."""
+        free, least = self.free_bytes, self.min_free_bytes
+        if free - incoming < least:
             what = f"; {incoming:,} more would leave less than" if incoming else ", less than"
-            raise _disk_full(
-                f"the server's disk has {free:,} bytes free{what} the {self._min_free:,} kept free"
-            )
+            raise _disk_full(f"the server's disk has {free:,} bytes free{what} the {least:,} kept free")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Report a full disk during the block as an error for clients.
-
-        Raises:
-            ApiError: If the disk is full.
-        """
+        """Turn a full disk during the block into an `ApiError`."""
         try:
             yield
         except OSError as error:

@@ -30,11 +30,7 @@ _MAX_NAME = 200
 class UploadedFiles:
     """A folder per owner with a file per video, and a database row with its properties.
 
-    Args:
-        folder: Folder of the owners' folders.
-        store: The database.
-        disk: The folder's disk.
-        quota_bytes: Total size allowed per owner.
+    Methods raise `ApiError` for a file that the client does not have.
     """
 
     def __init__(self, folder: Path, store: Store, disk: Disk, quota_bytes: int) -> None:
@@ -85,15 +81,12 @@ class UploadedFiles:
         return self.get(client, id_)
 
     def _check_quota(self, client: Client, size: int, id_: str | None = None) -> None:
-        """Check that a file fits into its owner's quota, unless the owner has it already.
+        """Raise an `ApiError` if a file does not fit into its owner's quota and is not stored already.
 
         Args:
             client: The owner.
             size: The file's size, so far.
             id_: The file's id; None during the upload, when it may turn out to be any stored file of its size.
-
-        Raises:
-            ApiError: If it does not fit.
         """
         query = (
             "SELECT COALESCE(SUM(bytes), 0) AS taken, COALESCE(MAX(bytes), 0) AS largest, "
@@ -109,11 +102,7 @@ class UploadedFiles:
             raise ApiError(507, "files_full", message, {"Connection": "close"})
 
     def get(self, client: Client, id_: str) -> FileBody:
-        """Return a file's properties.
-
-        Raises:
-            ApiError: If this client has no such file.
-        """
+        """Return a file's properties."""
         row = self._store.row("SELECT * FROM files WHERE owner = ? AND id = ?", client.owner, id_)
         if row is None:
             raise ApiError(404, "no_such_file", "there is no such file")
@@ -126,9 +115,6 @@ class UploadedFiles:
             client: The owner.
             limit: Most files to return.
             after: Id of the previous page's last file.
-
-        Raises:
-            ApiError: If there is no file of that id.
         """
         last = None if after is None else self.get(client, after)
         began, since = ("", 0) if last is None else (last.id, last.created_at)
@@ -140,19 +126,11 @@ class UploadedFiles:
         return FileList(data=found[:limit], has_more=len(found) > limit)
 
     def path(self, client: Client, id_: str) -> Path:
-        """Return a file's path.
-
-        Raises:
-            ApiError: If this client has no such file.
-        """
+        """Return a file's path."""
         return self._folder / client.owner / self.get(client, id_).id
 
     def delete(self, client: Client, id_: str) -> None:
-        """Delete a file.
-
-        Raises:
-            ApiError: If this client has no such file.
-        """
+        """Delete a file."""
         path = self.path(client, id_)
         self._store.change("DELETE FROM files WHERE owner = ? AND id = ?", client.owner, id_)
         path.unlink(missing_ok=True)

@@ -17,11 +17,7 @@ _OPEN = "status IN ('queued', 'running')"
 
 
 class JobRecords:
-    """Rows of jobs and of their events.
-
-    Args:
-        store: The database.
-    """
+    """Rows of jobs and of their events. Methods raise `ApiError` for a job that the owner does not have."""
 
     def __init__(self, store: Store) -> None:
         """Delete jobs that ended more than a week ago, as their runs are gone as well."""
@@ -41,11 +37,7 @@ class JobRecords:
         return id_
 
     def get(self, owner: str, id_: str) -> JobBody:
-        """Return a job.
-
-        Raises:
-            ApiError: If this owner has no such job.
-        """
+        """Return a job."""
         row = self._store.row("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, id_)
         if row is None:
             raise ApiError(404, "no_such_job", "there is no such job")

@@ -41,11 +41,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyList:
-    """Printable list of keys.
-
-    Args:
-        keys: The oldest first.
-    """
+    """Printable list of keys."""
 
     keys: Sequence[ApiKey]
 
@@ -62,15 +58,14 @@ class KeyList:
         return lines or ["no keys; `vidagent serve keys add OWNER` makes one"]
 
 
+@dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """The keys in a database.
+    """The keys in a database, looked up at each request, so that a revoked key stops working at once.
 
     A key holds 256 random bits, so its SHA-256 cannot be reversed: slow hashes are for passwords.
     """
 
-    def __init__(self, store: Store) -> None:
-        """Cache nothing: each request looks its key up, so a revoked key stops working at once."""
-        self._store = store
+    store: Store
 
     def add(self, owner: str, scopes: Sequence[str]) -> str:
         """Create a key and return it.
@@ -88,14 +83,14 @@ class ApiKeys:
         id_ = secrets.token_hex(4)
         key = f"vk-{id_}-{secrets.token_urlsafe(32)}"
         stored = " ".join(sorted(set(scopes)))
-        self._store.change(
+        self.store.change(
             "INSERT INTO keys VALUES (?, ?, ?, ?, ?)", id_, owner, _hash(key), stored, int(time.time())
         )
         return key
 
     def all(self) -> list[ApiKey]:
         """Return all keys, the oldest first."""
-        rows = self._store.rows("SELECT id, owner, scopes, created_s FROM keys ORDER BY created_s, id")
+        rows = self.store.rows("SELECT id, owner, scopes, created_s FROM keys ORDER BY created_s, id")
         return [
             ApiKey(row["id"], row["owner"], tuple(row["scopes"].split()), row["created_s"]) for row in rows
         ]
@@ -106,14 +101,14 @@ class ApiKeys:
         Raises:
             UsageError: If there is no such key.
         """
-        if not self._store.change("DELETE FROM keys WHERE id = ?", id_):
+        if not self.store.change("DELETE FROM keys WHERE id = ?", id_):
             known = ", ".join(key.id for key in self.all()) or "none"
             raise UsageError(f"there is no key {id_!r}; there are: {known}")
 
     def client(self, key: str) -> Client | None:
         """Return the client of a key; None if the key is invalid."""
         form = _KEY.fullmatch(key)
-        row = form and self._store.row("SELECT owner, hash, scopes FROM keys WHERE id = ?", form[1])
+        row = form and self.store.row("SELECT owner, hash, scopes FROM keys WHERE id = ?", form[1])
         if not row or not hmac.compare_digest(row["hash"], _hash(key)):
             return None
         return _client(row)
@@ -125,7 +120,7 @@ class ApiKeys:
 
     def client_by_id(self, id_: str) -> Client | None:
         """Return the client of a key's id; None if the key has been revoked."""
-        row = self._store.row("SELECT owner, scopes FROM keys WHERE id = ?", id_)
+        row = self.store.row("SELECT owner, scopes FROM keys WHERE id = ?", id_)
         return _client(row) if row else None
 
 

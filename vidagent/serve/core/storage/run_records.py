@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from vidagent import api
@@ -22,8 +23,7 @@ _KEPT_S = 7 * 24 * 3600
 class RunRecords:
     """Rows of runs; their frames are in the agent's run folders.
 
-    Args:
-        store: The database.
+    Methods raise `ApiError` for a run that the client does not have.
     """
 
     def __init__(self, store: Store) -> None:
@@ -53,11 +53,7 @@ class RunRecords:
         )  # fmt: skip
 
     def get(self, client: Client, run_id: str) -> RunBody:
-        """Return a run.
-
-        Raises:
-            ApiError: If this client has no such run.
-        """
+        """Return a run."""
         row = self._store.row("SELECT * FROM runs WHERE owner = ? AND id = ?", client.owner, run_id)
         if row is None:
             raise ApiError(404, "no_such_run", "there is no such run")
@@ -86,26 +82,21 @@ class RunRecords:
         )
 
 
+@dataclass
 class RunRecording:
-    """Records one run from its events.
+    """Records one run from its events."""
 
-    Args:
-        records: The rows of runs.
-        client: The client that asks.
-        question: The question.
-    """
-
-    def __init__(self, records: RunRecords, client: Client, question: QuestionBody) -> None:
-        """Wait for the run's id."""
-        self._records, self._client, self._question = records, client, question
-        self.run_id: str | None = None
-        self.answer: dict[str, Any] | None = None
+    records: RunRecords
+    client: Client
+    question: QuestionBody
+    run_id: str | None = None
+    answer: dict[str, Any] | None = None
 
     def add(self, event: dict[str, Any]) -> None:
         """Take the run's id from its first event, and the answer from its last."""
         if event["kind"] == "model":
             self.run_id = str(event["data"]["run_id"])
-            self._records.begin(self._client, self._question, self.run_id)
+            self.records.begin(self.client, self.question, self.run_id)
         elif event["kind"] == "answer":
             self.answer = event["data"]["answer"]
 

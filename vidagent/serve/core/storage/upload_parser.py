@@ -56,11 +56,7 @@ class UploadForm:
         )
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the file's bytes as they arrive.
-
-        Raises:
-            ApiError: If the form is malformed or truncated, or does not contain exactly one file.
-        """
+        """Yield the file's bytes as they arrive."""
         async for data in self._body:
             try:
                 self._parser.write(data)

@@ -45,10 +45,6 @@ class WorkerClient:
     async def run(self, request: RunRequest, on_event: OnEvent) -> Answer:
         """Return the answer to a question; the run has ended when this returns, even if it is cancelled.
 
-        Args:
-            request: The question.
-            on_event: Called with each event of the run, always before this returns.
-
         Raises:
             ApiError: If the worker has died, for example out of memory.
             VidagentError: If the run fails.

@@ -33,13 +33,7 @@ _NICE = 10
 
 
 def work(channel: socket.socket, environment: Mapping[str, str], folder: Path) -> None:
-    """Answer questions until the server closes the channel.
-
-    Args:
-        channel: Socket for questions and answers.
-        environment: The server's environment.
-        folder: The server's working folder.
-    """
+    """Answer questions until the server closes the channel."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the server gets them too, and closes the channel
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
@@ -62,11 +56,7 @@ async def _serve(channel: socket.socket) -> None:
 
 
 class _Runs:
-    """The current runs.
-
-    Args:
-        writer: Stream to the server.
-    """
+    """The current runs."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer

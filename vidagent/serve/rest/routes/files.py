@@ -39,13 +39,7 @@ _UPLOAD: dict[str, Any] = {
 
 
 def router(files: UploadedFiles, runs: RunRecords, max_bytes: int) -> APIRouter:
-    """Return the routes.
-
-    Args:
-        files: The files.
-        runs: The runs about them.
-        max_bytes: Largest file.
-    """
+    """Return the routes."""
     routes = APIRouter(prefix="/v1/files", tags=["files"], dependencies=[Depends(requires("files"))])
 
     @routes.post("", openapi_extra=_UPLOAD)

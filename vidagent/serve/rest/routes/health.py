@@ -27,12 +27,7 @@ class Health(BaseModel):
 
 
 def router(disk: Disk, drain: DrainState) -> APIRouter:
-    """Return the routes.
-
-    Args:
-        disk: Disk of the data folder.
-        drain: State of the shutdown.
-    """
+    """Return the routes."""
     routes = APIRouter(tags=["health"])
     model_server = _ModelServer()
 

@@ -58,13 +58,7 @@ class _BatchBody(BaseModel):
 
 
 def router(service: QuestionService, *, max_batch: int, playground: bool) -> APIRouter:
-    """Return the routes.
-
-    Args:
-        service: Answers the questions.
-        max_batch: Most questions of one batch.
-        playground: Whether to serve LangServe's playground as well.
-    """
+    """Return the routes."""
     routes = APIRouter(route_class=_Route)
     add_routes(
         routes,

@@ -40,13 +40,7 @@ _FOREVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page.
-
-    Args:
-        body: Its content.
-        media_type: Its media type.
-        caching: The `Cache-Control` header.
-    """
+    """A file of the page."""
 
     body: bytes
     media_type: str
@@ -69,12 +63,7 @@ class Page:
     """
 
     def __init__(self, *, keyed: bool, max_bytes: int) -> None:
-        """Read the files.
-
-        Args:
-            keyed: Whether the page has to ask for a key.
-            max_bytes: Size of the largest video that may be uploaded.
-        """
+        """Read the files."""
         files = dict(sorted(_files(resources.files("vidagent.serve").joinpath("page"))))
         index = files.pop("index.html")
         base = f"/page/{_digest(files)}/"
