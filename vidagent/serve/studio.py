@@ -1,7 +1,7 @@
-"""The agent as a graph that LangGraph's own tools open (`langgraph dev`, Studio): named in `langgraph.json`.
+"""The agent as a graph for LangGraph's own tools (`langgraph dev`, Studio), named in `langgraph.json`.
 
-It is no second agent: its one node asks `vidagent.api` as every door does, and what it tells while it runs comes as the
-graph's custom stream. The steps stand in the drawing under that node, as the graph that the run takes is drawn there.
+Its only node calls `vidagent.api`, and the run's events are the graph's custom stream. Drawings show the agent's own
+graph within that node.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from vidagent.types import Budget
 
 
 class Input(BaseModel):
-    """What is asked."""
+    """A question about a video."""
 
     video: str = Field(description="path of a video on this machine")
     question: str = Field(description="the question")
     options: list[str] | None = Field(default=None, description="at least two answers to choose from")
     budget: Budget | None = Field(
-        default=None, description='what it may cost, such as {"seconds": 60, "frames": 200}'
+        default=None, description='limits on its cost, such as {"seconds": 60, "frames": 200}'
     )
 
 
 class Output(BaseModel):
-    """What comes of it: the `Answer`, as `vidagent ask --json` prints it."""
+    """The `Answer`, as `vidagent ask --json` prints it."""
 
     answer: dict[str, Any]
 
@@ -45,36 +45,36 @@ class _State(Input):
 
 
 class _Ask(RunnableLambda[_State, dict[str, Any]]):
-    """The node; the graph that its runs take is told to be a part of it, so that drawings show the steps."""
+    """The node, with the agent's graph as a dependency, so that drawings show the steps."""
 
     @cached_property
     def deps(self) -> list[Runnable[Any, Any]]:
-        """What is within."""
+        """The graphs within this node."""
         return [build()]
 
 
-async def _ask(asked: _State) -> dict[str, Any]:
-    """Answer a question; what happens meanwhile goes to the custom stream."""
-    tell, here = get_stream_writer(), copy_context()
+async def _ask(question: _State) -> dict[str, Any]:
+    """Answer a question; the run's events go to the custom stream."""
+    write, context = get_stream_writer(), copy_context()
 
-    def hear(event: Event) -> None:
+    def report(event: Event) -> None:
         if event.kind != "answer":
-            here.copy().run(tell, {"kind": event.kind, "step": event.step, "text": event.text})
+            context.copy().run(write, {"kind": event.kind, "step": event.step, "text": event.text})
 
-    # The run keeps checkpoints of its own, which those of the graph around it would take the place of.
+    # The run writes its own checkpoints, which the surrounding graph's would replace.
     var_child_runnable_config.set(None)
     answer = await api.aanalyze_video(
-        asked.video, asked.question, options=asked.options, budget=asked.budget, on_event=hear
+        question.video, question.question, options=question.options, budget=question.budget, on_event=report
     )
     return {"answer": answer.to_dict()}
 
 
-def _around() -> CompiledStateGraph[_State, None, Input, Output]:
-    drawn = StateGraph(_State, input_schema=Input, output_schema=Output)
-    drawn.add_node("vidagent", _Ask(_ask))
-    drawn.add_edge(START, "vidagent")
-    drawn.add_edge("vidagent", END)
-    return drawn.compile()
+def _studio_graph() -> CompiledStateGraph[_State, None, Input, Output]:
+    graph = StateGraph(_State, input_schema=Input, output_schema=Output)
+    graph.add_node("vidagent", _Ask(_ask))
+    graph.add_edge(START, "vidagent")
+    graph.add_edge("vidagent", END)
+    return graph.compile()
 
 
-graph = _around()
+graph = _studio_graph()

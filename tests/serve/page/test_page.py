@@ -32,7 +32,7 @@ def ask(page: Page, question: str = QUESTION) -> None:
 
 
 def answered(page: Page, number: int = 0) -> None:
-    expect(page.locator(".turn").nth(number).locator(".said")).to_have_text(re.compile("It is seen"))
+    expect(page.locator(".turn").nth(number).locator(".answer-text")).to_have_text(re.compile("It is seen"))
 
 
 def at(page: Page) -> float:

@@ -22,12 +22,7 @@ _WEIGHT = 0.2
 
 
 class ConcurrencyLimits:
-    """The slots of a server; each running question takes one.
-
-    Args:
-        total: Questions answered at once.
-        per_client: Questions of one client answered at once.
-    """
+    """The slots of a server, in total and per client; each running question takes one."""
 
     def __init__(self, total: int, per_client: int) -> None:
         """Start with all slots free."""

@@ -52,15 +52,7 @@ class ErrorBody(BaseModel):
 
 
 class ApiError(HTTPException):
-    """An error response.
-
-    Args:
-        status: The HTTP status.
-        code: A stable word for programs.
-        message: One line for people.
-        headers: Further headers, such as `Retry-After`.
-        details: Which fields are wrong, and how.
-    """
+    """An error response: `code` is a stable word for programs, `message` one line for people."""
 
     def __init__(
         self,

@@ -17,11 +17,7 @@ _MAX_DEPTH = 8
 
 
 class Folders:
-    """Served folders, searched in order.
-
-    Args:
-        roots: The folders.
-    """
+    """Served folders, searched in order."""
 
     def __init__(self, roots: Sequence[Path]) -> None:
         """Resolve links in the folders' own paths once."""

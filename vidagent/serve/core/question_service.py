@@ -48,12 +48,6 @@ class QuestionService:
     ) -> dict[str, Any]:
         """Return the answer to a question as JSON values.
 
-        Args:
-            client: The client that asks.
-            question: The question.
-            resume: Id of an earlier run of it to resume.
-            on_event: Called with each event of the run.
-
         Raises:
             ApiError: If the client may not ask this, or the run does not end in time.
             VidagentError: If the run fails.
@@ -153,14 +147,7 @@ def _smaller(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - i
 
 
 def event_body(event: Event, path: Path, name: str, *, frame_routes: bool = False) -> EventBody:
-    """Return an event without the server's paths and the address of its model.
-
-    Args:
-        event: The event.
-        path: Path of the video on the server.
-        name: The video's name as the client gave it.
-        frame_routes: As for `public_answer`.
-    """
+    """Return an event of a run about the video `name` without the server's paths and the address of its model."""
     body: EventBody = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
     if event.kind == "answer":
         answer = public_answer(event.data["answer"], name, frame_routes=frame_routes)
@@ -173,13 +160,7 @@ def event_body(event: Event, path: Path, name: str, *, frame_routes: bool = Fals
 
 
 def public_answer(answer: dict[str, Any], name: str, *, frame_routes: bool = False) -> dict[str, Any]:
-    """Return an answer without the server's paths.
-
-    Args:
-        answer: The answer as JSON values.
-        name: The video's name as the client gave it.
-        frame_routes: Whether to name the evidence's frames by their routes instead of leaving them out.
-    """
+    """Return an answer about the video `name` without the server's paths; frames are named by their routes or not."""
     routes = f"/v1/runs/{answer['run_id']}/frames"
     evidence = [
         {**item, "frame": f"{routes}/{number}.jpg" if frame_routes and item["frame"] else None}

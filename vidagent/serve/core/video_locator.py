@@ -26,13 +26,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class RemoteVideos:
-    """Downloads videos from allowed hosts.
-
-    Args:
-        hosts: `HOST`, on its default ports, or `HOST:PORT`.
-        max_bytes: Largest video.
-        min_free_bytes: Free space to leave on the temporary folder's disk.
-    """
+    """Downloads videos from allowed hosts, each `HOST` with its default ports or `HOST:PORT`."""
 
     def __init__(self, hosts: Sequence[str], max_bytes: int, min_free_bytes: int) -> None:
         """Find the disk of the temporary folder."""

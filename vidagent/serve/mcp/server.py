@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import version
 from inspect import getdoc
 from typing import Any
@@ -46,7 +46,7 @@ class Server(MCPServer[ServerContext]):
             title="vidagent",
             version=version("vidagent"),
             instructions=_INSTRUCTIONS,
-            lifespan=_lifespan(context),
+            lifespan=lambda _: nullcontext(context),
             log_level="WARNING",
         )
         self._stdio = context.stdio
@@ -90,14 +90,6 @@ class Server(MCPServer[ServerContext]):
             case ToolError() if not isinstance(error, UnexpectedToolError):
                 return ToolError(str(cause))
         return error
-
-
-def _lifespan(context: ServerContext) -> Any:  # noqa: ANN401 - a function that the SDK calls
-    @asynccontextmanager
-    async def serve(_: MCPServer[ServerContext]) -> AsyncIterator[ServerContext]:
-        yield context
-
-    return serve
 
 
 def _validation_message(item: Any) -> str:  # noqa: ANN401 - an entry of pydantic's

@@ -49,11 +49,7 @@ class Jobs:
             self.records.requeue(id_)
 
     async def add(self, client: Client, question: QuestionBody) -> JobBody:
-        """Accept a job.
-
-        Raises:
-            ApiError: If there is no such video, or this client has too many unfinished jobs.
-        """
+        """Accept a job."""
         if len(self.records.open(client.owner)) >= self.max_unfinished:
             message = f"you have reached the limit of unfinished jobs: {self.max_unfinished}"
             raise ApiError(429, "too_many", message, {"Retry-After": _RETRY_S})

@@ -19,11 +19,7 @@ _RETRY = {"Retry-After": "10"}
 
 
 class DrainState:
-    """Begins with SIGTERM and lasts until the pending requests have their replies.
-
-    Args:
-        max_s: Most seconds to wait for them.
-    """
+    """Begins with SIGTERM and lasts until the pending requests have their replies, at most `max_s` seconds."""
 
     def __init__(self, max_s: float) -> None:
         """Start with no pending requests."""

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -40,13 +40,6 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 class _Grant:
     key_id: str
     expires_s: float
-
-
-class _Attributes(TypedDict):
-    path: str
-    secure: bool
-    httponly: bool
-    samesite: Literal["strict"]
 
 
 class MediaCookies:
@@ -118,7 +111,7 @@ def router(cookies: MediaCookies) -> APIRouter:
     return routes
 
 
-def _attributes(request: Request) -> _Attributes:
+def _attributes(request: Request) -> dict[str, Any]:
     """Return the cookie's attributes; TLS ends before this process, so the page's origin says whether it is used."""
     secure = request.headers.get("origin", "").startswith("https://")
     return {"path": _PATH, "secure": secure, "httponly": True, "samesite": "strict"}

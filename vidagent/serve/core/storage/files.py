@@ -141,10 +141,7 @@ async def _write(
 ) -> tuple[str, int]:
     """Write a file as it arrives; return its id, which holds its content's hash, and its size.
 
-    Args:
-        chunks: The content.
-        file: The file to write.
-        check: Called with the size so far before each write; raises an error if there is no space.
+    `check` is called with the size so far before each write, and raises an error if there is no space.
     """
     digest, size = hashlib.sha256(), 0
     buffer: list[bytes] = []

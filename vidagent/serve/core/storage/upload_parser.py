@@ -17,15 +17,8 @@ _MAX_HEADERS, _MAX_HEADER_BYTES = 64, 8192
 class UploadForm:
     """The body of an upload: one part named `file` with a file name; other parts are ignored.
 
-    Args:
-        content_type: The request's `Content-Type`.
-        body: The body, chunk by chunk.
-
     Attributes:
         name: The client's name of the file, once its first bytes have arrived.
-
-    Raises:
-        ApiError: If this is not a multipart form.
     """
 
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:

@@ -17,18 +17,7 @@ _LENGTH = struct.Struct("!Q")
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Arguments of one run.
-
-    Args:
-        path: The video.
-        question: The question.
-        options: Answers to choose from.
-        budget: The run's limits.
-        session: The session it belongs to.
-        resume: Id of an earlier run to resume.
-        stream: Whether to report text token by token.
-        trace: Headers of the trace it is a part of.
-    """
+    """Arguments of one run."""
 
     path: Path
     question: str

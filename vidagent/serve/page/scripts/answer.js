@@ -1,7 +1,7 @@
-// An answer: what it says, where, what shows it, and what it cost.
+// An answer: its text, spans, evidence and cost.
 
 import { show } from "./api.js";
-import { button, counted, el, fill, icon, said, svg } from "./dom.js";
+import { button, counted, el, fill, icon, isolated, svg } from "./dom.js";
 import { frameOf } from "./stage.js";
 import { clock, lasting, parts, range } from "./times.js";
 
@@ -23,14 +23,14 @@ export function view(answer, asked, seek) {
   const times = [...answer.spans.flatMap((s) => [s.start_s, s.end_s]), ...answer.evidence.map((e) => e.time_s)];
   return el("div", { class: "answer" },
     badges(answer),
-    el("p", { class: "said", dir: "auto" }, linked(answer.answer, times, answer.video.duration_s, seek)),
+    el("p", { class: "answer-text", dir: "auto" }, linked(answer.answer, times, answer.video.duration_s, seek)),
     options(answer, asked),
     places(answer, seek),
     evidence(answer, times, seek),
   );
 }
 
-/** Return the words under which the cost is folded away, and what is in there. */
+/** Return the summary line and the details of the cost. */
 export function cost(answer) {
   const { usage } = answer;
   const short = [lasting(usage.seconds), counted(usage.model_calls, "model call"), counted(usage.frames_sent, "frame")].join(" · ");
@@ -41,7 +41,7 @@ export function cost(answer) {
   );
 }
 
-/** Return links to what can be taken away. */
+/** Return the download links. */
 export function downloads(answer) {
   const run = `/v1/runs/${encodeURIComponent(answer.run_id)}`;
   const clip = (number) => el("a", { href: `${run}/clips/${number}.mp4`, download: `clip-${number + 1}.mp4` }, answer.spans.length > 1 ? `Clip ${number + 1}` : "Clip");
@@ -75,7 +75,7 @@ function options(answer, asked) {
   if (!asked.options?.length) return null;
   return el("ol", { class: "options" }, asked.options.map((text, number) => {
     const chosen = number === answer.choice;
-    return el("li", { class: chosen ? "chosen" : null }, said(text), chosen && el("span", { class: "badge" }, icon("check"), "chosen"));
+    return el("li", { class: chosen ? "chosen" : null }, isolated(text), chosen && el("span", { class: "badge" }, icon("check"), "chosen"));
   }));
 }
 
@@ -133,17 +133,17 @@ function number(value) {
   return (Number.isInteger(value) ? value : Math.round(value * 10) / 10).toLocaleString("en");
 }
 
-/** Return an error about a video with its name in it: the server keeps its paths to itself, and writes … for them. */
+/** Return an error with the video's name in place of the …, which the server writes for its own paths. */
 export function about(title, error) {
   return { ...error, message: error.message.replace(/^…(?=:)/, title) };
 }
 
-/** Fill an element with an error of the server's: its message, what was wrong with which field, and its id. */
-export function fault(element, error, ...actions) {
+/** Fill an element with an error from the server: its message, details and id. */
+export function showError(element, error, ...actions) {
   const details = error.details ?? [];
   return fill(element, icon("alert"), el("div", {},
-    el("p", {}, said(error.message)),
-    details.length > 0 && el("ul", {}, details.map((line) => el("li", {}, said(line)))),
+    el("p", {}, isolated(error.message)),
+    details.length > 0 && el("ul", {}, details.map((line) => el("li", {}, isolated(line)))),
     error.id && el("p", { class: "quietly" }, `Error ${error.code}, ${error.id}`),
     actions.length > 0 && el("p", { class: "actions" }, ...actions)));
 }

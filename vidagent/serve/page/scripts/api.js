@@ -1,4 +1,4 @@
-// The server's routes: requests with the key, errors with the server's words, uploads, and the events of a job.
+// Client of the server's routes: requests with the key, errors, uploads, and the events of a job.
 
 const KEY = "vidagent-key";
 const SILENT_MS = 45_000; // the server says something every 15 s
@@ -7,14 +7,14 @@ const RENEW_MS = 25 * 60_000; // a pass is good for an hour
 export const keyed = document.documentElement.dataset.keys === "needed";
 export const mostBytes = Number(document.documentElement.dataset.mostBytes);
 
-/** An error of the server's, or of the way to it: `code` is for programs, the message for people. */
+/** An error from the server or the network: `code` is for programs, the message for people. */
 export class ApiError extends Error {
   constructor(status, { code, message, id, details } = {}, retryS = null) {
     super(message ?? `The server answered ${status}.`);
     Object.assign(this, { status, code: code ?? "failed", id: id ?? null, details: details ?? [], retryS });
   }
 
-  /** Whether the same may well work in a while. */
+  /** Whether a retry may succeed. */
   get passing() {
     return this.status === 0 || this.status === 429 || this.status >= 502;
   }
@@ -25,7 +25,7 @@ const unreachable = () =>
 
 let onRefused = () => {};
 
-/** Have a function called when the key is refused. */
+/** Set the function that is called when the key is refused. */
 export function whenRefused(listener) {
   onRefused = listener;
 }
@@ -34,7 +34,7 @@ export function key() {
   return sessionStorage.getItem(KEY);
 }
 
-/** Send a request, and return the JSON of its reply. */
+/** Send a request and return the JSON of the response. */
 export async function request(method, path, { json, ...rest } = {}) {
   const body = json === undefined ? undefined : JSON.stringify(json);
   const headers = json === undefined ? {} : { "Content-Type": "application/json" };
@@ -51,13 +51,13 @@ export const cancel = (id) => request("DELETE", `/v1/jobs/${encodeURIComponent(i
 export const removeFile = (id) => request("DELETE", `/v1/files/${encodeURIComponent(id)}`);
 export const content = (video) => `/v1/videos/content?video=${encodeURIComponent(video)}`;
 
-/** Keep a key for as long as this tab is open, if the server takes it. */
+/** Store a key for as long as this tab is open, if the server accepts it. */
 export async function signIn(given) {
   await request("POST", "/v1/pass", { headers: { Authorization: `Bearer ${given}` } });
   sessionStorage.setItem(KEY, given);
 }
 
-/** Forget the key, and have the server take the player's cookie back. */
+/** Forget the key, and revoke the player's cookie. */
 export async function signOut() {
   try {
     await request("DELETE", "/v1/pass");
@@ -68,7 +68,7 @@ export async function signOut() {
 
 let renewedAt = -Infinity;
 
-/** Get the cookie that lets the player and pictures in, as they cannot send the key. */
+/** Get the cookie for the player and images, which cannot send the key. */
 export async function renew() {
   if (!keyed) return;
   await request("POST", "/v1/pass");
@@ -79,7 +79,7 @@ setInterval(() => {
   if (key() && performance.now() - renewedAt > RENEW_MS) renew().catch(() => {});
 }, 60_000);
 
-/** Set what a player or picture shows; if that fails, once more with a new pass, as a restarted server knows none. */
+/** Set the source of a player or image; on failure try once more with a new cookie, as a restart revokes them all. */
 export function show(element, url, onFailed) {
   let again = keyed;
   element.addEventListener("error", async () => {
@@ -90,7 +90,7 @@ export function show(element, url, onFailed) {
   element.src = url;
 }
 
-/** Upload a video; `onProgress` is told the fraction that has gone. Aborting the signal ends it. */
+/** Upload a video; `onProgress` gets the fraction sent. The signal aborts it. */
 export function upload(file, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest();
@@ -112,8 +112,8 @@ export function upload(file, onProgress, signal) {
 }
 
 /**
- * Yield the events of a job up to its end. A connection that is lost is made again, and goes on behind the last event
- * that came; `onLost` is told how many seconds until then, and 0 once it stands again.
+ * Yield the events of a job up to its end. A lost connection is reopened after the last event received; `onLost` gets
+ * the seconds until then, and 0 once it is open again.
  */
 export async function* events(id, { signal, onLost = () => {} }) {
   let last = 0;

@@ -1,6 +1,6 @@
-// Where a question is written: the question, and folded away the answers to choose from and the budget.
+// The form for a question, with collapsed fields for options and budget.
 
-import { fault } from "./answer.js";
+import { showError } from "./answer.js";
 import { button, counted, el } from "./dom.js";
 
 const BUDGET = [
@@ -15,7 +15,7 @@ const BUDGET = [
 const IDEAS = ['When does the text "…" appear?', "How many cuts are there?", "When does something move?"];
 
 export class Composer {
-  /** `ask(question)` posts it, and throws what the server says against it. */
+  /** `ask(question)` posts it, and throws the server's error. */
   constructor(ask) {
     this.ask = ask;
     this.text = el("textarea", {
@@ -34,7 +34,7 @@ export class Composer {
       this.problem, this.ideas, this.more());
   }
 
-  /** Say that what is written next follows an earlier question, and wait for its answer: a session takes one at a time. */
+  /** Mark the next question as a follow-up, and wait for the running answer: a session takes one question at a time. */
   followUp(waiting) {
     this.label.textContent = "Ask a follow-up";
     this.text.placeholder = waiting ? "once this is answered" : "";
@@ -55,7 +55,7 @@ export class Composer {
     return this.fold;
   }
 
-  /** Say what is set while it is folded away. */
+  /** Show what is set while the fields are collapsed. */
   sum() {
     const { options = [], budget = {} } = this.extras();
     const set = [options.length && counted(options.length, "answer"), ...Object.entries(budget).map(([name, value]) => `${value} ${name.replace("_", " ")}`)];
@@ -109,7 +109,7 @@ export class Composer {
   refuse(error) {
     const wait = error.retryS ? `Try again in ${error.retryS} s.` : null;
     this.problem.hidden = false;
-    fault(this.problem, error);
+    showError(this.problem, error);
     if (wait) this.problem.lastChild.append(el("p", { class: "quietly" }, wait));
     this.focus();
   }

@@ -1,4 +1,4 @@
-// Elements built from typed pieces: a string is always text, so nothing that a video or a model says becomes markup.
+// DOM builders: a string is always text, so no text from a video or a model becomes markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 const ICONS = {
@@ -14,8 +14,8 @@ const ICONS = {
 };
 
 /**
- * Return an element. Attributes that are null or false are left out, `on` holds listeners, the rest is set by name;
- * children are nodes, text, or nothing.
+ * Return an element. Attributes that are null or false are omitted, `on` holds listeners; children are nodes, text, or
+ * null.
  */
 export function el(tag, attributes = {}, ...children) {
   return dress(document.createElement(tag), attributes, children);
@@ -30,8 +30,8 @@ export function icon(name) {
   return svg("svg", { class: `icon icon-${name}`, viewBox: "0 0 24 24", "aria-hidden": "true" }, shape);
 }
 
-/** Return words of a user, a model or a video; their direction of writing ends with them. */
-export function said(text) {
+/** Return text of a user, a model or a video, isolated from the surrounding writing direction. */
+export function isolated(text) {
   return el("bdi", {}, text);
 }
 
@@ -39,18 +39,18 @@ export function button(label, onClick, attributes = {}) {
   return el("button", { type: "button", ...attributes, on: { click: onClick } }, ...[label].flat());
 }
 
-/** Say something to those who listen to the page. */
+/** Announce a text to screen readers. */
 export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }
 
-/** Put other children into an element. */
+/** Replace the children of an element. */
 export function fill(element, ...children) {
   element.replaceChildren(...present(children));
   return element;
 }
 
-/** Return the number and the noun. */
+/** Return a count with its noun in the right number. */
 export function counted(count, noun, plural = `${noun}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? noun : plural}`;
 }

@@ -1,15 +1,15 @@
-// Where a video is chosen: dropped, picked from this device, from earlier uploads, or from the server's folders.
+// The choice of a video: dropped, from this device, from earlier uploads, or from the server's folders.
 
 import * as api from "./api.js";
-import { about, fault } from "./answer.js";
-import { announce, button, counted, el, fill, icon, said } from "./dom.js";
+import { about, showError } from "./answer.js";
+import { announce, button, counted, el, fill, icon, isolated } from "./dom.js";
 import { ago, bytes, lasting } from "./times.js";
 
 const KINDS = "video/*,.avi,.flv,.m2ts,.m4v,.mkv,.mov,.mp4,.mpeg,.mpg,.mts,.ogv,.ts,.webm,.wmv";
 const MANY = 8;
 
 export class Library {
-  /** `choose(name)` is called with the name of the video that was chosen. */
+  /** `choose(name)` is called with the name of the chosen video. */
   constructor(choose) {
     this.choose = choose;
     this.input = el("input", { type: "file", id: "file", accept: KINDS, class: "over-all", on: { change: () => this.input.files[0] && this.upload(this.input.files[0]) } });
@@ -25,7 +25,7 @@ export class Library {
       this.drop, this.going, this.problem, this.lists);
   }
 
-  /** Show what there is to choose from. */
+  /** List the available videos. */
   show(files, videos) {
     const uploads = files.map((file) => this.entry(file.id, file.filename, [lasting(file.video.duration_s), bytes(file.bytes), ago(file.created_at)], file));
     const there = videos.map((video) => this.entry(video.name, video.name, [bytes(video.bytes)]));
@@ -34,7 +34,7 @@ export class Library {
 
   refuse(error) {
     this.problem.hidden = false;
-    fault(this.problem, error);
+    showError(this.problem, error);
   }
 
   async upload(file) {
@@ -45,7 +45,7 @@ export class Library {
     const stop = new AbortController();
     const bar = el("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
     const words = el("span", { class: "quietly" }, "0%");
-    fill(this.going, el("b", {}, said(file.name)), bar, words, button("Stop", () => stop.abort(), { class: "quiet" }));
+    fill(this.going, el("b", {}, isolated(file.name)), bar, words, button("Stop", () => stop.abort(), { class: "quiet" }));
     [this.going.hidden, this.drop.hidden] = [false, true];
     announce(`Uploading ${file.name}`);
     const progress = (fraction) => {
@@ -53,9 +53,9 @@ export class Library {
       words.textContent = fraction < 1 ? `${Math.floor(100 * fraction)}% of ${bytes(file.size)}` : "Reading the video …";
     };
     try {
-      const kept = await api.upload(file, progress, stop.signal);
+      const uploaded = await api.upload(file, progress, stop.signal);
       announce(`${file.name} is uploaded.`);
-      this.choose(kept.id, kept);
+      this.choose(uploaded.id, uploaded);
     } catch (error) {
       if (error.name !== "AbortError") this.refuse(about(file.name, error));
     } finally {
@@ -65,7 +65,7 @@ export class Library {
   }
 
   entry(name, title, facts, file = null) {
-    const link = el("a", { href: `#/video/${encodeURIComponent(name)}` }, icon("film"), el("span", {}, el("b", {}, said(title)), el("small", {}, facts.join(" · "))));
+    const link = el("a", { href: `#/video/${encodeURIComponent(name)}` }, icon("film"), el("span", {}, el("b", {}, isolated(title)), el("small", {}, facts.join(" · "))));
     const remove = file && button(icon("bin"), () => this.remove(file, item), { class: "quiet", "aria-label": `Delete ${title}`, title: "Delete this upload" });
     const item = el("li", { "data-name": title.toLowerCase() }, link, remove);
     return item;

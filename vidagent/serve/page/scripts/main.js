@@ -1,7 +1,7 @@
-// The page: what is shown at which address, and the history beside it.
+// The page: routes by address, and the history beside the content.
 
 import * as api from "./api.js";
-import { fault } from "./answer.js";
+import { showError } from "./answer.js";
 import { announce, button, el, fill } from "./dom.js";
 import * as history from "./history.js";
 import { Library } from "./library.js";
@@ -51,7 +51,7 @@ async function start(why = null) {
     route();
   } catch (error) {
     if (signedOut()) return;
-    fill(main, fault(el("div", { class: "notice bad alone", role: "alert" }), error, button("Try again", () => start())));
+    fill(main, showError(el("div", { class: "notice bad alone", role: "alert" }), error, button("Try again", () => start())));
   }
 }
 
@@ -70,7 +70,7 @@ function list() {
   toggle.hidden = side.hidden;
 }
 
-/** Show what the address says; a change that the page itself has made is shown already. */
+/** Show the content for the address, unless the page has changed the address itself. */
 function route() {
   const [, kind, name] = location.hash.match(/^#\/(?:(video|talk)\/(.+))?$/) ?? [];
   const target = name === undefined ? null : safely(name);
@@ -90,7 +90,7 @@ function openTalk(key) {
   const jobs = history.conversations(known.jobs).get(key);
   if (jobs) return open(jobs[0].asked.video, jobs);
   const back = el("a", { class: "button", href: "#/" }, "Choose a video");
-  fill(main, fault(el("div", { class: "notice alone" }), { message: "This conversation is no longer kept." }, back));
+  fill(main, showError(el("div", { class: "notice alone" }), { message: "This conversation is no longer kept." }, back));
 }
 
 function open(video, jobs) {

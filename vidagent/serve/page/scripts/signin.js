@@ -1,14 +1,14 @@
-// Where the key is given, on a server that asks for one.
+// The sign-in form, on a server that requires a key.
 
 import { ApiError, signIn } from "./api.js";
-import { fault } from "./answer.js";
+import { showError } from "./answer.js";
 import { el } from "./dom.js";
 
-/** Return the form; `done()` is called once the key is taken. */
+/** Return the form; `done()` is called once the key is accepted. */
 export function form(done, why = null) {
   const field = el("input", { id: "key", type: "password", required: true, autocomplete: "off", spellcheck: "false", placeholder: "vk-…", "aria-describedby": "key-hint" });
   const problem = el("div", { class: "notice bad", role: "alert", hidden: !why });
-  if (why) fault(problem, { message: why });
+  if (why) showError(problem, { message: why });
   const submit = async (event) => {
     event.preventDefault();
     try {
@@ -16,7 +16,7 @@ export function form(done, why = null) {
       done();
     } catch (error) {
       problem.hidden = false;
-      fault(problem, error instanceof ApiError && error.status === 401 ? { message: "This is not a key of this server, or no longer one." } : error);
+      showError(problem, error instanceof ApiError && error.status === 401 ? { message: "This is not a key of this server, or no longer one." } : error);
       field.focus();
     }
   };

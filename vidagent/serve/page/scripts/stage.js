@@ -1,8 +1,8 @@
-// The stage: the player, and under it the timeline of the question that is in view.
+// The stage: the player, and below it the timeline of the current question.
 
 import * as api from "./api.js";
 import { announce, el, fill, icon, svg } from "./dom.js";
-import { NOTHING, Timeline } from "./timeline.js";
+import { NO_TRACKS, Timeline } from "./timeline.js";
 import { clock, lasting } from "./times.js";
 
 const INSIDE_S = 0.001; // a frame's own time, rounded, may lie just before it
@@ -11,7 +11,7 @@ const SAME_S = 0.03;
 export class Stage {
   constructor(video, title) {
     this.timeline = new Timeline((time) => this.seek(time));
-    this.told = NOTHING;
+    this.tracks = NO_TRACKS;
     this.durationS = 0;
     this.boxes = svg("svg", { class: "box-over", "aria-hidden": "true" });
     this.player = el("video", {
@@ -32,17 +32,17 @@ export class Stage {
     else api.show(this.player, api.content(video), () => this.unplayable());
   }
 
-  /** Show what is known of a question: looks, coverage, answer and evidence. */
-  show(told, durationS = null) {
-    this.told = told;
-    const ends = [...told.looks, ...told.seen, ...told.spans].map((span) => span.end_s);
+  /** Show a question's looks, coverage, answer and evidence. */
+  show(tracks, durationS = null) {
+    this.tracks = tracks;
+    const ends = [...tracks.looks, ...tracks.seen, ...tracks.spans].map((span) => span.end_s);
     if (!this.playerS) this.durationS = Math.max(this.durationS, durationS ?? 0, ...ends);
     this.timeline.element.hidden = !this.durationS;
-    if (this.durationS) this.timeline.show(this.durationS, told);
+    if (this.durationS) this.timeline.show(this.durationS, tracks);
     this.describe();
   }
 
-  /** Take the player to a time; a box, in pixels of a video of that size, is drawn while it stands there. */
+  /** Seek to a time; a box, in pixels of a video of that size, is drawn while the player is paused there. */
   seek(time, { box = null, size = null, tell = false } = {}) {
     this.boxed = box && { time, box, size };
     this.player.pause();
@@ -67,7 +67,7 @@ export class Stage {
     this.playerS = this.durationS = duration;
     this.size = `${videoWidth} × ${videoHeight}`;
     if (videoWidth) this.screen.style.setProperty("--shape", `${videoWidth} / ${videoHeight}`);
-    this.show(this.told);
+    this.show(this.tracks);
   }
 
   moved() {
@@ -82,7 +82,7 @@ export class Stage {
     if (here) this.boxes.setAttribute("viewBox", `0 0 ${this.boxed.size.width} ${this.boxed.size.height}`);
   }
 
-  /** On a phone the player may be out of sight when a time is chosen. */
+  /** Scroll the player into view, as on a phone it may be off screen. */
   reveal() {
     const { top, bottom } = this.screen.getBoundingClientRect();
     if (top < 0 || bottom > innerHeight) this.screen.scrollIntoView({ block: "nearest" });
@@ -98,7 +98,7 @@ export class Stage {
   }
 }
 
-/** Return a box as a rectangle, drawn twice so that it is seen on any picture. */
+/** Return a box as two rectangles, so that it is visible on any image. */
 export function frameOf([x0, y0, x1, y1]) {
   const place = { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
   return [svg("rect", { ...place, class: "under" }), svg("rect", { ...place, class: "over" })];

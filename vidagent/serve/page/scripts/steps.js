@@ -1,6 +1,6 @@
-// The steps of a run, from its events: phases, looks with what was seen, claims with their verdicts.
+// The steps of a run, from its events: phases, looks with their observations, claims with their verdicts.
 
-import { counted, el, fill, icon, said } from "./dom.js";
+import { counted, el, fill, icon, isolated } from "./dom.js";
 import { clock, range } from "./times.js";
 
 const SEEN = {
@@ -25,19 +25,19 @@ export class Steps {
     return this.element.children.length;
   }
 
-  /** Take an event; return what is worth saying aloud, if anything. */
+  /** Add an event; return a text to announce, if any. */
   add({ kind, text, data }) {
     const take = { model: this.model, step: this.phase, look: this.look, observation: this.observation, claim: this.claim, verdict: this.verdict, note: this.note }[kind];
     return take ? take.call(this, text, data) : null;
   }
 
   model(text, { model }) {
-    this.row("phase", el("span", {}, "Model: ", said(model ?? text)));
+    this.row("phase", el("span", {}, "Model: ", isolated(model ?? text)));
   }
 
   phase(text) {
     this.doing = capital(text);
-    this.row("phase", said(this.doing));
+    this.row("phase", isolated(this.doing));
     return this.doing;
   }
 
@@ -47,7 +47,7 @@ export class Steps {
     const shown = data.frames ? `${counted(data.frames, "frame")}${rate}` : "from the index";
     this.doing = `${capital(data.tool)} ${label}`;
     const head = el("span", { class: "head" }, this.timeButton(label, data.start_s), ` ${data.tool}, ${shown}`);
-    const words = el("p", { class: "quietly" }, said(data.question));
+    const words = el("p", { class: "quietly" }, isolated(data.question));
     const mark = el("span", { class: "sign" });
     const item = this.row("look", mark, el("div", {}, head, words));
     const look = { ...data, frames: data.frame_times_s, state: "now", item, mark, words };
@@ -59,14 +59,14 @@ export class Steps {
     const look = this.looks.get(id);
     if (!look) return null;
     this.settle(look, found === true ? "found" : found === false ? "nothing" : "unclear");
-    fill(look.words, said(text));
+    fill(look.words, isolated(text));
     look.words.classList.remove("quietly");
     return found ? text : null;
   }
 
   claim(text, { time_s }) {
     this.doing = capital(text);
-    this.claims.push({ time_s, item: this.row("check-of", el("span", { class: "sign" }, icon("ring")), el("div", {}, said(text))) });
+    this.claims.push({ time_s, item: this.row("check-of", el("span", { class: "sign" }, icon("ring")), el("div", {}, isolated(text))) });
   }
 
   verdict(text, { claim, verdict, time_s }) {
@@ -74,15 +74,15 @@ export class Steps {
     const item = open ? open.item : this.row("check-of");
     if (open) open.verdict = verdict;
     item.className = `check-of ${verdict}`;
-    const words = el("div", {}, el("span", { class: "head" }, this.timeButton(clock(time_s), time_s), " checked"), el("p", {}, said(claim)), el("p", { class: "quietly" }, said(text)));
+    const words = el("div", {}, el("span", { class: "head" }, this.timeButton(clock(time_s), time_s), " checked"), el("p", {}, isolated(claim)), el("p", { class: "quietly" }, isolated(text)));
     fill(item, el("span", { class: "sign" }, icon(VERDICTS[verdict]), el("span", { class: "unseen" }, verdict)), words);
   }
 
   note(text) {
-    this.row("note", el("span", { class: "sign" }, icon("alert")), said(text));
+    this.row("note", el("span", { class: "sign" }, icon("alert")), isolated(text));
   }
 
-  /** Return the looks as the timeline shows them. */
+  /** Return the looks for the timeline. */
   places() {
     return [...this.looks.values()];
   }

@@ -1,9 +1,9 @@
-// A conversation: the stage with its video, the questions that follow each other, and room for the next one.
+// A conversation: the stage with its video, the questions so far, and the form for the next one.
 
 import * as api from "./api.js";
 import { Composer } from "./composer.js";
 import { el } from "./dom.js";
-import { NOTHING } from "./timeline.js";
+import { NO_TRACKS } from "./timeline.js";
 import { Stage } from "./stage.js";
 import { Turn } from "./turn.js";
 
@@ -64,13 +64,13 @@ export class Talk {
     return turn;
   }
 
-  /** A question has news, or was touched: the timeline shows the one that was touched, or goes on with its own. */
+  /** Update the timeline when a question changes or is touched; it shows the question touched last. */
   changed(turn, quiet) {
     if (!quiet) this.touch(turn);
-    else if (turn === this.viewed) this.stage.show(turn.told, turn.durationS);
+    else if (turn === this.viewed) this.stage.show(turn.tracks, turn.durationS);
   }
 
-  /** Show an older question again, with its looks, which are read only now. */
+  /** Show an older question again, and load its looks. */
   touch(turn) {
     this.view(turn);
     turn.follow();
@@ -79,7 +79,7 @@ export class Talk {
   view(turn) {
     this.viewed = turn;
     this.turns.forEach((other) => other.element.classList.toggle("viewed", other === turn));
-    this.stage.show(turn?.told ?? NOTHING, turn?.durationS);
+    this.stage.show(turn?.tracks ?? NO_TRACKS, turn?.durationS);
   }
 }
 

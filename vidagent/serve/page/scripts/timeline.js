@@ -1,4 +1,4 @@
-// The timeline: what was looked at, where the answer is, what shows it; and a slider over it that moves the player.
+// The timeline: looks, answer and evidence, with a slider that moves the player.
 
 import { counted, el, fill, svg } from "./dom.js";
 import { clock } from "./times.js";
@@ -6,8 +6,8 @@ import { clock } from "./times.js";
 const NARROW = 0.08; // of the video: an answer within less of it gets a second strip of its own
 const LABELS = 5;
 
-/** What there is to show of a question, before anything is known of it. */
-export const NOTHING = { looks: [], seen: [], spans: [], evidence: [] };
+/** The timeline of a question without any events yet. */
+export const NO_TRACKS = { looks: [], seen: [], spans: [], evidence: [] };
 
 export class Timeline {
   constructor(onSeek) {
@@ -19,13 +19,13 @@ export class Timeline {
     this.element = el("div", { class: "timeline" }, this.whole.element, this.nearBlock, this.legend, this.words);
   }
 
-  show(durationS, told) {
-    this.whole.show(0, durationS, told);
-    const window = around(told.spans, durationS);
+  show(durationS, tracks) {
+    this.whole.show(0, durationS, tracks);
+    const window = around(tracks.spans, durationS);
     this.nearBlock.hidden = !window;
-    if (window) this.near.show(...window, told);
-    this.legend.hidden = !told.looks.length && !told.seen.length;
-    this.words.textContent = inWords(told);
+    if (window) this.near.show(...window, tracks);
+    this.legend.hidden = !tracks.looks.length && !tracks.seen.length;
+    this.words.textContent = inWords(tracks);
   }
 
   moveTo(time) {
@@ -65,7 +65,7 @@ class Strip {
     this.slider.classList.toggle("outside", time < this.from || time > this.to);
   }
 
-  /** Whether a look went over so much that where in it something was found is not said by it. */
+  /** Whether a look covers so much that it does not locate what it found. */
   broad({ start_s, end_s }) {
     return end_s - start_s > (this.to - this.from) / 4;
   }
@@ -121,7 +121,7 @@ function legend() {
 
 function inWords({ looks, spans, evidence }) {
   const at = spans.map((span) => `${clock(span.start_s)} to ${clock(span.end_s)}`).join(", ");
-  const said = [looks.length && `${counted(looks.length, "look")} taken.`, at && `The answer is at ${at}.`];
-  if (evidence.length) said.push(`Evidence at ${evidence.map((item) => clock(item.time_s)).join(", ")}.`);
-  return said.filter(Boolean).join(" ");
+  const sentences = [looks.length && `${counted(looks.length, "look")} taken.`, at && `The answer is at ${at}.`];
+  if (evidence.length) sentences.push(`Evidence at ${evidence.map((item) => clock(item.time_s)).join(", ")}.`);
+  return sentences.filter(Boolean).join(" ");
 }

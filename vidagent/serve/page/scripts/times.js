@@ -1,11 +1,11 @@
-// Times as people read them, and those that stand in an answer's words.
+// Formatting of times, and times found in an answer's text.
 
 const CLOCK = /\b(?:(\d+):)?(\d{1,2}):(\d{2}(?:\.\d{1,3})?)\b/;
 const SECONDS = /\b(\d+(?:\.\d{1,3})?)(?:\s?s\b|\s?seconds?\b)/;
 const EITHER = new RegExp(`${CLOCK.source}|${SECONDS.source}`, "g");
 const SAME_S = 0.06;
 
-/** Return a time as a clock shows it, `1:02:03.450`; milliseconds only where there are some, or where they are wanted. */
+/** Return a time as `1:02:03.450`; milliseconds only if nonzero or requested. */
 export function clock(seconds, { precise = true } = {}) {
   const ms = Math.round(Math.max(0, seconds) * 1000);
   const whole = precise ? Math.floor(ms / 1000) : Math.round(ms / 1000);
@@ -19,7 +19,7 @@ export function range(startS, endS, options) {
   return `${clock(startS, options)} – ${clock(endS, options)}`;
 }
 
-/** Return how long something takes, in a few words. */
+/** Return a duration in a few words. */
 export function lasting(seconds) {
   if (seconds < 60) return `${seconds < 10 && !Number.isInteger(seconds) ? seconds.toFixed(1) : Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
@@ -33,7 +33,7 @@ export function bytes(count) {
   return `${step && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[step]}`;
 }
 
-/** Return when something was, as people say it of the last days. */
+/** Return how long ago something was. */
 export function ago(since1970S) {
   const then = new Date(since1970S * 1000);
   const time = then.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false });
@@ -42,8 +42,8 @@ export function ago(since1970S) {
 }
 
 /**
- * Split a text into words and times of the video. `3.5 s` may be a time or how long something took, so it counts as a
- * time only where one of the known ones is the same.
+ * Split a text into plain text and times of the video. `3.5 s` may be a time or a duration, so it counts as a time only
+ * if it equals a known one.
  */
 export function parts(text, knownS, durationS) {
   const found = [];

@@ -1,16 +1,16 @@
-// One question of a conversation: while it runs its steps as they come, then its answer, or why there is none.
+// One question of a conversation: its steps while it runs, then its answer or error.
 
 import * as api from "./api.js";
-import { about, cost, downloads, fault, timeButton, view } from "./answer.js";
-import { announce, button, counted, el, fill, icon, said } from "./dom.js";
+import { about, cost, downloads, showError, timeButton, view } from "./answer.js";
+import { announce, button, counted, el, fill, icon, isolated } from "./dom.js";
 import { Steps } from "./steps.js";
 import { lasting } from "./times.js";
-import { NOTHING } from "./timeline.js";
+import { NO_TRACKS } from "./timeline.js";
 
 export class Turn {
   /**
    * Args:
-   *   job: the job, as the server tells it.
+   *   job: the job, as returned by the server.
    *   hooks: `title` of the video, `seek(turn, time, options)`, `changed(turn)`, `ended(turn)`, `again(asked)`.
    */
   constructor(job, hooks) {
@@ -19,7 +19,7 @@ export class Turn {
     this.stopped = new AbortController();
     this.seek = (time, options) => hooks.seek(this, time, { tell: true, ...options });
     this.steps = new Steps((label, time) => timeButton(label, time, this.seek));
-    this.heading = el("h2", { tabindex: -1, dir: "auto" }, said(job.asked.question));
+    this.heading = el("h2", { tabindex: -1, dir: "auto" }, isolated(job.asked.question));
     this.body = el("div", { class: "turn-body" });
     this.summary = el("summary", {}, "Steps");
     this.fold = el("details", { class: "fold", on: { toggle: () => this.fold.open && this.follow() } }, this.summary, this.steps.element);
@@ -31,18 +31,18 @@ export class Turn {
     return this.job.ended_at === null;
   }
 
-  /** Return what the timeline shows of it. */
-  get told() {
+  /** Return the question's data for the timeline. */
+  get tracks() {
     const { answer } = this.job;
-    const known = answer ? { seen: answer.coverage.spans, spans: answer.spans, evidence: answer.evidence } : NOTHING;
-    return { ...NOTHING, ...known, looks: this.steps.places() };
+    const known = answer ? { seen: answer.coverage.spans, spans: answer.spans, evidence: answer.evidence } : NO_TRACKS;
+    return { ...NO_TRACKS, ...known, looks: this.steps.places() };
   }
 
   get durationS() {
     return this.job.answer?.video.duration_s ?? null;
   }
 
-  /** Read the events, as they come or as they came; once. */
+  /** Read the events once, live or from an ended job. */
   async follow() {
     if (this.following) return;
     this.following = true;
@@ -55,7 +55,7 @@ export class Turn {
     }
   }
 
-  /** Stop reading; the question itself goes on. */
+  /** Stop reading; the question itself continues. */
   leave() {
     this.stopped.abort();
     clearInterval(this.ticking);
@@ -121,12 +121,12 @@ export class Turn {
     if (this.job.status === "cancelled") {
       fill(this.body, el("div", { class: "notice" }, el("p", {}, "This question was stopped."), el("p", { class: "actions" }, again)), this.fold);
     } else {
-      fill(this.body, fault(el("div", { class: "notice bad", role: "alert" }), about(this.hooks.title, this.job.error ?? { message: "It ended without an answer." }), again), this.fold);
+      fill(this.body, showError(el("div", { class: "notice bad", role: "alert" }), about(this.hooks.title, this.job.error ?? { message: "It ended without an answer." }), again), this.fold);
     }
   }
 
   now() {
-    fill(this.line, said(this.job.status === "queued" ? "Waiting for its turn" : this.steps.doing));
+    fill(this.line, isolated(this.job.status === "queued" ? "Waiting for its turn" : this.steps.doing));
   }
 
   tick() {
@@ -143,7 +143,7 @@ export class Turn {
   fail(error) {
     clearInterval(this.ticking);
     const again = button("Look again", () => location.reload());
-    fill(this.body, fault(el("div", { class: "notice bad", role: "alert" }), error, again));
+    fill(this.body, showError(el("div", { class: "notice bad", role: "alert" }), error, again));
   }
 
   async stop(pressed) {
