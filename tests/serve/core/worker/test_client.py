@@ -86,7 +86,7 @@ async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
             )
     finally:
         await client.close()
-    assert re.search(r'File ".*asking\.py", line \d+', "".join(raised.value.__notes__))
+    assert re.search(r'File ".*vidagent/api/\w+\.py", line \d+', "".join(raised.value.__notes__))
 
 
 async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
