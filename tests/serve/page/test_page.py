@@ -161,7 +161,9 @@ def test_a_refusal_stands_beside_the_question(browser, model, plays, root, tmp_p
         added(client)
         choose(watched.page)
         ask(watched.page, "One more?")
-        expect(watched.page.get_by_role("alert")).to_contain_text("you have 1 jobs that have not ended")
+        expect(watched.page.get_by_role("alert")).to_contain_text(
+            "you have reached the limit of unfinished jobs: 1"
+        )
         expect(watched.page.get_by_role("alert")).to_contain_text("Try again in 10 s.")
         assert watched.page.locator("#question").input_value() == "One more?"
         watched.excused("429")
