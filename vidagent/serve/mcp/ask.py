@@ -29,6 +29,14 @@ _GRACE_S = 30.0
 """Time a run gets beyond its budget of seconds to report what it found."""
 _SILENT_EVENTS = frozenset({"answer", "thought", "token"})
 
+_Budget = Annotated[
+    Limits | None,
+    Field(
+        description='most that the answer may cost, such as {"seconds": 60}; what is found until then is '
+        "answered, with status partial"
+    ),
+]
+
 
 async def ask(
     call: ToolCall,
@@ -47,13 +55,7 @@ async def ask(
         list[Annotated[Text, Field(min_length=1, max_length=MAX_CHARACTERS)]] | None,
         Field(min_length=2, max_length=MAX_OPTIONS, description="answers to choose from"),
     ] = None,
-    budget: Annotated[
-        Limits | None,
-        Field(
-            description='most that the answer may cost, such as {"seconds": 60}; what is found until then is '
-            "answered, with status partial"
-        ),
-    ] = None,
+    budget: _Budget = None,
     session: Annotated[
         str | None,
         Field(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -71,22 +71,13 @@ def make(options: ServerOptions) -> FastAPI:
         media_cookies.MediaCookies(keys),
     )
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.open()
-        jobs.resume()
-        yield
-        await jobs.stop()
-        await service.close()
-        store.close()
-
     app = FastAPI(
         title="vidagent",
         summary="Ask questions about videos of any length; get answers with the frames that prove them.",
         version=version("vidagent"),
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
+        lifespan=_lifespan(service, jobs, store),
     )
     app.state.concurrency = concurrency
     counters.watch("vidagent_running", "Questions being answered.", lambda: concurrency.running)
@@ -115,6 +106,21 @@ def make(options: ServerOptions) -> FastAPI:
     return app
 
 
+def _lifespan(
+    service: QuestionService, jobs: Jobs, store: Store
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.open()
+        jobs.resume()
+        yield
+        await jobs.stop()
+        await service.close()
+        store.close()
+
+    return lifespan
+
+
 def _document_errors(app: FastAPI, *, keyed: bool) -> None:
     """Document the error response of every operation, and the API key if one is required."""
     original = app.openapi
@@ -133,8 +139,8 @@ def _extended(document: dict[str, Any], *, keyed: bool) -> dict[str, Any]:
         document.setdefault("components", {})["securitySchemes"] = {"key": scheme}
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     body = errors.ErrorBody.model_json_schema(ref_template=_SCHEMA)
-    schemas |= body.pop("$defs") | {"FaultBody": body}
-    schema = {"$ref": _SCHEMA.format(model="FaultBody")}
+    schemas |= body.pop("$defs") | {"ErrorBody": body}
+    schema = {"$ref": _SCHEMA.format(model="ErrorBody")}
     error = {"description": "An error.", "content": {"application/json": {"schema": schema}}}
     for name, path in document["paths"].items():
         for operation in path.values():
