@@ -7,8 +7,13 @@ import time
 import pytest
 from langchain_core.messages import AIMessage
 
-from vidagent.agents.parsing.json_text import json_values
-from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
+from vidagent.agents.parsing.reply_parser import (
+    UnreadableError,
+    json_values,
+    parse_calls,
+    parse_reply,
+    split_thought,
+)
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation
 
 KNOWN = ["overview", "clip", "resample", "answer"]

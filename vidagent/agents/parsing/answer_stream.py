@@ -1,18 +1,19 @@
-"""The field `answer` of a JSON reply, read while the reply is still being written."""
+"""The field `answer` of a JSON reply, read while the reply is still being generated."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar
+import re
+from collections.abc import Callable
 
-T = TypeVar("T")
-_Reading = Generator[None, str, T]
-"""A reader that is sent one character after another."""
+from vidagent.text import whole
 
 _FIELD = "answer"
 _THOUGHTS = ("<think>", "<thinking>")
-_THOUGHT_ENDS = ("</think>", "</thinking>")
+_THOUGHT_END = re.compile(r"</think(?:ing)?>")
 _FENCE = "```"
+_JSON = re.compile(rf"{_FENCE}|\{{\s*(?=[\"'])")
+_TOKEN = re.compile(r"[\"':]|[^\"':\s]+")
+_IN_STRING = {quote: re.compile(rf"[^{quote}\\]+|\\u.{{4}}|\\[^u]|{quote}", re.DOTALL) for quote in "\"'"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _HEX = frozenset("0123456789abcdefABCDEF")
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
@@ -22,137 +23,116 @@ _KEY_CHARS = 32
 class AnswerReader:
     r"""Gives the text of the first field `answer` as it grows, however the reply is cut into pieces.
 
-    Forgives what `parse_reply` forgives, as far as that can be told before the end: a thought or a code fence in
-    front, fields in any order, line breaks inside strings, Python's quotes. A reply that does not begin as JSON is
-    the answer itself, up to where JSON begins in it. Escapes are decoded once they are whole, also the two halves of
-    a character such as `\ud83d\ude00`.
+    Accepts what `parse_reply` accepts, as far as can be known before the end: a thought or a code fence in front,
+    fields in any order, line breaks inside strings, Python's quotes. A reply that does not begin as JSON is the answer
+    itself, up to where JSON begins in it. Escapes are decoded once they are complete, also the two halves of a
+    character such as `\ud83d\ude00`.
     """
 
     def __init__(self) -> None:
         """Start before the first character."""
-        self._told: list[str] = []
-        self._reply = self._read_reply()
-        next(self._reply)
+        self._unread = ""
+        self._at = 0
+        self._answer: list[str] = []
+        self._read: Callable[[], bool] = self._read_start
+        """Reads on from `_at`; returns False where it needs more of the reply."""
+        self._quote = self._string = self._half = ""
+        self._is_answer = False
 
     def feed(self, words: str) -> str:
         """Return what the next words of the reply add to the answer: often nothing."""
-        for char in words:
-            self._reply.send(char)
-        new = "".join(self._told)
-        self._told.clear()
+        self._unread = self._unread[self._at :] + words
+        self._at = 0
+        while self._read():
+            pass
+        new = "".join(self._answer)
+        self._answer.clear()
         return new
 
-    def _read_reply(self) -> _Reading[None]:
-        char = yield from _dark()
-        while char == "<":
-            begun = yield from _mark(char, _THOUGHTS)
-            if begun not in _THOUGHTS:
-                break
-            yield from _past(_THOUGHT_ENDS)
-            char = yield from _dark()
-        quote = ""
-        if char not in "{[<":
-            quote = yield from self._read_prose(char)
-        while char != "{" and not quote:
-            char = yield
-        yield from self._read_fields(quote)
-        while True:
-            yield
+    def _read_start(self) -> bool:
+        """Choose between a thought, JSON, which may stand in a list or a tag, and prose."""
+        self._unread, self._at = self._unread[self._at :].lstrip(), 0
+        if any(mark.startswith(self._unread) and mark != self._unread for mark in _THOUGHTS):
+            return False
+        if self._unread.startswith(_THOUGHTS):
+            self._read = self._read_thought
+        else:
+            self._read = self._read_to_object if self._unread[0] in "{[<" else self._read_prose
+        return True
 
-    def _read_prose(self, char: str) -> _Reading[str]:
-        """Tell plain words up to where JSON may begin: before a fence, or in a brace, at its first quote, returned."""
-        gap = ""
-        while True:
-            run = yield from _mark(char, (_FENCE,))
-            if run == _FENCE:
-                return ""
-            word, char = (run[:-1], run[-1]) if len(run) > 1 else (run, "")
-            if word == "{":
-                begun = yield from _to_dark()
-                if begun[-1] in "\"'":
-                    return begun[-1]
-                word, char = word + begun[:-1], begun[-1]
-            if word.isspace():
-                gap += word
-            else:
-                self._told.append(gap + word)
-                gap = ""
-            char = char or (yield)
+    def _read_thought(self) -> bool:
+        end = _THOUGHT_END.search(self._unread, self._at)
+        if end is None:
+            self._at = max(self._at, len(self._unread) - len("</thinking>"))
+            return False
+        self._at, self._read = end.end(), self._read_start
+        return True
 
-    def _read_fields(self, char: str) -> _Reading[None]:
-        """Skip fields until the answer was told; a string is a key if a colon follows."""
-        last = ""
-        while True:
-            char = char or (yield)
-            if char in "\"'":
-                last = yield from self._read_string(char)
-            elif char == ":" and last == _FIELD:
-                char = yield from _dark()
-                if char in "\"'":
-                    yield from self._read_string(char, told=True)
-                    return
-            elif not char.isspace():
-                last = ""
-            char = ""
+    def _read_prose(self) -> bool:
+        """Pass words on up to where JSON begins, or may begin: at a fence, or at a brace with a quote behind it."""
+        text = self._unread[self._at :]
+        if start := _JSON.search(text):
+            self._answer.append(text[: start.start()].rstrip())
+            self._at += start.end()
+            self._read = self._read_to_object if start[0] == _FENCE else self._read_fields
+            return True
+        certain = text.rstrip()
+        if certain.endswith("{"):
+            certain = certain[:-1].rstrip()
+        elif certain == text:
+            certain = text.rstrip("`").rstrip()
+        self._answer.append(certain)
+        self._at += len(certain)
+        return False
 
-    def _read_string(self, quote: str, *, told: bool = False) -> _Reading[str]:
-        """Read to the closing quote; tell the text, or return its beginning."""
-        read, half = "", ""
-        while (char := (yield)) != quote:
-            if char == "\\":
-                char = yield from _escape()
-            text, half = _joined(half, char)
-            if told:
-                self._told.append(text)
-            elif len(read) < _KEY_CHARS:
-                read += text
-        if told and half:
-            self._told.append(_BROKEN)
-        return read
+    def _read_to_object(self) -> bool:
+        brace = self._unread.find("{", self._at)
+        self._at = len(self._unread) if brace < 0 else brace + 1
+        self._read = self._read_to_object if brace < 0 else self._read_fields
+        return brace >= 0
 
+    def _read_fields(self) -> bool:
+        """Skip fields until the answer; a string is a key if a colon follows."""
+        token = _TOKEN.search(self._unread, self._at)
+        if token is None:
+            self._at = len(self._unread)
+            return False
+        self._at = token.end()
+        if token[0] in _IN_STRING:
+            self._quote, self._string, self._half = token[0], "", ""
+            self._read = self._read_string
+        else:
+            self._is_answer = token[0] == ":" and self._string == _FIELD
+            self._string = self._string if self._is_answer else ""
+        return True
 
-def _dark() -> _Reading[str]:
-    """Return the next character that is not white."""
-    return (yield from _to_dark())[-1]
+    def _read_string(self) -> bool:
+        """Read up to the closing quote; the text is the answer's, or may be a key."""
+        piece = _IN_STRING[self._quote].match(self._unread, self._at)
+        if piece is None:
+            return False
+        self._at = piece.end()
+        if piece[0] == self._quote:
+            if self._is_answer:
+                self._answer.append(_BROKEN if self._half else "")
+            self._read = self._read_nothing if self._is_answer else self._read_fields
+            return True
+        text = self._half + (_unescaped(piece[0]) if piece[0][0] == "\\" else piece[0])
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        text = whole(text[: len(text) - len(self._half)])
+        if self._is_answer:
+            self._answer.append(text)
+        elif len(self._string) < _KEY_CHARS:
+            self._string += text
+        return True
 
-
-def _to_dark() -> _Reading[str]:
-    """Return white characters and the first that is not."""
-    read = yield
-    while read[-1].isspace():
-        read += yield
-    return read
-
-
-def _mark(char: str, marks: tuple[str, ...]) -> _Reading[str]:
-    """Read on while it may become one of the marks; return it, or what was read up to where it cannot."""
-    while char not in marks and any(mark.startswith(char) for mark in marks):
-        char += yield
-    return char
+    def _read_nothing(self) -> bool:
+        self._at = len(self._unread)
+        return False
 
 
-def _past(marks: tuple[str, ...]) -> _Reading[None]:
-    longest, read = max(map(len, marks)), ""
-    while not read.endswith(marks):
-        read = (read + (yield))[-longest:]
-
-
-def _escape() -> _Reading[str]:
-    """Return the character that an escape stands for."""
-    char = yield
-    if char != "u":
-        return _ESCAPES.get(char, char)
-    digits = ""
-    while len(digits) < 4:
-        digits += yield
-    return chr(int(digits, 16)) if _HEX.issuperset(digits) else _BROKEN
-
-
-def _joined(half: str, char: str) -> tuple[str, str]:
-    """Join the halves of a character; return what is whole, and a first half that waits for its second."""
-    if half and "\udc00" <= char <= "\udfff":
-        return (half + char).encode("utf-16", "surrogatepass").decode("utf-16"), ""
-    lost = _BROKEN if half else ""
-    if "\ud800" <= char <= "\udbff":
-        return lost, char
-    return lost + (_BROKEN if "\udc00" <= char <= "\udfff" else char), ""
+def _unescaped(escape: str) -> str:
+    r"""Return the character that an escape such as `\n` or `\u00e9` stands for."""
+    if escape[1] != "u":
+        return _ESCAPES.get(escape[1], escape[1])
+    return chr(int(escape[2:], 16)) if _HEX.issuperset(escape[2:]) else _BROKEN

@@ -1,4 +1,4 @@
-"""Reading what models write: thoughts, JSON, function calls, and the typed replies, all leniently."""
+"""Reads what models write, leniently: thoughts, JSON, function calls and typed replies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from langchain_core.messages import AIMessage, ToolCall
 from pydantic import BaseModel, ValidationError
 
-from vidagent.agents.parsing.json_text import bracketed, json_values
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation
 from vidagent.text import repair_surrogates
 
@@ -30,6 +29,11 @@ _MOST_CHARS = 10_000
 _LIST_KEYS = ("calls", "tool_calls")
 _NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
+_TRAILING_COMMA = re.compile(r",\s*([}\]])")
+_PYTHON_CONSTANTS = {"true": "True", "false": "False", "null": "None"}
+_MOST_STARTS = 50
+"""Places in a text at which JSON is looked for."""
+_SEARCHED_CHARS = 200_000
 
 
 class UnreadableError(ValueError):
@@ -43,6 +47,88 @@ def split_thought(text: str) -> tuple[str, str]:
         return (tail[1].strip(), text[tail.end() :].strip()) if tail else ("", text.strip())
     thoughts = [thought.strip() for thought in _THOUGHT.findall(text)]
     return "\n".join(thoughts), _THOUGHT.sub("", text).strip()
+
+
+def json_values(text: str) -> Iterator[object]:
+    """Yield the JSON objects and lists in a text, outermost first.
+
+    Accepts code fences, prose around, trailing commas, Python's quotes and constants, and a cut-off end. A text that is
+    too long to be searched, and not one object, is read at its beginning only.
+    """
+    if len(text) > _SEARCHED_CHARS:
+        outermost = _strict_json(text[text.find("{") : text.rfind("}") + 1])
+        if outermost is not None:
+            yield outermost
+            return
+    text = text[:_SEARCHED_CHARS]
+    position = 0
+    for _ in range(_MOST_STARTS):
+        start = min(
+            (at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1
+        )
+        if start < 0:
+            return
+        end, closers = bracketed(text, start)
+        value = _lenient_json(text[start:end]) if not closers else _cut_off_json(text[start:end])
+        if value is None:
+            position = start + 1
+        else:
+            yield value
+            position = end
+
+
+def bracketed(text: str, start: int) -> tuple[int, str]:
+    """Return where the bracket at `start` closes, and the closers that are missing (`""` if none)."""
+    stack: list[str] = []
+    quoted = escaped = False
+    for index in range(start, len(text)):
+        char = text[index]
+        if quoted:
+            quoted = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            quoted = True
+        elif char in "{[(":
+            stack.append({"{": "}", "[": "]", "(": ")"}[char])
+        elif char in "}])" and stack:
+            stack.pop()
+            if not stack:
+                return index + 1, ""
+    return len(text), ('"' if quoted else "") + "".join(reversed(stack))
+
+
+def _strict_json(text: str) -> object:
+    """Parse JSON; return None if it is invalid."""
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _lenient_json(text: str) -> object:
+    """Parse JSON, also with trailing commas or in Python's spelling; return None if it is invalid."""
+    for attempt in (text, _TRAILING_COMMA.sub(r"\1", text)):
+        value = _strict_json(attempt)
+        if value is not None:
+            return value
+    python = re.sub(r"\b(true|false|null)\b", lambda match: _PYTHON_CONSTANTS[match[1]], text)
+    try:
+        return ast.literal_eval(python)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return None
+
+
+def _cut_off_json(text: str) -> object:
+    """Parse JSON whose end is cut off, without the last item if that is incomplete."""
+    for _ in range(4):
+        closers = bracketed(text, 0)[1]
+        value = _lenient_json(text.rstrip().rstrip(",:") + closers)
+        if value is not None:
+            return value
+        text = text[: max(text.rfind(","), text.rfind("{"), text.rfind("["), 0)]
+        if not text:
+            return None
+    return None
 
 
 def parse_reply(message: AIMessage, schema: type[T]) -> T:
