@@ -11,7 +11,7 @@ from tests.media.make import CLIPS
 from tests.media.speaking import Listener, speak
 from tests.scripted_server import HANG, PAGE, Raw, ScriptedServer, refusal
 from vidagent.agents.server import speech
-from vidagent.agents.server.speech import ServedEar
+from vidagent.agents.server.speech import TranscriptionClient
 from vidagent.config import load
 from vidagent.errors import ModelError, UsageError
 from vidagent.video.cache.video_cache import VideoCache
@@ -70,7 +70,7 @@ def opened(tmp_path):
 
     def open_index(path, server, **more):
         videos.append(Video.open(path))
-        ear = ServedEar(server.url, "whisper", **more)
+        ear = TranscriptionClient(server.url, "whisper", **more)
         return Index(videos[-1], VideoCache(tmp_path / "cache"), ear=ear)
 
     yield open_index
@@ -195,7 +195,9 @@ def test_a_deadline_or_a_closed_video_ends_the_wait(talk, serve, opened):
 
 def test_a_reply_has_a_limit_of_its_own(talk, serve, monkeypatch):
     monkeypatch.setattr(speech, "_TRIES", 1)
-    ear = ServedEar(serve(lambda form: Raw({"text": "a" * 400}, drip_s=0.05)).url, "whisper", reply_s=0.5)
+    ear = TranscriptionClient(
+        serve(lambda form: Raw({"text": "a" * 400}, drip_s=0.05)).url, "whisper", reply_s=0.5
+    )
     with pytest.raises(ModelError, match=r"did not reply within 0\.5 s"):
         ear.hear(b"RIFF", 1.0, NOW)
 
@@ -204,7 +206,7 @@ def test_words_become_lines_and_a_bare_text_covers_its_piece(serve):
     words = [("So", 0.0, 0.2), ("it", 0.3, 0.4), ("ends.", 0.5, 0.9), ("Then", 1.0, 1.2), ("rain", 4.0, 4.5)]
     listed = [{"word": f" {word}", "start": start, "end": end} for word, start, end in words]
     replies = iter([{"words": listed, "text": ""}, {"text": "all of it"}])
-    ear = ServedEar(serve(lambda form: next(replies)).url + PATH.removeprefix("/v1"), "whisper")
+    ear = TranscriptionClient(serve(lambda form: next(replies)).url + PATH.removeprefix("/v1"), "whisper")
     found = ear.hear(b"RIFF", 60.0, NOW).cues
     assert found == [Cue(0.0, 0.9, "So it ends."), Cue(1.0, 1.2, "Then"), Cue(4.0, 4.5, "rain")]
     assert ear.hear(b"RIFF", 60.0, NOW).cues == [Cue(0.0, 60.0, "all of it")]
@@ -214,7 +216,7 @@ def test_absurd_segments_are_left_out(serve):
     bad = [{"start": "1", "end": 2, "text": "x"}, {"start": None, "end": 2, "text": "x"}, 7, {"text": "x"},
            {"start": True, "end": 2, "text": "x"}, {"start": 1, "end": 2, "text": ["x"]}]  # fmt: skip
     body = {"text": "", "language": "en\x1b[31m", "segments": [*bad, {"start": 3, "end": 4, "text": "kept"}]}
-    heard = ServedEar(serve(lambda form: body).url, "whisper").hear(b"RIFF", 60.0, NOW)
+    heard = TranscriptionClient(serve(lambda form: body).url, "whisper").hear(b"RIFF", 60.0, NOW)
     assert (heard.cues, heard.language) == ([Cue(3.0, 4.0, "kept")], None)
 
 

@@ -1,9 +1,10 @@
-"""The connection to a model's server: its address, the error of a failed request, and retries."""
+"""The connection to a model's server: its address, failed requests and what it says of them, retries."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ T = TypeVar("T")
 TRIES = 3
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_DETAIL_CHARS = 300
 
 
 class ServerError(ModelError):
@@ -56,6 +58,38 @@ def is_loopback(url: str) -> bool:
     """Tell whether a URL points to this machine."""
     host = urlsplit(url).hostname or ""
     return host in {"localhost", "::1", "0.0.0.0"} or host.startswith("127.")  # noqa: S104 - compared with, not bound to
+
+
+def parse_json(data: bytes) -> object:
+    """Parse JSON; return None if it is invalid."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def error_text(data: object) -> str:
+    """Return the message of an error reply as vLLM, FastAPI and OpenAI word it; empty if there is none."""
+    for part in (data.get("error"), data) if isinstance(data, Mapping) else ():
+        text = (part.get("message") or part.get("detail")) if isinstance(part, Mapping) else None
+        if isinstance(text, str):
+            return text
+    return ""
+
+
+def short_line(text: str, key: str) -> str:
+    """Return a server's words as one short line without control characters and without the key."""
+    line = "".join(char for char in " ".join(text.split()) if char.isprintable())
+    line = line.replace(key, "***") if key else line
+    return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Return how long the server asks us to wait; 0 if it does not say."""
+    try:
+        return max(float(headers.get("retry-after", 0)), 0.0)
+    except ValueError:
+        return 0.0
 
 
 def may_retry(error: ServerError, attempt: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +11,19 @@ from typing import Any
 
 import httpx
 
-from vidagent.agents.server.connection import ServerError, is_loopback, public_url
+from vidagent.agents.server.connection import (
+    ServerError,
+    error_text,
+    is_loopback,
+    parse_json,
+    public_url,
+    short_line,
+)
 
 _ABSENT = frozenset({401, 403, 404, 405, 501})
 """Statuses of a path that is not there, or not for us: a gateway may let us at `/v1` and nothing else."""
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
-_DETAIL_CHARS = 300
 _MODEL_URL = "http://127.0.0.1:8000/v1"
 
 
@@ -42,10 +47,10 @@ class ServedModel:
 class Endpoint:
     """Asks one server for what vLLM offers beside chat.
 
-    An endpoint that a server lacks is asked for once: its answer is None then, and from there on. As in
+    A path that the server lacks is requested once; from then on the answer is None. As in
     `vidagent.agents.client.chat_model`, servers on this machine are reached past any proxy, connections are closed
-    after each request, so that it can be used from one event loop after another, and every failure is a `ServerError`
-    with one line that never holds the key.
+    after each request, so that one event loop after another can use it, and every failure is a `ServerError` with one
+    line that never holds the key.
 
     Args:
         base_url: The base URL, such as http://127.0.0.1:8000/v1.
@@ -57,7 +62,7 @@ class Endpoint:
     def __init__(
         self, base_url: str, api_key: str | None = None, *, model: str | None = None, timeout_s: float = 10.0
     ) -> None:
-        """Remember where the server is; nothing is sent yet."""
+        """Prepare the requests; nothing is sent yet."""
         self.where = public_url(base_url)
         self._base = base_url.rstrip("/")
         self._root = self._base.removesuffix("/v1")
@@ -72,21 +77,21 @@ class Endpoint:
         Raises:
             ServerError: If it cannot be reached, refuses the key, or sends no such list.
         """
-        status, data, said = await self._request("GET", f"{self._base}/models", None)
+        status, data, detail = await self._request("GET", f"{self._base}/models", None)
         if status in {401, 403}:
             line = f"the model server at {self.where} refused the API key ({status}); set VIDAGENT_API_KEY"
-            raise ServerError(line, status=status, detail=said)
+            raise ServerError(line, status=status, detail=detail)
         if status != 200:
             raise ServerError(
-                f"{self.where}/models answered {status}; is the base URL right?", status=status, detail=said
+                f"{self.where}/models answered {status}; is the base URL right?", status=status, detail=detail
             )
         try:
-            return [_served(item) for item in data["data"]]  # type: ignore[index]  # whatever the server sent; what is no list of models is told below
+            return [_served(item) for item in data["data"]]  # type: ignore[index]  # reported below if it is no list of models
         except (KeyError, TypeError, AttributeError):
             line = (
                 f"{self.where}/models is not a list of models; is the base URL right, such as {_MODEL_URL}?"
             )
-            raise ServerError(line, detail=said) from None
+            raise ServerError(line, detail=detail) from None
 
     async def version(self) -> str | None:
         """Return the version of vLLM that the server runs, or None if it does not say."""
@@ -95,7 +100,7 @@ class Endpoint:
         return version if isinstance(version, str) else None
 
     async def healthy(self) -> bool:
-        """Tell whether the server says that it is well, or, where it says nothing of it, that it answers at all."""
+        """Tell whether the server reports that it is healthy or, where it does not report that, answers at all."""
         try:
             status, _, _ = await self._request("GET", f"{self._root}/health", None)
         except ServerError:
@@ -118,13 +123,13 @@ class Endpoint:
         Raises:
             ServerError: If the server cannot be reached or refuses.
         """
-        for kept in range(tokens, 0, -1):
+        for length in range(tokens, 0, -1):
             data = await self._tokens({"prompt": text, "add_special_tokens": False})
             listed = data.get("tokens") if data is not None else None
             if not isinstance(listed, list) or len(listed) <= tokens:
                 return text
-            said = await self._ask("POST", "/detokenize", {**self._named, "tokens": listed[:kept]})
-            words = said.get("prompt") if isinstance(said, Mapping) else None
+            reply = await self._ask("POST", "/detokenize", {**self._named, "tokens": listed[:length]})
+            words = reply.get("prompt") if isinstance(reply, Mapping) else None
             if not isinstance(words, str):
                 return text
             text = words.rstrip(_BROKEN)
@@ -157,26 +162,26 @@ class Endpoint:
         return {} if self._model is None else {"model": self._model}
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> object:
-        """Ask beside the base URL; None, remembered, if there is no such endpoint."""
+        """Send a request beside the base URL; return None, from then on too, if there is no such path."""
         if path in self._absent:
             return None
-        status, data, said = await self._request(method, f"{self._root}{path}", body)
-        unknown_model = status == 404 and "model" in _words(data).casefold()
+        status, data, detail = await self._request(method, f"{self._root}{path}", body)
+        unknown_model = status == 404 and "model" in error_text(data).casefold()
         if (status in _ABSENT and not unknown_model) or (status == 200 and data is None):
             self._absent.add(path)
             return None
         if status != 200:
             verb = "failed" if status >= 500 else "refused"
             raise ServerError(
-                f"the model server at {self.where} {verb} {path} ({status}): {said}",
+                f"the model server at {self.where} {verb} {path} ({status}): {detail}",
                 status=status,
-                detail=said,
+                detail=detail,
                 retried=status in _RETRIED,
             )
         return data
 
     async def _request(self, method: str, url: str, body: dict[str, Any] | None) -> tuple[int, object, str]:
-        """Return the status, the JSON (None if it is none) and the server's words."""
+        """Return the status, the JSON (None if it is invalid) and the server's message."""
         try:
             client = self._client  # made before the clock runs, as it reads certificates
             async with asyncio.timeout(self._timeout_s):
@@ -189,8 +194,8 @@ class Endpoint:
             raise ServerError(line) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreached(error) from None
-        data = _json(reply)
-        return reply.status_code, data, self._clean(_words(data) or reply.text)
+        data = parse_json(reply.content)
+        return reply.status_code, data, short_line(error_text(data) or reply.text, self._key)
 
     @cached_property
     def _client(self) -> httpx.AsyncClient:
@@ -205,17 +210,11 @@ class Endpoint:
         )
 
     def _unreached(self, error: Exception) -> ServerError:
-        reason = self._clean(_reason(error)) or type(error).__name__
+        reason = short_line(_reason(error), self._key) or type(error).__name__
         if isinstance(error, httpx.ConnectError | httpx.InvalidURL | httpx.UnsupportedProtocol):
             return ServerError(f"no model server answers at {self.where}: {reason}", detail=reason)
         line = f"the connection to the model server at {self.where} broke: {reason}"
         return ServerError(line, detail=reason, retried=True)
-
-    def _clean(self, text: str) -> str:
-        line = " ".join(text.split())
-        if self._key:
-            line = line.replace(self._key, "***")
-        return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
 
 
 def _served(item: Mapping[str, Any]) -> ServedModel:
@@ -232,27 +231,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _json(reply: httpx.Response) -> object:
-    try:
-        return json.loads(reply.content)
-    except ValueError:
-        return None
-
-
-def _words(data: object) -> str:
-    """Return the message of an error as vLLM, FastAPI and OpenAI word it."""
-    if not isinstance(data, Mapping):
-        return ""
-    for part in (data.get("error"), data):
-        if isinstance(part, Mapping):
-            said = part.get("message") or part.get("detail")
-            if isinstance(said, str):
-                return said
-    return ""
-
-
 def _reason(error: BaseException) -> str:
-    """Return the system's words for a failed connection, from the depth of the libraries' errors."""
+    """Return the operating system's message for a failed connection, from inside the libraries' errors."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.errno:

@@ -1,4 +1,4 @@
-"""What goes wrong between us and a model's server, told in one line that names the server, never the key."""
+"""Explains errors of the OpenAI client in one line that names the server and never holds the key."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import json
 
 import openai
 
-from vidagent.agents.server.connection import ServerError, public_url
+from vidagent.agents.server.connection import ServerError, public_url, retry_after_s, short_line
 
-_DETAIL_CHARS = 300
 _BAD_KEY = "the API key (VIDAGENT_API_KEY) is no line of plain letters"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _TOO_LONG = (
@@ -34,7 +33,7 @@ def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str
         return ServerError(f"the model server at {where} sent broken JSON, cut off or not JSON", retried=True)
     if isinstance(error, UnicodeEncodeError):
         return ServerError(f"nothing can be sent to {where}: {_BAD_KEY}")
-    detail = _clean(str(error), key)
+    detail = short_line(str(error), key)
     if isinstance(error, openai.APIError) and "internal" in detail.casefold():
         line = f"the model server at {where} failed in the middle of a reply: {detail}"
         return ServerError(line, status=500, detail=detail, retried=True)
@@ -43,7 +42,7 @@ def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str
 
 def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> ServerError:
     status = error.status_code
-    detail = _clean(_said(error), key)
+    detail = short_line(_message(error), key)
     low = detail.casefold()
     if status in {401, 403}:
         line = f"the model server at {where} refused the API key ({status}); set VIDAGENT_API_KEY"
@@ -59,12 +58,16 @@ def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> S
         verb = "failed" if status >= 500 else "refused the request"
         line = f"the model server at {where} {verb} ({status}): {detail}"
     return ServerError(
-        line, status=status, detail=detail, retried=status in _RETRIED, wait_s=_retry_after(error)
+        line,
+        status=status,
+        detail=detail,
+        retried=status in _RETRIED,
+        wait_s=retry_after_s(error.response.headers),
     )
 
 
 def _connection(error: openai.APIConnectionError, where: str, key: str) -> ServerError:
-    """Tell a server that is not there from one that dropped us: only the second is worth another try."""
+    """Tell a server that is not there from one that dropped the connection: only the second is worth a retry."""
     cause = error.__cause__
     while cause is not None and cause.__cause__ is not None:
         cause = cause.__cause__
@@ -73,7 +76,7 @@ def _connection(error: openai.APIConnectionError, where: str, key: str) -> Serve
     if any("LocalProtocolError" in type(link).__name__ for link in _chain(error)):  # its text shows the key
         return ServerError(f"nothing can be sent to {where}: {_BAD_KEY}")
     absent = any("ConnectError" in type(link).__name__ for link in _chain(error))
-    detail = _clean(str(cause or error), key) or type(cause or error).__name__
+    detail = short_line(str(cause or error), key) or type(cause or error).__name__
     if absent:
         return ServerError(f"no model server answers at {where}: {detail}", detail=detail)
     return ServerError(
@@ -89,25 +92,11 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return links
 
 
-def _said(error: openai.APIStatusError) -> str:
-    """Return the server's own words: `message` of its error object, or the start of the body."""
+def _message(error: openai.APIStatusError) -> str:
+    """Return the server's message: that of its error object, or the start of the body."""
     body = error.body
     for part in (body, body.get("error") if isinstance(body, dict) else None):
         if isinstance(part, dict) and isinstance(part.get("message"), str):
             extra = [str(part[name]) for name in ("param", "code") if isinstance(part.get(name), str)]
             return " ".join([part["message"], *(f"[{value}]" for value in extra)])
     return error.response.text or error.message
-
-
-def _clean(text: str, key: str) -> str:
-    line = " ".join(text.split())
-    if key:
-        line = line.replace(key, "***")
-    return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
-
-
-def _retry_after(error: openai.APIStatusError) -> float:
-    try:
-        return max(float(error.response.headers.get("retry-after", 0)), 0.0)
-    except ValueError:
-        return 0.0

@@ -1,4 +1,4 @@
-"""Which model answers: the one asked for, else a server on this machine, else the embedded `signals`."""
+"""Chooses the model: the one asked for, else that of a server on this machine, else the embedded `signals`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _WAIT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """A model that can be asked.
+    """A model that can be used.
 
     Args:
         model: Its name.
         where: The server's base URL, or None if it is embedded.
         profile: The profile it would be used with.
-        chosen: Whether a question would be put to it.
+        chosen: Whether a question would go to it.
     """
 
     model: str
@@ -77,16 +77,16 @@ def describe(client: ModelClient) -> str:
 
 
 def available(settings: Settings) -> list[Available]:
-    """List the models within reach: those of the server asked for or found, and the embedded one.
+    """List the models that can be used: those of the server asked for or found, and the embedded one.
 
     Raises:
         ModelError: If a server is asked for and cannot be reached.
     """
     url = settings.base_url or LOCAL_URL
     served = _listed(url, _WAIT_S, settings) if settings.base_url else _local_models(settings)
-    wanted = settings.model or (served[0] if served else EMBEDDED)
+    chosen = settings.model or (served[0] if served else EMBEDDED)
     names = [(name, public_url(url)) for name in served] + [(EMBEDDED, None)]
-    return [Available(name, where, profile_for(name, settings).name, name == wanted) for name, where in names]
+    return [Available(name, where, profile_for(name, settings).name, name == chosen) for name, where in names]
 
 
 def profile_for(model: str, settings: Settings) -> Profile:
@@ -149,7 +149,7 @@ def first_model(url: str, settings: Settings) -> str:
 
 
 def _local_models(settings: Settings) -> list[str]:
-    """Return what a server on this machine serves; whatever else may listen there is passed over."""
+    """Return what a server on this machine serves; nothing if no model server listens there."""
     try:
         return _listed(LOCAL_URL, _LOCAL_WAIT_S, settings)
     except ModelError:

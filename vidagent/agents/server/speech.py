@@ -7,13 +7,21 @@ untrusted: its size is bounded, and `vidagent.video.index.transcript` checks tim
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 
-from vidagent.agents.server.connection import ServerError, is_loopback, public_url, retry
+from vidagent.agents.server.connection import (
+    ServerError,
+    error_text,
+    is_loopback,
+    parse_json,
+    public_url,
+    retry,
+    retry_after_s,
+    short_line,
+)
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import Cue
@@ -23,16 +31,16 @@ _PATH = "/audio/transcriptions"
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TRIES = 3
 _WAITS_S = (0.5, 2.0)
+_LONGEST_WAIT_S = 30.0
 _REPLY_S = 600.0
 _WATCH_S = 0.2
 _MOST_BYTES = 8 << 20
-_DETAIL_CHARS = 300
 _PAUSE_S = 1.0
 _LINE_S = 8.0
 
 
-def connect(settings: Settings) -> ServedEar | None:
-    """Return what writes speech down, or None where no server is set for it.
+def connect(settings: Settings) -> TranscriptionClient | None:
+    """Return the client of the transcription server, or None where none is set.
 
     Raises:
         UsageError: If a server is set and no model.
@@ -45,13 +53,13 @@ def connect(settings: Settings) -> ServedEar | None:
             "the name of a speech model on that server, such as openai/whisper-large-v3"
         )
     key = settings.transcribe_key.get_secret_value() if settings.transcribe_key else None
-    return ServedEar(
+    return TranscriptionClient(
         settings.transcribe_url, settings.transcribe_model, key, settings.reply_seconds or _REPLY_S
     )
 
 
-class ServedEar:
-    """Sends one piece of sound at a time to one server.
+class TranscriptionClient:
+    """Sends one piece of sound at a time to one transcription server.
 
     Args:
         url: The base URL, such as http://127.0.0.1:8000/v1; the path of the transcriptions may stand behind it.
@@ -61,7 +69,7 @@ class ServedEar:
     """
 
     def __init__(self, url: str, model: str, key: str | None = None, reply_s: float = _REPLY_S) -> None:
-        """Remember where the server is; nothing is sent yet."""
+        """Prepare the requests; nothing is sent yet."""
         self._url = url.rstrip("/").removesuffix(_PATH) + _PATH
         self.where = public_url(self._url.removesuffix(_PATH))
         self.model = model
@@ -69,7 +77,7 @@ class ServedEar:
         self._reply_s = reply_s
 
     def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
-        """Write a WAV file down, trying again where that may help; None if it was stopped.
+        """Transcribe a WAV file, with retries; return None if it was stopped.
 
         Raises:
             ServerError: If the server cannot be reached, refuses, or sends nothing usable.
@@ -96,17 +104,17 @@ class ServedEar:
 
     async def _once(self, sound: bytes, seconds: float) -> Heard:
         status, headers, body = await self._post(sound)
-        data = _json(body)
+        data = parse_json(body)
         if status != 200:
             raise self._refused(status, headers, data, body)
         if not isinstance(data, Mapping):
             line = f"the transcription server at {self.where} sent no JSON; is the base URL right?"
-            raise ServerError(line, detail=self._said(data, body))
+            raise ServerError(line, detail=self._detail(data, body))
         cues = list(_cues(data, seconds))
         if not cues and not isinstance(data.get("text"), str):
             raise ServerError(
                 f"the transcription server at {self.where} sent neither segments nor a text",
-                detail=self._said(data, body),
+                detail=self._detail(data, body),
             )
         language = data.get("language")
         shown = isinstance(language, str) and language.isprintable() and 0 < len(language) <= 40
@@ -139,7 +147,7 @@ class ServedEar:
             line = f"nothing can be sent to {self.where}: the key (VIDAGENT_TRANSCRIBE_KEY) is no line of plain letters"
             raise ServerError(line) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = self._clean(str(error)) or type(error).__name__
+            why = short_line(str(error), self._key) or type(error).__name__
             line = f"the transcription server at {self.where} cannot be reached: {why}"
             raise ServerError(line, retried=True) from None
 
@@ -154,27 +162,24 @@ class ServedEar:
         return bytes(held)
 
     def _refused(self, status: int, headers: httpx.Headers, data: object, body: bytes) -> ServerError:
-        said = self._said(data, body)
+        detail = self._detail(data, body)
         retried = status in _RETRIED
         if status in {401, 403}:
             line = f"the transcription server at {self.where} refused the key ({status}); set VIDAGENT_TRANSCRIBE_KEY"
         elif 300 <= status < 400:
             line = f"the transcription server at {self.where} sent the sound elsewhere ({status}); it was not followed"
         else:
-            line = f"the transcription server at {self.where} answered {status}: {said or 'nothing'}"
-        return ServerError(line, status=status, detail=said, retried=retried, wait_s=_wait_s(headers))
+            line = f"the transcription server at {self.where} answered {status}: {detail or 'nothing'}"
+        return ServerError(
+            line,
+            status=status,
+            detail=detail,
+            retried=retried,
+            wait_s=min(retry_after_s(headers), _LONGEST_WAIT_S),
+        )
 
-    def _said(self, data: object, body: bytes) -> str:
-        for part in (data.get("error"), data) if isinstance(data, Mapping) else ():
-            said = (part.get("message") or part.get("detail")) if isinstance(part, Mapping) else None
-            if isinstance(said, str):
-                return self._clean(said)
-        return self._clean(body[:2000].decode("utf-8", "replace"))
-
-    def _clean(self, text: str) -> str:
-        line = "".join(c for c in " ".join(text.split()) if c.isprintable())
-        line = line.replace(self._key, "***") if self._key else line
-        return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
+    def _detail(self, data: object, body: bytes) -> str:
+        return short_line(error_text(data) or body[:2000].decode("utf-8", "replace"), self._key)
 
 
 def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:
@@ -215,17 +220,3 @@ def _lines(words: list[Cue]) -> Iterator[Cue]:
         line.append(word)
     if line:
         yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))
-
-
-def _json(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _wait_s(headers: httpx.Headers) -> float:
-    try:
-        return min(30.0, max(0.0, float(headers.get("retry-after", "0"))))
-    except ValueError:
-        return 0.0
