@@ -26,7 +26,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from benchmarks.needle_videos import Question
 from vidagent import Budget, analyze_video, config
-from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.profiles import loader
 from vidagent.agents.prompting.messages import ShownFrame, count_frames, look_messages
 from vidagent.agents.prompting.replies import Observation

@@ -26,11 +26,10 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.tools import BaseTool, tool
 from pydantic import Field
 
-from vidagent.agents.client.chat_call import Exchange, Spent, thought_in
+from vidagent.agents.client.chat_call import ChatCall, RequestUsage, thought_in
 from vidagent.agents.client.chat_model import ChatVLM
 from vidagent.agents.client.limits import CallLimits
-from vidagent.agents.client.request import Request
-from vidagent.agents.client.request_builder import Dialect
+from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Profile
@@ -123,19 +122,19 @@ def profile_for(name: str, *, native: bool) -> Profile:
     )
 
 
-def put(dialect: Dialect, step: Step, limits: CallLimits, *, stream: bool) -> Request:
-    """Put the request of one step as a run would."""
+def build(builder: RequestBuilder, step: Step, limits: CallLimits, *, stream: bool) -> Request:
+    """Build the request of one step as a run would."""
     frames = pictures()
     messages: Sequence[BaseMessage]
     if step == "plan":
         messages = plan_messages("When?", None, "duration 60.000 s", frames, "", 1, 8, [])
-        return dialect.plan(messages, TOOLS, None, limits, stream=stream)
+        return builder.plan(messages, TOOLS, None, limits, stream=stream)
     if step == "verify":
-        return dialect.ask(
+        return builder.ask(
             step, verify_messages("When?", "at 1.5 s", frames), Judgement, limits, stream=stream
         )
     messages = compose_messages("When?", None, "- [supported] at 1.500 s: it falls", "answered")
-    return dialect.ask(step, messages, Composition, limits, stream=stream)
+    return builder.ask(step, messages, Composition, limits, stream=stream)
 
 
 READERS: dict[Step, Callable[[AIMessage], object]] = {
@@ -174,33 +173,33 @@ class Bench:
         way = "native" if profile.thinking.budget_field else "two-phase"
         row = Row(way, stream, step, budget, asked=self._repeats)
         for _ in range(self._repeats):
-            request = put(Dialect(profile), step, CallLimits(thinking_tokens=budget), stream=stream)
-            exchange = Exchange(self._chat, profile.thinking, _hear if stream else None, self._endpoint)
+            request = build(RequestBuilder(profile), step, CallLimits(thinking_tokens=budget), stream=stream)
+            call = ChatCall(self._chat, profile.thinking, _hear if stream else None, self._endpoint)
             self._chat.ids.clear()
             try:
-                reply = await exchange.put(request)
+                reply = await call.run(request)
             except ServerError:
                 row = dataclasses.replace(row, broke=row.broke + 1)
                 continue
             row = dataclasses.replace(
                 row,
-                generated=max(row.generated, self._generated(exchange.spent, budget)),
-                read_again=max(row.read_again, await self._read_again(exchange.spent, reply)),
-                counted=max(row.counted, sum(one.thinking_tokens or 0 for one in exchange.spent)),
-                prompts=tuple(one.usage["input_tokens"] for one in exchange.spent if one.usage),
+                generated=max(row.generated, self._generated(call.usages, budget)),
+                read_again=max(row.read_again, await self._read_again(call.usages, reply)),
+                counted=max(row.counted, sum(one.thinking_tokens or 0 for one in call.usages)),
+                prompts=tuple(one.counts["input_tokens"] for one in call.usages if one.counts),
                 readable=row.readable + readable(step, reply),
             )
         return row
 
-    def _generated(self, spent: Sequence[Spent], budget: int) -> int:
+    def _generated(self, usages: Sequence[RequestUsage], budget: int) -> int:
         """Count the tokens of the thought: a first phase generates nothing else."""
-        if len(spent) == 2 and spent[0].usage:
-            return spent[0].usage["output_tokens"]
+        if len(usages) == 2 and usages[0].counts:
+            return usages[0].counts["output_tokens"]
         ids = self._chat.ids
         return ids.index(self._end) if budget and self._end in ids else 0
 
-    async def _read_again(self, spent: Sequence[Spent], reply: AIMessage) -> int:
-        return (await self._endpoint.tokenize(thought_in(reply)) or 0) if len(spent) == 2 else 0
+    async def _read_again(self, usages: Sequence[RequestUsage], reply: AIMessage) -> int:
+        return (await self._endpoint.tokenize(thought_in(reply)) or 0) if len(usages) == 2 else 0
 
 
 async def table(bench: Bench, profile: str) -> list[Row]:

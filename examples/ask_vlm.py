@@ -51,7 +51,7 @@ async def talk(options: argparse.Namespace) -> None:
             think=options.think,
             thinking_tokens=options.thinking_tokens,
             max_num_tiles=options.tiles,
-            hear=speaker(),
+            on_text=speaker(),
         )
         finish(reply)
 

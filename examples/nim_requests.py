@@ -61,7 +61,7 @@ async def streamed(vlm: VLM, given: argparse.Namespace) -> list[Came]:
     """Print the words of a reply as they come."""
     hear = partial(print, end="", flush=True)
     shown = image(given.image_url)
-    reply = await vlm.ask(SEEN, shown, max_tokens=given.max_tokens, hear=lambda _, words: hear(words))
+    reply = await vlm.ask(SEEN, shown, max_tokens=given.max_tokens, on_text=lambda _, words: hear(words))
     print("\n")
     return [reply]
 

@@ -20,9 +20,9 @@ from langchain_core.messages import HumanMessage
 import vidagent
 from tests.media.code import Code, draw_code
 from tests.media.make import encode
-from vidagent.agents.client.chat_call import Exchange
+from vidagent.agents.client.chat_call import ChatCall
 from vidagent.agents.client.limits import CallLimits
-from vidagent.agents.client.request_builder import Dialect
+from vidagent.agents.client.request_builder import RequestBuilder
 from vidagent.agents.engines.base import ChatEngine
 from vidagent.agents.engines.counter import EngineCounter
 from vidagent.agents.engines.loading import engine, fitted
@@ -100,15 +100,15 @@ async def _thought(chat: ChatEngine, profile: Profile) -> dict[str, Any]:
     shown = [ShownFrame(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(2)]
     messages = verify_messages("When?", "the bar is red", shown)
     limits = CallLimits(completion_tokens=64, thinking_tokens=THOUGHT)
-    exchange = Exchange(chat, profile.thinking, endpoint=EngineCounter(chat))
+    call = ChatCall(chat, profile.thinking, endpoint=EngineCounter(chat))
     # Greedily, random weights say one blank after another, of which no thought is left.
     drawn = dataclasses.replace(profile, sampling={"temperature": 1.0, "seed": 1})
-    reply = await exchange.put(Dialect(drawn).ask("verify", messages, Judgement, limits))
+    reply = await call.run(RequestBuilder(drawn).ask("verify", messages, Judgement, limits))
     thought = reply.additional_kwargs.get("reasoning_content", "")
-    spent = [one.usage for one in exchange.spent if one.usage is not None]
+    counts = [one.counts for one in call.usages if one.counts is not None]
     return {
-        "prompts": [usage["input_tokens"] for usage in spent],
-        "made": [usage["output_tokens"] for usage in spent],
+        "prompts": [usage["input_tokens"] for usage in counts],
+        "made": [usage["output_tokens"] for usage in counts],
         "thought": len(chat.tokens_of(thought.removesuffix("."))),
     }
 

@@ -137,7 +137,7 @@ FORMS = (
     Form("vLLM", "video, 2 fps", VLLM, (guides.VIDEO_FPS,), _film(fps=2)),
     Form("vLLM", "video, 16 frames", VLLM, (guides.VIDEO_FRAMES,), _film(num_frames=16)),
     Form("NIM", "image by URL", NIM, (guides.NIM_IMAGE,), _picture()),
-    Form("NIM", "image by URL, streamed", NIM, (guides.NIM_STREAM,), _picture(hear=lambda *_: None)),
+    Form("NIM", "image by URL, streamed", NIM, (guides.NIM_STREAM,), _picture(on_text=lambda *_: None)),
     Form("NIM", "image in base64", NIM, (guides.NIM_IMAGE_DATA,), _ask(_SEEN, lambda m: (image(m.image),))),
     Form("NIM", "video by URL", NIM, (guides.NIM_VIDEO,), _scene()),
     Form(

@@ -141,7 +141,9 @@ async def test_every_reply_is_typed(tiny_server, step, thinking_tokens):
 async def test_usage_is_the_server_s_streamed_or_not(client):
     whole, streamed, heard = Gate(thinking_tokens=0), Gate(thinking_tokens=0), []
     first = await client.ask("look", LOOK, Observation, whole)
-    second = await client.ask("look", LOOK, Observation, streamed, hear=lambda kind, text: heard.append(text))
+    second = await client.ask(
+        "look", LOOK, Observation, streamed, on_stream=lambda kind, text: heard.append(text)
+    )
     assert len(heard) > 10
     assert first == second
     [one], [other] = whole.spent, streamed.spent

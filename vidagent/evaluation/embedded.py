@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.client.limits import CallGate
+from vidagent.agents.client.limits import CallBudget
 from vidagent.agents.prompting.messages import ShownFrame, look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.evaluation.scoring import Said
@@ -14,7 +14,7 @@ from vidagent.types import Question, Span
 
 
 async def look_once(
-    client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: CallGate, frame_s: float
+    client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: CallBudget, frame_s: float
 ) -> Said:
     """Take what it sees for an answer, as kindly as can be: the frames that show it are where it is.
 

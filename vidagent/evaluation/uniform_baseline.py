@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.direct.uniform_frames import DirectReply, direct_messages
 from vidagent.agents.prompting.messages import ShownFrame
 from vidagent.agents.server.model_choice import EMBEDDED
 from vidagent.config import Settings
 from vidagent.errors import BudgetSpent
 from vidagent.evaluation.embedded import look_once
 from vidagent.evaluation.scoring import Said
+from vidagent.evaluation.uniform_prompt import DirectReply, direct_messages
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from vidagent.agents.client.chat_call import Hear, Heard
+from vidagent.agents.client.chat_call import OnStream, StreamKind
 from vidagent.types import Step
 
 Kind = Literal[
@@ -72,10 +72,10 @@ class EventSource:
         """Send an event."""
         self.emit(Event(kind, text, step, data))
 
-    def thought_listener(self, step: Step) -> Hear | None:
+    def thought_listener(self, step: Step) -> OnStream | None:
         """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
 
-        def hear(kind: Heard, words: str) -> None:
+        def hear(kind: StreamKind, words: str) -> None:
             if kind == "thought":
                 self.tell("thought", words, step)
 

@@ -9,7 +9,7 @@ from tests.scripted_server import Raw, ScriptedServer, calls, completion, labell
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.client.limits import CallLimits
-from vidagent.agents.client.thinking import mode
+from vidagent.agents.client.request_builder import thinking_mode
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Thinking
 from vidagent.agents.prompting.messages import ShownFrame, verify_messages
@@ -64,13 +64,13 @@ def stopped(text, tokens=9, **extra):
     return reply
 
 
-async def judged(script, gate, hear=None, **changes):
+async def judged(script, gate, on_stream=None, **changes):
     thinking = dataclasses.replace(THINKING, **changes)
     with ScriptedServer(script) as server:
         client = ModelClient(
             connect(server.url, "scripted"), dataclasses.replace(load("default"), thinking=thinking)
         )
-        reply = await client.ask("verify", VERIFY, Judgement, gate, hear=hear)
+        reply = await client.ask("verify", VERIFY, Judgement, gate, on_stream=on_stream)
     return reply, server.bodies
 
 
@@ -237,7 +237,7 @@ async def test_both_phases_are_heard():
     heard = []
     script = [thought("The ball is"), says(JUDGED)]
     reply, bodies = await judged(
-        script, Gate(thinking=16), hear=lambda kind, text: heard.append((kind, text))
+        script, Gate(thinking=16), on_stream=lambda kind, text: heard.append((kind, text))
     )
     assert reply.verdict == "supported"
     assert [body["stream"] for body in bodies] == [True, True]
@@ -250,7 +250,7 @@ async def test_a_server_that_does_not_stream_is_asked_for_the_whole_reply():
         return Raw(says(JUDGED)) if body.get("stream") else says(JUDGED)
 
     heard = []
-    reply, bodies = await judged(script, Gate(thinking=0), hear=lambda *said: heard.append(said))
+    reply, bodies = await judged(script, Gate(thinking=0), on_stream=lambda *said: heard.append(said))
     assert reply.verdict == "supported"
     assert [body.get("stream", False) for body in bodies] == [True, False]
 
@@ -258,7 +258,7 @@ async def test_a_server_that_does_not_stream_is_asked_for_the_whole_reply():
 async def test_a_stream_that_fails_midway_is_an_error():
     script = [refusal(500, "the engine died")]
     with pytest.raises(ModelError, match="the engine died"):
-        await judged(script, Gate(thinking=0), hear=lambda *said: None)
+        await judged(script, Gate(thinking=0), on_stream=lambda *said: None)
 
 
 @pytest.mark.parametrize(
@@ -281,4 +281,4 @@ async def test_a_stream_that_fails_midway_is_an_error():
 )
 def test_mode(changes, asked, expected):
     given = {"video": False, "most": None, **asked}
-    assert mode(dataclasses.replace(THINKING, **changes), "verify", **given) == expected
+    assert thinking_mode(dataclasses.replace(THINKING, **changes), "verify", **given) == expected

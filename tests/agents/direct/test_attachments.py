@@ -15,8 +15,7 @@ import pytest
 from tests.media.code import read_code
 from tests.media.make import CLIPS
 from vidagent.agents.direct.attachments import image
-from vidagent.agents.direct.video_encoding import Footage, footage
-from vidagent.agents.direct.video_input import Clip, video
+from vidagent.agents.direct.video_input import Clip, SentVideo, prepare_video, video
 from vidagent.agents.profiles.loader import load
 from vidagent.errors import UsageError, VideoError
 from vidagent.images import jpeg
@@ -140,7 +139,7 @@ def test_frames_are_asked_for_in_one_way(asked, words):
 )
 def test_more_than_the_model_takes_is_refused_before_the_request(clip, asked, profile, words):
     with pytest.raises(UsageError, match=words):
-        footage(video(clip, **asked), profile)
+        prepare_video(video(clip, **asked), profile)
 
 
 def test_more_than_a_short_video_has_is_refused_by_nim_and_clamped_for_vllm(clip):
@@ -149,8 +148,8 @@ def test_more_than_a_short_video_has_is_refused_by_nim_and_clamped_for_vllm(clip
     with pytest.raises(
         UsageError, match="num_frames 300 is more than there is: the video has 200 frames at 25 fps"
     ):
-        footage(video(clip, num_frames=300), strict)
-    sent = footage(video(clip, num_frames=300), few)
+        prepare_video(video(clip, num_frames=300), strict)
+    sent = prepare_video(video(clip, num_frames=300), few)
     assert sent.sampling["num_frames"] == FRAMES
     assert sent.note == "num_frames 300 asked for, but the video has 200 frames at 25 fps"
 
@@ -159,20 +158,20 @@ def test_more_than_a_short_video_has_is_refused_by_nim_and_clamped_for_vllm(clip
 
 
 def test_a_video_without_a_word_on_frames_brings_no_options(clip):
-    [part] = footage(video(clip), STRANGER).parts
+    [part] = prepare_video(video(clip), STRANGER).parts
     assert part["type"] == "video_url"
     assert unpacked(part["video_url"]["url"]) == ("data:video/mp4", clip.read_bytes())
-    assert footage(video(clip), VLLM).sampling is None
+    assert prepare_video(video(clip), VLLM).sampling is None
 
 
 @pytest.mark.parametrize("url", ["https://example.org/scene.mp4", "file:///srv/media/video.mp4"])
 def test_urls_of_videos_are_left_to_the_server(url):
-    [part] = footage(video(url, fps=2), VLLM).parts
+    [part] = prepare_video(video(url, fps=2), VLLM).parts
     assert part == {"type": "video_url", "video_url": {"url": url}}
 
 
 def told(source, profile, **asked) -> dict:
-    return dict(footage(video(source, **asked), profile).sampling or {})
+    return dict(prepare_video(video(source, **asked), profile).sampling or {})
 
 
 def test_vllm_is_told_rate_and_number_as_one_wipes_the_other(clip):
@@ -212,13 +211,13 @@ def unsplit(data: bytes) -> str:
 )
 def test_what_is_no_video_is_told(source, words):
     with pytest.raises(VideoError, match=words):
-        footage(video(source), VLLM)
+        prepare_video(video(source), VLLM)
 
 
 # --- frames taken here
 
 
-def frames_of(sent: Footage) -> list:
+def frames_of(sent: SentVideo) -> list:
     """Return the pictures of a video of listed JPEGs."""
     url = sent.parts[-1]["video_url"]["url"]
     head, _, listed = url.partition(";base64,")
@@ -238,7 +237,7 @@ def frames_of(sent: Footage) -> list:
 )
 def test_each_frame_taken_here_is_the_one_of_its_time(clip, asked, indices):
     """The model card's rule: `np.round(np.linspace(0, 199, n))`."""
-    sent = footage(video(clip, here=True, **asked), VLLM)
+    sent = prepare_video(video(clip, here=True, **asked), VLLM)
     codes = [read_code(rgb) for rgb in frames_of(sent)]
     assert [code.number for code in codes] == indices
     assert [code.millis for code in codes] == sent.sampling["frames_indices"]
@@ -246,14 +245,14 @@ def test_each_frame_taken_here_is_the_one_of_its_time(clip, asked, indices):
 
 
 def test_times_are_those_of_the_frames_also_where_they_are_uneven(uneven):
-    sent = footage(video(uneven, num_frames=6, here=True), VLLM)
+    sent = prepare_video(video(uneven, num_frames=6, here=True), VLLM)
     codes = [read_code(rgb) for rgb in frames_of(sent)]
     assert [code.number for code in codes] == [0, 22, 44, 66, 88, 110]
     assert [code.millis for code in codes] == sent.sampling["frames_indices"]
 
 
 def test_for_nim_frames_taken_here_go_as_an_mp4_where_they_are_evenly_spaced(clip):
-    sent = footage(video(clip, indices=[0, 50, 100, 150]), NIM)
+    sent = prepare_video(video(clip, indices=[0, 50, 100, 150]), NIM)
     head, data = unpacked(sent.parts[-1]["video_url"]["url"])
     assert head == "data:video/mp4"
     assert sent.sampling == {"num_frames": 4}
@@ -263,7 +262,7 @@ def test_for_nim_frames_taken_here_go_as_an_mp4_where_they_are_evenly_spaced(cli
 
 
 def test_for_a_stranger_frames_taken_here_are_images_with_their_times(clip):
-    sent = footage(video(clip, indices=[0, 50]), STRANGER)
+    sent = prepare_video(video(clip, indices=[0, 50]), STRANGER)
     assert [part["type"] for part in sent.parts] == ["text", "image_url"] * 2
     assert [part["text"] for part in sent.parts[::2]] == ["t = 0.000 s", "t = 2.000 s"]
     assert (sent.sampling, sent.frames) == (None, 0)
@@ -271,7 +270,7 @@ def test_for_a_stranger_frames_taken_here_are_images_with_their_times(clip):
 
 def test_frames_are_taken_here_only_of_what_can_be_read_here():
     with pytest.raises(UsageError, match="download it first"):
-        footage(video("https://example.org/a.mp4", here=True), VLLM)
+        prepare_video(video("https://example.org/a.mp4", here=True), VLLM)
 
 
 def test_a_clip_says_what_was_asked():

@@ -219,6 +219,13 @@ async def test_a_server_that_takes_no_options_is_named_with_its_flag():
 # --- thinking
 
 
+async def test_a_server_that_refuses_videos_is_an_error_at_once():
+    server = ScriptedServer([refusal(400, "this model does not support video input")])
+    with server, pytest.raises(ModelError, match="does not support video input"):
+        await vlm_of(server).ask("What happens?", video(FILM))
+    assert len(server.bodies) == 1
+
+
 async def test_thinking_is_left_to_the_server_unless_asked_for():
     body = await sent("What?", changes={"thinking": CAPPED})
     assert {"on", "cap"}.isdisjoint(body)
@@ -380,7 +387,7 @@ async def test_words_are_heard_as_they_come():
     reply, [body] = await asked(
         "?",
         script=[says("A wooden boardwalk.", reasoning="grass and planks")],
-        hear=lambda *said: heard.append(said),
+        on_text=lambda *piece: heard.append(piece),
     )
     assert body["stream"] is True
     assert heard == [

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, step_of, texts
-from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.client.limits import prompt_tokens
 from vidagent.graphs.nodes.trim import leave_out
 
 LOOKS = 24

@@ -1,4 +1,9 @@
-"""One call of a model, in one request or two, whole or word by word, and what it cost."""
+"""One call of a model: one request, or a thought and its reply in two, streamed or whole, and what it cost.
+
+In two phases (NVIDIA's `ThinkingBudgetClient`, with the pictures kept), the first request generates nothing but the
+thought, within its budget; the thought is closed, and a second request continues the same message with the reply
+proper.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 from langchain_core.messages.ai import UsageMetadata
 
-from vidagent.agents.client.request import Request
-from vidagent.agents.client.thinking import CUT, reply_request, thought_of, thought_request, was_cut
+from vidagent.agents.client.limits import CallUsage, estimate_tokens
+from vidagent.agents.client.request_builder import Request
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.profiles.schema import Thinking
 from vidagent.agents.server.connection import ServerError
@@ -23,177 +28,261 @@ from vidagent.text import repair_surrogates, repair_surrogates_in
 
 _log = logging.getLogger(__name__)
 
-Heard = Literal["begin", "thought", "text"]
-Hear = Callable[[Heard, str], None]
-"""Takes the words of a reply as they come: of the thought, or of the text.
+StreamKind = Literal["begin", "thought", "text"]
+OnStream = Callable[[StreamKind, str], None]
+"""Takes a reply as it is generated: pieces of the thought, and of the text.
 
-`begin`, without words, stands before each reply: of one that failed, or could not be used, what was heard is void.
+`begin`, without words, comes before each attempt: what was streamed of an earlier attempt, which failed or could not be
+used, is void.
 """
+
+CUT_MARK = "."
+"""Appended to a thought that was cut at its budget, before it is closed: one token, as NVIDIA's client does it."""
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What the server counted for one request.
+class RequestUsage:
+    """What one request cost.
 
     Args:
-        usage: Its count, or None where it does not count.
+        counts: The server's counts, or None where it does not count.
         thought: The thought's text.
         text: All other text.
         thinking_tokens: Tokens of the thought, where they are known without a tokenizer.
-        frames: Pictures sent.
     """
 
-    usage: UsageMetadata | None
+    counts: UsageMetadata | None
     thought: str
     text: str
     thinking_tokens: int | None
-    frames: int
 
 
-class Exchange:
-    """Puts one request, or the two phases of it, to a chat model.
+class ChatCall:
+    """Sends one request, or the two phases of it, to a chat model.
 
     Args:
         chat: The chat model.
         thinking: How the model thinks.
-        hear: Takes the words of the reply as they come.
-        endpoint: Counts tokens where replies do not say them, if there is one.
+        on_stream: Takes the reply as it is generated.
+        endpoint: Counts tokens where replies do not report them, if there is one.
 
     Attributes:
-        spent: What each request cost that was answered, in order; also after an error.
-        sent: Requests begun.
+        usages: What each answered request cost, in order; also after an error.
+        requests: Requests sent.
     """
 
     def __init__(
         self,
         chat: BaseChatModel,
         thinking: Thinking,
-        hear: Hear | None = None,
+        on_stream: OnStream | None = None,
         endpoint: Endpoint | None = None,
     ) -> None:
-        """Remember whom to ask."""
-        self.spent: list[Spent] = []
-        self.sent = 0
+        """Prepare the call; nothing is sent yet."""
+        self.usages: list[RequestUsage] = []
+        self.requests = 0
         self._chat = chat
         self._thinking = thinking
-        self._hear = hear
+        self._on_stream = on_stream
         self._endpoint = endpoint
 
-    async def put(self, request: Request) -> AIMessage:
-        """Return the reply; a thought that was had in a request of its own stands in its reasoning.
+    async def run(self, request: Request) -> AIMessage:
+        """Return the reply; a thought that came from a request of its own is kept as its reasoning.
 
         Raises:
             ServerError: If the server fails.
-            ModelError: If it replies with something that is no message.
+            ModelError: If the reply is not a message.
         """
-        if self._hear is not None:
-            self._hear("begin", "")
+        if self._on_stream is not None:
+            self._on_stream("begin", "")
         if request.thought is None:
-            return await self._one(request)
-        first = await self._one(thought_request(request, self._thinking), thinks=True)
-        marked, text = thought_in(first), split_thought(first.text)[1]
-        thought = thought_of(first, marked, text)
-        if thought is None and not _bound(request) and _whole(first):
+            return await self._send(request)
+        first = await self._send(_thought_request(request, self._thinking), thinks=True)
+        thought = _thought_of_phase(first, thought_in(first), split_thought(first.text)[1])
+        complete = bool(first.tool_calls) or not _was_cut(first)
+        if thought is None and complete and not _has_form(request):
             return first
-        if thought is not None and was_cut(first):
-            thought = await self._fitted(thought, request.thought) + CUT
+        if thought is not None and _was_cut(first):
+            thought = await self._shortened(thought, request.thought) + CUT_MARK
         used = first.usage_metadata["output_tokens"] if first.usage_metadata else 0
-        second = await self._one(reply_request(request, self._thinking, thought, used))
-        return _continued(second, thought)
+        second = await self._send(_reply_request(request, self._thinking, thought, used))
+        return _joined(second, thought)
 
-    async def _one(self, request: Request, *, thinks: bool = False) -> AIMessage:
+    def usage(self, frames: int, prompt_tokens: int, seconds: float) -> CallUsage:
+        """Add up what the requests cost.
+
+        Args:
+            frames: Pictures in each of them.
+            prompt_tokens: Estimated prompt tokens of one, for a server that does not count; 0 for a model in this
+                process.
+            seconds: Wall-clock seconds of the call.
+        """
+        requests = max(self.requests, 1)
+        total = sum((_counted(one, prompt_tokens) for one in self.usages), CallUsage())
+        return dataclasses.replace(total, seconds=seconds, frames_sent=frames * requests, requests=requests)
+
+    async def _send(self, request: Request, *, thinks: bool = False) -> AIMessage:
         chat: Any = self._chat
         if request.tools:
             chat = chat.bind_tools(request.tools, **request.binding)
-        self.sent += 1
-        reply = await (self._streamed(chat, request, thinks) if request.stream else chat.ainvoke(
-            request.messages, **request.options
-        ))  # fmt: skip
+        self.requests += 1
+        if request.stream:
+            reply = await self._streamed(chat, request, thinks)
+        else:
+            reply = await chat.ainvoke(request.messages, **request.options)
         if not isinstance(reply, AIMessage):
             raise ModelError(f"the model replied with a {type(reply).__name__}, not a message")
-        reply = _whole_reply(reply)
-        spent = _spent(reply, request, thinks=thinks)
-        self.spent.append(spent)
-        if spent.thinking_tokens is None and spent.thought:
-            self.spent[-1] = dataclasses.replace(spent, thinking_tokens=await self._counted(spent.thought))
+        reply = _with_whole_characters(reply)
+        usage = _request_usage(reply, thinks=thinks)
+        self.usages.append(usage)
+        if usage.thinking_tokens is None and usage.thought:
+            tokens = await self._tokens_of(usage.thought)
+            self.usages[-1] = dataclasses.replace(usage, thinking_tokens=tokens)
         return reply
 
-    async def _counted(self, thought: str) -> int | None:
+    async def _tokens_of(self, thought: str) -> int | None:
         """Count a thought that the reply does not count."""
         try:
             return None if self._endpoint is None else await self._endpoint.tokenize(thought)
         except ServerError as error:
-            _log.info("a thought is counted by its length: %s", error)
+            _log.info("the tokens of a thought are estimated by its length: %s", error)
             return None
 
-    async def _fitted(self, thought: str, tokens: int) -> str:
-        """Cut a thought to its budget again: read anew, it may have more tokens than it was written in."""
+    async def _shortened(self, thought: str, tokens: int) -> str:
+        """Cut a thought to its budget again: tokenized anew, it may have more tokens than when it was generated."""
         try:
             return thought if self._endpoint is None else await self._endpoint.shorten(thought, tokens)
         except ServerError as error:
-            _log.info("a thought is left at the length it was cut to: %s", error)
+            _log.info("a thought keeps the length that it was cut to: %s", error)
             return thought
 
     async def _streamed(self, chat: Any, request: Request, thinks: bool) -> AIMessage:  # noqa: ANN401 - bound or not
-        whole: AIMessageChunk | None = None
+        message: AIMessageChunk | None = None
         async for chunk in chat.astream(request.messages, **request.options):
-            self._tell(chunk, thinks)
-            whole = chunk if whole is None else whole + chunk
-        if whole is None:
+            self._report(chunk, thinks)
+            message = chunk if message is None else message + chunk
+        if message is None:
             raise ModelError("the model replied with nothing")
-        message = message_chunk_to_message(whole)
-        return message if isinstance(message, AIMessage) else AIMessage(whole.content)
+        reply = message_chunk_to_message(message)
+        return reply if isinstance(reply, AIMessage) else AIMessage(message.content)
 
-    def _tell(self, chunk: AIMessageChunk, thinks: bool) -> None:
-        if self._hear is None:
+    def _report(self, chunk: AIMessageChunk, thinks: bool) -> None:
+        if self._on_stream is None:
             return
         if thought := str(chunk.additional_kwargs.get("reasoning_content") or ""):
-            self._hear("thought", repair_surrogates(thought))
+            self._on_stream("thought", repair_surrogates(thought))
         if chunk.text:
-            self._hear("thought" if thinks else "text", repair_surrogates(chunk.text))
+            self._on_stream("thought" if thinks else "text", repair_surrogates(chunk.text))
 
 
 def thought_in(reply: AIMessage) -> str:
-    """Return what a reply marks as reasoning, in its own field or in its text."""
+    """Return what a reply marks as reasoning, in a field of its own or in its text."""
     return str(reply.additional_kwargs.get("reasoning_content") or split_thought(reply.text)[0])
 
 
-def _whole_reply(reply: AIMessage) -> AIMessage:
-    r"""Return a reply whose texts can be written down: JSON may hold half of a character, such as `"\ud800"`."""
-    fields = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
-    return reply.model_copy(update={name: repair_surrogates_in(getattr(reply, name)) for name in fields})
+def _thought_request(request: Request, thinking: Thinking) -> Request:
+    """Return the first phase: the same prompt, but only the thought is generated, without a schema."""
+    budget = request.thought or 0
+    body = {key: value for key, value in request.body.items() if key != "response_format"}
+    options = {
+        **request.options,
+        "max_tokens": min(budget, request.options.get("max_tokens", budget)),
+        "stop": [thinking.closing.strip()],
+    }
+    binding = {key: value for key, value in request.binding.items() if key != "tool_choice"}
+    return dataclasses.replace(
+        request, binding=binding, options={**options, "extra_body": body} if body else options, thought=None
+    )
 
 
-def _spent(reply: AIMessage, request: Request, *, thinks: bool) -> Spent:
-    usage, thought = reply.usage_metadata, thought_in(reply)
-    counted = _reasoned(usage)
-    if thinks and usage is not None and thought_of(reply, thought, reply.text) is not None:
-        # A first phase generates nothing else; in streams vLLM 0.32 counts too few.
-        counted = usage["output_tokens"]
-    return Spent(usage, thought, split_thought(reply.text)[1], counted, request.frames)
+def _reply_request(request: Request, thinking: Thinking, thought: str | None, used: int) -> Request:
+    """Return the second phase: the closed thought is continued with the reply; pictures, tools and schema stay.
+
+    Args:
+        request: The request as built.
+        thinking: What the profile says.
+        thought: The thought; None if there was none.
+        used: Tokens that the first phase took of the reply's.
+    """
+    options = dict(request.options)
+    if "max_tokens" in options:
+        options["max_tokens"] = max(1, options["max_tokens"] - used)
+    body = {key: value for key, value in request.body.items() if key not in thinking.on_body}
+    body |= thinking.off_body
+    messages = list(request.messages)
+    if thought is not None:
+        messages.append(AIMessage(f"{thinking.opening}{thought}{thinking.closing}"))
+        body |= {"add_generation_prompt": False, "continue_final_message": True}
+    return dataclasses.replace(
+        request, messages=messages, options={**options, "extra_body": body}, thought=None
+    )
 
 
-def _reasoned(usage: UsageMetadata | None) -> int | None:
-    details: Mapping[str, Any] = usage.get("output_token_details") or {} if usage else {}
-    reasoned = details.get("reasoning")
-    return None if reasoned is None else int(reasoned)
+def _thought_of_phase(reply: AIMessage, thought: str, text: str) -> str | None:
+    """Return the thought that a first phase brought; None if the model replied at once.
+
+    A template may open the thought in the prompt, so that the server cannot tell it from text: then text that was cut
+    at the budget, or at the mark that closes a thought, is the thought, too.
+    """
+    if reply.tool_calls:
+        return None
+    if not thought:
+        if not (_was_cut(reply) or reply.response_metadata.get("stop_reason")):
+            return None
+        thought = text
+    return thought.replace(_BROKEN, "").strip()
 
 
-def _bound(request: Request) -> bool:
+def _was_cut(reply: AIMessage) -> bool:
+    """Tell whether a reply ended at its limit of tokens."""
+    return reply.response_metadata.get("finish_reason") == "length"
+
+
+def _has_form(request: Request) -> bool:
     """Tell whether the reply has to keep to a form that a first phase is not held to."""
     return "response_format" in request.body or "tool_choice" in request.binding
 
 
-def _whole(reply: AIMessage) -> bool:
-    return bool(reply.tool_calls) or not was_cut(reply)
-
-
-def _continued(reply: AIMessage, thought: str | None) -> AIMessage:
-    """Return a second phase's reply as if it had been one: a server may take all of it for reasoning."""
-    kept = dict(reply.additional_kwargs)
-    said = str(reply.text)
-    if not said and not reply.tool_calls:
-        said = str(kept.pop("reasoning_content", "") or "")
+def _joined(reply: AIMessage, thought: str | None) -> AIMessage:
+    """Return the reply of a second phase as if there had been one: a server may take all of it for reasoning."""
+    fields, text = dict(reply.additional_kwargs), str(reply.text)
+    if not text and not reply.tool_calls:
+        text = str(fields.pop("reasoning_content", "") or "")
     if thought is not None:
-        kept["reasoning_content"] = thought
-    return reply.model_copy(update={"content": said or reply.content, "additional_kwargs": kept})
+        fields["reasoning_content"] = thought
+    return reply.model_copy(update={"content": text or reply.content, "additional_kwargs": fields})
+
+
+def _with_whole_characters(reply: AIMessage) -> AIMessage:
+    r"""Return a reply whose texts can be encoded: JSON may hold half of a character, such as `"\ud800"`."""
+    fields = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
+    return reply.model_copy(update={name: repair_surrogates_in(getattr(reply, name)) for name in fields})
+
+
+def _request_usage(reply: AIMessage, *, thinks: bool) -> RequestUsage:
+    counts, thought = reply.usage_metadata, thought_in(reply)
+    details: Mapping[str, Any] = counts.get("output_token_details") or {} if counts else {}
+    reasoning = details.get("reasoning")
+    tokens = None if reasoning is None else int(reasoning)
+    if thinks and counts is not None and _thought_of_phase(reply, thought, reply.text) is not None:
+        # A first phase generates nothing else; in streams vLLM 0.32 counts too few.
+        tokens = counts["output_tokens"]
+    return RequestUsage(counts, thought, split_thought(reply.text)[1], tokens)
+
+
+def _counted(usage: RequestUsage, prompt_tokens: int) -> CallUsage:
+    counts, thinking = usage.counts, usage.thinking_tokens
+    if thinking is None:
+        thinking = estimate_tokens(len(usage.thought))
+    if counts is None or counts["input_tokens"] == 0:
+        if prompt_tokens == 0:
+            return CallUsage()
+        completion = estimate_tokens(max(len(usage.thought) + len(usage.text), 1))
+        return CallUsage(prompt_tokens=prompt_tokens, completion_tokens=completion, thinking_tokens=thinking)
+    return CallUsage(
+        prompt_tokens=counts["input_tokens"],
+        completion_tokens=counts["output_tokens"],
+        thinking_tokens=min(thinking, counts["output_tokens"]),
+        cached_tokens=(counts.get("input_token_details") or {}).get("cache_read") or 0,
+    )

@@ -1,4 +1,4 @@
-"""The one way to a model: a call passes the gate under a deadline, a reply is read or asked again."""
+"""The one way to a model: calls within budgets and deadlines, retries, and replies that are read or asked for again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
@@ -17,11 +17,16 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, SecretStr
 
 from vidagent import tracing
-from vidagent.agents.client import token_count
-from vidagent.agents.client.chat_call import Exchange, Hear
-from vidagent.agents.client.limits import CallGate, CallLimits, CallNeed, CallUsage
-from vidagent.agents.client.request import Request
-from vidagent.agents.client.request_builder import Dialect
+from vidagent.agents.client.chat_call import ChatCall, OnStream
+from vidagent.agents.client.limits import (
+    CallBudget,
+    CallLimits,
+    CallNeed,
+    CallUsage,
+    estimate_tokens,
+    prompt_tokens,
+)
+from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.prompting.messages import count_frames
@@ -46,15 +51,20 @@ class ReplyError(ModelError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Ask(Generic[T]):
-    """One question to the model: how it is put, read and asked again."""
+class _Call(Generic[T]):
+    """How one call is built, its reply parsed, and an unusable reply asked for again.
+
+    `frames` is given where pictures cannot be counted in the messages; `schema_chars` are those of the tools.
+    """
 
     step: Step
-    put: Callable[[Sequence[BaseMessage], CallLimits], Request]
-    read: Callable[[AIMessage], T]
+    build: Callable[[Sequence[BaseMessage], CallLimits], Request]
+    parse: Callable[[AIMessage], T]
     repair: Callable[[str], str]
-    hear: Hear | None
+    on_stream: OnStream | None
+    frames: int | None = None
     schema_chars: int = 0
+    may_repeat: Callable[[], bool] = lambda: True
 
 
 class ModelClient:
@@ -70,7 +80,7 @@ class ModelClient:
     """
 
     def __init__(self, chat: BaseChatModel, profile: Profile, endpoint: Endpoint | None = None) -> None:
-        """Start with all the features that the profile says the server has; without `endpoint`, ask its own."""
+        """Assume the features that the profile says the server has; without `endpoint`, use the chat model's server."""
         self.profile = profile
         self.name = str(getattr(chat, "model_name", None) or profile.name)
         url = getattr(chat, "openai_api_base", None)
@@ -79,10 +89,10 @@ class ModelClient:
         if endpoint is None and url is not None:
             endpoint = _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
         self._endpoint = endpoint
-        self._dialect = Dialect(profile)
+        self._builder = RequestBuilder(profile)
 
     def recorded(self, keep: Keep) -> ModelClient:
-        """Return a client of the same model that keeps every reply, and what its server counts."""
+        """Return a client of the same model that records every reply, and what its server counts."""
         endpoint = None if self._endpoint is None else RecordedEndpoint(self._endpoint, keep)
         return ModelClient(RecordedChat.over(self._chat, keep), self.profile, endpoint)
 
@@ -90,19 +100,19 @@ class ModelClient:
         self,
         messages: Sequence[BaseMessage],
         tools: Sequence[BaseTool],
-        gate: CallGate,
+        budget: CallBudget,
         *,
         must_call: str | None = None,
-        hear: Hear | None = None,
+        on_stream: OnStream | None = None,
     ) -> AIMessage:
         """Return the planner's turn: at least one call of a known tool, arguments in a dict, ids unique.
 
         Args:
             messages: The planner's messages.
             tools: The tools on offer.
-            gate: The budgets.
+            budget: The budgets.
             must_call: The one tool that has to be called; calls of others are left out.
-            hear: Takes the words of the reply as they come.
+            on_stream: Takes the reply as it is generated.
 
         Raises:
             ModelError: If the server fails.
@@ -111,27 +121,32 @@ class ModelClient:
         """
         offered = [must_call] if must_call else [tool.name for tool in tools]
 
-        def put(shown: Sequence[BaseMessage], limits: CallLimits) -> Request:
-            return self._dialect.plan(shown, tools, must_call, limits, stream=hear is not None)
-
-        def read(reply: AIMessage) -> AIMessage:
-            return _planned(reply, offered)
+        def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
+            return self._builder.plan(messages, tools, must_call, limits, stream=on_stream is not None)
 
         def repair(problem: str) -> str:
             return render("repair_call", problem=problem, tools=", ".join(offered))
 
-        schemas = json.dumps([convert_to_openai_tool(tool) for tool in tools])
-        return await self._until_read(messages, gate, _Ask("plan", put, read, repair, hear, len(schemas)))
+        schema_chars = len(json.dumps([convert_to_openai_tool(tool) for tool in tools]))
+        call = _Call(
+            "plan",
+            build,
+            lambda reply: _planned(reply, offered),
+            repair,
+            on_stream,
+            schema_chars=schema_chars,
+        )
+        return await self._usable(messages, budget, call)
 
     async def ask(
         self,
         step: Step,
         messages: Sequence[BaseMessage],
         schema: type[TReply],
-        gate: CallGate,
+        budget: CallBudget,
         *,
         shown: Shown | None = None,
-        hear: Hear | None = None,
+        on_stream: OnStream | None = None,
     ) -> TReply:
         """Return a typed reply.
 
@@ -139,9 +154,9 @@ class ModelClient:
             step: The step it is asked in.
             messages: Its messages.
             schema: What the reply holds.
-            gate: The budgets.
+            budget: The budgets.
             shown: What the pictures are shown for, where the step does not say it.
-            hear: Takes the words of the reply as they come.
+            on_stream: Takes the reply as it is generated.
 
         Raises:
             ModelError: If the server fails.
@@ -149,50 +164,83 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
 
-        def put(asked: Sequence[BaseMessage], limits: CallLimits) -> Request:
-            return self._dialect.ask(step, asked, schema, limits, shown=shown, stream=hear is not None)
-
-        def read(reply: AIMessage) -> TReply:
-            return parse_reply(reply, schema)
+        def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
+            return self._builder.ask(
+                step, messages, schema, limits, shown=shown, stream=on_stream is not None
+            )
 
         def repair(problem: str) -> str:
             return render("repair_reply", problem=problem, reply=outline(schema))
 
-        return await self._until_read(messages, gate, _Ask(step, put, read, repair, hear))
+        call = _Call(step, build, lambda reply: parse_reply(reply, schema), repair, on_stream)
+        return await self._usable(messages, budget, call)
 
-    async def _until_read(self, messages: Sequence[BaseMessage], gate: CallGate, ask: _Ask[T]) -> T:
-        shown, problem = list(messages), ""
+    async def chat(
+        self,
+        messages: Sequence[BaseMessage],
+        budget: CallBudget,
+        *,
+        frames: int,
+        on_stream: OnStream | None = None,
+        may_repeat: Callable[[], bool] = lambda: True,
+        **fields: Any,  # noqa: ANN401 - those of `RequestBuilder.chat`
+    ) -> AIMessage:
+        """Return a reply in free words, as it comes.
+
+        Args:
+            messages: The messages, in the server's form.
+            budget: The budgets.
+            frames: Pictures in the messages, those inside a video included.
+            on_stream: Takes the reply as it is generated.
+            may_repeat: Whether it may be sent again after an attempt that failed.
+            fields: The other arguments of `RequestBuilder.chat`.
+
+        Raises:
+            ModelError: If the server fails.
+        """
+
+        def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
+            stream = on_stream is not None
+            return self._builder.chat(messages, limits, frames=frames, stream=stream, **fields)
+
+        call = _Call("compose", build, lambda reply: reply, str, on_stream, frames, may_repeat=may_repeat)
+        return await self._answered(messages, budget, call)
+
+    async def _usable(self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]) -> T:
+        """Get a reply that can be read; ask again where one cannot."""
+        sent, problem = list(messages), ""
         for _ in range(1 + _REPAIRS):
-            reply = await self._answered(shown, gate, ask)
+            reply = await self._answered(sent, budget, call)
             try:
-                return ask.read(reply)
+                return call.parse(reply)
             except UnreadableError as error:
                 problem = _cut_short(reply) or str(error)
-                shown = [*messages, _repeated(reply), HumanMessage(ask.repair(problem))]
-        raise ReplyError(f"{self._title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
+                sent = [*messages, _repeated(reply), HumanMessage(call.repair(problem))]
+        raise ReplyError(f"{self.title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
 
-    async def _answered(self, messages: Sequence[BaseMessage], gate: CallGate, ask: _Ask[T]) -> AIMessage:
-        """Get one reply; try again if the server was busy, or with less if it refuses a feature."""
-        need, limits, may_think = self._need(ask, messages), CallLimits(), True
+    async def _answered(
+        self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]
+    ) -> AIMessage:
+        """Get one reply; try again if the server was busy, or without a feature that it refuses."""
+        need, limits, may_think = self._need(call, messages), CallLimits(), True
         request: Request | None = None
 
         async def attempt() -> AIMessage:
             nonlocal limits, request
             while True:
-                limits = await self._admitted(ask.step, need, gate, may_think=may_think)
-                request = ask.put(messages, limits)
+                limits = await self._admitted(call.step, need, budget, may_think=may_think)
+                request = call.build(messages, limits)
                 try:
-                    return await self._exchange(ask, request, limits, gate, need)
+                    return await self._run(call, request, limits, budget, need)
                 except ServerError as error:
-                    if not self._dialect.give_up(error, request):
+                    if not self._builder.disable_refused(error, request):
                         raise
 
         def allowed(error: ServerError, number: int) -> bool:
             nonlocal may_think
             may_think = may_retry(error, number)
-            return may_think or (
-                number == TRIES and request is not None and _broke_in_thought(error, request)
-            )
+            broke = number == TRIES and request is not None and _broke_in_thought(error, request)
+            return (may_think or broke) and call.may_repeat()
 
         def wait_s(error: ServerError, number: int) -> float:
             seconds = backoff_s(error, number)
@@ -200,49 +248,50 @@ class ModelClient:
 
         return await retry(attempt, allowed=allowed, wait_s=wait_s)
 
-    async def _admitted(self, step: Step, need: CallNeed, gate: CallGate, *, may_think: bool) -> CallLimits:
-        """Pass the gate; where a thought would take a request of its own and there is none left, without one."""
+    async def _admitted(
+        self, step: Step, need: CallNeed, budget: CallBudget, *, may_think: bool
+    ) -> CallLimits:
+        """Have the call admitted; without a thought where that takes a request of its own and none is left."""
         if not may_think:
-            return dataclasses.replace(await gate.admit(step, need), thinking_tokens=0)
-        if not self._dialect.thinks_apart(step):
-            return await gate.admit(step, need)
+            return dataclasses.replace(await budget.admit(step, need), thinking_tokens=0)
+        if not self._builder.thinks_in_two_phases(step):
+            return await budget.admit(step, need)
         try:
-            return await gate.admit(step, need.twice())
+            return await budget.admit(step, need.doubled())
         except BudgetSpent:
-            return dataclasses.replace(await gate.admit(step, need), thinking_tokens=0)
+            return dataclasses.replace(await budget.admit(step, need), thinking_tokens=0)
 
-    async def _exchange(
-        self, ask: _Ask[T], request: Request, limits: CallLimits, gate: CallGate, need: CallNeed
+    async def _run(
+        self, call: _Call[T], request: Request, limits: CallLimits, budget: CallBudget, need: CallNeed
     ) -> AIMessage:
+        """Send one request under its deadline, and record what it cost."""
         longest_s = self.profile.timeout_s
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
-        exchange = Exchange(self._chat, self.profile.thinking, ask.hear, self._endpoint)
+        chat_call = ChatCall(self._chat, self.profile.thinking, call.on_stream, self._endpoint)
         began = time.monotonic()
         with tracing.span(f"chat {self.name}", self._traced, kind="client", when=tracing.is_traced()) as span:
             try:
                 async with asyncio.timeout(limits.timeout_s if budgeted else longest_s):
-                    return await exchange.put(request)
+                    return await chat_call.run(request)
             except TimeoutError:
                 if budgeted:
                     raise BudgetSpent("seconds") from None
-                raise ModelError(f"{self._title} did not reply within {longest_s:g} s") from None
+                raise ModelError(f"{self.title} did not reply within {longest_s:g} s") from None
             finally:
-                seconds = time.monotonic() - began
-                prompt = need.prompt_tokens
-                used = token_count.usage(exchange.spent, exchange.sent, request.frames, prompt, seconds)
-                span.set({"vidagent.step": ask.step, **_told(used)})
-                gate.record(ask.step, used)
+                usage = chat_call.usage(request.frames, need.prompt_tokens, time.monotonic() - began)
+                span.set({"vidagent.step": call.step, **_span_usage(usage)})
+                budget.record(call.step, usage)
 
-    def _need(self, ask: _Ask[T], messages: Sequence[BaseMessage]) -> CallNeed:
-        frames, tokens = count_frames(messages), 0
+    def _need(self, call: _Call[T], messages: Sequence[BaseMessage]) -> CallNeed:
+        frames, tokens = count_frames(messages) if call.frames is None else call.frames, 0
         if self._endpoint is not None:  # a model that reads its prompts, here or on a server
-            tokens = token_count.prompt_tokens(messages, frames, self.profile.frame_tokens)
-            tokens += token_count.estimate(ask.schema_chars)
-        return CallNeed(frames, tokens, self.profile.completion_tokens.get(ask.step))
+            tokens = prompt_tokens(messages, frames, self.profile.frame_tokens)
+            tokens += estimate_tokens(call.schema_chars)
+        return CallNeed(frames, tokens, self.profile.completion_tokens.get(call.step))
 
     @property
     def _traced(self) -> dict[str, str | int | None]:
-        """What a span says of the model, in the words of OpenTelemetry's conventions for generative AI.
+        """The model's attributes of a span, after OpenTelemetry's conventions for generative AI.
 
         https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/; the provider is the form of the API.
         """
@@ -256,7 +305,8 @@ class ModelClient:
         }
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What messages call the model: its name, and its server if it has one."""
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
 
 
@@ -264,8 +314,8 @@ def _endpoint(url: str, key: object, model: str) -> Endpoint:
     return Endpoint(url, key.get_secret_value() if isinstance(key, SecretStr) else None, model=model)
 
 
-def _told(used: CallUsage) -> dict[str, int]:
-    """Return what a call cost, as a span says it."""
+def _span_usage(used: CallUsage) -> dict[str, int]:
+    """Return what a call cost, as attributes of a span."""
     return {
         "gen_ai.usage.input_tokens": used.prompt_tokens,
         "gen_ai.usage.output_tokens": used.completion_tokens,
@@ -280,14 +330,13 @@ def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:
     """Return the planner's reply with clean calls, and without what they were read from."""
     calls = parse_calls(reply, known)
     thought, text = split_thought(reply.text)
-    kept = {key: value for key, value in reply.additional_kwargs.items() if key.startswith("reasoning")}
+    reasoning = {key: value for key, value in reply.additional_kwargs.items() if key.startswith("reasoning")}
     if thought:
-        kept.setdefault("reasoning_content", thought)
-    said = text if reply.tool_calls or reply.invalid_tool_calls else ""
+        reasoning.setdefault("reasoning_content", thought)
     return AIMessage(
-        said,
+        text if reply.tool_calls or reply.invalid_tool_calls else "",
         tool_calls=calls,
-        additional_kwargs=kept,
+        additional_kwargs=reasoning,
         response_metadata=reply.response_metadata,
         usage_metadata=reply.usage_metadata,
         id=reply.id,
@@ -295,14 +344,14 @@ def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:
 
 
 def _repeated(reply: AIMessage) -> AIMessage:
-    """Say the unusable reply again as plain text: calls in it would ask for results that there are not."""
+    """Return the unusable reply as plain text: calls in it would ask for results that do not exist."""
     written = [str(call["args"]) for call in [*reply.tool_calls, *reply.invalid_tool_calls]]
     text = "\n".join([split_thought(reply.text)[1], *written]).strip()
     return AIMessage(text[:_REPEATED_CHARS] or "(empty)")
 
 
 def _broke_in_thought(error: ServerError, request: Request) -> bool:
-    """Tell whether a server broke on a thought before a bound reply.
+    """Tell whether a server failed on a thought before a reply that is bound to a schema.
 
     vLLM 0.32 ends such a request with an internal error when the thought holds a token that its parser takes for the
     thought's end, such as `<tool_call>`: the grammar then meets the rest of the thought.

@@ -1,22 +1,27 @@
-"""Budgets as the client sees them: what a request needs, what it may use, and what it cost."""
+"""Budgets as the client sees them: what a call needs, what it may use, and what it cost."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Protocol
 
+from langchain_core.messages import AIMessage, BaseMessage
+
 from vidagent.types import Step
+
+_CHARS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
 class CallNeed:
-    """What one call will take at most, as far as it can be told before it is sent.
+    """What one call will take at most, as far as is known before it is sent.
 
     Args:
         frames: Pictures in it.
         prompt_tokens: Tokens of its prompt, estimated by length; 0 for a model in this process.
         completion_tokens: The profile's cap on the reply, or None.
-        requests: How many requests it is made of: 2 where a thought is had in a request of its own.
+        requests: How many requests it is made of: 2 where the thought takes a request of its own.
     """
 
     frames: int = 0
@@ -24,7 +29,7 @@ class CallNeed:
     completion_tokens: int | None = None
     requests: int = 1
 
-    def twice(self) -> CallNeed:
+    def doubled(self) -> CallNeed:
         """Return the need of the same call in two requests, each with the whole prompt."""
         return CallNeed(2 * self.frames, 2 * self.prompt_tokens, self.completion_tokens, 2 * self.requests)
 
@@ -56,12 +61,16 @@ class CallUsage:
     frames_sent: int = 0
     requests: int = 1
 
+    def __add__(self, other: CallUsage) -> CallUsage:
+        """Return what two calls cost together."""
+        return CallUsage(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
-class CallGate(Protocol):
-    """Budgets, seen from the client."""
+
+class CallBudget(Protocol):
+    """The budgets of a run, as the client sees them."""
 
     async def admit(self, step: Step, need: CallNeed) -> CallLimits:
-        """Allow one call, within limits; may wait for others to return what they were promised.
+        """Allow one call, within limits; may wait for other calls to release what they reserved.
 
         Raises:
             BudgetSpent: If a budget is gone.
@@ -69,3 +78,15 @@ class CallGate(Protocol):
 
     def record(self, step: Step, usage: CallUsage) -> None:
         """Count one call, whether it succeeded or not."""
+
+
+def estimate_tokens(chars: int) -> int:
+    """Return about how many tokens a text of so many characters has."""
+    return -(-chars // _CHARS_PER_TOKEN)
+
+
+def prompt_tokens(messages: Sequence[BaseMessage], frames: int, frame_tokens: int) -> int:
+    """Estimate a prompt's tokens by its bytes, which also holds for scripts with a token per letter."""
+    text = "".join(message.text for message in messages)
+    calls = "".join(str(m.tool_calls) for m in messages if isinstance(m, AIMessage))
+    return estimate_tokens(len(f"{text}{calls}".encode())) + frames * frame_tokens

@@ -1,29 +1,44 @@
-"""How a request is put to one server: what its profile says, less what the server turned out to refuse."""
+"""Builds requests for one server: what its model's profile says, without what the server turned out to refuse."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from vidagent.agents.client import media
 from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.media import Put, holds_video
-from vidagent.agents.client.request import Feature, Request
-from vidagent.agents.client.thinking import Mode, mode
-from vidagent.agents.parsing.reply_schemas import bounded, calls_schema, strict_tool
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
 from vidagent.agents.prompting.messages import count_frames
 from vidagent.agents.prompting.text_tool_calls import in_words
 from vidagent.agents.server.connection import ServerError
 from vidagent.types import Step
+
+Feature = Literal[
+    "thinking_budget",
+    "two_phase",
+    "schema",
+    "strict",
+    "forced_tool",
+    "tools",
+    "video",
+    "media_options",
+    "image_ids",
+    "stream",
+]
+"""What a server may refuse."""
+
+ThinkingMode = Literal["off", "free", "native", "two_phase"]
+"""No thinking; without a cap; capped by the server; capped by ending it ourselves."""
 
 _REFUSALS: tuple[tuple[Feature, str], ...] = (
     ("thinking_budget", r"thinking_token_budget|reasoning_config|reasoning-config"),
@@ -43,15 +58,55 @@ _REFUSALS: tuple[tuple[Feature, str], ...] = (
 )
 _SHOWN: dict[Step, Shown] = {"plan": "plan", "look": "look", "verify": "verify"}
 _MOST_THOUGHT = 0.75
-"""Share of a reply that its thought may take, whatever is allotted: the rest is for the reply proper."""
-_REFUSED = frozenset({400, 404, 422, 500, 501})
+"""Largest share of a reply that its thought may take, whatever its budget: the rest is for the reply proper."""
+_REFUSAL_STATUSES = frozenset({400, 404, 422, 500, 501})
+
+_MOST_CALLS = 6
+"""Calls of one turn."""
+_MOST_CHARS = 600
+_MOST_ITEMS = 48
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, ready to be sent.
+
+    Args:
+        messages: The messages, in the server's form.
+        frames: Pictures in them, those inside a video included.
+        tools: Tools or schemas to bind; empty for none.
+        binding: Further arguments of `bind_tools`.
+        options: Arguments of the call; `extra_body` holds the fields that are not OpenAI's.
+        uses: The features that the server may refuse.
+        thought: Reasoning tokens to generate in a request of their own first; None for a single request.
+        stream: Whether the reply is streamed.
+    """
+
+    messages: list[BaseMessage]
+    frames: int = 0
+    tools: tuple[BaseTool | type[BaseModel] | dict[str, Any], ...] = ()
+    binding: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    uses: frozenset[Feature] = frozenset()
+    thought: int | None = None
+    stream: bool = False
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The fields that are not OpenAI's."""
+        return dict(self.options.get("extra_body", {}))
+
+    def with_body(self, fields: Mapping[str, Any]) -> Request:
+        """Return the request with further fields that are not OpenAI's."""
+        body = {**self.body, **fields}
+        return dataclasses.replace(self, options={**self.options, "extra_body": body}) if body else self
+
+
 @dataclass
-class Dialect:
-    """Puts requests as the profile says, and remembers what the server refused.
+class RequestBuilder:
+    """Builds requests as the profile says, and remembers what the server refused.
 
     Args:
         profile: The model's profile.
@@ -60,21 +115,23 @@ class Dialect:
     profile: Profile
     _refused: set[Feature] = field(default_factory=set)
 
-    def give_up(self, error: ServerError, request: Request) -> bool:
-        """Go without the feature that a server refused; tell whether there was one."""
-        if error.status not in _REFUSED:
+    def disable_refused(self, error: ServerError, request: Request) -> bool:
+        """Stop using the feature that a server refused; tell whether there was one."""
+        if error.status not in _REFUSAL_STATUSES:
             return False
         for feature, pattern in _REFUSALS:
             if feature in request.uses and re.search(pattern, error.detail, re.IGNORECASE):
-                _log.info("the server refuses %s (%s); going on without", feature, error.detail)
+                _log.info("the server refuses %s (%s); continuing without it", feature, error.detail)
                 self._refused.add(feature)
                 return True
         return False
 
-    def thinks_apart(self, step: Step) -> bool:
+    def thinks_in_two_phases(self, step: Step) -> bool:
         """Tell whether a thought of this step, if its length is limited, takes a request of its own."""
-        thinking = self.profile.thinking
-        return mode(thinking, step, video=False, tokens=1, most=None, refused=self._refused) == "two_phase"
+        mode = thinking_mode(
+            self.profile.thinking, step, video=False, tokens=1, most=None, refused=self._refused
+        )
+        return mode == "two_phase"
 
     def plan(
         self,
@@ -85,16 +142,15 @@ class Dialect:
         *,
         stream: bool = False,
     ) -> Request:
-        """Put the planner's request: with function calling, bound to a schema of calls, or calls in the text."""
+        """Build the planner's request: with function calling, bound to a schema of calls, or calls in the text."""
         form = "text" if "tools" in self._refused else self.profile.tool_calls
         if form == "native":
-            put = self._put("plan", messages, limits, "plan", stream=stream)
-            return self._with_tools(put, tools, must_call)
-        spoken = in_words(messages, tools, must_call)
-        put = self._put("plan", spoken, limits, "plan", stream=stream)
+            request = self._for_step("plan", messages, limits, "plan", stream=stream)
+            return self._with_tools(request, tools, must_call)
+        request = self._for_step("plan", in_words(messages, tools, must_call), limits, "plan", stream=stream)
         if form == "schema" and "schema" not in self._refused:
-            return _shaped(put, "calls", calls_schema(tools, must_call))
-        return put
+            return _with_schema(request, "calls", calls_schema(tools, must_call))
+        return request
 
     def ask(
         self,
@@ -106,51 +162,74 @@ class Dialect:
         shown: Shown | None = None,
         stream: bool = False,
     ) -> Request:
-        """Put a request for a typed reply: by its schema, as a forced function call, or in words only."""
-        put = self._put(step, messages, limits, shown, stream=stream)
+        """Build a request for a typed reply: by its schema, as a forced function call, or in words only."""
+        request = self._for_step(step, messages, limits, shown, stream=stream)
         form = "prompt" if "schema" in self._refused else self.profile.structured
         if form == "tool" and "forced_tool" not in self._refused and "tools" not in self._refused:
-            uses: frozenset[Feature] = put.uses | {"forced_tool", "tools"}
+            uses: frozenset[Feature] = request.uses | {"forced_tool", "tools"}
             binding = {"tool_choice": schema.__name__}
-            return dataclasses.replace(put, tools=(schema,), binding=binding, uses=uses)
+            return dataclasses.replace(request, tools=(schema,), binding=binding, uses=uses)
         if form == "json_schema":
-            return _shaped(put, schema.__name__, schema.model_json_schema())
-        return put
+            return _with_schema(request, schema.__name__, schema.model_json_schema())
+        return request
 
-    def say(
+    def chat(
         self,
         messages: Sequence[BaseMessage],
         limits: CallLimits,
         *,
         tools: Sequence[BaseTool | dict[str, Any]] = (),
+        tool_choice: str | Mapping[str, Any] | None = None,
+        think: bool | None = None,
+        body: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        frames: int = 0,
         stream: bool = False,
     ) -> Request:
-        """Put a request for a reply in free words; the tools on offer may be called or not."""
-        native = self.profile.tool_calls == "native" and "tools" not in self._refused
-        spoken = messages if native or not tools else in_words(messages, tools, None)
-        put = self._put("compose", spoken, limits, None, stream=stream)
-        if not tools or not native:
-            return put
-        return dataclasses.replace(put, tools=tuple(tools), uses=put.uses | {"tools"})
+        """Build a request for a reply in free words, outside the agent's steps; the tools on offer may be called.
 
-    def _with_tools(self, put: Request, tools: Sequence[BaseTool], must_call: str | None) -> Request:
+        Args:
+            messages: The messages, in the server's form.
+            limits: Most tokens of the reply, and of its thought.
+            tools: Tools on offer.
+            tool_choice: Which of them must be called, as in OpenAI's API; None leaves that to the server.
+            think: Whether the model is to think; None leaves that to the server.
+            body: Further fields of the request that are not OpenAI's.
+            options: Further fields that are OpenAI's, over the profile's sampling.
+            frames: Pictures in the messages, those inside a video included.
+            stream: Whether the reply is streamed.
+        """
+        native = self.profile.tool_calls == "native" and "tools" not in self._refused
+        worded = messages if native or not tools else in_words(messages, tools, None)
+        thinking = Thinking() if think is None else self.profile.direct_thinking
+        most = limits.completion_tokens
+        request = self._request("compose", list(worded), thinking, limits, most, stream=stream)
+        request = dataclasses.replace(request, options={**request.options, **(options or {})}, frames=frames)
+        request = request.with_body(body or {})
+        if not tools or not native:
+            return request
+        binding = {} if tool_choice is None else {"tool_choice": tool_choice}
+        return dataclasses.replace(
+            request, tools=tuple(tools), binding=binding, uses=request.uses | {"tools"}
+        )
+
+    def _with_tools(self, request: Request, tools: Sequence[BaseTool], must_call: str | None) -> Request:
         binding: dict[str, Any] = {}
-        uses: set[Feature] = {*put.uses, "tools"}
+        uses: set[Feature] = {*request.uses, "tools"}
         forced = must_call or ("required" if self.profile.tool_choice == "required" else None)
         if forced and "forced_tool" not in self._refused:
             binding["tool_choice"] = forced
             uses.add("forced_tool")
-        elif (
-            must_call
-        ):  # then nothing else is on offer, though it costs what the server has kept of the prompt
+        elif must_call:
+            # Nothing else is offered then, though the server can no longer reuse its cache of the prompt.
             tools = [tool for tool in tools if tool.name == must_call]
         bound: tuple[BaseTool | dict[str, Any], ...] = tuple(tools)
         if self.profile.strict_tools and "strict" not in self._refused:
             bound = tuple(strict_tool(tool) for tool in tools)
             uses.add("strict")
-        return dataclasses.replace(put, tools=bound, binding=binding, uses=frozenset(uses))
+        return dataclasses.replace(request, tools=bound, binding=binding, uses=frozenset(uses))
 
-    def _put(
+    def _for_step(
         self,
         step: Step,
         messages: Sequence[BaseMessage],
@@ -159,45 +238,60 @@ class Dialect:
         *,
         stream: bool,
     ) -> Request:
-        """Lay out what all requests share: sampling, limits, and thinking switched on or off."""
-        thinking = self.profile.thinking
+        """Build a request of the agent: its pictures in the form that the profile has for them."""
         caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
         placed = media.put(messages, self._media, shown or _SHOWN.get(step, "look"))
-        video, tokens = holds_video(placed.messages), limits.thinking_tokens
-        how = mode(thinking, step, video=video, tokens=tokens, most=most, refused=self._refused)
-        sampling = {
+        request = self._request(step, placed.messages, self.profile.thinking, limits, most, stream=stream)
+        uses = request.uses | self._media_features(placed)
+        request = dataclasses.replace(request, frames=count_frames(messages), uses=uses)
+        return request.with_body(placed.body)
+
+    def _request(
+        self,
+        step: Step,
+        messages: list[BaseMessage],
+        thinking: Thinking,
+        limits: CallLimits,
+        most: int | None,
+        *,
+        stream: bool,
+    ) -> Request:
+        """Build what all requests share: sampling, limits, and thinking switched on or off."""
+        tokens = limits.thinking_tokens
+        mode = thinking_mode(
+            thinking, step, video=holds_video(messages), tokens=tokens, most=most, refused=self._refused
+        )
+        options = {
             **self.profile.sampling,
-            **(self.profile.thinking_sampling if how != "off" else {}),
+            **(self.profile.thinking_sampling if mode != "off" else {}),
             **({} if most is None else {"max_tokens": most}),
         }
         if tokens is not None and most is not None:
             tokens = min(tokens, int(most * _MOST_THOUGHT))
-        body, uses = self._body(how, tokens)
-        body, uses = {**body, **placed.body}, uses | self._media_features(placed)
-        options = {**sampling, "extra_body": body} if body else sampling
-        if how == "two_phase":
+        body, uses = self._body(thinking, mode, tokens)
+        if mode == "two_phase":
             uses |= {"two_phase"}
         if stream and "stream" not in self._refused:
             uses |= {"stream"}
-        return Request(
-            messages=_switched(placed.messages, thinking, how),
-            frames=count_frames(messages),
+        request = Request(
+            messages=_switched(messages, thinking, mode),
             options=options,
             uses=uses,
-            thought=tokens if how == "two_phase" else None,
+            thought=tokens if mode == "two_phase" else None,
             stream="stream" in uses,
         )
+        return request.with_body(body)
 
     @property
     def _media(self) -> Media:
-        """The profile's word on media, less what the server refuses."""
-        said, refused = self.profile.media, self._refused
+        """How media are sent: what the profile says, without what the server refuses."""
+        own, refused = self.profile.media, self._refused
         return dataclasses.replace(
-            said,
-            forms={} if "video" in refused else said.forms,
-            per_request=said.per_request and "media_options" not in refused,
-            image_ids=said.image_ids and "image_ids" not in refused,
+            own,
+            forms={} if "video" in refused else own.forms,
+            per_request=own.per_request and "media_options" not in refused,
+            image_ids=own.image_ids and "image_ids" not in refused,
         )
 
     def _media_features(self, placed: Put) -> frozenset[Feature]:
@@ -208,21 +302,53 @@ class Dialect:
         }
         return frozenset(name for name, used in features.items() if used)
 
-    def _body(self, how: Mode, tokens: int | None) -> tuple[dict[str, Any], frozenset[Feature]]:
+    def _body(
+        self, thinking: Thinking, mode: ThinkingMode, tokens: int | None
+    ) -> tuple[dict[str, Any], frozenset[Feature]]:
         """Return the fields of the body that switch thinking on or off, and cap it."""
-        thinking, body = self.profile.thinking, dict(self.profile.body)
+        body = dict(self.profile.body)
         if not thinking.can:
             return body, frozenset()
-        body |= thinking.off_body if how == "off" else thinking.on_body
-        budget = 0 if how == "off" else tokens
+        body |= thinking.off_body if mode == "off" else thinking.on_body
+        budget = 0 if mode == "off" else tokens
         if thinking.budget_field is None or budget is None or "thinking_budget" in self._refused:
             return body, frozenset()
         return {**body, thinking.budget_field: budget}, frozenset({"thinking_budget"})
 
 
-def _switched(messages: Sequence[BaseMessage], thinking: Thinking, how: Mode) -> list[BaseMessage]:
-    """Put a word such as `/think` in front of the system prompt, or in place of one."""
-    switch = (thinking.off_prompt if how == "off" else thinking.on_prompt) if thinking.can else None
+def thinking_mode(
+    thinking: Thinking,
+    step: Step,
+    *,
+    video: bool,
+    tokens: int | None,
+    most: int | None,
+    refused: Collection[Feature] = (),
+) -> ThinkingMode:
+    """Choose how a step thinks.
+
+    Args:
+        thinking: What the profile says.
+        step: The step.
+        video: Whether the messages hold a video.
+        tokens: Reasoning tokens allowed; None for no limit.
+        most: Tokens of the whole reply allowed; None for no limit.
+        refused: Features that the server turned out to refuse.
+    """
+    if not thinking.can or step not in thinking.steps or tokens == 0 or (video and not thinking.with_video):
+        return "off"
+    if thinking.budget_field is not None and "thinking_budget" not in refused:
+        return "native"
+    if tokens is None:
+        return "free"
+    if thinking.two_phase and "two_phase" not in refused:
+        return "two_phase"
+    return "free" if most is not None and most <= tokens else "off"
+
+
+def _switched(messages: Sequence[BaseMessage], thinking: Thinking, mode: ThinkingMode) -> list[BaseMessage]:
+    """Put a switch such as `/think` in front of the system prompt, or in place of one."""
+    switch = (thinking.off_prompt if mode == "off" else thinking.on_prompt) if thinking.can else None
     if switch is None:
         return list(messages)
     if not isinstance(messages[0], SystemMessage):
@@ -230,8 +356,55 @@ def _switched(messages: Sequence[BaseMessage], thinking: Thinking, how: Mode) ->
     return [SystemMessage(f"{switch}\n{messages[0].text}"), *messages[1:]]
 
 
-def _shaped(put: Request, name: str, schema: Mapping[str, Any]) -> Request:
+def _with_schema(request: Request, name: str, schema: Mapping[str, Any]) -> Request:
     """Bind the reply to a JSON schema."""
     shape = {"name": name, "schema": bounded(schema), "strict": True}
-    body = {**put.body, "response_format": {"type": "json_schema", "json_schema": shape}}
-    return dataclasses.replace(put, options={**put.options, "extra_body": body}, uses=put.uses | {"schema"})
+    request = request.with_body({"response_format": {"type": "json_schema", "json_schema": shape}})
+    return dataclasses.replace(request, uses=request.uses | {"schema"})
+
+
+def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dict[str, Any]:
+    """Return the schema of a turn that is nothing but calls of these tools, or of the one that must be called."""
+    functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
+    offered = [one for one in functions if must_call in (None, one["name"])]
+    call = {"anyOf": [_call(function) for function in offered]}
+    items = {"type": "array", "items": call, "minItems": 1, "maxItems": 1 if must_call else _MOST_CALLS}
+    return _object({"calls": items})
+
+
+def strict_tool(tool: BaseTool) -> dict[str, Any]:
+    """Return a tool whose arguments are bound to their schema while they are generated."""
+    made = convert_to_openai_tool(tool, strict=True)
+    function = made["function"]
+    return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
+
+
+def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema that limits all texts and lists, so that a rambling model still closes its object."""
+    ended: dict[str, Any] = {}
+    for key, value in schema.items():
+        if isinstance(value, Mapping):
+            ended[key] = bounded(value)
+        elif isinstance(value, list):
+            ended[key] = [bounded(item) if isinstance(item, Mapping) else item for item in value]
+        else:
+            ended[key] = value
+    # xgrammar takes a pattern or a length, not both.
+    if ended.get("type") == "string" and not {"enum", "const", "pattern"} & set(ended):
+        ended.setdefault("maxLength", _MOST_CHARS)
+    if ended.get("type") == "array":
+        ended.setdefault("maxItems", _MOST_ITEMS)
+    return ended
+
+
+def _call(function: Mapping[str, Any]) -> dict[str, Any]:
+    return _object({"name": {"const": function["name"]}, "arguments": function["parameters"]})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,4 +1,4 @@
-"""What can be attached to a question: where an image or a video lies, and how an image is put into a message."""
+"""Attachments of a question: where an image or a video is, and how an image becomes part of a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCHEMES = frozenset({"http", "https", "file", "data"})
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,(.*)", re.DOTALL | re.IGNORECASE)
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _QUALITY = 95
-"""Of pictures that come in another format: close to the original, as they are compressed a second time."""
+"""For pictures in other formats: close to the original, as they are compressed a second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def image(source: str | os.PathLike[str] | bytes) -> Image:
 
     Args:
         source: An http or https URL, which the server fetches; a `file://` URL, which the server reads, if it may; a
-            data URL; the path of a file, which is sent along; or a picture's bytes. JPEG and PNG, told by their
+            data URL; the path of a file, which is sent along; or a picture's bytes. JPEG and PNG, recognized by their
             content, are sent as they are, other formats as JPEG.
 
     Raises:

@@ -1,9 +1,9 @@
-"""A question put to a model directly, and the messages it becomes."""
+"""A direct question to a model, and the messages that it becomes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
@@ -11,18 +11,19 @@ from langchain_core.tools import BaseTool
 
 from vidagent.agents.client.media import holds_video
 from vidagent.agents.direct.attachments import Image
-from vidagent.agents.direct.video_encoding import Footage, footage
-from vidagent.agents.direct.video_input import Clip
+from vidagent.agents.direct.video_input import Clip, SentVideo, prepare_video
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.prompting.messages import Part, count_frames
 from vidagent.errors import UsageError
 from vidagent.text import repair_surrogates
 
 Attached = Image | Clip
+ClipParts = Callable[[Clip], tuple[Part, ...]]
+"""Prepares a video for the server and returns its parts of the message."""
 Tool = BaseTool | dict[str, Any]
 """A LangChain tool, or one in OpenAI's form."""
 Turn = BaseMessage | Mapping[str, Any]
-"""A message of LangChain's, or one in OpenAI's form, in whose content texts and attachments may stand as they are:
+"""A message of LangChain's, or one in OpenAI's form, whose content may hold texts and attachments as they are:
 `{"role": "user", "content": ["What is this?", image("a.jpg")]}`."""
 
 
@@ -45,8 +46,8 @@ class Question:
     """One question to a model.
 
     Args:
-        text: The question; empty to let the model go on where the history ends, such as after a tool's result.
-        attached: Images and videos, which stand behind the text in this order.
+        text: The question; empty to let the model continue where the history ends, such as after a tool's result.
+        attached: Images and videos, which follow the text in this order.
         system: The system prompt.
         history: Earlier turns, oldest first.
         tools: Functions that the model may call.
@@ -76,7 +77,7 @@ class Question:
     max_num_tiles: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no server could do, and replace what is half a character."""
+        """Check the numbers, and replace lone surrogates in the text."""
         object.__setattr__(self, "text", repair_surrogates(self.text))
         if not (self.text or self.attached or self.history):
             raise UsageError("a question has a text, an attachment or a history; got none of them")
@@ -108,8 +109,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
-    """A question ready to be put to one server.
+class ComposedQuestion:
+    """A question in the form that one server takes.
 
     Args:
         messages: Its messages.
@@ -124,64 +125,59 @@ class Composed:
     notes: tuple[str, ...]
 
 
-@dataclass
-class _Reel:
-    """The videos of a question, as they are met."""
-
-    profile: Profile
-    met: list[Footage] = field(default_factory=list)
-
-    def parts(self, clip: Clip) -> tuple[Part, ...]:
-        """Read a video and return its parts of the message."""
-        self.met.append(footage(clip, self.profile))
-        return self.met[-1].parts
-
-    def sampling(self) -> dict[str, Any]:
-        """Return what `media_io_kwargs` say: they hold for every video of a request."""
-        told = [dict(one.sampling) for one in self.met if one.sampling is not None]
-        alone = any(one.listed for one in self.met)
-        if alone and len(self.met) > 1:
-            raise UsageError(
-                f"a video whose frames are taken here is the only one of a request; got {len(self.met)} videos"
-            )
-        if any(one != told[0] for one in told):
-            raise UsageError(f"all videos of a request are sampled alike; got {' and '.join(map(str, told))}")
-        return {"media_io_kwargs": {"video": told[0]}} if told else {}
-
-
-def compose(question: Question, profile: Profile) -> Composed:
+def compose(question: Question, profile: Profile) -> ComposedQuestion:
     """Write the messages of a question, and read what is attached to it.
 
     Raises:
         UsageError: If an attachment cannot be read or the server takes no such request.
         VideoError: If a video has to be read here and cannot be.
     """
-    reel = _Reel(profile)
+    videos: list[SentVideo] = []
+
+    def parts_of_clip(clip: Clip) -> tuple[Part, ...]:
+        videos.append(prepare_video(clip, profile))
+        return videos[-1].parts
+
     system: list[BaseMessage] = [] if question.system is None else [SystemMessage(question.system)]
-    turns = [_message(turn, reel) for turn in (*question.history, *question.turn)]
+    turns = [_message(turn, parts_of_clip) for turn in (*question.history, *question.turn)]
     messages = [*system, *turns]
-    body = {**_processing(question, profile, messages), **reel.sampling()}
-    frames = count_frames(messages) + sum(one.frames for one in reel.met)
-    return Composed(messages, body, frames, tuple(one.note for one in reel.met if one.note is not None))
+    body = {**_processing(question, profile, messages), **_sampling(videos)}
+    frames = count_frames(messages) + sum(one.frames for one in videos)
+    notes = tuple(one.note for one in videos if one.note is not None)
+    return ComposedQuestion(messages, body, frames, notes)
 
 
-def _message(turn: Turn, reel: _Reel) -> BaseMessage:
+def _sampling(videos: Sequence[SentVideo]) -> dict[str, Any]:
+    """Return `media_io_kwargs`, which hold for every video of a request."""
+    samplings = [dict(one.sampling) for one in videos if one.sampling is not None]
+    if len(videos) > 1 and any(one.listed for one in videos):
+        raise UsageError(
+            f"a video whose frames are taken here must be the only one of a request; got {len(videos)} videos"
+        )
+    if any(one != samplings[0] for one in samplings):
+        raise UsageError(
+            f"all videos of a request are sampled alike; got {' and '.join(map(str, samplings))}"
+        )
+    return {"media_io_kwargs": {"video": samplings[0]}} if samplings else {}
+
+
+def _message(turn: Turn, parts_of_clip: ClipParts) -> BaseMessage:
     if isinstance(turn, BaseMessage):
         return turn
     content = turn.get("content")
     if not isinstance(content, str) and isinstance(content, Iterable):
-        content = [part for item in content for part in _parts(item, reel)]
+        content = [part for item in content for part in _parts(item, parts_of_clip)]
     try:
         return convert_to_messages([{**turn, "content": content or ""}])[0]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"a turn of the history is no message: {str(error).splitlines()[0]}") from None
 
 
-def _parts(item: object, reel: _Reel) -> Iterable[Part]:
+def _parts(item: object, parts_of_clip: ClipParts) -> Iterable[Part]:
     if isinstance(item, Image):
         return (item.part(),)
     if isinstance(item, Clip):
-        return reel.parts(item)
+        return parts_of_clip(item)
     if isinstance(item, str):
         return ({"type": "text", "text": item},)
     if isinstance(item, dict):

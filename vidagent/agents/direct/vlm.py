@@ -14,55 +14,86 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from vidagent import config
-from vidagent.agents.client import token_count
-from vidagent.agents.client.chat_call import Exchange, Heard, Spent
-from vidagent.agents.client.limits import CallLimits
+from vidagent.agents.client.chat_call import StreamKind, thought_in
+from vidagent.agents.client.client import ModelClient
+from vidagent.agents.client.limits import CallLimits, CallNeed, CallUsage
 from vidagent.agents.client.media import holds_video
-from vidagent.agents.client.request import Request
-from vidagent.agents.client.request_builder import Dialect
-from vidagent.agents.client.thinking import mode
-from vidagent.agents.direct.question import Attached, Composed, Options, Question, compose
-from vidagent.agents.direct.reply import Reply, read
-from vidagent.agents.profiles.schema import Media, Profile, Thinking
+from vidagent.agents.client.request_builder import thinking_mode
+from vidagent.agents.direct.question import Attached, Options, Question, Turn, compose
+from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, split_thought
+from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.server import model_choice
-from vidagent.agents.server.connection import ServerError, may_retry, public_url, retry
+from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError, UsageError, VidagentError
+from vidagent.types import Step
 
-Said = Literal["thought", "text"]
-Listen = Callable[[Said, str], None]
-"""Takes the words of a reply as they come."""
+TextKind = Literal["thought", "text"]
+OnText = Callable[[TextKind, str], None]
+"""Takes a reply as it is generated: pieces of the thought, and of the text."""
 
 _UNTRUSTED = "--trust-request-mm-kwargs"
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The reply to a question.
+
+    Args:
+        text: Its text; empty where it only calls functions.
+        thought: The thought before it, as far as the server shows it.
+        tool_calls: The functions that it calls, with arguments in dicts.
+        usage: What it cost: prompt, completion, thinking and cached tokens, seconds, requests, pictures.
+        finish_reason: Why it ended, as the server says: `stop`, `length`, `tool_calls`.
+        notes: Where the request differed from what was asked for, and why.
+        history: The conversation up to here, for the next question.
+    """
+
+    text: str
+    thought: str
+    tool_calls: tuple[ToolCall, ...]
+    usage: CallUsage
+    finish_reason: str | None
+    notes: tuple[str, ...]
+    history: tuple[Turn, ...]
+
+
 @dataclass
-class _Run:
-    """One question on its way: who listens, and what its requests cost."""
+class _QuestionBudget:
+    """The limits of one question, and what its requests cost."""
 
-    question: Question
-    asked: Composed
-    hear: Listen | None
-    heard: bool = False
-    sent: int = 0
-    spent: list[Spent] = field(default_factory=list)
+    limits: CallLimits
+    usage: CallUsage = field(default_factory=lambda: CallUsage(requests=0))
 
-    def tell(self, kind: Heard, words: str) -> None:
-        """Pass words on as they come."""
+    async def admit(self, step: Step, need: CallNeed) -> CallLimits:
+        return self.limits
+
+    def record(self, step: Step, usage: CallUsage) -> None:
+        self.usage += usage
+
+
+@dataclass
+class _Stream:
+    """Passes a reply on as it is generated, and remembers whether any of it came."""
+
+    on_text: OnText | None
+    started: bool = False
+
+    def __call__(self, kind: StreamKind, words: str) -> None:
         if kind == "begin":
             return
-        self.heard = True
-        if self.hear is not None:
-            self.hear(kind, words)
+        self.started = True
+        if self.on_text is not None:
+            self.on_text(kind, words)
 
 
 class VLM:
@@ -71,7 +102,8 @@ class VLM:
     Args:
         chat: The chat model.
         profile: How to use it.
-        endpoint: The server beside chat, for counting the tokens of a thought where the server does not.
+        endpoint: The server's tokenizer, for thoughts whose tokens a reply does not report; that of the chat model's
+            server where it is None.
         concurrency: Most questions under way at the same time.
 
     Attributes:
@@ -84,14 +116,12 @@ class VLM:
     def __init__(
         self, chat: BaseChatModel, profile: Profile, *, endpoint: Endpoint | None = None, concurrency: int = 4
     ) -> None:
-        """Keep whom to ask; nothing is sent yet."""
+        """Prepare the client; nothing is sent yet."""
         if concurrency < 1:
             raise UsageError(f"concurrency must be 1 or more, got {concurrency}")
-        self.name = str(getattr(chat, "model_name", None) or profile.name)
-        self.profile = profile
-        self._chat, self._endpoint, self._concurrency = chat, endpoint, concurrency
-        self._plain = Dialect(_direct(profile, Thinking()))
-        self._thinking = Dialect(_direct(profile, dataclasses.replace(profile.thinking, steps=("compose",))))
+        self._client = ModelClient(chat, profile, endpoint)
+        self.name, self.profile = self._client.name, profile
+        self._concurrency = concurrency
         self._slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     @classmethod
@@ -128,14 +158,14 @@ class VLM:
         return cls(chat, model_choice.profile_for(name, settings), endpoint=endpoint, concurrency=concurrency)
 
     async def ask(
-        self, text: str, *attached: Attached, hear: Listen | None = None, **options: Unpack[Options]
+        self, text: str, *attached: Attached, on_text: OnText | None = None, **options: Unpack[Options]
     ) -> Reply:
         """Ask one question.
 
         Args:
             text: The question.
             attached: Images and videos.
-            hear: Takes the words of the reply as they come.
+            on_text: Takes the reply as it is generated.
             options: The other fields of a `Question`.
 
         Raises:
@@ -143,21 +173,21 @@ class VLM:
             VideoError: If a video has to be read here and cannot be.
             ModelError: If the server cannot be reached, refuses or fails.
         """
-        return await self._reply(Question(text, attached, **options), hear)
+        return await self._reply(Question(text, attached, **options), on_text)
 
     async def stream(
         self, text: str, *attached: Attached, **options: Unpack[Options]
-    ) -> AsyncIterator[tuple[Said, str]]:
-        """Yield the words of a reply as they come, as `("thought", words)` and `("text", words)`; errors as in `ask`.
+    ) -> AsyncIterator[tuple[TextKind, str]]:
+        """Yield a reply as it is generated, as `("thought", words)` and `("text", words)`; errors as in `ask`.
 
         Leaving early ends the request; `contextlib.aclosing` makes that happen at once.
         """
-        words: asyncio.Queue[tuple[Said, str] | None] = asyncio.Queue()
+        queue: asyncio.Queue[tuple[TextKind, str] | None] = asyncio.Queue()
         question = Question(text, attached, **options)
-        task = asyncio.create_task(self._reply(question, lambda kind, said: words.put_nowait((kind, said))))
-        task.add_done_callback(lambda _: words.put_nowait(None))
+        task = asyncio.create_task(self._reply(question, lambda kind, words: queue.put_nowait((kind, words))))
+        task.add_done_callback(lambda _: queue.put_nowait(None))
         try:
-            while (item := await words.get()) is not None:
+            while (item := await queue.get()) is not None:
                 yield item
             await task
         finally:
@@ -181,74 +211,48 @@ class VLM:
         except VidagentError as error:
             return error
 
-    async def _reply(self, question: Question, hear: Listen | None = None) -> Reply:
+    async def _reply(self, question: Question, on_text: OnText | None = None) -> Reply:
         slots = self._slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._concurrency))
         async with slots:
             began = time.monotonic()
-            run = _Run(question, await asyncio.to_thread(compose, question, self.profile), hear)
-            message = await self._answered(run)
-            await self._count_thoughts(run)
-            return self._read(message, run, time.monotonic() - began)
-
-    def _read(self, message: AIMessage, run: _Run, seconds: float) -> Reply:
-        asked, frames = run.asked, run.asked.frames
-        prompt = token_count.prompt_tokens(asked.messages, frames, self.profile.frame_tokens)
-        reply = read(message, run.question, token_count.usage(run.spent, run.sent, frames, prompt, seconds))
-        if not run.heard and reply.text:
-            run.tell("text", reply.text)
-        unthought = self._unthought(run.question, video=holds_video(asked.messages))
-        return dataclasses.replace(reply, notes=(*asked.notes, *unthought, *reply.notes))
-
-    async def _answered(self, run: _Run) -> AIMessage:
-        """Get a reply; try again if the server was busy, or with less if it refuses a feature."""
-        builder = self._plain if run.question.thinks is None else self._thinking
-        return await retry(
-            lambda: self._supported(builder, run),
-            allowed=lambda error, attempt: may_retry(error, attempt) and not run.heard,
-        )
-
-    async def _supported(self, builder: Dialect, run: _Run) -> AIMessage:
-        """Get one reply, without the features that the server refuses."""
-        while True:
-            request = _request(builder, run)
+            composed = await asyncio.to_thread(compose, question, self.profile)
+            tokens = 0 if question.thinks is False else question.thinking_tokens
+            budget = _QuestionBudget(CallLimits(None, question.max_tokens, tokens))
+            stream = _Stream(on_text)
+            shape = question.response_format
             try:
-                return await self._exchange(request, builder.profile.thinking, run)
+                message = await self._client.chat(
+                    composed.messages,
+                    budget,
+                    frames=composed.frames,
+                    on_stream=None if on_text is None else stream,
+                    may_repeat=lambda: not stream.started,
+                    tools=question.tools,
+                    think=question.thinks,
+                    body={**composed.body, **({} if shape is None else {"response_format": dict(shape)})},
+                    options={} if question.temperature is None else {"temperature": question.temperature},
+                )
             except ServerError as error:
                 if _UNTRUSTED in error.detail:
                     raise self._untrusted(error) from None
-                if not builder.give_up(error, request):
-                    raise
+                raise
+            usage = dataclasses.replace(budget.usage, seconds=time.monotonic() - began)
+            reply = _reply_of(message, question, usage)
+            if not stream.started and reply.text:
+                stream("text", reply.text)
+            why = self._why_no_thought(question, video=holds_video(composed.messages))
+            return dataclasses.replace(reply, notes=(*composed.notes, *why, *reply.notes))
 
-    async def _exchange(self, request: Request, thinking: Thinking, run: _Run) -> AIMessage:
-        exchange = Exchange(self._chat, thinking, run.tell)
-        try:
-            async with asyncio.timeout(self.profile.timeout_s):
-                return await exchange.put(request)
-        except TimeoutError:
-            raise ModelError(f"{self._title} did not reply within {self.profile.timeout_s:g} s") from None
-        finally:
-            run.sent += exchange.sent
-            run.spent += exchange.spent
-
-    async def _count_thoughts(self, run: _Run) -> None:
-        """Have thoughts counted by the server's tokenizer where it did not count them itself."""
-        for number, one in enumerate(run.spent):
-            if self._endpoint is None or not one.thought or one.thinking_tokens is not None:
-                continue
-            with suppress(ServerError):  # the reply is there: its length tells about as much
-                counted = await self._endpoint.tokenize(one.thought)
-                run.spent[number] = dataclasses.replace(one, thinking_tokens=counted)
-
-    def _unthought(self, question: Question, *, video: bool) -> tuple[str, ...]:
-        """Say why there is no thought although one was wanted."""
-        thinking, tokens = self._thinking.profile.thinking, question.thinking_tokens
+    def _why_no_thought(self, question: Question, *, video: bool) -> tuple[str, ...]:
+        """Say why there is no thought although one was asked for."""
+        thinking, tokens = self.profile.direct_thinking, question.thinking_tokens
         if not question.thinks:
             return ()
         if not thinking.can:
             return (f"no thinking: profile {self.profile.name} says that the model does not reason",)
         if video and not thinking.with_video:
             return ("no thinking: the model does not reason over a video",)
-        if mode(thinking, "compose", video=video, tokens=tokens, most=question.max_tokens) == "off":
+        if thinking_mode(thinking, "compose", video=video, tokens=tokens, most=question.max_tokens) == "off":
             return (
                 f"no thinking: nothing here holds a thought to {tokens} tokens; think=True sets no limit",
             )
@@ -257,29 +261,35 @@ class VLM:
     def _untrusted(self, error: ServerError) -> ModelError:
         fields = [name for name in ("media_io_kwargs", "mm_processor_kwargs") if name in error.detail]
         return ModelError(
-            f"{self._title} takes no {' and '.join(fields)} with a request: start vLLM with {_UNTRUSTED}, "
+            f"{self._client.title} takes no {' and '.join(fields)} with a request: start vLLM with {_UNTRUSTED}, "
             "or ask without fps, num_frames, here and max_num_tiles"
         )
 
-    @property
-    def _title(self) -> str:
-        url = getattr(self._chat, "openai_api_base", None)
-        return f"model {self.name!r}" + (f" at {public_url(str(url))}" if url else "")
+
+def _reply_of(message: AIMessage, question: Question, usage: CallUsage) -> Reply:
+    """Read a reply: function calls also where the model wrote them into its text."""
+    text = split_thought(message.text)[1]
+    calls, problem = _tool_calls(message, text, question)
+    text = "" if calls and not message.tool_calls else text
+    return Reply(
+        text=text,
+        thought=thought_in(message),
+        tool_calls=calls,
+        usage=usage,
+        finish_reason=message.response_metadata.get("finish_reason"),
+        notes=() if problem is None else (problem,),
+        history=(*question.history, *question.turn, AIMessage(text, tool_calls=list(calls))),
+    )
 
 
-def _direct(profile: Profile, thinking: Thinking) -> Profile:
-    """Return a profile for questions outside the agent: limits are the question's, media are ready as they are."""
-    return dataclasses.replace(profile, completion_tokens={}, thinking=thinking, media=Media())
-
-
-def _request(dialect: Dialect, run: _Run) -> Request:
-    question = run.question
-    tokens = 0 if question.thinks is False else question.thinking_tokens
-    limits = CallLimits(completion_tokens=question.max_tokens, thinking_tokens=tokens)
-    put = dialect.say(run.asked.messages, limits, tools=tuple(question.tools), stream=run.hear is not None)
-    shape = {} if question.response_format is None else {"response_format": dict(question.response_format)}
-    body = {**put.body, **run.asked.body, **shape}
-    options: dict[str, Any] = {**put.options, **({"extra_body": body} if body else {})}
-    if question.temperature is not None:
-        options["temperature"] = question.temperature
-    return dataclasses.replace(put, options=options, frames=run.asked.frames)
+def _tool_calls(message: AIMessage, text: str, question: Question) -> tuple[tuple[ToolCall, ...], str | None]:
+    """Return the functions called, in whatever notation, and the problem if they cannot be used."""
+    if not question.tools:
+        return (), None
+    known = [str(convert_to_openai_tool(tool)["function"]["name"]) for tool in question.tools]
+    readable = message.model_copy(update={"additional_kwargs": {}}) if text else message
+    try:
+        return tuple(parse_calls(readable, known)), None
+    except UnreadableError as error:
+        attempted = message.tool_calls or message.invalid_tool_calls
+        return (), f"a function call cannot be used: {error}" if attempted else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from vidagent.text import whole
+from vidagent.text import repair_surrogates
 
 _FIELD = "answer"
 _THOUGHTS = ("<think>", "<thinking>")
@@ -119,7 +119,7 @@ class AnswerReader:
             return True
         text = self._half + (_unescaped(piece[0]) if piece[0][0] == "\\" else piece[0])
         self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        text = whole(text[: len(text) - len(self._half)])
+        text = repair_surrogates(text[: len(text) - len(self._half)])
         if self._is_answer:
             self._answer.append(text)
         elif len(self._string) < _KEY_CHARS:

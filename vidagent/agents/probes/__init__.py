@@ -1,1 +1,1 @@
-"""What a running server can do, found out by trying: each trial is one or a few tiny requests."""
+"""Finds out what a running server can do: each probe sends one or a few tiny requests."""

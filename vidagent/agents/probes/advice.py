@@ -1,4 +1,4 @@
-"""Where what was found contradicts a profile, and what mends it: a key of the profile, or a flag of the server."""
+"""Where findings contradict a profile, and the remedy: a key of the profile, or a flag of the server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Advice:
     Args:
         key: The profile's key that it concerns.
         found: What was found.
-        mend: What mends it.
+        mend: The remedy.
     """
 
     key: str
@@ -30,8 +30,8 @@ class Advice:
     mend: str
 
 
-class _Found:
-    """What was found, by group and name."""
+class _Findings:
+    """The findings by group and name."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self._outcomes = {(finding.group, finding.name): finding.outcome for finding in findings}
@@ -47,14 +47,14 @@ class _Found:
 
 
 def advise(profile: Profile, findings: Sequence[Finding], context_tokens: int | None) -> list[Advice]:
-    """Compare a profile with what was found.
+    """Compare a profile with the findings.
 
     Args:
         profile: The profile.
-        findings: What the trials found.
-        context_tokens: The context by the server's account, or None.
+        findings: The findings of all probes.
+        context_tokens: The context as the server reports it, or None.
     """
-    found = _Found(findings)
+    found = _Findings(findings)
     advice = list(_context(profile, context_tokens))
     for rules in (_pictures, _videos, _thinking, _budgets, _tools, _typed, _cache):
         advice += rules(profile, found)
@@ -70,7 +70,7 @@ def _context(profile: Profile, context_tokens: int | None) -> Iterator[Advice]:
         )
 
 
-def _pictures(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _pictures(profile: Profile, found: _Findings) -> Iterator[Advice]:
     most = found.facts("pictures", "several").get("most")
     if found.cannot("pictures", "several") and most is not None:
         sent = sent_at_once(profile)
@@ -87,7 +87,7 @@ def _pictures(profile: Profile, found: _Found) -> Iterator[Advice]:
         yield Advice("media.image_ids", "the server refuses ids of pictures", "image_ids = false")
 
 
-def _videos(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _videos(profile: Profile, found: _Findings) -> Iterator[Advice]:
     media = profile.media
     no_options = found.cannot("video", "options per request")
     instead = 'the form "images" in the place of'
@@ -114,7 +114,7 @@ def _videos(profile: Profile, found: _Found) -> Iterator[Advice]:
             )
 
 
-def _thinking(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _thinking(profile: Profile, found: _Findings) -> Iterator[Advice]:
     thinking = profile.thinking
     by_itself = found.facts("thinking", "thinks").get("by_itself", False)
     if thinking.can and found.cannot("thinking", "thinks"):
@@ -136,7 +136,7 @@ def _thinking(profile: Profile, found: _Found) -> Iterator[Advice]:
             )
 
 
-def _budgets(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _budgets(profile: Profile, found: _Findings) -> Iterator[Advice]:
     thinking = profile.thinking
     if not (thinking.can and found.can("thinking", "thinks")):
         return
@@ -166,7 +166,7 @@ def _budgets(profile: Profile, found: _Found) -> Iterator[Advice]:
         yield Advice("thinking.two_phase", "a closed thought is not continued", "two_phase = false")
 
 
-def _tools(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _tools(profile: Profile, found: _Findings) -> Iterator[Advice]:
     if profile.tool_calls != "native":
         return
     if found.cannot("tools", "auto"):
@@ -189,7 +189,7 @@ def _tools(profile: Profile, found: _Found) -> Iterator[Advice]:
         )
 
 
-def _typed(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _typed(profile: Profile, found: _Findings) -> Iterator[Advice]:
     named = found.can("tools", "named")
     if profile.structured == "json_schema" and found.cannot("typed replies", "json_schema"):
         other = "tool" if named else "prompt"
@@ -199,7 +199,7 @@ def _typed(profile: Profile, found: _Found) -> Iterator[Advice]:
         yield Advice("structured", "the server requires no call by name", f'structured = "{other}"')
 
 
-def _cache(profile: Profile, found: _Found) -> Iterator[Advice]:
+def _cache(profile: Profile, found: _Findings) -> Iterator[Advice]:
     if found.cannot("tokens", "prefix cache"):
         yield Advice(
             "serve.flags",
@@ -209,7 +209,7 @@ def _cache(profile: Profile, found: _Found) -> Iterator[Advice]:
 
 
 def _flag(profile: Profile, name: str) -> str:
-    """Return what the profile has for a flag of the server, or a word in its place."""
+    """Return the profile's value of a server flag, or a placeholder."""
     return str(profile.serve.flags.get(name) or "NAME")
 
 

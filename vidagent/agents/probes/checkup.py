@@ -1,4 +1,4 @@
-"""A whole checkup: which server and model, what the trials found, and where the profile is contradicted."""
+"""A checkup of a server: which model it serves, what the probes found, and where they contradict the profile."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.probes.advice import Advice, advise
 from vidagent.agents.probes.checks.pictures import sent_at_once
-from vidagent.agents.probes.context import Bench
+from vidagent.agents.probes.context import ProbeContext
 from vidagent.agents.probes.finding import Finding
-from vidagent.agents.probes.runner import Trial, try_all
+from vidagent.agents.probes.runner import Probe, run_probes
 from vidagent.agents.profiles.schema import Form, Profile
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
@@ -30,7 +30,7 @@ _ROWS: dict[Form, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What is known of a server after all trials.
+    """What is known of a server after all probes have run.
 
     Args:
         where: Its base URL.
@@ -41,7 +41,7 @@ class Checkup:
         profile: The profile that the model would be used with.
         findings: What was found.
         advice: Where that contradicts the profile.
-        lost: The trial at which the server stopped answering, or None.
+        lost: The probe at which the server stopped answering, or None.
     """
 
     where: str
@@ -83,15 +83,15 @@ class Checkup:
         }
 
 
-async def examine(settings: Settings, on_trial: Callable[[Trial], None]) -> Checkup:
-    """Try what the server can do that the settings lead to, or one on this machine.
+async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Checkup:
+    """Probe the server that the settings name, or one on this machine.
 
     Args:
         settings: They name the server, the model, the profile, and the longest wait for a reply.
-        on_trial: Told of each trial before it is made.
+        on_probe: Called with each probe before it runs.
 
     Raises:
-        ModelError: If the server cannot be reached, or does not even answer a text.
+        ModelError: If the server cannot be reached, or does not answer even a plain text.
         UsageError: If the embedded model is asked for: it has no server.
     """
     if settings.model == EMBEDDED:
@@ -102,14 +102,14 @@ async def examine(settings: Settings, on_trial: Callable[[Trial], None]) -> Chec
     model, others = _chosen(await _models(endpoint, settings), settings, endpoint.where)
     version = await _version(endpoint)
     profile = profile_for(model.name, settings)
-    bench = Bench(
+    context = ProbeContext(
         connect(url, model.name, api_key=key),
         Endpoint(url, key, model=model.name),
         profile,
         settings.reply_seconds or _DEADLINE_S,
         model.context_tokens,
     )
-    findings, lost = await try_all(bench, on_trial)
+    findings, lost = await run_probes(context, on_probe)
     return Checkup(
         where=endpoint.where,
         kind="vLLM" if version or model.owner == "vllm" else None,

@@ -1,4 +1,4 @@
-"""Where trials are made: one server, one model, and what earlier trials have shown of them."""
+"""What probes run against: one server, one model, and what earlier probes have shown of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, convert_to_messages
 
+from vidagent.agents.client.chat_call import ChatCall, OnStream
 from vidagent.agents.client.chat_model import ChatVLM
+from vidagent.agents.client.limits import CallLimits
+from vidagent.agents.client.request_builder import RequestBuilder
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.probes.fixtures import Message, system, user
 from vidagent.agents.profiles.schema import Profile
@@ -23,21 +26,21 @@ _LONGER = 8
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What a request carries to switch thinking on or off.
+    """What switches thinking on or off in a request.
 
     Args:
-        said: How it is told to people; empty if nothing is carried.
+        label: How messages call it; empty if the request carries nothing.
         body: Fields of the request.
         prompt: Text of a system message, or None.
     """
 
-    said: str = ""
+    label: str = ""
     body: Mapping[str, Any] = field(default_factory=dict)
     prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ProbeReply:
     """What came back; counts are None where the server does not report them.
 
     Args:
@@ -62,28 +65,28 @@ class Reply:
     thinking_tokens: int | None
     cached_tokens: int | None
 
-    def said(self) -> str:
-        """Return the beginning of the reply, for people."""
+    def excerpt(self) -> str:
+        """Return the beginning of the reply, for messages."""
         text = " ".join(self.text.split())
         return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 @dataclass
-class Bench:
-    """Sends requests of trials, each under a deadline, as the agent itself would send them.
+class ProbeContext:
+    """Sends the requests of probes, each under a deadline, as the agent itself would send them.
 
     Args:
         chat: The model.
         endpoint: The server beside chat.
         profile: The profile that it would be used with.
         deadline_s: Longest wait for one reply.
-        context_tokens: The model's context by the server's account, or None.
+        context_tokens: The model's context as the server reports it, or None.
 
     Attributes:
         on: What switches thinking on, once known; None if the model does not think.
         off: What switches it off, once known; None if nothing does.
-        room: Tokens that each reply gets on top, where thinking cannot be switched off.
-        takes_pictures: Whether a picture comes into the prompt, once known.
+        extra_tokens: Tokens that each reply gets on top, where thinking cannot be switched off.
+        takes_pictures: Whether a picture shows in the prompt, once known.
         takes_media_options: Whether requests may say how a video is sampled, once known.
     """
 
@@ -94,10 +97,10 @@ class Bench:
     context_tokens: int | None = None
     on: Switch | None = None
     off: Switch | None = None
-    room: int = 0
+    extra_tokens: int = 0
     takes_pictures: bool = False
     takes_media_options: bool | None = None
-    _base: int | None = None
+    _question_tokens: int | None = None
 
     async def ask(
         self,
@@ -105,8 +108,11 @@ class Bench:
         tokens: int = 16,
         switch: Switch | None = None,
         body: Mapping[str, Any] | None = None,
+        tools: Sequence[dict[str, Any]] = (),
+        tool_choice: str | Mapping[str, Any] | None = None,
+        on_stream: OnStream | None = None,
         **options: object,
-    ) -> Reply:
+    ) -> ProbeReply:
         """Send one request.
 
         Args:
@@ -114,46 +120,60 @@ class Bench:
             tokens: Most tokens of the reply; 1 where only the prompt matters.
             switch: What switches thinking; None switches it off, as far as that is known to work.
             body: Fields that OpenAI's client does not know.
-            options: Fields that it knows, such as `tools`.
+            tools: Tools on offer.
+            tool_choice: Which of them must be called.
+            on_stream: Takes the reply as it is generated.
+            options: Further fields that OpenAI's client knows.
 
         Raises:
             ServerError: If the server refuses or fails.
             TimeoutError: If no reply comes by the deadline.
         """
         used = switch or self.off or Switch()
-        merged = {**self.profile.body, **used.body, **(body or {})}
-        sent = _led(used.prompt, messages) if used.prompt else list(messages)
-        most = tokens if switch or tokens == 1 else tokens + self.room
-        bound = self.chat.bind(max_tokens=most, temperature=0.0, extra_body=merged, **options)
+        sent = _with_prompt(used.prompt, messages) if used.prompt else list(messages)
+        most = tokens if switch or tokens == 1 else tokens + self.extra_tokens
+        bare = Profile(self.profile.name, body=self.profile.body)
+        request = RequestBuilder(bare).chat(
+            convert_to_messages(sent),
+            CallLimits(completion_tokens=most),
+            tools=tools,
+            tool_choice=tool_choice,
+            body={**used.body, **(body or {})},
+            options={"temperature": 0.0, **options},
+            stream=on_stream is not None,
+        )
         async with asyncio.timeout(self.deadline_s):
-            return read(await bound.ainvoke(sent))
+            return read_reply(await ChatCall(self.chat, bare.thinking, on_stream).run(request))
 
     async def ask_whole(
-        self, *messages: Message, tokens: int = 48, body: Mapping[str, Any] | None = None, **options: object
-    ) -> Reply:
-        """Send a request whose reply has to come to its end: once more, with more room, if it is cut."""
-        reply = await self.ask(*messages, tokens=tokens, switch=None, body=body, **options)
+        self,
+        *messages: Message,
+        tokens: int = 48,
+        **options: Any,  # noqa: ANN401 - those of `ask`
+    ) -> ProbeReply:
+        """Send a request whose reply must be complete: again, with more tokens, if it is cut off."""
+        reply = await self.ask(*messages, tokens=tokens, **options)
         if not reply.cut:
             return reply
         options["frequency_penalty"] = _NO_BLANKS
-        return await self.ask(*messages, tokens=_LONGER * tokens, switch=None, body=body, **options)
+        return await self.ask(*messages, tokens=_LONGER * tokens, **options)
 
-    async def growth(self, reply: Reply) -> int | None:
-        """Return by how many tokens a prompt is longer than the bare question, or None if nobody counts."""
-        if self._base is None:
-            self._base = (await self.ask(user(QUESTION), tokens=1)).prompt_tokens
-        if self._base is None or reply.prompt_tokens is None:
+    async def growth(self, reply: ProbeReply) -> int | None:
+        """Return by how many tokens a prompt is longer than the bare question, or None if the server does not count."""
+        if self._question_tokens is None:
+            self._question_tokens = (await self.ask(user(QUESTION), tokens=1)).prompt_tokens
+        if self._question_tokens is None or reply.prompt_tokens is None:
             return None
-        return reply.prompt_tokens - self._base
+        return reply.prompt_tokens - self._question_tokens
 
-    async def thought_tokens(self, reply: Reply) -> int | None:
+    async def thought_tokens(self, reply: ProbeReply) -> int | None:
         """Count the tokens of a reply's thought: by the server's usage, else by its tokenizer."""
         if reply.thinking_tokens is not None:
             return reply.thinking_tokens
         return await self.endpoint.tokenize(reply.thought) if reply.thought else 0
 
 
-def read(message: AIMessage) -> Reply:
+def read_reply(message: AIMessage) -> ProbeReply:
     """Read a reply.
 
     Raises:
@@ -165,20 +185,22 @@ def read(message: AIMessage) -> Reply:
     thought, text = split_thought(message.text)
     field_thought = str(message.additional_kwargs.get("reasoning_content") or "")
     written = [*message.tool_calls, *message.invalid_tool_calls]
-    return Reply(
+    return ProbeReply(
         text=text,
         thought=field_thought or thought,
         tagged=bool(thought) or "<think" in message.text or "</think" in message.text,
         calls=tuple((str(call["name"]), call["args"]) for call in written),
         cut=message.response_metadata.get("finish_reason") == "length",
-        prompt_tokens=_count(usage, "prompt_tokens") or None,
+        prompt_tokens=_count(usage, "prompt_tokens")
+        or _count(message.usage_metadata, "input_tokens")
+        or None,
         completion_tokens=_count(usage, "completion_tokens") or None,
         thinking_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
         cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
     )
 
 
-def _led(prompt: str, messages: Sequence[Message]) -> list[Message]:
+def _with_prompt(prompt: str, messages: Sequence[Message]) -> list[Message]:
     """Put a text in front of the system message, or make one of it."""
     if messages[0]["role"] == "system":
         return [system(f"{prompt}\n{messages[0]['content']}"), *messages[1:]]

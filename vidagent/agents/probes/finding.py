@@ -1,4 +1,4 @@
-"""What a trial found out about a server."""
+"""What a probe found out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUSY = frozenset({408, 409, 425, 429, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one trial ended.
+    """How one probe ended.
 
     Args:
         value: Whether the server can do it.
@@ -73,19 +73,19 @@ def no(detail: str = "", **facts: object) -> Outcome:
 
 
 def unknown(detail: str = "", **facts: object) -> Outcome:
-    """It could not be told."""
+    """It could not be determined."""
     return Outcome("unknown", detail, facts)
 
 
 def refused(error: ServerError) -> Outcome:
-    """Read an error: a refusal is a no in the server's words; a server that is busy or away has not said no."""
-    said = _PARAMETER.sub("", error.detail)
+    """Read an error: a refusal is a no in the server's words; a server that is busy or away is no refusal."""
+    detail = _PARAMETER.sub("", error.detail)
     if error.status is None:
-        return unknown(said or str(error))
+        return unknown(detail or str(error))
     if error.status in _BUSY:
-        return unknown(f"the server was busy ({error.status}): {said}", status=error.status)
+        return unknown(f"the server was busy ({error.status}): {detail}", status=error.status)
     verb = "failed" if error.status >= 500 else "refused"
-    return no(f"{verb} ({error.status}): {said}", status=error.status)
+    return no(f"{verb} ({error.status}): {detail}", status=error.status)
 
 
 def refusal(error: ServerError) -> Outcome:

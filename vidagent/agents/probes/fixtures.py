@@ -1,4 +1,4 @@
-"""What the trials send: drawn pictures, a short clip, a tool and a schema, and the messages that hold them."""
+"""What the probes send: drawn pictures, a short clip, a tool, a schema, and messages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Part = dict[str, Any]
 Message = dict[str, Any]
 
 WORD = "KIWI"
-"""What stands in the picture, and the only word that the schema and the tool take."""
-LURE = "banana"
-"""What the model is asked to say where only a bound reply says something else."""
+"""The word in the picture, and the only word that the schema and the tool allow."""
+DECOY = "banana"
+"""A word that the prompt asks for and the schema forbids: only a bound reply differs from it."""
 CHOICE = WORD.casefold()
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -55,7 +55,7 @@ def picture(text: str = WORD, **beside: str) -> Part:
     """Return a picture of a text.
 
     Args:
-        text: What stands in it.
+        text: The text in it.
         beside: Further fields of the part, such as `uuid`.
     """
     return {"type": "image_url", "image_url": {"url": _url("image/jpeg", [_drawn(text)])}, **beside}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -22,7 +22,7 @@ metadata, or a `video_url` with an mp4 made of them."""
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
 
-Part = Literal[
+AgentPart = Literal[
     "index",
     "overview",
     "search",
@@ -78,23 +78,23 @@ class Thinking:
 
     @property
     def allotted(self) -> dict[Step, int]:
-        """Reasoning tokens of one request, for the steps that think, where anybody can hold them to it."""
-        held = self.can and (self.budget_field is not None or self.two_phase)
-        return {step: self.tokens[step] for step in self.steps if held and step in self.tokens}
+        """Reasoning tokens of one request, for the steps that think, where they can be capped."""
+        capped = self.can and (self.budget_field is not None or self.two_phase)
+        return {step: self.tokens[step] for step in self.steps if capped and step in self.tokens}
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Media:
-    """How pictures and videos are put to the server.
+    """How pictures and videos are sent.
 
     Args:
-        forms: How frames are sent, by what they are shown for; `images` where nothing is said.
+        forms: How frames are sent, by what they are shown for; `images` by default.
         image_ids: Whether each picture is named by the hash of its bytes, for the server's cache (vLLM's `uuid`).
         per_request: Whether a request may carry `media_io_kwargs` and `mm_processor_kwargs` (vLLM needs
             `--trust-request-mm-kwargs`).
         sampling: What goes with a video that the server samples: `both` fps and num_frames (vLLM, where one alone
             wipes the server's default of the other), or only the `one` asked for (NIM).
-        video_fps: Frames a second that the server samples a video at unless told otherwise.
+        video_fps: Frames a second that the server samples a video at by default.
         video_frames: Most frames of one video.
         never_above_own: Whether more frames, or a higher rate, than the video itself has is an error (NIM).
         processor: Fields of `mm_processor_kwargs` for images, such as `max_num_tiles`.
@@ -170,12 +170,12 @@ class Profile:
         strict_tools: Whether tool arguments are bound to their schema while they are generated.
         planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
         plan_sees_overview: Whether the planner is shown the overview frames.
-        without: What is left out. A tool is not offered to the planner. Without `index` nothing of it is told (shots,
-            activity, subtitles) and there is no `search`. Without `route` the model is not asked what kind of question
-            it is. Without `shapes` the planner makes all looks itself, also for kinds for which code can. Without
-            `verify` claims are passed on unchecked, with the verdict `partial`, and the answer says them word for
-            word. Without `boundaries` places are as the planner drafted them. Without `wording` an answer may say in
-            any words what has no new number or quote, as where rules write it.
+        without: What is left out. A tool is not offered to the planner. Without `index` the planner gets nothing of
+            it (shots, activity, subtitles) and there is no `search`. Without `route` the model is not asked what kind
+            of question it is. Without `shapes` the planner makes all looks itself, also for kinds for which code can.
+            Without `verify` claims are passed on unchecked, with the verdict `partial`, and the answer repeats them
+            word for word. Without `boundaries` places are as the planner drafted them. Without `wording` an answer may
+            say in any words what has no new number or quote, as where rules write it.
         look_concurrency: Most looks at the same time.
         timeout_s: Longest wait for one reply.
         completion_tokens: Most tokens of one reply, by step, thinking included.
@@ -202,7 +202,7 @@ class Profile:
     strict_tools: bool = False
     planner: Literal["free", "phased"] = "phased"
     plan_sees_overview: bool = True
-    without: tuple[Part, ...] = ()
+    without: tuple[AgentPart, ...] = ()
     look_concurrency: Count = 4
     timeout_s: Annotated[float, Field(gt=0)] = 300.0
     completion_tokens: Mapping[Step, Count] = field(default_factory=dict)
@@ -212,6 +212,11 @@ class Profile:
     thinking: Thinking = field(default_factory=Thinking)
     media: Media = field(default_factory=Media)
     serve: Serving = field(default_factory=Serving)
+
+    @property
+    def direct_thinking(self) -> Thinking:
+        """How it reasons about a direct question, which is a step of its own (`compose`)."""
+        return replace(self.thinking, steps=("compose",))
 
     def lacks(self, part: str) -> bool:
         """Say whether a part of the agent is left out; `search` goes with the index, `shapes` with the route."""

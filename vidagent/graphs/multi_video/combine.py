@@ -55,7 +55,7 @@ async def combine_answers(
     messages = together_messages(question, options, goal, parts)
     try:
         together = await client.ask(
-            "compose", messages, Together, meter, hear=events.thought_listener("compose")
+            "compose", messages, Together, meter, on_stream=events.thought_listener("compose")
         )
     except (ReplyError, BudgetSpent) as error:
         events.tell("note", f"each video has its own line in the answer: {error}", "compose")

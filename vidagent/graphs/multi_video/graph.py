@@ -198,7 +198,7 @@ async def _turn(state: GroupState, group: Group, meter: StepMeter) -> Update:
     try:
         messages = turn_messages(question, options, group.names)
         single = await group.client.ask(
-            "route", messages, Single, meter, hear=group.thought_listener("route")
+            "route", messages, Single, meter, on_stream=group.thought_listener("route")
         )
     except ReplyError as error:
         group.tell("note", f"each video is asked the question as it stands: {error}", "route")

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from vidagent.agents.client.client import ReplyError
-from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.prompting.messages import route_messages
 from vidagent.agents.prompting.replies import Kind, Route
 from vidagent.errors import BudgetSpent

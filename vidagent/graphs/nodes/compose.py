@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vidagent.agents.client.chat_call import Heard
+from vidagent.agents.client.chat_call import StreamKind
 from vidagent.agents.client.client import ReplyError
 from vidagent.agents.parsing.answer_stream import AnswerReader
 from vidagent.agents.prompting.messages import compose_messages, wording_messages
@@ -51,7 +51,7 @@ async def _composed(
     messages = compose_messages(progress.question, progress.options, "\n".join(_claims(progress)), status)
     try:
         composed = await run.client.ask(
-            "compose", messages, Composition, meter, hear=voice.hear if run.stream else None
+            "compose", messages, Composition, meter, on_stream=voice.hear if run.stream else None
         )
     except ReplyError as error:
         run.tell("note", f"the planner's words are kept: {error}", "compose")
@@ -82,7 +82,7 @@ async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter
     messages = wording_messages(progress.question, progress.options, known, answer)
     try:
         judged = await run.client.ask(
-            "verify", messages, Judgement, meter, hear=run.thought_listener("verify")
+            "verify", messages, Judgement, meter, on_stream=run.thought_listener("verify")
         )
     except ReplyError as error:
         return f"its words could not be checked: {error}"
@@ -121,7 +121,7 @@ class _Voice:
     _reader: AnswerReader = field(default_factory=AnswerReader)
     _told: str = ""
 
-    def hear(self, kind: Heard, words: str) -> None:
+    def hear(self, kind: StreamKind, words: str) -> None:
         """Take words of the reply."""
         if kind == "thought":
             self.run.tell("thought", words, "compose")

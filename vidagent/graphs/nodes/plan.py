@@ -8,7 +8,7 @@ import re
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from vidagent.agents.client.client import ReplyError
-from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.prompting.messages import count_frames, plan_messages
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
@@ -163,7 +163,7 @@ async def _ask(
             tools,
             meter,
             must_call="answer" if landing else None,
-            hear=run.thought_listener("plan"),
+            on_stream=run.thought_listener("plan"),
         )
     except ReplyError:
         if landing is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from vidagent.agents.client.token_count import prompt_tokens
+from vidagent.agents.client.limits import prompt_tokens
 
 _FULL = 0.75
 """Share of the room that a prompt may take; the rest is for what an estimate misses, and for the tools."""

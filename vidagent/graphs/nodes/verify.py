@@ -154,7 +154,9 @@ async def _check(
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
     seen = sorted(stills, key=lambda still: (still.time_s, still.box_px))
     messages = verify_messages(question, claim.text, shown(run, seen), "\n".join(line.fact for line in lines))
-    judged = await run.client.ask("verify", messages, Judgement, meter, hear=run.thought_listener("verify"))
+    judged = await run.client.ask(
+        "verify", messages, Judgement, meter, on_stream=run.thought_listener("verify")
+    )
     verdict, line = judged.verdict, f"{judged.verdict}: {judged.why or claim.text}"
     run.tell("verdict", line, "verify", claim=claim.text, verdict=verdict, time_s=at_s)
     return _verified(

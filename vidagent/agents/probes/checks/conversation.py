@@ -1,43 +1,45 @@
-"""Trials of plain conversation: text, the system's role, several turns, streaming."""
+"""Probes of plain conversation: text, the system's role, several turns, streaming."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 
-from vidagent.agents.probes.context import QUESTION, Bench, Reply, Switch
+from vidagent.agents.client.chat_call import StreamKind
+from vidagent.agents.probes.context import QUESTION, ProbeContext, ProbeReply, Switch
 from vidagent.agents.probes.finding import Outcome, no, yes
 from vidagent.agents.probes.fixtures import assistant, system, user
 
 _UNCOUNTED = "taken; whether it is read cannot be told, as the server counts no prompt tokens"
 
 
-async def text(bench: Bench) -> Outcome:
+async def text(context: ProbeContext) -> Outcome:
     """Ask for a word."""
     began = time.monotonic()
-    await bench.ask(user("Reply with the single word: ready"), switch=Switch())
+    await context.ask(user("Reply with the single word: ready"), switch=Switch())
     return yes(f"16 tokens at most, in {time.monotonic() - began:.1f} s")
 
 
-async def system_role(bench: Bench) -> Outcome:
+async def system_role(context: ProbeContext) -> Outcome:
     """Put a system message first: it has to show in the length of the prompt."""
-    return await _longer(bench, await bench.ask(system("You are a careful reader."), user(QUESTION)))
+    return await _longer(context, await context.ask(system("You are a careful reader."), user(QUESTION)))
 
 
-async def turns(bench: Bench) -> Outcome:
+async def turns(context: ProbeContext) -> Outcome:
     """Ask for a second time: the earlier turn has to show in the length of the prompt."""
     earlier = (user("How many legs has a cat?"), assistant("Four."))
-    return await _longer(bench, await bench.ask(*earlier, user(QUESTION)))
+    return await _longer(context, await context.ask(*earlier, user(QUESTION)))
 
 
-async def streaming(bench: Bench) -> Outcome:
+async def streaming(context: ProbeContext) -> Outcome:
     """Take a reply as it comes: in several pieces, with the usage at its end."""
-    pieces, counted = 0, False
-    asked = user("Count from one to nine.")
-    async with asyncio.timeout(bench.deadline_s):
-        async for chunk in bench.chat.astream([asked], max_tokens=24, temperature=0.0):
-            pieces += bool(chunk.text or chunk.additional_kwargs.get("reasoning_content"))
-            counted = counted or bool(chunk.usage_metadata and chunk.usage_metadata["input_tokens"])
+    pieces = 0
+
+    def count(kind: StreamKind, words: str) -> None:
+        nonlocal pieces
+        pieces += kind != "begin"
+
+    reply = await context.ask(user("Count from one to nine."), tokens=24, switch=Switch(), on_stream=count)
+    counted = reply.prompt_tokens is not None
     if pieces == 0:
         return no("the stream was empty")
     if not counted:
@@ -47,8 +49,8 @@ async def streaming(bench: Bench) -> Outcome:
     return yes(f"{pieces} piece{'s' * (pieces > 1)}, usage at the end", pieces=pieces, usage=True)
 
 
-async def _longer(bench: Bench, reply: Reply) -> Outcome:
-    growth = await bench.growth(reply)
+async def _longer(context: ProbeContext, reply: ProbeReply) -> Outcome:
+    growth = await context.growth(reply)
     if growth is None:
         return yes(_UNCOUNTED)
     if growth <= 0:

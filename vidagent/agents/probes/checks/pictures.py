@@ -1,4 +1,4 @@
-"""Trials of pictures: one, as many as the profile sends at once, and pictures named by an id."""
+"""Probes of pictures: one, as many as the profile sends at once, and pictures named by an id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import uuid
 from typing import get_args
 
-from vidagent.agents.probes.context import QUESTION, Bench
+from vidagent.agents.probes.context import QUESTION, ProbeContext
 from vidagent.agents.probes.finding import Outcome, no, refusal, yes
 from vidagent.agents.probes.fixtures import WORD, picture, picture_wh, user
 from vidagent.agents.profiles.schema import Profile, Shown
@@ -29,49 +29,49 @@ def sent_at_once(profile: Profile) -> dict[str, int]:
     return counts
 
 
-async def one(bench: Bench) -> Outcome:
+async def one(context: ProbeContext) -> Outcome:
     """Show a picture of a word: it has to show in the length of the prompt."""
-    reply = await bench.ask(user(picture(), QUESTION), tokens=24)
-    growth = await bench.growth(reply)
+    reply = await context.ask(user(picture(), QUESTION), tokens=24)
+    growth = await context.growth(reply)
     if growth is not None and growth <= 0:
         return no("taken, but the prompt is no longer for it: it is dropped", tokens=growth)
-    bench.takes_pictures = True
+    context.takes_pictures = True
     did_read = WORD.casefold() in reply.text.casefold()
     size = "x".join(map(str, picture_wh()))
     counted = "taken" if growth is None else f"{growth} tokens for {size} px"
     return yes(f"{counted}; its word was {'' if did_read else 'not '}read", tokens=growth, read=did_read)
 
 
-async def several(bench: Bench) -> Outcome:
+async def several(context: ProbeContext) -> Outcome:
     """Find the largest number of pictures in one request, up to what the profile sends at once."""
-    sent = sent_at_once(bench.profile).values()
-    wanted = max(sent, default=2)
-    whose = "that the profile sends" if sent else "tried"
+    sent = sent_at_once(context.profile).values()
+    count = max(sent, default=2)
+    which = "that the profile sends" if sent else "tried"
     try:
-        taken = await _taken(bench, wanted)
+        taken = await _taken(context, count)
     except ServerError as error:
         words = refusal(error)
         limit = _MOST.search(error.detail)
-        most = int(limit[1]) if limit else await _largest(bench, wanted)
-        return no(f"{most} of the {wanted} {whose}; {words.detail}", most=most, wanted=wanted)
+        most = int(limit[1]) if limit else await _largest(context, count)
+        return no(f"{most} of the {count} {which}; {words.detail}", most=most, wanted=count)
     if taken is None:
-        return yes(f"{wanted} taken; how many are read cannot be told without prompt tokens", wanted=wanted)
-    if taken < wanted:
-        return no(f"{wanted} taken, but the prompt holds only {taken}", most=taken, wanted=wanted)
+        return yes(f"{count} taken; how many are read cannot be told without prompt tokens", wanted=count)
+    if taken < count:
+        return no(f"{count} taken, but the prompt holds only {taken}", most=taken, wanted=count)
     return yes(
-        f"{wanted} in one request, as many as {'the profile sends' if sent else 'were tried'}",
-        most=wanted,
-        wanted=wanted,
+        f"{count} in one request, as many as {'the profile sends' if sent else 'were tried'}",
+        most=count,
+        wanted=count,
     )
 
 
-async def ids(bench: Bench) -> Outcome:
+async def ids(context: ProbeContext) -> Outcome:
     """Name a picture, then send the name alone."""
     name = f"vidagent-{uuid.uuid4().hex}"
-    first = await bench.ask(user(picture("ID", uuid=name), QUESTION), tokens=1)
+    first = await context.ask(user(picture("ID", uuid=name), QUESTION), tokens=1)
     alone = {"type": "image_url", "image_url": None, "uuid": name}
     try:
-        second = await bench.ask(user(alone, QUESTION), tokens=1)
+        second = await context.ask(user(alone, QUESTION), tokens=1)
     except ServerError as error:
         return no(f"the id is taken, but no use: {refusal(error).detail}", taken=True)
     if first.prompt_tokens != second.prompt_tokens:
@@ -79,23 +79,23 @@ async def ids(bench: Bench) -> Outcome:
     return yes("a picture sent once can be sent by its id alone")
 
 
-async def _taken(bench: Bench, count: int) -> int | None:
-    """Return how many of so many pictures are in the prompt, by its length; None if nobody counts."""
-    single = await bench.growth(await bench.ask(user(picture("1"), QUESTION), tokens=1))
+async def _taken(context: ProbeContext, count: int) -> int | None:
+    """Return how many of so many pictures are in the prompt, by its length; None if the server does not count."""
+    single = await context.growth(await context.ask(user(picture("1"), QUESTION), tokens=1))
     shown = [picture(str(number + 1)) for number in range(count)]
-    growth = await bench.growth(await bench.ask(user(*shown, QUESTION), tokens=1))
+    growth = await context.growth(await context.ask(user(*shown, QUESTION), tokens=1))
     if growth is None or single is None:
         return None
     return min(round(growth / single), count) if single > 0 else 0
 
 
-async def _largest(bench: Bench, too_many: int) -> int:
+async def _largest(context: ProbeContext, too_many: int) -> int:
     """Return the largest number of pictures that is taken, below one that is refused."""
     taken = 0
     while too_many - taken > 1:
         middle = (taken + too_many) // 2
         try:
-            await _taken(bench, middle)
+            await _taken(context, middle)
             taken = middle
         except ServerError as error:
             refusal(error)

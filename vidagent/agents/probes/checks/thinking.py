@@ -1,8 +1,8 @@
-"""Trials of thinking: whether the model does, without it, within a budget, and in two phases."""
+"""Probes of thinking: whether the model does, without it, within a budget, and in two phases."""
 
 from __future__ import annotations
 
-from vidagent.agents.probes.context import Bench, Reply, Switch
+from vidagent.agents.probes.context import ProbeContext, ProbeReply, Switch
 from vidagent.agents.probes.finding import Outcome, no, refusal, unknown, yes
 from vidagent.agents.probes.fixtures import assistant, picture, user
 from vidagent.agents.profiles.schema import Profile
@@ -25,61 +25,61 @@ _EFFORT_OFF = Switch("reasoning_effort = none", {"reasoning_effort": "none"})
 _PROMPT_ON, _PROMPT_OFF = Switch("/think", prompt="/think"), Switch("/no_think", prompt="/no_think")
 
 
-async def thinks(bench: Bench) -> Outcome:
+async def thinks(context: ProbeContext) -> Outcome:
     """Look for a thought: as the server stands, then with each way of asking for one."""
-    for switch in _distinct(_AS_IT_IS, _own(bench.profile, on=True), _TEMPLATE_ON, _PROMPT_ON):
+    for switch in _distinct(_AS_IT_IS, _own(context.profile, on=True), _TEMPLATE_ON, _PROMPT_ON):
         try:
-            reply = await bench.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
+            reply = await context.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
         except ServerError as error:
             refusal(error)
             continue
         if reply.thought or reply.tagged:
-            bench.on = switch
+            context.on = switch
             where = "as <think> in the text" if reply.tagged else "in a field of its own"
-            how = f"with {switch.said}" if switch.said else "by itself"
-            return yes(f"{how}, {where}", tagged=reply.tagged, by_itself=not switch.said)
+            how = f"with {switch.label}" if switch.label else "by itself"
+            return yes(f"{how}, {where}", tagged=reply.tagged, by_itself=not switch.label)
     return no("no `reasoning` field, no <think> in the text")
 
 
-async def without(bench: Bench) -> Outcome:
-    """Find what keeps it from thinking; the trials after this one use it."""
-    if bench.on is None:
-        bench.off = _AS_IT_IS
+async def without(context: ProbeContext) -> Outcome:
+    """Find what keeps it from thinking; the probes after this one use it."""
+    if context.on is None:
+        context.off = _AS_IT_IS
         return yes("it does not think")
-    plain = None if bench.on is _AS_IT_IS else _AS_IT_IS
-    for switch in _distinct(_own(bench.profile, on=False), plain, _TEMPLATE_OFF, _EFFORT_OFF, _PROMPT_OFF):
+    plain = None if context.on is _AS_IT_IS else _AS_IT_IS
+    for switch in _distinct(_own(context.profile, on=False), plain, _TEMPLATE_OFF, _EFFORT_OFF, _PROMPT_OFF):
         try:
-            reply = await bench.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
+            reply = await context.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
         except ServerError as error:
             refusal(error)
             continue
         if not reply.thought and not reply.tagged and not reply.thinking_tokens:
-            bench.off = switch
-            return yes(f"with {switch.said}" if switch.said else "unless asked for", by=switch.said)
-    bench.room = _ROOM
+            context.off = switch
+            return yes(f"with {switch.label}" if switch.label else "unless asked for", by=switch.label)
+    context.extra_tokens = _ROOM
     return no("it thinks whatever it is told")
 
 
-async def budget(bench: Bench) -> Outcome:
+async def budget(context: ProbeContext) -> Outcome:
     """Ask for a short thought: it must be no longer than asked, where it would be longer by itself."""
-    field = bench.profile.thinking.budget_field or "thinking_token_budget"
-    if bench.on is None:
-        await bench.ask(user(_PUZZLE), tokens=1, body={field: _BUDGET})
+    field = context.profile.thinking.budget_field or "thinking_token_budget"
+    if context.on is None:
+        await context.ask(user(_PUZZLE), tokens=1, body={field: _BUDGET})
         return unknown(f"{field} is taken, but the model does not think")
     refused: list[str] = []
-    for switch in _distinct(_own(bench.profile, on=True), bench.on, _TEMPLATE_ON):
+    for switch in _distinct(_own(context.profile, on=True), context.on, _TEMPLATE_ON):
         try:
-            free = await _thought(bench, switch, {})
-            held = await _thought(bench, switch, {field: _BUDGET})
+            free = await _thought(context, switch, {})
+            held = await _thought(context, switch, {field: _BUDGET})
         except ServerError as error:
             refused.append(refusal(error).detail)
             continue
         if free is None or held is None:
             return unknown(f"{field} is taken, but nobody counts the thought's tokens")
         if held <= _BUDGET + 1 < free:
-            _hold(bench, switch, {field: _BUDGET})
-            told = f"{held} of {_BUDGET} tokens, {free} without it{_how(switch)}"
-            return yes(told, field=field, by=switch.said)
+            _hold(context, switch, {field: _BUDGET})
+            text = f"{held} of {_BUDGET} tokens, {free} without it{_how(switch)}"
+            return yes(text, field=field, by=switch.label)
         if held > _BUDGET + 1:
             refused.append(f"{field} is taken, but the thought had {held} tokens, not {_BUDGET}")
     if refused:
@@ -87,33 +87,33 @@ async def budget(bench: Bench) -> Outcome:
     return unknown("its thoughts are too short to tell")
 
 
-def _hold(bench: Bench, switch: Switch, body: dict[str, int]) -> None:
-    """Where nothing switches thinking off, hold it short for the trials after this one."""
-    if bench.off is None:
-        bench.off = Switch(body={**switch.body, **body}, prompt=switch.prompt)
-        bench.room = 2 * _BUDGET
+def _hold(context: ProbeContext, switch: Switch, body: dict[str, int]) -> None:
+    """Where nothing switches thinking off, hold it short for the probes after this one."""
+    if context.off is None:
+        context.off = Switch(body={**switch.body, **body}, prompt=switch.prompt)
+        context.extra_tokens = 2 * _BUDGET
 
 
-async def two_phases(bench: Bench) -> Outcome:
+async def two_phases(context: ProbeContext) -> Outcome:
     """Close a thought and have the same message continued, its picture kept if it can have one."""
-    thinking = bench.profile.thinking
-    asked = user(picture("2"), _PUZZLE) if bench.takes_pictures else user(_PUZZLE)
+    thinking = context.profile.thinking
+    asked = user(picture("2"), _PUZZLE) if context.takes_pictures else user(_PUZZLE)
     thought = assistant(f"{thinking.opening}Ten minus three.{thinking.closing}")
     go_on = {"add_generation_prompt": False, "continue_final_message": True}
-    first = await bench.ask(asked, tokens=1, switch=_AS_IT_IS)
-    said = ""
+    first = await context.ask(asked, tokens=1, switch=_AS_IT_IS)
+    problem = ""
     own = Switch(OWN, thinking.off_body) if thinking.off_body else None
     for switch in _distinct(own, _AS_IT_IS, _TEMPLATE_OFF):
-        second = await bench.ask(asked, thought, tokens=8, switch=switch, body=go_on)
+        second = await context.ask(asked, thought, tokens=8, switch=switch, body=go_on)
         if second.thought and not second.text:
-            said = said or "it goes on, but as a thought: `content` stays empty"
+            problem = problem or "it goes on, but as a thought: `content` stays empty"
             continue
-        apart = await _prompt_tokens_apart(bench, switch, [asked, thought])
+        apart = await _prompt_tokens_apart(context, switch, [asked, thought])
         return _continued(first, second, apart, switch)
-    return no(said)
+    return no(problem)
 
 
-def _continued(first: Reply, second: Reply, apart: int | None, switch: Switch) -> Outcome:
+def _continued(first: ProbeReply, second: ProbeReply, apart: int | None, switch: Switch) -> Outcome:
     """Judge by the prompts: the second holds the first, and no turn of its own for the reply."""
     if first.prompt_tokens is None or second.prompt_tokens is None:
         return unknown("taken; whether it is obeyed cannot be told without prompt tokens")
@@ -121,26 +121,28 @@ def _continued(first: Reply, second: Reply, apart: int | None, switch: Switch) -
         return no(f"the prompt is not kept: {second.prompt_tokens} tokens after {first.prompt_tokens}")
     if apart is not None and apart <= second.prompt_tokens:
         return no("continue_final_message is taken, but the message is not continued")
-    told = f"prompts of {first.prompt_tokens}, then {second.prompt_tokens} tokens{_how(switch)}"
-    return yes(told, by=switch.said)
+    text = f"prompts of {first.prompt_tokens}, then {second.prompt_tokens} tokens{_how(switch)}"
+    return yes(text, by=switch.label)
 
 
 def _how(switch: Switch) -> str:
-    return f", with {switch.said}" if switch.said not in {"", OWN} else ""
+    return f", with {switch.label}" if switch.label not in {"", OWN} else ""
 
 
-async def _prompt_tokens_apart(bench: Bench, switch: Switch, messages: list[dict[str, object]]) -> int | None:
+async def _prompt_tokens_apart(
+    context: ProbeContext, switch: Switch, messages: list[dict[str, object]]
+) -> int | None:
     """Return the length of the same prompt with a new turn for the reply; None if the server wants none."""
     try:
-        return (await bench.ask(*messages, tokens=1, switch=switch)).prompt_tokens
+        return (await context.ask(*messages, tokens=1, switch=switch)).prompt_tokens
     except ServerError as error:
         refusal(error)
         return None
 
 
-async def _thought(bench: Bench, switch: Switch, body: dict[str, int]) -> int | None:
+async def _thought(context: ProbeContext, switch: Switch, body: dict[str, int]) -> int | None:
     """Return how many tokens it thinks; what is in the text without its end is all thought."""
-    return await bench.thought_tokens(await bench.ask(user(_PUZZLE), tokens=96, switch=switch, body=body))
+    return await context.thought_tokens(await context.ask(user(_PUZZLE), tokens=96, switch=switch, body=body))
 
 
 def _own(profile: Profile, *, on: bool) -> Switch | None:
@@ -153,8 +155,8 @@ def _own(profile: Profile, *, on: bool) -> Switch | None:
 
 def _distinct(*switches: Switch | None) -> list[Switch]:
     """Return the switches that there are, each once: the first of those that do the same."""
-    kept: list[Switch] = []
+    distinct: list[Switch] = []
     for switch in switches:
-        if switch and all((switch.body, switch.prompt) != (other.body, other.prompt) for other in kept):
-            kept.append(switch)
-    return kept
+        if switch and all((switch.body, switch.prompt) != (other.body, other.prompt) for other in distinct):
+            distinct.append(switch)
+    return distinct

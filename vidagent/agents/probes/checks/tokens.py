@@ -1,10 +1,10 @@
-"""Trials of counting: what the usage tells, the prefix cache, and the tokenizer."""
+"""Probes of counting: what the usage tells, the prefix cache, and the tokenizer."""
 
 from __future__ import annotations
 
 import uuid
 
-from vidagent.agents.probes.context import QUESTION, Bench, Switch
+from vidagent.agents.probes.context import QUESTION, ProbeContext, Switch
 from vidagent.agents.probes.finding import Outcome, no, unknown, yes
 from vidagent.agents.probes.fixtures import user
 
@@ -13,9 +13,9 @@ _SENTENCES = 240
 _CONTEXT_SHARE = 40
 
 
-async def usage(bench: Bench) -> Outcome:
+async def usage(context: ProbeContext) -> Outcome:
     """Look which counts come with a reply."""
-    reply = await bench.ask(user(QUESTION), switch=bench.on)
+    reply = await context.ask(user(QUESTION), switch=context.on)
     counts = {
         "prompt": bool(reply.prompt_tokens),
         "completion": bool(reply.completion_tokens),
@@ -24,30 +24,30 @@ async def usage(bench: Bench) -> Outcome:
     }
     there = [name for name, given in counts.items() if given]
     missing = [name for name, given in counts.items() if not given]
-    told = f"counted: {', '.join(there) or 'nothing'}" + (f"; not {', '.join(missing)}" if missing else "")
-    return (yes if counts["prompt"] and counts["completion"] else no)(told, **counts)
+    text = f"counted: {', '.join(there) or 'nothing'}" + (f"; not {', '.join(missing)}" if missing else "")
+    return (yes if counts["prompt"] and counts["completion"] else no)(text, **counts)
 
 
-async def prefix_cache(bench: Bench) -> Outcome:
+async def prefix_cache(context: ProbeContext) -> Outcome:
     """Send one long prompt twice."""
-    sentences = min(_SENTENCES, (bench.context_tokens or 8192) // _CONTEXT_SHARE)
+    sentences = min(_SENTENCES, (context.context_tokens or 8192) // _CONTEXT_SHARE)
     prompt = f"{uuid.uuid4().hex}: " + "The quick brown fox jumps over the lazy dog. " * sentences
     for _ in range(2):
-        reply = await bench.ask(user(prompt), tokens=1)
+        reply = await context.ask(user(prompt), tokens=1)
     if reply.cached_tokens is None:
         return unknown("not reported (vLLM needs --enable-prompt-tokens-details)", reported=False)
-    told = f"{reply.cached_tokens:,} of {reply.prompt_tokens or 0:,} tokens the second time"
-    return (yes if reply.cached_tokens else no)(told, tokens=reply.cached_tokens)
+    text = f"{reply.cached_tokens:,} of {reply.prompt_tokens or 0:,} tokens the second time"
+    return (yes if reply.cached_tokens else no)(text, tokens=reply.cached_tokens)
 
 
-async def tokenizer(bench: Bench) -> Outcome:
+async def tokenizer(context: ProbeContext) -> Outcome:
     """Count a text, and a whole prompt as the server counted it."""
-    count = await bench.endpoint.tokenize("one two three")
+    count = await context.endpoint.tokenize("one two three")
     if count is None:
         return no("no /tokenize: thoughts are counted by usage, or estimated")
     asked = user(QUESTION)
-    whole = await bench.endpoint.tokenize_messages([asked])
-    billed = (await bench.ask(asked, tokens=1, switch=Switch())).prompt_tokens
+    whole = await context.endpoint.tokenize_messages([asked])
+    billed = (await context.ask(asked, tokens=1, switch=Switch())).prompt_tokens
     if whole is None:
         return yes("texts, not whole prompts")
     return yes(f"texts and whole prompts: {whole} tokens" + (f", billed {billed}" if billed != whole else ""))

@@ -1,4 +1,4 @@
-"""Trials of function calling: left to the model, required, of one function, and bound to its schema."""
+"""Probes of function calling: left to the model, required, of one function, and bound to its schema."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls
-from vidagent.agents.probes.context import Bench, Reply
+from vidagent.agents.probes.context import ProbeContext, ProbeReply
 from vidagent.agents.probes.finding import Outcome, no, unknown, yes
-from vidagent.agents.probes.fixtures import CHOICE, LURE, tool, user
+from vidagent.agents.probes.fixtures import CHOICE, DECOY, tool, user
 
-_ASKED = f'Note the word "{LURE}" by calling `note`.'
+_ASKED = f'Note the word "{DECOY}" by calling `note`.'
 _NAME = "note"
 
 
-async def auto(bench: Bench) -> Outcome:
+async def auto(context: ProbeContext) -> Outcome:
     """Leave it to the model: the server has to take the tools and put them into the prompt."""
-    reply = await bench.ask(user(_ASKED), tokens=48, tools=[tool(strict=False)], tool_choice="auto")
+    reply = await context.ask(user(_ASKED), tokens=48, tools=[tool(strict=False)], tool_choice="auto")
     if reply.calls:
         return yes("the model called", parsed=True)
     if _written(reply.text):
         return yes("the model's call came as text, which vidagent reads itself", parsed=False)
-    growth = await bench.growth(reply)
+    growth = await context.growth(reply)
     if growth is not None and growth <= 0:
         return no("taken, but the prompt is no longer for it: tools are dropped")
     return yes("taken; the model did not call")
 
 
-async def required(bench: Bench) -> Outcome:
+async def required(context: ProbeContext) -> Outcome:
     """Require a call."""
-    return _called(await _forced(bench, "required"))
+    return _called(await _forced(context, "required"))
 
 
-async def named(bench: Bench) -> Outcome:
+async def named(context: ProbeContext) -> Outcome:
     """Require a call of one function by its name."""
-    return _called(await _forced(bench, {"type": "function", "function": {"name": _NAME}}))
+    return _called(await _forced(context, {"type": "function", "function": {"name": _NAME}}))
 
 
-async def strict(bench: Bench) -> Outcome:
+async def strict(context: ProbeContext) -> Outcome:
     """Ask for a value that the schema forbids, with `strict`: the schema has to win."""
-    reply = await _forced(bench, "required", strict=True)
+    reply = await _forced(context, "required", strict=True)
     if not reply.calls:
         return _called(reply)
     if _legal(reply):
@@ -48,20 +48,20 @@ async def strict(bench: Bench) -> Outcome:
     return no(f"taken, but the arguments were {reply.calls[0][1]!r}")
 
 
-async def _forced(bench: Bench, choice: str | dict[str, Any], *, strict: bool = False) -> Reply:
-    return await bench.ask_whole(user(_ASKED), tools=[tool(strict=strict)], tool_choice=choice)
+async def _forced(context: ProbeContext, choice: str | dict[str, Any], *, strict: bool = False) -> ProbeReply:
+    return await context.ask_whole(user(_ASKED), tools=[tool(strict=strict)], tool_choice=choice)
 
 
-def _called(reply: Reply) -> Outcome:
+def _called(reply: ProbeReply) -> Outcome:
     if reply.calls and reply.calls[0][0] == _NAME:
         legal = _legal(reply)
         return yes("called" if legal else "called; arguments not bound to their schema", bound=legal)
     if reply.cut:
         return unknown("the reply was cut before a call was whole")
-    return no(f"taken, but no call came: {reply.said()}")
+    return no(f"taken, but no call came: {reply.excerpt()}")
 
 
-def _legal(reply: Reply) -> bool:
+def _legal(reply: ProbeReply) -> bool:
     return bool(reply.calls[0][1] == {"word": CHOICE})
 
 

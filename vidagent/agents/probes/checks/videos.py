@@ -1,10 +1,10 @@
-"""Trials of videos: an mp4, sampling said by the request, and frames with times of our own."""
+"""Probes of videos: an mp4, sampling set by the request, and frames with our own times."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vidagent.agents.probes.context import QUESTION, Bench
+from vidagent.agents.probes.context import QUESTION, ProbeContext
 from vidagent.agents.probes.finding import Outcome, no, refusal, unknown, yes
 from vidagent.agents.probes.fixtures import CLIP_S, clip, frames, user
 from vidagent.agents.server.connection import ServerError
@@ -13,37 +13,37 @@ _MANY, _FEW = 8, 2
 _TICKS = 1000
 
 
-async def mp4(bench: Bench) -> Outcome:
+async def mp4(context: ProbeContext) -> Outcome:
     """Show a clip: it has to show in the length of the prompt."""
-    return await _shown(bench, clip(), {}, f"{CLIP_S:g} s")
+    return await _shown(context, clip(), {}, f"{CLIP_S:g} s")
 
 
-async def options(bench: Bench) -> Outcome:
+async def options(context: ProbeContext) -> Outcome:
     """Say in the request how its video is read."""
     try:
-        await bench.ask(user(QUESTION), tokens=1, body=_sampled(num_frames=_MANY))
+        await context.ask(user(QUESTION), tokens=1, body=_sampled(num_frames=_MANY))
     except ServerError as error:
         outcome = refusal(error)
-        bench.takes_media_options = False
+        context.takes_media_options = False
         return outcome
-    bench.takes_media_options = True
+    context.takes_media_options = True
     return yes("media_io_kwargs are taken")
 
 
-async def sampling(bench: Bench) -> Outcome:
+async def sampling(context: ProbeContext) -> Outcome:
     """Ask for few and for many frames of one clip: the prompts have to differ."""
-    if bench.takes_media_options is False:
+    if context.takes_media_options is False:
         return no("needs media_io_kwargs, which are refused")
     asked = {"both": {"fps": 4.0}, "one": {}}
-    said: list[str] = []
+    problems: list[str] = []
     for form, beside in asked.items():
         try:
             many, few = [
-                (await bench.ask(user(clip(), QUESTION), tokens=1, body=_sampled(num_frames=n, **beside)))
+                (await context.ask(user(clip(), QUESTION), tokens=1, body=_sampled(num_frames=n, **beside)))
                 for n in (_MANY, _FEW)
             ]
         except ServerError as error:
-            said.append(refusal(error).detail)
+            problems.append(refusal(error).detail)
             continue
         if many.prompt_tokens is None or few.prompt_tokens is None:
             return unknown("taken; whether it is obeyed cannot be told without prompt tokens", form=form)
@@ -51,16 +51,16 @@ async def sampling(bench: Bench) -> Outcome:
             words = (
                 "both at once, and num_frames is heeded"
                 if form == "both"
-                else f"num_frames alone; with fps {said[0]}"
+                else f"num_frames alone; with fps {problems[0]}"
             )
             return (yes if form == "both" else no)(words, form=form)
-        said.append(f"num_frames is ignored: {_FEW} and {_MANY} frames make prompts of equal length")
-    return no(said[0], form=None)
+        problems.append(f"num_frames is ignored: {_FEW} and {_MANY} frames make prompts of equal length")
+    return no(problems[0], form=None)
 
 
-async def frames_with_times(bench: Bench) -> Outcome:
+async def frames_with_times(context: ProbeContext) -> Outcome:
     """Send the frames themselves as a video, with the time of each."""
-    if bench.takes_media_options is False:
+    if context.takes_media_options is False:
         return no("needs media_io_kwargs, which are refused")
     last = _TICKS * CLIP_S
     times = {
@@ -70,11 +70,11 @@ async def frames_with_times(bench: Bench) -> Outcome:
         "total_num_frames": round(last),
         "duration": CLIP_S,
     }
-    return await _shown(bench, frames(_MANY), {"media_io_kwargs": {"video": times}}, f"{_MANY} frames")
+    return await _shown(context, frames(_MANY), {"media_io_kwargs": {"video": times}}, f"{_MANY} frames")
 
 
-async def _shown(bench: Bench, video: dict[str, Any], body: dict[str, Any], what: str) -> Outcome:
-    growth = await bench.growth(await bench.ask(user(video, QUESTION), tokens=1, body=body))
+async def _shown(context: ProbeContext, video: dict[str, Any], body: dict[str, Any], what: str) -> Outcome:
+    growth = await context.growth(await context.ask(user(video, QUESTION), tokens=1, body=body))
     if growth is None:
         return yes(f"{what} taken; whether they are read cannot be told without prompt tokens")
     if growth <= 0:

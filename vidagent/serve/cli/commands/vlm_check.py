@@ -53,7 +53,7 @@ def check(
         progress.doing("asking the server what it serves")
         checkup = asyncio.run(
             lazy.checkup.examine(
-                settings, lambda trial: progress.doing(f"trying {trial.group}: {trial.name}")
+                settings, lambda probe: progress.doing(f"trying {probe.group}: {probe.name}")
             )
         )
     out = console.stdout()
