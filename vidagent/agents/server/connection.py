@@ -78,8 +78,8 @@ def error_text(data: object) -> str:
 
 
 def short_line(text: str, key: str) -> str:
-    """Return a server's words as one short line without control characters and without the key."""
-    line = "".join(char for char in " ".join(text.split()) if char.isprintable())
+    """Return a server's words as one short line without the key."""
+    line = " ".join(text.split())
     line = line.replace(key, "***") if key else line
     return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
 

@@ -147,7 +147,7 @@ class TranscriptionClient:
             line = f"nothing can be sent to {self.where}: the key (VIDAGENT_TRANSCRIBE_KEY) is no line of plain letters"
             raise ServerError(line) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = short_line(str(error), self._key) or type(error).__name__
+            why = self._clean(str(error)) or type(error).__name__
             line = f"the transcription server at {self.where} cannot be reached: {why}"
             raise ServerError(line, retried=True) from None
 
@@ -179,7 +179,10 @@ class TranscriptionClient:
         )
 
     def _detail(self, data: object, body: bytes) -> str:
-        return short_line(error_text(data) or body[:2000].decode("utf-8", "replace"), self._key)
+        return self._clean(error_text(data) or body[:2000].decode("utf-8", "replace"))
+
+    def _clean(self, text: str) -> str:
+        return short_line("".join(c for c in " ".join(text.split()) if c.isprintable()), self._key)
 
 
 def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:
