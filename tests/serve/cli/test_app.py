@@ -103,7 +103,7 @@ FAKE_RUN = """
 import sys
 from types import SimpleNamespace
 from tests.serve.answers import FakeApi
-sys.modules["vidagent.reports.multi_video"] = SimpleNamespace(checked=lambda *_: None)  # it brings the decoders
+sys.modules["vidagent.reports.multi_video"] = SimpleNamespace(check_exports=lambda *_: None)  # it brings the decoders
 sys.modules["vidagent.api"] = FakeApi({outcome})
 import vidagent
 vidagent.api = sys.modules["vidagent.api"]

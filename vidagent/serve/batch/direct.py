@@ -56,17 +56,17 @@ async def ask_frames(opened: OpenVideo, model: BatchModel, item: Item, setup: Se
             chosen, lambda: asyncio.to_thread(_pictures, video, chosen, profile.frame_side_px)
         )
         if model.vlm is None:
-            said, step = await _looked(model.client, item.prompt, frames, video.info.frame_s)
+            reply, step = await _ask_embedded(model.client, item.prompt, frames, video.info.frame_s)
         else:
             labelled = [part for time_s, data in frames for part in (f"t = {time_s:.3f} s", image(data))]
-            said, step = await _asked(model.vlm, item.prompt, labelled, budget)
+            reply, step = await _ask_model(model.vlm, item.prompt, labelled, budget)
     finally:
         video.close()
     spans = tuple(Span(time_s, time_s + video.info.frame_s) for time_s, _ in frames)
     seen_s = len(spans) * video.info.frame_s
     seen = Coverage(seen_s, min(1.0, seen_s / video.info.duration_s), spans)
     step = dataclasses.replace(step, frames_decoded=video.frames_decoded)
-    return _answer(said, step, video.info, model.client.name, budget, seen)
+    return _answer(reply, step, video.info, model.client.name, budget, seen)
 
 
 async def ask_image(path: Path, model: BatchModel, item: Item, setup: Setup) -> Answer:
@@ -79,10 +79,10 @@ async def ask_image(path: Path, model: BatchModel, item: Item, setup: Setup) -> 
     (info, picture), budget = await asyncio.to_thread(_facts, path), item.limits(setup.budget)
     if model.vlm is None:
         shown = [(0.0, jpeg.encode(picture))]
-        said, step = await _looked(model.client, item.prompt, shown, 0.0)
+        reply, step = await _ask_embedded(model.client, item.prompt, shown, 0.0)
     else:
-        said, step = await _asked(model.vlm, item.prompt, [image(path)], budget)
-    return _answer(said, step, info, model.client.name, budget, Coverage(0.0, 1.0))
+        reply, step = await _ask_model(model.vlm, item.prompt, [image(path)], budget)
+    return _answer(reply, step, info, model.client.name, budget, Coverage(0.0, 1.0))
 
 
 def _times(video: Video) -> tuple[float, ...]:
@@ -106,17 +106,17 @@ def _pictures(video: Video, times_s: Sequence[float], side_px: int) -> list[Show
     return [(frame.time_s, jpeg.encode(frame.rgb)) for frame in frames]
 
 
-async def _looked(
+async def _ask_embedded(
     client: ModelClient, question: Question, frames: Sequence[Shown], frame_s: float
 ) -> tuple[Said, StepUsage]:
     """Have the embedded model look; it has no tokens to bound."""
     gate = StepMeter(Meter(Budget(), client.profile.frame_tokens, client.profile.thinking.allotted), "look")
     shown = [ShownFrame(time_s, data) for time_s, data in frames]
-    said = await look_once(client, question, shown, gate, frame_s)
-    return said, gate.close()
+    reply = await look_once(client, question, shown, gate, frame_s)
+    return reply, gate.close()
 
 
-async def _asked(
+async def _ask_model(
     vlm: VLM, question: Question, content: Sequence[object], budget: Budget
 ) -> tuple[Said, StepUsage]:
     turn = {"role": "user", "content": [*content, _worded(question)]}
@@ -152,23 +152,23 @@ def _choice(text: str, options: Sequence[str] | None) -> int | None:
     """Return the option that a reply names, by its words or its letter."""
     if options is None:
         return None
-    said = text.strip()
+    reply = text.strip()
     plain = [option.casefold() for option in options]
-    if said.rstrip(".").casefold() in plain:
-        return plain.index(said.rstrip(".").casefold())
-    letter = _LETTER.match(said)
+    if reply.rstrip(".").casefold() in plain:
+        return plain.index(reply.rstrip(".").casefold())
+    letter = _LETTER.match(reply)
     place = string.ascii_uppercase.index(letter[1]) if letter else len(options)
     return place if place < len(options) else None
 
 
 def _answer(
-    said: Said, step: StepUsage, info: VideoInfo, model: str, budget: Budget, seen: Coverage
+    reply: Said, step: StepUsage, info: VideoInfo, model: str, budget: Budget, seen: Coverage
 ) -> Answer:
     """Return the contract's answer; a direct call checks nothing, so that its confidence is 0 and it has no run."""
     return Answer(
-        status=said.status,
-        answer=said.text,
-        choice=said.choice,
+        status=reply.status,
+        answer=reply.text,
+        choice=reply.choice,
         confidence=0.0,
         coverage=seen,
         usage=Usage.total((step,), seconds=step.seconds),

@@ -102,7 +102,7 @@ class OutputFile:
         """Append a line; it is on the disk when this returns.
 
         Raises:
-            UsageError: If it cannot be written; nothing of it is kept then.
+            UsageError: If it cannot be written; nothing of it is written then.
         """
         data = _bytes(result)
         end = os.fstat(self._file).st_size

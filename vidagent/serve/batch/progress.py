@@ -15,7 +15,7 @@ from rich.table import Table
 from vidagent.serve.batch.output_file import Result
 from vidagent.serve.batch.summary import Tally, outcome
 from vidagent.serve.terminal.console import Terminal
-from vidagent.serve.terminal.event_text import Telling
+from vidagent.serve.terminal.progress import ProgressDisplay
 from vidagent.text import counted
 
 _EVERY_S = 10.0
@@ -27,15 +27,15 @@ _NEVER_ASKED = frozenset({"video", "usage"})
 """Errors of lines that cost no time, and often come many at once."""
 
 
-class BatchProgress(Telling):
+class BatchProgress(ProgressDisplay):
     """Shows lines done, rate, time left, errors and tokens; a context manager.
 
     Args:
-        console: Where to tell it.
+        console: Where to show it.
         total: Lines of the input.
         done: How many were done before.
         side_by_side: How many are under way at once.
-        quiet: Tell nothing.
+        quiet: Show nothing.
         clock: Returns the time, in seconds.
     """
 

@@ -1,4 +1,4 @@
-"""The same on a Ray cluster: tasks of whole videos, results streamed to this process, which alone writes the output."""
+"""A batch on a Ray cluster: tasks of whole videos, results streamed to this process, which alone writes the output."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from vidagent.serve.batch.output_file import KEY, Result, failed
 from vidagent.serve.batch.runner import answer_lines as answer_here
 from vidagent.serve.batch.runner import chains
 from vidagent.serve.batch.setup import Setup
+from vidagent.text import counted
 
 _ATTEMPTS = 4
 """How often a line is given out before its loss is its result."""
@@ -31,7 +32,7 @@ _SHARES = 2
 _ROUNDS = (2, 16)
 """A task's least and most lines, over the lines that a worker has under way."""
 _WAIT_S = 1.0
-_WAIT_THERE_S = 10.0
+_CONNECT_S = 10.0
 
 
 class LostError(Exception):
@@ -83,7 +84,7 @@ def answer_lines(
     with _connected(address) as ray:
         most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         share = dataclasses.replace(setup, calls=max(1, setup.calls // most))
-        tell(f"Ray cluster of {len(ray.nodes())} nodes, {most} tasks at once")
+        tell(f"Ray cluster of {counted(len(ray.nodes()), 'node')}, {counted(most, 'task')} at once")
         _Tasks(ray, share, keep, tell).run(Supply(lines, most, setup.concurrency), most)
 
 
@@ -112,11 +113,11 @@ class Supply:
 
     def take(self) -> list[InputLine]:
         """Return the lines of the next task."""
-        wanted = min(max(math.ceil(self._rest.total() / self._shares), self._least), self._most)
+        size = min(max(math.ceil(self._rest.total() / self._shares), self._least), self._most)
         taken: list[InputLine] = []
         last = None
         while self._chains and (
-            len(taken) < wanted or (_media(self._chains[0]) == last and self._rest[last] < self._least)
+            len(taken) < size or (_media(self._chains[0]) == last and self._rest[last] < self._least)
         ):
             chain = self._chains.popleft()
             last = _media(chain)
@@ -146,11 +147,11 @@ class _Tasks:
         keep: Callable[[Result], None],
         tell: Callable[[str], None],
     ) -> None:
-        """Remember whom to tell."""
+        """Remember the library and the callbacks."""
         self._ray, self._setup, self._keep, self._tell = ray, setup, keep, tell
         self._remote = ray.remote(
             num_cpus=1, max_retries=0, num_returns="streaming", scheduling_strategy="SPREAD"
-        )(_answer_there)
+        )(_answer_in_worker)
         self._running: dict[Any, _Task] = {}
 
     def run(self, supply: Supply, most: int) -> None:
@@ -194,7 +195,9 @@ class _Tasks:
         if not task.lines:
             return
         if task.attempts < _ATTEMPTS:
-            self._tell(f"a task was lost ({why}); its {len(task.lines)} open lines are given out again")
+            self._tell(
+                f"a task was lost ({why}); {counted(len(task.lines), 'open line')} of it will be given out again"
+            )
             waiting.appendleft(task)
             return
         lost = LostError(f"its worker was lost {_ATTEMPTS} times ({why})")
@@ -207,7 +210,7 @@ class _Tasks:
             self._keep(failed(line, error))
 
 
-def _answer_there(lines: list[InputLine], setup: Setup) -> Iterator[Result]:
+def _answer_in_worker(lines: list[InputLine], setup: Setup) -> Iterator[Result]:
     """Answer lines in a worker's process and yield their results as they come."""
     results: queue.Queue[Result | BaseException | None] = queue.Queue()
 
@@ -229,17 +232,17 @@ def _answer_there(lines: list[InputLine], setup: Setup) -> Iterator[Result]:
         yield result
 
 
-def _check_there(address: str) -> None:
-    """Refuse an address that nobody listens on: Ray itself would try for minutes.
+def _check_address(address: str) -> None:
+    """Refuse an address on which nothing listens: Ray itself would try for minutes.
 
     Raises:
-        UsageError: If there is nobody.
+        UsageError: If nothing listens there.
     """
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdigit():
         return  # `auto`, or a form that Ray finds its own way with
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _WAIT_THERE_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
     except (OSError, OverflowError) as error:
         raise UsageError(f"no Ray cluster at {address}: {error}") from None
 
@@ -256,12 +259,12 @@ def _connected(address: str) -> Iterator[Any]:
         import ray
     except ImportError:
         raise UsageError("--ray needs Ray: pip install 'vidagent[ray]'") from None
-    _check_there(address)
+    _check_address(address)
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"no Ray cluster at {address}: {said}") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"no Ray cluster at {address}: {reason}") from None
     try:
         yield ray
     finally:

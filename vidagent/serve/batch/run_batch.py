@@ -17,6 +17,7 @@ from vidagent.serve.batch.runner import answer_lines
 from vidagent.serve.batch.setup import Setup as Setup
 from vidagent.serve.batch.summary import Summary
 from vidagent.serve.terminal import console
+from vidagent.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def run(batch: Batch, *, quiet: bool = False) -> Summary:
             console.stderr(), len(lines), len(lines) - len(left), at_once, quiet=quiet
         ) as progress:
             if len(left) < len(lines):
-                progress.tell(f"{len(lines) - len(left)} of {len(lines)} lines are done already")
+                progress.tell(f"{len(lines) - len(left)} of {counted(len(lines), 'line')} done already")
             if left:
                 _answer(left, batch, output, progress)
         if batch.ordered:

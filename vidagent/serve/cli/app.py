@@ -73,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _missing(error: typer.TyperException) -> str | None:
-    """Say what `ask` lacks: of one word alone nobody knows whether it is the video or the question."""
+    """Say what `ask` takes: a single argument may be meant as the video or as the question."""
     param = getattr(error, "param", None)
     return "ask takes a VIDEO, or several, and a QUESTION" if getattr(param, "name", "") == "videos" else None
 

@@ -29,7 +29,7 @@ def number(
     legal: str = "more than 0",
     panel: str | None = None,
 ) -> OptionInfo:
-    """Return an option that takes a number; what is none is refused with the same words as one out of range."""
+    """Return an option that takes a number; text is refused in the same words as a number out of range."""
 
     def read(text: str) -> float:
         try:
@@ -114,9 +114,7 @@ Session = Annotated[
 ]
 Transcribe = Annotated[
     bool,
-    typer.Option(
-        "--transcribe", help="Have what is said written down by the server of VIDAGENT_TRANSCRIBE_URL."
-    ),
+    typer.Option("--transcribe", help="Transcribe speech with the server of VIDAGENT_TRANSCRIBE_URL."),
 ]
 DecoderName = Literal["pyav", "decord", "torchcodec"]
 Decoder = Annotated[

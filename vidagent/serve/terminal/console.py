@@ -1,4 +1,4 @@
-"""The terminal: answers go to stdout, everything else to stderr, one line a message."""
+"""The terminal: answers go to stdout, everything else to stderr, one line per message."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "r
 
 
 class Terminal(Console):
-    """A console that prints text as it stands and outlives a reader that went away.
+    """A console that prints plain text and survives a closed pipe.
 
     Colour and animation depend on the stream being a terminal and on `NO_COLOR`, as rich decides it.
     """
 
     def __init__(self, *, stderr: bool) -> None:
-        """Stand on one of the process's two streams."""
+        """Write to one of the process's two streams."""
         super().__init__(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def say(self, text: str, style: str = "") -> None:
-        """Print text, without the control characters a video or a model may have put into it."""
+        """Print text, without control characters that a video or a model may have put into it."""
         self.print(Text(without_controls(text), style=style))
 
     def on_broken_pipe(self) -> None:
@@ -58,7 +58,7 @@ def stderr() -> Terminal:
 
 
 def complain(text: str) -> None:
-    """Print an error as the one line people and scripts look for."""
+    """Print an error on one line."""
     stderr().say(f"vidagent: {one_line(text)}", style="red")
 
 
@@ -112,7 +112,7 @@ def _log_warning(
 
 
 def _never_fail_to_encode(stream: TextIO) -> None:
-    """Escape what the stream's encoding lacks, such as the bytes of a file name that is not UTF-8."""
+    """Escape what the stream cannot encode, such as the bytes of a file name that is not UTF-8."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""What moves on a terminal while a run goes on: the status line, and under it the answer as it is written."""
+"""The live part of the screen during a run: the status line, and below it the answer as it is written."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from rich.text import Text
 
 from vidagent.text import one_line, without_controls
 
-_KEPT_CHARS = 4000
-"""How much of a text is kept: no terminal shows more of it."""
-_MOST_LINES = 12
-_LEAST_THOUGHT = 12
-"""Cells below which a thought is left out, as nobody could read it."""
+_MAX_CHARS = 4000
+"""Characters remembered of a text: no terminal shows more."""
+_MAX_LINES = 12
+_MIN_THOUGHT_CELLS = 12
+"""Cells below which a thought is left out, as it could not be read."""
 _SPINNER = "dots"
 _SPINNER_CELLS = 2
 _MARGIN_CELLS = 1
-"""The last column stays empty: some terminals go on to the next line once it is written."""
+"""The last column stays empty: some terminals wrap once it is written."""
 _JOINERS = re.compile(
     r"[\xad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0000-\U000e01ef]"
 )
-"""Characters that merge with their neighbours on some terminals and not on others, so that no width is sure."""
+"""Characters that merge with their neighbours on some terminals and not on others, so that the width is uncertain."""
 
 
-class Scene:
-    """The part of the screen that is drawn anew many times a second: it never wraps and never scrolls."""
+class LiveDisplay:
+    """The part of the screen that is redrawn many times a second; it never wraps and never scrolls."""
 
     def __init__(self, doing: str) -> None:
-        """Start with what is going on first."""
+        """Start with the first status."""
         self._spinner = Spinner(_SPINNER)
         self._doing = doing
         self._thought = ""
         self._answer = ""
 
-    def do(self, doing: str) -> None:
-        """Show what is going on."""
+    def set_status(self, doing: str) -> None:
+        """Show a status."""
         self._doing = doing
 
-    def think(self, words: str) -> None:
-        """Show the next words of a thought: only its end stays on the status line."""
-        self._thought = (self._thought + words)[-_KEPT_CHARS:]
+    def append_thought(self, words: str) -> None:
+        """Append to the thought; the status line shows its end."""
+        self._thought = (self._thought + words)[-_MAX_CHARS:]
 
-    def stop_thinking(self) -> None:
-        """Take the thought away."""
+    def clear_thought(self) -> None:
+        """Remove the thought."""
         self._thought = ""
 
-    def say(self, words: str) -> None:
-        """Show the next words of the answer."""
-        self._answer = (self._answer + words)[-_KEPT_CHARS:]
+    def append_answer(self, words: str) -> None:
+        """Append to the answer."""
+        self._answer = (self._answer + words)[-_MAX_CHARS:]
 
-    def unsay(self) -> None:
-        """Take the answer back."""
+    def clear_answer(self) -> None:
+        """Remove the answer."""
         self._answer = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -62,23 +62,23 @@ class Scene:
         width = max(options.max_width - _MARGIN_CELLS, _SPINNER_CELLS + 1)
         self._spinner.text = self._status(width - _SPINNER_CELLS)
         yield self._spinner
-        most = max(0, min(_MOST_LINES, options.size.height - 3))
-        answer = Text(_steady(self._answer).strip().expandtabs(4))
+        most = max(0, min(_MAX_LINES, options.size.height - 3))
+        answer = Text(_fixed_width(self._answer).strip().expandtabs(4))
         if answer and most:
             yield from answer.wrap(console, width, no_wrap=False, overflow="fold")[-most:]
 
     def _status(self, cells: int) -> Text:
-        """Return what is going on, and after it as much of a thought's end as there is room for: at least half."""
-        status = Text(one_line(_steady(self._doing)))
-        thought = one_line(_steady(self._thought)) if cells >= 2 * _LEAST_THOUGHT else ""
+        """Return the status, followed by the end of the thought, which gets at least half of the line."""
+        status = Text(one_line(_fixed_width(self._doing)))
+        thought = one_line(_fixed_width(self._thought)) if cells >= 2 * _MIN_THOUGHT_CELLS else ""
         status.truncate(cells // 2 if thought else cells, overflow="ellipsis")
         if thought:
             status.append(f" {_end_of(thought, cells - status.cell_len - 1)}", style="dim")
         return status
 
 
-def _steady(text: str) -> str:
-    """Return a text of which the width on the screen is known."""
+def _fixed_width(text: str) -> str:
+    """Remove characters that make the width on the screen uncertain."""
     return _JOINERS.sub("", without_controls(text))
 
 

@@ -1,12 +1,16 @@
-"""Live progress on stderr: a scene on a terminal, and one line for each look and verdict."""
+"""Progress on stderr: one line for each look and verdict, and a live display on a terminal."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import RenderableType
+from rich.live import Live
 
 from vidagent.serve.terminal.console import Terminal
-from vidagent.serve.terminal.event_text import Telling
-from vidagent.serve.terminal.live_display import Scene
+from vidagent.serve.terminal.live_display import LiveDisplay
 from vidagent.text import counted, one_line
 from vidagent.video.clock import format_time
 
@@ -14,20 +18,76 @@ if TYPE_CHECKING:
     from vidagent.graphs.events import Event
 
 _PASSING = frozenset({"progress", "step", "look", "claim", "answer"})
-"""Events that a later one completes: they live in the status line, and stay on the screen only with `-v`."""
+"""Events that a later one completes: shown in the status line, and as lines only with `-v`."""
 _STYLES = {"model": "cyan", "observation": "dim", "note": "yellow"}
-_FRAMES_A_SECOND = 12.5
+_REDRAWS_PER_SECOND = 12.5
 _FOUND = {True: "found", False: "nothing", None: "unclear"}
 
 
-class Progress(Telling):
+class ProgressDisplay:
+    """Lines that stay, and below them a live part on a terminal; a context manager, which removes it at the end.
+
+    Args:
+        console: Where to show it.
+        live_part: Returns the live part as it is now.
+        quiet: Show nothing.
+        redraws_per_second: How often the live part is drawn.
+    """
+
+    def __init__(
+        self,
+        console: Terminal,
+        live_part: Callable[[], RenderableType],
+        *,
+        quiet: bool,
+        redraws_per_second: float = 4.0,
+    ) -> None:
+        """Find out whether a live part can be shown."""
+        self._console, self._quiet = console, quiet
+        is_live = console.is_interactive and console.file.isatty() and not quiet
+        self._live = (
+            Live(
+                console=console,
+                get_renderable=live_part,
+                refresh_per_second=redraws_per_second,
+                transient=True,
+            )
+            if is_live
+            else None
+        )
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a live part."""
+        return self._live is not None
+
+    def __enter__(self) -> Self:
+        """Start the live part."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the live part."""
+        if self._live is not None:
+            self._live.stop()
+
+    def tell(self, text: str, style: str = "") -> None:
+        """Print a line that stays, unless asked to be quiet."""
+        if not self._quiet:
+            self._console.say(text, style=style)
+
+
+class Progress(ProgressDisplay):
     """Shows the events of a run as they come; a context manager, and the `on_event` of a run.
 
     Args:
         console: Where to show them.
         quiet: Show nothing.
         verbose: Keep every event as a line.
-        doing: What is going on at first.
+        doing: The first status.
     """
 
     def __init__(
@@ -42,31 +102,31 @@ class Progress(Telling):
         self._verbose = verbose
         self._looks: dict[int, str] = {}
         self._video = ""
-        self._scene = Scene(doing)
-        super().__init__(console, lambda: self._scene, quiet=quiet, redraws_a_second=_FRAMES_A_SECOND)
+        self._display = LiveDisplay(doing)
+        super().__init__(console, lambda: self._display, quiet=quiet, redraws_per_second=_REDRAWS_PER_SECOND)
 
     def doing(self, text: str) -> None:
-        """Show what is going on, on the status line if there is one."""
-        self._scene.do(text)
+        """Show a status, if there is a status line."""
+        self._display.set_status(text)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if event.kind == "thought":
-            self._scene.think(event.text)
+            self._display.append_thought(event.text)
             return
-        self._scene.stop_thinking()
+        self._display.clear_thought()
         if event.kind == "token":
             self._answer(event)
         else:
-            self._happening(event)
+            self._show_event(event)
 
     def _answer(self, event: Event) -> None:
         if event.data.get("restart"):
-            self._scene.unsay()
+            self._display.clear_answer()
         else:
-            self._scene.say(event.text)
+            self._display.append_answer(event.text)
 
-    def _happening(self, event: Event) -> None:
+    def _show_event(self, event: Event) -> None:
         text = one_line(event.text)
         if event.kind == "look":
             self._looks[event.data["id"]] = _look(event.data)

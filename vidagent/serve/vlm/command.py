@@ -140,16 +140,16 @@ def find(name: str) -> Target:
     Raises:
         UsageError: If there is no such profile or variant.
     """
-    known, colon, wanted = name.rpartition(":")
+    known, colon, variant = name.rpartition(":")
     if not colon or name.endswith(".toml"):
-        known, colon, wanted = name, "", ""
+        known, colon, variant = name, "", ""
     profile = loader.load(known)
     variants = profile.serve.variants
-    if colon and wanted not in variants:
+    if colon and variant not in variants:
         there = f"there are {', '.join(variants)}" if variants else "it has none"
-        raise UsageError(f"profile {known} has no variant {wanted!r}; {there}")
+        raise UsageError(f"profile {known} has no variant {variant!r}; {there}")
     where = str(Path(known).resolve()) if known.endswith(".toml") else known
-    return Target(profile, variants[wanted] if colon else next(iter(variants.values()), None), where)
+    return Target(profile, variants[variant] if colon else next(iter(variants.values()), None), where)
 
 
 def vllm_command(target: Target, options: Options) -> Command:

@@ -176,25 +176,25 @@ class _Launch:
 
     def _wait(self, server: Server, interruption: _Interruption) -> bool:
         """Wait until the server is healthy; False if it died or a signal came first."""
-        begun, said = time.monotonic(), ""
+        started_s, shown_phase = time.monotonic(), ""
         stderr = console.stderr()
         live = stderr.is_terminal and not stderr.is_dumb_terminal
         self.progress.doing("starting")
         with self.progress:
             while server.alive and not interruption.wait(_POLL_S):
                 self.log.read()
-                waited = time.monotonic() - begun
+                waited = time.monotonic() - started_s
                 if self._answers():
                     break
                 if waited > self.options.wait_s:
                     raise self._too_slow()
-                if self.log.phase != said and not live:
+                if self.log.phase != shown_phase and not live:
                     self.progress.tell(f"starting  {self.log.phase}", style="dim")
-                said = self.log.phase
-                self.progress.doing(f"{said} {self.log.share}".rstrip() + f", {waited:.0f} s")
+                shown_phase = self.log.phase
+                self.progress.doing(f"{shown_phase} {self.log.share}".rstrip() + f", {waited:.0f} s")
             else:
                 return False
-        self._announce(time.monotonic() - begun)
+        self._announce(time.monotonic() - started_s)
         return True
 
     def _watch(self, server: Server, interruption: _Interruption) -> None:

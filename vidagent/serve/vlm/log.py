@@ -1,4 +1,4 @@
-"""The log of a model's server: kept in a file, read as it grows for what the server is doing and why it died."""
+"""The log file of a model's server, read as it grows to see what the server is doing and why it died."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SHARE = re.compile(r"\b\d{1,3}%")
 
 
 def default_path(port: int) -> Path:
-    """Return where the log of a server on a port is kept unless the user names a file."""
+    """Return the default log file of a server on a port."""
     return Path(platformdirs.user_log_dir("vidagent", appauthor=False)) / f"vlm-{port}.log"
 
 

@@ -82,7 +82,7 @@ class Server:
         return True
 
     def _gone(self) -> bool:
-        """Tell whether nobody of its group is left; the child itself is reaped by the way."""
+        """Tell whether no process of its group is left; reaps the child itself."""
         if self._popen.poll() is None:
             return False
         try:

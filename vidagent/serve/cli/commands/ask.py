@@ -65,12 +65,10 @@ def ask(
     }
     with (
         Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress,
-        _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as paths,
+        _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,
     ):
-        path = paths if len(paths) > 1 else paths[0]
         if dry_run:
-            plan = lazy.api.plan_cost(path, asked.text, **request)
-            printing.show_report(plan, as_json=as_json)
+            printing.show_report(lazy.api.plan_cost(path, asked.text, **request), as_json=as_json)
             return
         answer = lazy.api.analyze_video(
             path,
@@ -85,7 +83,12 @@ def ask(
             stream=progress.live,
         )
         progress.tell(f"cost      {printing.cost(answer)}")
-    printing.show_answer(_with_given_paths(answer, videos), asked.options, as_json=as_json)
+    _show(_with_given_paths(answer, videos), asked.options, as_json=as_json)
+
+
+def _show(answer: Answer, options: Sequence[str] | None, *, as_json: bool) -> None:
+    """Print the answer; exit with `BUDGET_ENDED` if it is partial."""
+    printing.show_answer(answer, options, as_json=as_json)
     if answer.status == "partial":
         raise typer.Exit(BUDGET_ENDED)
 
@@ -93,13 +96,14 @@ def ask(
 @contextmanager
 def _local(
     videos: Sequence[str], *, allowed: bool, max_mb: int, tell: Callable[[str], None]
-) -> Iterator[list[str]]:
-    """Yield the paths of the files to open; see `download.local`."""
+) -> Iterator[str | list[str]]:
+    """Yield the path of the file to open, or the paths of several; see `download.local`."""
     with ExitStack() as copies:
-        yield [
+        paths = [
             copies.enter_context(lazy.download.local(video, allowed=allowed, max_mb=max_mb, tell=tell))
             for video in videos
         ]
+        yield paths if len(paths) > 1 else paths[0]
 
 
 def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:

@@ -29,7 +29,7 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         show_default=False,
-        help="Where answers go, line by line; what is done in it already is not asked again.",
+        help="The output, one line per answer; lines already in it are not asked again.",
     ),
 ]
 Root = Annotated[
@@ -127,11 +127,11 @@ def batch(
     """Answer many questions about many videos, one JSON object a line.
 
     Each line of the output is a line of the input with `response`, the answer's words, and `answer`, the Answer object,
-    or `error` with type (video, model, usage, internal) and message. Run the same command again after a kill: what is
-    done is kept, the rest is asked. A summary is printed at the end (--json: as one object).
+    or `error` with type (video, model, usage, internal) and message. Run the same command again after a kill: finished
+    lines are kept, the rest is asked. A summary is printed at the end (--json: as one object).
 
-    Exit codes speak of all lines of the output: 0 answered or not found, 5 a budget ended some; with error lines that
-    of the gravest: 1 internal, 4 model, 3 video, 2 usage. 130 interrupted: what is done is kept.
+    The exit code covers all lines of the output: 0 answered or not found, 5 a budget ended some; with error lines, that
+    of the most serious one: 1 internal, 4 model, 3 video, 2 usage. 130 interrupted: finished lines are kept.
     """
     console.loudness(quiet=quiet, verbose=verbose)
     urls = tuple(base_url or ())

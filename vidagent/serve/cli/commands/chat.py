@@ -251,9 +251,13 @@ class _Chat:
         if not file:
             raise UsageError("/report needs the name of a file that ends in .html")
         run_id = self._last()
-        told = lazy.api.find_run(run_id).metadata
-        again = {**self.request, "budget": None, "options": told["options"]}  # as it was asked, and paid for
-        self._analyze(told["question"], **again, resume=run_id, report=file)
+        recorded = lazy.api.find_run(run_id).metadata
+        again = {
+            **self.request,
+            "budget": None,
+            "options": recorded["options"],
+        }  # as it was asked, and paid for
+        self._analyze(recorded["question"], **again, resume=run_id, report=file)
 
     def _last(self) -> str:
         if self.last is None:

@@ -122,14 +122,14 @@ def evaluate(
     _report(lines, asker.setting, missing, benchmark.unanswered, html, as_json=as_json)
 
 
-def _found(items: Sequence[Item], shelf: Shelf) -> tuple[list[tuple[Item, Path]], dict[str, int]]:
+def _found(items: Sequence[Item], folder: Shelf) -> tuple[list[tuple[Item, Path]], dict[str, int]]:
     """Return the questions whose video is there, and how many there are about each of the others."""
-    paths = [(item, shelf.find(item.video)) for item in items]
+    paths = [(item, folder.find(item.video)) for item in items]
     missing = Counter(item.video for item, path in paths if path is None)
     found = [(item, path) for item, path in paths if path is not None]
     if not found:
         raise VideoError(
-            f"none of the {len(missing)} videos is in {shelf.folder}; the first one looked for is {items[0].video!r}"
+            f"none of the {len(missing)} videos is in {folder.folder}; the first one looked for is {items[0].video!r}"
         )
     return found, dict(missing)
 

@@ -84,7 +84,7 @@ def judge(
 ) -> None:
     """Have a language model score two sets of answers, each pair in both orders; print the scores by category.
 
-    A line of `vidagent batch` with an error is no answer: its question is told on stderr, and is not judged.
+    A line of `vidagent batch` with an error is no answer: its question is named on stderr and not judged.
     """
     console.loudness(quiet=quiet, verbose=verbose)
     _check(concurrency, max_tokens, temperature)

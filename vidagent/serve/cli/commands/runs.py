@@ -127,20 +127,20 @@ def resume(
     A model, server, engine or decoder that is named here takes the place of the run's.
     """
     past = lazy.api.find_run(_run_id(run, last=last))
-    told = past.metadata
+    metadata = past.metadata
     asking.ask(
         _videos(past, video),
-        told["question"],
+        metadata["question"],
         as_json=as_json,
-        option=told["options"],
-        **_model_choice(told, model, base_url, engine),
-        fps=told["overview"]["fps"],
-        num_frames=told["overview"]["num_frames"],
+        option=metadata["options"],
+        **_model_choice(metadata, model, base_url, engine),
+        fps=metadata["overview"]["fps"],
+        num_frames=metadata["overview"]["num_frames"],
         save_frames=save_frames,
         report=report,
         export=export,
         resume=past.run_id,
-        decoder=decoder or told["decoder"],
+        decoder=decoder or metadata["decoder"],
         fetch=fetch,
         max_download_mb=max_download_mb,
         **limits,
@@ -294,16 +294,16 @@ def details(past: RecordedRun) -> RunDetails:
 
 def entry(past: RecordedRun) -> Entry:
     """Return a run's entry in a list; a run without an end is going on, or was killed."""
-    told, answer = past.metadata, past.answer
+    metadata, answer = past.metadata, past.answer
     usage = None if answer is None else answer["usage"]
     return Entry(
         run_id=past.run_id,
-        started=told["parts"][0]["started"],
-        status="unfinished" if told["status"] == "running" else told["status"],
-        question=told["question"],
-        video=told["video"]["path"],
-        names=", ".join(names_of([video["path"] for video in told.get("videos", [told["video"]])])),
-        model=told["model"],
+        started=metadata["parts"][0]["started"],
+        status="unfinished" if metadata["status"] == "running" else metadata["status"],
+        question=metadata["question"],
+        video=metadata["video"]["path"],
+        names=", ".join(names_of([video["path"] for video in metadata.get("videos", [metadata["video"]])])),
+        model=metadata["model"],
         seconds=None if usage is None else usage["seconds"],
         frames=None if usage is None else usage["frames_sent"],
     )
@@ -329,7 +329,7 @@ class _ModelChoice(TypedDict):
 
 
 def _model_choice(
-    told: dict[str, Any], model: str | None, base_url: str | None, engine: EngineName | None
+    metadata: dict[str, Any], model: str | None, base_url: str | None, engine: EngineName | None
 ) -> _ModelChoice:
     """Return the model that resumes a run: its own, where it ran, unless the flags name another.
 
@@ -338,10 +338,13 @@ def _model_choice(
     embedded = lazy.model_choice.EMBEDDED
     if model == embedded and base_url is None and engine is None:
         return _ModelChoice(model=model, base_url=None, engine="server")
-    moved = base_url is not None or engine not in {None, told.get("engine")}
+    moved = base_url is not None or engine not in {None, metadata.get("engine")}
     if not moved:
-        base_url, engine = told["base_url"], told.get("engine")  # runs of an earlier version name no engine
-    named = told["model"] if not moved or told["model"] != embedded else None
+        base_url, engine = (
+            metadata["base_url"],
+            metadata.get("engine"),
+        )  # runs of an earlier version name no engine
+    named = metadata["model"] if not moved or metadata["model"] != embedded else None
     return _ModelChoice(model=named if model is None else model, base_url=base_url, engine=engine)
 
 
@@ -351,12 +354,12 @@ def _videos(past: RecordedRun, video: str | None) -> list[str]:
     Raises:
         UsageError: If one path is given for several.
     """
-    told = past.metadata
+    metadata = past.metadata
     if not past.is_multi_video:
-        return [video or told["video"]["absolute"]]
+        return [video or metadata["video"]["absolute"]]
     if video is not None:
         raise UsageError(f"run {past.run_id} is about several videos: they must lie where they were")
-    return [one["absolute"] for one in told["videos"]]
+    return [one["absolute"] for one in metadata["videos"]]
 
 
 def _run_id(run: str | None, *, last: bool) -> str:

@@ -43,7 +43,7 @@ Hosts = Annotated[
 ]
 Deadline = Annotated[
     float,
-    number("--deadline-seconds", float, "N", "Most seconds of an answer; then it is told as it stands."),
+    number("--deadline-seconds", float, "N", "Longest time for an answer; then it is returned as it is."),
 ]
 Running = Annotated[
     int, number("--max-running", int, "N", "Questions answered at once; others get 503.", legal="1 or more")

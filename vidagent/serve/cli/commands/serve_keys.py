@@ -49,7 +49,7 @@ def add(owner: Owner, scope: Scopes = None, data_dir: DataDir = None) -> None:
     with _keys(data_dir) as keys:
         key = keys.add(owner, scope or ("ask", "files"))
     console.stdout().say(key)
-    console.stderr().say("that is the key, and it is not shown again: only its hash is kept")
+    console.stderr().say("that is the key, and it is not shown again: only its hash is stored")
 
 
 @app.command(name="list")
