@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -14,26 +12,16 @@ import numpy as np
 import pytest
 
 import vidagent
+from tests.media.demo import demo, render_once
 from vidagent.agents.prompting.messages import read_frames, read_step
 from vidagent.agents.signals import model as signals
 from vidagent.agents.signals.vision import observer as looking
 from vidagent.images import jpeg
 from vidagent.types import Budget
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "draw_demo.py"
 FRAME_S = 0.04
 WHITE = (250, 250, 250)
 GROUND = (70, 84, 96)
-
-
-@pytest.fixture(scope="session")
-def demo():
-    """Return the module that draws the demo video, its tables of truth among it."""
-    spec = importlib.util.spec_from_file_location("signals_demo", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["signals_demo"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +36,10 @@ def _one_cache(cache, monkeypatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo_video(demo, tmp_path_factory) -> Path:
+def demo_video(tmp_path_factory) -> Path:
     """Draw the demo video."""
     path = tmp_path_factory.mktemp("demo") / "demo.mp4"
-    demo.render(path)
+    render_once(path)
     return path
 
 
@@ -127,7 +115,7 @@ def exactly(*spans):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", range(9))
-def test_every_text_of_the_demo_is_found_to_the_frame(ask, demo, demo_video, place):
+def test_every_text_of_the_demo_is_found_to_the_frame(ask, demo_video, place):
     caption = demo.CAPTIONS[place]
     found = ask(demo_video, f'When is the text "{caption.text}" shown?')
     assert found.status == "answered"
@@ -135,7 +123,7 @@ def test_every_text_of_the_demo_is_found_to_the_frame(ask, demo, demo_video, pla
     assert found.usage.frames_sent <= 200
 
 
-def test_the_code(ask, demo, demo_video):
+def test_the_code(ask, demo_video):
     found = ask(demo_video, "What does the QR code say?")
     assert demo.CODE in found.answer
     assert spans_of(found) == exactly((20.0, 27.0))
@@ -148,7 +136,7 @@ def test_the_red_screen(ask, demo_video):
     assert ask(demo_video, "What colour fills the screen at 19.99 s?").answer == "red"
 
 
-def test_the_shots(ask, demo, demo_video):
+def test_the_shots(ask, demo_video):
     found = ask(demo_video, "How many shots are there?")
     assert found.count == demo.SHOTS
     assert [start for start, _ in spans_of(found)] == pytest.approx(demo.CUTS_S)

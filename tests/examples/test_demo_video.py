@@ -1,9 +1,7 @@
 """The demo video shows what its tables say, to the frame."""
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import av
 import cv2
@@ -12,26 +10,18 @@ import pytest
 import zxingcpp
 from av.video.frame import PictureType
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "draw_demo.py"
+from tests.media.demo import SCRIPT, demo, render_once
+
 SMALL_WH = (320, 180)
 STAYS, COMES = 24, 40  # grey levels: the codec stirs a still QR code by 15, the smallest text changes 56
-
-
-def _load():
-    spec = importlib.util.spec_from_file_location("draw_demo", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["draw_demo"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-demo = _load()
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("demo") / "sub" / "demo.mp4"
-    assert demo.main([str(path)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "render", render_once)
+        assert demo.main([str(path)]) == 0
     return path
 
 
