@@ -51,12 +51,14 @@ def _step(name: Step, work: Work) -> _Node:
         meter = StepMeter(run.meter, name)
         with tracing.span(f"vidagent.{name}", when=tracing.is_traced()) as span:
             update = await within_budget(work(Progress(state), run, meter), meter)
-            if update.get("ended_by"):
+            idle = name == "propose" and not update.get("calls")
+            if idle:  # without looks of its own, the step after it is the one that meets the deadline
+                update.pop("ended_by", None)
+            elif update.get("ended_by"):
                 update["ended_in"] = name
             usage = dataclasses.asdict(meter.close())
             told = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
             span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **told})
-        idle = name == "propose" and not update.get("calls") and not update.get("ended_by")
         return {**update, "spent": [] if idle else [usage], "elapsed_s": run.meter.elapsed_s}
 
     return node
@@ -73,7 +75,7 @@ def _after_propose(state: State) -> str | list[Send]:
         return _looks(state)
     if not state.get("draft"):
         return "plan"
-    return "compose" if state["stage"] == "verified" else "verify"
+    return "compose" if state.get("stage") == "verified" else "verify"
 
 
 def _looks(state: State) -> list[Send]:

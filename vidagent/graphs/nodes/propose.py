@@ -33,6 +33,7 @@ _BY_NAME = {strategy.name: strategy for stage in STRATEGIES.values() for strateg
 
 async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask the strategies of this stage for looks; without any, hand on to what comes next."""
+    meter.partial = {"calls": []}
     if _goes_back(progress):
         return _to_planner(progress)
     stage = _stage(progress)
