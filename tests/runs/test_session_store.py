@@ -185,7 +185,7 @@ def test_a_run_that_went_on_after_others_were_asked_stays_out(ask):
     told: list[str] = []
     ask(AGAIN, "Is it red?", resume=failed, on_event=lambda event: told.append(event.text))
     assert [turn.question for turn in api.find_session("talk").turns] == ["When is it seen?", "Is it blue?"]
-    assert any("session 'talk' has gone on" in line for line in told)
+    assert any("session 'talk' has moved on" in line for line in told)
     with pytest.raises(UsageError, match=f"run {later.run_id} was asked in session 'talk', not in 'other'"):
         ask(AGAIN, "Is it blue?", resume=later.run_id, session="other")
 
