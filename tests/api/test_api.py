@@ -150,7 +150,7 @@ def test_a_keyword_that_is_not_there_is_refused(path, door):
 @pytest.mark.parametrize("name", ["file", "file/deeper/still", "a\0b"])
 def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(path, server, tmp_path, name):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match=r"cannot be written: Not a directory$|is no path"):
+    with pytest.raises(UsageError, match=r"cannot be written: Not a directory$|is not a path"):
         vidagent.analyze_video(
             path, QUESTION, base_url=server.url, model="scripted", save_frames=tmp_path / name
         )

@@ -308,7 +308,7 @@ def test_a_run_is_replayed_byte_for_byte(ask):
     assert (differ, json.dumps(again.to_dict())) == ([], json.dumps(found.to_dict()))
     part, differ = api.replay_run(f"{found.run_id}.3")
     assert (differ, part.videos, part.answer) == ([], (), "A dog runs.")
-    with pytest.raises(UsageError, match="they must lie where they were"):
+    with pytest.raises(UsageError, match="they must be where they were"):
         api.replay_run(found.run_id, video="elsewhere.mp4")
 
 
