@@ -246,7 +246,7 @@ class MultiVideoRun:
             self.on_event(event)
 
     def _forward(self, index: int, event: Event) -> None:
-        """Forward an event of the run about one video; the model and the answer's words are told once, for all."""
+        """Forward an event of the run about one video; the model and the answer's words are sent once, for all."""
         if event.kind not in {"model", "token", "answer"}:
             self._emit(dataclasses.replace(event, data={**event.data, "video": index}))
 

@@ -1,4 +1,4 @@
-"""Frames of a video as JPEG, for whoever wants to look without asking: a range, or exact times."""
+"""Frames of a video as JPEG, without asking a model: over a range, or at exact times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vidagent.video.frame import Frame
 from vidagent.video.video import Video
 
 _QUALITY = 85
-_LEAST_SIDE_PX = 64
+_MIN_SIDE_PX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Size:
     """How large pictures may be.
 
     Args:
-        side_px: Longer side of each; larger ones are scaled down.
-        all_bytes: Bytes of all together; they are scaled down further until they fit.
+        side_px: Longest side of each; larger ones are scaled down.
+        all_bytes: Bytes of all pictures together; they are scaled down further until they fit.
     """
 
     side_px: int = 768
@@ -47,7 +47,7 @@ class Picture:
         time_s: True time of the frame on the player's clock.
         jpeg: The picture.
         size_wh: Its size.
-        box_px: The part of the source picture it shows.
+        box_px: The part of the source frame it shows.
     """
 
     time_s: float
@@ -58,16 +58,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was looked at, as it was really done.
+    """Frames of a range, and how they were sampled.
 
     Args:
         info: The video.
         start_s: Start of the range, after clamping.
         end_s: Its end.
         pictures: The frames.
-        fps: Frames a second of the pictures; None where they are not evenly spaced.
+        fps: Frames per second of the pictures; None if they are not evenly spaced.
         every_frame: Whether every frame of the range is among them.
-        notes: What was changed of what was asked for, one line each.
+        notes: How the result differs from the request, one line each.
     """
 
     info: VideoInfo
@@ -97,14 +97,14 @@ async def look_at(
         path: A local video file.
         start_s: Start of the range.
         end_s: Its end; clamped to the end of the video.
-        fps: Frames a second, lowered where `most_frames` do not reach; None spreads these evenly over the range, its
-            first and last frame among them.
+        fps: Frames per second, lowered if that takes more than `most_frames`; None spreads these evenly over the range,
+            its first and last frame included.
         most_frames: Most frames.
-        size: How large they may be.
+        size: How large the pictures may be.
 
     Raises:
         VideoError: If the video is missing, unreadable or unsupported.
-        UsageError: If the range is empty or lies behind the end.
+        UsageError: If the range is empty or lies after the end.
     """
 
     def look(video: Video) -> Seen:
@@ -174,7 +174,7 @@ def _chosen(
 
 
 def _marked(video: Video, frame: Frame, box_px: Box | None) -> Frame:
-    """Draw a box of the source picture on a frame that may be smaller."""
+    """Draw a box in source pixels on a frame that may be smaller."""
     if box_px is None:
         return frame
     scale = frame.rgb.shape[1] / video.info.width
@@ -191,10 +191,10 @@ def _pictures(
 
 
 def _encoded(rgb: NDArray[np.uint8], most_bytes: int) -> tuple[bytes, tuple[int, int]]:
-    """Compress a picture, scaled down until it takes no more than so many bytes, or is very small."""
+    """Encode a picture, scaled down until it takes at most `most_bytes`, or is very small."""
     while True:
         height, width = rgb.shape[:2]
         data = jpeg.encode(rgb, _QUALITY)
-        if len(data) <= most_bytes or max(width, height) <= _LEAST_SIDE_PX:
+        if len(data) <= most_bytes or max(width, height) <= _MIN_SIDE_PX:
             return data, (width, height)
         rgb = fit(rgb, max(width, height) * 3 // 4)

@@ -1,4 +1,4 @@
-"""What is known of a video without a question, and the models within reach."""
+"""Facts and indexes of videos, and the models within reach."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Probe:
     """What is known of a video without decoding it.
 
     Args:
-        info: What the container says.
+        info: Facts from its container.
         keyframes: Number of keyframes.
-        shots_s: Times of the shots' first frames, or None before the index holds them.
+        shots_s: Times of the shots' first frames; None until the video is scanned.
     """
 
     info: VideoInfo
@@ -32,7 +32,11 @@ class Probe:
 
 
 def probe_video(path: str | Path, *, decoder: str | None = None) -> Probe:
-    """Say what the container says of a video, and what its index holds already.
+    """Return the facts of a video from its container, and what its index holds already.
+
+    Args:
+        path: A local video file.
+        decoder: `pyav`, `decord` or `torchcodec`; by default as in the settings.
 
     Raises:
         VideoError: If it cannot be read.
@@ -51,19 +55,19 @@ def index_video(
 
     Args:
         path: A local video file.
-        transcribe: Whether to send the sound to the server set as `transcribe_url`, which writes down what is said.
-        on_progress: Called with the fraction done of a scan or a transcript.
+        transcribe: Whether to transcribe speech, by sending the sound to the server set as `transcribe_url`.
+        on_progress: Called with the completed fraction of a scan or a transcript.
 
     Raises:
         VideoError: If it cannot be read.
-        ModelError: If that server cannot be reached, refuses, or sends nothing usable.
+        ModelError: If that server cannot be reached, refuses, or replies with nothing usable.
         UsageError: If no such server is set.
     """
     settings = config.load()
     ear = speech.connect(settings)
     if transcribe and ear is None:
         raise UsageError(
-            "to transcribe needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
+            "transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
             "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
         )
     with Video.open(path, decoder=settings.decoder) as video:
@@ -73,9 +77,9 @@ def index_video(
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:
-    """List the models within reach.
+    """List the embedded model and those of the servers within reach.
 
     Raises:
-        ModelError: If a server is asked for and cannot be reached.
+        ModelError: If `base_url` is given and cannot be reached.
     """
     return available(config.load(base_url=base_url, api_key=api_key))

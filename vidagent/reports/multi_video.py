@@ -90,10 +90,12 @@ def write_combined(
                 page_path(request.report, info.path, number) for number, info in enumerate(answer.videos, 1)
             ]
             path = request.report
-            _tell(tell, write(path, render_multi_video(question, answer, pages, each).encode("utf-8")))
+            _report_saved(
+                tell, write(path, render_multi_video(question, answer, pages, each).encode("utf-8"))
+            )
         for export in request.exports:
             path = export.path
-            _tell(tell, write(path, answer_json(answer)))
+            _report_saved(tell, write(path, answer_json(answer)))
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
     return answer
@@ -136,5 +138,5 @@ def _with_frames(evidence: Sequence[Evidence], each: Mapping[int, Answer]) -> It
         yield item if one is None else dataclasses.replace(item, frame=one.frame)
 
 
-def _tell(tell: Tell, path: Path) -> None:
+def _report_saved(tell: Tell, path: Path) -> None:
     tell("saved", WrittenFile(path).text, path=str(path))

@@ -1,1 +1,1 @@
-"""What is kept of a run: its folder, record and session."""
+"""Records of runs: their folders, traces, replays, resumes and sessions."""

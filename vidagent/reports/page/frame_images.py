@@ -103,9 +103,9 @@ def _boxed(rgb: NDArray[np.uint8], box_px: Box | None, part_px: Box) -> NDArray[
 
 def _chosen(stills: Sequence[Still], first: set[Still], most: int) -> list[Still]:
     """Return the frames to show: those of `first`, and others evenly spread, in order."""
-    kept = _spread([still for still in stills if still in first], most)
-    others = _spread([still for still in stills if still not in first], most - len(kept))
-    chosen = {*kept, *others}
+    first_shown = _spread([still for still in stills if still in first], most)
+    others = _spread([still for still in stills if still not in first], most - len(first_shown))
+    chosen = {*first_shown, *others}
     return [still for still in stills if still in chosen]
 
 
