@@ -1,4 +1,4 @@
-"""The embedded model asked once about frames chosen beforehand: it knows the agent's steps only, so that it looks."""
+"""The embedded model asked once about given frames, by a look step, as it knows the agent's steps only."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from vidagent.agents.client.client import ModelClient
 from vidagent.agents.client.limits import CallBudget
 from vidagent.agents.prompting.messages import ShownFrame, look_messages
 from vidagent.agents.prompting.replies import Observation
-from vidagent.evaluation.scoring import Said
+from vidagent.evaluation.scoring import Prediction
 from vidagent.types import Question, Span
 
 
 async def look_once(
     client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: CallBudget, frame_s: float
-) -> Said:
-    """Take what it sees for an answer, as kindly as can be: the frames that show it are where it is.
+) -> Prediction:
+    """Read the look as a prediction, as favourably as possible: the frames that show it are its spans.
 
     Args:
         client: The model.
@@ -30,12 +30,12 @@ async def look_once(
     times = sorted({sighting.time_s for sighting in seen.sightings})
     if not times:
         words = "cannot judge" if seen.found is None else "not seen"
-        return Said("not_found", seen.what or words)
+        return Prediction("not_found", seen.what or words)
     text = " ".join(sighting.text for sighting in seen.sightings if sighting.text) or seen.what
     options = [_plain(option) for option in question.options or ()]
     named = [number for number, option in enumerate(options) if option and option in _plain(text)]
     choice = named[0] if len(named) == 1 else None
-    return Said("answered", text, choice, (Span(times[0], times[-1] + frame_s),), len(times))
+    return Prediction("answered", text, choice, (Span(times[0], times[-1] + frame_s),), len(times))
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A file of results, one JSON object a line, that outlives a kill: what is done is never asked again."""
+"""A results file of JSON lines that survives a kill: finished questions are never asked again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Log:
     """
 
     def __init__(self, path: Path, key: Callable[[Entry], Hashable]) -> None:
-        """Open the file and read what is done."""
+        """Open the file and read its lines."""
         self._path, self._key = path, key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class Log:
 
     @property
     def done(self) -> Mapping[Hashable, Entry]:
-        """What is in the file, by key."""
+        """Lines of the file, by key."""
         return self._done
 
     def add(self, entry: Entry) -> None:

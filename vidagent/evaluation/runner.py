@@ -1,4 +1,4 @@
-"""Asks what is left of a benchmark, in each way, so many at a time, and writes each answer down at once."""
+"""Asks the remaining questions of a benchmark in each mode, several at a time, and writes each result at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidagent.config import Settings
 from vidagent.errors import UsageError, VidagentError
 from vidagent.evaluation.formats.item import Item
 from vidagent.evaluation.result_log import Log
-from vidagent.evaluation.scoring import Marked, Said, mark
+from vidagent.evaluation.scoring import Marked, Prediction, mark
 from vidagent.evaluation.uniform_baseline import ask_directly
 from vidagent.evaluation.workers import side_by_side
 from vidagent.types import Budget, Question, StepUsage, Usage
@@ -24,14 +24,14 @@ from vidagent.types import Budget, Question, StepUsage, Usage
 Mode = Literal["direct", "agent"]
 MODES: tuple[Mode, ...] = ("direct", "agent")
 COSTS = ("seconds", "model_calls", "prompt_tokens", "completion_tokens", "thinking_tokens", "frames_sent")
-"""What a question costs, as each line of the results has it."""
+"""Costs of a question in each line of the results."""
 _FATAL = frozenset({None, 401, 403, 404})
-"""Answers of a server after which every other question would fail alike; None is no answer."""
+"""HTTP statuses after which every other question would fail too; None is no response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question to be asked in one way."""
+    """A question to ask in one mode."""
 
     item: Item
     path: Path
@@ -40,7 +40,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks questions in both ways, at equal frames.
+    """Asks questions in both modes, with equal frames.
 
     Directly the model gets `frames` frames in one call. The agent may show it `frames` in all its calls together, a
     picture shown twice counted twice, as a budget that code keeps.
@@ -61,11 +61,11 @@ class Asker:
 
     @property
     def setting(self) -> dict[str, Any]:
-        """What lines of one file must have in common, as scores are not comparable otherwise."""
+        """Fields that all lines of a file must share, as their scores are not comparable otherwise."""
         return {"benchmark": self.benchmark, "model": self.client.name, "frames": self.frames}
 
     async def line(self, task: Task) -> dict[str, Any]:
-        """Ask, and return the line of the results.
+        """Ask, and return a line of the results.
 
         Raises:
             ServerError: If the model's server cannot be reached at all.
@@ -90,7 +90,7 @@ class Asker:
         cost["seconds"] = round(time.monotonic() - began, 3)
         return fields | _marked(mark(item.truth, said), item) | {"answer": said.to_dict(), "cost": cost}
 
-    async def _ask(self, task: Task) -> tuple[Said, Usage | StepUsage]:
+    async def _ask(self, task: Task) -> tuple[Prediction, Usage | StepUsage]:
         question = Question(task.item.question, task.item.options)
         if task.mode == "direct":
             return await ask_directly(
@@ -109,11 +109,11 @@ class Asker:
             budget=dataclasses.replace(self.budget, frames=self.frames),
             decoder=self.settings.decoder,
         )
-        return Said.of(answer), answer.usage
+        return Prediction.of(answer), answer.usage
 
 
 def sampled(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
-    """Choose so many questions at random, in the order of the file; the same seed chooses the same ones.
+    """Sample questions at random, in the order of the file; the same seed gives the same sample.
 
     Raises:
         UsageError: If the limit is below 1.
@@ -127,7 +127,7 @@ def sampled(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:
 
 
 def tasks_left(tasks: Sequence[Task], log: Log, setting: dict[str, Any], *, retry: bool) -> list[Task]:
-    """Return what is not done yet; with `retry`, also what ended with an error.
+    """Return the tasks that are not done; with `retry`, also those that failed.
 
     Raises:
         UsageError: If the file's lines were made with another model, number of frames or benchmark.
@@ -168,7 +168,7 @@ def _marked(marked: Marked, item: Item) -> dict[str, Any]:
 
 
 def _places(marked: Marked) -> Iterator[tuple[str, float]]:
-    """Yield the overlap and the error in seconds, where there is one."""
+    """Yield the overlap and the error in seconds, if any."""
     for name, value in (("iou", marked.iou), ("off_s", marked.off_s)):
         if value is not None:
             yield name, round(value, 6)

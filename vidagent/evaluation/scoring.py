@@ -1,4 +1,4 @@
-"""Marks: an answer against the truth."""
+"""Scoring: a prediction against the right answer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vidagent.types import Answer, Span, Status
 Mark = Literal["right", "wrong", "abstained", "error"]
 
 RIGHT_IOU = 0.5
-"""Overlap from which a range without a tolerance counts as right, as in the usual R@1, IoU = 0.5."""
+"""Overlap from which a span without a tolerance is correct, as in the usual R@1, IoU = 0.5."""
 _UNSURE = ("cannot judge", "too many cuts")
-"""How the embedded model says that a question is beyond it: that is no claim of absence."""
+"""How the embedded model says that it cannot answer a question, which does not claim absence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Prediction:
     """What was answered.
 
     Args:
@@ -37,13 +37,13 @@ class Said:
     count: int | None = None
 
     @classmethod
-    def of(cls, answer: Answer) -> Said:
-        """Take it from an answer."""
+    def of(cls, answer: Answer) -> Prediction:
+        """Return the prediction of an answer."""
         return cls(answer.status, answer.answer, answer.choice, answer.spans, answer.count)
 
     @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> Said:
-        """Read it back from the JSON of an answer."""
+    def read(cls, answer: Mapping[str, Any]) -> Prediction:
+        """Return the prediction in the JSON of an answer."""
         spans = tuple(Span(span["start_s"], span["end_s"]) for span in answer["spans"])
         return cls(answer["status"], answer["answer"], answer["choice"], spans, answer["count"])
 
@@ -60,7 +60,7 @@ class Said:
 
     @property
     def claims(self) -> bool:
-        """Whether something is said to be so: also by what a budget ended, if it got that far."""
+        """Whether something is claimed, also by a run that a budget ended."""
         told = bool(self.spans) or self.choice is not None or self.count is not None
         return self.status == "answered" or (self.status == "partial" and told)
 
@@ -80,8 +80,8 @@ class Marked:
     off_s: float | None = None
 
 
-def mark(truth: Truth, said: Said) -> Marked:
-    """Judge an answer."""
+def mark(truth: Truth, said: Prediction) -> Marked:
+    """Score a prediction."""
     if truth.kind == "absent":
         unsure = any(words in said.text for words in _UNSURE)
         return Marked("wrong" if said.claims else "abstained" if unsure else "right")
@@ -97,7 +97,7 @@ def mark(truth: Truth, said: Said) -> Marked:
 
 
 def iou(span: Span, others: Sequence[Span]) -> float:
-    """Return the overlap over the union with the one of the others that it fits best."""
+    """Return the best intersection over union with any of the others."""
     return max((_overlap(span, other) for other in others), default=0.0)
 
 
@@ -107,7 +107,7 @@ def _overlap(one: Span, other: Span) -> float:
     return max(0.0, common) / union if union > 0 else 1.0
 
 
-def _placed(truth: Truth, said: Said) -> Marked:
+def _placed(truth: Truth, said: Prediction) -> Marked:
     ranged = truth.kind == "span"
     if not said.claims or not said.spans:
         return Marked("abstained", iou=0.0 if ranged else None)

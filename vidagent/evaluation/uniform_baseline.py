@@ -1,4 +1,4 @@
-"""The baseline: the whole video in evenly spaced frames, one call, no agent."""
+"""The baseline: evenly spaced frames of the whole video in one call, without the agent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidagent.agents.server.model_choice import EMBEDDED
 from vidagent.config import Settings
 from vidagent.errors import BudgetSpent
 from vidagent.evaluation.embedded import look_once
-from vidagent.evaluation.scoring import Said
+from vidagent.evaluation.scoring import Prediction
 from vidagent.evaluation.uniform_prompt import DirectReply, direct_messages
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images.store import FrameStore
@@ -29,7 +29,7 @@ from vidagent.video.video import Video
 
 async def ask_directly(
     path: Path, question: Question, frames: int, client: ModelClient, settings: Settings, budget: Budget
-) -> tuple[Said, StepUsage]:
+) -> tuple[Prediction, StepUsage]:
     """Show a model frames of the whole video and ask once.
 
     Args:
@@ -56,13 +56,13 @@ async def ask_directly(
     try:
         said = await _said(client, question, shown, gate, frame_s)
     except BudgetSpent as spent:
-        said = Said("partial", f"The {spent.name} budget ended the call.")
+        said = Prediction("partial", f"The {spent.name} budget ended the call.")
     return said, gate.close()
 
 
 async def _said(
     client: ModelClient, question: Question, shown: Sequence[ShownFrame], gate: StepMeter, frame_s: float
-) -> Said:
+) -> Prediction:
     if client.name == EMBEDDED:  # it knows the agent's steps only
         return await look_once(client, question, shown, gate, frame_s)
     asked = direct_messages(question.text, question.options, shown)
@@ -72,7 +72,7 @@ async def _said(
 def _frames(
     path: Path, frames: int, client: ModelClient, settings: Settings
 ) -> tuple[list[ShownFrame], float]:
-    """Decode the frames; return them, and the time between two of the video's own."""
+    """Decode the frames; return them, and the video's frame interval in seconds."""
     side_px = client.profile.frame_side_px
     caps = Caps(frames, frames, side_px, side_px, 1)
     with Video.open(path, decoder=settings.decoder) as video, tempfile.TemporaryDirectory() as folder:
@@ -89,13 +89,13 @@ def _frames(
         return shown, video.info.frame_s
 
 
-def _of_reply(reply: DirectReply, question: Question) -> Said:
+def _of_reply(reply: DirectReply, question: Question) -> Prediction:
     known = range(len(question.options or ()))
     choice = reply.choice if reply.choice in known else None
     if reply.found is False and choice is None:
-        return Said("not_found", reply.answer)
+        return Prediction("not_found", reply.answer)
     claims = choice is not None if question.options else reply.found is True or bool(reply.answer)
-    return Said("answered" if claims else "not_found", reply.answer, choice, _spans(reply), reply.count)
+    return Prediction("answered" if claims else "not_found", reply.answer, choice, _spans(reply), reply.count)
 
 
 def _spans(reply: DirectReply) -> tuple[Span, ...]:

@@ -1,4 +1,4 @@
-"""Many things done side by side, so many at a time."""
+"""Runs many jobs concurrently, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def side_by_side(things: Iterable[T], work: Callable[[T], Awaitable[None]], most: int) -> None:
-    """Do something with each thing, with at most `most` at a time; the first error ends all, and is raised."""
+    """Process each item, at most `most` at a time; the first error stops all and is raised."""
     waiting = iter(things)
 
     async def go_on() -> None:

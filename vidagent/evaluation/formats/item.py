@@ -1,4 +1,4 @@
-"""A benchmark's question with its true answer, whatever format it came in."""
+"""A benchmark's question with its right answer, in any format."""
 
 from __future__ import annotations
 

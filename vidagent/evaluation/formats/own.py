@@ -1,4 +1,4 @@
-"""Our own items.jsonl: questions about when, how many, which text, which option, and about what is absent."""
+"""Our items.jsonl: questions on when, how many, which text, which option, and on what is absent."""
 
 from __future__ import annotations
 

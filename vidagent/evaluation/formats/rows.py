@@ -17,7 +17,7 @@ _SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet")
 
 
 class Row(BaseModel):
-    """A record of an annotation file: fields that nothing here needs are passed over."""
+    """A record of an annotation file; unneeded fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
 
@@ -51,7 +51,7 @@ def read_rows(path: Path) -> list[Any]:
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
         UsageError: If it cannot be read.

@@ -1,4 +1,4 @@
-"""The videos of a benchmark in a folder: found by the names that its annotations use."""
+"""The videos of a benchmark in a folder, found by the names in its annotations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Shelf:
     """
 
     def __init__(self, folder: Path) -> None:
-        """List what is there."""
+        """List the videos."""
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder of videos")
         self.folder = folder

@@ -34,7 +34,7 @@ class Answered:
 
 
 class Rule(Row):
-    """How the answers of a category are to be judged: who gave them, and what is asked of the judge."""
+    """How the answers of a category are judged: who gave them, and what the judge is asked."""
 
     role: str = "Assistant"
     prompt: str
@@ -98,7 +98,7 @@ class _Context(Row):
 
 
 def read_cases(questions: Path, answers: tuple[Path, Path], context: Path | None, rules: Path) -> Cases:
-    """Read all files and put together what belongs to each question.
+    """Read all files and join them by question.
 
     Args:
         questions: Lines with `question_id`, `text`, `category`, and `image` or `video`.

@@ -1,4 +1,4 @@
-"""Asks the judge about each question in both orders, and writes each review down at once."""
+"""Asks the judge about each question in both orders, and writes each review at once."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Judge:
 
 
 def prompt(case: Case, first: Answered, second: Answered) -> str:
-    """Return what the judge is asked, word for word as the scripts of LLaVA and NeVA ask it."""
+    """Return the judge's prompt, word for word as in the scripts of LLaVA and NeVA."""
     role = case.rule.role
     context = "" if case.context is None else f"[Context]\n{case.context}\n\n"
     return (
@@ -88,7 +88,7 @@ def prompt(case: Case, first: Answered, second: Answered) -> str:
 async def review_all(
     cases: Sequence[Case], judge: Judge, log: Log, concurrency: int, tell: Callable[[Case, Pair | None], None]
 ) -> list[Case]:
-    """Have everything judged that is not judged yet, at most `concurrency` questions at a time.
+    """Review the questions that are not reviewed yet, at most `concurrency` at a time.
 
     Returns:
         The questions without a usable reply; they are not in the file, and are asked about the next time.

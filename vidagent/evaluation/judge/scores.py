@@ -1,4 +1,4 @@
-"""The two scores in a judge's reply, and what many of them come to."""
+"""The two scores in a judge's reply, and their averages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Pair = tuple[float, float]
 """The score of the first answer, and of the second."""
 
 _LINES = 3
-"""Lines among which the scores are looked for, empty ones aside."""
+"""Lines of a reply that are searched for the scores, without empty ones."""
 _MOST = 10.0
 _NAMES = r"\b(?:assistant|answer|response|model|{role})\s*(?:[12ab]\b|one\b|two\b)"
 _OUT_OF = re.compile(r"\s*(?:/|out of)\s*10\b(?:\.0)?", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""The results as one HTML file that needs nothing else: tables, and beside each score its picture."""
+"""The results as one self-contained HTML file: tables, and a chart beside each score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidagent.reports.page.report_page import document, section
 _WIDE, _HIGH = 1000, 20
 _FILLS: Mapping[Mode, str] = {"direct": "seen", "agent": "answer"}
 _MOST_LINES = 500
-"""Questions listed one by one."""
+"""Most questions listed one by one."""
 _BINS = 10
 
 
@@ -54,7 +54,7 @@ def _table(lines: Sequence[Sequence[str]]) -> Html:
 
 
 def _plot(summary: Summary) -> Html:
-    """Draw a bar for each group and way."""
+    """Draw a bar for each group and mode."""
     bars = []
     for name, value in _groups(summary):
         for mode, by in summary.scores.items():
@@ -77,7 +77,7 @@ def _bar(label: str, score: Score, mode: Mode) -> Html:
 
 
 def _overlaps(summary: Summary, lines: Sequence[Mapping[str, Any]]) -> Iterator[Html]:
-    """Draw how the overlaps are spread, where there are any."""
+    """Draw the distribution of the overlaps, if any."""
     bars = []
     for mode in summary.scores:
         known = [line["iou"] for line in lines if line["mode"] == mode and "iou" in line]

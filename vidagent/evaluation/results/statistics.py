@@ -1,4 +1,4 @@
-"""How sure a score is: intervals for shares and means, and tests of two ways asked the same questions."""
+"""Uncertainty of scores: intervals of proportions and means, and paired tests of two modes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _Z = 1.959964
-"""Of a normal distribution, for 95%."""
+"""Quantile of the normal distribution for 95%."""
 _RESAMPLES = 2000
 _SEED = 0
 
@@ -57,7 +57,7 @@ def bootstrap(values: Sequence[float]) -> Interval:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return how likely so uneven a split of the questions that only one got right is by chance, exact, two-sided.
+    """Return the p-value of the split of questions that only one mode got right, exact and two-sided.
 
     McNemar 1947, by the binomial distribution: right for few questions, too.
     """

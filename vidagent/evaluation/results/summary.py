@@ -1,4 +1,4 @@
-"""What the lines of results come to: scores with intervals, by category, both ways compared, and costs."""
+"""Summary of the results: scores with intervals, by category, both modes compared, and costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECALLS = (0.3, 0.5, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Some questions asked in one way.
+    """Questions asked in one mode.
 
     Args:
         questions: How many.

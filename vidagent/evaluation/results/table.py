@@ -22,7 +22,7 @@ _MOST_NAMED = 5
 
 
 def head(summary: Summary) -> str:
-    """Say what was measured."""
+    """Return a line on what was measured."""
     setting = summary.setting
     return f"{setting['benchmark']}: model {setting['model']}, {setting['frames']} frames a question"
 
@@ -47,7 +47,7 @@ def rows(summary: Summary) -> list[Row]:
 
 
 def notes(summary: Summary) -> Iterator[str]:
-    """Yield what goes with the table: the comparison, and what was not asked."""
+    """Yield the notes below the table: the comparison, and what was not asked."""
     compared = summary.compared
     if compared is not None:
         yield (
@@ -68,7 +68,7 @@ def notes(summary: Summary) -> Iterator[str]:
 
 
 def share(interval: Interval) -> str:
-    """Say a share in percent with its interval."""
+    """Return a proportion in percent with its interval."""
     return f"{interval.value:.1%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 

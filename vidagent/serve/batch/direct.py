@@ -20,7 +20,7 @@ from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.prompting.messages import ShownFrame
 from vidagent.errors import ModelError, UsageError
 from vidagent.evaluation.embedded import look_once
-from vidagent.evaluation.scoring import Said
+from vidagent.evaluation.scoring import Prediction
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images import jpeg
 from vidagent.serve.batch.input_file import Item
@@ -108,7 +108,7 @@ def _pictures(video: Video, times_s: Sequence[float], side_px: int) -> list[Show
 
 async def _ask_embedded(
     client: ModelClient, question: Question, frames: Sequence[Shown], frame_s: float
-) -> tuple[Said, StepUsage]:
+) -> tuple[Prediction, StepUsage]:
     """Have the embedded model look; it has no tokens to bound."""
     gate = StepMeter(Meter(Budget(), client.profile.frame_tokens, client.profile.thinking.allotted), "look")
     shown = [ShownFrame(time_s, data) for time_s, data in frames]
@@ -118,7 +118,7 @@ async def _ask_embedded(
 
 async def _ask_model(
     vlm: VLM, question: Question, content: Sequence[object], budget: Budget
-) -> tuple[Said, StepUsage]:
+) -> tuple[Prediction, StepUsage]:
     turn = {"role": "user", "content": [*content, _worded(question)]}
     most = min(_LONGEST_REPLY, budget.completion_tokens or _LONGEST_REPLY)
     thinking = None if budget.thinking_tokens is None else min(budget.thinking_tokens, most - 1)
@@ -136,7 +136,7 @@ async def _ask_model(
         cost.cached_tokens,
         frames_sent=cost.frames_sent,
     )
-    return Said("answered", reply.text.strip(), _choice(reply.text, question.options)), step
+    return Prediction("answered", reply.text.strip(), _choice(reply.text, question.options)), step
 
 
 def _worded(question: Question) -> str:
@@ -162,7 +162,7 @@ def _choice(text: str, options: Sequence[str] | None) -> int | None:
 
 
 def _answer(
-    reply: Said, step: StepUsage, info: VideoInfo, model: str, budget: Budget, seen: Coverage
+    reply: Prediction, step: StepUsage, info: VideoInfo, model: str, budget: Budget, seen: Coverage
 ) -> Answer:
     """Return the contract's answer; a direct call checks nothing, so that its confidence is 0 and it has no run."""
     return Answer(

@@ -358,7 +358,7 @@ def _videos(past: RecordedRun, video: str | None) -> list[str]:
     if not past.is_multi_video:
         return [video or metadata["video"]["absolute"]]
     if video is not None:
-        raise UsageError(f"run {past.run_id} is about several videos: they must lie where they were")
+        raise UsageError(f"run {past.run_id} is about several videos: they must be where they were")
     return [one["absolute"] for one in metadata["videos"]]
 
 
