@@ -19,7 +19,7 @@ from typing import Any
 
 from vidagent.evaluation import scoring
 from vidagent.evaluation.formats.own import truth_of
-from vidagent.evaluation.scoring import Mark, Said
+from vidagent.evaluation.scoring import Mark, Prediction
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def mark(item: dict[str, Any], answer: dict[str, Any]) -> tuple[Mark, float | No
     """Mark an answer as `vidagent eval` does; for times, also return how many frames it is off."""
     if answer["status"] == "error":
         return "error", None
-    marked = scoring.mark(truth_of(item), Said.read(answer))
+    marked = scoring.mark(truth_of(item), Prediction.read(answer))
     if marked.off_s is None:
         return marked.mark, None
     numerator, denominator = map(int, answer["video"]["fps"].split("/"))
