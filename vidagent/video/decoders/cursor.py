@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Literal
 
 from av import error as av_error
@@ -22,6 +23,9 @@ _SKIPPABLE = {"h264", "hevc"}
 """Codecs where leaving out non-reference pictures was shown to leave the others right; on AV1 it is wrong."""
 _LEANING = {PictureType.P, PictureType.B}
 """Kinds of pictures that lean on others: a seek that lands on one was led there by a false keyframe flag."""
+_IDR = 5
+_NAL_TYPE = 0x1F
+"""Type of an IDR slice, and the bits of a type (ITU-T H.264, table 7-1)."""
 _STDERR = 2
 
 
@@ -38,6 +42,11 @@ class Cursor:
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called for every decoded picture, as a sign of progress.
+
+    Attributes:
+        landed: Decoding time, in ticks, of the keyframe that the last seek landed on; None after a rewind.
+        landed_on_idr: Whether that is an IDR picture, after which nothing refers to pictures before it; None for
+            codecs other than H.264.
     """
 
     def __init__(self, path: Path, max_pixels: int | None, beat: Callable[[], None]) -> None:
@@ -48,6 +57,8 @@ class Cursor:
         self.from_start = False
         self.skipped = False
         self.skip_before: int | None = None
+        self.landed: int | None = None
+        self.landed_on_idr: bool | None = None
         self._beat = beat
         self._fresh = True
         self._frames: Iterator[VideoFrame] = iter(())
@@ -79,6 +90,7 @@ class Cursor:
             skip_before: Leave non-reference pictures before this PTS undecoded, where the codec allows.
         """
         self.current = self.pending = None
+        self.landed = self.landed_on_idr = None
         self._broken = self.skipped = False
         self.skip_before = skip_before if self.can_skip else None
         self.from_start = pts is None
@@ -90,7 +102,10 @@ class Cursor:
         self._frames = self._decoded()
         self.current = next(self._frames, None)
         if not self.from_start:
-            self._log_start = _log_size()
+            if (
+                not self.landed_on_idr
+            ):  # pictures that lead another kind of keyframe lack references, and are left out
+                self._log_start = _log_size()
             self._broken = self.current is not None and self.current.pict_type in _LEANING
         self.pending = next(self._frames, None)
 
@@ -156,6 +171,8 @@ class Cursor:
                 if not packet.is_keyframe:
                     continue
                 first = packet.pts
+                self.landed = packet.dts if packet.dts is not None else packet.pts
+                self.landed_on_idr = _holds_idr(packet) if codec.name == "h264" else None
             self._set_skipping(packet)
             for frame in self._decode(packet):
                 last = _fill_pts(frame, last)
@@ -200,6 +217,23 @@ def _fill_pts(frame: VideoFrame, last: int | None) -> int:
             frame.dts if frame.dts is not None else (0 if last is None else last + (frame.duration or 1))
         )
     return frame.pts
+
+
+def _holds_idr(packet: Packet[VideoStream]) -> bool:
+    """Tell whether an H.264 packet holds an IDR slice.
+
+    Its units begin with their lengths if the extradata says so (ISO/IEC 14496-15), else with start codes.
+    """
+    data, extradata = bytes(packet), packet.stream.codec_context.extradata or b""
+    if extradata[:1] != b"\x01":
+        units = (found.end() for found in re.finditer(b"\x00\x00\x01", data))
+        return any(at < len(data) and data[at] & _NAL_TYPE == _IDR for at in units)
+    width, at = (extradata[4] & 3) + 1, 0
+    while at + width < len(data):
+        if data[at + width] & _NAL_TYPE == _IDR:
+            return True
+        at += width + int.from_bytes(data[at : at + width], "big")
+    return False
 
 
 def _log_size() -> int:

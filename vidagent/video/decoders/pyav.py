@@ -30,6 +30,8 @@ _SKIP_MARGIN_S = 0.5
 _BLIND_FORWARD_S = 1.0
 """Without a sample table, a target this near is walked to rather than sought."""
 _FOREVER = 1 << 62
+_KEYFRAMES_BACK = 2
+"""Keyframes to go back where a seek landed on no IDR picture or gave broken pictures."""
 _REDO_PIXELS = 3_000_000_000
 """Pixels worth decoding again from the start when a seek gives broken pictures: about 20 s of one core."""
 
@@ -40,8 +42,9 @@ class PyavDecoder:
     Targets are reached from the keyframe before them, or from where the last one was found when no keyframe
     lies between. Non-reference pictures are left out until half a second before the target where the codec
     allows; when the target turns out to lie in a gap of the time stamps, the way is gone again without leaving
-    any out. When the pictures after a seek are reported broken, they are decoded again from the start of the
-    file, if that is affordable.
+    any out. When a seek lands on an H.264 keyframe that is no IDR picture, or the pictures after it are reported
+    broken, they are decoded again from one or two keyframes earlier, and then from the start of the file if that is
+    affordable. What stays broken is not shown; the last sound keyframe before it is, with its own time.
 
     Args:
         path: Absolute path of the file.
@@ -85,7 +88,7 @@ class PyavDecoder:
         box_px: Box | None = None,
     ) -> list[Frame]:
         """See `Decoder.frames_at`."""
-        find = self._shown if snap == "exact" else self._keyframe
+        find = self._clean if snap == "exact" else self._keyframe
         targets = [self._target(t_s) for t_s in times_s]
         found: dict[int, Frame] = {}
         made: dict[int, Frame] = {}
@@ -174,9 +177,23 @@ class PyavDecoder:
         if cursor.skipped and pts_of(self._current) < margin:
             self._land(target, skip_before=None)
             self._walk(target)
+        for _ in range(_KEYFRAMES_BACK):
+            if cursor.complaints and not cursor.from_start and self._step_back(None):
+                self._walk(target)
         if cursor.complaints and not cursor.from_start and self._affordable(target):
             self._redo(target)
         return self._current
+
+    def _clean(self, target: int) -> VideoFrame:
+        """Return the picture shown at a PTS; if it stays broken, the last sound keyframe before it.
+
+        The picture is shown all the same if a plain pass over the file reports broken pictures, too, or if no
+        keyframe can be decoded alone, as in streams that refresh a part of the picture at a time.
+        """
+        picture = self._shown(target)
+        if not self._cursor.complaints or self._cursor.from_start or self._damaged:
+            return picture
+        return self._sound_keyframe(target) or self._shown(target)
 
     @property
     def _current(self) -> VideoFrame:
@@ -207,8 +224,26 @@ class PyavDecoder:
                 break
             self._cursor.jump(goal, skip_before=skip_before)
             if self._cursor.current is not None and pts_of(self._cursor.current) <= target:
+                for _ in range(_KEYFRAMES_BACK):
+                    if self._cursor.landed_on_idr is False:
+                        self._step_back(skip_before)
                 return
         self._cursor.jump(None, skip_before=skip_before)
+
+    def _step_back(self, skip_before: int | None) -> bool:
+        """Land on an earlier keyframe than before; return whether the cursor has moved."""
+        cursor, landed = self._cursor, self._cursor.landed
+        if landed is None:
+            return False
+        for back_s in STEPS_BACK_S:
+            goal = landed - 1 - round(back_s / self._clock.time_base)
+            if goal < self._first_pts:
+                break
+            cursor.jump(goal, skip_before=skip_before)
+            if cursor.current is not None and cursor.landed is not None and cursor.landed < landed:
+                return True
+        cursor.jump(None if self._affordable(landed) else landed, skip_before=skip_before)
+        return cursor.from_start
 
     def _walk(self, target: int) -> None:
         cursor = self._cursor
@@ -228,13 +263,17 @@ class PyavDecoder:
 
     def _keyframe(self, target: int) -> VideoFrame:
         """Return the last keyframe at or before a PTS, decoding nothing else."""
+        return self._sound_keyframe(target) or self._shown(target)
+
+    def _sound_keyframe(self, target: int) -> VideoFrame | None:
+        """Return the last keyframe at or before a PTS that can be decoded alone, if there is one."""
         for back_s in (*STEPS_BACK_S, None):
             packet = self._key_packet(target, back_s)
             if packet is not None:
                 picture = self._cursor.decode_alone(packet)
                 if picture is not None:
                     return picture
-        return self._shown(target)
+        return None
 
     def _key_packet(self, target: int, back_s: int | None) -> Packet[VideoStream] | None:
         best = None
