@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
@@ -134,12 +135,18 @@ def ffmpeg(*arguments: str | Path) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=60)
 
 
+def at_rate(rate: Fraction, count: int = 200) -> dict[str, object]:
+    """Return options of `encode` for frames whose times are no whole milliseconds; their codes are rounded up."""
+    return {"times_ms": tuple(math.ceil(1000 * number / rate) for number in range(count)), "unit": 1 / rate}
+
+
 def _encoded(name: str, **options: object) -> Callable[[Path], Clip]:
     offset_s = float(options.pop("offset_s", 0.0))
+    tolerance_s = float(options.pop("tolerance_s", Clip.tolerance_s))
 
     def make(folder: Path) -> Clip:
         encode(folder / name, **options)
-        return Clip(folder / name, offset_s)
+        return Clip(folder / name, offset_s, tolerance_s)
 
     return make
 
@@ -251,6 +258,7 @@ CLIPS: dict[str, Callable[[Path], Clip]] = {
     ),
     "mpeg4_avi": _encoded("mpeg4.avi", codec="mpeg4", options={"b": "2M", "g": "48"}, unit=FRAME),
     "fragmented": _encoded("fragmented.mp4", mux=FRAGMENTS),
+    "ntsc": _encoded("ntsc.mp4", tolerance_s=0.0011, **at_rate(Fraction(30_000, 1001))),
     "one_frame": _encoded("one_frame.mp4", times_ms=(0,)),
     "false_keys_h264": _false_keyframes("false_h264.mp4", options={**X264, "g": "1000", "bf": "0"}),
     "false_keys_hevc": _false_keyframes("false_hevc.mp4", codec="libx265", options=X265_LONG),

@@ -28,8 +28,17 @@ def test_clip_shows_first_and_last_frame_and_evenly_between(bench):
 def test_clip_of_a_short_range_shows_every_frame(bench):
     tools = bench(frames=32)
     look = tools.use("clip", start_s=1, end_s=2, **ASK)
-    assert tools.times(look) == steady(25, 50)
+    assert tools.times(look) == steady(25, 51)
     assert look.every_frame
+
+
+def test_only_a_range_between_two_frames_includes_the_one_at_its_end(bench):
+    tools = bench(frames=32)
+    for start_s, end_s in ((1, 1.99), (0.99, 2)):
+        assert tools.times(tools.use("clip", start_s=start_s, end_s=end_s, **ASK)) == steady(25, 50)
+    tools = bench(frames=4)
+    look = tools.use("resample", start_s=1, end_s=1.99, fps=4, **ASK)
+    assert tools.times(look) == [1.0, 1.24, 1.48, 1.72]
 
 
 def test_a_window_past_the_end_is_clamped_and_said(bench):
@@ -85,7 +94,7 @@ def test_a_long_question_is_cut(bench):
 def test_resample_at_the_rate_of_the_video_shows_every_frame(bench, fps):
     tools = bench()
     look = tools.use("resample", start_s=2, end_s=3, fps=fps, **ASK)
-    assert tools.times(look) == steady(50, 75)
+    assert tools.times(look) == steady(50, 76)
     assert (look.every_frame, look.fps, look.notes) == (True, 25, ())
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from vidagent.video.clock import Clock, format_time, parse_time
+from vidagent.video.clock import Clock, format_time, names, parse_time, slack_s
 
 
 @pytest.mark.parametrize(
@@ -63,12 +64,45 @@ def test_written_times_read_back():
     ],
 )
 def test_a_frame_is_found_at_its_own_time_and_not_just_before(clock):
-    for pts in range(1, 2_000_000, 104_729):
+    apart = math.ceil(Fraction(1, 250) / clock.time_base)  # ticks from one frame to the next
+    for pts in range(apart, 2_000_000 * apart, 104_729 * apart):
         t_s = clock.seconds(pts)
-        assert clock.ticks(t_s) == pts
-        assert clock.ticks(round(t_s, 6)) == pts
+        for named_s in (t_s, round(t_s, 6), round(t_s, 3)):
+            assert clock.ticks(named_s) // apart * apart == pts
+            assert -(-clock.ticks_at_least(named_s) // apart) * apart == pts
         assert clock.ticks(t_s - 3e-6) == pts - 1
-        assert clock.ticks_at_least(t_s) == pts
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        "24000/1001",
+        "25",
+        "30000/1001",
+        "179/6",
+        "25/3",
+        "16",
+        "60000/1001",
+        "80",
+        "120000/1001",
+        "240",
+        "480",
+    ],
+)
+def test_every_printed_time_names_its_own_frame(rate):
+    fps = Fraction(rate)
+    clock = Clock(1 / fps, Fraction(0))
+    for number in (*range(2000), *range(1_000_000, 1_000_500)):
+        label_s = round(clock.seconds(number), 3)
+        assert clock.ticks(label_s) == clock.ticks_at_least(label_s) == number
+        assert names(label_s, clock.seconds(number))
+        assert not names(label_s, clock.seconds(number + 1))
+
+
+def test_a_time_with_more_decimals_is_exact_to_a_microsecond():
+    assert slack_s(1.5) == slack_s(1.234) == pytest.approx(0.000501)
+    assert slack_s(1.2344) == slack_s(1.23401) == pytest.approx(0.000001)
+    assert not names(0.0333, 1001 / 30000)
 
 
 def test_many_times_equal_single_ones_to_the_bit():

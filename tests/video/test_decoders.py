@@ -8,6 +8,7 @@ from tests.media.make import CLIPS
 from tests.media.truth import sample_times, wrong_frames
 from vidagent.errors import UsageError, VideoError
 from vidagent.video.decoders import DECODERS, open_decoder
+from vidagent.video.decoders.cursor import Cursor
 
 REFUSED = {
     "decord": {
@@ -211,3 +212,65 @@ def test_real_videos_are_read_like_a_full_decode(videos):
             )
             assert np.abs(small.astype(int) - whole[i]).mean() < 4, (name, i)
         decoder.close()
+
+
+@pytest.mark.parametrize(
+    ("clip", "idr"), [("h264", True), ("mpegts", True), ("open_gop", False), ("hevc", None)]
+)
+def test_a_cursor_knows_whether_it_landed_on_an_idr_picture(clip, idr, clip_path):
+    cursor = Cursor(clip_path(clip), None, lambda: None)
+    cursor.jump(round(5 / cursor.medium.clock.time_base))
+    assert cursor.landed is not None
+    assert cursor.landed_on_idr is idr
+    cursor.close()
+
+
+@pytest.mark.parametrize(("clip", "keyframes_s"), [("h264", [5.76]), ("open_gop", [6, 5, 4])])
+def test_a_seek_to_a_keyframe_that_is_no_idr_picture_goes_back_two_more(
+    clip, keyframes_s, shelf, monkeypatch
+):
+    truth, decoder = shelf.truth(clip), open_decoder("pyav", shelf.clip(clip).path)
+    jump, landed_s = Cursor.jump, []
+
+    def noted(cursor, *goal, **options):
+        jump(cursor, *goal, **options)
+        landed_s.append(cursor.medium.clock.seconds(cursor.current.pts))
+
+    monkeypatch.setattr(Cursor, "jump", noted)
+    assert wrong_frames(decoder, truth, [6.2]) == []
+    assert landed_s == pytest.approx(keyframes_s)
+    decoder.close()
+
+
+def test_pictures_that_stay_broken_are_not_shown_but_the_keyframe_before_them_is(shelf, monkeypatch):
+    """The file stands for one too long to be decoded from its start."""
+    truth, decoder = shelf.truth("h264"), open_decoder("pyav", shelf.clip("h264").path)
+    monkeypatch.setattr(Cursor, "complaints", property(lambda _: True))
+    monkeypatch.setattr(decoder, "_affordable", lambda _: False)
+    (frame,) = decoder.frames_at([4.5])
+    assert frame.time_s == pytest.approx(96 / 25)  # 48 frames a group
+    assert read_code(frame.rgb) == truth.codes[96]
+    decoder.close()
+
+
+@pytest.mark.parametrize(
+    ("opened", "clip"),
+    [
+        pytest.param(decoder, clip, marks=[] if decoder == "pyav" else pytest.mark.slow)
+        for decoder in DECODERS
+        for clip in ("ntsc", "vfr_mp4", "start_100_ts", "edit_list", "one_frame")
+    ],
+    indirect=["opened"],
+)
+def test_every_printed_time_shows_its_own_frame(opened, clip, shelf):
+    if clip in REFUSED.get(opened.name, {}):
+        pytest.skip("this decoder refuses the clip")
+    truth, decoder = shelf.truth(clip), opened(clip)
+    frames = decoder.frames_at([round(t_s, 3) for t_s in truth.times_s])
+    assert [read_code(frame.rgb) for frame in frames] == list(truth.codes)
+    for first, last in ((3, 40), (17, 18)) if len(frames) > 40 else ():
+        start_s, end_s = round(truth.times_s[first], 3), round(truth.times_s[last], 3)
+        assert [read_code(f.rgb) for f in decoder.frames_between(start_s, end_s)] == list(
+            truth.codes[first:last]
+        )
+        assert len(decoder.frame_times(start_s, end_s)) == last - first

@@ -132,7 +132,7 @@ async def frames_of(
 
     Args:
         path: A local video file.
-        times_s: The times; recorded the end the last frame is shown.
+        times_s: The times; past the end the last frame is shown.
         box_px: Part of the picture, cut out at full resolution; clamped to the picture.
         marks_px: A box to be drawn on each frame, or None.
         size: How large the pictures may be.
@@ -169,8 +169,7 @@ def _chosen(
         raise UsageError(str(error)) from None
     if fps is not None:
         return window, timeline.at_rate(window, fps, most)
-    times, every_frame = timeline.spread(window, most)
-    return window, Chosen(times, len(times) / (window.end_s - window.start_s), every_frame)
+    return window, timeline.spread(window, most)
 
 
 def _marked(video: Video, frame: Frame, box_px: Box | None) -> Frame:

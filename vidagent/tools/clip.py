@@ -24,11 +24,16 @@ def make(desk: Desk) -> StructuredTool:
             question: What to look for, in one self-contained sentence.
         """
         window = desk.window(start_s, end_s)
-        times, every_frame = desk.spread(window, desk.grant(desk.caps.frames))
-        stills = desk.pictures(times)
-        fps = len(stills) / (window.end_s - window.start_s)
+        chosen = desk.spread(window, desk.grant(desk.caps.frames))
         return Look(
-            "clip", question, window.start_s, window.end_s, stills, fps, every_frame, notes=window.notes
+            "clip",
+            question,
+            window.start_s,
+            window.end_s,
+            desk.pictures(chosen.times_s),
+            chosen.fps,
+            chosen.every_frame,
+            notes=window.notes,
         )
 
     return make_tool(clip, frames=desk.caps.frames, duration=desk.duration_s)

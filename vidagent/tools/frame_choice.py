@@ -7,9 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidagent.errors import ToolError
+from vidagent.video.clock import names
 from vidagent.video.video import Video
 
 _SHORT_S = 120.0
+_NEAR_S = 0.002
+"""More than a printed time may lie before or after the frame that it names."""
+_ALMOST = 0.99
+"""Rates this near to each other count as equal, as they are printed rounded."""
 _NOTHING: tuple[str, ...] = ()
 
 
@@ -20,6 +25,11 @@ class Window:
     start_s: float
     end_s: float
     notes: tuple[str, ...] = _NOTHING
+
+    @property
+    def length_s(self) -> float:
+        """Seconds from start to end."""
+        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +80,53 @@ class Timeline:
         return Window(max(0.0, start_s), min(end_s, self.duration_s), notes)
 
     def frame_times(self, window: Window) -> list[float] | None:
-        """Return the time of every frame in the window, or None where it is too long to list."""
-        if window.end_s - window.start_s > _SHORT_S:
+        """Return the time of every frame in the window, or None if it is too long to list."""
+        if window.length_s > _SHORT_S:
             return None
         return [float(t) for t in self.video.frame_times(window.start_s, window.end_s)]
 
-    def spread(self, window: Window, most: int) -> tuple[list[float], bool]:
-        """Choose at most `most` evenly spaced frame times, the first and last frame among them.
-
-        Returns:
-            The times, and whether they are every frame of the window.
-        """
+    def spread(self, window: Window, most: int) -> Chosen:
+        """Choose at most `most` evenly spaced frame times, the first and last frame among them."""
         known = self.frame_times(window)
         if known is None:
-            last = max(window.start_s, window.end_s - self.video.info.frame_s)
-            return [float(t) for t in np.linspace(window.start_s, last, most)], False
+            last_s = max(window.start_s, window.end_s - self.video.info.frame_s)
+            times = np.linspace(window.start_s, last_s, most).tolist()
+            return Chosen(times, most / window.length_s, every_frame=False)
         if not known:
-            return [window.start_s], False
+            return Chosen([window.start_s], 1 / window.length_s, every_frame=False)
         if len(known) <= most:
-            return known, True
+            return self._every_frame(window, known, most)
         places = np.unique(np.round(np.linspace(0, len(known) - 1, most)).astype(int))
-        return [known[place] for place in places], False
+        return Chosen([known[place] for place in places], len(places) / window.length_s, every_frame=False)
 
     def at_rate(self, window: Window, fps: float, most: int) -> Chosen:
-        """Choose frame times at `fps`, slower where `most` frames do not reach."""
+        """Choose frame times at `fps`, slower if that takes more than `most` frames.
+
+        At the rate of the video, or of this part of it, these are all frames of the window.
+        """
         known = self.frame_times(window)
         if known == []:
             return Chosen([window.start_s], fps, every_frame=False)
-        length_s = window.end_s - window.start_s
-        used_fps = min(fps, most / length_s)
-        if known is not None and len(known) <= most and used_fps >= 0.99 * len(known) / length_s:
-            return Chosen(known, len(known) / length_s, every_frame=True)
-        count = max(1, min(most, round(length_s * used_fps)))
+        if known is not None and len(known) <= most:
+            every = self._every_frame(window, known, most)
+            if fps >= _ALMOST * min(every.fps, float(self.video.info.fps)):
+                return every
+        used_fps = min(fps, most / window.length_s)
+        count = max(1, min(most, round(window.length_s * used_fps)))
         notes: tuple[str, ...] = ()
-        if used_fps < 0.99 * fps:
+        if used_fps < _ALMOST * fps:
             notes = (f"fps lowered from {fps:g} to {used_fps:.3g} to stay within {count} frames",)
-        times = [window.start_s + place / used_fps for place in range(count)]
+        first_s = known[0] if known and names(window.start_s, known[0]) else window.start_s
+        times = [first_s + place / used_fps for place in range(count)]
         return Chosen(times, used_fps, every_frame=False, notes=notes)
+
+    def _every_frame(self, window: Window, known: list[float], most: int) -> Chosen:
+        """Choose all frames of a window, of which `known` are those before its end.
+
+        Where both bounds name frames, the range is one between two frames, and the frame at its end is among them.
+        """
+        at_end: list[float] = []
+        if names(window.start_s, known[0]) and len(known) < most:
+            near = self.video.frame_times(window.end_s - _NEAR_S, window.end_s + _NEAR_S)
+            at_end = [float(t) for t in near if names(window.end_s, t) and t > known[-1]]
+        return Chosen([*known, *at_end[:1]], len(known) / window.length_s, every_frame=True)

@@ -20,12 +20,12 @@ def look_over(desk: Desk, question: str) -> Look:
     """
     whole = Window(0.0, desk.duration_s)
     most = desk.grant(desk.caps.overview_frames)
-    times, every_frame = desk.spread(whole, most)
-    stills = desk.pictures(times, snap="keyframe") if desk.frame_times(whole) is None else ()
-    if len(stills) < _KEYFRAMES_ENOUGH * len(times):
-        stills = desk.pictures(times)
+    chosen = desk.spread(whole, most)
+    stills = desk.pictures(chosen.times_s, snap="keyframe") if desk.frame_times(whole) is None else ()
+    if len(stills) < _KEYFRAMES_ENOUGH * len(chosen.times_s):
+        stills = desk.pictures(chosen.times_s)
     fps = len(stills) / max(desk.duration_s, 1e-3)
-    return Look("overview", question, 0.0, desk.duration_s, stills, fps, every_frame)
+    return Look("overview", question, 0.0, desk.duration_s, stills, fps, chosen.every_frame)
 
 
 def make(desk: Desk) -> StructuredTool:

@@ -14,7 +14,11 @@ if TYPE_CHECKING:  # the command line formats times without NumPy, which takes l
 
 _FORMS = "SS, SS.mmm, MM:SS(.mmm) or HH:MM:SS(.mmm)"
 _TEXT = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d+):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
-_SLACK_S = Fraction(1, 1_000_000)
+_SLACK_S = 1e-6
+"""Forgiven in every time, so that a sum of floats or a time printed with six decimals still finds its frame."""
+_LABEL_DECIMALS = 3
+_LABEL_SLACK_S = 0.5e-3 + _SLACK_S
+"""Half the last digit of a printed time: how far it may lie from the time of its frame."""
 
 
 def parse_time(text: str | float) -> float:
@@ -52,6 +56,20 @@ def format_time(t_s: float) -> str:
     return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
 
 
+def slack_s(t_s: float) -> float:
+    """Return how many seconds a time may lie before or after the frame that it names.
+
+    Times are printed with three decimals. A time that has no more than these is taken for a printed one, and names
+    the frame within half a millisecond of it; any other time is exact to a microsecond.
+    """
+    return _LABEL_SLACK_S if abs(t_s - round(t_s, _LABEL_DECIMALS)) <= _SLACK_S else _SLACK_S
+
+
+def names(t_s: float, frame_s: float) -> bool:
+    """Tell whether a time, exact or as printed, names the frame shown from `frame_s` on."""
+    return abs(frame_s - t_s) <= slack_s(t_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Turns the PTS ticks of one stream into seconds of the player, and back.
@@ -77,15 +95,12 @@ class Clock:
         return scaled / unit
 
     def ticks(self, t_s: float) -> int:
-        """Return the last PTS that lies at or before a time.
-
-        A microsecond is forgiven, so that a time printed with six decimals still finds its frame.
-        """
-        return math.floor((Fraction(t_s) + self.start + _SLACK_S) / self.time_base)
+        """Return the last PTS at or before a time, or that the time names; see `slack_s`."""
+        return math.floor((Fraction(t_s) + Fraction(slack_s(t_s)) + self.start) / self.time_base)
 
     def ticks_at_least(self, t_s: float) -> int:
-        """Return the first PTS at or after a time, a microsecond forgiven."""
-        return math.ceil((Fraction(t_s) + self.start - _SLACK_S) / self.time_base)
+        """Return the first PTS at or after a time, or that the time names; see `slack_s`."""
+        return math.ceil((Fraction(t_s) - Fraction(slack_s(t_s)) + self.start) / self.time_base)
 
     def _ratio(self) -> tuple[int, int, int]:
         unit = math.lcm(self.time_base.denominator, self.start.denominator)

@@ -289,7 +289,8 @@ def look_between(desk: Desk, call: Call) -> Look:
     if desk.frame_times(window) is None:
         times, every = np.linspace(start_s, end_s - _PAST_S, most).tolist(), False
     else:
-        times, every = desk.spread(window, most)
+        chosen = desk.spread(window, most)
+        times, every = chosen.times_s, chosen.every_frame
     stills = desk.pictures(times)
     apart_s = stills[-1].time_s - stills[0].time_s
     rate = (len(stills) - 1) / apart_s if apart_s else fps

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidagent.errors import VideoError
+from vidagent.video.clock import slack_s
 from vidagent.video.decoders.container import open_medium, video_packets
 from vidagent.video.decoders.cursor import Cursor
 from vidagent.video.decoders.picture import clip_box, shrink
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from vidagent.video.decoders.container import Medium
 
 _KEYFRAMES_TRIED = 8
-_SLACK_S = 1e-6
 _TICK_S = 0.002
 """How far a library's own time of a picture may lie from the container's: they round to a millisecond."""
 
@@ -79,7 +79,9 @@ class ListedDecoder(ABC):
     ) -> list[Frame]:
         """See `Decoder.frames_at`; `frames_decoded` counts only the pictures returned."""
         choices = np.arange(len(self._times)) if snap == "exact" else np.flatnonzero(self._keys)
-        places = np.searchsorted(self._times[choices], np.asarray(times_s) + _SLACK_S, side="right") - 1
+        places = (
+            np.searchsorted(self._times[choices], [t_s + slack_s(t_s) for t_s in times_s], side="right") - 1
+        )
         numbers = [int(choices[max(place, 0)]) for place in places]
         made: dict[int, Frame] = {}
         for number in sorted(set(numbers)):
@@ -92,14 +94,12 @@ class ListedDecoder(ABC):
         self, start_s: float, end_s: float, *, max_side_px: int | None = None, stride: int = 1
     ) -> Iterator[Frame]:
         """See `Decoder.frames_between`."""
-        first, last = np.searchsorted(self._times, [start_s - _SLACK_S, end_s - _SLACK_S])
-        for number in range(int(first), int(last), stride):
+        for number in range(*self._numbers(start_s, end_s), stride):
             yield Frame(float(self._times[number]), shrink(self._pixels(number), max_side_px))
 
     def frame_times(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """See `Decoder.frame_times`."""
-        first, last = np.searchsorted(self._times, [start_s - _SLACK_S, end_s - _SLACK_S])
-        return self._times[int(first) : int(last)].copy()
+        return self._times[slice(*self._numbers(start_s, end_s))].copy()
 
     @abstractmethod
     def close(self) -> None:
@@ -130,6 +130,11 @@ class ListedDecoder(ABC):
                     raise self._refuse("pictures marked as keyframes are none")
         finally:
             cursor.close()
+
+    def _numbers(self, start_s: float, end_s: float) -> tuple[int, int]:
+        """Return the number of the first picture of a range, and of the first one after it."""
+        first, last = np.searchsorted(self._times, [t_s - slack_s(t_s) for t_s in (start_s, end_s)])
+        return int(first), int(last)
 
     def _pixels(self, number: int) -> NDArray[np.uint8]:
         self._beat()

@@ -1,0 +1,133 @@
+"""Count printed times that name another frame, frames missing between two labels, and seeks that show another picture.
+
+`python -m benchmarks.round_trip [VIDEOS...] [--seeks N] [--json FILE]` from the repository root: every kind of clip of
+the tests, drawn clips at five frame rates, and the videos given. Of each video `frames_of` is asked for the times of a
+first call, rounded to three decimals; `look_at` for windows between two labels at the video's own rate; and a decoder
+for random exact times, whose pictures are compared with those of one plain pass without a seek.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import zlib
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from tests.media.make import CLIPS, at_rate, encode
+from vidagent import api
+from vidagent.video.video import Video
+
+RATES = ("24000/1001", "30000/1001", "60000/1001", "120000/1001", "240")
+TIMES, WINDOWS, MOST_WINDOW = 96, 6, 48
+SMALL_WH = (64, 36)
+SAME = 6.0
+"""Most that the small grey pictures may differ, mean of 255, as colours are converted by another way."""
+
+
+@dataclass
+class Row:
+    """What was counted of one video, or of all."""
+
+    video: str
+    times: int = 0
+    wrong: int = 0
+    windows: int = 0
+    missing: int = 0
+    seeks: int = 0
+    differing: int = 0
+
+
+def plain_pass(path: Path) -> dict[float, bytes]:
+    """Return every picture, small and grey, by its time on the clock."""
+    with Video.open(path) as video, av.open(str(path)) as container:
+        times_s = video.frame_times(-1.0, video.info.duration_s + 60.0)
+        turned = video.info.rotation_deg // 90
+        container.streams.video[0].thread_type = "AUTO"
+        pictures = (
+            _small(np.rot90(frame.to_ndarray(format="gray8"), -turned)) for frame in container.decode(video=0)
+        )
+        return dict(zip(times_s.tolist(), pictures, strict=False))
+
+
+def round_trip(path: Path, shown: dict[float, bytes], row: Row, rng: random.Random) -> None:
+    """Ask for frames by their labels, and for all frames between two labels."""
+    times_s = sorted(shown)
+    first = rng.sample(times_s, min(TIMES, len(times_s)))
+    for at in range(0, len(first), MOST_WINDOW):
+        exact = first[at : at + MOST_WINDOW]
+        again = [round(picture.time_s, 3) for picture in asyncio.run(api.frames_of(path, exact)).pictures]
+        seen = asyncio.run(api.frames_of(path, again)).pictures
+        row.times += len(exact)
+        row.wrong += sum(abs(one.time_s - t_s) > 2e-6 for one, t_s in zip(seen, exact, strict=True))
+    with Video.open(path) as video:
+        fps = float(video.info.fps)
+    for _ in range(WINDOWS if len(times_s) > 1 else 0):
+        start = rng.randrange(len(times_s) - 1)
+        end = rng.randrange(start + 1, min(len(times_s), start + MOST_WINDOW))
+        bounds = (round(times_s[start], 3), round(times_s[end], 3))
+        seen = asyncio.run(api.look_at(path, *bounds, fps=round(fps, 3), most_frames=MOST_WINDOW)).pictures
+        there = {round(picture.time_s, 5) for picture in seen}
+        row.windows += 1
+        row.missing += sum(round(t_s, 5) not in there for t_s in times_s[start : end + 1])
+
+
+def seeks(path: Path, shown: dict[float, bytes], count: int, row: Row, rng: random.Random) -> None:
+    """Ask for random exact times one by one."""
+    with Video.open(path) as video:
+        for t_s in rng.choices(list(shown), k=count):
+            (frame,) = video.frames_at([t_s])
+            small = _small(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY))
+            off = np.frombuffer(small, np.uint8).astype(int) - np.frombuffer(shown[t_s], np.uint8)
+            row.seeks += 1
+            row.differing += bool(abs(frame.time_s - t_s) > 2e-6 or np.abs(off).mean() > SAME)
+
+
+def main() -> None:
+    """Go through all videos and print a row for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("videos", type=Path, nargs="*")
+    parser.add_argument("--seeks", type=int, default=50, help="random seeks in each video")
+    parser.add_argument("--kinds", nargs="*", default=[*CLIPS], help="kinds of clips of the tests")
+    parser.add_argument("--json", type=Path, dest="file")
+    args = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        paths = [CLIPS[kind](folder).path for kind in args.kinds]
+        for rate in RATES:
+            path = folder / f"rate_{rate.replace('/', '_')}.mp4"
+            encode(path, **at_rate(Fraction(rate), 400))
+            paths.append(path)
+        print("| " + " | ".join(field.name for field in fields(Row)) + " |")
+        for path in (*paths, *args.videos):
+            row, rng = Row(path.name), random.Random(zlib.crc32(path.name.encode()))
+            shown = plain_pass(path)
+            round_trip(path, shown, row, rng)
+            seeks(path, shown, args.seeks, row, rng)
+            rows.append(row)
+            _print(row)
+    numbers = [field.name for field in fields(Row)][1:]
+    _print(Row("all", **{name: sum(getattr(row, name) for row in rows) for name in numbers}))
+    if args.file:
+        args.file.write_text(json.dumps([asdict(row) for row in rows]))
+
+
+def _small(grey: np.ndarray) -> bytes:
+    return cv2.resize(np.ascontiguousarray(grey), SMALL_WH, interpolation=cv2.INTER_AREA).tobytes()
+
+
+def _print(row: Row) -> None:
+    print("| " + " | ".join(map(str, asdict(row).values())) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
