@@ -16,6 +16,7 @@ import vidagent
 from tests.media.make import encode
 from tests.scripted_server import ScriptedServer
 from tests.serve.answers import FakeApi
+from tests.serve.core.storage.test_keys import tenants  # noqa: F401 - pytest finds the fixture by its name
 from tests.serve.running import Plays, running
 from vidagent.serve.cli import app
 from vidagent.serve.terminal import console
