@@ -1,4 +1,4 @@
-"""Which frames of a video stand for it: by rate, by number, or a single one.
+"""Sampling of frames from a video: by rate, by number, or a single one.
 
 The rule, to the float, is that of `sample_video_frames` on the model card of NVIDIA Nemotron Nano 12B v2 VL;
 single frames are those of NeMo's Video NeVA (`splice_single_frame`).

@@ -1,4 +1,4 @@
-"""What every decoder can do."""
+"""The interface of all decoders."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ class Decoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...

@@ -28,7 +28,7 @@ _ASS_TAG = re.compile(r"\{\\[^}]*\}")
 
 
 def probe(medium: Medium, coded_wh: tuple[int, int], turn: Turn, beat: Callable[[], None]) -> dict[str, Any]:
-    """Tell what `VideoInfo` holds, apart from `path` and `sha256`, from an opened file and its first picture.
+    """Return the fields of `VideoInfo` except `path` and `sha256`, from an opened file and its first picture.
 
     Raises:
         VideoError: If no packet of the video can be read.

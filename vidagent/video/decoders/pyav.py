@@ -140,7 +140,7 @@ class PyavDecoder:
         return self._cursor.can_skip
 
     def facts(self) -> dict[str, Any]:
-        """Tell what `VideoInfo` holds of the file."""
+        """Return the fields of `VideoInfo` that come from the file."""
         self._cursor.park()
         return probe(self._cursor.medium, self._coded_wh, self._turn, self._beat)
 

@@ -1,4 +1,8 @@
-"""Subtitle lines: SubRip and WebVTT texts, and the files of them that lie beside a video."""
+"""Subtitle lines: SubRip and WebVTT texts, and sidecar files of them beside a video.
+
+pysubs2 does not replace this: it loses cues without hours and the speakers of WebVTT, reads comments and styles as
+cues, keeps character references, and takes quadratic time on crafted texts.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ LABEL = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cue:
-    """A subtitle shown in `[start_s, end_s)`; its lines are parted by newlines, its markup is gone."""
+    """A subtitle shown in `[start_s, end_s)`; lines are separated by newlines, markup is removed."""
 
     start_s: float
     end_s: float

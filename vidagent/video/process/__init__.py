@@ -1,1 +1,1 @@
-"""The child process that decodes, and the program's end of it."""
+"""The child process that decodes, and its client."""

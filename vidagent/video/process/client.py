@@ -1,4 +1,4 @@
-"""The program's end of the decoding process: start it, ask it, bound its time, tell how it ended."""
+"""Client of the decoding process: start it, send requests, bound its time, and report how it ended."""
 
 from __future__ import annotations
 
