@@ -28,11 +28,11 @@ from benchmarks.needle_videos import Question
 from vidagent import Budget, analyze_video, config
 from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.profiles import loader
-from vidagent.agents.prompting.messages import ShownFrame, count_frames, look_messages
+from vidagent.agents.prompting.messages import count_frames, look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.agents.server.model_choice import choose
 from vidagent.graphs.budget import Meter, StepMeter
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import cell
 from vidagent.tools import Caps, Desk
@@ -204,12 +204,7 @@ def _in_one_call(video: Path, question: Question, frames: int, *, grid: bool) ->
             lambda wanted: wanted,
         )
         stills = _cropped(desk, frames) if grid else desk.pictures(_even(desk, frames))
-        whole = (0, 0, opened.info.width, opened.info.height)
-        shown = [
-            ShownFrame(still.time_s, store.get(still.ref), None if still.box_px == whole else still.box_px)
-            for still in stills
-        ]
-        messages = look_messages(question.text, None, question.text, shown)
+        messages = look_messages(question.text, None, question.text, stills)
         gate = StepMeter(Meter(Budget()), "look")
         seen = asyncio.run(choose(settings).ask("look", messages, Observation, gate, shown="overview"))
         frame_s = float(opened.info.frame_s)
@@ -221,7 +216,7 @@ def _even(desk: Desk, frames: int) -> list[float]:
     return [float(t) for t in (np.arange(frames) + 0.5) * desk.duration_s / frames]
 
 
-def _cropped(desk: Desk, frames: int) -> list[Still]:
+def _cropped(desk: Desk, frames: int) -> list[ShownFrame]:
     size_wh = (desk.video.info.width, desk.video.info.height)
     boxes = [cell(size_wh, 2, 2, row, column, _OVERLAP) for row, column in _CELLS]
     times = _even(desk, max(1, frames // len(boxes)))

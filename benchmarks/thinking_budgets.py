@@ -33,10 +33,11 @@ from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.prompting.messages import ShownFrame, compose_messages, plan_messages, verify_messages
+from vidagent.agents.prompting.messages import compose_messages, plan_messages, verify_messages
 from vidagent.agents.prompting.replies import Composition, Judgement
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Step
 
 BUDGETS = (0, 16, 64, 256)
@@ -105,7 +106,7 @@ def pictures() -> list[ShownFrame]:
     """Draw two frames of noise."""
     noise = np.random.default_rng(7).integers(0, 255, (2, 144, 256, 3), dtype=np.uint8)
     return [
-        ShownFrame(1.5 + number, cv2.imencode(".jpg", picture)[1].tobytes())
+        ShownFrame.of(1.5 + number, cv2.imencode(".jpg", picture)[1].tobytes())
         for number, picture in enumerate(noise)
     ]
 

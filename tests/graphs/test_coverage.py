@@ -10,14 +10,14 @@ import pytest
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import labelled_images
 from vidagent.graphs.evidence.ledger import Entry, coverage
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.result import Look
 
 SEEDS = range(60)
 
 
 def entry(*times_s: float, start_s: float = 0.0, end_s: float = 100.0) -> Entry:
-    stills = tuple(Still(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s)
+    stills = tuple(ShownFrame(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s)
     return Entry("L1", Look("clip", "?", start_s, end_s, stills), None)
 
 

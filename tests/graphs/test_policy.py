@@ -13,11 +13,11 @@ from vidagent.graphs.budget import Meter
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.policy import MAX_STEPS, fitting, hint, looks_allowed, must_answer
 from vidagent.graphs.state import Call
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.result import Look
 from vidagent.types import Budget
 
-STILL = Still(1.0, "0" * 64, (8, 8), (0, 0, 8, 8))
+STILL = ShownFrame(1.0, "0" * 64, (8, 8), (0, 0, 8, 8))
 ALL = ("overview", "search", "clip", "resample", "crop", "answer")
 
 

@@ -10,11 +10,11 @@ from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import labelled_images, step_of, tool_results
 from vidagent.agents.prompting.replies import Observation
 from vidagent.graphs.nodes.look import on_frames
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 
 
-def stills(*times_s: float) -> list[Still]:
-    return [Still(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s]
+def stills(*times_s: float) -> list[ShownFrame]:
+    return [ShownFrame(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s]
 
 
 @pytest.mark.parametrize(

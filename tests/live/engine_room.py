@@ -29,9 +29,10 @@ from vidagent.agents.engines.loading import engine, fitted
 from vidagent.agents.engines.media import read_video
 from vidagent.agents.profiles import loader
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.prompting.messages import ShownFrame, verify_messages
+from vidagent.agents.prompting.messages import verify_messages
 from vidagent.agents.prompting.replies import Judgement
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Budget
 
 TOKENS = 12
@@ -97,7 +98,7 @@ def _stopping() -> dict[str, Any]:
 
 
 async def _thought(chat: ChatEngine, profile: Profile) -> dict[str, Any]:
-    shown = [ShownFrame(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(2)]
+    shown = [ShownFrame.of(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(2)]
     messages = verify_messages("When?", "the bar is red", shown)
     limits = CallLimits(completion_tokens=64, thinking_tokens=THOUGHT)
     call = ChatCall(chat, profile.thinking, endpoint=EngineCounter(chat))

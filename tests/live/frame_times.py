@@ -17,10 +17,11 @@ from tests.live.rates import shown_times
 from tests.live.server import Messages, Server
 from tests.live.serving import NEMOTRON, QWEN, Shape
 from vidagent.agents.client.chat_model import connect
-from vidagent.agents.client.media import put
+from vidagent.agents.client.media import place
 from vidagent.agents.profiles.schema import Form, Media
-from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.messages import look_messages
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.video.video import Video
 
 MERGED = 2
@@ -94,9 +95,9 @@ def of_ours(path: Path, media: Media, form: Form, times_s: Sequence[float]) -> S
     """Send frames of the file as the client would, in one of its forms; an mp4 has a clock of its own."""
     with Video.open(path) as video:
         frames = video.frames_at(times_s, max_side_px=_SIDE_PX)
-    shown = [ShownFrame(frame.time_s, jpeg.encode(frame.rgb)) for frame in frames]
+    shown = [ShownFrame.of(frame.time_s, jpeg.encode(frame.rgb)) for frame in frames]
     asked = look_messages("When?", None, "the bar", shown)
-    made = put(asked, dataclasses.replace(media, forms={"look": form}), "look")
+    made = place(asked, dataclasses.replace(media, forms={"look": form}), "look")
     payload = connect("http://127.0.0.1/v1", "any")._get_request_payload(made.messages)
     first_s = shown[0].time_s if form == "mp4" else 0.0
     return Sent(

@@ -18,18 +18,13 @@ from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient, ReplyError
 from vidagent.agents.client.limits import CallLimits, CallUsage
 from vidagent.agents.profiles.loader import load as load_profile
-from vidagent.agents.prompting.messages import (
-    ShownFrame,
-    compose_messages,
-    look_messages,
-    plan_messages,
-    verify_messages,
-)
+from vidagent.agents.prompting.messages import compose_messages, look_messages, plan_messages, verify_messages
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation
 from vidagent.agents.server.model_choice import choose
 from vidagent.config import load
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk, make_tools
 from vidagent.video.cache.video_cache import VideoCache
@@ -39,7 +34,7 @@ from vidagent.video.video import Video
 pytestmark = [pytest.mark.vllm, pytest.mark.network]
 
 QUESTION = "When does the red bar reach the right edge?"
-FRAMES = [ShownFrame(t / 2, jpeg.encode(draw_code(Code(t, 500 * t))[::2, ::2])) for t in range(4)]
+FRAMES = [ShownFrame.of(t / 2, jpeg.encode(draw_code(Code(t, 500 * t))[::2, ::2])) for t in range(4)]
 LOOK = look_messages(QUESTION, None, "the red bar", FRAMES)
 PLAN = plan_messages(QUESTION, None, "8 s", FRAMES, "", 1, 8, [])
 TYPED = {

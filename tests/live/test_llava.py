@@ -8,16 +8,17 @@ from tests.media.code import Code, draw_code
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.client.limits import CallLimits, CallUsage
-from vidagent.agents.client.media import put
+from vidagent.agents.client.media import place
 from vidagent.agents.profiles.loader import load
-from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.messages import look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 
 pytestmark = [pytest.mark.vllm, pytest.mark.network]
 
 FRAME_TOKENS = (224 // 14 // 2) ** 2
-FRAMES = [ShownFrame(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(8)]
+FRAMES = [ShownFrame.of(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(8)]
 LOOK = look_messages("When?", None, "the red bar", FRAMES)
 PROFILE = load("llava-next-video-7b")
 
@@ -36,7 +37,7 @@ class Gate:
 
 
 def test_the_times_of_its_frames_are_ours(llava_server):
-    made = put(LOOK, PROFILE.media, "look")
+    made = place(LOOK, PROFILE.media, "look")
     messages = connect(llava_server.url, llava_server.model)._get_request_payload(made.messages)[
         "extra_body"
     ]["messages"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.client.limits import CallBudget
-from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.messages import look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.evaluation.scoring import Prediction
 from vidagent.types import Question, Span

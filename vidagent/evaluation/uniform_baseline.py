@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.prompting.messages import ShownFrame
 from vidagent.agents.server.model_choice import EMBEDDED
 from vidagent.config import Settings
 from vidagent.errors import BudgetSpent
@@ -19,6 +18,7 @@ from vidagent.evaluation.embedded import look_once
 from vidagent.evaluation.scoring import Prediction
 from vidagent.evaluation.uniform_prompt import DirectReply, direct_messages
 from vidagent.graphs.budget import Meter, StepMeter
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, Desk
 from vidagent.types import Budget, Question, Span, Step, StepUsage
@@ -85,8 +85,7 @@ def _frames(
             lambda wanted: wanted,
         )
         times = [float(t) for t in (np.arange(frames) + 0.5) * desk.duration_s / frames]
-        shown = [ShownFrame(still.time_s, store.get(still.ref)) for still in desk.pictures(times)]
-        return shown, video.info.frame_s
+        return list(desk.pictures(times)), video.info.frame_s
 
 
 def _of_reply(reply: DirectReply, question: Question) -> Prediction:

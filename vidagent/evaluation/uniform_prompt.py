@@ -8,7 +8,7 @@ from typing import Annotated
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BeforeValidator, Field
 
-from vidagent.agents.prompting.messages import ShownFrame, frames_content, question_blocks
+from vidagent.agents.prompting.messages import frames_content, question_blocks
 from vidagent.agents.prompting.replies import (
     Confidence,
     MaybeSeconds,
@@ -19,6 +19,7 @@ from vidagent.agents.prompting.replies import (
     read_choice,
 )
 from vidagent.agents.prompting.templates import render
+from vidagent.images.shown_frame import ShownFrame
 
 
 def _count(value: object) -> int | None:

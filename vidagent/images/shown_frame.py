@@ -1,42 +1,75 @@
-"""A picture shown to a model: when it is, which part of the frame it shows, and where its bytes are."""
+"""A frame as a model is shown it: its time, its JPEG, and which part of the source picture that is."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from vidagent.images import jpeg
 from vidagent.types import Box
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
-    """One picture, without its pixels.
+class ShownFrame:
+    """One picture: the same value from the tool that took it to the request in which it is sent.
 
     Args:
         time_s: Time of the frame on the player's clock.
-        ref: Reference of the JPEG in the frame store.
+        ref: sha256 of the JPEG, which is its reference in the frame store.
         size_wh: Size of the JPEG.
         box_px: The part of the source picture it shows; the whole source for an uncropped frame.
+        cropped: Whether it shows only a part of the source picture.
+        jpeg: The JPEG; empty after the ledger, until `FrameStore.load` reads it again.
     """
 
     time_s: float
     ref: str
     size_wh: tuple[int, int]
     box_px: Box
+    cropped: bool = False
+    jpeg: bytes = field(default=b"", repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls, time_s: float, data: bytes, box_px: Box | None = None, size_wh: tuple[int, int] | None = None
+    ) -> ShownFrame:
+        """Return the frame in a JPEG that is in no store.
+
+        Args:
+            time_s: Its time.
+            data: The JPEG.
+            box_px: The part of the source picture it shows; None if all of it.
+            size_wh: Size of the JPEG, where it is known; else its header is read.
+
+        Raises:
+            ValueError: If the size is not given and the bytes are not a JPEG.
+        """
+        size_wh = size_wh or jpeg.size_wh(data)
+        ref = hashlib.sha256(data).hexdigest()
+        return cls(time_s, ref, size_wh, box_px or (0, 0, *size_wh), box_px is not None, data)
+
+    @property
+    def label(self) -> str:
+        """The text that stands before the picture, such as `t = 12.480 s crop 0,0,640,360 px`."""
+        crop = " crop {},{},{},{} px".format(*self.box_px) if self.cropped else ""
+        return f"t = {self.time_s:.3f} s{crop}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON values that `from_dict` reads back."""
+        """Return JSON values that `from_dict` reads back; the JPEG stays in the store."""
         return {
             "time_s": self.time_s,
             "ref": self.ref,
             "size_wh": list(self.size_wh),
             "box_px": list(self.box_px),
+            "cropped": self.cropped,
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Still:
+    def from_dict(cls, data: Mapping[str, Any]) -> ShownFrame:
         """Read what `to_dict` gave, also after a turn through JSON."""
         width, height = data["size_wh"]
         x0, y0, x1, y1 = data["box_px"]
-        return cls(float(data["time_s"]), str(data["ref"]), (width, height), (x0, y0, x1, y1))
+        cropped = bool(data.get("cropped"))
+        return cls(float(data["time_s"]), str(data["ref"]), (width, height), (x0, y0, x1, y1), cropped)

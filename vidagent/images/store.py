@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
 import tempfile
 from pathlib import Path
+
+from vidagent.images.shown_frame import ShownFrame
 
 REF_FORM = re.compile(r"[0-9a-f]{64}")
 
@@ -42,6 +45,14 @@ class FrameStore:
         if hashlib.sha256(jpeg).hexdigest() != ref:
             raise KeyError(f"the file of picture {ref} in {self.folder} is damaged")
         return jpeg
+
+    def load(self, frame: ShownFrame) -> ShownFrame:
+        """Return the frame with its JPEG, read from the folder unless the frame holds it already.
+
+        Raises:
+            KeyError: As `get` does.
+        """
+        return frame if frame.jpeg else dataclasses.replace(frame, jpeg=self.get(frame.ref))
 
     def path(self, ref: str) -> Path:
         """Return where the picture lies, or would lie.

@@ -15,7 +15,7 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, State
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Box, Question, StepUsage, Verdict
 from vidagent.video.video import Video
@@ -33,7 +33,7 @@ class Finding:
     why: str
     confidence: float
     time_s: float
-    still: Still | None
+    still: ShownFrame | None
     box_px: Box | None
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidagent.images import jpeg
 from vidagent.images.resize import fit
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import crop
 from vidagent.tools.frame_choice import Timeline
@@ -59,13 +59,13 @@ class Desk(Timeline):
 
     def pictures(
         self, times_s: Sequence[float], *, snap: Literal["exact", "keyframe"] = "exact"
-    ) -> tuple[Still, ...]:
+    ) -> tuple[ShownFrame, ...]:
         """Decode the frames shown at these times and keep them as JPEG; each frame once, in order of time."""
         frames = self.video.frames_at(sorted(times_s), snap=snap, max_side_px=self.caps.side_px)
         once = {frame.time_s: frame.rgb for frame in frames}
         return tuple(self._keep(time_s, once[time_s], self._whole) for time_s in sorted(once))
 
-    def parts(self, time_s: float, boxes: Sequence[Box]) -> tuple[Still, ...]:
+    def parts(self, time_s: float, boxes: Sequence[Box]) -> tuple[ShownFrame, ...]:
         """Cut parts out of the frame shown at a time, at full resolution, and keep them as JPEG."""
         frame = self.video.frames_at([time_s])[0]
         side_px = self.caps.crop_side_px
@@ -75,8 +75,9 @@ class Desk(Timeline):
     def _whole(self) -> Box:
         return (0, 0, self.video.info.width, self.video.info.height)
 
-    def _keep(self, time_s: float, rgb: NDArray[np.uint8], box_px: Box) -> Still:
-        return Still(time_s, self.store.put(jpeg.encode(rgb)), (rgb.shape[1], rgb.shape[0]), box_px)
+    def _keep(self, time_s: float, rgb: NDArray[np.uint8], box_px: Box) -> ShownFrame:
+        data, size_wh = jpeg.encode(rgb), (rgb.shape[1], rgb.shape[0])
+        return ShownFrame(time_s, self.store.put(data), size_wh, box_px, box_px != self._whole, data)
 
     def says(self, time_s: float) -> str:
         """Write a time for people and models alike."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Look:
     question: str
     start_s: float
     end_s: float
-    stills: tuple[Still, ...] = ()
+    stills: tuple[ShownFrame, ...] = ()
     fps: float | None = None
     every_frame: bool = False
     facts: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class Look:
             question=data["question"],
             start_s=data["start_s"],
             end_s=data["end_s"],
-            stills=tuple(Still.from_dict(still) for still in data["stills"]),
+            stills=tuple(ShownFrame.from_dict(still) for still in data["stills"]),
             fps=data["fps"],
             every_frame=data["every_frame"],
             facts=tuple(data["facts"]),

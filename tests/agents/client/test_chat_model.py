@@ -19,8 +19,11 @@ from tests.scripted_server import (
     says,
 )
 from vidagent.agents.client.chat_model import ChatVLM, connect
-from vidagent.agents.prompting.messages import ShownFrame, frames_content
+from vidagent.agents.client.media import place
+from vidagent.agents.profiles.schema import Media
+from vidagent.agents.prompting.messages import frames_content
 from vidagent.agents.server.connection import ServerError, is_loopback
+from vidagent.images.shown_frame import ShownFrame
 
 pytestmark = pytest.mark.network
 KEY = "sk-very-secret"
@@ -96,9 +99,13 @@ async def test_bodies_are_laid_over_each_other():
 
 
 async def test_pictures_arrive_byte_for_byte_beside_their_times():
-    frames = [ShownFrame(0.0, b"\xff\xd8one"), ShownFrame(12.48, b"\xff\xd8two", (0, 0, 64, 48))]
+    frames = [
+        ShownFrame.of(0.0, b"\xff\xd8one", size_wh=(64, 48)),
+        ShownFrame.of(12.48, b"\xff\xd8two", (0, 0, 64, 48), (64, 48)),
+    ]
+    sent = place([HumanMessage(frames_content(frames))], Media(), "look").messages
     with ScriptedServer([says("ok")]) as server:
-        await chat_to(server).ainvoke([HumanMessage(frames_content(frames))])
+        await chat_to(server).ainvoke(sent)
     assert labelled_images(server.bodies[0]) == [(0.0, b"\xff\xd8one"), (12.48, b"\xff\xd8two")]
 
 

@@ -33,15 +33,19 @@ from vidagent.agents.client.limits import CallLimits, CallUsage
 from vidagent.agents.client.request_builder import bounded
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Media, Thinking
-from vidagent.agents.prompting.messages import ShownFrame, look_messages, plan_messages, verify_messages
+from vidagent.agents.prompting.messages import look_messages, plan_messages, verify_messages
 from vidagent.agents.prompting.replies import Judgement, Observation
 from vidagent.agents.server import connection
 from vidagent.errors import BudgetSpent, ModelError
+from vidagent.images.shown_frame import ShownFrame
 
 pytestmark = pytest.mark.network
 
 SEEN = '{"found": true, "what": "a ball", "sightings": [{"time_s": 1.5}], "confidence": 0.8}'
-FRAMES = [ShownFrame(1.5, b"\xff\xd8a"), ShownFrame(2.0, b"\xff\xd8b")]
+FRAMES = [
+    ShownFrame.of(1.5, b"\xff\xd8a", size_wh=(64, 48)),
+    ShownFrame.of(2.0, b"\xff\xd8b", size_wh=(64, 48)),
+]
 LOOK = look_messages("When?", None, "the ball", FRAMES)
 PLAN = plan_messages("When?", None, "60 s", FRAMES, "", 1, 8, [])
 CLIP = ("clip", {"start_s": 1, "question": "?"})
@@ -437,7 +441,9 @@ async def test_a_must_call_is_the_only_one_in_the_schema():
 # --- media
 
 JPEGS = [cv2.imencode(".jpg", np.full((48, 64, 3), shade, np.uint8))[1].tobytes() for shade in (10, 200)]
-FILMED = look_messages("When?", None, "the ball", [ShownFrame(1.5, JPEGS[0]), ShownFrame(2.0, JPEGS[1])])
+FILMED = look_messages(
+    "When?", None, "the ball", [ShownFrame.of(1.5, JPEGS[0]), ShownFrame.of(2.0, JPEGS[1])]
+)
 AS_VIDEO = Media(forms={"overview": "frames"}, per_request=True, image_ids=True)
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from vidagent.agents.client.media import holds_video, put
+from vidagent.agents.client.media import holds_video, place
 from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import (
-    ShownFrame,
+    FRAME_REFS,
     count_frames,
     frames_content,
     look_messages,
@@ -27,6 +27,7 @@ from vidagent.agents.prompting.messages import (
     read_frames,
 )
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 
 EVEN = [2.0, 2.5, 3.0, 3.5]
 UNEVEN = [0.0, 1.5, 12.3, 13.7]
@@ -44,7 +45,7 @@ MP4 = dataclasses.replace(VLLM, forms={"look": "mp4", "plan": "mp4"})
 
 def frame(time_s, size_wh=(64, 48), box=None) -> ShownFrame:
     rgb = np.full((size_wh[1], size_wh[0], 3), int(20 * time_s) % 256, np.uint8)
-    return ShownFrame(time_s, jpeg.encode(rgb), box)
+    return ShownFrame.of(time_s, jpeg.encode(rgb), box)
 
 
 def look(times_s, **changes):
@@ -54,6 +55,29 @@ def look(times_s, **changes):
 def parts(messages, kind=None) -> list:
     found = [part for message in messages for part in parts_of(message)]
     return [part for part in found if kind in {None, part["type"]}]
+
+
+def on_wire(messages) -> list:
+    """Return role and parts of messages, as a chat model sends them."""
+    return [(message.type, parts_of(message)) for message in messages]
+
+
+def pictures(messages) -> list:
+    """Return role and parts of messages with each frame as a JPEG in a data URL."""
+
+    def picture(part):
+        if part["type"] != "frame":
+            return part
+        data = base64.b64encode(part["frame"].jpeg).decode()
+        return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
+
+    return [(message.type, [picture(part) for part in parts_of(message)]) for message in messages]
+
+
+def frames_of(messages) -> list:
+    """Return time, JPEG and box of the frames of messages that are not placed yet."""
+    frames = [part["frame"] for part in parts(messages, "frame")]
+    return [(round(f.time_s, 3), f.jpeg, f.box_px if f.cropped else None) for f in frames]
 
 
 def video_of(sent) -> tuple[str, str]:
@@ -72,42 +96,53 @@ def payload(url: str) -> bytes:
 
 def test_nothing_is_changed_for_a_server_nobody_described():
     messages = look(EVEN)
-    sent = put(messages, Media(), "look")
-    assert (sent.messages, sent.body) == (messages, {})
+    sent = place(messages, Media(), "look")
+    assert (on_wire(sent.messages), sent.body) == (pictures(messages), {})
 
 
 def test_a_form_for_something_else_changes_nothing():
     messages = look(EVEN)
-    sent = put(messages, Media(forms={"overview": "frames", "plan": "mp4"}, per_request=True), "look")
-    assert (sent.messages, sent.body) == (messages, {})
+    sent = place(messages, Media(forms={"overview": "frames", "plan": "mp4"}, per_request=True), "look")
+    assert (on_wire(sent.messages), sent.body) == (pictures(messages), {})
+
+
+def test_the_references_go_beside_the_pictures_and_to_no_server():
+    shown = [frame(t) for t in EVEN]
+    [_, human] = place(look(EVEN), Media(), "look").messages
+    assert human.additional_kwargs == {FRAME_REFS: [each.ref for each in shown]}
+    assert all(set(part) <= {"type", "text", "image_url"} for part in human.content)
+    mixed = HumanMessage(
+        [*frames_content(shown), {"type": "image_url", "image_url": {"url": "http://x/y.jpg"}}]
+    )
+    assert place([mixed], Media(), "look").messages[0].additional_kwargs == {}
 
 
 def test_a_picture_is_named_by_its_bytes_and_how_it_is_cut():
     messages = look([2.0])
-    plain = put(messages, Media(image_ids=True), "look")
+    plain = place(messages, Media(image_ids=True), "look")
     (image,) = parts(plain.messages, "image_url")
     assert image["uuid"] == hashlib.sha256(frame(2.0).jpeg).hexdigest()
     assert plain.body == {}
     names = {image["uuid"]}
     for tiles in (1, 4):
         media = Media(image_ids=True, per_request=True, processor={"max_num_tiles": tiles})
-        sent = put(messages, media, "look")
+        sent = place(messages, media, "look")
         assert sent.body == {"mm_processor_kwargs": {"max_num_tiles": tiles}}
         names.add(parts(sent.messages, "image_url")[0]["uuid"])
     assert len(names) == 3
-    assert put(messages, media, "look") == sent
+    assert place(messages, media, "look") == sent
 
 
 def test_the_messages_given_are_left_as_they_are():
     messages = look(EVEN)
     before = [message.model_copy(deep=True) for message in messages]
-    put(messages, VLLM, "overview")
-    put(messages, VLLM, "look")
+    place(messages, VLLM, "overview")
+    place(messages, VLLM, "look")
     assert messages == before
 
 
 def test_without_pictures_nothing_goes_beside():
-    sent = put([HumanMessage("hello"), AIMessage("hi"), HumanMessage("so?")], VLLM, "overview")
+    sent = place([HumanMessage("hello"), AIMessage("hi"), HumanMessage("so?")], VLLM, "overview")
     assert sent.body == {}
     assert [message.content for message in sent.messages] == ["hello", "hi", "so?"]
 
@@ -118,7 +153,7 @@ def test_without_pictures_nothing_goes_beside():
 @pytest.mark.parametrize("times_s", [EVEN, UNEVEN, [0.0, 1 / 3], [3599.96, 3600.001], [1.0, 1.001]])
 def test_listed_frames_carry_their_times(times_s):
     messages = look(times_s)
-    sent = put(messages, VLLM, "overview")
+    sent = place(messages, VLLM, "overview")
     told, url = video_of(sent)
     sampling = sent.body["media_io_kwargs"]["video"]
     assert sent.body["mm_processor_kwargs"] == AS_IS
@@ -140,7 +175,7 @@ def test_listed_frames_carry_their_times(times_s):
 
 def test_what_stands_round_the_frames_stays():
     messages = plan_messages("When?", None, "60 s", [frame(t) for t in EVEN], "", 1, None, [])
-    sent = put(messages, VLLM, "plan")
+    sent = place(messages, VLLM, "plan")
     assert [part["type"] for part in parts(sent.messages)] == ["text"] * 4 + ["video_url"] + ["text"] * 3
     for name in ("video", "question", "ledger"):
         assert read_block(sent.messages, name) == read_block(messages, name)
@@ -148,13 +183,13 @@ def test_what_stands_round_the_frames_stays():
 
 def test_a_server_that_takes_no_fields_gets_pictures():
     media = dataclasses.replace(VLLM, per_request=False)
-    sent = put(look(EVEN), media, "overview")
-    assert read_frames(sent.messages) == read_frames(look(EVEN))
+    sent = place(look(EVEN), media, "overview")
+    assert read_frames(sent.messages) == frames_of(look(EVEN))
     assert sent.body == {}
 
 
 def test_a_video_is_named_by_its_frames_and_times():
-    sent = [put(look(times), VLLM, "overview") for times in (EVEN, EVEN, [t + 64 for t in EVEN], UNEVEN)]
+    sent = [place(look(times), VLLM, "overview") for times in (EVEN, EVEN, [t + 64 for t in EVEN], UNEVEN)]
     names = [parts(each.messages, "video_url")[0]["uuid"] for each in sent]
     shades = [frame(t).jpeg for t in EVEN], [frame(t + 64).jpeg for t in EVEN]
     assert shades[0] == shades[1]  # the same pixels an age later are not the same video
@@ -177,8 +212,8 @@ def test_a_video_is_named_by_its_frames_and_times():
 @pytest.mark.parametrize("form", ["frames", "mp4"])
 def test_what_is_no_video_stays_pictures(frames, form):
     messages = look_messages("When?", None, "the ball", frames)
-    sent = put(messages, dataclasses.replace(VLLM, forms={"look": form}, video_frames=8), "look")
-    assert read_frames(sent.messages) == read_frames(messages)
+    sent = place(messages, dataclasses.replace(VLLM, forms={"look": form}, video_frames=8), "look")
+    assert read_frames(sent.messages) == frames_of(messages)
     assert sent.body == {"mm_processor_kwargs": TILES}
     assert not holds_video(sent.messages)
 
@@ -187,7 +222,7 @@ def test_the_longest_row_is_the_video_and_the_rest_stay():
     crop = frame(9.0, box=(0, 0, 32, 24))
     content = frames_content([frame(1.0), frame(2.0), crop, *map(frame, (4.0, 5.0, 6.0))])
     tool = ToolMessage([{"type": "text", "text": "t = 7.000 s"}], tool_call_id="1")
-    sent = put([HumanMessage(content), tool, HumanMessage(frames_content([frame(8.0)]))], VLLM, "overview")
+    sent = place([HumanMessage(content), tool, HumanMessage(frames_content([frame(8.0)]))], VLLM, "overview")
     assert [time_s for time_s, _, _ in read_frames(sent.messages)] == [1.0, 2.0, 9.0, 8.0]
     assert "3 frames, from t = 4.000 s to t = 6.000 s" in video_of(sent)[0]
     assert sent.body["mm_processor_kwargs"] == {**TILES, **AS_IS}
@@ -197,7 +232,7 @@ def test_the_longest_row_is_the_video_and_the_rest_stay():
 
 def test_rows_of_two_messages_are_two_rows():
     rows = [HumanMessage(frames_content([frame(1.0)])), HumanMessage(frames_content([frame(2.0)]))]
-    assert not holds_video(put(rows, VLLM, "overview").messages)
+    assert not holds_video(place(rows, VLLM, "overview").messages)
 
 
 # --- an mp4
@@ -215,7 +250,7 @@ def decoded(url: str) -> list[tuple[float, np.ndarray]]:
 @pytest.mark.parametrize("start_s", [0.0, 71.3])
 def test_an_mp4_is_on_a_clock_of_its_own(rate, start_s):
     times_s = [start_s + number / rate for number in range(12)]
-    sent = put(look(times_s), MP4, "look")
+    sent = place(look(times_s), MP4, "look")
     told, url = video_of(sent)
     shown = decoded(url)
     for (at_s, rgb), time_s in zip(shown, times_s, strict=True):
@@ -231,13 +266,13 @@ def test_an_mp4_is_on_a_clock_of_its_own(rate, start_s):
 
 def test_where_one_field_is_all_it_is_the_count():
     nim = dataclasses.replace(MP4, sampling="one", video_processor={})
-    assert put(look(EVEN), nim, "look").body == {"media_io_kwargs": {"video": {"num_frames": 4}}}
+    assert place(look(EVEN), nim, "look").body == {"media_io_kwargs": {"video": {"num_frames": 4}}}
 
 
 @pytest.mark.parametrize(("step_s", "video"), [(0.4, False), (0.5, True), (3.0, True)])
 def test_a_server_that_samples_by_itself_has_to_take_every_frame(step_s, video):
     media = Media(forms={"look": "mp4"}, video_fps=2.0)
-    sent = put(look([number * step_s for number in range(7)]), media, "look")
+    sent = place(look([number * step_s for number in range(7)]), media, "look")
     assert holds_video(sent.messages) == video
     assert sent.body == {}
 
@@ -253,15 +288,15 @@ def test_a_server_that_samples_by_itself_has_to_take_every_frame(step_s, video):
     ],
 )
 def test_uneven_frames_are_no_mp4(times_s, video):
-    assert holds_video(put(look(times_s), MP4, "look").messages) == video
+    assert holds_video(place(look(times_s), MP4, "look").messages) == video
 
 
 def test_the_same_frames_make_the_same_request():
-    assert put(look(EVEN), MP4, "look") == put(look(EVEN), MP4, "look")
+    assert place(look(EVEN), MP4, "look") == place(look(EVEN), MP4, "look")
 
 
 def test_a_video_behind_a_url_gets_no_name():
     """It may be replaced, and the server would answer from what it made of the old one."""
     url = {"type": "video_url", "video_url": {"url": "file:///videos/talk.mp4"}}
-    sent = put([HumanMessage([url])], Media(image_ids=True), "look")
+    sent = place([HumanMessage([url])], Media(image_ids=True), "look")
     assert parts(sent.messages, "video_url") == [url]

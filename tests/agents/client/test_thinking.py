@@ -12,14 +12,18 @@ from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.request_builder import thinking_mode
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Thinking
-from vidagent.agents.prompting.messages import ShownFrame, verify_messages
+from vidagent.agents.prompting.messages import verify_messages
 from vidagent.agents.prompting.replies import Judgement
 from vidagent.agents.server import connection
 from vidagent.errors import BudgetSpent, ModelError
+from vidagent.images.shown_frame import ShownFrame
 
 pytestmark = pytest.mark.network
 
-FRAMES = [ShownFrame(1.5, b"\xff\xd8a"), ShownFrame(2.0, b"\xff\xd8b")]
+FRAMES = [
+    ShownFrame.of(1.5, b"\xff\xd8a", size_wh=(64, 48)),
+    ShownFrame.of(2.0, b"\xff\xd8b", size_wh=(64, 48)),
+]
 VERIFY = verify_messages("When?", "it falls", FRAMES)
 JUDGED = '{"why": "seen", "verdict": "supported", "confidence": 0.9}'
 THINKING = Thinking(

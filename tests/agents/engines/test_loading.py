@@ -7,7 +7,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from tests.media.code import Code, draw_code
-from vidagent.agents.client.media import put
+from vidagent.agents.client.media import place
 from vidagent.agents.engines import base
 from vidagent.agents.engines.base import ChatEngine, Completion, _message
 from vidagent.agents.engines.counter import EngineCounter
@@ -15,11 +15,12 @@ from vidagent.agents.engines.loading import Weights, engine, fitted
 from vidagent.agents.engines.media import media_of, placeholders
 from vidagent.agents.profiles import loader
 from vidagent.agents.profiles.schema import Media
-from vidagent.agents.prompting.messages import ShownFrame, frames_content
+from vidagent.agents.prompting.messages import frames_content
 from vidagent.agents.server.model_choice import choose
 from vidagent.config import load
 from vidagent.errors import ModelError, UsageError
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 
 TOOL = {"type": "function", "function": {"name": "clip", "parameters": {"type": "object"}}}
 
@@ -100,9 +101,10 @@ def test_a_gpu_that_is_too_small_is_one_line(monkeypatch):
 
 
 def test_pictures_are_arrays_and_marks():
-    shown = ShownFrame(0.5, jpeg.encode(draw_code(Code(1, 500))))
+    shown = ShownFrame.of(0.5, jpeg.encode(draw_code(Code(1, 500))))
     video = (np.zeros((2, 4, 4, 3), np.uint8), {"fps": 1.0})
-    messages = [{"role": "user", "content": [*frames_content([shown]), {"type": "video", "video": video}]}]
+    [sent] = place([HumanMessage(frames_content([shown]))], Media(), "look").messages
+    messages = [{"role": "user", "content": [*sent.content, {"type": "video", "video": video}]}]
     images, videos = media_of(messages)
     assert images[0].shape == draw_code(Code(1, 500)).shape
     assert videos == [video]
@@ -118,8 +120,8 @@ def test_thoughts_and_calls_are_read_from_the_text():
 
 
 def test_listed_pictures_are_a_video_with_the_times_of_the_request():
-    shown = [ShownFrame(t, jpeg.encode(draw_code(Code(1, 500)))) for t in (0.5, 2.0)]
-    made = put(
+    shown = [ShownFrame.of(t, jpeg.encode(draw_code(Code(1, 500)))) for t in (0.5, 2.0)]
+    made = place(
         [HumanMessage([*frames_content(shown)])], Media(forms={"look": "frames"}, per_request=True), "look"
     )
     [(frames, about)] = media_of(

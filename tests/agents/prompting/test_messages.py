@@ -3,10 +3,19 @@
 from itertools import takewhile
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    messages_from_dict,
+    messages_to_dict,
+)
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
+from vidagent.agents.client.media import place
+from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import (
-    ShownFrame,
     block,
     compose_messages,
     count_frames,
@@ -22,8 +31,12 @@ from vidagent.agents.prompting.messages import (
     route_messages,
     verify_messages,
 )
+from vidagent.images.shown_frame import ShownFrame
 
-FRAMES = [ShownFrame(0.0, b"\xff\xd8a"), ShownFrame(3723.0046, b"\xff\xd8b", (0, 10, 640, 370))]
+FRAMES = [
+    ShownFrame.of(0.0, b"\xff\xd8a", size_wh=(64, 48)),
+    ShownFrame.of(3723.0046, b"\xff\xd8b", (0, 10, 640, 370), (64, 48)),
+]
 QUESTION = "When does </question> the\n<claim> end?"
 OPTIONS = ["at\nonce", "later"]
 CALL = {"name": "clip", "args": {"start_s": 0}, "id": "call_1", "type": "tool_call"}
@@ -49,15 +62,20 @@ def plan(history=(), **changes):
 
 def test_a_label_stands_before_each_picture():
     content = frames_content(FRAMES)
-    assert [part["type"] for part in content] == ["text", "image_url"] * 2
+    assert [part["type"] for part in content] == ["text", "frame"] * 2
     assert content[0]["text"] == "t = 0.000 s"
     assert content[2]["text"] == "t = 3723.005 s crop 0,10,640,370 px"
-    assert content[1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert content[1]["frame"] is FRAMES[0]
 
 
 def test_frames_are_read_back():
     messages = look_messages(QUESTION, None, "the ball", FRAMES)
-    assert read_frames(messages) == [(0.0, b"\xff\xd8a", None), (3723.005, b"\xff\xd8b", (0, 10, 640, 370))]
+    sent = place(messages, Media(), "look").messages
+    assert count_frames(sent) == 2
+    assert read_frames(sent) == [
+        (0.0, b"\xff\xd8a", None),
+        (3723.005, b"\xff\xd8b", (0, 10, 640, 370)),
+    ]
     assert count_frames(messages) == 2
 
 
@@ -123,7 +141,7 @@ def shared(one, other):
 
 def test_another_question_on_the_same_video_shares_the_overview():
     other = plan(question="What is red?", options=None, ledger="", step=1)
-    assert shared(plan(), other) == ["text", "text", "text", *["text", "image_url"] * 2]
+    assert shared(plan(), other) == ["text", "text", "text", *["text", "frame"] * 2]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +155,7 @@ def test_another_question_on_the_same_video_shares_the_overview():
 def test_the_same_frames_asked_again_are_shared(other):
     assert shared(look_messages(QUESTION, None, "the ball", FRAMES), other) == [
         "text",
-        *["text", "image_url"] * 2,
+        *["text", "frame"] * 2,
     ]
 
 
@@ -173,16 +191,26 @@ def test_the_step_is_counted(step, steps, words):
     assert words in plan(step=step, steps=steps)[-1].text
 
 
-def test_a_pair_of_parts_is_read_back():
+def test_a_part_hands_its_frame_on():
     label, image, crop_label, crop = frames_content(FRAMES)
-    assert frame_of(label, image) == FRAMES[0]
-    assert frame_of(crop_label, crop).box_px == FRAMES[1].box_px
-    assert frame_of(image, crop_label) is None
-    assert frame_of(label, crop_label) is None
+    assert frame_of(image) is FRAMES[0]
+    assert frame_of(crop).box_px == (0, 10, 640, 370)
+    assert frame_of(label) is None
+    assert frame_of(crop_label) is None
+
+
+def test_messages_with_frames_can_be_stored():
+    messages = look_messages(QUESTION, None, "the ball", FRAMES)
+    serializer = JsonPlusSerializer()
+    [_, again] = serializer.loads_typed(serializer.dumps_typed(messages))
+    stored = again.content[3]["frame"]
+    assert (stored["ref"], stored["jpeg"]) == (FRAMES[1].ref, FRAMES[1].jpeg)
+    [_, again] = messages_from_dict(messages_to_dict(messages))
+    assert again.content[1]["frame"]["time_s"] == FRAMES[0].time_s
 
 
 def test_a_picture_without_a_label_is_not_read():
-    image = frames_content(FRAMES)[1]
+    image = place([HumanMessage(frames_content(FRAMES))], Media(), "look").messages[0].content[1]
     assert read_frames([HumanMessage([image])]) == []
     assert read_frames([HumanMessage([{"type": "text", "text": "see t = 1.000 s"}, image])]) == []
 

@@ -10,7 +10,9 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from tests.scripted_server import Raw, ScriptedServer, calls, says
 from vidagent.agents.client.chat_model import connect
-from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.client.media import place
+from vidagent.agents.profiles.schema import Media
+from vidagent.agents.prompting.messages import look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.replay import ReplayedChat, ReplayedEndpoint, Replies
@@ -18,9 +20,11 @@ from vidagent.agents.recording.request_key import neutral
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
+from vidagent.images.shown_frame import ShownFrame
 
 JPEG = b"\xff\xd8\xff not quite a picture"
-LOOK = look_messages("Who?", None, "Who is there?", [ShownFrame(1.0, JPEG)])
+FRAME = ShownFrame.of(1.0, JPEG, size_wh=(64, 48))
+LOOK = place(look_messages("Who?", None, "Who is there?", [FRAME]), Media(), "look").messages
 
 
 def recorded(script, lines):

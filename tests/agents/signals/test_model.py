@@ -7,8 +7,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from tests.agents.signals.vision.test_observer import plain, written
+from vidagent.agents.client.media import place
+from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import (
-    ShownFrame,
     compose_messages,
     frames_content,
     look_messages,
@@ -19,6 +20,7 @@ from vidagent.agents.signals import model as signals
 from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.model import ChatSignals
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 
 FACTS = "duration 60.000 s (1:00.000)\n1280x720, 25.000 frames a second, h264"
 TOOLS = ["overview", "search", "clip", "resample", "crop", "answer"]
@@ -31,7 +33,12 @@ def chat():
 
 
 def frame(time_s, rgb):
-    return ShownFrame(time_s, jpeg.encode(rgb))
+    return ShownFrame.of(time_s, jpeg.encode(rgb))
+
+
+def sent(messages):
+    """Return messages as a server without a profile gets them."""
+    return place(messages, Media(), "look").messages
 
 
 def planned(chat, question=QUESTION, history=(), options=None, tools=TOOLS):
@@ -73,26 +80,26 @@ def test_binding_tools_takes_their_names():
 
 def test_it_sees_the_pictures_in_the_message_with_the_times_beside_them(chat):
     shown = [frame(1.25, plain()), frame(7.5, written("GATE 72"))]
-    seen = read(chat.invoke(look_messages(QUESTION, None, wording.is_shown("GATE 72"), shown)))
+    seen = read(chat.invoke(sent(look_messages(QUESTION, None, wording.is_shown("GATE 72"), shown))))
     assert (seen["found"], [s["time_s"] for s in seen["sightings"]]) == (True, [7.5])
 
 
 def test_it_answers_the_sub_question_and_not_the_question(chat):
     shown = [frame(1.0, written("BERTH 14"))]
-    seen = read(chat.invoke(look_messages(QUESTION, None, wording.ANY_TEXT, shown)))
+    seen = read(chat.invoke(sent(look_messages(QUESTION, None, wording.ANY_TEXT, shown))))
     assert [s["text"] for s in seen["sightings"]] == ["BERTH 14"]
 
 
 def test_a_picture_without_its_label_is_not_seen(chat):
     (human,) = [m for m in look_messages(QUESTION, None, wording.ANY_TEXT, ()) if isinstance(m, HumanMessage)]
     human.content.append(frames_content([frame(1.0, written("BERTH 14"))])[1])
-    assert read(chat.invoke([human]))["found"] is False
+    assert read(chat.invoke(sent([human])))["found"] is False
 
 
 def test_it_judges_a_claim(chat):
     for text, verdict in (("GATE 72", "supported"), ("BERTH 14", "unsupported")):
         messages = verify_messages(QUESTION, wording.claim_text("GATE 72", 2.0), [frame(2.0, written(text))])
-        assert read(chat.invoke(messages))["verdict"] == verdict
+        assert read(chat.invoke(sent(messages)))["verdict"] == verdict
 
 
 def test_it_composes_the_planners_words(chat):
@@ -129,6 +136,6 @@ def test_a_reply_that_nobody_waits_for_any_more_ends(chat, monkeypatch):
 
 
 def test_a_broken_picture_is_an_error_and_not_an_empty_one(chat):
-    broken = ShownFrame(1.0, jpeg.encode(np.zeros((8, 8, 3), np.uint8))[:40])
+    broken = ShownFrame.of(1.0, jpeg.encode(np.zeros((8, 8, 3), np.uint8))[:40], size_wh=(8, 8))
     with pytest.raises(ValueError, match=r"\w"):
-        chat.invoke(look_messages(QUESTION, None, wording.ANY_TEXT, [broken]))
+        chat.invoke(sent(look_messages(QUESTION, None, wording.ANY_TEXT, [broken])))

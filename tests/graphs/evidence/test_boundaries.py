@@ -21,7 +21,7 @@ from vidagent.graphs.evidence.boundaries import (
     settle,
 )
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.result import Look
 
 Observer = Callable[[list[float]], dict[float, bool] | None]
@@ -29,7 +29,7 @@ MOST_LOOKS = 4
 
 
 def entry(found: bool | None, shown: list[float], seen: list[float], tool: str = "clip") -> Entry:
-    stills = tuple(Still(t, "0" * 64, (8, 8), (0, 0, 8, 8)) for t in shown)
+    stills = tuple(ShownFrame(t, "0" * 64, (8, 8), (0, 0, 8, 8)) for t in shown)
     sightings = [{"time_s": t} for t in seen]
     said = Observation.model_validate({"found": found, "what": "", "sightings": sightings, "confidence": 1})
     return Entry("L1", Look(tool, "?", shown[0], shown[-1], stills), said)

@@ -10,7 +10,7 @@ import pytest
 from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.occurrences import Frame, Mark, Occurrence, frames_of, merge
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.result import Look
 
 LANES = [(0, 0, 100, 100), (300, 0, 400, 100), (600, 0, 700, 100)]
@@ -147,7 +147,9 @@ def test_nothing_seen_is_nothing():
 
 
 def entry(found, sightings, times=(0.0, 0.5, 1.0)):
-    stills = tuple(Still(t, f"{place:064x}", (320, 180), (0, 0, 640, 360)) for place, t in enumerate(times))
+    stills = tuple(
+        ShownFrame(t, f"{place:064x}", (320, 180), (0, 0, 640, 360)) for place, t in enumerate(times)
+    )
     seen = Look("resample", "balls?", times[0], times[-1] + 0.5, stills, 2.0)
     return Entry("L4", seen, Observation(found=found, what="", sightings=sightings, confidence=0.9))
 

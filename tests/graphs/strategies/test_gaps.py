@@ -14,7 +14,7 @@ from vidagent.errors import ModelError
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.strategies.gaps import gaps, highest_confidence, longest_gap
 from vidagent.images import jpeg
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.result import Look
 from vidagent.types import Budget
 
@@ -211,7 +211,7 @@ def test_a_run_that_fails_amid_those_looks_goes_on_with_them(ask):
 
 
 def seen_at(*times_s: float) -> Entry:
-    stills = tuple(Still(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s)
+    stills = tuple(ShownFrame(time_s, "0" * 64, (8, 8), (0, 0, 8, 8)) for time_s in times_s)
     return Entry("L1", Look("clip", "?", 0, 100, stills), None)
 
 

@@ -1,8 +1,8 @@
-"""Media forms: the labelled pictures of a request become what one server takes best, as the model's profile says.
+"""Media forms: the frames of a request become what one server takes best, as the model's profile says.
 
-Everywhere else a frame is a text with its time and a picture. Here whole frames in a row may become one video: a list
-of JPEGs with the time of each (vLLM's pre-sampled video), or an mp4 from which the server takes every frame. What
-cannot be said right in such a form stays a row of pictures.
+Everywhere else a frame is a value behind a text with its time. Here it becomes a picture in a data URL, or whole frames
+in a row become one video: a list of JPEGs with the time of each (vLLM's pre-sampled video), or an mp4 from which the
+server takes every frame. What such a form cannot express exactly stays a row of pictures.
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 from vidagent.agents.profiles.schema import Form, Media, Shown
-from vidagent.agents.prompting.messages import Part, ShownFrame, count_frames, frame_of, parts_of, picture_of
-from vidagent.images import jpeg, mp4
+from vidagent.agents.prompting.messages import (
+    FRAME_REFS,
+    Part,
+    count_frames,
+    frame_of,
+    parts_of,
+    picture_of,
+)
+from vidagent.images import mp4
+from vidagent.images.shown_frame import ShownFrame
 
 _MS = 1000
 _UNEVEN = 0.25
@@ -29,7 +37,7 @@ as near to its own frame as to any other, and is taken back to it even when roun
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class PlacedMedia:
     """Messages as one server takes them.
 
     Args:
@@ -51,7 +59,8 @@ class _Row:
 
     @property
     def times_s(self) -> list[float]:
-        return [frame.time_s for frame in self.frames]
+        """The times as the labels say them, to the millisecond."""
+        return [round(frame.time_s, 3) for frame in self.frames]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +72,16 @@ class _Film:
     sampling: Mapping[str, Any]
 
 
-def put(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> Put:
-    """Put the pictures of a request in the form that the profile has for what they are shown for.
+def place(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> PlacedMedia:
+    """Place the frames of a request in the form that the profile has for what they are shown for.
 
     At most one row becomes a video, the longest: a server takes the times of listed frames for those of every video
     in the request.
 
     Args:
-        messages: Messages with labelled pictures.
-        media: The profile's word on media.
-        shown: What the pictures are shown for.
+        messages: Messages with labelled frames.
+        media: The profile's settings of media.
+        shown: What the frames are shown for.
     """
     form = media.forms.get(shown, "images")
     rows = [] if form == "images" else [row for row in _rows(messages) if len(row.frames) > 1]
@@ -82,7 +91,7 @@ def put(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> Put:
     if row is not None and video is not None:
         sent[row.message] = _replaced(sent[row.message], row, video)
     body = _body(media, video, pictures=count_frames(sent) > 0)
-    return Put([_named(message, body) for message in sent] if media.image_ids else sent, body)
+    return PlacedMedia([_on_wire(message, body, named=media.image_ids) for message in sent], body)
 
 
 def holds_video(messages: Sequence[BaseMessage]) -> bool:
@@ -92,16 +101,16 @@ def holds_video(messages: Sequence[BaseMessage]) -> bool:
 
 def _rows(messages: Sequence[BaseMessage]) -> Iterator[_Row]:
     for number, message in enumerate(messages):
-        pairs = enumerate(pairwise(parts_of(message)))
-        shown = [(place, frame) for place, pair in pairs if (frame := frame_of(*pair)) is not None]
-        whole = enumerate((place, frame) for place, frame in shown if frame.box_px is None)
-        # Labels in a row are two parts apart, so `place - 2 * index` changes where a row ends.
+        shown = [(place, frame_of(part)) for place, part in enumerate(parts_of(message))]
+        whole = [(place, frame) for place, frame in shown if frame is not None and not frame.cropped]
+        # Frames in a row are two parts apart, so `place - 2 * index` changes where a row ends.
         keyed = [
-            ((place - 2 * index, jpeg.size_wh(frame.jpeg)), place, frame) for index, (place, frame) in whole
+            ((place - 2 * index, frame.size_wh), place, frame) for index, (place, frame) in enumerate(whole)
         ]
         for _, items in groupby(keyed, key=lambda item: item[0]):
             row = list(items)
-            yield _Row(number, row[0][1], tuple(frame for _, _, frame in row))
+            label = row[0][1] - 1
+            yield _Row(number, label, tuple(frame for _, _, frame in row))
 
 
 def _filmed(row: _Row, form: Form, media: Media) -> _Film | None:
@@ -191,25 +200,43 @@ def _body(media: Media, video: _Film | None, *, pictures: bool) -> dict[str, Any
     return body
 
 
-def _named(message: BaseMessage, body: Mapping[str, Any]) -> BaseMessage:
-    """Name pictures and videos by what they are, for the server's cache.
+def _on_wire(message: BaseMessage, body: Mapping[str, Any], *, named: bool) -> BaseMessage:
+    """Turn the frames of a message into pictures in data URLs, and name pictures and videos if asked to.
 
-    How the server is told to cut or sample them is part of the name: it would take what it had made of the same
-    bytes in another way. What stands behind a URL may change, so that it gets no name.
+    A name is for the server's cache. How the server is told to cut or sample them is part of it: it would take what
+    it had made of the same bytes in another way. What stands behind a URL may change, so that it gets no name.
     """
     parts = parts_of(message)
-    named = [_with_name(part, body) for part in parts]
-    return message if named == parts else message.model_copy(update={"content": named})
+    frames = [frame for part in parts if (frame := frame_of(part)) is not None]
+    sent = [_picture(part) for part in parts] if frames else parts
+    if named:
+        sent = [_with_name(part, wire, body) for part, wire in zip(parts, sent, strict=True)]
+    if sent == parts:
+        return message
+    update: dict[str, Any] = {"content": sent}
+    if frames and len(frames) == count_frames([message]):
+        refs = [frame.ref for frame in frames]
+        update["additional_kwargs"] = {**message.additional_kwargs, FRAME_REFS: refs}
+    return message.model_copy(update=update)
 
 
-def _with_name(part: Part, body: Mapping[str, Any]) -> Part:
-    picture = picture_of(part)
+def _picture(part: Part) -> Part:
+    frame = frame_of(part)
+    if frame is None:
+        return part
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{_base64(frame.jpeg)}"}}
+
+
+def _with_name(part: Part, wire: Part, body: Mapping[str, Any]) -> Part:
+    frame, made = frame_of(part), body.get("mm_processor_kwargs")
+    if frame is not None and not made:
+        return {**wire, "uuid": frame.ref}
+    picture = picture_of(part) if frame is None else frame.jpeg
     if picture is not None:
-        made = body.get("mm_processor_kwargs")
-        return {**part, "uuid": _digest(picture, made)}
+        return {**wire, "uuid": _digest(picture, made)}
     if part.get("type") == "video_url" and part["video_url"]["url"].startswith("data:"):
-        return {**part, "uuid": _digest(part["video_url"]["url"].encode("ascii"), body)}
-    return part
+        return {**wire, "uuid": _digest(part["video_url"]["url"].encode("ascii"), body)}
+    return wire
 
 
 def _digest(data: bytes, made: Mapping[str, Any] | None) -> str:

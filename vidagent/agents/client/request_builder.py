@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from vidagent.agents.client import media
 from vidagent.agents.client.limits import CallLimits
-from vidagent.agents.client.media import Put, holds_video
+from vidagent.agents.client.media import PlacedMedia, holds_video
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
 from vidagent.agents.prompting.messages import count_frames
 from vidagent.agents.prompting.text_tool_calls import in_words
@@ -241,7 +241,7 @@ class RequestBuilder:
         """Build a request of the agent: its pictures in the form that the profile has for them."""
         caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
-        placed = media.put(messages, self._media, shown or _SHOWN.get(step, "look"))
+        placed = media.place(messages, self._media, shown or _SHOWN.get(step, "look"))
         request = self._request(step, placed.messages, self.profile.thinking, limits, most, stream=stream)
         uses = request.uses | self._media_features(placed)
         request = dataclasses.replace(request, frames=count_frames(messages), uses=uses)
@@ -294,7 +294,7 @@ class RequestBuilder:
             image_ids=own.image_ids and "image_ids" not in refused,
         )
 
-    def _media_features(self, placed: Put) -> frozenset[Feature]:
+    def _media_features(self, placed: PlacedMedia) -> frozenset[Feature]:
         features: dict[Feature, bool] = {
             "video": holds_video(placed.messages),
             "media_options": bool(placed.body),

@@ -20,7 +20,8 @@ from langchain_core.messages import HumanMessage
 from vidagent.agents.client import media
 from vidagent.agents.direct.attachments import Source, as_source, data_url, is_data, is_web, unpack
 from vidagent.agents.profiles.schema import Form, Media, Profile
-from vidagent.agents.prompting.messages import Part, ShownFrame, frames_content, parts_of
+from vidagent.agents.prompting.messages import Part, frames_content, parts_of
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.errors import UsageError
 from vidagent.images import jpeg
 from vidagent.types import Overview
@@ -245,7 +246,7 @@ def _decoded(clip: Clip, profile: Profile) -> SentVideo:
             shown = _frames(opened, times_s, profile.frame_side_px)
     form: Form = "frames" if profile.media.sampling == "both" else "mp4"
     how = dataclasses.replace(profile.media, forms={"look": form}, image_ids=False)
-    placed = media.put([HumanMessage([*frames_content(shown)])], how, "look")
+    placed = media.place([HumanMessage([*frames_content(shown)])], how, "look")
     sampling = placed.body.get("media_io_kwargs", {}).get("video")
     listed = sampling is not None and "frames_indices" in sampling
     inside = len(shown) if media.holds_video(placed.messages) else 0
@@ -275,5 +276,5 @@ def _frames(opened: Video, times_s: Sequence[float], side_px: int) -> list[Shown
     shown: list[ShownFrame] = []
     for first in range(0, len(times_s), _DECODED):
         frames = opened.frames_at(times_s[first : first + _DECODED], max_side_px=side_px)
-        shown += [ShownFrame(frame.time_s, jpeg.encode(frame.rgb)) for frame in frames]
+        shown += [ShownFrame.of(frame.time_s, jpeg.encode(frame.rgb)) for frame in frames]
     return shown

@@ -2,8 +2,8 @@
 
 What calls have in common stands first, as a server keeps what it has computed for a beginning it has seen (prefix
 caching): the system prompt, facts and frames, then the question, then what is new in each call. Looks and checks
-have one system prompt, so that a check of frames just looked at begins like the look. The messages can be read back:
-`read_block` and `read_frames` invert the builders.
+have one system prompt, so that a check of frames just looked at begins like the look. A model in this process reads
+a request with `read_block`, and its pictures with `read_frames`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +18,17 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation, Route, outline
 from vidagent.agents.prompting.templates import render
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Box, Step
 
 Part = dict[str, Any]
 """One part of a message's content, such as `{"type": "text", "text": ...}`."""
+
+FRAME_REFS = "frame_refs"
+"""Key of a message's `additional_kwargs`: the references of the frames that are the pictures in it, in order.
+
+A server does not get it; a recorder takes a picture's hash from it.
+"""
 
 _NAMES = (
     "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response|"
@@ -35,30 +41,12 @@ _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,(.*)", re.DOTALL)
 _OPTION = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class ShownFrame:
-    """A picture shown to the model.
-
-    Args:
-        time_s: The frame's time on the player's clock.
-        jpeg: The picture.
-        box_px: The part of the source picture it shows; None if all of it.
-    """
-
-    time_s: float
-    jpeg: bytes
-    box_px: Box | None = None
-
-    @property
-    def label(self) -> str:
-        """The text that stands before the picture, such as `t = 12.480 s crop 0,0,640,360 px`."""
-        crop = "" if self.box_px is None else " crop {},{},{},{} px".format(*self.box_px)
-        return f"t = {self.time_s:.3f} s{crop}"
-
-
 def frames_content(frames: Sequence[ShownFrame]) -> list[Part]:
-    """Return a text part with the label and an image part for each frame, in order."""
-    return [part for frame in frames for part in (_text(frame.label), _image(frame.jpeg))]
+    """Return a text part with the label and a part with the frame itself for each frame, in order.
+
+    A frame stays the value it is, `{"type": "frame", "frame": ShownFrame}`, until the client builds the request.
+    """
+    return [part for frame in frames for part in (_text(frame.label), {"type": "frame", "frame": frame})]
 
 
 def block(name: str, text: str) -> str:
@@ -213,19 +201,14 @@ def read_options(messages: Sequence[BaseMessage]) -> list[str] | None:
 
 
 def read_frames(messages: Sequence[BaseMessage]) -> list[tuple[float, bytes, Box | None]]:
-    """Return time, JPEG bytes and box of every labelled picture in the messages, in order."""
-    pairs = [pair for message in messages for pair in pairwise(parts_of(message))]
-    frames = [frame for label, picture in pairs if (frame := frame_of(label, picture)) is not None]
-    return [(frame.time_s, frame.jpeg, frame.box_px) for frame in frames]
-
-
-def frame_of(label: Part, picture: Part) -> ShownFrame | None:
-    """Read a picture and the label before it back; None if these two parts are no such pair."""
-    match, jpeg = _LABEL.fullmatch(label.get("text") or ""), picture_of(picture)
-    if match is None or jpeg is None:
-        return None
-    crop = None if match[2] is None else (int(match[2]), int(match[3]), int(match[4]), int(match[5]))
-    return ShownFrame(float(match[1]), jpeg, crop)
+    """Return time, JPEG bytes and box of every labelled picture of a request, in order, as a server gets them."""
+    frames = []
+    for label, picture in (pair for message in messages for pair in pairwise(parts_of(message))):
+        match, jpeg = _LABEL.fullmatch(label.get("text") or ""), picture_of(picture)
+        if match is not None and jpeg is not None:
+            crop = None if match[2] is None else (int(match[2]), int(match[3]), int(match[4]), int(match[5]))
+            frames.append((float(match[1]), jpeg, crop))
+    return frames
 
 
 def read_step(messages: Sequence[BaseMessage]) -> Step | None:
@@ -242,13 +225,21 @@ def read_step(messages: Sequence[BaseMessage]) -> Step | None:
 
 def count_frames(messages: Iterable[BaseMessage]) -> int:
     """Count the pictures in the messages."""
-    return sum(part.get("type") == "image_url" for message in messages for part in parts_of(message))
+    return sum(
+        part.get("type") in {"frame", "image_url"} for message in messages for part in parts_of(message)
+    )
 
 
 def parts_of(message: BaseMessage) -> list[Part]:
     """Return a message's content as a list of parts, also when it is a plain string."""
     content = [message.content] if isinstance(message.content, str) else message.content
     return [_text(part) if isinstance(part, str) else part for part in content]
+
+
+def frame_of(part: Part) -> ShownFrame | None:
+    """Return the frame that a part holds, or None for any other part."""
+    frame: ShownFrame | None = part.get("frame") if part.get("type") == "frame" else None
+    return frame
 
 
 def picture_of(part: Part) -> bytes | None:
@@ -311,11 +302,6 @@ def _text(text: str) -> Part:
 def _lines(*texts: str) -> Part:
     """Begin a line, as chat templates put a part right behind the one before it."""
     return _text("\n" + "\n".join(texts))
-
-
-def _image(jpeg: bytes) -> Part:
-    url = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
-    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _texts(messages: Sequence[BaseMessage]) -> Iterator[str]:

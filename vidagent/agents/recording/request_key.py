@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,14 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from langchain_core.outputs import ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from vidagent.agents.prompting.messages import Part, count_frames, parts_of, picture_of, read_step
+from vidagent.agents.prompting.messages import (
+    FRAME_REFS,
+    Part,
+    count_frames,
+    parts_of,
+    picture_of,
+    read_step,
+)
 
 Line = dict[str, Any]
 Keep = Callable[[Line], None]
@@ -110,7 +117,8 @@ def neutral(messages: Sequence[BaseMessage]) -> list[Line]:
 
 
 def _neutral(message: BaseMessage, ids: dict[str | None, int]) -> Line:
-    said: Line = {"role": message.type, "content": [_part(part) for part in parts_of(message)]}
+    refs = iter(message.additional_kwargs.get(FRAME_REFS, ()))
+    said: Line = {"role": message.type, "content": [_part(part, refs) for part in parts_of(message)]}
     if isinstance(message, ToolMessage):
         said["call"] = ids.setdefault(message.tool_call_id, len(ids))
     if isinstance(message, AIMessage):
@@ -124,7 +132,10 @@ def _neutral(message: BaseMessage, ids: dict[str | None, int]) -> Line:
     return said
 
 
-def _part(part: Part) -> Line:
+def _part(part: Part, refs: Iterator[str]) -> Line:
+    """Return a part, a picture by its hash: the next of `refs`, the names of frames that the client placed."""
+    if part.get("type") == "image_url" and (ref := next(refs, None)) is not None:
+        return {"image": ref}
     picture = picture_of(part)
     if picture is not None:
         return {"image": hashlib.sha256(picture).hexdigest()}

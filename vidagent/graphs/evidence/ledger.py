@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vidagent.agents.prompting.replies import Observation, Sighting
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.tiles import denormalise
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
@@ -43,7 +43,7 @@ class Entry:
         observation = None if seen is None else Observation.model_validate(seen)
         return cls(data["id"], Look.from_dict(data["look"]), observation)
 
-    def still_at(self, time_s: float) -> Still | None:
+    def still_at(self, time_s: float) -> ShownFrame | None:
         """Return the picture nearest to a time, or None if the look had none."""
         return min(self.look.stills, key=lambda still: abs(still.time_s - time_s), default=None)
 

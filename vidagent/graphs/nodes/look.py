@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from vidagent.agents.client.client import ReplyError
 from vidagent.agents.profiles.schema import Shown
-from vidagent.agents.prompting.messages import ShownFrame, look_messages
+from vidagent.agents.prompting.messages import look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
@@ -20,7 +20,7 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
 from vidagent.graphs.strategies.edges import Edges, look_between
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools import Desk, Look, make_tool
 from vidagent.tools.answer import Draft
 from vidagent.video.cache.video_cache import FoundText
@@ -76,8 +76,7 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     if not seen.stills:
         return Entry(call["entry"], seen, None)
     notes = "\n".join((*seen.facts, *seen.notes))
-    pictures = shown(run, seen.stills)
-    messages = look_messages(progress.state["question"], progress.options, seen.question, pictures, notes)
+    messages = look_messages(progress.state["question"], progress.options, seen.question, seen.stills, notes)
     purpose: Shown = "overview" if seen.tool == "overview" else "look"
     observation = await run.client.ask("look", messages, Observation, meter, shown=purpose)
     entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))
@@ -122,16 +121,7 @@ def run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
     return done
 
 
-def shown(run: Run, stills: Sequence[Still]) -> list[ShownFrame]:
-    """Fetch pictures from the store for a message; a crop says which part of the frame it is."""
-    whole = (0, 0, run.video.info.width, run.video.info.height)
-    return [
-        ShownFrame(still.time_s, run.store.get(still.ref), None if still.box_px == whole else still.box_px)
-        for still in stills
-    ]
-
-
-def on_frames(observation: Observation, stills: Sequence[Still]) -> Observation:
+def on_frames(observation: Observation, stills: Sequence[ShownFrame]) -> Observation:
     """Take the times of sightings to those of the frames shown.
 
     A server that writes times into a video rounds them, or gives two frames their middle. A time further than half

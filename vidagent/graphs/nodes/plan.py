@@ -16,14 +16,14 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted, contradictions
 from vidagent.graphs.evidence.ledger import Entry, summary
 from vidagent.graphs.nodes.classify import advice, turns_text
-from vidagent.graphs.nodes.look import run_tool, shown
+from vidagent.graphs.nodes.look import run_tool
 from vidagent.graphs.nodes.planner_turn import read_turn
 from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.nodes.trim import leave_out
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, refusal
 from vidagent.graphs.strategies.sweep import Count, count_of, recount, with_places
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
@@ -104,7 +104,7 @@ def _messages(
 ) -> tuple[list[BaseMessage], int]:
     """Return what the planner is shown, and how many messages of its history are left out of it."""
     entries, profile = progress.entries, run.client.profile
-    overview = shown(run, _overview(progress, run, entries))
+    overview = _overview(progress, run, entries)
     history, left_out = progress.state.get("history", []), progress.state.get("left_out", 0)
     known = [str(clash) for clash in contradictions(entries)] + (count.lines() if count else [])
 
@@ -171,7 +171,7 @@ async def _ask(
         raise BudgetSpent(landing) from None
 
 
-def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[Still]:
+def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[ShownFrame]:
     """Return the overview's pictures, while they are a small part of what is left of the budget.
 
     A question that follows on others goes without them: they cost more than all else that such a question takes.
@@ -179,7 +179,7 @@ def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[Still]
     if progress.follows:
         return []
     stills = [still for entry in entries if entry.id == OVERVIEW for still in entry.look.stills]
-    return stills if run.meter.share(len(stills)) == len(stills) else []
+    return [run.store.load(still) for still in stills] if run.meter.share(len(stills)) == len(stills) else []
 
 
 def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:

@@ -10,10 +10,9 @@ from vidagent.graphs.budget import CHECK_FRAMES, StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.transcript_lines import Line, lines_for, words_only
-from vidagent.graphs.nodes.look import shown
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Refused, Run, Update, Verified, refusal
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.answer import Claim
 from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
@@ -57,7 +56,7 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     return {**update, "vetoes": vetoes + 1, "draft": None, "history": [reply]}
 
 
-def best_stills(entries: Sequence[Entry], claim: Claim) -> list[Still]:
+def best_stills(entries: Sequence[Entry], claim: Claim) -> list[ShownFrame]:
     """Choose the pictures that show a claim best, the best first: those of its time in the looks it names.
 
     All are of one look, a finer one before a coarse one. Beside a whole frame stand its neighbours in that look, as
@@ -138,7 +137,7 @@ async def _check(
     run: Run,
     claim: Claim,
     question: str,
-    stills: Sequence[Still],
+    stills: Sequence[ShownFrame],
     lines: Sequence[Line],
     box: Box | None,
     meter: StepMeter,
@@ -152,8 +151,8 @@ async def _check(
         return _verified(claim, "unsupported", _UNSEEN, 1.0, claim.time_s or 0.0)
     at_s = stills[0].time_s if stills else lines[0].start_s
     run.tell("claim", f"checking at {format_time(at_s)}: {claim.text}", "verify", time_s=at_s)
-    seen = sorted(stills, key=lambda still: (still.time_s, still.box_px))
-    messages = verify_messages(question, claim.text, shown(run, seen), "\n".join(line.fact for line in lines))
+    seen = [run.store.load(still) for still in sorted(stills, key=lambda still: (still.time_s, still.box_px))]
+    messages = verify_messages(question, claim.text, seen, "\n".join(line.fact for line in lines))
     judged = await run.client.ask(
         "verify", messages, Judgement, meter, on_stream=run.thought_listener("verify")
     )

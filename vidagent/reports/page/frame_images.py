@@ -13,7 +13,7 @@ from vidagent.errors import VideoError
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.images import jpeg, resize
 from vidagent.images.box_drawing import draw_box
-from vidagent.images.shown_frame import Still
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.reports.run_report import Finding, RunReport
 from vidagent.types import Box
@@ -26,7 +26,7 @@ _THUMB_QUALITY = 65
 class Thumbnail:
     """A small image of a look's frame; `found` tells whether something was seen in it."""
 
-    still: Still
+    still: ShownFrame
     jpeg: bytes
     size_wh: tuple[int, int]
     found: bool
@@ -53,7 +53,7 @@ def evidence_frame(
 def thumbnails(report: RunReport, entry: Entry, most: int) -> list[Thumbnail]:
     """Return at most `most` thumbnails of a look in order of time; frames in which something was seen come first."""
     sightings = () if entry.observation is None else tuple(entry.observation.sightings)
-    boxes: dict[Still, Box | None] = {}
+    boxes: dict[ShownFrame, Box | None] = {}
     for sighting in sightings:
         still = entry.still_at(sighting.time_s)
         if still is not None and abs(still.time_s - sighting.time_s) < 1e-3:
@@ -67,7 +67,7 @@ def thumbnails(report: RunReport, entry: Entry, most: int) -> list[Thumbnail]:
     return images
 
 
-def stored_frame(store: FrameStore, still: Still) -> NDArray[np.uint8] | None:
+def stored_frame(store: FrameStore, still: ShownFrame) -> NDArray[np.uint8] | None:
     """Return the frame as the model was shown it; None if it is gone."""
     try:
         return jpeg.decode(store.get(still.ref))
@@ -87,7 +87,7 @@ def within(box_px: Box, part_px: Box, size_wh: tuple[int, int]) -> Box | None:
 
 
 def _shown(
-    store: FrameStore, still: Still, box_px: Box | None, max_side_px: int | None
+    store: FrameStore, still: ShownFrame, box_px: Box | None, max_side_px: int | None
 ) -> NDArray[np.uint8] | None:
     rgb = stored_frame(store, still)
     if rgb is None:
@@ -101,7 +101,7 @@ def _boxed(rgb: NDArray[np.uint8], box_px: Box | None, part_px: Box) -> NDArray[
     return rgb if placed is None else draw_box(rgb, placed)
 
 
-def _chosen(stills: Sequence[Still], first: set[Still], most: int) -> list[Still]:
+def _chosen(stills: Sequence[ShownFrame], first: set[ShownFrame], most: int) -> list[ShownFrame]:
     """Return the frames to show: those of `first`, and others evenly spread, in order."""
     first_shown = _spread([still for still in stills if still in first], most)
     others = _spread([still for still in stills if still not in first], most - len(first_shown))
@@ -109,7 +109,7 @@ def _chosen(stills: Sequence[Still], first: set[Still], most: int) -> list[Still
     return [still for still in stills if still in chosen]
 
 
-def _spread(stills: list[Still], most: int) -> list[Still]:
+def _spread(stills: list[ShownFrame], most: int) -> list[ShownFrame]:
     if len(stills) <= most:
         return stills
     places = np.linspace(0, len(stills) - 1, most).round().astype(int)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.direct.attachments import image
 from vidagent.agents.direct.vlm import VLM
-from vidagent.agents.prompting.messages import ShownFrame
 from vidagent.errors import ModelError, UsageError
 from vidagent.evaluation.embedded import look_once
 from vidagent.evaluation.scoring import Prediction
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.serve.batch.input_file import Item
 from vidagent.serve.batch.model import BatchModel
 from vidagent.serve.batch.open_videos import OpenVideo
@@ -111,7 +111,7 @@ async def _ask_embedded(
 ) -> tuple[Prediction, StepUsage]:
     """Have the embedded model look; it has no tokens to bound."""
     gate = StepMeter(Meter(Budget(), client.profile.frame_tokens, client.profile.thinking.allotted), "look")
-    shown = [ShownFrame(time_s, data) for time_s, data in frames]
+    shown = [ShownFrame.of(time_s, data) for time_s, data in frames]
     reply = await look_once(client, question, shown, gate, frame_s)
     return reply, gate.close()
 
