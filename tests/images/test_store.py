@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 
 JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 20
@@ -50,3 +51,14 @@ def test_threads_that_write_at_once_leave_whole_pictures(tmp_path):
         refs = list(pool.map(FrameStore(tmp_path).put, pictures))
     assert [FrameStore(tmp_path).get(ref) for ref in refs] == pictures
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 5
+
+
+def test_a_frame_is_read_from_the_folder_once(tmp_path):
+    store = FrameStore(tmp_path)
+    frame = ShownFrame(1.0, store.put(JPEG), (64, 48), (0, 0, 64, 48))
+    loaded = store.load(frame)
+    assert (loaded, loaded.jpeg) == (frame, JPEG)
+    store.path(frame.ref).unlink()
+    assert store.load(loaded) is loaded
+    with pytest.raises(KeyError, match="no picture"):
+        store.load(frame)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
 
 from vidagent.images import jpeg
 from vidagent.types import Box
@@ -29,7 +30,7 @@ class ShownFrame:
     size_wh: tuple[int, int]
     box_px: Box
     cropped: bool = False
-    jpeg: bytes = field(default=b"", repr=False, compare=False)
+    jpeg: Annotated[bytes, Field(exclude=True)] = field(default=b"", repr=False, compare=False)
 
     @classmethod
     def of(
@@ -49,27 +50,3 @@ class ShownFrame:
         size_wh = size_wh or jpeg.size_wh(data)
         ref = hashlib.sha256(data).hexdigest()
         return cls(time_s, ref, size_wh, box_px or (0, 0, *size_wh), box_px is not None, data)
-
-    @property
-    def label(self) -> str:
-        """The text that stands before the picture, such as `t = 12.480 s crop 0,0,640,360 px`."""
-        crop = " crop {},{},{},{} px".format(*self.box_px) if self.cropped else ""
-        return f"t = {self.time_s:.3f} s{crop}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values that `from_dict` reads back; the JPEG stays in the store."""
-        return {
-            "time_s": self.time_s,
-            "ref": self.ref,
-            "size_wh": list(self.size_wh),
-            "box_px": list(self.box_px),
-            "cropped": self.cropped,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ShownFrame:
-        """Read what `to_dict` gave, also after a turn through JSON."""
-        width, height = data["size_wh"]
-        x0, y0, x1, y1 = data["box_px"]
-        cropped = bool(data.get("cropped"))
-        return cls(float(data["time_s"]), str(data["ref"]), (width, height), (x0, y0, x1, y1), cropped)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from vidagent.images.shown_frame import ShownFrame
 
@@ -33,32 +32,3 @@ class Look:
     every_frame: bool = False
     facts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON values that `from_dict` reads back."""
-        return {
-            "tool": self.tool,
-            "question": self.question,
-            "start_s": self.start_s,
-            "end_s": self.end_s,
-            "stills": [still.to_dict() for still in self.stills],
-            "fps": self.fps,
-            "every_frame": self.every_frame,
-            "facts": list(self.facts),
-            "notes": list(self.notes),
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Look:
-        """Read what `to_dict` gave."""
-        return cls(
-            tool=data["tool"],
-            question=data["question"],
-            start_s=data["start_s"],
-            end_s=data["end_s"],
-            stills=tuple(ShownFrame.from_dict(still) for still in data["stills"]),
-            fps=data["fps"],
-            every_frame=data["every_frame"],
-            facts=tuple(data["facts"]),
-            notes=tuple(data["notes"]),
-        )

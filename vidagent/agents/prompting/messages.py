@@ -46,7 +46,13 @@ def frames_content(frames: Sequence[ShownFrame]) -> list[Part]:
 
     A frame stays the value it is, `{"type": "frame", "frame": ShownFrame}`, until the client builds the request.
     """
-    return [part for frame in frames for part in (_text(frame.label), {"type": "frame", "frame": frame})]
+    return [part for frame in frames for part in (_text(_label(frame)), {"type": "frame", "frame": frame})]
+
+
+def _label(frame: ShownFrame) -> str:
+    """Return the text that stands before a frame, such as `t = 12.480 s crop 0,0,640,360 px`."""
+    crop = " crop {},{},{},{} px".format(*frame.box_px) if frame.cropped else ""
+    return f"t = {frame.time_s:.3f} s{crop}"
 
 
 def block(name: str, text: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.tiles import denormalise
@@ -33,15 +35,13 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values that `from_dict` reads back."""
-        seen = None if self.observation is None else self.observation.model_dump(mode="json")
-        return {"id": self.id, "look": self.look.to_dict(), "observation": seen}
+        values: dict[str, Any] = _ENTRY.dump_python(self, mode="json")
+        return values
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Entry:
         """Read what `to_dict` gave."""
-        seen = data["observation"]
-        observation = None if seen is None else Observation.model_validate(seen)
-        return cls(data["id"], Look.from_dict(data["look"]), observation)
+        return _ENTRY.validate_python(data)
 
     def still_at(self, time_s: float) -> ShownFrame | None:
         """Return the picture nearest to a time, or None if the look had none."""
@@ -101,6 +101,9 @@ class Entry:
         if (box := self.box_px(sighting)) is not None:
             told["box_px"] = list(box)
         return told
+
+
+_ENTRY = TypeAdapter(Entry)
 
 
 def summary(entries: Sequence[Entry], doubts: Sequence[str] = ()) -> str:
