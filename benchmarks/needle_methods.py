@@ -35,7 +35,7 @@ from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import cell
-from vidagent.tools import Caps, Desk
+from vidagent.tools import Caps, ToolContext
 from vidagent.types import Answer
 from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index
@@ -196,14 +196,14 @@ def _in_one_call(video: Path, question: Question, frames: int, *, grid: bool) ->
     with Video.open(video) as opened, tempfile.TemporaryDirectory() as folder, _billed() as bill:
         store = FrameStore(Path(folder))
         caps = Caps(frames, frames, _SIDE_PX, _SIDE_PX, len(_CELLS))
-        desk = Desk(
+        context = ToolContext(
             opened,
             Index(opened, VideoCache(settings.cache_dir, settings.cache_mb)),
             store,
             caps,
             lambda wanted: wanted,
         )
-        stills = _cropped(desk, frames) if grid else desk.pictures(_even(desk, frames))
+        stills = _cropped(context, frames) if grid else context.pictures(_even(context, frames))
         messages = look_messages(question.text, None, question.text, stills)
         gate = StepMeter(Meter(Budget()), "look")
         seen = asyncio.run(choose(settings).ask("look", messages, Observation, gate, shown="overview"))
@@ -211,16 +211,16 @@ def _in_one_call(video: Path, question: Question, frames: int, *, grid: bool) ->
     return _read_off(seen, question, frame_s, len(stills), bill, time.perf_counter() - began)
 
 
-def _even(desk: Desk, frames: int) -> list[float]:
+def _even(context: ToolContext, frames: int) -> list[float]:
     """Return the middles of so many equal parts of the video."""
-    return [float(t) for t in (np.arange(frames) + 0.5) * desk.duration_s / frames]
+    return [float(t) for t in (np.arange(frames) + 0.5) * context.duration_s / frames]
 
 
-def _cropped(desk: Desk, frames: int) -> list[ShownFrame]:
-    size_wh = (desk.video.info.width, desk.video.info.height)
+def _cropped(context: ToolContext, frames: int) -> list[ShownFrame]:
+    size_wh = (context.video.info.width, context.video.info.height)
     boxes = [cell(size_wh, 2, 2, row, column, _OVERLAP) for row, column in _CELLS]
-    times = _even(desk, max(1, frames // len(boxes)))
-    return [still for time_s in times for still in desk.parts(time_s, boxes)]
+    times = _even(context, max(1, frames // len(boxes)))
+    return [still for time_s in times for still in context.crops(time_s, boxes)]
 
 
 def _read_off(

@@ -26,7 +26,7 @@ from vidagent.errors import BudgetSpent, ModelError
 from vidagent.images import jpeg
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
-from vidagent.tools import Caps, Desk, make_tools
+from vidagent.tools import Caps, ToolContext, make_tools
 from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -72,7 +72,9 @@ def tools(tmp_path_factory):
     folder = tmp_path_factory.mktemp("desk")
     with Video.open(CLIPS["h264"](folder).path) as video:
         index = Index(video, VideoCache(folder / "cache"))
-        yield make_tools(Desk(video, index, FrameStore(folder / "frames"), Caps(), lambda wanted: wanted))
+        yield make_tools(
+            ToolContext(video, index, FrameStore(folder / "frames"), Caps(), lambda wanted: wanted)
+        )
 
 
 def told(server: Server, changes=None, **profile) -> ModelClient:

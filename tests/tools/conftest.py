@@ -13,7 +13,7 @@ from tests.media.make import CLIPS
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.nodes.look import run_tool
 from vidagent.images.store import FrameStore
-from vidagent.tools import Caps, Desk, Look, make_tools
+from vidagent.tools import Caps, Look, ToolContext, make_tools
 from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -30,7 +30,7 @@ class Bench:
         self.left = 10_000
         self.video, self.store = video, FrameStore(folder / "frames")
         self.index = Index(video, VideoCache(folder / "cache"))
-        self.desk = Desk(video, self.index, self.store, caps, self.grant)
+        self.context = ToolContext(video, self.index, self.store, caps, self.grant)
 
     def grant(self, wanted: int) -> int:
         if wanted and not self.left:
@@ -41,7 +41,7 @@ class Bench:
 
     @property
     def tools(self) -> dict[str, StructuredTool]:
-        return make_tools(self.desk)
+        return make_tools(self.context)
 
     def use(self, tool: str, **args: Any) -> Any:
         """Use a tool as the graph does."""

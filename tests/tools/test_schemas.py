@@ -100,7 +100,7 @@ def test_no_file_and_no_handle_is_visible(bench, told):
         "handle",
         "sha256",
         "file",
-        "desk",
+        "context",
         "index_",
     ):
         assert secret not in text

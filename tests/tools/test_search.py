@@ -56,11 +56,11 @@ def test_shots_are_listed_without_a_look(scanned):
 
 
 def test_of_hundreds_of_cuts_those_around_a_time_are_listed(scanned):
-    desk = scanned([], [float(second) for second in range(1, 501)])
-    around = desk.use("search", query="When are the cuts around 300.500 s?").facts[1]
+    tools = scanned([], [float(second) for second in range(1, 501)])
+    around = tools.use("search", query="When are the cuts around 300.500 s?").facts[1]
     assert around.startswith("cuts at (first frame of the new shot, seconds; around 300.500 s): 201.000, ")
     assert around.endswith(", 400.000")
-    assert desk.use("search", query="list the cuts").facts[1].endswith(", 200.000")
+    assert tools.use("search", query="list the cuts").facts[1].endswith(", 200.000")
 
 
 def test_shots_of_long_videos_are_said_to_be_rough(scanned):

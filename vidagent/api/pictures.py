@@ -17,7 +17,7 @@ from vidagent.images import jpeg
 from vidagent.images.box_drawing import draw_box
 from vidagent.images.resize import fit
 from vidagent.images.tiles import clamp_box
-from vidagent.tools.frame_choice import Chosen, Timeline, Window
+from vidagent.tools.context import Chosen, Timeline, Window
 from vidagent.types import Box, VideoInfo
 from vidagent.video.frame import Frame
 from vidagent.video.video import Video

@@ -20,7 +20,7 @@ from vidagent.evaluation.uniform_prompt import DirectReply, direct_messages
 from vidagent.graphs.budget import Meter, StepMeter
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
-from vidagent.tools import Caps, Desk
+from vidagent.tools import Caps, ToolContext
 from vidagent.types import Budget, Question, Span, Step, StepUsage
 from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index
@@ -77,15 +77,15 @@ def _frames(
     caps = Caps(frames, frames, side_px, side_px, 1)
     with Video.open(path, decoder=settings.decoder) as video, tempfile.TemporaryDirectory() as folder:
         store = FrameStore(Path(folder))
-        desk = Desk(
+        context = ToolContext(
             video,
             Index(video, VideoCache(settings.cache_dir, settings.cache_mb)),
             store,
             caps,
             lambda wanted: wanted,
         )
-        times = [float(t) for t in (np.arange(frames) + 0.5) * desk.duration_s / frames]
-        return list(desk.pictures(times)), video.info.frame_s
+        times = [float(t) for t in (np.arange(frames) + 0.5) * context.duration_s / frames]
+        return list(context.pictures(times)), video.info.frame_s
 
 
 def _of_reply(reply: DirectReply, question: Question) -> Prediction:

@@ -17,7 +17,7 @@ from vidagent.agents.client.client import ModelClient
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
-from vidagent.tools import Caps, Desk, make_tools
+from vidagent.tools import Caps, ToolContext, make_tools
 from vidagent.types import Budget, BudgetName, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -176,9 +176,9 @@ class Run(EventSource):
         made = make_tools(self.desk(lambda wanted: wanted))
         return {name: tool for name, tool in made.items() if not self.client.profile.lacks(name)}
 
-    def desk(self, grant: Callable[[int], int]) -> Desk:
+    def desk(self, grant: Callable[[int], int]) -> ToolContext:
         """Return what the tools work over, taking frames from `grant`."""
-        return Desk(self.video, self.index, self.store, self.caps, grant)
+        return ToolContext(self.video, self.index, self.store, self.caps, grant)
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from langchain_core.tools import StructuredTool
 
 from vidagent.tools import answer, clip, crop, overview, resample, search
-from vidagent.tools.context import Caps, Desk
+from vidagent.tools.context import Caps, ToolContext
 from vidagent.tools.result import Look
 
-__all__ = ["NAMES", "Caps", "Desk", "Look", "make_tool", "make_tools"]
+__all__ = ["MAKERS", "NAMES", "Caps", "Look", "ToolContext", "make_tools"]
 
-_MAKERS = {
+MAKERS = {
     "overview": overview.make,
     "search": search.make,
     "clip": clip.make,
@@ -18,14 +18,10 @@ _MAKERS = {
     "crop": crop.make,
     "answer": answer.make,
 }
-NAMES = tuple(_MAKERS)
+"""What makes each tool over one video, by its name."""
+NAMES = tuple(MAKERS)
 
 
-def make_tool(name: str, desk: Desk) -> StructuredTool:
-    """Make one tool over one video."""
-    return _MAKERS[name](desk)
-
-
-def make_tools(desk: Desk) -> dict[str, StructuredTool]:
+def make_tools(context: ToolContext) -> dict[str, StructuredTool]:
     """Make all tools over one video, by name."""
-    return {name: make(desk) for name, make in _MAKERS.items()}
+    return {name: make(context) for name, make in MAKERS.items()}

@@ -8,9 +8,8 @@ from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, BeforeValidator, Field
 
 from vidagent.errors import ToolError
-from vidagent.tools.arguments import Seconds
-from vidagent.tools.context import Desk
-from vidagent.tools.factory import make_tool
+from vidagent.tools.context import ToolContext
+from vidagent.tools.factory import Seconds, make_tool
 
 
 class Claim(BaseModel):
@@ -50,7 +49,7 @@ def _claims(value: Any) -> Any:  # noqa: ANN401 - the same
     return [{"text": claim} if isinstance(claim, str) else claim for claim in _one(value)]
 
 
-def make(desk: Desk) -> StructuredTool:
+def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video; it reads nothing and only takes the draft."""
 
     def answer(
@@ -78,7 +77,7 @@ def make(desk: Desk) -> StructuredTool:
         """
         if found == "yes" and not claims:
             raise ToolError("an answer with found=yes needs at least one claim with its time_s")
-        places = [_inside(desk, place) for place in spans]
+        places = [_inside(context, place) for place in spans]
         return Draft(
             found=found,
             answer=answer,
@@ -92,7 +91,7 @@ def make(desk: Desk) -> StructuredTool:
     return make_tool(answer)
 
 
-def _inside(desk: Desk, place: Place) -> Place:
+def _inside(context: ToolContext, place: Place) -> Place:
     start, end = sorted((place.start_s, place.end_s))
-    last = desk.duration_s
+    last = context.duration_s
     return Place(start_s=min(start, last), end_s=min(end, last))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from langchain_core.tools import StructuredTool
 
-from vidagent.tools.arguments import Question, Seconds
-from vidagent.tools.context import Desk
-from vidagent.tools.factory import make_tool
+from vidagent.tools.context import ToolContext
+from vidagent.tools.factory import Question, Seconds, make_tool
 from vidagent.tools.result import Look
 
 
-def make(desk: Desk) -> StructuredTool:
+def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def clip(start_s: Seconds, end_s: Seconds, question: Question) -> Look:
@@ -23,17 +22,17 @@ def make(desk: Desk) -> StructuredTool:
             end_s: End of the range in seconds, greater than start_s.
             question: What to look for, in one self-contained sentence.
         """
-        window = desk.window(start_s, end_s)
-        chosen = desk.spread(window, desk.grant(desk.caps.frames))
+        window = context.window(start_s, end_s)
+        chosen = context.spread(window, context.grant(context.caps.frames))
         return Look(
             "clip",
             question,
             window.start_s,
             window.end_s,
-            desk.pictures(chosen.times_s),
+            context.pictures(chosen.times_s),
             chosen.fps,
             chosen.every_frame,
             notes=window.notes,
         )
 
-    return make_tool(clip, frames=desk.caps.frames, duration=desk.duration_s)
+    return make_tool(clip, frames=context.caps.frames, duration=context.duration_s)

@@ -9,9 +9,8 @@ from pydantic import Field, WithJsonSchema
 
 from vidagent.errors import ToolError
 from vidagent.images import tiles
-from vidagent.tools.arguments import Box1000, Question, Seconds
-from vidagent.tools.context import Desk
-from vidagent.tools.factory import make_tool
+from vidagent.tools.context import ToolContext
+from vidagent.tools.factory import Box1000, Question, Seconds, make_tool
 from vidagent.tools.result import Look
 from vidagent.types import Box
 
@@ -23,8 +22,8 @@ Grid = Annotated[
 ]
 
 
-def _boxes(desk: Desk, box: list[float] | None, grid: str | None) -> list[Box]:
-    size_wh = (desk.video.info.width, desk.video.info.height)
+def _boxes(context: ToolContext, box: list[float] | None, grid: str | None) -> list[Box]:
+    size_wh = (context.video.info.width, context.video.info.height)
     if (box is None) == (grid is None):
         raise ToolError("give either box or grid, and not both")
     if box is not None:
@@ -36,15 +35,15 @@ def _boxes(desk: Desk, box: list[float] | None, grid: str | None) -> list[Box]:
             at = tiles.parse_grid(text)
             return [tiles.cell(size_wh, at.rows, at.cols, at.row, at.col, _OVERLAP)]
         shape = tiles.parse_grid(f"{text}:1,1")
-        if shape.rows * shape.cols > desk.caps.tiles:
-            raise ToolError(f"a grid may have up to {desk.caps.tiles} cells; got {text}")
+        if shape.rows * shape.cols > context.caps.tiles:
+            raise ToolError(f"a grid may have up to {context.caps.tiles} cells; got {text}")
         cells = [(row, col) for row in range(1, shape.rows + 1) for col in range(1, shape.cols + 1)]
         return [tiles.cell(size_wh, shape.rows, shape.cols, row, col, _OVERLAP) for row, col in cells]
     except ValueError as error:
         raise ToolError(str(error)) from error
 
 
-def make(desk: Desk) -> StructuredTool:
+def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def crop(
@@ -61,12 +60,12 @@ def make(desk: Desk) -> StructuredTool:
             box: Left, top, right and bottom of the part, each from 0 to 1000 of the whole frame.
             grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL counted from 1 at the top left.
         """
-        notes = () if time_s < desk.duration_s else (f"the video ends at {desk.duration_s:.3f} s",)
-        boxes = _boxes(desk, box, grid)
-        stills = desk.parts(min(time_s, desk.duration_s), boxes[: desk.grant(len(boxes))])
+        notes = () if time_s < context.duration_s else (f"the video ends at {context.duration_s:.3f} s",)
+        boxes = _boxes(context, box, grid)
+        stills = context.crops(min(time_s, context.duration_s), boxes[: context.grant(len(boxes))])
         at_s = stills[0].time_s
         return Look("crop", question, at_s, at_s + info.frame_s, stills, every_frame=True, notes=notes)
 
-    info = desk.video.info
+    info = context.video.info
     size = f"{info.width}x{info.height}"
-    return make_tool(crop, size=size, tiles=desk.caps.tiles, duration=desk.duration_s)
+    return make_tool(crop, size=size, tiles=context.caps.tiles, duration=context.duration_s)

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from langchain_core.tools import StructuredTool
 
-from vidagent.tools.arguments import Question
-from vidagent.tools.context import Desk
-from vidagent.tools.factory import make_tool
-from vidagent.tools.frame_choice import Window
+from vidagent.tools.context import ToolContext, Window
+from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
+from vidagent.video.clock import format_time
 
-_KEYFRAMES_ENOUGH = 0.75
+_ENOUGH_KEYFRAMES = 0.75
+"""Share of the frames wanted; with fewer keyframes than that, frames at the exact times are decoded instead."""
 
 
-def look_over(desk: Desk, question: str) -> Look:
+def look_over(context: ToolContext, question: str) -> Look:
     """Show frames spread evenly over the whole video.
 
     Long videos are read at keyframes only, which is many times faster; each picture keeps its true time.
     """
-    whole = Window(0.0, desk.duration_s)
-    most = desk.grant(desk.caps.overview_frames)
-    chosen = desk.spread(whole, most)
-    stills = desk.pictures(chosen.times_s, snap="keyframe") if desk.frame_times(whole) is None else ()
-    if len(stills) < _KEYFRAMES_ENOUGH * len(chosen.times_s):
-        stills = desk.pictures(chosen.times_s)
-    fps = len(stills) / max(desk.duration_s, 1e-3)
-    return Look("overview", question, 0.0, desk.duration_s, stills, fps, chosen.every_frame)
+    whole = Window(0.0, context.duration_s)
+    most = context.grant(context.caps.overview_frames)
+    chosen = context.spread(whole, most)
+    stills = context.pictures(chosen.times_s, snap="keyframe") if context.frame_times(whole) is None else ()
+    if len(stills) < _ENOUGH_KEYFRAMES * len(chosen.times_s):
+        stills = context.pictures(chosen.times_s)
+    fps = len(stills) / max(context.duration_s, 1e-3)
+    return Look("overview", question, 0.0, context.duration_s, stills, fps, chosen.every_frame)
 
 
-def make(desk: Desk) -> StructuredTool:
+def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def overview(question: Question) -> Look:
@@ -40,9 +40,8 @@ def make(desk: Desk) -> StructuredTool:
         Args:
             question: What to look for, in one self-contained sentence.
         """
-        return look_over(desk, question)
+        return look_over(context, question)
 
-    frames = desk.caps.overview_frames
-    return make_tool(
-        overview, frames=frames, duration=desk.says(desk.duration_s), gap=desk.duration_s / frames
-    )
+    frames, length_s = context.caps.overview_frames, context.duration_s
+    duration = f"{length_s:.3f} s ({format_time(length_s)})"
+    return make_tool(overview, frames=frames, duration=duration, gap=length_s / frames)

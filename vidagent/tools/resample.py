@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from langchain_core.tools import StructuredTool
 
-from vidagent.tools.arguments import Fps, Question, Seconds
-from vidagent.tools.context import Desk
-from vidagent.tools.factory import make_tool
+from vidagent.tools.context import ToolContext
+from vidagent.tools.factory import Fps, Question, Seconds, make_tool
 from vidagent.tools.result import Look
 
 
-def make(desk: Desk) -> StructuredTool:
+def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def resample(start_s: Seconds, end_s: Seconds, fps: Fps, question: Question) -> Look:
@@ -25,18 +24,18 @@ def make(desk: Desk) -> StructuredTool:
             fps: Frames a second, up to {video_fps:.3f}.
             question: What to look for, in one self-contained sentence.
         """
-        window = desk.window(start_s, end_s)
-        chosen = desk.at_rate(window, fps, desk.grant(desk.caps.frames))
+        window = context.window(start_s, end_s)
+        chosen = context.at_rate(window, fps, context.grant(context.caps.frames))
         return Look(
             "resample",
             question,
             window.start_s,
             window.end_s,
-            desk.pictures(chosen.times_s),
+            context.pictures(chosen.times_s),
             chosen.fps,
             chosen.every_frame,
             notes=(*window.notes, *chosen.notes),
         )
 
-    video_fps = float(desk.video.info.fps)
-    return make_tool(resample, frames=desk.caps.frames, video_fps=video_fps, duration=desk.duration_s)
+    video_fps = float(context.video.info.fps)
+    return make_tool(resample, frames=context.caps.frames, video_fps=video_fps, duration=context.duration_s)

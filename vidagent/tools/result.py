@@ -1,4 +1,4 @@
-"""What a tool hands back: pictures to be looked at with a question, and facts that need no looking."""
+"""The result of a tool: frames to look at with a question, and facts that need no looking."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from vidagent.images.shown_frame import ShownFrame
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One use of a tool, as it was really done.
+    """One use of a tool, as it was done.
 
     Args:
         tool: Name of the tool.
-        question: What the pictures are to be asked; empty if there are none.
+        question: What to look for in the frames; empty if there are none.
         start_s: Start of the window looked at, after clamping.
         end_s: Its end.
-        stills: The pictures, in order of time.
-        fps: Frames a second of the pictures; None where they are not evenly spaced.
+        stills: The frames, in order of time.
+        fps: Frames a second; None if they are not evenly spaced.
         every_frame: Whether every frame of the window is among them.
-        facts: What is known without looking, one line each: subtitles, shots, where it is busy.
+        facts: What is known without looking, one line each: subtitles, shots, movement.
         notes: What was changed of the request, one line each.
     """
 

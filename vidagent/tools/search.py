@@ -1,4 +1,4 @@
-"""The search tool: what the index knows, and the moments most worth a look, shown as frames."""
+"""The search tool: what the index knows, and frames of the moments most worth a look."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from pydantic import Field
 
 from vidagent.errors import BudgetSpent, ModelError, VideoError
 from vidagent.text import counted
-from vidagent.tools.arguments import Question
-from vidagent.tools.context import Desk
-from vidagent.tools.factory import make_tool
+from vidagent.tools.context import ToolContext
+from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
 from vidagent.video.index.subtitles import Cue
 
-LOG = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _SHOTS = re.compile(r"\b(shots?|cuts?|scenes?)\b", re.IGNORECASE)
 _MOTION = re.compile(
     r"\b(mov\w*|motion|active|activity|busy|still|static|idle|nothing happens)\b", re.IGNORECASE
@@ -40,13 +39,13 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold())) - _COMMON
 
 
-def _said(desk: Desk, query: str, spoken: Iterable[Cue]) -> Iterator[str]:
-    """Yield subtitle lines, speech and texts read earlier that share words with the query, most shared first."""
-    wanted = _words(query)
-    lines = [(cue.text, f"subtitle {cue.start_s:.3f}-{cue.end_s:.3f} s") for cue in desk.index.cues()]
+def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> Iterator[str]:
+    """Yield subtitles, speech and texts read earlier that share words with the query, the most shared first."""
+    words = _words(query)
+    lines = [(cue.text, f"subtitle {cue.start_s:.3f}-{cue.end_s:.3f} s") for cue in context.index.cues()]
     lines += [(cue.text, _spoken_at(cue)) for cue in spoken]
-    lines += [(found.text, f"text read earlier at {found.time_s:.3f} s") for found in desk.index.texts()]
-    scored = [(len(wanted & _words(text)), where, text) for text, where in lines]
+    lines += [(found.text, f"text read earlier at {found.time_s:.3f} s") for found in context.index.texts()]
+    scored = [(len(words & _words(text)), where, text) for text, where in lines]
     for shared, where, text in sorted(scored, key=lambda row: -row[0])[:_MOST_FACTS]:
         if shared:
             yield f"{where}: {text}"
@@ -56,25 +55,25 @@ def _spoken_at(cue: Cue) -> str:
     return f"spoken {cue.start_s:.3f}-{cue.end_s:.3f} s"
 
 
-def _heard(desk: Desk, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
-    """Return what is said, as far as it is known, and notes; a query for speech has it transcribed first."""
-    wanted = bool(_SPEECH.search(query))
+def _speech(context: ToolContext, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
+    """Return what is known of the speech, and notes; for a query about speech it is transcribed first."""
+    listen = bool(_SPEECH.search(query))
     try:
-        found = desk.index.spoken(listen=wanted)
+        found = context.index.spoken(listen=listen)
         notes: tuple[str, ...] = ()
     except (ModelError, VideoError) as error:
-        LOG.warning("going on without all of the speech: %s", error)
-        found, notes = desk.index.spoken(), (f"speech could not be transcribed: {error}",)
+        _log.warning("continuing without a complete transcript: %s", error)
+        found, notes = context.index.spoken(), (f"speech could not be transcribed: {error}",)
     if found is None:
         return (), ()
-    if wanted and not found.complete:
+    if listen and not found.complete:
         notes = (*notes, f"speech is transcribed up to {found.done_s:.3f} s only")
     return found.cues, notes
 
 
-def _shots(desk: Desk, query: str) -> Iterator[str]:
-    """Yield how many shots and cuts there are, and when: the first 200 cuts, or those around a time in the query."""
-    scan = desk.index.scan()
+def _shots(context: ToolContext, query: str) -> Iterator[str]:
+    """Yield how many shots and cuts there are, and the first 200 cuts or those around a time in the query."""
+    scan = context.index.scan()
     exact = "exact to the frame" if scan.exact else "exact to a few frames"
     yield f"{counted(len(scan.cuts_s) + 1, 'shot')}, {counted(len(scan.cuts_s), 'cut')} ({exact})"
     about, first = "", 0
@@ -85,26 +84,26 @@ def _shots(desk: Desk, query: str) -> Iterator[str]:
     yield f"cuts at (first frame of the new shot, seconds{about}): {listed or 'none'}"
 
 
-def _movement(desk: Desk) -> Iterator[str]:
-    activity = desk.index.activity()
+def _movement(context: ToolContext) -> Iterator[str]:
+    activity = context.index.activity()
     busiest = ", ".join(f"{span.start_s:.1f}-{span.end_s:.1f}" for span in activity.busiest(10))
     yield f"most change per second at (seconds): {busiest or 'nowhere'}"
     still = activity.stillest()
     yield f"longest still stretch: {f'{still.start_s:.1f}-{still.end_s:.1f} s' if still else 'none'}"
 
 
-def _known(desk: Desk, query: str, spoken: tuple[Cue, ...]) -> Iterator[str]:
-    said = list(_said(desk, query, spoken))
-    if not said and _SPEECH.search(query):
-        said = [f"{_spoken_at(cue)}: {cue.text}" for cue in spoken[:_MOST_FACTS]]
-    yield from said
+def _facts(context: ToolContext, query: str, spoken: tuple[Cue, ...]) -> Iterator[str]:
+    lines = list(_matching_lines(context, query, spoken))
+    if not lines and _SPEECH.search(query):
+        lines = [f"{_spoken_at(cue)}: {cue.text}" for cue in spoken[:_MOST_FACTS]]
+    yield from lines
     if _SHOTS.search(query):
-        yield from _shots(desk, query)
+        yield from _shots(context, query)
     if _MOTION.search(query):
-        yield from _movement(desk)
+        yield from _movement(context)
 
 
-def make(desk: Desk) -> StructuredTool:
+def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def search(query: Question, page: Page = 1) -> Look:
@@ -121,28 +120,24 @@ def make(desk: Desk) -> StructuredTool:
             query: What to look for, in one self-contained sentence; quote a text exactly.
             page: Page of moments, from 1.
         """
-        spoken, heard = _heard(desk, query)
-        facts = tuple(_known(desk, query, spoken))
+        spoken, gaps = _speech(context, query)
+        facts = tuple(_facts(context, query, spoken))
         speech = _SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
         if speech or _SHOTS.search(query) or _MOTION.search(query):
-            return Look("search", query, 0.0, desk.duration_s, facts=facts, notes=heard)
-        moments = desk.index.scan().moments
-        first = (page - 1) * desk.caps.frames
-        wanted = moments[first : first + desk.caps.frames]
+            return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
+        moments = context.index.scan().moments
+        first = (page - 1) * context.caps.frames
+        page_moments = moments[first : first + context.caps.frames]
         try:
-            chosen = wanted[: desk.grant(len(wanted))]
+            chosen = page_moments[: context.grant(len(page_moments))]
         except BudgetSpent:
             if not facts:
                 raise
-            return Look(
-                "search", query, 0.0, desk.duration_s, facts=facts, notes=(*heard, "no frame is left to look")
-            )
+            notes = (*gaps, "no frame is left to look")
+            return Look("search", query, 0.0, context.duration_s, facts=facts, notes=notes)
         left = max(0, len(moments) - first - len(chosen))
-        notes = (
-            *heard,
-            f"page {page}: {len(chosen)} moments looked at, {left} more on later pages",
-        )
-        stills = desk.pictures([moment.time_s for moment in chosen])
-        return Look("search", query, 0.0, desk.duration_s, stills, facts=facts, notes=notes)
+        notes = (*gaps, f"page {page}: {len(chosen)} moments looked at, {left} more on later pages")
+        stills = context.pictures([moment.time_s for moment in chosen])
+        return Look("search", query, 0.0, context.duration_s, stills, facts=facts, notes=notes)
 
-    return make_tool(search, frames=desk.caps.frames)
+    return make_tool(search, frames=context.caps.frames)

@@ -21,7 +21,7 @@ from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
 from vidagent.graphs.strategies.edges import Edges, look_between
 from vidagent.images.shown_frame import ShownFrame
-from vidagent.tools import Desk, Look, make_tool
+from vidagent.tools import MAKERS, Look, ToolContext
 from vidagent.tools.answer import Draft
 from vidagent.video.cache.video_cache import FoundText
 
@@ -84,7 +84,7 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     return entry
 
 
-async def _use(run: Run, use: Callable[[Desk], Look], meter: StepMeter, sharers: int) -> Look:
+async def _use(run: Run, use: Callable[[ToolContext], Look], meter: StepMeter, sharers: int) -> Look:
     """Run the tool; it shares the frames left with the looks after it, and frees those it does not show."""
     desk = run.desk(lambda wanted: meter.grant(wanted, sharers))
     async with run.decoding:
@@ -97,8 +97,8 @@ async def _use(run: Run, use: Callable[[Desk], Look], meter: StepMeter, sharers:
     return seen
 
 
-def _looked(desk: Desk, call: Call) -> Look:
-    seen = run_tool(make_tool(call["tool"], desk), call["args"])
+def _looked(desk: ToolContext, call: Call) -> Look:
+    seen = run_tool(MAKERS[call["tool"]](desk), call["args"])
     if not isinstance(seen, Look):
         raise ToolError(f"{call['tool']} looks at nothing")
     return seen

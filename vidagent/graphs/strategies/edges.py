@@ -34,9 +34,9 @@ from vidagent.graphs.state import Call, Run
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.graphs.strategies.sweep import Sweep
 from vidagent.text import counted
-from vidagent.tools import Desk, Look
+from vidagent.tools import ToolContext, Look
 from vidagent.tools.answer import Claim, Place
-from vidagent.tools.frame_choice import Window
+from vidagent.tools.context import Window
 from vidagent.types import BudgetName
 
 MAX_LOOKS = 4
@@ -274,7 +274,7 @@ def _args(edge: Edge, frames: int, question: str) -> dict[str, Any]:
     return {"start_s": start_s, "end_s": end_s, "fps": frames / (end_s - start_s), "question": question}
 
 
-def look_between(desk: Desk, call: Call) -> Look:
+def look_between(desk: ToolContext, call: Call) -> Look:
     """Look at a range with its first and last frame among those shown.
 
     Raises:

@@ -26,7 +26,7 @@ from vidagent.serve.mcp.results import (
     video_list_result,
 )
 from vidagent.serve.terminal.video_facts import VideoFacts
-from vidagent.tools.arguments import Fps, Seconds
+from vidagent.tools.factory import Fps, Seconds
 
 MAX_LISTED = 200
 MAX_FRAMES = 16
