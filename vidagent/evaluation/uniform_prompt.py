@@ -8,7 +8,7 @@ from typing import Annotated
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BeforeValidator, Field
 
-from vidagent.agents.prompting.messages import frames_content, question_blocks
+from vidagent.agents.prompting.messages import frames_content, question_blocks, render
 from vidagent.agents.prompting.replies import (
     Confidence,
     MaybeSeconds,
@@ -18,7 +18,6 @@ from vidagent.agents.prompting.replies import (
     outline,
     read_choice,
 )
-from vidagent.agents.prompting.templates import render
 from vidagent.images.shown_frame import ShownFrame
 
 

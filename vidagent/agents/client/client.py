@@ -29,9 +29,8 @@ from vidagent.agents.client.limits import (
 from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profiles.schema import Profile, Shown
-from vidagent.agents.prompting.messages import count_frames
+from vidagent.agents.prompting.messages import count_frames, render
 from vidagent.agents.prompting.replies import outline
-from vidagent.agents.prompting.templates import render
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import Keep
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry

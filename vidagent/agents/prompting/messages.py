@@ -11,13 +11,15 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib import resources
 from itertools import pairwise
+from string import Template
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation, Route, outline
-from vidagent.agents.prompting.templates import render
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Box, Step
 
@@ -39,6 +41,24 @@ _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _LABEL = re.compile(r"t = (\d+\.\d{3}) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,(.*)", re.DOTALL)
 _OPTION = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
+
+
+def render(name: str, **variables: str) -> str:
+    """Fill in the prompt `prompts/<name>.md`.
+
+    Args:
+        name: The file's name without `.md`.
+        **variables: A value for each `$variable` of the file, no more and no fewer.
+
+    Raises:
+        ValueError: If a variable is missing, or one is given that the prompt does not have.
+    """
+    template = _template(name)
+    named, given = set(template.get_identifiers()), set(variables)
+    if named != given:
+        missing, unknown = sorted(named - given), sorted(given - named)
+        raise ValueError(f"prompt {name!r}: missing variables {missing}, unknown variables {unknown}")
+    return template.substitute(variables)
 
 
 def frames_content(frames: Sequence[ShownFrame]) -> list[Part]:
@@ -315,3 +335,9 @@ def _texts(messages: Sequence[BaseMessage]) -> Iterator[str]:
     for message in messages:
         if isinstance(message, HumanMessage):
             yield from (part["text"] for part in parts_of(message) if part.get("type") == "text")
+
+
+@cache
+def _template(name: str) -> Template:
+    text = resources.files("vidagent.agents.prompting").joinpath("prompts", f"{name}.md").read_text("utf-8")
+    return Template(text.strip())

@@ -9,9 +9,8 @@ from typing import Annotated, get_args
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BeforeValidator, Field
 
-from vidagent.agents.prompting.messages import block, question_blocks
+from vidagent.agents.prompting.messages import block, question_blocks, render
 from vidagent.agents.prompting.replies import Composition, Reply, Words, outline
-from vidagent.agents.prompting.templates import render
 from vidagent.agents.prompting.video_findings import Goal, Part, told
 
 _INTEGER = re.compile(r"\d{1,4}")

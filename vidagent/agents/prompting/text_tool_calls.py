@@ -10,8 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from vidagent.agents.prompting.messages import block, parts_of
-from vidagent.agents.prompting.templates import render
+from vidagent.agents.prompting.messages import block, parts_of, render
 
 
 def in_words(

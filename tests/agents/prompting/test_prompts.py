@@ -4,7 +4,7 @@ from importlib import resources
 
 import pytest
 
-from vidagent.agents.prompting.templates import render
+from vidagent.agents.prompting.messages import render
 
 
 def test_variables_are_filled_in():
