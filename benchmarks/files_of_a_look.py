@@ -31,11 +31,11 @@ import vidagent
 from tests.media.make import CLIPS
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.profiles.loader import load
-from vidagent.api.assemble import run_of
+from vidagent.api.assemble import make_run
 from vidagent.graphs.answer_graph import build
 from vidagent.graphs.state import Run
-from vidagent.runs.folder import new_record
-from vidagent.runs.request import check
+from vidagent.runs.folder import new_run_folder
+from vidagent.runs.request import make_request
 from vidagent.types import Budget
 from vidagent.video.video import Video
 
@@ -102,14 +102,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--recorded", action="store_true", help="keep the requests, as a run does")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        record = new_record(Path(folder))
+        record = new_run_folder(Path(folder))
         client = ModelClient(ScriptedChat(), load("default"))
         if args.recorded:
             client = client.recorded(lambda line: None)
         video = Video.open(CLIPS["h264"](Path(folder)).path)
         try:
-            brief, budget = check("Where is the bar?"), Budget(seconds=600)
-            run = run_of(client, video, brief, record, budget, lambda event: None)
+            request, budget = make_request("Where is the bar?"), Budget(seconds=600)
+            run = make_run(client, video, request, record, budget, lambda event: None)
             run.meter.resume([], 0.0, time.monotonic())
             node = build().builder.nodes["look"].runnable.afunc
             look_once(node, run, args.tool)

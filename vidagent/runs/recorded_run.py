@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.recording.replay import ReplayedChat, ReplayedEndpoint, Replies
+from vidagent.agents.recording.replay import RecordedReplies, ReplayedChat, ReplayedEndpoint
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.state import Run
@@ -173,7 +173,7 @@ class RecordedRun:
         out_of_time = answer["budget"]["ended_by"] == "seconds"
         base_url = self.metadata["base_url"]
         chat = ReplayedChat(
-            replies=Replies(self.run_id, requests, out_of_time=out_of_time),
+            replies=RecordedReplies(self.run_id, requests, out_of_time=out_of_time),
             model_name=self.metadata["model"],
             openai_api_base=base_url,
         )

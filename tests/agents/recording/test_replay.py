@@ -15,8 +15,8 @@ from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
-from vidagent.agents.recording.replay import ReplayedChat, ReplayedEndpoint, Replies
-from vidagent.agents.recording.request_key import neutral
+from vidagent.agents.recording.replay import RecordedReplies, ReplayedChat, ReplayedEndpoint
+from vidagent.agents.recording.request_key import canonical
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
@@ -38,7 +38,7 @@ def recorded(script, lines):
 def replayed(lines, **options) -> ReplayedChat:
     """Return a model that replays lines as a file would give them back."""
     kept = [json.loads(json.dumps(line)) for line in lines]
-    return ReplayedChat(replies=Replies("a-run", kept, **options), model_name="scripted")
+    return ReplayedChat(replies=RecordedReplies("a-run", kept, **options), model_name="scripted")
 
 
 @pytest.mark.network
@@ -89,8 +89,8 @@ def test_ids_of_calls_count_by_their_order():
         named = [{"id": name, "name": "clip", "args": {}, "type": "tool_call"} for name in (one, two)]
         return [AIMessage("", tool_calls=named), ToolMessage("x", tool_call_id=two)]
 
-    assert neutral(turns("a", "b")) == neutral(turns("c", "d"))
-    assert neutral(turns("a", "b")) != neutral([*turns("a", "b")[:1], ToolMessage("x", tool_call_id="a")])
+    assert canonical(turns("a", "b")) == canonical(turns("c", "d"))
+    assert canonical(turns("a", "b")) != canonical([*turns("a", "b")[:1], ToolMessage("x", tool_call_id="a")])
 
 
 @pytest.mark.network

@@ -32,7 +32,7 @@ from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.prompting.messages import count_frames, render
 from vidagent.agents.prompting.replies import outline
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
-from vidagent.agents.recording.request_key import Keep
+from vidagent.agents.recording.request_key import WriteLine
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import BudgetSpent, ModelError
@@ -90,7 +90,7 @@ class ModelClient:
         self._endpoint = endpoint
         self._builder = RequestBuilder(profile)
 
-    def recorded(self, keep: Keep) -> ModelClient:
+    def recorded(self, keep: WriteLine) -> ModelClient:
         """Return a client of the same model that records every reply, and what its server counts."""
         endpoint = None if self._endpoint is None else RecordedEndpoint(self._endpoint, keep)
         return ModelClient(RecordedChat.over(self._chat, keep), self.profile, endpoint)

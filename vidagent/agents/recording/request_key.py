@@ -1,8 +1,8 @@
-"""A request as it is kept, with the key that it is known again by, and a chat model that stands for another.
+"""A request as it is recorded, the key that a replay finds it by, and a proxy for another chat model.
 
-The key is made of the step, the messages with each picture by its hash, the tools or the schema, and which options
-the request has. Ids of calls count by their order, and values such as the tokens left do not count: they differ from
-run to run.
+The key is a hash of the step, the messages with each picture by its hash, the tools or the schema, and the names of
+the options. Ids of calls are replaced by their order, and values such as the tokens left are not part of it: they
+differ from run to run.
 """
 
 # ruff: noqa: ANN401  (the signatures of LangChain's hooks)
@@ -29,23 +29,23 @@ from vidagent.agents.prompting.messages import (
     read_step,
 )
 
-Line = dict[str, Any]
-Keep = Callable[[Line], None]
-"""Takes a line to be kept: a `request` with its reply, or `tokens` that a server counted."""
+TraceLine = dict[str, Any]
+WriteLine = Callable[[TraceLine], None]
+"""Writes a line of the trace: a `request` with its reply, or `tokens` that a server counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One request as it is kept: its key, its step, its pictures and all of its body."""
+class RecordedRequest:
+    """One request as it is recorded: its key, its step, the number of its pictures, and its body."""
 
     key: str
     step: str
     frames: int
-    body: Line
+    body: TraceLine
 
 
-class StandIn(BaseChatModel):
-    """A chat model that stands for another: the tools on offer come to it as they were bound."""
+class ChatProxy(BaseChatModel):
+    """A proxy for another chat model, which gets the tools on offer as they were bound."""
 
     model_name: str
     openai_api_base: str | None = None
@@ -55,7 +55,7 @@ class StandIn(BaseChatModel):
         return "vidagent-replay"
 
     def bind_tools(self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any) -> Any:
-        """Keep the tools beside the options of the call."""
+        """Pass the tools on with the options of the call."""
         chosen = {} if tool_choice is None else {"tool_choice": tool_choice}
         return self.bind(offered=list(tools), binding={**chosen, **kwargs})
 
@@ -69,20 +69,22 @@ class StandIn(BaseChatModel):
         return asyncio.run(self._agenerate(messages, stop, None, **kwargs))
 
 
-def read_asked(messages: Sequence[BaseMessage], options: Line, run_manager: Any) -> Asked:
-    """Return a request as it is kept; in a graph its step is the node's."""
+def describe_request(
+    messages: Sequence[BaseMessage], options: TraceLine, run_manager: Any
+) -> RecordedRequest:
+    """Return a request as it is recorded; in a graph its step is the node's."""
     node = (getattr(run_manager, "metadata", None) or {}).get("langgraph_node")
     step = str(node or read_step(messages) or "")
-    said = neutral(messages)
+    content = canonical(messages)
     shape = {name: options.get(name) for name in ("tools", "tool_choice")}
     body = options.get("extra_body", {})
     names = sorted([*options, *(f"extra_body.{name}" for name in body)])
-    key = hash_of((step, said, shape, body.get("response_format"), names))
-    return Asked(key, step, count_frames(messages), {"messages": said, **options})
+    key = hash_of((step, content, shape, body.get("response_format"), names))
+    return RecordedRequest(key, step, count_frames(messages), {"messages": content, **options})
 
 
-def options_of(stop: list[str] | None, kwargs: Mapping[str, Any]) -> Line:
-    """Return the options of a call as JSON values, the tools in OpenAI's form."""
+def options_of(stop: list[str] | None, kwargs: Mapping[str, Any]) -> TraceLine:
+    """Return the options of a call as JSON values, the tools in OpenAI's format."""
     options = {key: value for key, value in kwargs.items() if key not in {"offered", "binding"}}
     if stop is not None:
         options["stop"] = stop
@@ -99,7 +101,7 @@ def hash_of(value: object) -> str:
 
 
 def as_chunk(message: BaseMessage) -> AIMessageChunk:
-    """Return a message as the one piece of a stream."""
+    """Return a message as the only chunk of a stream."""
     if isinstance(message, AIMessageChunk):
         return message
     fields = {"content", "additional_kwargs", "response_metadata", "id", "name"}
@@ -107,32 +109,32 @@ def as_chunk(message: BaseMessage) -> AIMessageChunk:
     return AIMessageChunk(**{name: getattr(message, name) for name in fields}, **more)
 
 
-def neutral(messages: Sequence[BaseMessage]) -> list[Line]:
-    """Return messages as JSON values that are the same whenever the same is said.
+def canonical(messages: Sequence[BaseMessage]) -> list[TraceLine]:
+    """Return messages as JSON values that are equal in every run with the same content.
 
     Pictures and videos become the sha256 of their bytes, the ids of calls their order.
     """
     ids: dict[str | None, int] = {}
-    return [_neutral(message, ids) for message in messages]
+    return [_canonical(message, ids) for message in messages]
 
 
-def _neutral(message: BaseMessage, ids: dict[str | None, int]) -> Line:
+def _canonical(message: BaseMessage, ids: dict[str | None, int]) -> TraceLine:
     refs = iter(message.additional_kwargs.get(FRAME_REFS, ()))
-    said: Line = {"role": message.type, "content": [_part(part, refs) for part in parts_of(message)]}
+    written: TraceLine = {"role": message.type, "content": [_part(part, refs) for part in parts_of(message)]}
     if isinstance(message, ToolMessage):
-        said["call"] = ids.setdefault(message.tool_call_id, len(ids))
+        written["call"] = ids.setdefault(message.tool_call_id, len(ids))
     if isinstance(message, AIMessage):
         calls = [*message.tool_calls, *message.invalid_tool_calls]
-        said["calls"] = [
+        written["calls"] = [
             {"call": ids.setdefault(call["id"], len(ids)), "name": call["name"], "args": call["args"]}
             for call in calls
         ]
         if thought := message.additional_kwargs.get("reasoning_content"):
-            said["thought"] = thought
-    return said
+            written["thought"] = thought
+    return written
 
 
-def _part(part: Part, refs: Iterator[str]) -> Line:
+def _part(part: Part, refs: Iterator[str]) -> TraceLine:
     """Return a part, a picture by its hash: the next of `refs`, the names of frames that the client placed."""
     if part.get("type") == "image_url" and (ref := next(refs, None)) is not None:
         return {"image": ref}

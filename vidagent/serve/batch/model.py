@@ -22,7 +22,7 @@ from pydantic import PrivateAttr
 from vidagent.agents.client import chat_model
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.direct.vlm import VLM
-from vidagent.agents.recording.request_key import StandIn
+from vidagent.agents.recording.request_key import ChatProxy
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.connection import ServerError, public_url
 from vidagent.config import Settings
@@ -114,7 +114,7 @@ class _Server:
         _log.warning("%s; it is left alone for %g s", error, rest_s)
 
 
-class BalancedChat(StandIn):
+class BalancedChat(ChatProxy):
     """Puts each request to one of several chat models, with a limit on how many are under way.
 
     A request that a server fails, or has no room for, goes to the others before the error shows; so does every
