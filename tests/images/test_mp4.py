@@ -107,7 +107,7 @@ def test_the_same_pictures_give_the_same_bytes():
         (pictures(2), 0.0, "above 0 s, got 0.0"),
         (pictures(2), 1e-9, "above 0 s, got 1e-09"),
         ([picture(0), picture(0, (64, 64))], 1.0, "one size"),
-        ([b"no picture"], 1.0, "no picture"),
+        ([b"no picture"], 1.0, "not a picture"),
     ],
 )
 def test_what_cannot_be_a_film_is_refused(frames, step_s, words):

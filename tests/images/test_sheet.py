@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vidagent.images import label
-from vidagent.images.sheet import GAP_PX, GROUND, contact_sheet
+from vidagent.images.sheet import BACKGROUND, GAP_PX, contact_sheet
 
 RED, GREEN = (220, 20, 20), (20, 200, 40)
 
@@ -27,7 +27,7 @@ def test_pictures_stand_row_by_row_in_equal_cells():
         y = GAP_PX + number // 3 * (height + strip + GAP_PX) + height // 2
         x = GAP_PX + number % 3 * (240 + GAP_PX) + 120
         assert tuple(sheet[y, x]) == colour
-    assert (sheet[GAP_PX + height + strip + GAP_PX :, -240:] == GROUND).all()
+    assert (sheet[GAP_PX + height + strip + GAP_PX :, -240:] == BACKGROUND).all()
 
 
 def test_fewer_pictures_than_columns_make_a_narrow_sheet():

@@ -23,8 +23,7 @@ from tests.media.make import encode
 from vidagent.agents.client.chat_call import ChatCall
 from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.request_builder import RequestBuilder
-from vidagent.agents.engines.base import ChatEngine
-from vidagent.agents.engines.counter import EngineCounter
+from vidagent.agents.engines.base import ChatEngine, EngineCounter
 from vidagent.agents.engines.loading import engine, fitted
 from vidagent.agents.engines.media import read_video
 from vidagent.agents.profiles import loader

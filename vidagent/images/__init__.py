@@ -1,1 +1,1 @@
-"""Pictures on their way to a model: tiles, crops, JPEG, labels and contact sheets."""
+"""Pictures for models and people: frames as they are shown, crops, JPEG, labels and contact sheets."""

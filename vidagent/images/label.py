@@ -1,4 +1,4 @@
-"""Short texts as little pictures, to stand beside or on other pictures."""
+"""Short texts drawn as small pictures, to be placed beside or on other pictures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-PAPER, INK = (24, 26, 32), (245, 245, 240)
+BACKGROUND, FOREGROUND = (24, 26, 32), (245, 245, 240)
 CUT = "..."
 CAPITAL_PX = 21
 """Height of a digit at scale 1, in OpenCV 4 and 5; `getTextSize` adds a margin in 5."""
 
 
 def draw(text: str, *, height_px: int, max_width_px: int) -> NDArray[np.uint8]:
-    """Return light text on a dark ground, `height_px` high and as wide as needed.
+    """Return light text on a dark background, `height_px` high and as wide as needed.
 
     Text wider than `max_width_px` is cut and ends in dots.
 
@@ -28,9 +28,9 @@ def draw(text: str, *, height_px: int, max_width_px: int) -> NDArray[np.uint8]:
     margin = height_px // 3
     text = _shortened(text, scale, thickness, max_width_px - 2 * margin)
     width = min(_width(text, scale, thickness) + 2 * margin, max_width_px)
-    label = np.full((height_px, width, 3), PAPER, np.uint8)
+    label = np.full((height_px, width, 3), BACKGROUND, np.uint8)
     corner = (margin, round(height_px * 0.75))
-    cv2.putText(label, text, corner, FONT, scale, INK, thickness, cv2.LINE_AA)
+    cv2.putText(label, text, corner, FONT, scale, FOREGROUND, thickness, cv2.LINE_AA)
     return label
 
 

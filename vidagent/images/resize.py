@@ -1,4 +1,4 @@
-"""Pictures and sizes scaled down to a longest side; never up."""
+"""Pictures and sizes scaled down, never up, to a longest side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def fit_wh(size_wh: tuple[int, int], max_side_px: int) -> tuple[int, int]:
-    """Return the size with its longer side at most `max_side_px`, the aspect kept, no side below 1.
+    """Return the size scaled to a longer side of at most `max_side_px`; no side is below 1.
 
     Raises:
         ValueError: If a side or the limit is below 1.
@@ -23,7 +23,7 @@ def fit_wh(size_wh: tuple[int, int], max_side_px: int) -> tuple[int, int]:
 
 
 def fit(rgb: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
-    """Return the picture scaled down by pixel area, or the same array where it already fits."""
+    """Return the picture scaled down by pixel area, or the same array if it already fits."""
     height, width = rgb.shape[:2]
     size_wh = fit_wh((width, height), max_side_px)
     if size_wh == (width, height):

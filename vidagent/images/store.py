@@ -1,4 +1,4 @@
-"""JPEG pictures in a folder, named by the hash of their bytes."""
+"""Store of JPEG pictures in a folder, named by the hash of their bytes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class FrameStore:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        """Name the folder; it is made with the first picture."""
+        """Name the folder; it is created with the first picture."""
         self.folder = Path(folder)
 
     def put(self, jpeg: bytes) -> str:
-        """Keep the picture and return its reference."""
+        """Store the picture and return its reference."""
         ref = hashlib.sha256(jpeg).hexdigest()
         path = self.path(ref)
         if not (path.is_file() and path.read_bytes() == jpeg):
@@ -36,7 +36,7 @@ class FrameStore:
         """Return the picture.
 
         Raises:
-            KeyError: If the store does not hold it, or its file was damaged.
+            KeyError: If it is not in the store, or its file is damaged.
         """
         try:
             jpeg = self.path(ref).read_bytes()
@@ -55,10 +55,10 @@ class FrameStore:
         return frame if frame.jpeg else dataclasses.replace(frame, jpeg=self.get(frame.ref))
 
     def path(self, ref: str) -> Path:
-        """Return where the picture lies, or would lie.
+        """Return the path of a picture, whether or not it is there.
 
         Raises:
-            KeyError: If this is no reference: only 64 hex digits are, so no path escapes the folder.
+            KeyError: If this is not a reference; only 64 hex digits are, so no path escapes the folder.
         """
         if not REF_FORM.fullmatch(ref):
             raise KeyError(f"a picture reference is 64 hex digits, got {ref!r}")

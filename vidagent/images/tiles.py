@@ -29,7 +29,7 @@ class GridCell:
     col: int
 
     def __post_init__(self) -> None:
-        """Refuse a cell that is not in its grid."""
+        """Check that the cell is in its grid."""
         if not (1 <= self.rows <= MAX_GRID and 1 <= self.cols <= MAX_GRID):
             raise ValueError(f"a grid has 1 to {MAX_GRID} rows and columns, got {self.rows}x{self.cols}")
         if not (1 <= self.row <= self.rows and 1 <= self.col <= self.cols):
@@ -43,7 +43,7 @@ def parse_grid(text: str) -> GridCell:
     """Read `ROWSxCOLS:ROW,COL`, such as `3x3:2,1` for the middle of the left edge.
 
     Raises:
-        ValueError: If the text has another form, or names a cell outside the grid.
+        ValueError: If the text has another format, or names a cell outside the grid.
     """
     match = GRID_FORM.fullmatch(text)
     if not match:
@@ -142,7 +142,7 @@ def crop(rgb: NDArray[np.uint8], box_px: Box) -> NDArray[np.uint8]:
 
 
 def denormalise(box_1000: tuple[float, float, float, float], region_px: Box) -> Box:
-    """Turn a model's box in 0..1000 of the picture it was shown into source pixels.
+    """Convert a model's box in 0..1000 of the picture it was shown to source pixels.
 
     Args:
         box_1000: `xyxy` in thousandths of the shown picture; corners in any order, clamped to 0..1000.

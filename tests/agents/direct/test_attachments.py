@@ -86,8 +86,8 @@ def test_other_formats_become_jpeg(suffix):
     ("source", "words"),
     [
         (b"", "has no bytes"),
-        (b"%PDF-1.7 no picture", "no picture; JPEG and PNG are sent as they are"),
-        (JPEG[:10], "no picture"),
+        (b"%PDF-1.7 no picture", "not a picture; JPEG and PNG are sent as they are"),
+        (JPEG[:10], "not a picture"),
         ("", "give a URL, a path or bytes"),
         ("s3://bucket/a.jpg", "http, https, file and data; got s3"),
         ("missing.jpg", "missing.jpg cannot be read: No such file or directory"),

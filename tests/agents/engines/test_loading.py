@@ -9,8 +9,7 @@ from langchain_core.messages import HumanMessage
 from tests.media.code import Code, draw_code
 from vidagent.agents.client.media import place
 from vidagent.agents.engines import base
-from vidagent.agents.engines.base import ChatEngine, Completion, _message
-from vidagent.agents.engines.counter import EngineCounter
+from vidagent.agents.engines.base import ChatEngine, Completion, EngineCounter, _message
 from vidagent.agents.engines.loading import Weights, engine, fitted
 from vidagent.agents.engines.media import media_of, placeholders
 from vidagent.agents.profiles import loader

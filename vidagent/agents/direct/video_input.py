@@ -21,9 +21,9 @@ from vidagent.agents.client import media
 from vidagent.agents.direct.attachments import Source, as_source, data_url, is_data, is_web, unpack
 from vidagent.agents.profiles.schema import Form, Media, Profile
 from vidagent.agents.prompting.messages import Part, frames_content, parts_of
-from vidagent.images.shown_frame import ShownFrame
 from vidagent.errors import UsageError
 from vidagent.images import jpeg
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Overview
 from vidagent.video.sampling import Sampling, sample_indices
 from vidagent.video.source import check

@@ -1,4 +1,4 @@
-"""What engines in process share: messages into prompts, completions into messages, one thread at a time."""
+"""Base of the engines in this process: messages into prompts, completions into messages, one thread at a time."""
 
 # ruff: noqa: ANN401  (the signatures of LangChain's hooks)
 from __future__ import annotations
@@ -22,15 +22,16 @@ from pydantic import PrivateAttr
 
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, split_thought
 from vidagent.agents.prompting.messages import parts_of
+from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError, UsageError, VidagentError
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request as an engine takes it.
+    """One request in the form that an engine takes.
 
     Args:
-        messages: In OpenAI's form; media are parts `image_url`, `video_url`, and `video` with `(frames, metadata)`.
+        messages: In OpenAI's format; media are parts `image_url`, `video_url`, and `video` with `(frames, metadata)`.
         tools: Schemas of the tools on offer, for the chat template.
     """
 
@@ -43,11 +44,11 @@ class Completion:
     """What an engine generated.
 
     Args:
-        text: The text, marks of thoughts and calls in it.
-        prompt_tokens: Tokens of the prompt, those of the media among them.
+        text: The text, with the marks of thoughts and calls.
+        prompt_tokens: Tokens of the prompt, media included.
         completion_tokens: Tokens generated.
         finish_reason: `stop` or `length`.
-        stop_reason: The stop text that ended it, if one did.
+        stop_reason: The stop text that ended it, if any.
     """
 
     text: str
@@ -59,12 +60,12 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a call asks for.
+    """Options of one call.
 
     Args:
-        sampling: `temperature`, `max_tokens`, `stop` and their kin.
-        body: What a server's request would have beside them, such as `response_format`.
-        left: Set when nobody waits for the reply any more.
+        sampling: `temperature`, `max_tokens`, `stop` and the like.
+        body: Further fields of a server's request, such as `response_format`.
+        left: Set when the caller no longer waits for the reply.
     """
 
     sampling: Mapping[str, Any]
@@ -73,16 +74,16 @@ class Options:
 
     @property
     def template(self) -> dict[str, Any]:
-        """Arguments of the chat template: switches of thinking, and whether the last message is continued."""
+        """Arguments of the chat template: thinking on or off, and whether the last message is continued."""
         names = ("add_generation_prompt", "continue_final_message")
         marks = {name: self.body[name] for name in names if name in self.body}
         return {"add_generation_prompt": True, **marks, **self.body.get("chat_template_kwargs", {})}
 
     @property
     def frames(self) -> Mapping[str, Any]:
-        """Which frames a video stands for: `frames_indices` and `fps` of listed ones, or how to sample a file."""
-        said: Mapping[str, Any] = self.body.get("media_io_kwargs", {}).get("video", {})
-        return said
+        """How to read the frames of videos: `frames_indices` and `fps` of listed ones, or how to sample a file."""
+        sampling: Mapping[str, Any] = self.body.get("media_io_kwargs", {}).get("video", {})
+        return sampling
 
 
 class ChatEngine(BaseChatModel):
@@ -104,10 +105,10 @@ class ChatEngine(BaseChatModel):
         """Load the model, once."""
 
     def ready(self) -> None:
-        """Load the model if it is not loaded yet; else the first question does, on its own time.
+        """Load the model unless it is loaded; otherwise the first question loads it, on its own time.
 
         Raises:
-            UsageError: If a package that is asked for is missing.
+            UsageError: If a package is missing.
             ModelError: If the model cannot be found or loaded.
         """
         with self._lock:
@@ -132,18 +133,19 @@ class ChatEngine(BaseChatModel):
         """
         tools = [dict(tool) for tool in options.pop("tools", None) or ()]
         body = options.pop("extra_body", None) or {}
-        options.pop("tool_choice", None)  # nothing forces a call here; the schema of a reply binds it
+        options.pop("tool_choice", None)  # an engine forces no call; a schema constrains the reply
         left = options.pop("left", None) or threading.Event()
-        asked = Options({key: value for key, value in options.items() if value is not None}, body, left)
-        made = [Prompt(_spoken(messages), tools) for messages in prompts]
+        sampling = {key: value for key, value in options.items() if value is not None}
+        requests = [Prompt(_openai_messages(messages), tools) for messages in prompts]
         try:
             with self._lock:
-                return [_message(one, tools) for one in self._complete(made, asked)]
+                completions = self._complete(requests, Options(sampling, body, left))
+                return [_message(completion, tools) for completion in completions]
         except VidagentError:
             raise
-        except Exception as error:  # whatever the library raises has to be one clear line
-            said = " ".join(str(error).split())[:300]
-            raise ModelError(f"model {self.model_name!r} failed: {type(error).__name__}: {said}") from error
+        except Exception as error:  # whatever the library raises becomes one clear line
+            reason = " ".join(str(error).split())[:300]
+            raise ModelError(f"model {self.model_name!r} failed: {type(error).__name__}: {reason}") from error
 
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
@@ -173,17 +175,39 @@ class ChatEngine(BaseChatModel):
             raise
 
 
-def need(module: str, package: str) -> None:
-    """Name a package that is missing, before anything is loaded.
+class EngineCounter(Endpoint):
+    """Counts and cuts texts as `Endpoint` does, with an engine's tokenizer.
+
+    Args:
+        chat: The engine.
+    """
+
+    def __init__(self, chat: ChatEngine) -> None:
+        """Wrap an engine; nothing is loaded yet."""
+        super().__init__("engine://", model=chat.model_name)
+        self._chat = chat
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> object:
+        fields = body or {}
+        if path == "/tokenize" and "prompt" in fields:
+            tokens = await asyncio.to_thread(self._chat.tokens_of, fields["prompt"])
+            return {"tokens": tokens, "count": len(tokens)}
+        if path == "/detokenize":
+            return {"prompt": await asyncio.to_thread(self._chat.text_of, fields["tokens"])}
+        return None
+
+
+def require(module: str, package: str) -> None:
+    """Check that a package is installed, before anything is loaded.
 
     Raises:
-        UsageError: If it is.
+        UsageError: If it is missing.
     """
     if find_spec(module) is None:
         raise UsageError(f"this needs the package {module}: pip install '{package}'")
 
 
-def checked(options: Mapping[str, Any], legal: Sequence[str]) -> dict[str, Any]:
+def check_sampling(options: Mapping[str, Any], legal: Sequence[str]) -> dict[str, Any]:
     """Return the sampling options.
 
     Raises:
@@ -194,31 +218,31 @@ def checked(options: Mapping[str, Any], legal: Sequence[str]) -> dict[str, Any]:
     return dict(options)
 
 
-def _spoken(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Put messages in OpenAI's form; contents are ours already and stay as they are."""
-    spoken = []
+def _openai_messages(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Convert messages to OpenAI's format; their parts have it already."""
+    converted = []
     for message in messages:
         [plain] = convert_to_openai_messages([message.model_copy(update={"content": message.text})])
         plain["content"] = message.text if isinstance(message.content, str) else parts_of(message)
-        spoken.append(plain)
-    return spoken
+        converted.append(plain)
+    return converted
 
 
-def _message(made: Completion, tools: Sequence[Mapping[str, Any]]) -> AIMessage:
-    thought, text = split_thought(made.text)
+def _message(completion: Completion, tools: Sequence[Mapping[str, Any]]) -> AIMessage:
+    thought, text = split_thought(completion.text)
     message = AIMessage(
         text,
         additional_kwargs={"reasoning_content": thought} if thought else {},
-        response_metadata={"finish_reason": made.finish_reason, "stop_reason": made.stop_reason},
+        response_metadata={"finish_reason": completion.finish_reason, "stop_reason": completion.stop_reason},
         usage_metadata=UsageMetadata(
-            input_tokens=made.prompt_tokens,
-            output_tokens=made.completion_tokens,
-            total_tokens=made.prompt_tokens + made.completion_tokens,
+            input_tokens=completion.prompt_tokens,
+            output_tokens=completion.completion_tokens,
+            total_tokens=completion.prompt_tokens + completion.completion_tokens,
         ),
     )
     if tools:
         try:
             message.tool_calls = parse_calls(message, [tool["function"]["name"] for tool in tools])
-        except UnreadableError:  # a reply in words, which whoever asked reads
+        except UnreadableError:  # a reply in words, which the caller reads
             return message
     return message

@@ -1,4 +1,4 @@
-"""Engines by name, one for each model and process, and profiles fitted to what they can."""
+"""Engines by name, one for each model and process, and profiles adapted to what they can do."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from vidagent.agents.profiles.schema import Form, Media, Profile, Shown
 from vidagent.config import Attention, Dtype, EngineName, Quantization, Settings
 from vidagent.errors import UsageError
 
-_SERVERS = frozenset(
+_SERVER_FLAGS = frozenset(
     "enable_auto_tool_choice enable_per_request_metrics enable_prompt_tokens_details reasoning_parser "
     "reasoning_config reasoning_parser_plugin served_model_name tool_call_parser tool_parser_plugin "
     "trust_request_mm_kwargs".split()
 )
-"""Flags of the server alone, and of thoughts, which are held and read here."""
+"""Flags that only the server has, and flags for thoughts, which this package limits and reads itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How a model's weights are held and worked with; None leaves it to the model, its profile and the library.
+    """How a model is loaded; None leaves it to the model, its profile and the library.
 
     Args:
-        dtype: Their precision.
-        quantization: What they are cut down to.
-        attention: Who works out the attention.
+        dtype: The precision of its weights.
+        quantization: How they are quantized.
+        attention: The implementation of attention.
     """
 
     dtype: Dtype | None = None
@@ -36,11 +36,11 @@ class Weights:
 
     @classmethod
     def of(cls, settings: Settings) -> Weights:
-        """Return what the settings say."""
+        """Return those of the settings."""
         return cls(settings.engine_dtype, settings.engine_quantization, settings.engine_attention)
 
 
-_made: dict[tuple[EngineName, str, str, Weights], ChatEngine] = {}
+_engines: dict[tuple[EngineName, str, str, Weights], ChatEngine] = {}
 
 
 def engine(name: EngineName, model: str, profile: Profile, weights: Weights | None = None) -> ChatEngine:
@@ -49,17 +49,19 @@ def engine(name: EngineName, model: str, profile: Profile, weights: Weights | No
     Args:
         name: The engine's name.
         model: The model's folder, or its name on the hub.
-        profile: What `vllm serve` would be started with, `vllm.LLM` is.
-        weights: How its weights are held.
+        profile: Its flags of `vllm serve` become arguments of `vllm.LLM`.
+        weights: How it is loaded.
 
     Raises:
-        UsageError: If the engine cannot hold them so.
+        UsageError: If the engine does not support that.
     """
-    held = weights or Weights()
-    key = (name, model, profile.name, held)
-    if key not in _made:
-        _made[key] = _transformers(model, held) if name == "transformers" else _vllm(model, profile, held)
-    return _made[key]
+    weights = weights or Weights()
+    key = (name, model, profile.name, weights)
+    if key not in _engines:
+        _engines[key] = (
+            _transformers(model, weights) if name == "transformers" else _vllm(model, profile, weights)
+        )
+    return _engines[key]
 
 
 def _transformers(model: str, weights: Weights) -> ChatTransformers:
@@ -83,17 +85,18 @@ def _vllm(model: str, profile: Profile, weights: Weights) -> ChatVllm:
     if weights.quantization is not None:
         flags["quantization"] = "bitsandbytes"
     return ChatVllm(
-        model_name=model, arguments={flag: value for flag, value in flags.items() if flag not in _SERVERS}
+        model_name=model,
+        arguments={flag: value for flag, value in flags.items() if flag not in _SERVER_FLAGS},
     )
 
 
 def fitted(profile: Profile, name: EngineName) -> Profile:
-    """Return a profile for a model in process.
+    """Return a profile for a model in this process.
 
-    Frames are sent as images or listed, a thought is held to its budget in two phases, and what a server would force
-    is bound by a schema (vLLM) or asked for in words (transformers, which binds nothing).
+    Frames are sent as images or listed, thoughts keep to their budget in two phases, and what a server would force
+    is constrained by a schema (vLLM) or asked for in words (transformers, which constrains nothing).
     """
-    bound = name == "vllm"
+    constrained = name == "vllm"
     listed: dict[Shown, Form] = {
         shown: "frames" for shown, form in profile.media.forms.items() if form != "images"
     }
@@ -103,11 +106,11 @@ def fitted(profile: Profile, name: EngineName) -> Profile:
             forms=listed,
             per_request=True,
             video_frames=profile.media.video_frames,
-            processor=profile.media.processor if bound else {},
+            processor=profile.media.processor if constrained else {},
         ),
         thinking=dataclasses.replace(profile.thinking, budget_field=None, two_phase=True),
-        structured="json_schema" if bound else "prompt",
-        tool_calls="schema" if bound or profile.tool_calls == "schema" else "native",
+        structured="json_schema" if constrained else "prompt",
+        tool_calls="schema" if constrained or profile.tool_calls == "schema" else "native",
         tool_choice="auto",
         strict_tools=False,
     )

@@ -1,4 +1,4 @@
-"""Pictures and videos of messages as arrays, where the engine does not fetch them itself."""
+"""Pictures and videos of messages as arrays, for engines that do not fetch them themselves."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def read_video(
 ) -> tuple[Pixels, dict[str, Any]]:
     """Sample a video: frames as one array, and the metadata that models with times read.
 
-    A model's processor divides a frame's number by the rate, Nemotron's with whole milliseconds a frame: so numbers are
-    milliseconds, at 1000 a second. With the rate of the sample beside numbers of the video, as in the model card of
-    Nemotron Nano 12B v2 VL, the times would be too late.
+    A model's processor divides a frame's number by the rate, Nemotron's with whole milliseconds a frame: so the numbers
+    are milliseconds, at 1000 a second. With the rate of the sample and the numbers of the video, as in the model card
+    of Nemotron Nano 12B v2 VL, the times would be too late.
 
     Raises:
         VideoError: If it cannot be read.
@@ -65,7 +65,7 @@ def media_of(
 
     Args:
         messages: The messages.
-        sampling: What a request says of its videos, as vLLM's `media_io_kwargs` do.
+        sampling: How the request's videos are sampled, as in vLLM's `media_io_kwargs`.
     """
     images, videos = [], []
     for part in _parts(messages):
@@ -79,7 +79,7 @@ def media_of(
 
 
 def placeholders(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return messages for a chat template: a mark stands where a picture or video was."""
+    """Return messages for a chat template, with a placeholder for each picture and video."""
 
     def marked(content: Any) -> Any:  # noqa: ANN401 - a text or parts
         if isinstance(content, str):
@@ -98,16 +98,16 @@ def _parts(messages: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def is_listed(url: str) -> bool:
-    """Tell whether a video is a list of pictures, whose times stand in the request."""
+    """Tell whether a video is a list of pictures, whose times are in the request."""
     return url.startswith(_LISTED)
 
 
 def _video(url: str, sampling: Mapping[str, Any]) -> tuple[Pixels, dict[str, Any]]:
     if not is_listed(url):
-        wanted = {name: sampling[name] for name in ("fps", "num_frames") if sampling.get(name)}
-        if len(wanted) == 2:  # both are limits, as vLLM reads them
-            return read_video(_path(url), fps=wanted["fps"], max_frames=wanted["num_frames"])
-        return read_video(_path(url), **wanted)
+        limits = {name: sampling[name] for name in ("fps", "num_frames") if sampling.get(name)}
+        if len(limits) == 2:  # both are limits, as vLLM reads them
+            return read_video(_path(url), fps=limits["fps"], max_frames=limits["num_frames"])
+        return read_video(_path(url), **limits)
     frames = np.stack([_picture(base64.b64decode(one)) for one in url.removeprefix(_LISTED).split(",")])
     about = {name: sampling[name] for name in ("frames_indices", "fps", "duration") if name in sampling}
     total = sampling.get("total_num_frames", len(frames))
@@ -129,7 +129,7 @@ def _image(url: str) -> Pixels:
 def _picture(data: bytes) -> Pixels:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise ModelError("a picture of the request is no image")
+        raise ModelError("a picture of the request is not an image")
     return image.astype(np.uint8, copy=False)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import PrivateAttr
 
-from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked, need
+from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, check_sampling, require
 from vidagent.agents.engines.media import media_of, placeholders
 from vidagent.config import Attention, Dtype
 from vidagent.errors import ModelError, UsageError
@@ -20,7 +20,7 @@ _FLASH = "flash_attention_2"
 
 
 class ChatTransformers(ChatEngine):
-    """Loads the model once, by `ready` or at the first question."""
+    """Loads the model once, in `ready` or at the first question."""
 
     device: str = "auto"
     dtype: Dtype | Literal["auto"] = "auto"
@@ -33,7 +33,7 @@ class ChatTransformers(ChatEngine):
         return "transformers"
 
     def _complete(self, prompts: Sequence[Prompt], options: Options) -> list[Completion]:
-        sampling = checked(options.sampling, _SAMPLING)
+        sampling = check_sampling(options.sampling, _SAMPLING)
         model, processor = self._load()
         import torch
 
@@ -46,8 +46,8 @@ class ChatTransformers(ChatEngine):
         if sampling.get("seed") is not None:
             torch.manual_seed(sampling["seed"])
         most = sampling.get("max_tokens", _MOST_TOKENS)
-        given: dict[str, Any] = {"max_new_tokens": most, **_drawing(sampling)}
-        given["stopping_criteria"] = [_once_set(options.left)]
+        given: dict[str, Any] = {"max_new_tokens": most, **_generation(sampling)}
+        given["stopping_criteria"] = [_stop_when_set(options.left)]
         stops = [sampling["stop"]] if isinstance(sampling.get("stop"), str) else sampling.get("stop")
         if stops:
             given |= {"stop_strings": stops, "tokenizer": processor.tokenizer}
@@ -55,7 +55,7 @@ class ChatTransformers(ChatEngine):
             made = model.generate(**inputs, **given)
         width = inputs["input_ids"].shape[1]
         rows = zip(made[:, width:], inputs["attention_mask"], strict=True)
-        ends = _ends(model, processor.tokenizer)
+        ends = _end_tokens(model, processor.tokenizer)
         return [_read(processor.tokenizer, row, int(mask.sum()), ends, stops or ()) for row, mask in rows]
 
     def _tokenizer(self) -> Any:  # noqa: ANN401 - a tokenizer of transformers
@@ -65,54 +65,56 @@ class ChatTransformers(ChatEngine):
         """Return model and processor.
 
         Raises:
-            UsageError: If a package that is asked for is missing, or a GPU.
+            UsageError: If a package or a GPU is missing.
             ModelError: If the model cannot be found or loaded.
         """
         if self._loaded is None:
-            self._need()
+            self._require_packages()
             import torch
             from transformers import AutoModelForImageTextToText, AutoProcessor
 
             device = self.device
             if device == "auto":
                 device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._need_gpu(device)
+            self._require_gpu(device)
             options = self._options()
             try:
                 processor = AutoProcessor.from_pretrained(self.model_name, padding_side="left")
                 model = AutoModelForImageTextToText.from_pretrained(self.model_name, **options)
-                if not self.four_bit:  # such a model is on the GPU already
+                if not self.four_bit:  # a quantized model is on the GPU already
                     model = model.to(device)
-            except (OSError, ValueError, RuntimeError) as error:  # the last one for too little memory, too
-                said = " ".join(str(error).split())[:300]
-                raise ModelError(f"model {self.model_name!r} cannot be loaded: {said}") from error
+            except (OSError, ValueError, RuntimeError) as error:  # RuntimeError also for too little memory
+                reason = " ".join(str(error).split())[:300]
+                raise ModelError(f"model {self.model_name!r} cannot be loaded: {reason}") from error
             self._loaded = model.eval(), processor
         return self._loaded
 
     def _options(self) -> dict[str, Any]:
-        """Return how the model is to be loaded."""
+        """Return the arguments that load the model."""
         import torch
         from transformers import BitsAndBytesConfig
 
         options: dict[str, Any] = {"dtype": self.dtype}
         if self.four_bit:
-            sums = torch.float16 if self.dtype == "float16" else torch.bfloat16  # float32 by default: slower
+            compute = (
+                torch.float16 if self.dtype == "float16" else torch.bfloat16
+            )  # the default, float32, is slower
             options["quantization_config"] = BitsAndBytesConfig(
-                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=sums
+                load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute
             )
         if self.attention is not None:
             options["attn_implementation"] = self.attention
         return options
 
-    def _need(self) -> None:
-        wanted = [("torch", "vidagent[transformers]"), ("transformers", "vidagent[transformers]")]
-        wanted += [("bitsandbytes", "vidagent[quantized]")] * self.four_bit
-        wanted += [("flash_attn", "flash-attn")] * (self.attention == _FLASH)
-        for module, package in wanted:
-            need(module, package)
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked decoders would warn of it
+    def _require_packages(self) -> None:
+        packages = [("torch", "vidagent[transformers]"), ("transformers", "vidagent[transformers]")]
+        packages += [("bitsandbytes", "vidagent[quantized]")] * self.four_bit
+        packages += [("flash_attn", "flash-attn")] * (self.attention == _FLASH)
+        for module, package in packages:
+            require(module, package)
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # it warns when a decoder process is forked
 
-    def _need_gpu(self, device: str) -> None:
+    def _require_gpu(self, device: str) -> None:
         what = "4-bit weights" if self.four_bit else _FLASH if self.attention == _FLASH else None
         if what is not None and not device.startswith("cuda"):
             raise UsageError(f"{what}: this needs a GPU with CUDA, and the model would run on {device}")
@@ -123,8 +125,9 @@ def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:
     for prompt in prompts:
         pictures, films = media_of(prompt.messages, options.frames)
         tools = {"tools": list(prompt.tools)} if prompt.tools else {}
-        said = processor.apply_chat_template(placeholders(prompt.messages), **tools, **options.template)
-        texts.append(said)
+        texts.append(
+            processor.apply_chat_template(placeholders(prompt.messages), **tools, **options.template)
+        )
         images += pictures
         videos += [frames for frames, _ in films]
         metadata += [{k: v for k, v in about.items() if k != "do_sample_frames"} for _, about in films]
@@ -134,21 +137,21 @@ def _inputs(processor: Any, prompts: Sequence[Prompt], options: Options) -> Any:
     return processor(text=texts, padding=True, return_tensors="pt", **given)
 
 
-def _once_set(left: threading.Event) -> Callable[[Any, Any], Any]:
-    """Return a criterion that stops all rows, where they are generated, once nobody waits for them."""
+def _stop_when_set(left: threading.Event) -> Callable[[Any, Any], Any]:
+    """Return a criterion that stops generating all rows once the caller no longer waits for them."""
     return lambda ids, _: ids.new_full(ids.shape[:1], left.is_set()).bool()
 
 
-def _drawing(sampling: Mapping[str, Any]) -> dict[str, Any]:
+def _generation(sampling: Mapping[str, Any]) -> dict[str, Any]:
     if "temperature" not in sampling:
-        return {}  # as the model's own settings have it
+        return {}  # the model's own settings
     if sampling["temperature"] == 0:
         return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     return {"do_sample": True, **{key: sampling[key] for key in ("temperature", "top_p") if key in sampling}}
 
 
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - a library that is an extra
-    """Return the tokens that end a reply: a model may have several."""
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - a library that is an extra
+    """Return the tokens that end a reply; a model may have several."""
     ends = model.generation_config.eos_token_id
     if ends is None:
         ends = tokenizer.eos_token_id
@@ -162,16 +165,16 @@ def _read(
     ends: Collection[int],
     stops: Sequence[str],
 ) -> Completion:
-    """Read one row: up to its end, which the padding of a batch follows, and without the stop text."""
+    """Decode one row up to its end, without the padding of the batch and the stop text."""
     tokens = row.tolist()
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
-    said = tokens if end is None else tokens[:end]
-    while said and said[-1] == tokenizer.pad_token_id:  # after a stop text, too, a batch is padded
-        said.pop()
-    text = tokenizer.decode(said, skip_special_tokens=True)
+    reply = tokens if end is None else tokens[:end]
+    while reply and reply[-1] == tokenizer.pad_token_id:  # a batch is padded after a stop text, too
+        reply.pop()
+    text = tokenizer.decode(reply, skip_special_tokens=True)
     stop = next((mark for mark in stops if mark in text), None)
     if stop is not None:
-        return Completion(text[: text.index(stop)], prompt_tokens, len(said), "stop", stop)
+        return Completion(text[: text.index(stop)], prompt_tokens, len(reply), "stop", stop)
     if end is None:
-        return Completion(text, prompt_tokens, len(said), "length")
-    return Completion(text, prompt_tokens, len(said) + 1, "stop")
+        return Completion(text, prompt_tokens, len(reply), "length")
+    return Completion(text, prompt_tokens, len(reply) + 1, "stop")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
-from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, checked, need
+from vidagent.agents.engines.base import ChatEngine, Completion, Options, Prompt, check_sampling, require
 from vidagent.agents.engines.media import is_listed, media_of, placeholders
 from vidagent.errors import ModelError
 
@@ -19,7 +19,7 @@ _MOST_TOKENS = 1024
 
 
 class ChatVllm(ChatEngine):
-    """Loads the model once, by `ready` or at the first question; `arguments` go to `vllm.LLM`."""
+    """Loads the model once, in `ready` or at the first question; `arguments` go to `vllm.LLM`."""
 
     arguments: dict[str, Any] = Field(default_factory=dict)
     _llm: Any = PrivateAttr(default=None)
@@ -32,7 +32,7 @@ class ChatVllm(ChatEngine):
         llm, sampling = self._load(), _sampling(options)
         kwargs = options.body.get("mm_processor_kwargs")
         template = options.template
-        if any(_sampled_here(prompt, options) for prompt in prompts):
+        if any(_needs_frames_here(prompt, options) for prompt in prompts):
             made = [_tensors(llm, prompt, options) for prompt in prompts]
             replies = llm.generate(made, sampling, use_tqdm=False)
         else:
@@ -60,18 +60,18 @@ class ChatVllm(ChatEngine):
             ModelError: If the model cannot be found or loaded.
         """
         if self._llm is None:
-            need("vllm", "vidagent[vllm]")
+            require("vllm", "vidagent[vllm]")
             if self.arguments.get("quantization") == "bitsandbytes":
-                need("bitsandbytes", "bitsandbytes>=0.45")
-            os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers
+                require("bitsandbytes", "bitsandbytes>=0.45")
+            os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for answers only
             from vllm import LLM
 
             try:
                 self._llm = LLM(self.model_name, **self.arguments)
             except (OSError, ValueError, RuntimeError) as error:
-                said = " ".join(str(error).split())[:300]
-                raise ModelError(f"model {self.model_name!r} cannot be loaded: {said}") from error
-            # Python joins child processes at exit, and the engine's ends only when it is told to.
+                reason = " ".join(str(error).split())[:300]
+                raise ModelError(f"model {self.model_name!r} cannot be loaded: {reason}") from error
+            # Python joins child processes at exit, and the engine's process ends only when it is shut down.
             atexit.register(self._llm.llm_engine.engine_core.shutdown)
         return self._llm
 
@@ -83,7 +83,7 @@ def _sampling(options: Options) -> Any:  # noqa: ANN401 - vllm.SamplingParams
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
-    given = {"max_tokens": _MOST_TOKENS, **checked(options.sampling, _SAMPLING)}
+    given = {"max_tokens": _MOST_TOKENS, **check_sampling(options.sampling, _SAMPLING)}
     given |= {name: options.body[name] for name in _BODY if name in options.body}
     if shape := options.body.get("response_format", {}).get("json_schema"):
         given["structured_outputs"] = StructuredOutputsParams(json=shape["schema"])
@@ -92,8 +92,8 @@ def _sampling(options: Options) -> Any:  # noqa: ANN401 - vllm.SamplingParams
     return SamplingParams(**given)
 
 
-def _sampled_here(prompt: Prompt, options: Options) -> bool:
-    """Tell whether a prompt has a video whose frames are chosen; `LLM.chat` samples all as it was loaded to."""
+def _needs_frames_here(prompt: Prompt, options: Options) -> bool:
+    """Tell whether a prompt has a video with chosen frames; `LLM.chat` samples every video as it was configured to."""
     parts = (
         part
         for message in prompt.messages
@@ -102,25 +102,25 @@ def _sampled_here(prompt: Prompt, options: Options) -> bool:
     )
     return any(
         part["type"] == "video"
-        or (part["type"] == "video_url" and _chosen(part["video_url"]["url"], options))
+        or (part["type"] == "video_url" and _frames_chosen(part["video_url"]["url"], options))
         for part in parts
     )
 
 
-def _chosen(url: str, options: Options) -> bool:
+def _frames_chosen(url: str, options: Options) -> bool:
     return is_listed(url) or (url.startswith("file:") and bool(options.frames))
 
 
 def _tensors(llm: Any, prompt: Prompt, options: Options) -> dict[str, Any]:  # noqa: ANN401 - a library that is an extra
-    """Put a prompt whose frames were chosen here, as arrays with their metadata."""
+    """Build a prompt with frames chosen here, as arrays with their metadata."""
     images, videos = media_of(prompt.messages, options.frames)
-    said = llm.get_tokenizer().apply_chat_template(
+    text = llm.get_tokenizer().apply_chat_template(
         placeholders(prompt.messages), tools=list(prompt.tools) or None, tokenize=False, **options.template
     )
     media = {"image": images, "video": videos}
     kwargs = options.body.get("mm_processor_kwargs")
-    held = {name: many for name, many in media.items() if many}
-    return {"prompt": said, "multi_modal_data": held, **({"mm_processor_kwargs": kwargs} if kwargs else {})}
+    given = {name: items for name, items in media.items() if items}
+    return {"prompt": text, "multi_modal_data": given, **({"mm_processor_kwargs": kwargs} if kwargs else {})}
 
 
 def _read(reply: Any) -> Completion:  # noqa: ANN401 - vllm.RequestOutput

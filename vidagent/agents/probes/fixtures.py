@@ -94,7 +94,7 @@ def _clip() -> str:
 
 @cache
 def _drawn(text: str) -> bytes:
-    sheet = np.full((_SIDE_PX, _SIDE_PX, 3), label.PAPER, np.uint8)
+    sheet = np.full((_SIDE_PX, _SIDE_PX, 3), label.BACKGROUND, np.uint8)
     written = label.draw(text, height_px=_SIDE_PX // 3, max_width_px=_SIDE_PX)
     top, left = (_SIDE_PX - written.shape[0]) // 2, (_SIDE_PX - written.shape[1]) // 2
     sheet[top : top + written.shape[0], left : left + written.shape[1]] = written

@@ -111,7 +111,7 @@ def _served(url: str, model: str, settings: Settings) -> ModelClient:
 
 
 def _in_process(settings: Settings) -> ModelClient:
-    from vidagent.agents.engines.counter import EngineCounter
+    from vidagent.agents.engines.base import EngineCounter
     from vidagent.agents.engines.loading import (
         Weights,
         engine,

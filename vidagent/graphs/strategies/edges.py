@@ -34,7 +34,7 @@ from vidagent.graphs.state import Call, Run
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
 from vidagent.graphs.strategies.sweep import Sweep
 from vidagent.text import counted
-from vidagent.tools import ToolContext, Look
+from vidagent.tools import Look, ToolContext
 from vidagent.tools.answer import Claim, Place
 from vidagent.tools.context import Window
 from vidagent.types import BudgetName
