@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from vidagent.agents.prompting.video_findings import Part, chosen, names_of, plain_words, read_parts, told
+from vidagent.agents.prompting.video_findings import (
+    VideoFinding,
+    chosen,
+    names_of,
+    plain_words,
+    read_findings,
+    write_findings,
+)
 from vidagent.agents.signals.multi_video import combine, single
 
 PARTS = [
-    Part(1, "cups.mp4", "Shown.", (("supported", 2.0, "It is shown."),), ((2.0, 3.0), (5.0, 5.0)), 1.0),
-    Part(2, "beach.mp4", "Not found.", looked=0.381),
-    Part(3, "street.mp4", "Shown, too.", (("partial", 1.5, "It is seen."),), (), 0.5, "frames"),
-    Part(4, "last.mp4"),
+    VideoFinding(
+        1, "cups.mp4", "Shown.", (("supported", 2.0, "It is shown."),), ((2.0, 3.0), (5.0, 5.0)), 1.0
+    ),
+    VideoFinding(2, "beach.mp4", "Not found.", looked=0.381),
+    VideoFinding(3, "street.mp4", "Shown, too.", (("partial", 1.5, "It is seen."),), (), 0.5, "frames"),
+    VideoFinding(4, "last.mp4"),
 ]
 
 
@@ -37,7 +46,7 @@ def test_what_each_video_is_asked(question, alone, goal):
 
 
 def test_parts_are_read_back():
-    assert read_parts(told(PARTS)) == PARTS
+    assert read_findings(write_findings(PARTS)) == PARTS
 
 
 @pytest.mark.parametrize(

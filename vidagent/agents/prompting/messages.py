@@ -1,8 +1,8 @@
 """The messages of each step: frames with their times, and blocks of text fenced as data.
 
-What calls have in common stands first, as a server keeps what it has computed for a beginning it has seen (prefix
+What calls have in common comes first, as servers reuse what they have computed for a known beginning (prefix
 caching): the system prompt, facts and frames, then the question, then what is new in each call. Looks and checks
-have one system prompt, so that a check of frames just looked at begins like the look. A model in this process reads
+share one system prompt, so that a check of frames just looked at begins like the look. A model in this process reads
 a request with `read_block`, and its pictures with `read_frames`.
 """
 
@@ -83,12 +83,12 @@ def block(name: str, text: str) -> str:
 def route_messages(
     question: str, options: Sequence[str] | None, video_facts: str, earlier: str = ""
 ) -> list[BaseMessage]:
-    """Ask what kind of question it is.
+    """Ask for the kind of the question.
 
     Args:
         question: The question as asked.
         options: The answers to choose from, or None.
-        video_facts: What is known of the video before looking.
+        video_facts: Facts of the video that need no look.
         earlier: The turns of the conversation before this question, one a paragraph.
     """
     blocks = [block("video", video_facts)]
@@ -118,9 +118,9 @@ def plan_messages(
     Args:
         question: The question as asked.
         options: The answers to choose from, or None.
-        video_facts: What is known of the video before looking: duration, size, subtitles, shots.
+        video_facts: Facts of the video that need no look: duration, size, subtitles, shots.
         overview: Frames of the whole video, or none.
-        ledger: What has been seen so far, one numbered entry a line.
+        ledger: The looks so far, one numbered entry per line.
         step: This turn's number, from 1.
         steps: Turns allowed in all, or None.
         history: The earlier turns: AIMessages with tool calls, each followed by its ToolMessages, and between them
@@ -166,7 +166,7 @@ def look_messages(
 def verify_messages(
     question: str, claim: str, frames: Sequence[ShownFrame], notes: str = ""
 ) -> list[BaseMessage]:
-    """Ask for a verdict on one claim, from its best frames and the words spoken at its time only."""
+    """Ask for a verdict on one claim, given only its best frames and the words spoken at its time."""
     blocks = [*question_blocks(question, None), block("claim", claim)]
     if notes:
         blocks.append(block("notes", notes))
@@ -185,7 +185,7 @@ def compose_messages(
         question: The question as asked.
         options: The answers to choose from, or None.
         claims: The checked claims with times and verdicts, one a line.
-        status: `answered`, `not_found` or `partial`, with what was looked at.
+        status: `answered`, `not_found` or `partial`, and what was looked at.
     """
     blocks = [*question_blocks(question, options), block("claims", claims), block("status", status)]
     system = SystemMessage(render("compose", reply=outline(Composition)))
@@ -195,12 +195,12 @@ def compose_messages(
 def wording_messages(
     question: str, options: Sequence[str] | None, claims: str, answer: str
 ) -> list[BaseMessage]:
-    """Ask whether an answer says only what the claims say, from these texts alone.
+    """Ask whether an answer says only what the claims say, given these texts alone.
 
     Args:
         question: The question as asked.
         options: The answers to choose from, or None.
-        claims: The checked claims with times and verdicts, and what follows from them, one a line.
+        claims: The checked claims with times and verdicts, and what follows from them, one per line.
         answer: The answer, which may say more.
     """
     blocks = [*question_blocks(question, options), block("claims", claims), block("claim", answer)]
@@ -238,7 +238,7 @@ def read_frames(messages: Sequence[BaseMessage]) -> list[tuple[float, bytes, Box
 
 
 def read_step(messages: Sequence[BaseMessage]) -> Step | None:
-    """Return the step whose builder wrote the messages, or None if no builder did."""
+    """Return the step whose builder wrote the messages, or None."""
     marks: dict[str, Step] = {
         "ledger": "plan",
         "looking_for": "look",
@@ -287,7 +287,7 @@ def _alternating(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 
 def _observed(frames: Sequence[ShownFrame], blocks: Sequence[str], end: str) -> list[BaseMessage]:
-    """Show frames first, and after them what is asked of them."""
+    """Put frames first, and what is asked about them after."""
     system = SystemMessage(render("observe", look=outline(Observation), check=outline(Judgement)))
     return [system, _human([*frames_content(frames), _lines(*blocks), _lines(end)])]
 
@@ -326,12 +326,12 @@ def _text(text: str) -> Part:
 
 
 def _lines(*texts: str) -> Part:
-    """Begin a line, as chat templates put a part right behind the one before it."""
+    """Begin a new line, as chat templates join parts without a separator."""
     return _text("\n" + "\n".join(texts))
 
 
 def _texts(messages: Sequence[BaseMessage]) -> Iterator[str]:
-    """Yield the texts that the builders wrote: tool results are left out, as they carry text of the video."""
+    """Yield the texts that the builders wrote, without tool results, which carry text of the video."""
     for message in messages:
         if isinstance(message, HumanMessage):
             yield from (part["text"] for part in parts_of(message) if part.get("type") == "text")

@@ -1,4 +1,4 @@
-"""What a model is asked about several videos: the question for each one, and what their answers make together."""
+"""Messages about several videos: the question for each one, and the joint answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import BeforeValidator, Field
 
 from vidagent.agents.prompting.messages import block, question_blocks, render
 from vidagent.agents.prompting.replies import Composition, Reply, Words, outline
-from vidagent.agents.prompting.video_findings import Goal, Part, told
+from vidagent.agents.prompting.video_findings import Goal, VideoFinding, write_findings
 
 _INTEGER = re.compile(r"\d{1,4}")
 
 
 def _goal(value: object) -> object:
-    """Find a goal in a phrase such as `"goal: how many"`; what is none of them compares nothing."""
+    """Find a goal in a phrase such as `"goal: how many"`; without one, nothing is compared."""
     words = re.sub(r"[\s-]+", "_", str(value).strip().casefold())
     return next((goal for goal in get_args(Goal) if re.search(rf"(?:\b|_){goal}(?:\b|_)", words)), "each")
 
@@ -51,7 +51,7 @@ class Together(Composition):
 
 
 def turn_messages(question: str, options: Sequence[str] | None, names: Sequence[str]) -> list[BaseMessage]:
-    """Ask for the question that each single video is to be asked.
+    """Ask for the question to put to each single video.
 
     Args:
         question: The question as asked.
@@ -64,16 +64,16 @@ def turn_messages(question: str, options: Sequence[str] | None, names: Sequence[
 
 
 def together_messages(
-    question: str, options: Sequence[str] | None, goal: Goal, parts: Sequence[Part]
+    question: str, options: Sequence[str] | None, goal: Goal, parts: Sequence[VideoFinding]
 ) -> list[BaseMessage]:
-    """Ask for the answer, from what is known of each video.
+    """Ask for the answer, given the findings in each video.
 
     Args:
         question: The question as asked.
         options: The answers to choose from, or None.
         goal: What the videos are compared for.
-        parts: What came of it in each; untrusted.
+        parts: The finding in each; untrusted.
     """
     asked = question_blocks(question, options)
-    blocks = [*asked, block("goal", goal), block("parts", told(parts)), render("together_end")]
+    blocks = [*asked, block("goal", goal), block("parts", write_findings(parts)), render("together_end")]
     return [SystemMessage(render("together", reply=outline(Together))), HumanMessage("\n".join(blocks))]

@@ -1,7 +1,8 @@
-"""The typed replies a model gives when it sorts a question, looks, judges and composes.
+"""The typed replies of a model that classifies a question, looks, judges and composes.
 
-Their field descriptions are prompts. Reading is lenient, because small models are not: a time may come as
-`"0:42.5"` or `"t = 42.500 s"`, a confidence as `"high"` or `85`, and what cannot be understood is left out.
+Their docstrings and field descriptions are prompts: they are part of the schemas that servers get. Reading is lenient,
+because small models are imprecise: a time may come as `"0:42.5"` or `"t = 42.500 s"`, a confidence as `"high"` or `85`,
+and what cannot be understood is left out.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def _seconds(value: object) -> object:
 
 
 def _words(value: object) -> object:
-    """Read null as no words, and a list of texts as its lines."""
+    """Read null as an empty text, and a list as lines."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -62,7 +63,7 @@ def _maybe_words(value: object) -> object:
 
 
 def _truth(value: object) -> bool | None:
-    """Read yes and no in words; anything else is "cannot be judged"."""
+    """Read yes and no in words; anything else means "cannot be judged"."""
     if isinstance(value, bool):
         return value
     word = str(value).strip().strip(".").casefold()
@@ -83,7 +84,7 @@ def _confidence(value: object) -> float:
 
 
 def _box(value: object) -> tuple[float, ...] | None:
-    """Keep four numbers that span an area, clipped to 0..1000, in order; drop anything else."""
+    """Return four numbers that span an area, clipped to 0..1000, in order; None for anything else."""
     if isinstance(value, str):
         value = [float(number) for number in _NUMBER.findall(value)]
     if isinstance(value, list | tuple) and len(value) == 1:
@@ -133,7 +134,7 @@ def _kind(value: object) -> object:
 
 
 def _maybe_seconds(value: object) -> object:
-    """Read a time, and what is none as None."""
+    """Read a time; return None for anything else."""
     seconds = _seconds(value)
     known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
     return seconds if known else None
@@ -145,7 +146,7 @@ def _side(value: object) -> object:
 
 
 def _sightings(value: object) -> object:
-    """Keep the entries that have a time; a lone entry or a bare time is an entry too."""
+    """Return the entries that have a time; a single entry or a bare time counts as one."""
     if value is None:
         return []
     entries = value if isinstance(value, list) else [value]
@@ -159,7 +160,7 @@ def _has_time(entry: dict[str, Any]) -> bool:
 
 
 def _all_required(schema: dict[str, Any]) -> None:
-    """Ask the model for every field, though reading forgives a missing one."""
+    """Ask the model for every field, though a missing one is accepted."""
     schema["required"] = list(schema["properties"])
     schema["additionalProperties"] = False
     for field in schema["properties"].values():

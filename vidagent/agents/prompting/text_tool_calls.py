@@ -1,4 +1,4 @@
-"""Function calling written out: the tools, the calls made and their results as text, for servers without a parser."""
+"""Function calling as text: tools, calls and results, for servers without a tool-call parser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidagent.agents.prompting.messages import block, parts_of, render
 def in_words(
     messages: Sequence[BaseMessage], tools: Sequence[BaseTool | dict[str, Any]], must_call: str | None
 ) -> list[BaseMessage]:
-    """Say in words what function calling would carry: the tools, the calls made, and their results."""
+    """Write as text what function calling would carry: the tools, the calls made, and their results."""
     described = [json.dumps(convert_to_openai_tool(tool)["function"], ensure_ascii=False) for tool in tools]
     spoken: list[BaseMessage] = []
     for message in messages:
@@ -25,7 +25,7 @@ def in_words(
             turn = HumanMessage([*parts_of(spoken.pop()), *parts_of(turn)])
         spoken.append(turn)
     guide = render("tools_text", tools="\n".join(described))
-    if must_call:  # at the end, as a server keeps what prompts begin with
+    if must_call:  # at the end, as servers cache the beginning of prompts
         spoken.append(_joined(spoken.pop(), f"Now call {must_call!r}, and nothing else."))
     if isinstance(spoken[0], SystemMessage):
         return [SystemMessage(f"{spoken[0].text}\n\n{guide}"), *spoken[1:]]

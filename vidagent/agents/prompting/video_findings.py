@@ -1,4 +1,4 @@
-"""What is known of each of several videos, as text that a model reads and that can be read back."""
+"""Findings in each of several videos, as text for a model, which an embedded one parses back."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _ANSWER = re.compile(r"^- answer: (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What came of the question in one video.
+class VideoFinding:
+    """The result of the question in one video.
 
     Args:
         number: The video's number, from 1.
         name: Its name.
-        answer: The answer in words; empty if nobody looked at it.
-        claims: The claims that stood up: verdict, time and words.
+        answer: The answer in words; empty if the video was not looked at.
+        claims: The supported claims: verdict, time and words.
         places: Where it is, `(start_s, end_s)`.
-        looked: The fraction that was looked at; None if nobody looked at it.
+        looked: The fraction that was looked at; None if none was.
         ended_by: The budget that ended the search.
     """
 
@@ -44,21 +44,21 @@ class Part:
 
     @property
     def supports(self) -> bool:
-        """Whether a claim stood up."""
+        """Whether a claim is supported."""
         return bool(self.claims)
 
     @property
     def unjudged(self) -> bool:
-        """Whether its answer says why nobody looked."""
+        """Whether its answer says why it was not looked at."""
         return self.looked == 0 and self.ended_by is None
 
     @property
     def times_s(self) -> list[float]:
-        """When it is seen: the starts of the places, else the times of the claims, in order."""
+        """When it is seen, in order: the starts of the places, else the times of the claims."""
         return sorted([start_s for start_s, _ in self.places] or [time_s for _, time_s, _ in self.claims])
 
     def line(self, *, own_words: bool = False) -> str:
-        """Say it to people: `a.mp4: yes, at 12.000-13.200 s.`, or in the words of its own answer."""
+        """Return a line for people: `a.mp4: yes, at 12.000-13.200 s.`, or the words of its own answer."""
         if not self.supports:
             return f"{self.name}: {self._nothing()}."
         doubt = f" ({self._share()})" if self.ended_by else ""
@@ -67,7 +67,7 @@ class Part:
         return f"{self.name}: yes, {self.when()}{doubt}."
 
     def when(self) -> str:
-        """Say at which times it is."""
+        """Return the times at which it is, in words."""
         if not self.places:
             return "at " + ", ".join(f"{time_s:.3f} s" for time_s in self.times_s)
         return "at " + ", ".join(_place(*place) for place in sorted(self.places))
@@ -90,18 +90,18 @@ class Part:
 
 
 def names_of(paths: Sequence[str | Path]) -> tuple[str, ...]:
-    """Return what videos are called: their files' names; where two are the same, the paths as they were given."""
+    """Return the names of videos: their file names, or the paths as given if two file names are equal."""
     names = [_folded(Path(path).name) for path in paths]
     return tuple(names if len(set(names)) == len(names) else [_folded(str(path)) for path in paths])
 
 
-def told(parts: Sequence[Part]) -> str:
-    """Write parts down for a model; `read_parts` reads them back."""
+def write_findings(parts: Sequence[VideoFinding]) -> str:
+    """Write findings for a model; `read_findings` parses them."""
     return "\n\n".join("\n".join(_lines(part)) for part in parts)
 
 
-def read_parts(text: str) -> list[Part]:
-    """Read what `told` wrote."""
+def read_findings(text: str) -> list[VideoFinding]:
+    """Parse the text of `write_findings`."""
     heads = list(_HEAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return [
@@ -109,10 +109,10 @@ def read_parts(text: str) -> list[Part]:
     ]
 
 
-def chosen(goal: Goal, parts: Sequence[Part]) -> list[Part]:
-    """Return the videos that a question is answered with, by what stood up in each: those that show it.
+def chosen(goal: Goal, parts: Sequence[VideoFinding]) -> list[VideoFinding]:
+    """Return the videos that answer the question: those with a supported claim.
 
-    Of `first` and `last` it is the one in which it is seen earliest, or latest, on its own clock.
+    For `first` and `last` it is the one in which it is seen earliest, or latest, on its own clock.
     """
     showing = [part for part in parts if part.supports]
     if not showing or goal not in {"first", "last"}:
@@ -122,15 +122,15 @@ def chosen(goal: Goal, parts: Sequence[Part]) -> list[Part]:
     return [max(showing, key=lambda part: part.times_s[-1])]
 
 
-def plain_words(goal: Goal, parts: Sequence[Part]) -> str:
-    """Say what came of a question about several videos: a sentence that answers it, then a line for each video."""
+def plain_words(goal: Goal, parts: Sequence[VideoFinding]) -> str:
+    """Return an answer about several videos in words: a sentence, then a line for each video."""
     if len({part.answer for part in parts}) == 1 and all(part.unjudged for part in parts):
         return parts[0].answer
     lines = " ".join(part.line(own_words=goal == "each") for part in parts)
     return f"{_head(goal, parts)}{lines}"
 
 
-def _head(goal: Goal, parts: Sequence[Part]) -> str:
+def _head(goal: Goal, parts: Sequence[VideoFinding]) -> str:
     found = chosen(goal, parts)
     if goal == "each":
         return ""
@@ -144,7 +144,7 @@ def _head(goal: Goal, parts: Sequence[Part]) -> str:
     return "" if goal == "which" else f"In {len(found)} of {len(parts)} videos. "
 
 
-def _lines(part: Part) -> list[str]:
+def _lines(part: VideoFinding) -> list[str]:
     lines = [f"video {part.number}: {part.name}"]
     if part.looked is None:
         return [*lines, "- not looked at"]
@@ -160,9 +160,9 @@ def _lines(part: Part) -> list[str]:
     ]
 
 
-def _read(number: int, name: str, text: str) -> Part:
+def _read(number: int, name: str, text: str) -> VideoFinding:
     looked, answer = _LOOKED.search(text), _ANSWER.search(text)
-    return Part(
+    return VideoFinding(
         number,
         name,
         answer[1] if answer else "",

@@ -23,7 +23,7 @@ from pydantic import BaseModel, PrivateAttr
 from vidagent.agents.prompting.messages import read_block, read_frames, read_options, read_step
 from vidagent.agents.prompting.multi_video import Single
 from vidagent.agents.prompting.replies import Composition
-from vidagent.agents.prompting.video_findings import read_parts
+from vidagent.agents.prompting.video_findings import read_findings
 from vidagent.agents.signals.classifier import sort
 from vidagent.agents.signals.language.follow_ups import restated
 from vidagent.agents.signals.multi_video import combine, single
@@ -99,7 +99,7 @@ class ChatSignals(BaseChatModel):
             return _typed(single(read_block(messages, "question") or ""))
         if (parts := read_block(messages, "parts")) is not None:
             goal = Single.model_validate({"goal": read_block(messages, "goal")}).goal
-            return _typed(combine(goal, read_options(messages), read_parts(parts)))
+            return _typed(combine(goal, read_options(messages), read_findings(parts)))
         text = "I answer the steps of the vidagent graph; ask me with `vidagent ask VIDEO QUESTION`."
         return _result(AIMessage(text))
 

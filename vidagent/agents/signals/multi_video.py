@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from vidagent.agents.prompting.multi_video import Single, Together
-from vidagent.agents.prompting.video_findings import Goal, Part, chosen, plain_words
+from vidagent.agents.prompting.video_findings import Goal, VideoFinding, chosen, plain_words
 
 _KIND = r"(?:videos?|clips?|films?|movies?|recordings?|files?)"
 _SET = rf"(?:{_KIND}(?: of (?:these|those|them))?|(?:one )?of (?:(?:these|those|the|my)(?: \w+)?(?: {_KIND})?|them))"
@@ -44,7 +44,7 @@ def single(question: str) -> Single:
     return Single(question=question, goal="each")
 
 
-def combine(goal: Goal, options: Sequence[str] | None, parts: Sequence[Part]) -> Together:
+def combine(goal: Goal, options: Sequence[str] | None, parts: Sequence[VideoFinding]) -> Together:
     """Return the answer that follows from what stood up in each video."""
     found = chosen(goal, parts)
     confidence = 0.9 if found and not any(part.ended_by for part in parts) else 0.5
@@ -65,7 +65,7 @@ def _without_edge(rest: str) -> tuple[str, Goal | None]:
     return rest, None
 
 
-def _choice(goal: Goal, options: Sequence[str], found: Sequence[Part], videos: int) -> int | None:
+def _choice(goal: Goal, options: Sequence[str], found: Sequence[VideoFinding], videos: int) -> int | None:
     """Return the option that names the videos found, or their number, or says yes or no to all."""
     for index, option in enumerate(options):
         plain = option.strip().casefold()
@@ -78,7 +78,7 @@ def _choice(goal: Goal, options: Sequence[str], found: Sequence[Part], videos: i
     return None
 
 
-def _names(option: str, found: Sequence[Part], videos: int) -> bool:
+def _names(option: str, found: Sequence[VideoFinding], videos: int) -> bool:
     """Tell whether an option names exactly the videos found."""
     if not found:
         return bool(_NONE.search(option))

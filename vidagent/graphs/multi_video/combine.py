@@ -8,7 +8,7 @@ from typing import Any
 
 from vidagent.agents.client.client import ModelClient, ReplyError
 from vidagent.agents.prompting.multi_video import Together, together_messages
-from vidagent.agents.prompting.video_findings import Goal, Part, chosen, plain_words
+from vidagent.agents.prompting.video_findings import Goal, VideoFinding, chosen, plain_words
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.events import EventSource
@@ -26,10 +26,10 @@ _PLACE = "\x00{}\x00"
 """Stands for a video's name while sentences are taken apart, as names have dots in them."""
 
 
-def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> list[Part]:
+def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> list[VideoFinding]:
     """Return what came of each video, from the JSON objects of the answers by the videos' numbers."""
     return [
-        _part(number, name, answers[str(number)]) if str(number) in answers else Part(number, name)
+        _part(number, name, answers[str(number)]) if str(number) in answers else VideoFinding(number, name)
         for number, name in enumerate(names, 1)
     ]
 
@@ -40,7 +40,7 @@ async def combine_answers(
     question: str,
     options: Sequence[str] | None,
     goal: Goal,
-    parts: Sequence[Part],
+    parts: Sequence[VideoFinding],
     events: EventSource,
 ) -> dict[str, Any]:
     """Return the answer about all as a JSON object: words, numbers of the videos, choice and confidence.
@@ -66,9 +66,9 @@ async def combine_answers(
     return together.model_dump(mode="json")
 
 
-def _part(number: int, name: str, answer: Mapping[str, Any]) -> Part:
+def _part(number: int, name: str, answer: Mapping[str, Any]) -> VideoFinding:
     stood = answer["evidence"] if answer["status"] != "not_found" else ()
-    return Part(
+    return VideoFinding(
         number,
         name,
         answer["answer"],
@@ -79,7 +79,7 @@ def _part(number: int, name: str, answer: Mapping[str, Any]) -> Part:
     )
 
 
-def rule_based_answer(goal: Goal, parts: Sequence[Part]) -> dict[str, Any]:
+def rule_based_answer(goal: Goal, parts: Sequence[VideoFinding]) -> dict[str, Any]:
     """Return the answer that needs no model: a line for each video."""
     numbers = [part.number for part in chosen(goal, parts)]
     together = Together(answer=plain_words(goal, parts), videos=numbers, confidence=1.0)
@@ -87,7 +87,11 @@ def rule_based_answer(goal: Goal, parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def _beyond(
-    together: Together, question: str, options: Sequence[str] | None, goal: Goal, parts: Sequence[Part]
+    together: Together,
+    question: str,
+    options: Sequence[str] | None,
+    goal: Goal,
+    parts: Sequence[VideoFinding],
 ) -> str | None:
     """Return what in a composed answer stands on nothing, in words for people; None if all of it stands."""
     showing = {part.number for part in parts if part.supports}
@@ -108,7 +112,7 @@ def _says_number(answer: str, number: int) -> bool:
     return str(number) in said or NUMERALS[number] in said
 
 
-def _ground(question: str, options: Sequence[str] | None, parts: Sequence[Part]) -> Ground:
+def _ground(question: str, options: Sequence[str] | None, parts: Sequence[VideoFinding]) -> Ground:
     """Return what the words may rest on: names and answers of the videos, their claims, and how many there are."""
     texts = [question, *(options or []), *(part.name for part in parts), *(part.answer for part in parts)]
     texts += [text for part in parts for _, _, text in part.claims]
@@ -124,7 +128,7 @@ def _ground(question: str, options: Sequence[str] | None, parts: Sequence[Part])
     return Ground("\n".join(texts), "", frozenset(numbers))
 
 
-def _named_in_vain(answer: str, parts: Sequence[Part]) -> str | None:
+def _named_in_vain(answer: str, parts: Sequence[VideoFinding]) -> str | None:
     """Return what is wrong if a clause names a video in which nothing was found, or all, and does not deny it."""
     lacking = [part for part in parts if not part.supports]
     for clause in _CLAUSE.split(_marked(answer, parts)):
@@ -138,7 +142,7 @@ def _named_in_vain(answer: str, parts: Sequence[Part]) -> str | None:
     return None
 
 
-def _marked(answer: str, parts: Sequence[Part]) -> str:
+def _marked(answer: str, parts: Sequence[VideoFinding]) -> str:
     """Return an answer with a mark in place of each video's name or number, the longest names first."""
     for part in sorted(parts, key=lambda part: -len(part.name)):
         stem = part.name.rpartition(".")[0]
