@@ -10,6 +10,7 @@ from vidagent.agents.client.limits import CallBudget
 from vidagent.agents.prompting.messages import look_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.evaluation.scoring import Prediction
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Question, Span
 
 
