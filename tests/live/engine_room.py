@@ -86,14 +86,14 @@ def _stopping() -> dict[str, Any]:
     """Say where and how generating is stopped; `meta` stands for a GPU."""
     import torch
 
-    from vidagent.agents.engines.transformers_engine import _once_set
+    from vidagent.agents.engines.transformers_engine import _stop_when_set
 
     left = threading.Event()
     ids = torch.ones((2, 3), dtype=torch.long)
-    told = [_once_set(left)(ids, None).tolist()]
+    told = [_stop_when_set(left)(ids, None).tolist()]
     left.set()
-    told.append(_once_set(left)(ids, None).tolist())
-    return {"told": told, "device": _once_set(left)(ids.to("meta"), None).device.type}
+    told.append(_stop_when_set(left)(ids, None).tolist())
+    return {"told": told, "device": _stop_when_set(left)(ids.to("meta"), None).device.type}
 
 
 async def _thought(chat: ChatEngine, profile: Profile) -> dict[str, Any]:
