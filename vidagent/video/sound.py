@@ -1,60 +1,18 @@
-"""The sound of a video on the clock of its pictures, 16 kHz mono. `read_sound` runs in the child process."""
+"""Sound on the clock of a video's pictures, 16 kHz mono: what is done with samples once they are decoded."""
 
 from __future__ import annotations
 
 import io
-import math
 import wave
-from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.errors import VideoError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
-
-    from vidagent.video.decoders.container import Medium
-
 RATE = 16_000
 MOST_S = 900.0
 """Longest stretch read at once: 29 MB of samples."""
-_GAP_S = 0.02
-"""Frames further apart than this do not follow each other: the silence between them is kept."""
-_BACK_S = (1, 8, 64)
-"""How far before the start to seek, in turn, until what is decoded begins early enough."""
 _HUSH_S = 0.1
-_WRAP_S = Fraction(1 << 33, 90_000)
-"""Where the clock of MPEG streams starts over: sound that begins just before 0 is said to begin 26.5 hours late."""
 Samples = NDArray[np.int16]
-
-
-def read_sound(path: Path, start_s: float, end_s: float, beat: Callable[[], None]) -> Samples:
-    """Return what is heard in `[start_s, end_s)` of the player's clock, silence where there is no sound.
-
-    Raises:
-        VideoError: If the file cannot be read, or its sound cannot be decoded.
-    """
-    from vidagent.video.decoders.container import open_medium
-
-    canvas = np.zeros(max(0, round((min(end_s, start_s + MOST_S) - start_s) * RATE)), np.int16)
-    medium = open_medium(path)
-    try:
-        streams = medium.container.streams.audio
-        if not streams or not len(canvas):
-            return canvas
-        for back_s in (*_BACK_S, None):
-            if _fill(canvas, medium, start_s, back_s, beat):
-                break
-        return canvas
-    finally:
-        medium.close()
 
 
 def quietest(samples: Samples, first: int) -> int:
@@ -76,124 +34,3 @@ def wav(samples: Samples) -> bytes:
         out.setframerate(RATE)
         out.writeframes(samples.astype("<i2").tobytes())
     return held.getvalue()
-
-
-def _fill(
-    canvas: Samples, medium: Medium, start_s: float, back_s: float | None, beat: Callable[[], None]
-) -> bool:
-    """Decode onto the canvas; False where the seek led behind the start, so that some of it would be missing."""
-    stream = _opened(medium)
-    if back_s is None:
-        medium.rewind()
-        stream = _opened(medium)
-    elif not _seek(medium, stream, max(0.0, start_s - back_s)):
-        return False
-    begins_s = 0.0 if stream.start_time is None else _seconds(medium, stream, stream.start_time)
-    sure = back_s is None
-    for time_s, samples in _runs(medium, stream, start_s + len(canvas) / RATE, beat):
-        if not sure and time_s > max(start_s, begins_s) + _GAP_S:
-            return False
-        sure = True
-        _lay(canvas, samples, round((time_s - start_s) * RATE))
-    return sure
-
-
-def _seek(medium: Medium, stream: AudioStream, time_s: float) -> bool:
-    """Seek by the sound's own packets, else as the container can."""
-    from av import error as av_error
-    from av import time_base as ticks
-
-    goal = Fraction(time_s) + medium.clock.start
-    unit = stream.time_base or Fraction(1, RATE)
-    for tick, way in ((math.floor(goal / unit), stream), (math.floor(goal * ticks), None)):
-        try:
-            medium.container.seek(tick, stream=way)
-        except av_error.FFmpegError:
-            continue
-        return True
-    return False
-
-
-def _seconds(medium: Medium, stream: AudioStream, pts: int) -> float:
-    """Return the time of a PTS of the sound on the player's clock."""
-    unit = stream.time_base or Fraction(1, RATE)
-    wrapped = (stream.start_time or 0) * unit > _WRAP_S / 2 and "mpeg" in medium.container.format.name
-    time_s = pts * unit
-    return float(time_s - (_WRAP_S if wrapped and time_s > _WRAP_S / 2 else 0) - medium.clock.start)
-
-
-def _opened(medium: Medium) -> AudioStream:
-    """Choose the sound that a player plays, and let its packets alone through."""
-    from av.stream import Discard, Disposition
-
-    streams = medium.container.streams.audio
-    best = next((s for s in streams if s.disposition & Disposition.default), streams[0])
-    if best.codec_context is None:
-        raise VideoError("holds sound whose codec is not known here")
-    for stream in medium.container.streams:
-        stream.discard = Discard.default if stream.index == best.index else Discard.all
-    return best
-
-
-def _runs(
-    medium: Medium, stream: AudioStream, end_s: float, beat: Callable[[], None]
-) -> Iterator[tuple[float, Samples]]:
-    """Yield stretches of samples with the time of the first; the resampler starts anew after each gap."""
-    from av import AudioResampler
-
-    resampler, due_s, at_s = AudioResampler("s16", "mono", RATE), None, 0.0
-    shape = None
-    for time_s, frame in _frames(medium, stream, beat):
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if due_s is None or abs(time_s - due_s) > _GAP_S or form != shape:
-            if due_s is not None:
-                yield from _taken(resampler, None, at_s)
-            resampler, at_s, shape = AudioResampler("s16", "mono", RATE), time_s, form
-            due_s = time_s
-        due_s += frame.samples / frame.sample_rate
-        frame.pts = None
-        for begin_s, samples in _taken(resampler, frame, at_s):
-            yield begin_s, samples
-            at_s = begin_s + len(samples) / RATE
-        if time_s >= end_s:
-            return
-    if due_s is not None:
-        yield from _taken(resampler, None, at_s)
-
-
-def _taken(resampler: object, frame: AudioFrame | None, at_s: float) -> Iterator[tuple[float, Samples]]:
-    """Yield what the resampler gives for a frame, or for the end, one part behind the other."""
-    for made in resampler.resample(frame):  # type: ignore[attr-defined]  # PyAV is imported in the child only
-        samples: Samples = made.to_ndarray().reshape(-1)
-        yield at_s, samples
-        at_s += len(samples) / RATE
-
-
-def _frames(
-    medium: Medium, stream: AudioStream, beat: Callable[[], None]
-) -> Iterator[tuple[float, AudioFrame]]:
-    """Yield decoded frames with their times, over damaged ones; a frame without a time follows the one before."""
-    from av import error as av_error
-
-    from vidagent.video.decoders.container import packets_of
-
-    next_s: float | None = None
-    for packet in packets_of(medium.container, [stream], beat):
-        try:
-            frames = packet.decode()
-        except av_error.FFmpegError:
-            continue
-        for frame in frames:
-            if frame.pts is not None:
-                next_s = _seconds(medium, stream, frame.pts)
-            if next_s is None or not frame.sample_rate:
-                continue
-            yield next_s, frame
-            next_s += frame.samples / frame.sample_rate
-
-
-def _lay(canvas: Samples, samples: Samples, place: int) -> None:
-    """Put samples on the canvas from a place on, which may lie before it; what does not fit is left out."""
-    first, last = max(0, place), min(len(canvas), place + len(samples))
-    if first < last:
-        canvas[first:last] = samples[first - place : last - place]

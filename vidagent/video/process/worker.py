@@ -19,16 +19,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from av import logging
+from numpy.typing import NDArray
 
 from vidagent.errors import UsageError, VideoError
+from vidagent.video.decoders import Decoder, open_decoder
+from vidagent.video.decoders.probe import subtitle_cues
+from vidagent.video.decoders.pyav import PyavDecoder
+from vidagent.video.decoders.sound_reader import read_sound
+from vidagent.video.index.scan import SCAN_WH, Scanner
 from vidagent.video.process.pipe import HEADER_BYTES, ProtocolError, encode, receive
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from vidagent.video.decoders import Decoder
-    from vidagent.video.decoders.pyav import PyavDecoder
 
 _LOG_BYTES = 4 * 1024 * 1024
 _BEAT_S = 1.0
@@ -37,7 +39,7 @@ _STDERR = 2
 _EXTRA_BYTES = {"torchcodec": 24 << 30}
 """Address space beside the limit: torch maps its libraries and reserves ranges it does not use."""
 
-Reply = tuple[dict[str, Any], list["NDArray[Any]"]]
+Reply = tuple[dict[str, Any], list[NDArray[Any]]]
 
 
 def main() -> None:
@@ -83,11 +85,6 @@ class _Worker:
         self._write(header, arrays)
 
     def _do_open(self) -> Reply:
-        from av import logging
-
-        from vidagent.video.decoders import open_decoder
-        from vidagent.video.decoders.pyav import PyavDecoder
-
         logging.restore_default_callback()
         logging.set_libav_level(logging.ERROR)
         start = os.fstat(_STDERR).st_size
@@ -138,19 +135,13 @@ class _Worker:
         return {"exact_times": packets.exact_times}, [packets.times_s, packets.sizes, packets.keyframes]
 
     def _do_subtitles(self) -> Reply:
-        from vidagent.video.decoders.probe import subtitle_cues
-
         return {"cues": subtitle_cues(self._path, self._beat)}, []
 
     def _do_sound(self, start_s: float, end_s: float) -> Reply:
-        from vidagent.video.sound import read_sound
-
         samples = read_sound(self._path, start_s, end_s, self._beat)
         return {}, [samples.astype("<i2").view("|u1")]
 
     def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:
-        from vidagent.video.index.scan import SCAN_WH, Scanner
-
         with self._pyav() as decoder:
             all_frames |= not decoder.can_skip
             scanner = Scanner(exact=all_frames)
@@ -164,8 +155,6 @@ class _Worker:
     @contextlib.contextmanager
     def _pyav(self) -> Iterator[PyavDecoder]:
         """Give the decoder that is open, or for the while one of PyAV's when it is of another library."""
-        from vidagent.video.decoders.pyav import PyavDecoder
-
         if isinstance(self._decoder, PyavDecoder):
             yield self._decoder
             return
