@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from vidagent.agents.server.model_choice import choose
 from vidagent.api.ask_many import StrPath, ask_several, paths_of
@@ -87,16 +87,7 @@ def analyze_video(
         ModelError: If the model is unreachable, refuses, or its replies cannot be used.
         UsageError: If an argument is out of range.
     """
-
-    def ask() -> Answer:
-        return asyncio.run(aanalyze_video(path, question, **arguments))
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return ask()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook: its loop is running already
-        return pool.submit(ask).result()
+    return _run_to_its_end(lambda: aanalyze_video(path, question, **arguments))
 
 
 @with_listed_keywords
@@ -192,3 +183,13 @@ def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
         folder = RunFolder("dry-run", Path())
         run = make_run(client, video, request, folder, budget, events.append)
         return forecast(run, tuple(event.text for event in events if event.kind == "note"))
+
+
+def _run_to_its_end(start: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    """Run a coroutine; in a thread of its own where this one already runs an event loop, as a notebook's does."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(start())
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(start())).result()
