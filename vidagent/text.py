@@ -52,3 +52,8 @@ def counted(count: int, what: str) -> str:
 def valid_unicode(text: str) -> str:
     """Replace bytes that are not UTF-8, which Python keeps in arguments and on stdin as lone surrogates."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def short_number(value: float) -> str:
+    """Write a number to three digits or more, such as `0.0427`, `24.4` or `1000`, and never `1e+03`."""
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"

@@ -18,6 +18,7 @@ from vidagent.images.resize import fit
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import crop
+from vidagent.text import counted, short_number
 from vidagent.types import Box
 from vidagent.video.clock import names
 from vidagent.video.index.video_index import Index
@@ -127,7 +128,9 @@ class Timeline:
         count = max(1, min(most, round(window.length_s * used_fps)))
         notes: tuple[str, ...] = ()
         if used_fps < _ALMOST * fps:
-            notes = (f"fps lowered from {fps:g} to {used_fps:.3g} to stay within {count} frames",)
+            notes = (
+                f"fps lowered from {fps:g} to {short_number(used_fps)} to stay within {counted(count, 'frame')}",
+            )
         first_s = known[0] if known and names(window.start_s, known[0]) else window.start_s
         times = [first_s + place / used_fps for place in range(count)]
         return Chosen(times, used_fps, every_frame=False, notes=notes)

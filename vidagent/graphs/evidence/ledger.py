@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.tiles import denormalise
+from vidagent.text import counted
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
 
@@ -115,9 +116,9 @@ def _line(entry: Entry) -> str:
     look, seen = entry.look, entry.observation
     where = f"{entry.id} {look.tool} {look.start_s:.3f}-{look.end_s:.3f} s"
     if look.stills:
-        where += f", {len(look.stills)} frames"
+        where += f", {counted(len(look.stills), 'frame')}"
     if seen is None:
-        return f"{where}: {'shown to you' if look.stills else f'{len(look.facts)} facts'}"
+        return f"{where}: {'shown to you' if look.stills else counted(len(look.facts), 'fact')}"
     found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]
     times = [sighting.time_s for sighting in seen.sightings]
     at = f" at {min(times):.3f}-{max(times):.3f} s" if times else ""

@@ -21,6 +21,7 @@ from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
 from vidagent.graphs.strategies.edges import Edges, look_between
 from vidagent.images.shown_frame import ShownFrame
+from vidagent.text import counted, short_number
 from vidagent.tools import MAKERS, Look, ToolContext
 from vidagent.tools.answer import Draft
 from vidagent.video.cache.video_cache import FoundText
@@ -152,9 +153,9 @@ def _keep_texts(run: Run, entry: Entry) -> None:
 
 def _line(look: Look) -> str:
     times = f"{look.start_s:.3f}-{look.end_s:.3f} s"
-    frames = f"{len(look.stills)} frames" if look.stills else "the index"
-    rate = f" at {look.fps:.3g} fps" if look.fps and look.stills else ""
-    return f"{look.tool} {times}, {frames}{rate}: {look.question}"
+    frames = counted(len(look.stills), "frame") if look.stills else "the index"
+    at = f" at {short_number(look.fps)} fps" if look.fps and look.stills else ""
+    return f"{look.tool} {times}, {frames}{at}: {look.question}"
 
 
 def _told(look: Look) -> dict[str, object]:

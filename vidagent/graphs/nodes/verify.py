@@ -13,6 +13,7 @@ from vidagent.graphs.evidence.transcript_lines import Line, lines_for, words_onl
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Refused, Run, Update, Verified, refusal
 from vidagent.images.shown_frame import ShownFrame
+from vidagent.text import counted
 from vidagent.tools.answer import Claim
 from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
@@ -31,7 +32,7 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if run.client.profile.lacks("verify"):
         unchecked = [_unchecked(entries, claim, draft.confidence) for claim in draft.claims]
         return {"verified": unchecked, "stage": "verified"}
-    run.tell("step", f"verifying {len(draft.claims)} claims", "verify")
+    run.tell("step", f"verifying {counted(len(draft.claims), 'claim')}", "verify")
     told: list[Refused] = []
     meter.partial = {"verified": verified}
     for number, claim in enumerate(draft.claims):

@@ -21,7 +21,7 @@ from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, refusal
 from vidagent.graphs.strategies.gaps import range_of
 from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
-from vidagent.text import counted
+from vidagent.text import counted, short_number
 from vidagent.tools.answer import Draft, Place
 from vidagent.types import BudgetName
 
@@ -108,7 +108,7 @@ class Sweep(Strategy):
             for start, end, fps in windows
         ]
         fps = windows[0][2]
-        line = f"sweeping {start_s:.1f}-{end_s:.1f} s in {counted(len(looks), 'look')} at {fps:.3g} fps"
+        line = f"sweeping {start_s:.1f}-{end_s:.1f} s in {counted(len(looks), 'look')} at {short_number(fps)} fps"
         return Proposal(looks, line)
 
 

@@ -10,7 +10,7 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.reports.page.frame_images import Thumbnail, thumbnails
 from vidagent.reports.page.markup import Html, el, join, quoted
 from vidagent.reports.run_report import RunReport, Stage
-from vidagent.text import counted
+from vidagent.text import counted, short_number
 from vidagent.types import StepUsage
 from vidagent.video.clock import format_time
 
@@ -103,10 +103,10 @@ def _where(entry: Entry) -> str:
     look = entry.look
     if not look.stills:
         return "the index, no frames"
-    rate = f" at {look.fps:.3g} fps" if look.fps else ""
+    at = f" at {short_number(look.fps)} fps" if look.fps else ""
     every = ", every frame of it" if look.every_frame else ""
     times = f"{format_time(look.start_s)} to {format_time(look.end_s)}"
-    return f"{times}, {counted(len(look.stills), 'frame')}{rate}{every}"
+    return f"{times}, {counted(len(look.stills), 'frame')}{at}{every}"
 
 
 def _sheet(shown: list[Thumbnail], of: int) -> Html:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.reports.page.markup import Html, el, join, quoted
 from vidagent.reports.run_report import Finding, RunReport
-from vidagent.text import counted
+from vidagent.text import counted, short_number
 from vidagent.types import Span, Verdict
 from vidagent.video.clock import format_time
 
@@ -199,12 +199,12 @@ def _look(report: RunReport, entry: Entry, window: _Window, text: Html) -> _Row:
 
 def _look_text(entry: Entry) -> str:
     look = entry.look
-    rate = f" at {look.fps:.3g} fps" if look.fps else ""
+    at = f" at {short_number(look.fps)} fps" if look.fps else ""
     outcome = ""
     if entry.observation is not None:
         outcome = {True: ": found", False: ": nothing", None: ": unclear"}[entry.observation.found]
     times = f"{format_time(look.start_s)} to {format_time(look.end_s)}"
-    return f"{times}, {counted(len(_times(entry)), 'frame')}{rate}{outcome}"
+    return f"{times}, {counted(len(_times(entry)), 'frame')}{at}{outcome}"
 
 
 def _density(times: Sequence[float], span: Span) -> float:

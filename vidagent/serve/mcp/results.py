@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vidagent.api import Picture, Seen
 from vidagent.serve.core.schemas import VideoBody
-from vidagent.text import counted
+from vidagent.text import counted, short_number
 from vidagent.video.clock import format_time
 
 
@@ -101,7 +101,7 @@ def _frame(picture: Picture) -> FrameBody:
 
 def _summary(video: str, found: Seen) -> str:
     count = len(found.pictures)
-    rate = "" if found.fps is None else f", {found.fps:.3g} a second"
+    rate = "" if found.fps is None else f", {short_number(found.fps)} a second"
     every = ", every frame there is" if found.every_frame else ""
     of = f"{counted(count, 'frame')} of {video} ({found.info.duration_s:.3f} s long)"
     where = f"between {found.start_s:.3f} and {found.end_s:.3f} s{rate}{every}"

@@ -11,7 +11,7 @@ from rich.live import Live
 
 from vidagent.serve.terminal.console import Terminal
 from vidagent.serve.terminal.live_display import LiveDisplay
-from vidagent.text import counted, one_line
+from vidagent.text import counted, one_line, short_number
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
@@ -144,5 +144,5 @@ class Progress(ProgressDisplay):
 def _look(data: dict[str, Any]) -> str:
     """Say which frames a look showed: the tool, the span, how many and how dense."""
     span = f"{format_time(data['start_s'])} to {format_time(data['end_s'])}"
-    rate = f" at {data['fps']:.3g} fps" if data["fps"] else ""
-    return f"{data['tool']} {span}, {counted(data['frames'], 'frame')}{rate};"
+    at = f" at {short_number(data['fps'])} fps" if data["fps"] else ""
+    return f"{data['tool']} {span}, {counted(data['frames'], 'frame')}{at};"

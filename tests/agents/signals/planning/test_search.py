@@ -189,7 +189,8 @@ def test_a_text_read_when_another_was_looked_for_is_found_at_once():
     event = text("GATE 7221", 150000, 150010)
     shown = film(event, seconds=7200, moments_s=[100.0, 6000.2])
     before = read_before(
-        shown, 'In none of 2 frames. Other text: "FALCON 9" at 100.000 s, "GATE 7221" at 6000.200 s.'
+        shown,
+        'Not in any of the 2 frames checked. Other text: "FALCON 9" at 100.000 s, "GATE 7221" at 6000.200 s.',
     )
     found = ask(shown, 'When does the text "GATE 7221" appear?')
     assert spans_of(found) == [pytest.approx(shown.span(event))]
@@ -199,6 +200,6 @@ def test_a_text_read_when_another_was_looked_for_is_found_at_once():
 def test_a_text_that_was_misread_then_is_looked_for_all_the_same():
     event = text("GATE 7221", 150000, 150010)
     shown = film(event, seconds=7200, moments_s=[100.0, 6000.2])
-    read_before(shown, 'In none of 2 frames. Other text: "GATE 7221" at 100.000 s.')
+    read_before(shown, 'Not in any of the 2 frames checked. Other text: "GATE 7221" at 100.000 s.')
     found = ask(shown, 'When does the text "GATE 7221" appear?')
     assert spans_of(found) == [pytest.approx(shown.span(event))]

@@ -60,7 +60,7 @@ def test_a_text_is_seen_where_it_stands(looker):
 
 def test_what_is_not_seen_is_said(looker):
     seen = looker.observe(wording.is_shown("GATE 72"), pictures(plain(), written("BERTH 14")))
-    assert (seen.found, seen.sightings, seen.what) == (False, [], "In none of 2 frames.")
+    assert (seen.found, seen.sightings, seen.what) == (False, [], "Not in any of the 2 frames checked.")
 
 
 def test_over_a_long_stretch_it_is_told_what_else_is_written(looker):

@@ -18,6 +18,7 @@ from vidagent.agents.signals.vision.colours import background_of, dominant
 from vidagent.agents.signals.vision.cuts import CUT, cut_scores
 from vidagent.agents.signals.vision.motion import motion, still
 from vidagent.agents.signals.vision.ocr import TextLine, TextReader
+from vidagent.text import counted
 from vidagent.types import Box
 
 _FILLED = 0.6
@@ -202,7 +203,11 @@ def _ground(rgb: Rgb, box: Box) -> NDArray[np.float64]:
 def _observation(sightings: Sequence[Sighting], pictures: int) -> Observation:
     times = sorted({sighting.time_s for sighting in sightings})
     if not times:
-        what = f"In none of {pictures} frames."
+        what = (
+            "Not in the 1 frame checked."
+            if pictures == 1
+            else f"Not in any of the {pictures} frames checked."
+        )
         return Observation(found=False, what=what, sightings=[], confidence=0.8)
     texts = list(dict.fromkeys(sighting.text for sighting in sightings if sighting.text))
     said = (
@@ -211,5 +216,5 @@ def _observation(sightings: Sequence[Sighting], pictures: int) -> Observation:
         else ""
     )
     span = f"at {times[0]:.3f} s" if len(times) == 1 else f"from {times[0]:.3f} s to {times[-1]:.3f} s"
-    what = f"In {len(times)} of {pictures} frames, {span}{said}."
+    what = f"In {len(times)} of {counted(pictures, 'frame')}, {span}{said}."
     return Observation(found=True, what=what, sightings=list(sightings), confidence=0.9)

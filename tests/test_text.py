@@ -1,0 +1,27 @@
+"""Texts for people: counted nouns, short numbers, one line, no control characters."""
+
+from __future__ import annotations
+
+import pytest
+
+from vidagent.text import counted, one_line, short_number, without_controls
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames"), (2500, "2,500 frames")]
+)
+def test_a_noun_agrees_with_its_number(count, words):
+    assert counted(count, "frame") == words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.04266, "0.0427"), (2.6666, "2.67"), (25.0, "25"), (29.97, "30"), (119.88, "120"), (1000.0, "1000")],
+)
+def test_a_number_is_short_and_has_no_exponent(value, text):
+    assert short_number(value) == text
+
+
+def test_a_message_is_one_line_without_controls():
+    assert one_line("  a\n b\t c ") == "a b c"
+    assert without_controls("a\x1b[2Jb") == "a\ufffd[2Jb"
