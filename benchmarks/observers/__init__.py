@@ -1,0 +1,1 @@
+"""The agent measured with simulated observers: drawn videos that say what they show, and models of known skill."""
