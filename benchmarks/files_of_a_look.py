@@ -1,6 +1,6 @@
 """Count the files and functions of vidagent that one look runs, from the graph's node down.
 
-    python -m benchmarks.files_of_a_look [--tool clip] [--recorded]
+    python -m benchmarks.files_of_a_look [--tool clip] [--recorded] [--text]
 
 The video is a drawn clip of eight seconds, the model a scripted one in this process. Only what runs in this process
 is counted, in all of its threads: decoding happens in another one. A first look runs uncounted, so that what is done
@@ -46,21 +46,23 @@ CALLS: dict[str, dict[str, Any]] = {
     "overview": {"question": "What is shown?"},
     "resample": {"start_s": 2.0, "end_s": 2.5, "fps": 10.0, "question": "When does it move?"},
 }
-SIGHTING = {"time_s": 2.0, "text": "bar"}
-REPLY = json.dumps({"what": "A bar.", "found": True, "sightings": [SIGHTING], "confidence": 0.9})
 
 
 class ScriptedChat(BaseChatModel):
     """A chat model that sees the same in all frames."""
 
     model_name: str = "scripted"
+    text: str | None = None
+    """What it reads there."""
 
     @property
     def _llm_type(self) -> str:
         return "scripted"
 
     def _generate(self, messages: list[BaseMessage], *args: object, **kwargs: object) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(REPLY))])
+        sighting = {"time_s": 2.0, "text": self.text}
+        reply = {"what": "A bar.", "found": True, "sightings": [sighting], "confidence": 0.9}
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(json.dumps(reply)))])
 
     async def _agenerate(self, messages: list[BaseMessage], *args: object, **kwargs: object) -> ChatResult:
         return self._generate(messages)
@@ -100,10 +102,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--tool", choices=sorted(CALLS), default="clip")
     parser.add_argument("--recorded", action="store_true", help="keep the requests, as a run does")
+    parser.add_argument(
+        "--text", action="store_true", help="have the observer read a text, which the index keeps"
+    )
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         record = new_run_folder(Path(folder))
-        client = ModelClient(ScriptedChat(), load("default"))
+        client = ModelClient(ScriptedChat(text="bar" if args.text else None), load("default"))
         if args.recorded:
             client = client.recorded(lambda line: None)
         video = Video.open(CLIPS["h264"](Path(folder)).path)
