@@ -11,7 +11,7 @@ from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
 from vidagent.graphs.strategies.gaps import longest_gap
-from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy, may_resample
 from vidagent.text import counted
 from vidagent.tools.answer import Draft
 
@@ -42,7 +42,7 @@ class Adjacent(Strategy):
             return Proposal()
         if draft is None or progress.proposed_by(self.name):
             return Proposal()
-        if run.client.profile.lacks("shapes") or "resample" not in run.tools:
+        if not may_resample(run):
             return Proposal()
         entries = progress.own_entries
         at_s = _event(entries, route, draft)

@@ -12,15 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
-from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
-from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy, allowance, may_resample
 from vidagent.text import counted
 from vidagent.tools.answer import Draft
-from vidagent.types import BudgetName
 
 MAX_ROUNDS = 2
 """How often code looks at the widest gaps before a "no" is passed on."""
@@ -106,7 +103,7 @@ class Gaps(Strategy):
         rounds = len(progress.proposed_by(self.name))
         if draft is None or not denies(draft, progress) or rounds >= MAX_ROUNDS or progress.kind == "speech":
             return Proposal()
-        if run.client.profile.lacks("shapes") or "resample" not in run.tools:
+        if not may_resample(run):
             return Proposal()
         most_looks, frames = _reach(run)
         entries, (start_s, end_s) = progress.own_entries, range_of(progress, run)
@@ -144,10 +141,9 @@ def _moments_unseen(run: Run, entries: Sequence[Entry]) -> bool:
 def _reach(run: Run) -> tuple[int, int]:
     """Return how many looks a round may take, and how many frames in all."""
     profile = run.client.profile
-    keep: dict[BudgetName, int] = {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS}
-    allowance = run.meter.allowance(_SHARE, keep)
-    frames = int(min(_MOST_LOOKS * run.caps.frames, allowance.most_frames(max(1, profile.frame_tokens))))
-    looks = int(min(_MOST_LOOKS, allowance.most_looks(profile.completion_tokens.get("look", 1))))
+    allowed = allowance(run, _SHARE)
+    frames = int(min(_MOST_LOOKS * run.caps.frames, allowed.most_frames(max(1, profile.frame_tokens))))
+    looks = int(min(_MOST_LOOKS, allowed.most_looks(profile.completion_tokens.get("look", 1))))
     return (looks if frames else 0), frames
 
 

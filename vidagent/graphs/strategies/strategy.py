@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from vidagent.graphs.budget import CHECK_FRAMES, Allowance
+from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update
 
@@ -50,3 +52,13 @@ class Strategy(Protocol):
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return the next looks; it is asked again after each time they were done."""
+
+
+def may_resample(run: Run) -> bool:
+    """Tell whether code may look by itself, at a rate of its choice: the profile leaves out neither."""
+    return not run.client.profile.lacks("shapes") and "resample" in run.tools
+
+
+def allowance(run: Run, share: int) -> Allowance:
+    """Return what `1 / share` of the budget left allows, after what the checks and the answer take of it."""
+    return run.meter.allowance(share, {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS})

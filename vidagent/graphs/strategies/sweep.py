@@ -13,17 +13,14 @@ from dataclasses import dataclass
 
 from langchain_core.messages import ToolMessage
 
-from vidagent.graphs.budget import CHECK_FRAMES
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.occurrences import Occurrence, frames_of, merge
-from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, refusal
 from vidagent.graphs.strategies.gaps import range_of
-from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy, allowance, may_resample
 from vidagent.text import counted, short_number
 from vidagent.tools.answer import Draft, Place
-from vidagent.types import BudgetName
 
 _MOST_FRAMES = 16
 """Frames of one look: a reply has room for three things in each of them."""
@@ -96,7 +93,7 @@ class Sweep(Strategy):
         route, passes = progress.route, progress.proposed_by(self.name)
         if route is None or route.kind != "count" or len(passes) > 1:
             return Proposal()
-        if run.client.profile.lacks("shapes") or "resample" not in run.tools:
+        if not may_resample(run):
             return Proposal()
         start_s, end_s = range_of(progress, run)
         windows = _closer(progress, run, start_s, end_s) if passes else _over(run, start_s, end_s)
@@ -193,14 +190,13 @@ def _closer(progress: Progress, run: Run, start_s: float, end_s: float) -> list[
 def _reach(run: Run) -> tuple[int, int]:
     """Return how many looks a pass may take, and how many frames each; no look where they would be too few."""
     profile, frames = run.client.profile, min(run.caps.frames, _MOST_FRAMES)
-    keep: dict[BudgetName, int] = {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS}
-    allowance = run.meter.allowance(_SHARE, keep)
+    allowed = allowance(run, _SHARE)
     most = min(
         _MOST_LOOKS * frames,
         profile.context_tokens / _CONTEXT_TOKENS,
-        allowance.most_frames(profile.frame_tokens + _LOOK_TOKENS / frames),
+        allowed.most_frames(profile.frame_tokens + _LOOK_TOKENS / frames),
     )
-    looks = min(max(1, most // frames), allowance.most_looks(profile.completion_tokens.get("look", 1)))
+    looks = min(max(1, most // frames), allowed.most_looks(profile.completion_tokens.get("look", 1)))
     frames = int(min(frames, most))
     return (int(looks), frames) if frames >= _LEAST_FRAMES and looks >= 1 else (0, 0)
 
