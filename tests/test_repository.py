@@ -94,11 +94,13 @@ def test_the_changelog_has_the_version_or_unreleased():
     assert set(heads) <= {"Unreleased"} | set(re.findall(r"\d+\.\d+\.\d+", text("CHANGELOG.md")))
 
 
-def test_the_layers_name_every_folder():
-    contract = PROJECT["tool"]["importlinter"]["contracts"][0]
-    named = {name.strip().removeprefix("vidagent.") for row in contract["layers"] for name in row.split("|")}
-    there = {path.stem for path in (ROOT / "vidagent").iterdir() if not path.name.startswith(("_", "."))}
-    assert there - {"py"} <= named
+@pytest.mark.parametrize(("number", "package"), [(0, "vidagent"), (1, "vidagent/serve")])
+def test_the_layers_name_every_folder_and_module(number, package):
+    contract = PROJECT["tool"]["importlinter"]["contracts"][number]
+    named = {name.strip() for row in contract["layers"] for name in row.split("|")}
+    code = [path for path in (ROOT / package).iterdir() if path.suffix == ".py" or any(path.rglob("*.py"))]
+    there = {f"{package}/{path.stem}".replace("/", ".") for path in code if not path.name.startswith("_")}
+    assert there - named == set(), f"not in the layers of {contract['name']!r}"
 
 
 def test_the_paths_in_the_architecture_exist():

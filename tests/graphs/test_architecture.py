@@ -34,5 +34,5 @@ def test_the_picture_names_every_strategy_beside_its_stage():
         name: [f"{stage}: {', '.join(names)}" for stage, names in stages.items()]
         for name, stages in metadata.items()
     }
-    assert told == lines
+    assert told == lines, "edit the label of propose in ARCHITECTURE.md"
     assert "sweep" in build().get_graph().draw_mermaid()

@@ -14,11 +14,11 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.policy import MAX_STEPS, fitting, hint, looks_allowed, must_answer
 from vidagent.graphs.state import Call
 from vidagent.images.shown_frame import ShownFrame
+from vidagent.tools import NAMES
 from vidagent.tools.result import Look
 from vidagent.types import Budget
 
 STILL = ShownFrame(1.0, "0" * 64, (8, 8), (0, 0, 8, 8))
-ALL = ("overview", "search", "clip", "resample", "crop", "answer")
 
 
 def entry(tool: str, found: bool | None, fps: float | None, *, seen: bool = True) -> Entry:
@@ -42,12 +42,12 @@ NOTHING = entry("clip", False, 4)
         ([entry("search", True, None)], "clip resample crop answer"),
         ([entry("clip", None, 2)], "clip resample crop answer"),
         ([NOTHING, NOTHING], "overview search clip answer"),
-        ([NOTHING, NOTHING, NOTHING], " ".join(ALL)),
+        ([NOTHING, NOTHING, NOTHING], " ".join(NAMES)),
     ],
 )
 def test_a_phased_planner_is_advised_time_first_then_space(entries, wanted):
     assert " ".join(fitting("phased", entries)) == wanted
-    assert fitting("free", entries) == ALL
+    assert fitting("free", entries) == NAMES
 
 
 def test_facts_alone_change_nothing():
@@ -166,7 +166,7 @@ def test_the_same_tools_are_offered_in_every_turn(ask, monkeypatch, tmp_path, pl
     looks = [[clip_look(n, n + 1)] for n in range(3)]
     _, server = ask(Script(*looks, [answer()]), budget=Budget(steps=4))
     plans = plans_of(server)
-    assert tool_names(plans[0]) == list(ALL)
+    assert tool_names(plans[0]) == list(NAMES)
     assert all(body["tools"] == plans[0]["tools"] for body in plans)
     assert [must_call(body) for body in plans] == [None, None, None, "answer"]
     assert advice(plans[-1]) is None  # the last turn has one thing to do

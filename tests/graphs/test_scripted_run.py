@@ -27,6 +27,7 @@ from tests.scripted_server import (
 )
 from vidagent.images import jpeg
 from vidagent.images.tiles import crop
+from vidagent.tools import NAMES
 from vidagent.types import Answer
 from vidagent.video.index.scan import Moment, Scan
 from vidagent.video.index.video_index import Index
@@ -38,7 +39,6 @@ KINDS += ["start_10_mp4", "start_100_ts", "late_video_mp4", "mpegts"]
 MORE_KINDS = ["h264_mkv", "open_gop", "turned_180", "start_10_mkv", "late_video_mkv", "hevc", "vp9", "av1"]
 ASKED = 3.3, 0.111, 6.0
 """Times of the moments that search finds here, on and between frames."""
-TOOLS = ["overview", "search", "clip", "resample", "crop", "answer"]
 LABEL_S = 0.0005
 """Times beside pictures have three decimals."""
 NOISE = 12.0
@@ -148,8 +148,8 @@ def test_every_picture_is_the_frame_of_its_time(ran: Ran):
 
 def test_the_planner_is_shown_the_whole_video_and_all_tools(ran: Ran):
     plans = [body for body in ran.bodies if step_of(body) == "plan"]
-    assert all(tool_names(body) == TOOLS for body in plans)
-    assert all(labels(body) == labels(plans[0]) for body in plans)
+    assert [tool_names(body) for body in plans] == [list(NAMES)] * len(plans)
+    assert [labels(body) for body in plans] == [labels(plans[0])] * len(plans)
     overview = ran.looks()["What is shown?"]
     assert labels(plans[0]) == overview
     assert len(overview) == 32

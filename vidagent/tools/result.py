@@ -13,7 +13,7 @@ class Look:
 
     Args:
         tool: Name of the tool.
-        question: What to look for in the frames; empty if there are none.
+        question: What the pictures are asked, or what was searched for.
         start_s: Start of the window looked at, after clamping.
         end_s: Its end.
         stills: The frames, in order of time.

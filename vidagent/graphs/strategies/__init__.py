@@ -1,1 +1,1 @@
-"""Looks that code proposes."""
+"""Looks that code proposes; listed in `graphs/nodes/propose.py`."""
