@@ -1,1 +1,1 @@
-"""The embedded model `signals`: classical vision over the pictures in its messages, no GPU, no download."""
+"""The embedded model `signals`: classical vision on the images in its messages; no GPU, no download."""

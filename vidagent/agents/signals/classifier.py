@@ -1,4 +1,4 @@
-"""The kind of a question, by rules."""
+"""Rule-based classification of questions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS: dict[str, Kind] = {
 
 
 def sort(question: str, options: Sequence[str] | None) -> Route:
-    """Return the route of a question; it has no memory, and takes every question as it stands."""
+    """Classify a question on its own, without the earlier turns."""
     intent = understand(question)
     start_s, end_s = _range(intent)
     near = _NEIGHBOUR.search(intent.question)

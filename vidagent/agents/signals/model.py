@@ -1,6 +1,6 @@
 """`signals`: a chat model with tool calling that needs no GPU, no download and no network.
 
-It sees what any vision-language model would see, the pictures in its messages, and nothing else.
+Like any vision-language model, it sees only the images in its messages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DRAFT = "The planner's draft: "
 
 
 class ChatSignals(BaseChatModel):
-    """Plans by rules and looks with classical vision; see `planner.py` and `looker.py`."""
+    """Plan by rules and look with classical vision; see `planner.py` and `observer.py`."""
 
     model_name: str = "signals"
     _reader: TextReader = PrivateAttr(default_factory=shared_reader)
@@ -53,7 +53,7 @@ class ChatSignals(BaseChatModel):
         tool_choice: str | None = None,
         **kwargs: Any,  # noqa: ANN401 - the interface of langchain
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Offer tools; the planner answers at once when `answer` is all it may call."""
+        """Bind tools; the planner answers at once if `answer` is the only one."""
         names = [convert_to_openai_tool(tool)["function"]["name"] for tool in tools]
         forced = tool_choice in names
         return self.bind(tool_names=[tool_choice] if forced else names)
@@ -109,7 +109,7 @@ def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:
 
 
 def _question(messages: Sequence[BaseMessage]) -> str:
-    """Return the question, with what it takes from the turns before it put in."""
+    """Return the question with references to earlier turns resolved."""
     return restated(read_block(messages, "question") or "", read_block(messages, "earlier") or "")
 
 
@@ -127,7 +127,7 @@ def _plan(messages: Sequence[BaseMessage], tool_names: list[str] | None) -> AIMe
 
 
 def _turns(messages: Sequence[BaseMessage]) -> int:
-    """Return a number above those of the turns so far, also where the first of them are left out."""
+    """Return an unused turn number, even if the first turns have been dropped from the messages."""
     ids = [
         str(call["id"])
         for message in messages

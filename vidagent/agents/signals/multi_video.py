@@ -1,4 +1,4 @@
-"""Questions about several videos, by rules: what each single one is asked, and what the answers make together."""
+"""Rules for questions about several videos: split them per video and combine the answers."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _YES_NO: dict[str, bool] = {"yes": True, "no": False}
 
 
 def single(question: str) -> Single:
-    """Return what each video is asked; a question that fits no rule stays as it is."""
-    asked = " ".join(question.split()).rstrip("?. ")
-    for pattern, goal, turned in _RULES:
-        match = re.fullmatch(pattern, asked, re.IGNORECASE)
+    """Return the question to ask of each video; one that matches no rule is unchanged."""
+    text = " ".join(question.split()).rstrip("?. ")
+    for pattern, goal, template in _RULES:
+        match = re.fullmatch(pattern, text, re.IGNORECASE)
         if match is not None:
             words = match.groupdict()
             any_of = re.match(r"any\b", words.get("set") or "", re.IGNORECASE)
             rest, edge = _without_edge(words["rest"])
-            asked_alone = turned.format(aux=(words.get("aux") or "").lower(), rest=rest)
-            return Single(question=asked_alone, goal=edge or ("which" if any_of else goal))
+            single_question = template.format(aux=(words.get("aux") or "").lower(), rest=rest)
+            return Single(question=single_question, goal=edge or ("which" if any_of else goal))
     return Single(question=question, goal="each")
 
 
 def combine(goal: Goal, options: Sequence[str] | None, parts: Sequence[VideoFinding]) -> Together:
-    """Return the answer that follows from what stood up in each video."""
+    """Combine the verified findings of all videos into one answer."""
     found = chosen(goal, parts)
     confidence = 0.9 if found and not any(part.ended_by for part in parts) else 0.5
     return Together(
@@ -57,7 +57,7 @@ def combine(goal: Goal, options: Sequence[str] | None, parts: Sequence[VideoFind
 
 
 def _without_edge(rest: str) -> tuple[str, Goal | None]:
-    """Take `first` or `last` out of a question, unless it stands in a quoted text."""
+    """Remove `first` or `last` from a question, except inside quoted text."""
     bare = _QUOTED.sub(lambda quoted: "·" * len(quoted[0]), rest)
     for pattern, goal in _EDGE:
         if (match := pattern.search(bare)) is not None:
@@ -66,7 +66,7 @@ def _without_edge(rest: str) -> tuple[str, Goal | None]:
 
 
 def _choice(goal: Goal, options: Sequence[str], found: Sequence[VideoFinding], videos: int) -> int | None:
-    """Return the option that names the videos found, or their number, or says yes or no to all."""
+    """Return the index of the option that matches the videos found, their number, or yes or no."""
     for index, option in enumerate(options):
         plain = option.strip().casefold()
         if goal == "how_many" and plain == str(len(found)):
@@ -79,7 +79,7 @@ def _choice(goal: Goal, options: Sequence[str], found: Sequence[VideoFinding], v
 
 
 def _names(option: str, found: Sequence[VideoFinding], videos: int) -> bool:
-    """Tell whether an option names exactly the videos found."""
+    """Return whether an option names exactly the videos found."""
     if not found:
         return bool(_NONE.search(option))
     if len(found) > 1:

@@ -1,1 +1,1 @@
-"""What the embedded model understands of a question."""
+"""Question understanding of the embedded model."""

@@ -1,7 +1,7 @@
-"""Follow-ups by rules: what a question takes from the turns before it is put in, so that it stands alone.
+"""Rules that rewrite follow-up questions so that they stand alone.
 
-`And right after that?` becomes `What text is shown right after 37.880 s?` when the last answer ended there. A question
-that names a text or a time stands alone already, and so does one that no rule knows.
+`And right after that?` becomes `What text is shown right after 37.880 s?` if the last answer ended there. A question
+that matches no rule is unchanged.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from vidagent.agents.signals.language.intent import names_time, understand
 from vidagent.agents.signals.language.wording import quotable
 
 BESIDE = re.compile(r"\bright (after|before) (\d+(?:\.\d+)?) s\b")
-"""What a question says that asks for what is next to a time."""
+"""Phrase that asks what comes right before or after a time."""
 
-_LONGEST_TEXT = 80
+_MAX_TEXT_LENGTH = 80
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 _NAMED = re.compile(
     r"\b((?:small )?text|QR code|bar ?code|code|title|caption|words?|sign) [\"“„«]([^\"“”„«»]+)[\"”“»]"
@@ -59,7 +59,7 @@ _BARE = frozenset(
     "begins still stay stays stop stops text that the there this till time times to total until up vanish vanishes "
     "video visible was we what when where which written you".split()
 )
-"""Words that a follow-up may have without being about anything else than the last question."""
+"""Words that do not change the subject of a follow-up."""
 _ELSEWHERE = re.compile(r"\bthe video\b|\b(?:where|what)\b.*\bgo(?:es)?\b")
 _WITHIN = re.compile(r"\b(?:after|before) \d+(?:\.\d+)? s\b")
 
@@ -69,41 +69,41 @@ Spans = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A turn of the conversation: what was asked and answered, and where that was seen."""
+    """A turn of the conversation: question, answer and where the answer was seen."""
 
-    asked: str
+    question: str
     status: str
     answer: str
     spans: Spans
 
     @property
     def thing(self) -> str | None:
-        """What it was about: what its question quotes, what its answer names, or the answer that was read."""
+        """Subject of the turn: the text its question quotes, the one its answer names, or the answer as read."""
         answered = self.status == "answered"
-        for text in (self.asked, self.answer) if answered else (self.asked,):
+        for text in (self.question, self.answer) if answered else (self.question,):
             if named := _NAMED.search(text):
                 return f'{named[1]} "{named[2]}"'
             if quoted := _QUOTED.search(text):
                 return f'text "{quoted[1]}"'
-        reading = understand(self.asked).signal == "reading" and not BESIDE.search(self.asked)
-        read = answered and reading and 0 < len(self.answer) <= _LONGEST_TEXT
+        reading = understand(self.question).signal == "reading" and not BESIDE.search(self.question)
+        read = answered and reading and 0 < len(self.answer) <= _MAX_TEXT_LENGTH
         return f'text "{quotable(self.answer)}"' if read else None
 
     @property
-    def of_the_end(self) -> bool:
-        """Whether its place is where the thing is no longer to be seen."""
-        return "disappear" in self.asked
+    def marks_end(self) -> bool:
+        """Whether its spans mark where the thing has disappeared."""
+        return "disappear" in self.question
 
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """What the turns before leave to be spoken of.
+    """Context that the earlier turns provide.
 
     Args:
         question: The last question.
-        spans: Where what the last answer told is.
-        thing: What was asked about last, in words that a question can hold, such as `text "X"`; None if nothing was.
-        shown: Where that is.
+        spans: Spans of the last answer.
+        thing: The last subject, worded for use in a question, such as `text "X"`; None if there is none.
+        shown: Spans that show it.
     """
 
     question: str
@@ -113,11 +113,11 @@ class _Last:
 
 
 def restated(question: str, earlier: str) -> str:
-    """Return a question so that it stands alone.
+    """Rewrite a question so that it stands alone.
 
     Args:
-        question: As it was asked.
-        earlier: The turns before it, one a paragraph, as the `earlier` block of a prompt has them.
+        question: The question as the user asked it.
+        earlier: Earlier turns, one per paragraph, as in the `earlier` block of a prompt.
     """
     last = _last(earlier)
     if last is None:
@@ -125,14 +125,14 @@ def restated(question: str, earlier: str) -> str:
     low = " ".join(_QUOTED.sub(" QUOTED ", question).casefold().replace("’", "'").split())
     low = _LEAD.sub("", low.rstrip(" ?!.")).strip()
     if "quoted" in low:
-        return _other(question, low, last)
+        return _for_other_text(question, low, last)
     if names_time(low):
         return _IT.sub(f"the {last.thing}", question, count=1) if last.thing else question
     return next(_readings(low, last), question)
 
 
 def _readings(low: str, last: _Last) -> Iterator[str]:
-    """Yield what a follow-up without texts and times of its own can mean, the likeliest first."""
+    """Yield possible meanings of a follow-up that names no text or time, the likeliest first."""
     if last.spans:
         (start_s, first_end_s), (_, end_s) = last.spans[0], last.spans[-1]
         if _AFTER.search(low):
@@ -142,11 +142,11 @@ def _readings(low: str, last: _Last) -> Iterator[str]:
         if _SAYS.search(low):
             yield f"What is written at {(start_s + first_end_s) / 2:.3f} s?"
     if last.thing is not None and not _ELSEWHERE.search(low) and set(re.findall(r"\w+", low)) <= _BARE:
-        yield from _of_the_thing(low, last.thing, last)
+        yield from _about_thing(low, last.thing, last)
 
 
-def _of_the_thing(low: str, thing: str, last: _Last) -> Iterator[str]:
-    """Yield what a follow-up can mean that is about what the last question was about."""
+def _about_thing(low: str, thing: str, last: _Last) -> Iterator[str]:
+    """Yield possible meanings of a follow-up about the subject of the last question."""
     if last.shown and _AGAIN.search(low):
         yield f"When does the {thing} appear after {last.shown[-1][1]:.3f} s?"
     if last.shown and _EARLIER.search(low):
@@ -165,8 +165,8 @@ def _of_the_thing(low: str, thing: str, last: _Last) -> Iterator[str]:
         yield f"When does the {thing} appear{part}?"
 
 
-def _other(question: str, low: str, last: _Last) -> str:
-    """Ask the last question of another text, where a follow-up names one and asks nothing."""
+def _for_other_text(question: str, low: str, last: _Last) -> str:
+    """Repeat the last question for another text if the follow-up only names that text."""
     found = _QUOTED.search(question)
     if found is None or _FILLER.sub("", low):
         return question
@@ -176,33 +176,33 @@ def _other(question: str, low: str, last: _Last) -> str:
 
 
 def _last(earlier: str) -> _Last | None:
-    """Read the turns back; what the last one does not name, those before it may."""
+    """Parse the earlier turns; the subject comes from the latest turn that names one."""
     turns = [turn for paragraph in earlier.split("\n\n") if (turn := _turn(paragraph)) is not None]
     if not turns:
         return None
     last = turns[-1]
     thing = next((turn.thing for turn in reversed(turns) if turn.thing), None)
-    about = [turn.spans for turn in turns if turn.thing == thing and turn.spans and not turn.of_the_end]
+    about = [turn.spans for turn in turns if turn.thing == thing and turn.spans and not turn.marks_end]
     shown = _widest(about) if thing is not None and about else ()
-    return _Last(last.asked, shown if shown and last.thing == thing else last.spans, thing, shown)
+    return _Last(last.question, shown if shown and last.thing == thing else last.spans, thing, shown)
 
 
 def _widest(about: Sequence[Spans]) -> Spans:
-    """Return, of the places told, that which says most of where the last one is: a reading has one frame only."""
+    """Return the longest spans that overlap the last ones, as those of a reading cover one frame only."""
     low, high = about[-1][0][0], about[-1][-1][1]
     same = [spans for spans in about if spans[0][0] <= high and low <= spans[-1][1]]
     return max(same, key=lambda spans: spans[-1][1] - spans[0][0])
 
 
 def _turn(paragraph: str) -> _Turn | None:
-    """Read a turn: what was asked, the answer, and where it was seen; None if it is none."""
-    asked = status = answer = ""
+    """Parse a turn; return None if the paragraph has no question."""
+    question = status = answer = ""
     spans: list[tuple[float, float]] = []
     for line in paragraph.splitlines():
         if line.startswith("asked: "):
-            asked = line.removeprefix("asked: ")
+            question = line.removeprefix("asked: ")
         elif match := re.match(r"answer \((\w+)\): (.*)", line):
             status, answer = match[1], match[2]
         elif line.startswith("seen at "):
             spans = [(float(start), float(end)) for start, end in _SPAN.findall(line)]
-    return _Turn(asked, status, answer, tuple(spans)) if asked else None
+    return _Turn(question, status, answer, tuple(spans)) if question else None

@@ -1,8 +1,8 @@
-"""What a question asks of the embedded model, read by rules.
+"""Rule-based intent of a question.
 
-The rules look for a quoted text, a kind of signal (text, code, shot, movement, colour) and a kind of answer
-(when, what, how many, how long, whether). A question that names none of the signals is beyond this model, and so is
-one that names a signal beside things that it cannot see (`scope.py`).
+The rules look for quoted text, a kind of signal (text, code, shot, movement, colour) and a kind of answer (when, what,
+how many, how long, whether). The model cannot answer a question without a signal, nor one that also mentions things
+it cannot see (`supported_questions.py`).
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ _COLOUR_ASK = re.compile(r"\b(?:what|which) colou?r\b")
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A question as rules understand it.
+    """The rule-based interpretation of a question.
 
     Args:
-        signal: `text` a given text is looked for; `reading` unknown text is read; `none` beyond this model.
-        ask: The kind of answer wanted.
-        text: The text looked for, for `text`.
+        signal: `text` searches for a given text; `reading` reads unknown text; `none` is unsupported.
+        ask: The kind of answer.
+        text: The text to search for, for `text`.
         colour: A colour named in the question, or None.
-        at_s: The instant asked about, or None.
+        at_s: The instant in question, or None.
         window: Range of the video as fractions `(start, end)` of its duration, or None for all of it.
         range_s: Range of the video in seconds, or None.
-        edge: Whether the start, the end or the whole of the event is asked for.
+        edge: Whether the question asks for the start, the end or the whole of the event.
         order: Which occurrence.
-        question: The question, in lower case.
+        question: The question in lower case.
     """
 
     signal: Signal
@@ -86,7 +86,7 @@ class Intent:
 
 
 def understand(question: str) -> Intent:
-    """Read a question."""
+    """Parse a question into an intent."""
     plain = _QUOTES.sub(" QUOTED ", question)
     low = " ".join(plain.casefold().replace("’", "'").split())
     quoted = _quoted(question)
@@ -95,9 +95,9 @@ def understand(question: str) -> Intent:
     at_s = None if range_s else _instant(low)
     ask = _ask(low)
     signal = _signal(low, quoted)
-    unplaced = range_s is None and at_s is None and names_time(low)
+    unparsed_time = range_s is None and at_s is None and names_time(low)
     return Intent(
-        signal="none" if unplaced or not in_scope(low, signal, ask) else signal,
+        signal="none" if unparsed_time or not in_scope(low, signal, ask) else signal,
         ask=ask,
         text=quoted,
         colour=None if colour is None else colour[1].replace("gray", "grey"),
@@ -136,9 +136,9 @@ def _signal(low: str, quoted: str | None) -> Signal:
 
 def _fills(low: str) -> bool:
     colours = set(_COLOUR.findall(low))
-    asked = len(colours) == 1 or (not colours and _COLOUR_ASK.search(low))
+    names_colour = len(colours) == 1 or (not colours and _COLOUR_ASK.search(low))
     about_text = re.search(r"\b(?:written|text|word|button|say|read)\b", low)
-    return bool(asked and _FILLS.search(low) and not about_text)
+    return bool(names_colour and _FILLS.search(low) and not about_text)
 
 
 def _ask(low: str) -> Ask:
@@ -180,7 +180,7 @@ def _range(low: str) -> tuple[float, float] | None:
 
 
 def names_time(low: str) -> bool:
-    """Say whether a time or a number of seconds is named, whatever for."""
+    """Return whether a question names a time or a number of seconds."""
     return bool(_ANY_SECONDS.search(low))
 
 

@@ -1,4 +1,4 @@
-"""Whether a text asked for is among the texts read: strict about words and digits, lenient to misreadings."""
+"""Search for a text in OCR lines: strict about words and digits, lenient about misreadings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from vidagent.agents.signals.vision.ocr import TextLine, paragraphs
 from vidagent.types import Box
 
 FOUND: Final = 0.82
-"""From this similarity on a text counts as found.
+"""Minimum similarity at which a text counts as found.
 
-With the weights below it lets a word of seven letters or more have one wrong letter (1 - 1.25 / 7 = 0.82)
-and a shorter one none but look-alikes, so that `tasks` is not found in `tabs`, nor `fast` in `last`; and a
-text of seven letters or more may begin or end inside a run of letters (a space that was not read), a shorter
-one may not: `Chrome` against `Chromebook` is 0.8.
+With the weights below, a word of seven letters or more may have one wrong letter (1 - 1.25 / 7 = 0.82), a shorter one
+only look-alikes: `tasks` does not match `tabs`, nor `fast` `last`. A text of seven letters or more may begin or end
+inside a run of letters (a space that was not read), a shorter one may not: `Chrome` against `Chromebook` is 0.8.
 """
 
 _LOOKALIKES: Final = frozenset(frozenset(pair) for pair in ("0o", "1l", "1i", "il", "5s", "8b", "2z"))
@@ -28,24 +27,24 @@ _LOOKALIKE_COST: Final = 0.1
 _WORD_COST: Final = 1.5
 _CUT_COST: Final = 1.2
 _WRONG_CODE: Final = 0.5
-"""At most this when a word with a digit is not read exactly: 7421 and 7427 are two codes, not one misread."""
-_GLUE: Final = frozenset(["a", "an", "and", "at", "in", "is", "of", "on", "or", "the", "to"])
-"""Words that a reader may lose without the text becoming another one."""
+"""Maximum similarity if a word with a digit is not read exactly: 7421 and 7427 are two codes, not a misreading."""
+_FUNCTION_WORDS: Final = frozenset(["a", "an", "and", "at", "in", "is", "of", "on", "or", "the", "to"])
+"""Words that OCR may miss without changing the text."""
 
 _UNSPACED: Final = 0x2E80
-"""First code point of the scripts written without spaces (CJK radicals and what follows)."""
+"""First code point of the scripts written without spaces (CJK radicals onwards)."""
 
 _WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The place in a picture that is most like the text asked for.
+    """The lines of an image most similar to the query.
 
     Args:
-        score: Similarity from 0 to 1, to be held against `FOUND`.
-        box: Round the lines it was read from, in pixels of the picture.
-        text: Those lines as read.
+        score: Similarity from 0 to 1, to compare with `FOUND`.
+        box: Bounding box of the lines, in pixels of the image.
+        text: The lines as read.
     """
 
     score: float
@@ -54,13 +53,13 @@ class Match:
 
     @property
     def found(self) -> bool:
-        """Whether the similarity suffices to say that the text is there."""
+        """Whether the similarity reaches `FOUND`."""
         return self.score >= FOUND
 
 
 @dataclass(frozen=True, slots=True)
 class _Letters:
-    """Letters and digits of a text, and for each whether a word starts there and which word it belongs to."""
+    """Letters and digits of a text; for each, whether it starts a word and the index of its word."""
 
     plain: str
     starts: tuple[bool, ...]
@@ -73,7 +72,7 @@ class _Letters:
 
 @dataclass(frozen=True, slots=True)
 class _Alignment:
-    """Where the query lies in the text (`start:end` of its letters), and what each query word cost."""
+    """Position of the query in the letters of the text (`start:end`) and the edit cost of each query word."""
 
     start: int
     end: int
@@ -86,34 +85,33 @@ def normal(text: str) -> str:
 
 
 def similarity(query: str, text: str) -> float:
-    """Tell how surely `query` stands in `text`, perhaps inside a longer text.
+    """Score how well `text`, or a part of it, matches `query`.
 
     Args:
-        query: The text asked for.
+        query: The text to search for.
         text: A text as read, misreadings included.
 
     Returns:
-        From 0 (nothing of it) to 1 (every letter); `FOUND` or more means that it is there. Part of the query
-        gives a part of the score.
+        From 0 (no match) to 1 (every letter); `FOUND` or more counts as found. A partial match scores in between.
     """
     return _locate(_letters(query), _letters(text))[0]
 
 
 def find(query: str, lines: Sequence[TextLine]) -> Match | None:
-    """Find the lines most like a text, which may run over several neighbouring lines.
+    """Find the lines most similar to a text, which may span several neighbouring lines.
 
     Args:
-        query: The text asked for.
-        lines: Lines of one picture.
+        query: The text to search for.
+        lines: Lines of one image.
 
     Returns:
-        The best match, whatever its score (see `Match.found`), or None when nothing of the query is there.
+        The best match, whatever its score (see `Match.found`), or None if nothing matches.
     """
-    wanted = _letters(query)
+    query_letters = _letters(query)
     best: Match | None = None
     for group in paragraphs(lines):
         letters = [_letters(line.text) for line in group]
-        score, start, end = _locate(wanted, _join(letters))
+        score, start, end = _locate(query_letters, _join(letters))
         if score > 0 and (best is None or score > best.score):
             touched = _touched(group, letters, start, end)
             best = Match(
@@ -139,7 +137,7 @@ def _letters(text: str) -> _Letters:
 
 
 def _starts(before: str, character: str) -> bool:
-    """Whether a word begins here: after a space, from letters to digits and back, and as in `newWord`."""
+    """Return whether a word begins here: after a space, between letters and digits, or as in `newWord`."""
     if not before or ord(character) >= _UNSPACED:
         return True
     return before.isdigit() != character.isdigit() or (before.islower() and character.isupper())
@@ -175,14 +173,16 @@ def _score(query: _Letters, text: _Letters, alignment: _Alignment) -> float:
 
 
 def _worst(spelled: Sequence[str], costs: NDArray[np.float64]) -> float:
-    telling = [index for index, word in enumerate(spelled) if word not in _GLUE] or range(len(spelled))
-    return min(max(0.0, 1 - _WORD_COST * float(costs[index]) / len(spelled[index])) for index in telling)
+    significant = [index for index, word in enumerate(spelled) if word not in _FUNCTION_WORDS] or range(
+        len(spelled)
+    )
+    return min(max(0.0, 1 - _WORD_COST * float(costs[index]) / len(spelled[index])) for index in significant)
 
 
 def _wrong_code(
     spelled: Sequence[str], costs: NDArray[np.float64], text: _Letters, alignment: _Alignment
 ) -> bool:
-    """Whether a word with digits was read otherwise than asked, or is part of a longer number."""
+    """Return whether a word with digits differs from the query, or is part of a longer number."""
     for word, cost in zip(spelled, costs, strict=True):
         if any(character.isdigit() for character in word) and cost >= 1:
             return True
@@ -191,7 +191,7 @@ def _wrong_code(
 
 
 def _align(query: _Letters, text: _Letters) -> _Alignment:
-    """Lay the query into the text at the least cost (Sellers 1980), with free ends of the text."""
+    """Align the query with any part of the text at minimum cost (Sellers 1980)."""
     substitution = _substitution(query.plain, text.plain)
     rows, columns = substitution.shape
     table = np.zeros((rows + 1, columns + 1))
@@ -205,7 +205,7 @@ def _align(query: _Letters, text: _Letters) -> _Alignment:
 
 
 def _best_end(last: NDArray[np.float64], text: _Letters) -> int:
-    """The end of the cheapest place; among equals one at the end of a word."""
+    """Return the end of the cheapest alignment; prefer a word end among equals."""
     cheapest = np.flatnonzero(last <= last.min() + 1e-9)
     return int(min(cheapest, key=lambda position: text.cuts(int(position))))
 

@@ -1,8 +1,8 @@
-"""Which questions the rules have really understood: those in which no word is left that could change the meaning.
+"""Questions that the rules fully understand, with no unknown word that could change the meaning.
 
-A question such as `How many shots does the player take?` has a word of a signal in it and is about something else.
-Where classical vision alone can answer (shots, codes, colours, movement), every word of the question must be known;
-where a text is quoted or read, the words must not speak of who acts, of speech, or of what comes before and after.
+`How many shots does the player take?` contains a signal word but is about something else. So for shots, codes,
+colours and movement every word must be known; for quoted text and reading, the question must not mention actors,
+speech, or what comes before and after.
 """
 
 from __future__ import annotations
@@ -104,22 +104,22 @@ _PLACE: Final = re.compile(r"\b(?:behind|beside|near|above|below|under|over) (?:
 
 
 def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
-    """Say whether a question that has a word of a signal in it is about that signal alone.
+    """Return whether a question with a signal word is about that signal alone.
 
     Args:
-        low: The question in lower case, quoted texts replaced by `quoted`.
-        signal: What its words point to.
-        ask: The kind of answer wanted.
+        low: The question in lower case, with quoted texts replaced by `quoted`.
+        signal: The signal its words suggest.
+        ask: The kind of answer.
     """
-    if signal == "none" or (ask == "what" and _what_else(low, signal)) or ask in _UNANSWERED.get(signal, ()):
+    if signal == "none" or (ask == "what" and _asks_more(low, signal)) or ask in _UNANSWERED.get(signal, ()):
         return False
     if signal == "text":
         return _about_quoted(low)
     return _about_reading(low) if signal == "reading" else _only_known(low, signal)
 
 
-def _what_else(low: str, signal: Signal) -> bool:
-    """Say whether it is asked what something is that the signal does not tell: `What happens in the first shot?`."""
+def _asks_more(low: str, signal: Signal) -> bool:
+    """Return whether the question asks for more than the signal shows, as in `What happens in the first shot?`."""
     asks_what = re.search(r"\b(?:what|which|how)\b", low)
     if signal == "colour":
         return bool(asks_what and not re.search(r"\b(?:what|which) colou?rs?\b", low))
@@ -134,7 +134,7 @@ def _only_known(low: str, signal: Signal) -> bool:
 
 
 def _about_quoted(low: str) -> bool:
-    """Say whether it is asked whether, when, where, how long or how often a quoted text is shown."""
+    """Return whether the question asks if, when, where, how long or how often a quoted text is shown."""
     if low.count("quoted") != 1:
         return False
     plain = _GONE.sub(" ", low)
@@ -147,7 +147,7 @@ def _about_quoted(low: str) -> bool:
 
 
 def _about_reading(low: str) -> bool:
-    """Say whether what is written is asked for, and not who speaks, acts or comes before."""
+    """Return whether the question asks for written text, not for speakers, actors or the look of the text."""
     plain = _PLACE.sub(" ", _SINCE.sub(" ", low))
     if _SPOKEN.search(plain) or _ACTORS.search(plain) or re.search(r"\bcolou?rs?\b|\bfont\b|\bnot\b", plain):
         return False

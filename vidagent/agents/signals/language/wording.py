@@ -1,6 +1,6 @@
-"""The sub-questions and claims that the embedded planner writes and the embedded looker and judge read.
+"""Sub-questions and claims that the embedded planner writes and the embedded observer and judge parse.
 
-They are plain sentences, so that another model could answer them, and the looker answers others as well.
+They are plain sentences, so another model could answer them too; the observer also accepts other wordings.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 _SHOT, _NO_SHOT = "A new shot begins", "No new shot begins"
 _OTHERS = "Other text:"
 _OTHER = re.compile(r'"([^"]*)" at (\d+\.\d+) s')
-_MOST_OTHERS = 16
+_MAX_OTHERS = 16
 _LONGEST = 40
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
 
 
 def quotable(text: str) -> str:
-    """Return a text with its quotation marks made single, so that it can stand in double ones."""
+    """Replace double quotation marks by single ones, so that the text can be quoted."""
     return text.translate(_DOUBLE)
 
 
@@ -66,23 +66,25 @@ def claim_cut(time_s: float) -> str:
 
 
 def claim_no_cut(time_s: float) -> str:
-    """Claim that a shot goes on."""
+    """Claim that no new shot begins."""
     return f"{_NO_SHOT} at {time_s:.3f} s."
 
 
 def other_texts(read: Mapping[str, float]) -> str:
-    """Say what else was read, and when; nothing if that is nothing."""
-    told = [f'"{quotable(text)}" at {time_s:.3f} s' for text, time_s in read.items() if len(text) <= _LONGEST]
-    return f"{_OTHERS} {', '.join(told[:_MOST_OTHERS])}." if told else ""
+    """List other texts and the times they were read; return an empty string if there are none."""
+    parts = [
+        f'"{quotable(text)}" at {time_s:.3f} s' for text, time_s in read.items() if len(text) <= _LONGEST
+    ]
+    return f"{_OTHERS} {', '.join(parts[:_MAX_OTHERS])}." if parts else ""
 
 
 def read_other_texts(what: str) -> list[tuple[str, float]]:
-    """Read back what `other_texts` said, in an account of what was seen."""
+    """Parse the output of `other_texts` from an observation."""
     return [(text, float(time_s)) for text, time_s in _OTHER.findall(what.partition(_OTHERS)[2])]
 
 
 def denied(claim: str) -> str | None:
-    """Return what a claim says is not so, or None if it says that something is."""
+    """Return the statement that a claim denies, or None if the claim is positive."""
     return claim.replace(_NO_SHOT, _SHOT) if claim.startswith(_NO_SHOT) else None
 
 
@@ -92,6 +94,6 @@ def claim_fill(colour: str, time_s: float) -> str:
 
 
 def time_in(claim: str) -> float | None:
-    """Return the time that a claim names."""
+    """Return the last time in seconds that a claim names, or None."""
     times = _TIME.findall(claim)
     return float(times[-1]) if times else None
