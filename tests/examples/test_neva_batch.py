@@ -18,7 +18,7 @@ from tests.scripted_server import ScriptedServer, says, texts
 
 pytestmark = pytest.mark.network
 SCRIPT = ROOT / "examples" / "neva_batch.py"
-RULES = ROOT / "tests" / "serve" / "judge" / "files" / "rule.json"
+RULES = ROOT / "tests" / "evaluation" / "judge" / "files" / "rule.json"
 PROMPTS = (
     {"video": "shop.mp4", "text": 'Does the text "OPEN" appear?', "category": "conv", "question_id": 0},
     {"video": "shop.mp4", "text": 'Does the text "SALE" appear?<video>', "category": "detail", "question_id": 1},

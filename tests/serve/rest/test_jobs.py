@@ -210,4 +210,4 @@ def test_two_servers_do_not_share_a_folder(command, model, root, tmp_path):
     with process(tmp_path, root, stop=signal.SIGTERM):
         done = command("serve", "--insecure-local", "--port", "0", "--data-dir", str(tmp_path))
     assert done.code == 2
-    assert done.err.endswith("is another server's, which is running\n")
+    assert done.err.endswith("is in use by another running server\n")

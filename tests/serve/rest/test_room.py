@@ -128,7 +128,7 @@ def test_an_owner_has_a_limit_and_deleting_makes_room(data, tmp_path):
         reply = upload(client, other)
         assert fault(reply) == (507, "files_full")
         assert f"take {len(data):,} bytes, and this one at least {len(other):,} more; " in refused(reply)
-        assert f"together they may take {len(data) + 500:,} (--files-mb)" in refused(reply)
+        assert f"the limit is {len(data) + 500:,} in total (--files-mb)" in refused(reply)
         assert left(tmp_path) == [first]
         assert upload(client, data, "again.mp4").json()["filename"] == "again.mp4"
         client.delete(f"/v1/files/{first}")

@@ -142,7 +142,7 @@ def test_two_processes_share_one_cache(drawn, cache):
     script = """
         import json, sys
         from vidagent.video.cache.video_cache import FoundText, VideoCache
-        from vidagent.video.index import Index
+        from vidagent.video.index.video_index import Index
         from vidagent.video.video import Video
 
         with Video.open(sys.argv[1]) as video:
