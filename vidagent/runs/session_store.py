@@ -1,4 +1,4 @@
-"""Sessions: successive questions about one video, stored in sqlite until they are deleted."""
+"""Sessions: successive questions about one video, stored in sqlite until deleted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vidagent.types import VideoInfo
 T = TypeVar("T")
 MOST_CHARACTERS = 64
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{MOST_CHARACTERS}}}")
-_NAMED = 3
+_MAX_LISTED = 3
 _SCHEMA = """
 CREATE TABLE sessions (
     name TEXT NOT NULL PRIMARY KEY, video_sha256 TEXT NOT NULL, video_path TEXT NOT NULL,
@@ -38,14 +38,14 @@ CREATE TABLE turns (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question of a session, and its answer.
+    """One question of a session and its answer.
 
     Args:
         run_id: The run that answered it.
-        asked_s: When, in seconds since 1970.
-        question: As it was asked.
-        meant: The same so that it stands alone.
-        options: The answers to choose from, or None.
+        asked_s: Time of the question, in seconds since 1970.
+        question: The question as the user wrote it.
+        meant: The question rewritten to stand alone.
+        options: Answer options, or None.
         answer: The answer's JSON object.
     """
 
@@ -59,15 +59,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Questions about one video, in the order they were asked.
+    """Questions about one video, oldest first.
 
     Args:
-        name: Its name.
-        video_sha256: The video, by its content.
-        video_path: Where the video lay when it was last asked about.
-        began_s: When it began, in seconds since 1970.
-        used_s: When its last answer came.
-        turns: Its questions; at least one.
+        name: The session's name.
+        video_sha256: SHA-256 of the video's content.
+        video_path: Path of the video at the last question.
+        began_s: Start time, in seconds since 1970.
+        used_s: Time of the last answer.
+        turns: The questions; at least one.
     """
 
     name: str
@@ -78,10 +78,10 @@ class Session:
     turns: tuple[Asked, ...]
 
     def check_video(self, info: VideoInfo) -> None:
-        """Refuse another video than the session's.
+        """Check that a video is the session's.
 
         Raises:
-            UsageError: If its bytes differ.
+            UsageError: If its SHA-256 differs.
         """
         if info.sha256 != self.video_sha256:
             raise UsageError(
@@ -94,12 +94,12 @@ class Sessions:
     """The sessions in a cache folder; several processes may use them at once."""
 
     def __init__(self, cache: Path) -> None:
-        """Set the folder; nothing is created before the first answer."""
+        """Store the folder; nothing is created before the first answer."""
         self._folder = cache / "sessions"
         self._database = RebuildableDatabase(self._folder / "sessions.sqlite3", _SCHEMA)
 
     def all(self) -> list[Session]:
-        """Return all sessions, the one used last first.
+        """Return all sessions, most recently used first.
 
         Raises:
             UsageError: If they cannot be read.
@@ -107,48 +107,48 @@ class Sessions:
 
         def sessions(db: sqlite3.Connection) -> list[Session]:
             names = db.execute("SELECT name FROM sessions ORDER BY used_s DESC").fetchall()
-            return [session for (name,) in names if (session := _session(db, name)) is not None]
+            return [session for (name,) in names if (session := _load_session(db, name)) is not None]
 
         return self._read(sessions) or []
 
     def find(self, name: str) -> Session | None:
-        """Return a session, or None where nothing has been answered in it yet.
+        """Return a session, or None if it has no answer yet.
 
         Raises:
-            UsageError: If the name is not legal, or the sessions cannot be read.
+            UsageError: If the name is invalid, or the sessions cannot be read.
         """
         check_name(name)
-        return self._read(lambda db: _session(db, name))
+        return self._read(lambda db: _load_session(db, name))
 
     def get(self, name: str) -> Session:
-        """Return a session that exists.
+        """Return an existing session.
 
         Raises:
-            UsageError: If it does not.
+            UsageError: If it does not exist.
         """
         found = self.find(name)
         if found is not None:
             return found
-        there = [session.name for session in self.all()]
-        more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
-        known = f"there are {', '.join(there[:_NAMED])}{more}" if there else "there is none"
+        names = [session.name for session in self.all()]
+        more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+        known = f"there are {', '.join(names[:_MAX_LISTED])}{more}" if names else "there is none"
         raise UsageError(f"there is no session {name!r}; {known}")
 
     def enter(self, name: str, info: VideoInfo, asked: Asked) -> None:
-        """Store an answer as the last turn of a session, or replace what the same run answered before.
+        """Store an answer as a session's last turn, or replace the earlier answer of the same run.
 
         Raises:
             sqlite3.Error: If it cannot be stored.
             OSError: If the folder cannot be used.
         """
         now, path = time.time(), str(Path(info.path).absolute())
-        self._database.write(lambda db: _enter(db, (name, info.sha256, path, now, now), asked))
+        self._database.write(lambda db: _insert_turn(db, (name, info.sha256, path, now, now), asked))
 
     def delete(self, name: str) -> None:
-        """Delete a session; its runs stay for as long as runs are kept.
+        """Delete a session; its runs stay until they expire.
 
         Raises:
-            UsageError: If there is none, or a question is being answered in it.
+            UsageError: If it does not exist, or a question is being answered in it.
         """
         with self.held(name):
             self.get(name)
@@ -156,7 +156,7 @@ class Sessions:
 
     @contextmanager
     def held(self, name: str) -> Iterator[None]:
-        """Lock a session while the block runs; the lock ends with the process, however it ends.
+        """Lock a session during the block; the lock is released however the process ends.
 
         Raises:
             UsageError: If a question is being answered in it, or the folder cannot be written.
@@ -165,7 +165,7 @@ class Sessions:
         path = self._folder / f"{name}.lock"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            lock = _locked(path)
+            lock = _try_lock(path)
         except OSError as error:
             raise UsageError(f"sessions are kept in {self._folder}, which cannot be used: {error}") from error
         if lock is None:
@@ -187,10 +187,10 @@ class Sessions:
 
 
 def check_name(name: str) -> str:
-    """Return the name if it is a legal name of a session.
+    """Return the name if it is a valid session name.
 
     Raises:
-        UsageError: If it is empty, too long or has other characters.
+        UsageError: If it is empty, too long or contains other characters.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -200,7 +200,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def _locked(path: Path) -> int | None:
+def _try_lock(path: Path) -> int | None:
     """Return a lock on a file, or None if it is taken; the holder removes the file when it releases the lock."""
     while True:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -218,15 +218,15 @@ def _locked(path: Path) -> int | None:
         os.close(lock)
 
 
-def _session(db: sqlite3.Connection, name: str) -> Session | None:
+def _load_session(db: sqlite3.Connection, name: str) -> Session | None:
     row = db.execute("SELECT * FROM sessions WHERE name = ?", (name,)).fetchone()
     if row is None:
         return None
     turns = db.execute("SELECT * FROM turns WHERE session = ? ORDER BY number", (name,))
-    return Session(**row, turns=tuple(map(_asked, turns)))
+    return Session(**row, turns=tuple(map(_turn_from_row, turns)))
 
 
-def _asked(row: sqlite3.Row) -> Asked:
+def _turn_from_row(row: sqlite3.Row) -> Asked:
     options = json.loads(row["options"])
     return Asked(
         row["run_id"],
@@ -238,7 +238,7 @@ def _asked(row: sqlite3.Row) -> Asked:
     )
 
 
-def _enter(db: sqlite3.Connection, session: tuple[str, str, str, float, float], asked: Asked) -> None:
+def _insert_turn(db: sqlite3.Connection, session: tuple[str, str, str, float, float], asked: Asked) -> None:
     name = session[0]
     db.execute(
         "INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) "

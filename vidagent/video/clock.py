@@ -1,4 +1,4 @@
-"""One clock: seconds as a player shows them, which is PTS minus the container's start time."""
+"""The player's clock: seconds of PTS minus the container's start time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:  # the command line formats times without NumPy, which takes l
 _FORMS = "SS, SS.mmm, MM:SS(.mmm) or HH:MM:SS(.mmm)"
 _TEXT = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d+):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
 _SLACK_S = 1e-6
-"""Forgiven in every time, so that a sum of floats or a time printed with six decimals still finds its frame."""
+"""Tolerance of every time, so that a sum of floats or a time printed with six decimals still matches its frame."""
 _LABEL_DECIMALS = 3
 _LABEL_SLACK_S = 0.5e-3 + _SLACK_S
-"""Half the last digit of a printed time: how far it may lie from the time of its frame."""
+"""Tolerance of a printed time: half its last digit."""
 
 
 def parse_time(text: str | float) -> float:
-    """Turn a time as people write it into seconds.
+    """Parse a time into seconds.
 
     Args:
         text: `SS`, `SS.mmm`, `MM:SS(.mmm)` or `HH:MM:SS(.mmm)`, or a number of seconds.
@@ -31,7 +31,7 @@ def parse_time(text: str | float) -> float:
         Seconds, finite and not negative.
 
     Raises:
-        ValueError: If the text has none of these forms, or minutes or seconds beside a colon reach 60.
+        ValueError: If the text has another form, or minutes or seconds next to a colon are 60 or more.
     """
     if not isinstance(text, str):
         if not math.isfinite(text) or text < 0:
@@ -47,7 +47,7 @@ def parse_time(text: str | float) -> float:
 
 
 def format_time(t_s: float) -> str:
-    """Write seconds for people, to the millisecond: `0:42.480`, `1:02:03.250`."""
+    """Format seconds to the millisecond: `0:42.480`, `1:02:03.250`."""
     millis = round(abs(t_s) * 1000)
     minutes, millis = divmod(millis, 60_000)
     hours, minutes = divmod(minutes, 60)
@@ -57,22 +57,22 @@ def format_time(t_s: float) -> str:
 
 
 def slack_s(t_s: float) -> float:
-    """Return how many seconds a time may lie before or after the frame that it names.
+    """Return by how many seconds a time may differ from its frame's.
 
-    Times are printed with three decimals. A time that has no more than these is taken for a printed one, and names
-    the frame within half a millisecond of it; any other time is exact to a microsecond.
+    Times are printed with three decimals. A time with at most three decimals counts as printed, and matches a frame
+    within half a millisecond; any other time is exact to a microsecond.
     """
     return _LABEL_SLACK_S if abs(t_s - round(t_s, _LABEL_DECIMALS)) <= _SLACK_S else _SLACK_S
 
 
 def names(t_s: float, frame_s: float) -> bool:
-    """Tell whether a time, exact or as printed, names the frame shown from `frame_s` on."""
+    """Return whether a time, exact or as printed, matches the frame that starts at `frame_s`."""
     return abs(frame_s - t_s) <= slack_s(t_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Turns the PTS ticks of one stream into seconds of the player, and back.
+    """Converts PTS ticks of one stream to seconds on the player's clock, and back.
 
     Args:
         time_base: Seconds per tick of the stream.
@@ -88,18 +88,18 @@ class Clock:
         return (pts * gain - offset) / unit
 
     def seconds_of(self, pts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the times of many PTS: the same numbers as `seconds` gives one by one."""
+        """Return the times of many PTS, each equal to that of `seconds`."""
         gain, offset, unit = self._ratio()
         scaled = pts * gain
         scaled -= offset
         return scaled / unit
 
     def ticks(self, t_s: float) -> int:
-        """Return the last PTS at or before a time, or that the time names; see `slack_s`."""
+        """Return the last PTS at or before a time, with the tolerance of `slack_s`."""
         return math.floor((Fraction(t_s) + Fraction(slack_s(t_s)) + self.start) / self.time_base)
 
     def ticks_at_least(self, t_s: float) -> int:
-        """Return the first PTS at or after a time, or that the time names; see `slack_s`."""
+        """Return the first PTS at or after a time, with the tolerance of `slack_s`."""
         return math.ceil((Fraction(t_s) - Fraction(slack_s(t_s)) + self.start) / self.time_base)
 
     def _ratio(self) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""A decoded picture and the time it is shown at."""
+"""A decoded picture and its presentation time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Frame:
     """One picture of a video.
 
     Args:
-        time_s: True presentation time on the player's clock.
+        time_s: Exact presentation time on the player's clock.
         rgb: Pixels, `(height, width, 3)` uint8, upright.
     """
 

@@ -1,4 +1,4 @@
-"""Coded pictures: when each is shown, its size, and whether it stands alone."""
+"""Coded pictures: presentation times, sizes and keyframe flags."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Packets:
     """The coded pictures of a video, in the order of `times_s`.
 
     Args:
-        times_s: Seconds on the clock, float64.
-        sizes: Bytes of each, int32.
+        times_s: Seconds on the player's clock, float64.
+        sizes: Size of each in bytes, int32.
         keyframes: Whether each can be decoded alone, bool.
-        exact_times: Whether `times_s` are presentation times. Else they come from a sample table, which holds
-            decoding times: right in number and spacing, off by the reordering of B-frames.
+        exact_times: Whether `times_s` are presentation times. Otherwise they are decoding times from a sample
+            table: right in number and spacing, off by the reordering of B-frames.
     """
 
     times_s: NDArray[np.float64]

@@ -1,7 +1,7 @@
-"""Sampling of frames from a video: by rate, by number, or a single one.
+"""Frame sampling: by rate, by number, or a single frame.
 
-The rule, to the float, is that of `sample_video_frames` on the model card of NVIDIA Nemotron Nano 12B v2 VL;
-single frames are those of NeMo's Video NeVA (`splice_single_frame`).
+The rule is, to the last float, that of `sample_video_frames` on the model card of NVIDIA Nemotron Nano 12B v2 VL;
+single frames follow NeMo's Video NeVA (`splice_single_frame`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ DEFAULT_FRAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """The frames chosen.
+    """The chosen frames.
 
     Args:
-        indices: Numbers of the frames, rising, from 0.
+        indices: Frame numbers from 0, in ascending order.
         duration_s: Seconds from the first to the last by the average rate, or None for a single frame.
-        fps: Frames a second over that time, or None for a single frame.
-        note: Where the choice differs from what was asked for, in one sentence, or None.
+        fps: Frames per second over that time, or None for a single frame.
+        note: How the choice differs from the request, in one sentence, or None.
     """
 
     indices: tuple[int, ...]
@@ -39,8 +39,8 @@ class Sampling:
     def metadata(self, video_backend: str = "opencv_dynamic") -> dict[str, Any]:
         """Return the fields of transformers' `VideoMetadata` as the model card fills them.
 
-        There `total_num_frames`, `fps` and `duration` tell of the frames chosen, and `frames_indices` of
-        their places in the video.
+        There, `total_num_frames`, `fps` and `duration` describe the chosen frames, and `frames_indices` are
+        their positions in the video.
         """
         return {
             "total_num_frames": len(self.indices),
@@ -61,35 +61,34 @@ def sample_indices(
     splice_single_frame: SingleFrame | None = None,
     strict: bool = False,
 ) -> Sampling:
-    """Choose evenly spaced frames, the first and the last of the video among them.
+    """Choose evenly spaced frames, including the video's first and last.
 
     Args:
         total_frames: Frames in the video.
         video_fps: Average frame rate of the video.
-        fps: Frames to take a second; not together with `num_frames`.
-        num_frames: Frames to take in all; 8 unless a rate is given.
+        fps: Frames per second to take; excludes `num_frames`.
+        num_frames: Total frames to take; 8 unless `fps` is given.
         max_frames: Most frames to take.
-        splice_single_frame: Take only this frame, whatever else is asked for.
-        strict: Refuse to take fewer frames than asked for where the video has no more, rather than say so in
-            the note.
+        splice_single_frame: Take only this frame, whatever the other arguments.
+        strict: If the video has fewer frames than requested, raise an error instead of adding a note.
 
     Raises:
-        UsageError: If a number is not positive, `fps` and `num_frames` come together, or `strict` refuses.
+        UsageError: If a number is not positive, `fps` and `num_frames` are both given, or because of `strict`.
     """
     _check(total_frames, video_fps, fps, num_frames, max_frames)
     if splice_single_frame is not None:
         return _single(total_frames, splice_single_frame, ignored=fps is not None or num_frames is not None)
-    wanted, asked = _wanted(total_frames, video_fps, fps, num_frames)
+    count, request = _requested(total_frames, video_fps, fps, num_frames)
     notes = []
     if (num_frames or 0) > total_frames or (fps or 0) > video_fps:
         has = f"the video has {total_frames} frames at {float(video_fps):g} fps"
         if strict:
-            raise UsageError(f"{asked} is more than there is: {has}")
-        notes.append(f"{asked} asked for, but {has}")
-    if max_frames is not None and wanted > max_frames:
-        notes.append(f"{asked} would take {wanted} frames; {max_frames} are taken, the most allowed here")
-        wanted = max_frames
-    return _described(_spread(total_frames, wanted), video_fps, "; ".join(notes) or None)
+            raise UsageError(f"{request} is more than there is: {has}")
+        notes.append(f"{request} asked for, but {has}")
+    if max_frames is not None and count > max_frames:
+        notes.append(f"{request} would take {count} frames; {max_frames} are taken, the most allowed here")
+        count = max_frames
+    return _sampling(_spread(total_frames, count), video_fps, "; ".join(notes) or None)
 
 
 def _check(
@@ -111,10 +110,10 @@ def _single(total_frames: int, which: SingleFrame, *, ignored: bool) -> Sampling
     return Sampling((places[which],), None, None, note)
 
 
-def _wanted(
+def _requested(
     total_frames: int, video_fps: Fraction, fps: float | None, num_frames: int | None
 ) -> tuple[int, str]:
-    """Return how many frames are asked for, and how to say it."""
+    """Return the number of frames requested, and the request in words."""
     if fps is not None:
         duration_s = total_frames / max(1e-6, float(video_fps))
         return max(1, int(duration_s * fps)), f"fps {fps:g}"
@@ -122,16 +121,16 @@ def _wanted(
     return count, f"num_frames {count}"
 
 
-def _spread(total_frames: int, wanted: int) -> tuple[int, ...]:
-    if wanted >= total_frames:
+def _spread(total_frames: int, count: int) -> tuple[int, ...]:
+    if count >= total_frames:
         return tuple(range(total_frames))
-    if wanted == 1:
+    if count == 1:
         return (0,)
-    places = np.linspace(0, total_frames - 1, wanted)
+    places = np.linspace(0, total_frames - 1, count)
     return tuple(int(index) for index in np.unique(np.round(places).astype(int)))
 
 
-def _described(indices: tuple[int, ...], video_fps: Fraction, note: str | None) -> Sampling:
+def _sampling(indices: tuple[int, ...], video_fps: Fraction, note: str | None) -> Sampling:
     if len(indices) == 1:
         return Sampling(indices, None, None, note)
     rate = float(video_fps)

@@ -1,4 +1,4 @@
-"""One opened video for several questions: decoded by one process, each question with a count of its own."""
+"""Views of one opened video for several questions: one decoding process, a frame count per view."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from vidagent.video.video import Video
 
 
 class SharedVideo(Video):
-    """A video that others read, too; `share` gives each of them one of its own.
+    """A view of a video that other questions read too; `share` creates views.
 
-    Frames decoded are counted for each, and the whole video is scanned once for all. Closing one leaves the others
-    open.
+    Each view counts its own decoded frames, and the video is scanned once for all. Closing one leaves the others open.
     """
 
     def __init__(self, video: Video, scans: list[Scan], scanning: threading.Lock) -> None:
-        """Stand for an opened video; `share` makes it."""
+        """Wrap an opened video; use `share` instead."""
         self.path, self.info = video.path, video.info
         self.frames_decoded = 0
-        # the same video, seen by another question
+        # a view reads the private state of the video that it wraps
         self._shown, self._limits = video._shown, video._limits  # noqa: SLF001
         self._has_text_tracks = video._has_text_tracks  # noqa: SLF001
         self._closed = False
@@ -34,13 +33,13 @@ class SharedVideo(Video):
 
     @classmethod
     def share(cls, video: Video) -> Callable[[], SharedVideo]:
-        """Return a function that gives each question its own view of an opened video."""
+        """Return a function that creates a view of an opened video for each question."""
         scans: list[Scan] = []
         scanning = threading.Lock()
         return lambda: cls(video, scans, scanning)
 
     def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
-        """Scan the whole video, or wait for whoever does; see `Video.scan`."""
+        """Scan the whole video, or wait for a scan in progress; see `Video.scan`."""
         with self._scanning:
             if not self._scans:
                 self._scans.append(super().scan(on_progress))
@@ -52,7 +51,7 @@ class SharedVideo(Video):
         return self._closed or self._video.closed
 
     def close(self) -> None:
-        """End this view; the video stays open for others."""
+        """Close this view; the video stays open for others."""
         self._closed = True
         self._ending.close()
 

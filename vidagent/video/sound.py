@@ -1,4 +1,4 @@
-"""Sound on the clock of a video's pictures, 16 kHz mono: what is done with samples once they are decoded."""
+"""Decoded sound of a video, 16 kHz mono, on the player's clock."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 RATE = 16_000
 MOST_S = 900.0
-"""Longest stretch read at once: 29 MB of samples."""
-_HUSH_S = 0.1
+"""Longest range read at once: 29 MB of samples."""
+_WINDOW_S = 0.1
 Samples = NDArray[np.int16]
 
 
 def quietest(samples: Samples, first: int) -> int:
-    """Return the sample in the middle of the quietest tenth of a second from sample `first` on."""
-    step = round(_HUSH_S * RATE)
+    """Return the index of the middle of the quietest tenth of a second from sample `first` on."""
+    step = round(_WINDOW_S * RATE)
     count = (len(samples) - first) // step
     if count < 1:
         return len(samples)
@@ -26,11 +26,11 @@ def quietest(samples: Samples, first: int) -> int:
 
 
 def wav(samples: Samples) -> bytes:
-    """Return samples as a WAV file."""
-    held = io.BytesIO()
-    with wave.open(held, "wb") as out:
+    """Encode samples as a WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(RATE)
         out.writeframes(samples.astype("<i2").tobytes())
-    return held.getvalue()
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What may be opened: a regular local file that begins like a known media container."""
+"""Validation of input files: regular local files that start like a known media container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from vidagent.errors import VideoError
 
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,flv,ogg,mpeg,asf"
-"""FFmpeg demuxers that may run: containers with a clock of their own. No playlists, no device, no list of files."""
+"""Allowed FFmpeg demuxers: containers with their own clock; no playlists, devices or file lists."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PROTOCOL = re.compile(r"(concat|concatf|subfile|data|file|pipe|fd|crypto|cache|async|ffconcat|hls):")
@@ -28,7 +28,7 @@ _TEXTS = {b"#EXTM3U": "an HLS playlist", b"ffconcat": "an ffconcat list", b"<?xm
 
 
 def check(path: str | os.PathLike[str]) -> Path:
-    """Make sure that a path names a file worth giving to a decoder.
+    """Check that a path names a file that may be decoded.
 
     Args:
         path: Path of a local video file.
@@ -37,8 +37,8 @@ def check(path: str | os.PathLike[str]) -> Path:
         The absolute path.
 
     Raises:
-        VideoError: If it is a URL, missing, no regular file, unreadable, empty, or does not begin like a
-            media container; the message is one line that says what and why.
+        VideoError: If it is a URL, missing, not a regular file, unreadable, empty, or does not start like a media
+            container; the message is one line that says what and why.
     """
     shown = os.fspath(path)
     if not shown or "\0" in shown:
@@ -63,7 +63,7 @@ def check(path: str | os.PathLike[str]) -> Path:
 
 
 def container_of(head: bytes) -> str | None:
-    """Name the container a file begins like, or None.
+    """Return the container that a file starts like, or None.
 
     Signatures: ISO/IEC 14496-12 (boxes), RFC 9559 (EBML), ISO/IEC 13818-1 (sync bytes every 188, or 192 in
     M2TS), RIFF, Adobe FLV, RFC 3533 (Ogg), ASF header object.
@@ -118,7 +118,7 @@ def _head(path: Path, shown: str) -> bytes:
 
 
 def _has_index(path: Path) -> bool:
-    """Tell whether an MP4 or QuickTime file has a `moov` or `moof` box on its top level."""
+    """Return whether an MP4 or QuickTime file has a top-level `moov` or `moof` box."""
     with path.open("rb") as file:
         for _ in range(_MAX_BOXES):
             head = file.read(16)

@@ -1,4 +1,4 @@
-"""A video opened for reading: what the rest of the program uses. Decoding happens in a process of its own."""
+"""An opened video, decoded in a separate process: the rest of the package reads videos through it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from vidagent.video.source import check
 
 _DEFAULT_LIMITS = Limits()
 _EXACT_SCAN_S = 1200.0
-"""Videos up to this long are scanned frame by frame; of longer ones the reference pictures are enough."""
+"""Videos up to this long are scanned frame by frame; for longer ones, reference pictures suffice."""
 
 
 class Video:
-    """One video, its facts, and its pictures by time; `Video.open` makes it.
+    """One video, its metadata, and its pictures by time; created by `Video.open`.
 
-    Times are seconds on the player's clock. Calls may come from any thread; they take turns. When the decoding
-    process dies, the call that ran raises `VideoError` and the next one starts a new process.
+    Times are seconds on the player's clock. Calls are thread-safe and run one at a time. If the decoding process
+    dies, the running call raises `VideoError` and the next one starts a new process.
 
     Attributes:
         path: Absolute path of the file.
-        info: What the container says of it.
+        info: Metadata from the container.
         frames_decoded: Pictures decoded so far.
     """
 
@@ -78,12 +78,12 @@ class Video:
         Args:
             path: Path of the file.
             decoder: One of `DECODERS`.
-            limits: What decoding may cost.
+            limits: Resource limits of decoding.
 
         Raises:
             UsageError: If there is no such decoder or it is not installed.
-            VideoError: If the file is missing, unreadable, no video, too large, or cannot be decoded rightly by
-                that decoder.
+            VideoError: If the file is missing, unreadable, not a video, too large, or cannot be decoded correctly
+                by that decoder.
         """
         if decoder not in DECODERS:
             raise UsageError(f"decoder must be one of {', '.join(DECODERS)}; got {decoder!r}")
@@ -98,15 +98,15 @@ class Video:
         max_side_px: int | None = None,
         box_px: Box | None = None,
     ) -> list[Frame]:
-        """Return the picture a player shows at each time, in the order asked.
+        """Return the picture a player shows at each time, in the given order.
 
-        That is the last one with PTS at or before the time; before the first the first, past the end the last.
+        That is the last picture with PTS at or before the time, or the first picture if the time is earlier.
 
         Args:
             times_s: Seconds, finite, in any order.
             snap: `"exact"`, or `"keyframe"` for the keyframe at or before each time, with its own true time.
             max_side_px: Longest side; larger pictures are scaled down, smaller ones left.
-            box_px: Part of the upright picture, cut out before scaling.
+            box_px: Part of the upright picture, cropped before scaling.
 
         Raises:
             UsageError: If an argument is out of range, or the pictures would take more than `limits.call_bytes`.
@@ -185,15 +185,15 @@ class Video:
         return Packets(times_s, sizes, keyframes, bool(header["exact_times"]))
 
     def subtitles(self) -> list[tuple[float, float, str]]:
-        """Return the lines of the embedded text tracks, `(start_s, end_s, text)` in order of start."""
+        """Return the lines of the embedded text tracks as `(start_s, end_s, text)`, by start time."""
         cues = self._call("subtitles")[0]["cues"] if self._has_text_tracks else []
         return [(float(start_s), float(end_s), str(text)) for start_s, end_s, text in cues]
 
     def sound(self, start_s: float, end_s: float) -> NDArray[np.int16]:
-        """Return what is heard in `[start_s, end_s)`, 16 kHz mono; silence where there is no sound.
+        """Return the sound of `[start_s, end_s)`, 16 kHz mono; silence where there is none.
 
         Raises:
-            UsageError: If the range is none, or longer than `sound.MOST_S`.
+            UsageError: If the range is empty, or longer than `sound.MOST_S`.
             VideoError: If the sound cannot be decoded.
         """
         _check_finite([start_s, end_s])
@@ -203,7 +203,7 @@ class Video:
         return data.view("<i2").astype(np.int16, copy=False)
 
     def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
-        """Decode the whole video once, small and grey, and return what `scan.Scanner` finds in it.
+        """Decode the whole video once, as small grey pictures, and return what `scan.Scanner` finds.
 
         Args:
             on_progress: Called about once a second with the fraction done.
@@ -221,13 +221,13 @@ class Video:
         return self._closed
 
     def close(self) -> None:
-        """End the decoding process; a call that runs in another thread raises `VideoError`."""
+        """Stop the decoding process; a call running in another thread raises `VideoError`."""
         self._closed = True
         self._process.kill()
         self._ending.close()
 
     def on_close(self, work: Callable[[], None]) -> None:
-        """Have something done once the video is closed."""
+        """Call a function once the video is closed."""
         self._ending.callback(work)
 
     def __enter__(self) -> Self:

@@ -1,1 +1,1 @@
-"""What was learnt of a video, kept on disk by the hash of its bytes."""
+"""Disk cache of results per video, keyed by content hash."""

@@ -1,6 +1,6 @@
-"""A file of named arrays: written whole, read by memory map, checked by length and checksum.
+"""Files of named arrays: written atomically, memory-mapped, checked by length and checksum.
 
-Layout: the magic bytes, the length of the header as 8 digits, a JSON header, then each array's bytes from an
+Layout: the magic bytes, the length of the header as 8 digits, a JSON header, then each array's bytes at an
 offset that is a multiple of 64. (`npz` cannot be memory-mapped, and loading it may read pickles.)
 """
 
@@ -25,17 +25,17 @@ KINDS = "biuf"
 
 
 class ArrayFileError(Exception):
-    """The file holds no arrays, or not all of what was written."""
+    """The file is not an array file, or is incomplete or damaged."""
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write the arrays; the file appears whole under its name or not at all.
+    """Write the arrays atomically.
 
     Raises:
-        ValueError: If an array is not of booleans or numbers.
+        ValueError: If an array holds anything but booleans or numbers.
         OSError: If the file cannot be written.
     """
-    blocks = {name: _plain(name, array) for name, array in arrays.items()}
+    blocks = {name: _contiguous(name, array) for name, array in arrays.items()}
     header, offsets = _header(blocks)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -51,18 +51,18 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         raise
 
 
-def _plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _contiguous(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind not in KINDS:
         raise ValueError(f"array {name!r} is of {array.dtype}; only booleans and numbers are kept")
     return np.ascontiguousarray(array).reshape(array.shape)
 
 
 def _header(blocks: Mapping[str, NDArray[Any]]) -> tuple[bytes, list[int]]:
-    """Return the header and the offset of each array; offsets count from the end of the header's space."""
+    """Return the header and each array's file offset; `at` counts from the end of the padded header."""
     entries, offsets, at = [], [], 0
     for name, block in blocks.items():
-        place = {"name": name, "dtype": block.dtype.str, "shape": block.shape, "at": at}
-        entries.append({**place, "crc": zlib.crc32(block.data)})
+        entry = {"name": name, "dtype": block.dtype.str, "shape": block.shape, "at": at}
+        entries.append({**entry, "crc": zlib.crc32(block.data)})
         offsets.append(at)
         at += -(-block.nbytes // ALIGN) * ALIGN
     text = json.dumps(entries).encode()
@@ -76,7 +76,7 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ArrayFileError: If the file is damaged, cut, or another kind of file.
+        ArrayFileError: If the file is damaged, truncated, or another kind of file.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -85,13 +85,13 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         try:
             return {str(entry["name"]): _map(file, entry, space, size) for entry in entries}
         except (KeyError, TypeError, ValueError) as error:
-            _refuse(path, str(error))
+            _fail(path, str(error))
 
 
 def _header_length(path: Path, lead: bytes) -> int:
     digits = lead[len(MAGIC) :]
     if not lead.startswith(MAGIC) or len(digits) != 8 or not digits.isdigit() or int(digits) > MAX_HEADER:
-        _refuse(path, "it does not begin as one")
+        _fail(path, "it does not begin as one")
     return int(digits)
 
 
@@ -99,9 +99,9 @@ def _entries(text: bytes, path: Path, lead: int) -> tuple[list[dict[str, Any]], 
     try:
         entries = json.loads(text)
     except ValueError as error:
-        _refuse(path, str(error))
+        _fail(path, str(error))
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        _refuse(path, "its header is no list of arrays")
+        _fail(path, "its header is no list of arrays")
     return entries, -(-(lead + len(text)) // ALIGN) * ALIGN
 
 
@@ -118,5 +118,5 @@ def _map(file: Any, entry: dict[str, Any], space: int, size: int) -> NDArray[Any
     return array
 
 
-def _refuse(path: Path, why: str) -> NoReturn:
+def _fail(path: Path, why: str) -> NoReturn:
     raise ArrayFileError(f"{path} is no whole file of arrays: {why}")

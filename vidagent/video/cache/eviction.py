@@ -1,7 +1,7 @@
 """Least-recently-used eviction of cached videos; a video in use is never evicted.
 
-Each video has a folder. Its modification time is when the video was last used, and each user of the video holds a
-shared lock on it.
+Each video has a folder. Its modification time is the video's last use, and each user of the video holds a shared
+lock on it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from vidagent.text import counted
 
 LOG = logging.getLogger(__name__)
 _STEPS = 100
-"""The cache is measured again after each writing process has added this fraction of the limit."""
+"""A writing process measures the cache again after adding 1/100 of the limit."""
 _SPARE = 10
-"""This fraction of the limit is freed at once, so that not every new video causes an eviction."""
+"""An eviction frees a further 1/10 of the limit, so that not every new video causes one."""
 _TRIES = 100
 _INCREMENTAL = 2
 _ROWS = """
@@ -43,12 +43,12 @@ class Eviction:
     Args:
         folder: The cache.
         database: Its rows.
-        most_bytes: Size limit of all of it, or None.
+        most_bytes: Total size limit, or None.
     """
 
     def __init__(self, folder: Path, database: RebuildableDatabase, most_bytes: int | None) -> None:
         """Store the arguments; nothing is measured before the first entry is added."""
-        self._folder, self._database, self._most = folder, database, most_bytes
+        self._folder, self._database, self._max_bytes = folder, database, most_bytes
         self._unmeasured = 0
 
     def folder_of(self, sha256: str) -> Path:
@@ -56,34 +56,34 @@ class Eviction:
         return self._folder / sha256[:2] / sha256
 
     def hold(self, sha256: str) -> Callable[[], None]:
-        """Protect a video from eviction until the returned function is called; it counts as used now.
+        """Mark a video as used now, and protect it from eviction until the returned function is called.
 
         Raises:
-            OSError: If its folder cannot be made.
+            OSError: If its folder cannot be created.
         """
         folder = self.folder_of(sha256)
         for _ in range(_TRIES):
-            handle = _locked(folder)
+            handle = _lock_folder(folder)
             if handle is not None:
                 os.utime(folder)
                 return lambda: os.close(handle)
         raise OSError(f"{folder} is removed again and again")
 
     def add(self, size: int) -> None:
-        """Count bytes that were added, and evict videos if the cache exceeds its limit.
+        """Count added bytes, and evict videos if the cache exceeds its limit.
 
         Raises:
             sqlite3.Error: If an intact database cannot be used.
             OSError: If the folder cannot be used.
         """
-        if self._most is None:
+        if self._max_bytes is None:
             return
         self._unmeasured -= size
         if self._unmeasured < 0:
-            self._unmeasured = self._most // _STEPS
+            self._unmeasured = self._max_bytes // _STEPS
             with (self._folder / "upkeep.lock").open("a") as lock, suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._trim(self._most)
+                self._trim(self._max_bytes)
 
     def _trim(self, most: int) -> None:
         cached = dict(self._videos())
@@ -105,7 +105,7 @@ class Eviction:
         )
 
     def _videos(self) -> Iterator[tuple[str, _CachedVideo]]:
-        """Yield the videos that have a folder, with the size of its files."""
+        """Yield the videos that have a folder, with its last use and the size of its files."""
         for prefix in _entries(self._folder):
             if prefix.is_dir() and len(prefix.name) == 2:
                 for video in _entries(prefix.path):
@@ -136,8 +136,8 @@ class Eviction:
         return True
 
 
-def _locked(folder: Path) -> int | None:
-    """Return a handle on a folder, with a shared lock; None if it was evicted at that moment."""
+def _lock_folder(folder: Path) -> int | None:
+    """Return a folder's handle with a shared lock, or None if it was evicted at that moment."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
@@ -157,7 +157,7 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
 
 
 def _size(file: os.DirEntry[str]) -> int:
-    """Return a file's bytes, or 0 if it has just been removed."""
+    """Return a file's size in bytes, or 0 if it has just been removed."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
@@ -170,7 +170,7 @@ def _delete(db: sqlite3.Connection, sha256: str) -> None:
 
 
 def _shrink(db: sqlite3.Connection) -> None:
-    """Return freed pages to the disk; the first time by rewriting the file."""
+    """Return freed pages to the disk; the first time, rewrite the database."""
     if db.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("VACUUM")

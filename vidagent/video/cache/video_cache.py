@@ -1,8 +1,8 @@
-"""Results computed from a video, cached in the user's cache folder by the SHA-256 of the file.
+"""Results computed from a video, stored in the user's cache folder by the SHA-256 of the file.
 
-JSON values and texts found are rows of one sqlite file; arrays are memory-mapped files. Several threads and
-processes may read and write at once. The cache never fails: what cannot be read counts as absent, what cannot be
-written is not stored, and damaged files are made anew. Above a size limit, `eviction` drops videos.
+JSON values and recognized texts are rows of one sqlite database; arrays are memory-mapped files. Several threads
+and processes may read and write at once. Disk errors are only logged: unreadable entries count as absent, failed
+writes are dropped, and damaged files are rebuilt. Above a size limit, `eviction` drops videos.
 """
 
 from __future__ import annotations
@@ -40,11 +40,9 @@ CREATE TABLE texts (
 
 
 def default_folder() -> Path:
-    """Return `VIDAGENT_CACHE_DIR`, else the user's cache folder of the platform."""
-    named = os.environ.get("VIDAGENT_CACHE_DIR")
-    return (
-        Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("vidagent", appauthor=False))
-    )
+    """Return `VIDAGENT_CACHE_DIR` if set, else the platform's user cache folder."""
+    path = os.environ.get("VIDAGENT_CACHE_DIR")
+    return Path(path).expanduser() if path else Path(platformdirs.user_cache_dir("vidagent", appauthor=False))
 
 
 class FoundText(NamedTuple):
@@ -59,7 +57,7 @@ class VideoCache:
     """Values and arrays by content hash and key."""
 
     def __init__(self, folder: Path | str | None = None, most_mb: float | None = None) -> None:
-        """Set the folder, which is created with the first entry.
+        """Store the folder, which is created with the first entry.
 
         Args:
             folder: `default_folder()` unless given.
@@ -104,14 +102,14 @@ class VideoCache:
         self._store(lambda: array_store.write(path, arrays), size)
 
     def texts(self, sha256: str) -> list[FoundText]:
-        """Return every text found so far, by time."""
+        """Return every text found so far, in order of time."""
         name = _hash(sha256)
         query = "SELECT time_s, text, box FROM texts WHERE sha256 = ? ORDER BY time_s, box, text"
         rows = self._guarded(lambda: self._database.rows(query, name))
         return [FoundText(time_s, text, _box(box)) for time_s, text, box in rows or ()]
 
     def put_texts(self, sha256: str, found: Iterable[tuple[float, str, Box | None]]) -> None:
-        """Add texts as `(time_s, text, box_px)`; the same text at the same time and place is stored once."""
+        """Add texts as `(time_s, text, box_px)`, without duplicates."""
         name = _hash(sha256)
         rows = [(name, float(time_s), text, ",".join(map(str, box or ()))) for time_s, text, box in found]
         size = sum(len(text) for _, _, text, _ in rows)

@@ -1,4 +1,4 @@
-"""The server's sqlite file, which outlives restarts: keys, files, jobs and runs."""
+"""The server's sqlite database, which survives restarts: keys, files, jobs and runs."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ CREATE TABLE IF NOT EXISTS job_events (
 
 
 class Store(PersistentDatabase):
-    """The server's rows; every call is short, so the event loop makes it itself."""
+    """The server's database; calls are short enough to run on the event loop."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the file, and create it and its folder as needed.
+        """Open the database; create it and its folder if missing.
 
         Raises:
             UsageError: If it cannot be used.
@@ -55,7 +55,7 @@ class Store(PersistentDatabase):
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Lock a server's folder while the block runs, as two servers would both resume its jobs.
+    """Lock a server's folder during the block, as two servers would both resume its jobs.
 
     Raises:
         UsageError: If another server has locked it.

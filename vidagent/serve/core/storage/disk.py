@@ -1,4 +1,4 @@
-"""Free-space check of a disk: uploads and downloads leave some free for the server itself."""
+"""Free-space checks: uploads and downloads must leave space for the server itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk of an existing folder, with `min_free_bytes` to be left free."""
+    """The disk that holds an existing folder; `min_free_bytes` of it must stay free."""
 
     folder: Path
     min_free_bytes: int
@@ -28,11 +28,11 @@ class Disk:
 
     @property
     def full(self) -> bool:
-        """Whether less is free than must stay free."""
+        """Whether less than the minimum is free."""
         return self.free_bytes < self.min_free_bytes
 
     def check(self, incoming: int = 0) -> None:
-        """Raise an `ApiError` if `incoming` bytes would leave too little."""
+        """Raise an `ApiError` if `incoming` bytes would leave too little space."""
         free, least = self.free_bytes, self.min_free_bytes
         if free - incoming < least:
             what = f"; {incoming:,} more would leave less than" if incoming else ", less than"

@@ -1,4 +1,4 @@
-"""Uploaded videos: named by the hash of their content, and visible to their owner only."""
+"""Uploaded videos, named by the hash of their content and visible to their owner only."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _MAX_NAME = 200
 
 
 class UploadedFiles:
-    """A folder per owner with a file per video, and a database row with its properties.
+    """One folder per owner and one file per video, with a database row of its properties.
 
     Methods raise `ApiError` for a file that the client does not have.
     """
 
     def __init__(self, folder: Path, store: Store, disk: Disk, quota_bytes: int) -> None:
-        """Delete what interrupted uploads of an earlier process have left."""
+        """Delete partial files left by interrupted uploads of an earlier process."""
         self._folder = folder
         self._store = store
         self._disk, self._quota = disk, quota_bytes
@@ -42,11 +42,11 @@ class UploadedFiles:
             part.unlink(missing_ok=True)
 
     async def add(self, client: Client, form: UploadForm, min_bytes: int = 0) -> FileBody:
-        """Store the video of a form.
+        """Store an uploaded video.
 
         Args:
-            client: Its owner.
-            form: The form.
+            client: The owner.
+            form: The upload form.
             min_bytes: Lower bound of the video's size, from the announced length.
 
         Raises:
@@ -109,7 +109,7 @@ class UploadedFiles:
         return _body(row)
 
     def list(self, client: Client, limit: int, after: str | None) -> FileList:
-        """Return a client's files, the newest first.
+        """Return a client's files, newest first.
 
         Args:
             client: The owner.
@@ -139,7 +139,7 @@ class UploadedFiles:
 async def _write(
     chunks: AsyncIterator[bytes], file: IO[bytes], check: Callable[[int], None]
 ) -> tuple[str, int]:
-    """Write a file as it arrives; return its id, which holds its content's hash, and its size.
+    """Write a file as it arrives; return its id, which contains its content's hash, and its size.
 
     `check` is called with the size so far before each write, and raises an error if there is no space.
     """
@@ -166,7 +166,7 @@ async def _write(
 
 
 def _safe_name(name: str) -> str:
-    """Return a file's name without folders and control characters."""
+    """Return a file name without folders and special characters."""
     return re.sub(r"[^\w .()-]", "_", re.split(r"[/\\]", name)[-1])[-_MAX_NAME:] or "video"
 
 

@@ -12,17 +12,17 @@ from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.schemas import Ending, JobBody, QuestionBody
 from vidagent.serve.core.storage.database import Store
 
-_KEPT_S = 7 * 24 * 3600
+_RETENTION_S = 7 * 24 * 3600
 _OPEN = "status IN ('queued', 'running')"
 
 
 class JobRecords:
-    """Rows of jobs and of their events. Methods raise `ApiError` for a job that the owner does not have."""
+    """Rows of jobs and their events. Methods raise `ApiError` for a job that the owner does not have."""
 
     def __init__(self, store: Store) -> None:
-        """Delete jobs that ended more than a week ago, as their runs are gone as well."""
+        """Delete jobs that ended more than a week ago; their runs are gone too."""
         self._store = store
-        old = time.time() - _KEPT_S
+        old = time.time() - _RETENTION_S
         with store.transaction():
             store.change("DELETE FROM job_events WHERE job IN (SELECT id FROM jobs WHERE ended_s < ?)", old)
             store.change("DELETE FROM jobs WHERE ended_s < ?", old)
@@ -44,17 +44,17 @@ class JobRecords:
         return _body(row)
 
     def newest(self, owner: str, limit: int) -> list[JobBody]:
-        """Return an owner's jobs, the newest first."""
+        """Return an owner's jobs, newest first."""
         query = "SELECT * FROM jobs WHERE owner = ? ORDER BY created_s DESC LIMIT ?"
         return [_body(row) for row in self._store.rows(query, owner, limit)]
 
     def open(self, owner: str | None = None) -> list[tuple[str, str]]:
-        """Return owner and id of the unfinished jobs, the oldest first."""
+        """Return owner and id of the unfinished jobs, oldest first."""
         query = f"SELECT owner, id FROM jobs WHERE {_OPEN} AND owner = coalesce(?, owner) ORDER BY created_s"  # noqa: S608
         return [(row["owner"], row["id"]) for row in self._store.rows(query, owner)]
 
     def start(self, id_: str) -> int | None:
-        """Mark a job as running; return how often it was started before, None if it has ended."""
+        """Mark a job as running; return its number of earlier starts, or None if it has ended."""
         with self._store.transaction():
             changed = self._store.change(
                 f"UPDATE jobs SET status = 'running', starts = starts + 1 WHERE id = ? AND {_OPEN}",  # noqa: S608
@@ -64,7 +64,7 @@ class JobRecords:
         return int(row["starts"]) - 1 if changed and row else None
 
     def requeue(self, id_: str) -> None:
-        """Mark a running job as queued again; this start is not counted, as it did not crash the server."""
+        """Requeue a running job; its start is not counted, as it did not crash the server."""
         self._store.change(
             "UPDATE jobs SET status = 'queued', starts = starts - 1 WHERE id = ? AND status = 'running'", id_
         )
@@ -92,7 +92,7 @@ class JobRecords:
         return bool(ended)
 
     def events(self, id_: str, after: int) -> list[tuple[int, dict[str, Any]]]:
-        """Return the events of a job after a number, each with its own number."""
+        """Return the events of a job numbered above `after`, each with its number."""
         query = "SELECT number, told FROM job_events WHERE job = ? AND number > ? ORDER BY number"
         return [(row["number"], json.loads(row["told"])) for row in self._store.rows(query, id_, after)]
 

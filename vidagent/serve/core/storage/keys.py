@@ -24,7 +24,7 @@ _KEY = re.compile(r"vk-([0-9a-f]{8})-[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """Data of a key, without the key itself.
+    """Metadata of a key, without the key itself.
 
     Args:
         id: The public part of the key.
@@ -50,7 +50,7 @@ class KeyList:
         return {"keys": [dataclasses.asdict(key) for key in self.keys]}
 
     def lines(self) -> list[str]:
-        """Return lines for people, one per key."""
+        """Return human-readable lines, one per key."""
         lines = [
             f"{key.id}  {datetime.fromtimestamp(key.created_s, UTC):%Y-%m-%d}  {key.owner:<24}  {' '.join(key.scopes)}"
             for key in self.keys
@@ -60,7 +60,7 @@ class KeyList:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """The keys in a database, looked up at each request, so that a revoked key stops working at once.
+    """The keys in a database, looked up on every request so that a revoked key stops working at once.
 
     A key holds 256 random bits, so its SHA-256 cannot be reversed: slow hashes are for passwords.
     """
@@ -89,7 +89,7 @@ class ApiKeys:
         return key
 
     def all(self) -> list[ApiKey]:
-        """Return all keys, the oldest first."""
+        """Return all keys, oldest first."""
         rows = self.store.rows("SELECT id, owner, scopes, created_s FROM keys ORDER BY created_s, id")
         return [
             ApiKey(row["id"], row["owner"], tuple(row["scopes"].split()), row["created_s"]) for row in rows
@@ -119,16 +119,16 @@ class ApiKeys:
         return form[1] if form and self.client(key) else None
 
     def client_by_id(self, id_: str) -> Client | None:
-        """Return the client of a key's id; None if the key has been revoked."""
+        """Return the client of a key id; None if the key has been revoked."""
         row = self.store.row("SELECT owner, scopes FROM keys WHERE id = ?", id_)
         return _client(row) if row else None
 
 
 def required_keys(store: Store) -> ApiKeys:
-    """Return the keys of a server that requires one.
+    """Return the API keys of a server that requires at least one.
 
     Raises:
-        UsageError: If there are none; the store is closed then.
+        UsageError: If there are none; the store is then closed.
     """
     keys = ApiKeys(store)
     if keys.all():

@@ -17,7 +17,7 @@ from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.schemas import QuestionBody, RunBody
 from vidagent.serve.core.storage.database import Store
 
-_KEPT_S = 7 * 24 * 3600
+_RETENTION_S = 7 * 24 * 3600
 
 
 class RunRecords:
@@ -29,13 +29,13 @@ class RunRecords:
     def __init__(self, store: Store) -> None:
         """Delete runs that began more than a week ago, as the agent does with their folders."""
         self._store = store
-        store.change("DELETE FROM runs WHERE created_s < ?", time.time() - _KEPT_S)
+        store.change("DELETE FROM runs WHERE created_s < ?", time.time() - _RETENTION_S)
 
     @asynccontextmanager
     async def recording(self, client: Client, question: QuestionBody) -> AsyncIterator[RunRecording]:
-        """Record the run of the block, once it has an id.
+        """Record the run that the block executes, once it has an id.
 
-        If its row is deleted meanwhile, its folder is deleted at its end.
+        If its row is deleted meanwhile, its folder is deleted when it ends.
         """
         run = RunRecording(self, client, question)
         try:
@@ -45,7 +45,7 @@ class RunRecords:
                 await asyncio.to_thread(api.delete_run, run.run_id)
 
     def begin(self, client: Client, question: QuestionBody, run_id: str) -> None:
-        """Insert a run; the row of a resumed one exists already."""
+        """Insert a run, or reopen the row of a resumed one."""
         self._store.change(
             "INSERT INTO runs (id, owner, video, asked, created_s) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET ended_s = NULL",
@@ -60,12 +60,12 @@ class RunRecords:
         return _body(row)
 
     def newest(self, client: Client, limit: int) -> list[RunBody]:
-        """Return a client's runs, the newest first."""
+        """Return a client's runs, newest first."""
         query = "SELECT * FROM runs WHERE owner = ? ORDER BY created_s DESC, id DESC LIMIT ?"
         return [_body(row) for row in self._store.rows(query, client.owner, limit)]
 
     async def delete_about(self, client: Client, video: str) -> None:
-        """Delete a client's runs about a video, with their folders."""
+        """Delete a client's runs on a video, with their folders."""
         query = "DELETE FROM runs WHERE owner = ? AND video = ? RETURNING id, ended_s"
         ended = [row["id"] for row in self._store.rows(query, client.owner, video) if row["ended_s"]]
 
@@ -93,7 +93,7 @@ class RunRecording:
     answer: dict[str, Any] | None = None
 
     def add(self, event: dict[str, Any]) -> None:
-        """Take the run's id from its first event, and the answer from its last."""
+        """Take the run id from the first event, and the answer from the last."""
         if event["kind"] == "model":
             self.run_id = str(event["data"]["run_id"])
             self.records.begin(self.client, self.question, self.run_id)

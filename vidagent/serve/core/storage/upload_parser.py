@@ -1,4 +1,4 @@
-"""Streaming parser of an upload's multipart form: the file is never held in memory as a whole, nor written twice."""
+"""Streaming parser of multipart uploads: the file is never held in memory as a whole, nor written twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class UploadForm:
     """The body of an upload: one part named `file` with a file name; other parts are ignored.
 
     Attributes:
-        name: The client's name of the file, once its first bytes have arrived.
+        name: File name given by the client, once the file's first bytes have arrived.
     """
 
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
