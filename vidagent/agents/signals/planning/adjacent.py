@@ -1,4 +1,4 @@
-"""The route of what comes right before or after a time: the nearest text, else the nearest cut, else neither."""
+"""Planning for what comes right before or after a time: the nearest text, else the nearest cut, else neither."""
 
 from __future__ import annotations
 
@@ -17,24 +17,19 @@ from vidagent.agents.signals.planning.intervals import Window
 _SAME_S = 2e-3
 _STEP_S = 0.4
 _FRAMES = 8
-"""Frames read: one on the near side, which tells what was there anyway, and one every 0.4 s beyond it."""
+"""Frames to read: one on the near side, for text that was already there, and one every 0.4 s beyond it."""
 _ROUGH_FRAMES = 4
-"""Frames from one picture to the next where a cut is looked for roughly; cuts are told over less than 0.25 s."""
+"""Frame step of the coarse search for a cut; cuts can only be told over less than 0.25 s."""
 _ROUGH_S = 0.2
 _EXACT_REACH = 2.5
 _INEXACT_REACH = 8.5
-"""Frames on both sides of a cut's time in the index between which it is, as exact as that says it is."""
+"""Frames to search on each side of an indexed cut, depending on whether the index is exact."""
 _MOST_TEXTS = 3
 _LEAST_LETTERS = 3
 
 
 def look_beside(question: str, past: Past) -> list[ToolCall]:
-    """Return the next call of such a question, or the answer.
-
-    Args:
-        question: The question, which names the side and the time.
-        past: The looks so far.
-    """
+    """Return the next tool call or the answer to a question that names a side and a time."""
     found = BESIDE.search(question)
     if found is None or not (past.has("clip") or past.has("resample")):
         return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
@@ -43,11 +38,11 @@ def look_beside(question: str, past: Past) -> list[ToolCall]:
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """What lies next to a time.
+    """A question about what comes right after or before a time.
 
     Args:
-        after: Whether what comes after it is asked for, not what was before.
-        at_s: The time: of the first frame after what was spoken of, or of its first frame.
+        after: Whether the question asks about after the time, not before it.
+        at_s: The time: of the first frame after the event in question, or of the event's first frame.
         past: The looks so far.
     """
 
@@ -56,7 +51,7 @@ class _Beside:
     past: Past
 
     def next_call(self) -> ToolCall:
-        """Return the look that is missing, or the answer."""
+        """Return the next look, or the answer."""
         window = self._window()
         read = self._done(window, wording.ANY_TEXT)
         if read is None:
@@ -67,18 +62,18 @@ class _Beside:
             return tool_calls.search(self._query, 1)
         listed_s = [cut_s for cut_s in self._listed() if window.start_s < cut_s < window.end_s]
         cut_s = min(filter(self._beyond, listed_s), key=self._distance, default=None)
-        return self._nothing(read) if cut_s is None else self._cut(cut_s, read)
+        return self._no_change(read) if cut_s is None else self._cut(cut_s, read)
 
     @property
     def _query(self) -> str:
         return f"When are the cuts around {self.at_s:.3f} s?"
 
     @property
-    def _that(self) -> str:
+    def _prefix(self) -> str:
         return f"Right {'after' if self.after else 'before'} that"
 
     def _window(self) -> Window:
-        """Return the range to read: from a frame on the near side on, or up to one."""
+        """Return the range to read, which starts or ends with a frame on the near side."""
         length_s = _FRAMES * _STEP_S
         start_s = self.at_s - (self.past.frame_s if self.after else length_s - _STEP_S)
         end_s = min(self.past.duration_s, start_s + length_s)
@@ -90,7 +85,7 @@ class _Beside:
         return next((look for look in looks if all(abs(look.told[k] - t) < _SAME_S for k, t in bounds)), None)
 
     def _beyond(self, time_s: float) -> bool:
-        """Tell whether a frame is on the side asked about."""
+        """Return whether a frame is on the side in question."""
         slack_s = self.past.frame_s / 2
         return time_s > self.at_s - slack_s if self.after else time_s < self.at_s - slack_s
 
@@ -98,33 +93,33 @@ class _Beside:
         return abs(time_s - self.at_s)
 
     def _new_lines(self, read: Result) -> list[Line]:
-        """Return the lines of the nearest frame in which something is read that was not there anyway."""
-        anyway = [line.text for line in read.lines if not self._beyond(line.time_s)]
+        """Return the new lines of the nearest frame with text that is not in the near-side frame."""
+        earlier_texts = [line.text for line in read.lines if not self._beyond(line.time_s)]
         new = [
             line
             for line in read.lines
             if self._beyond(line.time_s)
             and sum(char.isalnum() for char in line.text) >= _LEAST_LETTERS
-            and all(similarity(line.text, text) < FOUND for text in anyway)
+            and all(similarity(line.text, text) < FOUND for text in earlier_texts)
         ]
         nearest = min((line.time_s for line in new), key=self._distance, default=None)
         return [line for line in new if line.time_s == nearest]
 
     def _texts(self, lines: list[Line]) -> ToolCall:
-        """Answer with the texts of one frame."""
-        told, at_s = lines[:_MOST_TEXTS], lines[0].time_s
-        listed = " and ".join(f'"{wording.quotable(line.text)}"' for line in told)
-        one = len(told) == 1
+        """Return an answer with the texts of one frame."""
+        chosen, at_s = lines[:_MOST_TEXTS], lines[0].time_s
+        listed = " and ".join(f'"{wording.quotable(line.text)}"' for line in chosen)
+        one = len(chosen) == 1
         return tool_calls.answer(
             "yes",
-            f"{self._that} the text{'' if one else 's'} {listed} {'is' if one else 'are'} read, at {at_s:.3f} s.",
-            claims=[(wording.claim_text(line.text, at_s), [line.entry], at_s) for line in told],
+            f"{self._prefix} the text{'' if one else 's'} {listed} {'is' if one else 'are'} read, at {at_s:.3f} s.",
+            claims=[(wording.claim_text(line.text, at_s), [line.entry], at_s) for line in chosen],
             spans=[(at_s, min(self.past.duration_s, at_s + self.past.frame_s))],
             confidence=0.8,
         )
 
     def _listed(self) -> list[float]:
-        """Read the cut times of the index from the facts of the search."""
+        """Parse the cut times of the index from the facts of the search."""
         listed = re.search(r"cuts at [^:]*: ([\d., ]+)", self._facts())
         return [float(text) for text in re.findall(r"\d+\.\d+", listed[1])] if listed else []
 
@@ -134,7 +129,7 @@ class _Beside:
         )
 
     def _cut(self, cut_s: float, read: Result) -> ToolCall:
-        """Look for a cut that the index lists: roughly where it is not exact, then in every frame; then answer."""
+        """Look for an indexed cut, coarsely first if the index is not exact, then in every frame; then answer."""
         exact = "exact to a few frames" not in self._facts()
         reach_s = (_EXACT_REACH if exact else _INEXACT_REACH) * self.past.frame_s
         start_s, end_s = max(0.0, cut_s - reach_s), min(self.past.duration_s, cut_s + reach_s)
@@ -151,11 +146,11 @@ class _Beside:
         return (
             self._new_shot(min(cuts, key=lambda line: self._distance(line.time_s)))
             if cuts
-            else self._nothing(read)
+            else self._no_change(read)
         )
 
     def _between(self, look: Result) -> Window:
-        """Return the range between the two pictures of a look that a cut lies between, both among them."""
+        """Return the range from the last frame before a seen cut to the first one after it, both included."""
         seen_s = min((line.time_s for line in look.lines), key=self._distance)
         before_s = max((time_s for time_s in look.times_s if time_s < seen_s), default=seen_s)
         return Window(round(before_s, 3), round(min(self.past.duration_s, seen_s + self.past.frame_s / 2), 3))
@@ -163,17 +158,17 @@ class _Beside:
     def _new_shot(self, cut: Line) -> ToolCall:
         return tool_calls.answer(
             "yes",
-            f"{self._that} no text is read; a new shot begins at {cut.time_s:.3f} s.",
+            f"{self._prefix} no text is read; a new shot begins at {cut.time_s:.3f} s.",
             claims=[(wording.claim_cut(cut.time_s), [cut.entry], cut.time_s)],
             spans=[(cut.time_s, min(self.past.duration_s, cut.time_s + self.past.frame_s))],
             confidence=0.8,
         )
 
-    def _nothing(self, read: Result) -> ToolCall:
+    def _no_change(self, read: Result) -> ToolCall:
         times_s = read.times_s or [self.at_s]
-        told = (
-            f"{self._that} no text is read and no new shot begins, in {len(read.times_s)} frames from "
+        text = (
+            f"{self._prefix} no text is read and no new shot begins, in {len(read.times_s)} frames from "
             f"{min(times_s):.3f} s to {max(times_s):.3f} s. What else happens the embedded model cannot judge: "
             "connect a vision-language model with --base-url"
         )
-        return tool_calls.answer("no", told, confidence=0.5)
+        return tool_calls.answer("no", text, confidence=0.5)

@@ -1,4 +1,4 @@
-"""What the planner can read of the past: the looks it asked for, those that code made, and what came back."""
+"""Earlier looks of a conversation, by the planner and by code, with their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidagent.agents.prompting.code_looks import read_looks
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing seen in one frame: its time, its text if it has one, and its box in source pixels."""
+    """One sighting in one frame: its time, text if any, box in source pixels, and ledger entry."""
 
     time_s: float
     text: str
@@ -25,11 +25,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One look that was done.
+    """One completed look.
 
     Args:
         tool: Name of the tool.
-        question: What was asked of the frames.
+        question: The question about the frames.
         args: The arguments of the call.
         told: The tool's reply.
     """
@@ -41,17 +41,17 @@ class Result:
 
     @property
     def id(self) -> str:
-        """Name of the ledger entry."""
+        """Id of the ledger entry."""
         return str(self.told.get("id", ""))
 
     @property
     def times_s(self) -> list[float]:
-        """Times of the frames looked at."""
+        """Times of the frames examined, in seconds."""
         return [float(t) for t in self.told.get("frame_times_s", [])]
 
     @property
     def lines(self) -> list[Line]:
-        """What was seen, frame by frame."""
+        """Sightings, frame by frame."""
         return [
             Line(
                 float(seen["time_s"]),
@@ -65,15 +65,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The looks done so far.
+    """The looks so far.
 
     Args:
-        results: The planner's own in the order they were asked for, then those that code made.
-        errors: Texts of calls that were refused.
+        results: The planner's looks in call order, then those made by code.
+        errors: Error messages of refused calls.
         duration_s: Length of the video.
         frame_s: Time between two frames.
-        size_wh: Size of the picture.
-        tools: Names of the tools on offer; None for all.
+        size_wh: Size of the image.
+        tools: Names of the available tools; None for all.
     """
 
     results: tuple[Result, ...]
@@ -84,7 +84,7 @@ class Past:
     tools: frozenset[str] | None = None
 
     def has(self, tool: str) -> bool:
-        """Say whether a tool is on offer."""
+        """Return whether a tool is available."""
         return self.tools is None or tool in self.tools
 
     def asked(self, question: str) -> list[Result]:
@@ -97,19 +97,19 @@ class Past:
 
 
 def read_past(messages: Sequence[BaseMessage], facts: str, tools: frozenset[str] | None = None) -> Past:
-    """Read the history of a planner's conversation and the facts of the survey; None offers all tools."""
+    """Parse the looks of a planner's conversation and the facts of the survey; None for `tools` means all."""
     results: list[Result] = []
     errors: list[str] = []
-    for call, told in _pairs(messages):
-        if "error" in told:
-            errors.append(str(told["error"]))
+    for call, reply in _pairs(messages):
+        if "error" in reply:
+            errors.append(str(reply["error"]))
         elif call["name"] != "answer":
             question = str(call["args"].get("question", call["args"].get("query", "")))
-            results.append(Result(call["name"], question, call["args"], told))
+            results.append(Result(call["name"], question, call["args"], reply))
     results += [
-        Result(told["tool"], told["question"], {}, told)
-        for told in read_looks(messages)
-        if "error" not in told
+        Result(reply["tool"], reply["question"], {}, reply)
+        for reply in read_looks(messages)
+        if "error" not in reply
     ]
     duration = re.search(r"duration ([\d.]+) s", facts)
     fps = re.search(r"([\d.]+) frames a second", facts)

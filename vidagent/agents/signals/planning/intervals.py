@@ -1,11 +1,11 @@
-"""Finding when something is shown: a coarse look, the likeliest moments, then each edge down to a frame.
+"""Intervals in which something is shown: a coarse look, the likeliest moments, then each edge to one frame.
 
-An edge lies between a frame without and a frame with the thing. The gap is looked at with eight frames at a time,
-so each look makes it about nine times smaller: from minutes to one frame in three or four looks. It is known to the
-frame once a look has shown every frame in it; frame times are never reckoned from the frame rate.
+An edge lies between a frame without and a frame with the thing. Each look samples the gap with eight frames and
+shrinks it about nine times: from minutes to one frame in three or four looks. An edge is exact once a look has shown
+every frame of the gap; frame times are never computed from the frame rate.
 
-Movement and stillness are seen in pairs: a sighting speaks of the step from the picture before it in the same look.
-So the first picture of a look tells nothing, and of two looks at a frame the one with the shorter step is right.
+Movement and stillness are seen in pairs: a sighting describes the step from the previous frame of the same look.
+So the first frame of a look says nothing, and of two looks at a frame the one with the shorter step is right.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Literal
 from vidagent.agents.signals.planning.earlier_looks import Past, Result
 
 SeenBy = Literal["frame", "step", "calm"]
-"""How a thing is seen: in a frame, in a step from one frame to the next, or as a step in which nothing happens."""
+"""How a thing is seen: in a frame, in a step between two frames, or as a step without change."""
 
 FRAMES_A_LOOK = 8
 _HOP_S = 1.0
 _ROUNDING_S = 1.5e-3
-"""Times are told to the millisecond."""
+"""Times are reported to the millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A range to look at, at a frame rate; None for every frame, or as many as one look shows."""
+    """A range to look at and its frame rate; None for every frame, or as many as one look shows."""
 
     start_s: float
     end_s: float
@@ -42,9 +42,9 @@ class Found:
     Args:
         first_s: Time of the first frame that shows it.
         last_s: Time of the last one.
-        before_s: Time of the frame before the first, without it; None if the video begins with it.
-        after_s: Time of the frame after the last, without it; None if the video ends with it.
-        step_s: Length of the step that `first_s` ends, where it is seen in steps; else 0.
+        before_s: Time of the frame without it before the first; None if the video begins with it.
+        after_s: Time of the frame without it after the last; None if the video ends with it.
+        step_s: Length of the step that ends at `first_s`, if it is seen in steps; else 0.
         looks: Ids of the looks that saw it.
     """
 
@@ -58,7 +58,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Whether a frame shows the thing, which look says so, the step from its picture before, and if that is a frame."""
+    """Whether a frame shows the thing, the look, the step from its previous frame, and if every frame was seen."""
 
     hit: bool
     look: str
@@ -69,13 +69,13 @@ class _Seen:
 def runs_of(
     results: Iterable[Result], flicker_s: float = 0.0, *, text: str | None = None, in_pairs: bool = False
 ) -> list[Found]:
-    """Join what the looks saw, by time, into runs.
+    """Merge the sightings of all looks into runs, ordered by time.
 
     Args:
         results: The looks.
         flicker_s: A gap shorter than this does not split a run.
-        text: Take only sightings with this text.
-        in_pairs: Whether a sighting speaks of the step from the picture before it.
+        text: Use only sightings with this text.
+        in_pairs: Whether a sighting describes the step from the previous frame.
     """
     seen = _seen(results, text=text, in_pairs=in_pairs)
     times = sorted(seen)
@@ -106,7 +106,7 @@ def _seen(results: Iterable[Result], *, text: str | None, in_pairs: bool) -> dic
 
 
 def _better(now: _Seen, known: _Seen) -> bool:
-    """Say which of two looks at a frame is right: that with the shorter step, else one that saw the thing."""
+    """Return whether `now` is more reliable than `known`: a shorter step, else a look that saw the thing."""
     if abs(now.step_s - known.step_s) > 1e-3:
         return now.step_s < known.step_s
     return (now.hit, now.sharp) > (known.hit, known.sharp)
@@ -127,14 +127,14 @@ def _run(times: Sequence[float], first: int, last: int, seen: dict[float, _Seen]
 def edges_to_look_at(
     run: Found, results: Sequence[Result], past: Past, by: SeenBy = "frame", flicker_s: float = 0.0
 ) -> list[Window]:
-    """Return the windows that make the edges of a run sharper; none when both are known to the frame.
+    """Return the windows that refine the edges of a run; none if both are known to the frame.
 
     Args:
         run: The run.
         results: The looks so far.
         past: The video's length and frame time.
         by: How it is seen.
-        flicker_s: A gap shorter than this is no edge, so that nothing may be seen for as long beyond one.
+        flicker_s: A gap shorter than this is no edge, so at least as much beyond an edge must be checked.
     """
     if by != "frame":
         return _coarse_steps(run, results, past, by)
@@ -148,9 +148,9 @@ def edges_to_look_at(
 def _edge(
     shown_s: float, gone_s: float, hop_s: float, flicker_s: float, results: Sequence[Result], past: Past
 ) -> Window | None:
-    """Return what to look at between a frame that shows the thing and one that does not, else just behind that.
+    """Return the window between a frame that shows the thing and one that does not, else just beyond the latter.
 
-    Of a long gap it is the part next to the frame that shows it: as long as `hop_s`, or longer if no frame is in that.
+    For a long gap it is the part next to the frame that shows it, `hop_s` long, or longer where that has been seen.
     """
     way = 1 if gone_s > shown_s else -1
     gap_s = abs(gone_s - shown_s)
@@ -166,7 +166,7 @@ def _edge(
 
 
 def _coarse_steps(run: Found, results: Sequence[Result], past: Past, by: SeenBy) -> list[Window]:
-    """Return the steps longer than a frame in which an edge may lie.
+    """Return the steps longer than a frame that may contain an edge.
 
     Movement begins in the first step that moved and ends in the last one; stillness begins in the step before the
     first still one and ends in the one after the last.
@@ -185,12 +185,12 @@ def _coarse_steps(run: Found, results: Sequence[Result], past: Past, by: SeenBy)
 
 
 def _pair_window(low: float, high: float, past: Past) -> Window:
-    """Look from the frame at `low` to that at `high`, both among the pictures."""
+    """Return the window from the frame at `low` to the one at `high`, both included."""
     return Window(round(low, 3), round(min(past.duration_s, high + past.frame_s / 2), 3))
 
 
 def _sharp(one_s: float, other_s: float, results: Sequence[Result]) -> bool:
-    """Say whether every frame between two frames has been looked at."""
+    """Return whether some look has shown every frame between two frames."""
     low, high = min(one_s, other_s), max(one_s, other_s)
     return any(
         result.told.get("every_frame")
@@ -201,7 +201,7 @@ def _sharp(one_s: float, other_s: float, results: Sequence[Result]) -> bool:
 
 
 def _window(one_s: float, other_s: float, results: Sequence[Result], past: Past) -> Window:
-    """Look at a gap with eight frames; with all where these are few, or where those eight have shown nothing new."""
+    """Sample a gap with eight frames; use every frame if there are few, or if the gap was already sampled."""
     low, high = round(min(one_s, other_s), 3), round(max(one_s, other_s), 3)
     looked = any(
         abs(result.told["start_s"] - low) < _ROUNDING_S and abs(result.told["end_s"] - high) < _ROUNDING_S

@@ -1,4 +1,4 @@
-"""The embedded planner: a route for each kind of signal, and plain words where none fits."""
+"""The embedded planner: one route per kind of signal, and a plain message if none fits."""
 
 from __future__ import annotations
 
@@ -28,13 +28,7 @@ from vidagent.agents.signals.planning.shots import find_shots
 
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    """Return the next tool calls for a question, given what was looked at.
-
-    Args:
-        question: The question.
-        options: The answers to choose from, or None.
-        past: The looks so far.
-    """
+    """Return the next tool calls for a question, given its options, or None, and the looks so far."""
     intent = understand(question)
     if any("budget" in error for error in past.errors):
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
@@ -42,8 +36,8 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
     from_s = intent.at_s if intent.range_s is None else intent.range_s[0]
     if from_s is not None and past.duration_s and from_s >= past.duration_s:
-        told = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
-        return [tool_calls.answer("no", told, confidence=0.9)]
+        text = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
+        return [tool_calls.answer("no", text, confidence=0.9)]
     if BESIDE.search(question):
         return look_beside(question, past)
     if intent.signal == "shots":
@@ -58,18 +52,18 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
 
 
 def known_so_far(question: str, past: Past) -> ToolCall:
-    """Answer with what has been seen when no look is left: that it is there, if not from when to when."""
+    """Answer from the looks so far when no look is left: that the thing is there, if not its start and end."""
     intent = understand(question)
-    wanted = intent.signal in {"text", "code", "motion", "still"} or (
+    searchable = intent.signal in {"text", "code", "motion", "still"} or (
         intent.signal == "colour" and intent.colour
     )
-    target = _target(intent, past) if wanted else None
+    target = _target(intent, past) if searchable else None
     seen = None if target is None else first_seen(intent, target, past)
     if target is None or seen is None:
         return tool_calls.answer("cannot_judge", "The search ended before anything was found", confidence=0.0)
-    told = f"{target.name} {target.does} at {seen.first_s:.3f} s; the search ended before its start and end were known."
+    text = f"{target.name} {target.does} at {seen.first_s:.3f} s; the search ended before its start and end were known."
     claims = [(target.claim(seen.first_s), seen.looks, seen.first_s)]
-    return tool_calls.answer("yes", told, claims=claims, spans=[(seen.first_s, seen.last_s)], confidence=0.5)
+    return tool_calls.answer("yes", text, claims=claims, spans=[(seen.first_s, seen.last_s)], confidence=0.5)
 
 
 def _target(intent: Intent, past: Past) -> Target:
@@ -103,22 +97,22 @@ def _target(intent: Intent, past: Past) -> Target:
 
 
 def _code(intent: Intent, past: Past) -> Target:
-    """Look for a code: the one quoted, else the first one seen, or any where it is asked how often one is shown."""
+    """Return the code to look for: the quoted one, else the first or last one seen, or any when counting."""
     question = _code_question(intent)
     seen = list(_codes(question, intent, past))
     if intent.text is not None:
-        wanted = next((text for text in seen if wording.quotable(text) == intent.text), intent.text)
+        content = next((text for text in seen if wording.quotable(text) == intent.text), intent.text)
     elif intent.ask == "count" or not seen:
         return Target(question, "A code", "is shown", lambda t: f"A code is shown at {t:.3f} s.")
     else:
-        wanted = seen[-1 if intent.order == "last" else 0]
-    others = ", ".join(f'"{text}"' for text in seen if text != wanted)
+        content = seen[-1 if intent.order == "last" else 0]
+    others = ", ".join(f'"{text}"' for text in seen if text != content)
     return Target(
         question,
-        f'The code "{wanted}"',
+        f'The code "{content}"',
         "is shown",
-        lambda t: wording.claim_code(wanted, t),
-        text=wanted,
+        lambda t: wording.claim_code(content, t),
+        text=content,
         note=f"Other codes were seen, too: {others}." if others and intent.text is None else "",
         flicker_s=0.25,
     )
@@ -130,7 +124,7 @@ def _code_question(intent: Intent) -> str:
 
 
 def _codes(question: str, intent: Intent, past: Past) -> dict[str, Line]:
-    """Return the contents of codes seen in the range asked about, each with where it was seen first."""
+    """Return the contents of codes seen in the range in question, each with its first sighting."""
     low, high = scope_of(intent, past) or (0.0, past.duration_s)
     lines = sorted(
         (line for result in past.asked(question) for line in result.lines), key=lambda line: line.time_s
@@ -143,7 +137,7 @@ def _codes(question: str, intent: Intent, past: Past) -> dict[str, Line]:
 
 
 def _how_many_codes(intent: Intent, past: Past) -> list[ToolCall]:
-    """Count codes by what they say, in an overview and the likeliest moments."""
+    """Count codes by content, in an overview and the likeliest moments."""
     question = _code_question(intent)
     if not past.asked(question):
         return [first_look(intent, question, past)]
@@ -157,9 +151,9 @@ def _how_many_codes(intent: Intent, past: Past) -> list[ToolCall]:
     claims = [(wording.claim_code(t, line.time_s), [line.entry], line.time_s) for t, line in seen.items()]
     spans = [(line.time_s, min(past.duration_s, line.time_s + past.frame_s)) for line in seen.values()]
     listed = ", ".join(f'"{text}" at {line.time_s:.3f} s' for text, line in seen.items())
-    told = f"{len(seen)} different {'code was' if len(seen) == 1 else 'codes were'} read, as far as was seen: {listed}."
+    text = f"{len(seen)} different {'code was' if len(seen) == 1 else 'codes were'} read, as far as was seen: {listed}."
     return [
-        tool_calls.answer("yes", told, claims=claims[:8], spans=spans[:8], count=len(seen), confidence=0.8)
+        tool_calls.answer("yes", text, claims=claims[:8], spans=spans[:8], count=len(seen), confidence=0.8)
     ]
 
 
@@ -176,7 +170,7 @@ def _reading(intent: Intent, options: Sequence[str] | None, past: Past) -> list[
 
 
 def _when_unquoted(past: Past, intent: Intent) -> list[ToolCall]:
-    """Look for a sentence that comes up: read the whole video first, then seek the sentence's first words."""
+    """Look for a sentence that appears: read the whole video first, then search for the sentence's first words."""
     if not past.count("overview", wording.ANY_TEXT):
         return [tool_calls.overview(wording.ANY_TEXT)]
     line = sentence_that_comes(past)
@@ -189,15 +183,15 @@ def _when_unquoted(past: Past, intent: Intent) -> list[ToolCall]:
 
 
 def _which_colour(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    """Look at the instant asked about, or the whole video, for a screen of one colour."""
+    """Look for a screen of one colour at the instant in question, or in the whole video."""
     looked = past.asked(wording.FILL)
     if not looked:
         return [first_look(intent, wording.FILL, past)]
     filled = [line for result in looked for line in result.lines]
     names = {line.text for line in filled}
     if len(names) != 1:
-        told = "No single colour fills the screen" if not names else f"{len(names)} colours fill it at times"
-        return [tool_calls.answer("cannot_judge" if names else "no", told, confidence=0.5)]
+        text = "No single colour fills the screen" if not names else f"{len(names)} colours fill it at times"
+        return [tool_calls.answer("cannot_judge" if names else "no", text, confidence=0.5)]
     line = filled[0]
     choice = next((i for i, option in enumerate(options or []) if option.casefold() == line.text), None)
     if options and choice is None:

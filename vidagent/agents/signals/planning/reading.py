@@ -1,4 +1,4 @@
-"""The route of questions about unknown text: what is written, at a time, in a corner, on a colour."""
+"""Planning for questions about unknown text: at a time, in a corner, or on a colour."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AFTER_S = 2.0
 _SAME_S = 2e-3
 _VOTERS_S = (-0.4, -0.2, 0.2, 0.4)
 _SMALL_PX = 20
-"""Boxes are drawn with some room: letters of 8 px stand in one of 14 to 17 px."""
+"""Boxes have a margin: letters of 8 px have one of 14 to 17 px."""
 _CORNERS = {
     "upper left|top left|top-left|upper-left": "3x3:1,1",
     "upper right|top right|top-right|upper-right": "3x3:1,3",
@@ -33,7 +33,7 @@ _CORNERS = {
 
 
 def sub_question(intent: Intent) -> str:
-    """Return what the frames are asked: all text, the highlighted text, or that on one colour."""
+    """Return the question about the frames: all text, highlighted text, or text on one colour."""
     if re.search(r"\b(?:selected|chosen|highlighted|marked|picked)\b", intent.question):
         return wording.HIGHLIGHTED
     if intent.colour and re.search(rf"\b(?:on|in) (?:the|a)\b.*\b{intent.colour}\b", intent.question):
@@ -42,7 +42,7 @@ def sub_question(intent: Intent) -> str:
 
 
 def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    """Return the next calls of a reading, or the answer."""
+    """Return the next tool calls of a reading question, or the answer."""
     if not options and rule_for(intent.question) is None:
         return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
     question = sub_question(intent)
@@ -73,7 +73,7 @@ def _reading(intent: Intent, options: Sequence[str] | None, lines: Sequence[Line
 
 
 def option_named(text: str, options: Sequence[str]) -> int | None:
-    """Return the option that a text is, letter for letter, or None."""
+    """Return the index of the option with the same letters and digits as a text, or None."""
     plain = re.sub(r"\W", "", text.casefold())
     for index, option in enumerate(options):
         if plain and plain == re.sub(r"\W", "", option.casefold()):
@@ -94,7 +94,7 @@ def _next_looks(intent: Intent, question: str, past: Past, reading: Reading | No
 
 
 def _look_after(question: str, past: Past) -> ToolCall | None:
-    """Look at the seconds after the frames with most running words: a text may have been still growing there."""
+    """Look at the seconds after the frames with most running words, as their text may still have been growing."""
     words: Counter[float] = Counter()
     for result in past.asked(question):
         if result.tool == "search":
@@ -107,13 +107,13 @@ def _look_after(question: str, past: Past) -> ToolCall | None:
 
 
 def running(text: str) -> bool:
-    """Say whether a line reads like part of a sentence: at least four words, and neither digits nor file names."""
+    """Return whether a line looks like part of a sentence: at least four words, no digits or file names."""
     words = [word for word in text.split() if re.fullmatch(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[.,;:!?]?", word)]
     return len(words) >= 4 and len(words) == len(text.split())
 
 
 def _at_a_time(intent: Intent, question: str, past: Past) -> list[ToolCall]:
-    """Look at the instant asked about; a small text in a corner is read in the frames around it, too."""
+    """Look at the instant in question; read small text in a corner in the surrounding frames too."""
     corner = _corner(intent, past)
     shown = _shown_at(intent, question, past)
     if corner is None:
@@ -122,8 +122,8 @@ def _at_a_time(intent: Intent, question: str, past: Past) -> list[ToolCall]:
         return [tool_calls.crop(intent.at_s or 0.0, corner, question)]
     if not any(_is_small(line) for look in shown for line in look.lines):
         return []
-    asked = {float(look.args["time_s"]) for look in past.asked(question) if look.args.get("grid") == corner}
-    new = [time_s for time_s in _voters(intent, past) if time_s not in asked]
+    cropped = {float(look.args["time_s"]) for look in past.asked(question) if look.args.get("grid") == corner}
+    new = [time_s for time_s in _voters(intent, past) if time_s not in cropped]
     return [tool_calls.crop(time_s, corner, question) for time_s in new]
 
 
@@ -137,10 +137,10 @@ def _is_small(line: Line) -> bool:
 
 
 def voted(line: Line, lines: Sequence[Line]) -> Line:
-    """Return how a small line is read most often in neighbouring frames, as it was read there.
+    """Return the most frequent reading of a small line in neighbouring frames.
 
-    Only readings of the same place and length with the same digits have a vote: another text, one that grows or a
-    clock that goes on is no misreading.
+    Only readings with the same place, length and digits vote: another text, a growing one or a running clock is no
+    misreading.
     """
     others = [other for other in lines if _same_line(line, other)]
     votes = Counter(normal(other.text) for other in others)
@@ -161,13 +161,13 @@ def _same_line(one: Line, other: Line) -> bool:
 
 
 def _corner(intent: Intent, past: Past) -> str | None:
-    """Return the part of the frame that is asked about, if it can be looked at alone."""
+    """Return the grid cell in question, or None if there is none or `crop` is not available."""
     named = (grid for words, grid in _CORNERS.items() if re.search(words, intent.question))
     return next(named, None) if past.has("crop") else None
 
 
 def _shown_at(intent: Intent, question: str, past: Past) -> list[Result]:
-    """Return the looks that showed the frame on the screen at the time asked about, or the part of it asked about."""
+    """Return the looks that showed the frame at the time in question, or the corner of it in question."""
     at_s, corner = (scope_of(intent, past) or (0.0, 0.0))[0], _corner(intent, past)
     looks = [look for look in past.asked(question) if (look.tool == "crop") == (corner is not None)]
     return [
@@ -182,7 +182,7 @@ def _shown_at(intent: Intent, question: str, past: Past) -> list[Result]:
 
 
 def _at(intent: Intent, question: str, past: Past) -> list[Line]:
-    """Return the lines that such looks read in that frame: the last one up to the time, or the first of the look."""
+    """Return the lines that these looks read in that frame: the last one up to the time, or the first of the look."""
     at_s, lines = (scope_of(intent, past) or (0.0, 0.0))[0], list[Line]()
     for look in _shown_at(intent, question, past):
         times = sorted(look.times_s)
@@ -194,7 +194,7 @@ def _at(intent: Intent, question: str, past: Past) -> list[Line]:
 
 
 def _beside(intent: Intent, question: str, past: Past) -> list[Line]:
-    """Return the lines that crops of the same part read in the frames around the time asked about."""
+    """Return the lines that crops of the same corner read in the frames around the time in question."""
     corner, times = _corner(intent, past), _voters(intent, past)
     looks = [look for look in past.asked(question) if look.tool == "crop" and look.args.get("grid") == corner]
     return [line for look in looks if look.args["time_s"] in times for line in look.lines]
@@ -221,15 +221,15 @@ def _answer(reading: Reading, options: Sequence[str] | None, past: Past) -> Tool
 
 
 def sentence_that_comes(past: Past) -> Line | None:
-    """Return the one line of running words that is not there from the start, or None if not just one is."""
+    """Return the only line of running words that appears after the start, or None if there is not exactly one."""
     lines = _lines(wording.ANY_TEXT, None, past)
     if not lines:
         return None
     times = [t for result in past.asked(wording.ANY_TEXT) for t in result.times_s]
-    at_first = {line.text for line in lines if line.time_s == min(times)}
-    coming = [line for line in lines if line.text not in at_first and running(line.text)]
+    initial = {line.text for line in lines if line.time_s == min(times)}
+    later = [line for line in lines if line.text not in initial and running(line.text)]
     tops: dict[float, Line] = {}
-    for line in sorted(coming, key=lambda line: (line.time_s, line.box_px[1] if line.box_px else 0)):
+    for line in sorted(later, key=lambda line: (line.time_s, line.box_px[1] if line.box_px else 0)):
         tops.setdefault(line.time_s, line)
     texts = {line.text[:12] for line in tops.values()}
     return next(iter(tops.values())) if len(texts) == 1 else None

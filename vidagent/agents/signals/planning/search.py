@@ -1,4 +1,4 @@
-"""The route of questions about when something is shown: texts, codes, colours and movement."""
+"""Planning for questions about when something is shown: texts, codes, colours and movement."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _MOST_RUNS = 12
 _FLICKER_S = 0.25
 _MOST_AT_ONCE = 6
 _INSTANT_S = 0.001
-"""So short that only the frame on the screen at that time is looked at, and not the next one, too."""
+"""Short enough that a look shows only the frame at that time, not the next one too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something that can be looked for frame by frame.
+    """Something to look for frame by frame.
 
     Args:
         question: The sub-question whose sightings mark the frames that show it.
-        name: What it is called in the answer, such as `The text "X"`.
-        does: What it does while it is seen.
-        claim: Words a claim that it is seen at a time.
-        text: Only sightings with this text count; None counts all.
-        note: What else the answer should say.
-        searched: Whether the moments of the index can hold it.
-        flicker_s: How long it may go unseen between two frames that show it, as a text that is misread once.
-        longest: Whether the longest time is asked for where no other order is.
-        by: Whether it is seen in a frame, or in the step from one to the next.
-        placed: Whether the answer says where in the picture.
-        read: The text that it is, if it is one.
+        name: Its name in the answer, such as `The text "X"`.
+        does: Its predicate in the answer, such as `is shown`.
+        claim: Returns the text of a claim that it is seen at a time.
+        text: Count only sightings with this text; None counts all.
+        note: Extra text for the answer.
+        searched: Whether the moments of the index can contain it.
+        flicker_s: How long it may go unseen between two frames that show it, such as a text misread once.
+        longest: Whether to choose the longest run if no other order is given.
+        by: How it is seen: in a frame, in a step between frames, or as a step without change.
+        placed: Whether the answer says where in the image it is.
+        read: The text itself, if it is a text.
     """
 
     question: str
@@ -61,7 +61,7 @@ class Target:
 
 
 def text_target(text: str) -> Target:
-    """Look for a given text."""
+    """Return the target for a given text."""
     return Target(
         wording.is_shown(text),
         f'The text "{text}"',
@@ -73,33 +73,33 @@ def text_target(text: str) -> Target:
 
 
 def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
-    """Return the next calls of a search for `target`, or the answer."""
+    """Return the next tool calls of a search for `target`, or the answer."""
     if not past.asked(target.question):
         return [_read_before(intent, target, past) or _first_look(intent, target, past)]
     results, scope = past.asked(target.question), scope_of(intent, past)
     runs = _runs(intent, target, past)
     page = _unfinished_coarse(intent, target, past, runs)
     if not runs and scope is None and past.has("overview") and not past.count("overview", target.question):
-        return [_first_look(intent, target, past)]  # what was read before was something else
+        return [_first_look(intent, target, past)]  # the earlier reading was of another text
     if page is not None:
         return [page]
     if not runs:
         return [_absent(target, past)]
-    wanted = _wanted(intent, target, runs)
+    selected = _selected(intent, target, runs)
     windows = [
         window
-        for run in (wanted if past.has("clip") or past.has("resample") else [])
+        for run in (selected if past.has("clip") or past.has("resample") else [])
         for window in edges_to_look_at(run, results, past, target.by, target.flicker_s)
         if scope is None or (intent.at_s is None and window.start_s < scope[1] and window.end_s > scope[0])
     ]
     new = [window for window in dict.fromkeys(windows) if not _looked_at(window, target.question, past)]
     if new:
         return [tool_calls.closer(window, target.question, past) for window in new[:_MOST_AT_ONCE]]
-    return [_present(intent, target, wanted, len(runs), past)]
+    return [_present(intent, target, selected, len(runs), past)]
 
 
 def first_seen(intent: Intent, target: Target, past: Past) -> Found | None:
-    """Return the first run of frames that show the target, as far as was looked, or None."""
+    """Return the first run of frames that show the target in the looks so far, or None."""
     return next(iter(_runs(intent, target, past)), None)
 
 
@@ -111,7 +111,7 @@ def _runs(intent: Intent, target: Target, past: Past) -> list[Found]:
 
 
 def scope_of(intent: Intent, past: Past) -> tuple[float, float] | None:
-    """Return the range of seconds that the question names, or None for all of the video."""
+    """Return the range in seconds that the question names, or None for the whole video."""
     last = past.duration_s
     if intent.range_s is not None:
         return min(intent.range_s[0], max(0.0, last - past.frame_s)), min(intent.range_s[1], last)
@@ -124,7 +124,7 @@ def scope_of(intent: Intent, past: Past) -> tuple[float, float] | None:
 
 
 def first_look(intent: Intent, question: str, past: Past, *, start_s: float | None = None) -> ToolCall:
-    """Return the call that shows the range asked about, the one frame at an instant, or all of the video."""
+    """Return the call that shows the range in question, the one frame at an instant, or the whole video."""
     scope = scope_of(intent, past)
     if scope is None and past.has("overview"):
         return tool_calls.overview(question)
@@ -136,7 +136,7 @@ def first_look(intent: Intent, question: str, past: Past, *, start_s: float | No
 def next_page(question: str, most: int, past: Past) -> ToolCall | None:
     """Return the call for the next page of moments, or None after `most` pages or the last one.
 
-    Without a search the video is looked at in as many parts.
+    Without the search tool, split the video into `most` parts instead.
     """
     if not past.has("search"):
         return _next_part(question, most, past)
@@ -147,7 +147,7 @@ def next_page(question: str, most: int, past: Past) -> ToolCall | None:
 
 
 def _next_part(question: str, parts: int, past: Past) -> ToolCall | None:
-    """Return the call for the next of some equal parts of the video, or None after the last one."""
+    """Return the call for the next of `parts` equal parts of the video, or None after the last one."""
     edges = [round(past.duration_s * number / max(1, parts), 3) for number in range(parts + 1)]
     windows = [Window(start_s, end_s) for start_s, end_s in pairwise(edges)]
     todo = [window for window in windows if not _looked_at(window, question, past)]
@@ -163,7 +163,7 @@ def _first_look(intent: Intent, target: Target, past: Past) -> ToolCall:
 
 
 def _read_before(intent: Intent, target: Target, past: Past) -> ToolCall | None:
-    """Return the call that shows the first frame in which the text was read when another one was looked for."""
+    """Return the call for the first frame in which a look for another text happened to read this one, or None."""
     if (
         target.read is None
         or scope_of(intent, past) is not None
@@ -186,14 +186,14 @@ def _inside(run: Found, scope: tuple[float, float] | None) -> bool:
 
 
 def _unfinished_coarse(intent: Intent, target: Target, past: Past, runs: Sequence[Found]) -> ToolCall | None:
-    """Return the next page of moments while the thing, or another showing of it, may still be hidden."""
+    """Return the next page of moments while there may be an unseen occurrence, else None."""
     if not target.searched or intent.at_s is not None:
         return None
     every = intent.order != "first" or intent.ask in {"count", "how_long"}
     return next_page(target.question, MOST_PAGES if not runs else 1 if every else 0, past)
 
 
-def _wanted(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found]:
+def _selected(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found]:
     if intent.order == "every" or intent.ask == "count":
         return list(runs[:_MOST_RUNS])
     if intent.order == "last":
@@ -216,8 +216,8 @@ def _looked_at(window: Window, question: str, past: Past) -> bool:
 
 def _absent(target: Target, past: Past) -> ToolCall:
     frames = len({time_s for result in past.asked(target.question) for time_s in result.times_s})
-    told = f"Not found in {frames} frames looked at: {target.name[0].lower() + target.name[1:]} {target.does}"
-    return tool_calls.answer("no", told, confidence=0.6)
+    text = f"Not found in {frames} frames looked at: {target.name[0].lower() + target.name[1:]} {target.does}"
+    return tool_calls.answer("no", text, confidence=0.6)
 
 
 def _present(intent: Intent, target: Target, runs: Sequence[Found], known: int, past: Past) -> ToolCall:
@@ -230,13 +230,13 @@ def _present(intent: Intent, target: Target, runs: Sequence[Found], known: int, 
     shown = spans
     if intent.edge == "end" and intent.ask == "when":
         shown = [(end, min(past.duration_s, end + past.frame_s)) for _, end in spans]
-    told = _sentence(intent, target, _place(intent, target, runs[0], past), spans)
+    text = _sentence(intent, target, _place(intent, target, runs[0], past), spans)
     every = intent.ask == "count" or intent.order == "every"
     if every and known > len(runs):
-        told += f" There are more than these {len(runs)}."
+        text += f" There are more than these {len(runs)}."
     return tool_calls.answer(
         "yes",
-        f"{told} {target.note}".strip(),
+        f"{text} {target.note}".strip(),
         claims=claims,
         spans=shown,
         count=len(runs) if intent.ask == "count" and known == len(runs) else None,
@@ -245,7 +245,7 @@ def _present(intent: Intent, target: Target, runs: Sequence[Found], known: int, 
 
 
 def _span(run: Found, target: Target, past: Past, scope: tuple[float, float] | None) -> tuple[float, float]:
-    """Return from when to when it is seen, within the range asked about."""
+    """Return the span in which it is seen, clipped to the range in question."""
     start = run.first_s
     if target.by == "calm":  # the first still step begins with the frame before it
         start = max(run.before_s or 0.0, run.first_s - run.step_s)
@@ -255,7 +255,7 @@ def _span(run: Found, target: Target, past: Past, scope: tuple[float, float] | N
 
 
 def _place(intent: Intent, target: Target, run: Found, past: Past) -> str:
-    """Say where in the picture a run is seen most often, if that is asked for."""
+    """Return the most frequent place of a run in the image, in parentheses; empty if not needed."""
     if intent.ask != "where" and not target.placed:
         return ""
     places = Counter(
@@ -269,19 +269,19 @@ def _place(intent: Intent, target: Target, run: Found, past: Past) -> str:
 
 def _sentence(intent: Intent, target: Target, place: str, spans: Sequence[tuple[float, float]]) -> str:
     start, end = spans[0]
-    said = f"{target.name} {target.does}{place}"
+    event = f"{target.name} {target.does}{place}"
     if intent.ask == "count":
         times = ", ".join(f"{s:.3f} s" for s, _ in spans)
         often = "once" if len(spans) == 1 else f"{len(spans)} times"
-        return f"{said} {often}, as far as was seen: from {times}."
+        return f"{event} {often}, as far as was seen: from {times}."
     if intent.ask == "how_long":
         total = sum(e - s for s, e in spans)
         listed = " and ".join(f"from {s:.3f} s to {e:.3f} s" for s, e in spans)
-        return f"{said} for {total:.3f} s, {listed}."
+        return f"{event} for {total:.3f} s, {listed}."
     if intent.edge == "end" and intent.ask == "when" and len(spans) == 1:
-        return f"{said} until {end:.3f} s; it began at {start:.3f} s."
+        return f"{event} until {end:.3f} s; it began at {start:.3f} s."
     if len(spans) > 1:
         listed = "; ".join(f"{s:.3f} s to {e:.3f} s" for s, e in spans)
-        return f"{said} {len(spans)} times: {listed}."
+        return f"{event} {len(spans)} times: {listed}."
     yes = "Yes: " if intent.ask == "whether" else ""
-    return f"{yes}{said[0].lower() + said[1:] if yes else said} from {start:.3f} s to {end:.3f} s."
+    return f"{yes}{event[0].lower() + event[1:] if yes else event} from {start:.3f} s to {end:.3f} s."

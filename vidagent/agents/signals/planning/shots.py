@@ -1,4 +1,4 @@
-"""The route of questions about shots and cuts: the index lists them, frames on both sides confirm each."""
+"""Planning for questions about shots and cuts: the index lists them, frames on both sides confirm each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _QUERY = "How many shots are there, and when are the cuts?"
 
 
 def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
-    """Return the next calls of a question about shots, or the answer."""
+    """Return the next tool calls of a question about shots, or the answer."""
     if not past.has("search") or not (past.has("clip") or past.has("resample")):
         return [
             tool_calls.answer(
@@ -57,9 +57,9 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     if last and seen and not any(window.end_s > max(seen) for window in todo):
         known = {*seen, *(cut for cut in listed if cut < max(seen))}
         return [_answer(intent, sorted(known), seen, past)]
-    sought = _sought(intent, sorted(seen), todo)
-    if sought is not None:
-        return [_numbered(*sought, seen, past)]
+    requested = _requested_cut(intent, sorted(seen), todo)
+    if requested is not None:
+        return [_numbered(*requested, seen, past)]
     if todo:
         return [
             tool_calls.closer(window, wording.ANY_CUT, past) for window in todo[: 1 if last else _AT_A_TIME]
@@ -73,7 +73,7 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
 
 
 def _seen(lines: Sequence[Line], listed: Sequence[float]) -> dict[float, str]:
-    """Return the cuts seen and the looks that show them; of some in a fifth of a second, those that are listed."""
+    """Return the cuts seen and the looks that show them; drop those within 0.2 s of a seen cut that is listed."""
     sure = {line.time_s for line in lines if any(abs(line.time_s - cut) < _ROUNDING_S for cut in listed)}
     return {
         line.time_s: line.entry
@@ -83,18 +83,18 @@ def _seen(lines: Sequence[Line], listed: Sequence[float]) -> dict[float, str]:
 
 
 def _last_cut(intent: Intent) -> bool:
-    """Say whether the last cut alone is asked for, so that no other need be looked at."""
+    """Return whether the question asks for the last cut only, so that no other needs a look."""
     cut = _CUT_NUMBER.search(intent.question)
     return intent.ask == "when" and cut is not None and cut[1] in {"last", "final"}
 
 
 def _todo(cuts: Sequence[float], looks: Sequence[Result], past: Past) -> list[Window]:
-    """Return the windows round these cuts that have not been looked at."""
+    """Return the windows around these cuts that have not been examined."""
     return [window for window in _windows(cuts, past) if not _done(window, looks)]
 
 
-def _sought(intent: Intent, seen: Sequence[float], todo: Sequence[Window]) -> tuple[int, float] | None:
-    """Return the number and time of the one cut asked for, once all before it have been looked at."""
+def _requested_cut(intent: Intent, seen: Sequence[float], todo: Sequence[Window]) -> tuple[int, float] | None:
+    """Return the number and time of the requested cut once all earlier ones have been examined."""
     cut = _CUT_NUMBER.search(intent.question)
     if cut is None or intent.ask != "when" or cut[1] in {"last", "final"}:
         return None
@@ -106,29 +106,29 @@ def _sought(intent: Intent, seen: Sequence[float], todo: Sequence[Window]) -> tu
 
 def _numbered(number: int, cut_s: float, seen: dict[float, str], past: Past) -> ToolCall:
     span = (cut_s, min(past.duration_s, cut_s + past.frame_s))
-    told = f"Cut {number} is at {cut_s:.3f} s."
-    return tool_calls.answer("yes", told, claims=_claims([cut_s], seen), spans=[span], confidence=0.9)
+    text = f"Cut {number} is at {cut_s:.3f} s."
+    return tool_calls.answer("yes", text, claims=_claims([cut_s], seen), spans=[span], confidence=0.9)
 
 
 def _no_cut(intent: Intent, whole: bool, looks: Sequence[Result], past: Past) -> ToolCall:
-    """Say that there is no cut; of a whole video look at the middle first, so that a frame stands for it."""
+    """Answer that there is no cut; for a whole video look at the middle first, so that a frame supports it."""
     if whole and not looks:
         middle = past.duration_s / 2
         reach = 2.5 * past.frame_s
         start, end = max(0.0, middle - reach), min(past.duration_s, middle + reach)
         return tool_calls.closer(Window(round(start, 4), round(end, 4)), wording.ANY_CUT, past)
     if intent.ask != "count" or not whole:
-        told = "the whole video is one shot" if whole else "there is none there"
-        return tool_calls.answer("no", f"No cut was found: {told}", confidence=0.8)
+        text = "the whole video is one shot" if whole else "there is none there"
+        return tool_calls.answer("no", f"No cut was found: {text}", confidence=0.8)
     at_s = looks[-1].times_s[len(looks[-1].times_s) // 2]
     claims = [(wording.claim_no_cut(at_s), [looks[-1].id], at_s)]
     cuts_asked = _CHANGES.search(intent.question) is not None
-    told = f"{'0 cuts' if cuts_asked else '1 shot'}: the index, which saw the whole video, knows no cut."
-    return tool_calls.answer("yes", told, claims=claims, count=0 if cuts_asked else 1, confidence=0.8)
+    text = f"{'0 cuts' if cuts_asked else '1 shot'}: the index, which saw the whole video, knows no cut."
+    return tool_calls.answer("yes", text, claims=claims, count=0 if cuts_asked else 1, confidence=0.8)
 
 
 def _scope(intent: Intent, past: Past) -> tuple[float, float]:
-    """Return the range asked about; for an instant, half a second on both sides of it."""
+    """Return the range in question; for an instant, half a second on each side."""
     if intent.at_s is not None:
         return intent.at_s - 0.5, intent.at_s + 0.5
     return scope_of(intent, past) or (0.0, past.duration_s)
@@ -139,20 +139,20 @@ def _facts(past: Past) -> str:
 
 
 def _listed(past: Past) -> list[float]:
-    """Read the cut times of the index from the facts of the search."""
+    """Parse the cut times of the index from the facts of the search."""
     listed = re.search(r"cuts at [^:]*: ([\d., ]+)", _facts(past))
     return [float(t) for t in listed[1].replace(" ", "").strip(".,").split(",") if t] if listed else []
 
 
 def _known(past: Past) -> int:
-    """Read how many cuts the index knows; it lists the first of them only."""
+    """Parse the number of cuts in the index, which lists only the first of them."""
     known = re.search(r"([\d,]+) cuts? \(", _facts(past))
     return int(known[1].replace(",", "")) if known else 0
 
 
 def _too_many(cuts: int) -> ToolCall:
-    told = f"There are too many cuts to list: the index of the whole video knows {cuts}"
-    return tool_calls.answer("cannot_judge", told, confidence=0.0)
+    text = f"There are too many cuts to list: the index of the whole video knows {cuts}"
+    return tool_calls.answer("cannot_judge", text, confidence=0.0)
 
 
 def _many(
@@ -163,10 +163,10 @@ def _many(
     looks: Sequence[Result],
     past: Past,
 ) -> list[ToolCall]:
-    """Count more cuts than can be looked at one by one: those of the index, if a sample of them stands up.
+    """Count more cuts than can be examined one by one: use the index if frames confirm a sample of it.
 
-    The sample is spread evenly over the cuts that are listed. Where frames refuse one of it, the number of the index
-    cannot be relied on, and it is said why.
+    The sample is spread evenly over the listed cuts. If frames reject one of them, the answer says why the number in
+    the index is not reliable.
     """
     step = max(1.0, (len(listed) - 1) / (_SAMPLED - 1))
     sample = [listed[round(place * step)] for place in range(min(_SAMPLED, len(listed)))]
@@ -175,34 +175,34 @@ def _many(
         return [tool_calls.closer(window, wording.ANY_CUT, past) for window in todo[:_AT_A_TIME]]
     cuts = len(listed) + unlisted
     reach = _reach(past)
-    stood = [at_s for at_s in seen if any(abs(at_s - cut) <= reach for cut in sample)]
-    refused = sum(all(abs(at_s - cut) > reach for at_s in stood) for cut in sample)
-    if refused:
-        told = f"The index knows {cuts} cuts, too many to look at each; of {len(sample)} looked at {refused} were none"
-        return [tool_calls.answer("cannot_judge", told, confidence=0.0)]
-    chosen = _nearest(sample, stood)
+    confirmed = [at_s for at_s in seen if any(abs(at_s - cut) <= reach for cut in sample)]
+    rejected = sum(all(abs(at_s - cut) > reach for at_s in confirmed) for cut in sample)
+    if rejected:
+        text = f"The index knows {cuts} cuts, too many to look at each; of {len(sample)} looked at {rejected} were none"
+        return [tool_calls.answer("cannot_judge", text, confidence=0.0)]
+    chosen = _nearest(sample, confirmed)
     count = cuts if _CHANGES.search(intent.question) else cuts + 1
-    told = (
+    text = (
         f"{count} {'cuts' if count == cuts else 'shots'}, as the index of the whole video counts them: it compared "
         f"neighbouring frames throughout. {len(chosen)} of the cuts, spread over "
         f"{'those that are listed' if unlisted else 'all of them'}, were looked at, and each is one."
     )
     claims = _claims(chosen, seen)
-    return [tool_calls.answer("yes", told, claims=claims, count=count, confidence=0.8)]
+    return [tool_calls.answer("yes", text, claims=claims, count=count, confidence=0.8)]
 
 
 def _nearest(sample: Sequence[float], seen: Sequence[float]) -> list[float]:
-    """Return for each cut of a sample the one seen nearest to it."""
+    """Return the nearest seen cut for each cut of a sample."""
     return sorted({min(seen, key=lambda at_s: abs(at_s - cut)) for cut in sample})
 
 
 def _reach(past: Past) -> float:
-    """Return how far from a listed cut to look: more where the index is not exact."""
+    """Return how far from a listed cut to look, in seconds: further if the index is not exact."""
     return (8.5 if "exact to a few frames" in _facts(past) else 2.5) * past.frame_s
 
 
 def _windows(cuts: Sequence[float], past: Past) -> list[Window]:
-    """Two frames before each cut and two after it, every frame of them; more where the index is not exact."""
+    """Return windows of two frames before and two after each cut, at every frame; wider if the index is not exact."""
     reach = _reach(past)
     return [
         Window(round(max(0.0, cut - reach), 4), round(min(past.duration_s, cut + reach), 4)) for cut in cuts
@@ -222,17 +222,17 @@ def _answer(intent: Intent, cuts: Sequence[float], seen: dict[float, str], past:
     if number is not None and number > len(cuts):
         return tool_calls.answer("no", f"There are only {len(cuts)} cuts", confidence=0.8)
     chosen = cuts if number is None else [cuts[number - 1]]
-    told = f"{counted(len(cuts), 'cut')}, at {_times(cuts)}."
+    text = f"{counted(len(cuts), 'cut')}, at {_times(cuts)}."
     if intent.ask == "count" and not _CHANGES.search(intent.question):
-        told = f"{len(cuts) + 1} shots, with {told}"
+        text = f"{len(cuts) + 1} shots, with {text}"
     if number is not None:
         which = "The last cut" if number == len(cuts) else f"Cut {number}"
-        told = f"{which} is at {chosen[0]:.3f} s."
+        text = f"{which} is at {chosen[0]:.3f} s."
     elif any(cut not in seen for cut in cuts):
-        told += " The first of them were looked at; the rest are from the index."
+        text += " The first of them were looked at; the rest are from the index."
     return tool_calls.answer(
         "yes",
-        told,
+        text,
         claims=_claims(chosen, seen),
         spans=[(t, min(past.duration_s, t + past.frame_s)) for t in chosen],
         count=(len(cuts) if _CHANGES.search(intent.question) else len(cuts) + 1)
@@ -245,17 +245,17 @@ def _answer(intent: Intent, cuts: Sequence[float], seen: dict[float, str], past:
 def _one_shot(
     number: int, intent: Intent, cuts: Sequence[float], seen: dict[float, str], past: Past
 ) -> ToolCall:
-    """Answer when the shot with a number begins, ends, or is."""
+    """Answer when a numbered shot begins, ends, or is shown."""
     edges = [0.0, *cuts, past.duration_s]
     if number >= len(edges):
         return tool_calls.answer("no", f"There are only {len(cuts) + 1} shots", confidence=0.8)
     start, end = edges[number - 1], edges[number]
-    told = f"Shot {number} of {len(cuts) + 1} is from {start:.3f} s to {end:.3f} s."
+    text = f"Shot {number} of {len(cuts) + 1} is from {start:.3f} s to {end:.3f} s."
     begins = re.search(r"\b(?:begins?|starts?)\b", intent.question)
     ends = re.search(r"\b(?:ends?|stops?)\b", intent.question)
     at_s = start if begins else end
     span = (at_s, min(past.duration_s, at_s + past.frame_s)) if begins or ends else (start, end)
-    return tool_calls.answer("yes", told, claims=_claims([start, end], seen), spans=[span], confidence=0.9)
+    return tool_calls.answer("yes", text, claims=_claims([start, end], seen), spans=[span], confidence=0.9)
 
 
 def _claims(cuts: Sequence[float], seen: dict[float, str]) -> list[tuple[str, list[str], float]]:

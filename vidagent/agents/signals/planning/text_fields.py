@@ -1,4 +1,4 @@
-"""Choosing, from the lines read in frames, the text that a question asks for."""
+"""Selection of the text that answers a question from the lines read in frames."""
 
 from __future__ import annotations
 
@@ -31,34 +31,29 @@ _COMMON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A text that answers the question.
-
-    Args:
-        answer: What to answer.
-        line: The line that shows it.
-    """
+    """A text that answers the question, and the line that shows it."""
 
     answer: str
     line: Line
 
 
 Rule = Callable[[str, Sequence[Line]], Reading | None]
-"""Chooses among the lines read, given the question in lower case."""
+"""Chooses a reading from the lines, given the question in lower case."""
 
 
 def choose(question: str, lines: Sequence[Line]) -> Reading | None:
-    """Return the reading that fits the question, or None if none does clearly."""
+    """Return the reading that answers the question, or None if none clearly does."""
     rule = rule_for(question)
     return None if rule is None else rule(question, lines)
 
 
 def rule_for(question: str) -> Rule | None:
-    """Return how the text that a question asks for is chosen, or None if no rule fits."""
+    """Return the rule that chooses the text for a question, or None if no rule fits."""
     return next((rule for fits, rule in _RULES if re.search(fits, question)), None)
 
 
 def _pattern(form: re.Pattern[str]) -> Rule:
-    """Return the text of a form that was read; of several, one only if it was read far more often than any other."""
+    """Return a rule that picks the text of a form; among several, only one read far more often than the rest."""
 
     def rule(_question: str, lines: Sequence[Line]) -> Reading | None:
         votes: dict[str, list[tuple[str, Line]]] = defaultdict(list)
@@ -75,7 +70,7 @@ def _pattern(form: re.Pattern[str]) -> Rule:
 
 
 def _typed(_question: str, lines: Sequence[Line]) -> Reading | None:
-    """Find the one text that grows where it stands, and return it at its longest."""
+    """Find the one text that grows in place, and return it at its longest."""
     grown: list[tuple[int, Line]] = []
     for line in lines:
         earlier = {
@@ -93,7 +88,7 @@ def _typed(_question: str, lines: Sequence[Line]) -> Reading | None:
 
 
 def _one_grows(a: Line, b: Line) -> bool:
-    """Say whether two lines are one text at two times: the same, or one the beginning of the other."""
+    """Return whether two lines are one text at two times: equal, or one a prefix of the other."""
     same = normal(a.text) == normal(b.text)
     return _same_start(a, b) and (same or _grown(a.text, b.text) or _grown(b.text, a.text))
 
@@ -109,61 +104,62 @@ def _grown(short: str, long: str) -> bool:
     return 0 < len(short) < len(long) and long.casefold().startswith(short.casefold())
 
 
-def _mentioned(question: str, lines: Sequence[Line]) -> Reading | None:
+def _noun_in_place(question: str, lines: Sequence[Line]) -> Reading | None:
     """Find the noun before a preposition of place that the question shares with a sentence of the text.
 
-    Of several sentences those count that share most words with the question; they must agree about the noun.
+    Only the sentences that share most words with the question count; they must agree on the noun.
     """
     place = re.search(rf"\b({_PLACE_WORDS})\b", question)
     if place is None:
         return None
-    wanted = {word for word in re.findall(r"[a-z]+", question) if word not in _COMMON}
+    keywords = {word for word in re.findall(r"[a-z]+", question) if word not in _COMMON}
     noun = re.compile(rf"\b((?:the|a|an|your|his|her)\s+[\w'-]+)\s+{place[1]}\b", re.IGNORECASE)
     found: dict[int, list[Reading]] = defaultdict(list)
     for group in _frames(lines):
         text = " ".join(line.text for line in group)
         for sentence in re.split(r"(?<=[.!?])\s+", text):
-            shared = len(wanted & set(re.findall(r"[a-z]+", sentence.casefold())))
+            shared = len(keywords & set(re.findall(r"[a-z]+", sentence.casefold())))
             named = noun.search(sentence)
             if named is not None:
-                found[shared].append(Reading(named[1], _holding(sentence, group)))
+                found[shared].append(Reading(named[1], _source_line(sentence, group)))
     best = found[max(found)] if found else []
     return best[0] if len({normal(reading.answer) for reading in best}) == 1 else None
 
 
-def _holding(sentence: str, group: Sequence[Line]) -> Line:
+def _source_line(sentence: str, group: Sequence[Line]) -> Line:
     """Return the last line of the frame that is part of the sentence."""
     parts = [line for line in group if line.text.split(". ")[-1] in sentence or line.text in sentence]
     return parts[-1] if parts else group[-1]
 
 
 def _whole(question: str, lines: Sequence[Line]) -> Reading | None:
-    """Return all that is written, if it is little and the same at nearly all times: the fullest such frame.
+    """Return all text of the fullest frame, if it is short and nearly all frames show that text or part of it.
 
-    What other frames show must be in it, as a text that comes up bit by bit is. Stray frames are let pass, more of
-    them where the lines were sifted by a colour already.
+    Text may appear bit by bit. A few stray frames are allowed, more if the lines were already filtered by colour.
     """
     frames = _frames(lines)
     strays = len(frames) / (_CLEARLY if _COLOUR.search(question) else _NEARLY_ALL)
     for fullest in sorted(frames, key=lambda group: -sum(len(line.text) for line in group)):
-        told = " ".join(line.text for line in fullest)
-        if sum(not _within(group, told) for group in frames) < strays:
+        full_text = " ".join(line.text for line in fullest)
+        if sum(not _within(group, full_text) for group in frames) < strays:
             return (
-                None if len(fullest) > _FEW_LINES else Reading(told, max(fullest, key=lambda x: len(x.text)))
+                None
+                if len(fullest) > _FEW_LINES
+                else Reading(full_text, max(fullest, key=lambda x: len(x.text)))
             )
     return None
 
 
-def _within(group: Sequence[Line], told: str) -> bool:
-    """Say whether all that is read in a frame is part of a text, or that text slightly misread."""
-    if all(similarity(line.text, told) >= FOUND for line in group):
+def _within(group: Sequence[Line], full_text: str) -> bool:
+    """Return whether all lines of a frame are part of a text, or a slight misreading of it."""
+    if all(similarity(line.text, full_text) >= FOUND for line in group):
         return True
     text = normal(" ".join(line.text for line in group))
-    return SequenceMatcher(None, text, normal(told)).ratio() >= _MISREAD
+    return SequenceMatcher(None, text, normal(full_text)).ratio() >= _MISREAD
 
 
 def _frames(lines: Sequence[Line]) -> list[list[Line]]:
-    """Group lines by frame, in reading order, each once: two looks at a frame read the same lines."""
+    """Group lines by frame in reading order, without duplicates from a second look at a frame."""
     frames: dict[float, list[Line]] = defaultdict(list)
     for line in lines:
         group = frames[line.time_s]
@@ -184,7 +180,7 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"\bclock\b|\bwhat time does\b", _pattern(_TIME_OF_DAY)),
     (r"\burl\b|\bweb ?(?:site|address|page)\b", _pattern(_URL)),
     (r"\btyped?\b", _typed),
-    (r"\bmentions?\b|\bmentioned\b", _mentioned),
+    (r"\bmentions?\b|\bmentioned\b", _noun_in_place),
     (
         r"\bwritten\b|\btext\b|\bwhat words\b|\bsays?\b|\breads?\b|\b(?:title|caption|heading|headline|label)s?\b",
         _whole,

@@ -1,4 +1,4 @@
-"""Tool calls, as the embedded planner writes them."""
+"""Tool calls of the embedded planner."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def overview(question: str) -> ToolCall:
 
 
 def search(query: str, page: int) -> ToolCall:
-    """Look at the likeliest moments."""
+    """Look at one page of the likeliest moments."""
     return _call("search", query=query, page=page)
 
 
 def clip(start_s: float, end_s: float, question: str) -> ToolCall:
-    """Look at a range."""
+    """Look at a time range."""
     return _call("clip", start_s=start_s, end_s=end_s, question=question)
 
 
 def closer(window: Window, question: str, past: Past) -> ToolCall:
-    """Look at a short range, at its frame rate or at all frames; where one of two tools is missing, by the other."""
+    """Look at a window at its frame rate, or at every frame; use the other tool if one of the two is missing."""
     fps = window.fps or round(1 / past.frame_s, 4)
     if not past.has("resample") or (window.fps is None and past.has("clip")):
         return clip(window.start_s, window.end_s, question)
@@ -53,12 +53,12 @@ def answer(
     choice: int | None = None,
     confidence: float = 0.5,
 ) -> ToolCall:
-    """Give the answer; a claim is its text, the looks that show it, and its time."""
+    """Answer; a claim is its text, the ids of the looks that show it, and its time in seconds."""
     return _call(
         "answer",
         found=found,
         answer=text,
-        claims=[{"text": said, "ledger": list(looks), "time_s": at_s} for said, looks, at_s in claims],
+        claims=[{"text": claim, "ledger": list(looks), "time_s": at_s} for claim, looks, at_s in claims],
         spans=[{"start_s": start_s, "end_s": end_s} for start_s, end_s in spans],
         count=count,
         choice=choice,
