@@ -1,1 +1,1 @@
-"""What classical vision reads from pictures."""
+"""Classical computer vision on images."""

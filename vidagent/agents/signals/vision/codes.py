@@ -1,4 +1,4 @@
-"""QR codes and barcodes in a picture, read by zxing-cpp."""
+"""QR code and barcode reading with zxing-cpp."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 _ENLARGEMENT: Final = 2
 _ENLARGED_PIXELS: Final = 1280 * 720
-"""Up to this size a picture without a code is tried again at twice its size: a QR code of 2.5 px per module,
-blurred, is read then only. It costs 11 ms at 640x360 after 3.5 for the first try (10 and 31 ms at 1110x734)."""
+"""Up to this size, retry an image without a code at twice its size: a blurred QR code of 2.5 px per module is only
+read then. It costs 11 ms at 640x360 after 3.5 for the first try (10 and 31 ms at 1110x734)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code as read.
+    """One decoded code.
 
     Args:
         kind: Its symbology, such as `"QR Code"` or `"EAN-13"`.
-        text: What it says.
-        box: Upright box round it, in pixels of the picture given.
+        text: Its content.
+        box: Upright bounding box, in pixels of the image.
     """
 
     kind: str
@@ -36,10 +36,10 @@ class Code:
 
 
 def read_codes(rgb: NDArray[np.uint8]) -> list[Code]:
-    """Read all codes of a picture whose checksums hold.
+    """Read all codes with valid checksums in an image.
 
     Args:
-        rgb: Picture, `(H, W, 3)`.
+        rgb: Image, `(H, W, 3)`.
 
     Returns:
         The codes from top to bottom, each content once.

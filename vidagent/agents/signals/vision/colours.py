@@ -1,4 +1,4 @@
-"""Colours by name: of a pixel, of a picture, behind a text, and where in a picture a colour is."""
+"""Colour names of pixels, images and text backgrounds, and the location of a colour in an image."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SIDE: Final = 192
 _BLACK_VALUE: Final = 46
 _WHITE_VALUE: Final = 205
 _PALE: Final = 45
-"""Saturation (0 to 255) under which a bright pixel has no hue to speak of; the darker it is, the more it takes,
-as JPEG moves the colour of dark pixels by as much as that of bright ones."""
+"""Saturation (0 to 255) below which a bright pixel has no hue. Dark pixels need more, as JPEG shifts their colour as
+much as that of bright ones."""
 
 _HUES: Final[tuple[tuple[int, ColourName], ...]] = (
     (7, "red"),
@@ -34,7 +34,7 @@ _HUES: Final[tuple[tuple[int, ColourName], ...]] = (
     (170, "pink"),
     (180, "red"),
 )
-"""Upper ends of the hues, in OpenCV's units of two degrees; cyan counts as blue, magenta as pink."""
+"""Upper limits of the hues, in OpenCV's units of two degrees; cyan counts as blue, magenta as pink."""
 
 _BLACK: Final = COLOUR_NAMES.index("black")
 _WHITE: Final = COLOUR_NAMES.index("white")
@@ -42,12 +42,12 @@ _WHITE: Final = COLOUR_NAMES.index("white")
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """The commonest colour of a picture.
+    """The most common colour of an image.
 
     Args:
         name: Its name.
-        fraction: The part of the picture that has a colour of this name, from 0 to 1.
-        rgb: The median of that part.
+        fraction: The fraction of pixels with this colour name, from 0 to 1.
+        rgb: The median colour of those pixels.
     """
 
     name: ColourName
@@ -56,52 +56,48 @@ class Fill:
 
 
 def name_of(rgb: tuple[int, int, int]) -> ColourName:
-    """Name a colour with one of the eleven basic terms.
-
-    Args:
-        rgb: Red, green and blue, 0 to 255 each.
-    """
+    """Return the basic colour term for red, green and blue, 0 to 255 each."""
     return COLOUR_NAMES[int(_names(np.array([[rgb]], dtype=np.uint8))[0, 0])]
 
 
 def dominant(rgb: NDArray[np.uint8], box: Box | None = None) -> Fill:
-    """Find the colour name that most of a picture has.
+    """Find the most common colour name in an image.
 
     Args:
-        rgb: Picture, `(H, W, 3)`.
-        box: The part of it to look at, or None for all.
+        rgb: Image, `(H, W, 3)`.
+        box: The region to examine, or None for the whole image.
     """
-    part = rgb if box is None else _cut(rgb, box)
-    return _commonest(_reduced(part).reshape(-1, 3))
+    part = rgb if box is None else _cropped(rgb, box)
+    return _most_common(_reduced(part).reshape(-1, 3))
 
 
 def background_of(rgb: NDArray[np.uint8], box: Box) -> ColourName:
-    """Name the colour behind a text.
+    """Name the background colour of a text.
 
-    Looks at the rim of the text's box, where a reader leaves a margin: the outer sixth of its height on each side
-    and two pixels beyond. Further out may be another ground: a button ends close to its label.
+    Uses the rim of the text's box, where OCR leaves a margin: the outer sixth of its height on each side and two
+    pixels beyond. Further out the background may differ, as a button ends close to its label.
 
     Args:
-        rgb: Picture, `(H, W, 3)`.
-        box: Box of the text as read.
+        rgb: Image, `(H, W, 3)`.
+        box: Bounding box of the text.
     """
     x0, y0, x1, y1 = box
-    ground = _cut(rgb, (x0 - 2, y0 - 2, x1 + 2, y1 + 2))
+    ground = _cropped(rgb, (x0 - 2, y0 - 2, x1 + 2, y1 + 2))
     rim = max(1, round((y1 - y0) / 6)) + 2
     inside = np.zeros(ground.shape[:2], dtype=bool)
     inside[rim:-rim, rim:-rim] = True
-    return _commonest(ground[~inside]).name
+    return _most_common(ground[~inside]).name
 
 
 def has_colour(rgb: NDArray[np.uint8], name: ColourName) -> tuple[float, Box | None]:
-    """Tell how much of a picture has a colour, and where its largest patch is.
+    """Measure how much of an image has a colour, and locate the largest patch.
 
     Args:
-        rgb: Picture, `(H, W, 3)`.
-        name: The colour asked for.
+        rgb: Image, `(H, W, 3)`.
+        name: The colour.
 
     Returns:
-        The fraction from 0 to 1, and the box of the largest connected patch in pixels, or None without any.
+        The fraction from 0 to 1, and the box of the largest connected patch in pixels, or None if there is none.
     """
     small = _reduced(rgb)
     mask = (_names(small) == COLOUR_NAMES.index(name)).astype(np.uint8)
@@ -115,7 +111,7 @@ def has_colour(rgb: NDArray[np.uint8], name: ColourName) -> tuple[float, Box | N
 
 
 def _names(rgb: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Name every pixel: its index in `COLOUR_NAMES`."""
+    """Return the index in `COLOUR_NAMES` of every pixel."""
     hue, saturation, value = (
         channel.astype(int) for channel in cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
     )
@@ -141,7 +137,7 @@ def _index(name: ColourName) -> int:
     return COLOUR_NAMES.index(name)
 
 
-def _commonest(pixels: NDArray[np.uint8]) -> Fill:
+def _most_common(pixels: NDArray[np.uint8]) -> Fill:
     names = _names(pixels[np.newaxis])[0]
     counts = np.bincount(names, minlength=len(COLOUR_NAMES))
     best = int(counts.argmax())
@@ -155,8 +151,8 @@ def _reduced(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
-def _cut(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """Cut a box out, clamped to the picture, at least one pixel large."""
+def _cropped(rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Crop to a box, clamped to the image and at least one pixel large."""
     height, width = rgb.shape[:2]
     x0, y0 = min(max(box[0], 0), width - 1), min(max(box[1], 0), height - 1)
     x1, y1 = max(x0 + 1, min(box[2], width)), max(y0 + 1, min(box[3], height))

@@ -1,4 +1,4 @@
-"""How much like a cut the step from each picture to the next one looks."""
+"""Cut scores of the steps between neighbouring frames."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from vidagent.video.index.cuts import alike, moved_out, reduced
 
 CUT: Final = 0.5
-"""From this score on a step counts as a cut.
+"""Minimum score of a cut.
 
 Among five neighbouring frames the 146 cuts of drawn and sample videos score 0.68 or more, and 7,771 other steps 0.44
-or less: a fast fall with motion blur, whip pans, a page scrolled quickly. Among three, 0.68 and 0.48 but for one step
-at the end of a blend (0.62). The first two measures alone overlap (0.38 and 0.39): in fast scenes every step is large.
+or less: a fast fall with motion blur, whip pans, a page scrolled quickly. Among three, 0.68 and 0.48, except for one
+step at the end of a blend (0.62). The first two measures alone overlap (0.38 and 0.39), as in fast scenes every step
+is large.
 """
 
 _STANDS_OUT: Final = 1.5
@@ -28,26 +29,25 @@ _BINS: Final = [8, 8, 8]
 _RANGES: Final = [0, 256, 48, 208, 48, 208]
 _COARSE_WH: Final = (32, 18)
 _FULL_LEVELS: Final = 60.0
-"""Mean difference of luma that counts as a wholly other picture."""
+"""Mean luma difference that counts as a completely different image."""
 
 _Look = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def cut_scores(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
-    """Score each step between neighbouring pictures.
+    """Score each step between neighbouring frames.
 
-    A step is measured in two ways, whose mean is its score. How far it is above those before and after it, as in
-    PySceneDetect's AdaptiveDetector: by half the L1 distance of smoothed YCrCb histograms, averaged over a 4x4 grid so
-    that two shots in the same colours differ by where these are, or by the mean difference of luma at 32x18, whichever
-    is larger. And in what share of the picture it stands out once movement is taken out, as in the scan of the video;
-    none where the picture is the same in another light. So pictures should be neighbours in time; among pictures
-    seconds apart no step stands out.
+    The score is the mean of two measures, or 0 if only the light changes. The first is how far the step exceeds those
+    before and after it, as in PySceneDetect's AdaptiveDetector: by half the L1 distance of smoothed YCrCb histograms,
+    averaged over a 4x4 grid to separate shots with the same colours, or by the mean luma difference at 32x18,
+    whichever is larger. The second is the share of the image that stands out after motion compensation, as in the
+    scan of the video. Frames should be neighbours in time; seconds apart, no step stands out.
 
     Args:
-        frames: Pictures in order of time, `(H, W, 3)` each.
+        frames: Frames in order of time, `(H, W, 3)` each.
 
     Returns:
-        One score from 0 to 1 for each pair of neighbours: one fewer than there are pictures.
+        One score from 0 to 1 for each pair of neighbours: one fewer than there are frames.
     """
     looks = [(_histograms(rgb), _coarse(rgb)) for rgb in frames]
     steps = [_step(before, after) for before, after in pairwise(looks)]
@@ -57,7 +57,7 @@ def cut_scores(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
 
 
 def _shares(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
-    """Return in what share of the picture each step stands out from the mean of those beside it."""
+    """Return the share of the image in which each step stands out from the mean of its neighbours."""
     greys = [reduced(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8)) for rgb in frames]
     steps = [moved_out(before, after) for before, after in pairwise(greys)]
     shares = []

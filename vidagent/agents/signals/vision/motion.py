@@ -1,4 +1,4 @@
-"""What moved between two pictures, and where, whatever the light and the compression did."""
+"""Motion detection between two frames, robust to changes of light and compression noise."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ _LEAST_LEVELS: Final = 9.0
 _MOST_LEVELS: Final = 18.0
 _NOISE_FACTOR: Final = 6.0
 _LEAST_AREA: Final = 0.0003
-"""With these, on frames as JPEG of quality 90, the empty road of the sample videos is still until the first car
-and between the cars, which come in at 6.53 and 9.67 s (by hand 6.50 and 9.63), looked at every 0.07 s.
-A step costs 2 to 6 ms."""
+"""With these values, on JPEG frames of quality 90 every 0.07 s, the empty road of the sample videos is still until the
+first car and between the cars, which appear at 6.53 and 9.67 s (by hand 6.50 and 9.63). A step costs 2 to 6 ms."""
 _FULL_SCORE: Final = 0.02
 _WIDE: Final = 0.75
 
@@ -27,12 +26,12 @@ Grey = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What changed from one picture to the next.
+    """The change from one frame to the next.
 
     Args:
-        fraction: The part of the picture that changed, from 0 to 1.
-        box: Round all that changed, in pixels of the pictures.
-        score: How sure it is that something moved, from 0 to 1.
+        fraction: The fraction of the image that changed, from 0 to 1.
+        box: Bounding box of the change, in pixels of the frames.
+        score: Confidence that something moved, from 0 to 1.
         where: The place in words, such as `"upper right"`, `"centre"` or `"everywhere"`.
     """
 
@@ -43,14 +42,14 @@ class Motion:
 
 
 def motion(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Motion | None:
-    """Find what moved between two pictures of one size.
+    """Find what moved between two frames of the same size.
 
     Args:
-        before: The earlier picture, `(H, W, 3)`.
-        after: The later picture, `(H, W, 3)`.
+        before: The earlier frame, `(H, W, 3)`.
+        after: The later frame, `(H, W, 3)`.
 
     Returns:
-        What changed beyond noise, or None when nothing did. A change of light over the whole picture is none.
+        The change beyond noise, or None if there is none. A global change of light does not count.
 
     Raises:
         ValueError: If the sizes differ.
@@ -69,7 +68,7 @@ def motion(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Motion | None
 
 
 def still(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
-    """Tell whether nothing moved between two pictures.
+    """Return whether nothing moved between two frames.
 
     Raises:
         ValueError: If the sizes differ.
@@ -78,12 +77,7 @@ def still(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
 
 
 def where(box: Box, size_wh: tuple[int, int]) -> str:
-    """Say in words where in a picture a box is, as a viewer sees it.
-
-    Args:
-        box: The box in pixels.
-        size_wh: Width and height of the picture.
-    """
+    """Describe where a box in pixels is in an image of size `size_wh`, from the viewer's side."""
     x0, y0, x1, y1 = box
     width, height = size_wh
     if x1 - x0 > _WIDE * width and y1 - y0 > _WIDE * height:
@@ -103,9 +97,9 @@ def _grey(rgb: NDArray[np.uint8]) -> Grey:
 
 
 def _relit(before: Grey, after: Grey) -> Grey:
-    """Return the difference that is left when the light over the whole picture is made the same.
+    """Return the difference that remains after compensating for a global change of light.
 
-    A line `after = gain * before + offset` is fitted twice, the second time without what did not fit the first.
+    A line `after = gain * before + offset` is fitted twice, the second time without the outliers of the first.
     """
     x, y = before.ravel(), after.ravel()
     keep = np.ones(x.shape, dtype=bool)
@@ -124,7 +118,7 @@ def _line(x: Grey, y: Grey) -> tuple[float, float]:
 
 
 def _changed(difference: Grey) -> NDArray[np.uint8]:
-    """Mark the patches that differ by more than noise: large enough, and above several times the usual difference."""
+    """Mark patches that differ by more than noise: large enough, and several times the median difference."""
     size = np.abs(cv2.blur(difference, (3, 3)))
     threshold = float(np.clip(_NOISE_FACTOR * np.median(size), _LEAST_LEVELS, _MOST_LEVELS))
     mask = (size > threshold).astype(np.uint8)

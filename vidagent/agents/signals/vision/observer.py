@@ -1,4 +1,4 @@
-"""The embedded looker and judge: classical vision over the pictures of one message."""
+"""The embedded observer and judge: classical vision on the images of one message."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from vidagent.text import counted
 from vidagent.types import Box
 
 _FILLED = 0.6
-_OTHER_GROUND = 60
+_BACKGROUND_DIFFERENCE = 60
 _CUT_STEP_S = 0.25
 _LONG_S = 120.0
-"""Over so long a stretch it is worth telling what else is written, as a later question may ask for it."""
+"""Minimum span of frames for which other texts are reported, as a later question may ask for them."""
 _LEAST_LETTERS = 5
 _LEAST_SURE = 0.9
 
@@ -38,13 +38,13 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One picture of a message: the time beside it, and its pixels `(H, W, 3)`."""
+    """One image of a message: its time and its pixels `(H, W, 3)`."""
 
     time_s: float
     rgb: Rgb
 
     def box_1000(self, box: Box) -> tuple[float, float, float, float]:
-        """Turn a box in pixels into thousandths of the picture."""
+        """Convert a box from pixels to thousandths of the image size."""
         height, width = self.rgb.shape[:2]
         x0, y0, x1, y1 = box
         return (1000 * x0 / width, 1000 * y0 / height, 1000 * x1 / width, 1000 * y1 / height)
@@ -52,10 +52,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """Looks at pictures until it is done or told to stop.
+    """Examines images until it is done or stopped.
 
     Args:
-        reader: Reads text.
+        reader: The OCR reader.
         stop: Set when the caller no longer waits.
     """
 
@@ -63,13 +63,13 @@ class Looker:
     stop: threading.Event
 
     def observe(self, question: str, pictures: Sequence[Picture]) -> Observation:
-        """Answer a sub-question about some pictures.
+        """Answer a sub-question about some images.
 
         Raises:
-            StoppedError: If told to stop.
+            StoppedError: If `stop` is set.
         """
         intent = understand(question)
-        look = self._looks().get(intent.signal)
+        look = self._detectors().get(intent.signal)
         if look is None or (intent.signal == "colour" and intent.colour is None and intent.ask == "count"):
             return Observation(found=None, what=wording.CANNOT_JUDGE, confidence=0.0)
         sightings = list(look(intent, pictures))
@@ -80,10 +80,10 @@ class Looker:
         return seen.model_copy(update={"what": f"{seen.what} {others}".strip()})
 
     def judge(self, claim: str, pictures: Sequence[Picture]) -> Judgement:
-        """Check a claim against pictures, at the time it names.
+        """Check a claim against the images at the time it names.
 
         Raises:
-            StoppedError: If told to stop.
+            StoppedError: If `stop` is set.
         """
         time_s = wording.time_in(claim)
         denied = wording.denied(claim)
@@ -95,7 +95,7 @@ class Looker:
         right = bool(times) == (denied is None)
         return Judgement(verdict="supported" if right else "unsupported", why=why, confidence=seen.confidence)
 
-    def _looks(self) -> dict[str, Callable[[Intent, Sequence[Picture]], Iterator[Sighting]]]:
+    def _detectors(self) -> dict[str, Callable[[Intent, Sequence[Picture]], Iterator[Sighting]]]:
         return {
             "text": self._find_text,
             "reading": self._read_text,
@@ -119,14 +119,14 @@ class Looker:
                 yield Sighting(time_s=picture.time_s, text=match.text, box=picture.box_1000(match.box))
 
     def _other_texts(self, intent: Intent, pictures: Sequence[Picture]) -> dict[str, float]:
-        """Return what else was read in the pictures, each text with the time at which it was read first."""
+        """Return the other texts in the images, each with the time it was first read."""
         found: dict[str, float] = {}
         for picture in pictures:
-            for line in self.reader.read(picture.rgb):  # remembered from the search for the text
-                told = (
+            for line in self.reader.read(picture.rgb):  # cached by the search for the text
+                legible = (
                     sum(char.isalnum() for char in line.text) >= _LEAST_LETTERS and line.score >= _LEAST_SURE
                 )
-                if told and similarity(intent.text or "", line.text) < FOUND:
+                if legible and similarity(intent.text or "", line.text) < FOUND:
                     found.setdefault(line.text, picture.time_s)
         return found
 
@@ -143,8 +143,8 @@ class Looker:
     def _read_codes(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
         for picture in self._each(pictures):
             for code in read_codes(picture.rgb):
-                wanted = intent.text is None or intent.text == wording.quotable(code.text)
-                if wanted and ("qr" not in intent.question or "bar" in intent.question or "QR" in code.kind):
+                matches = intent.text is None or intent.text == wording.quotable(code.text)
+                if matches and ("qr" not in intent.question or "bar" in intent.question or "QR" in code.kind):
                     yield Sighting(time_s=picture.time_s, text=code.text, box=picture.box_1000(code.box))
 
     def _find_cuts(self, _intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
@@ -175,7 +175,7 @@ class Looker:
 
 
 def _cuts(pictures: Sequence[Picture]) -> set[float]:
-    """Return the times of cuts, neither movement nor stillness; pictures far apart tell none."""
+    """Return the times of cuts, which are neither movement nor stillness; frames far apart show none."""
     scores = cut_scores([picture.rgb for picture in pictures])
     return {
         after.time_s
@@ -188,14 +188,14 @@ def _highlighted(rgb: Rgb, lines: Sequence[TextLine]) -> list[TextLine]:
     """Return the lines whose background differs clearly from that of most lines."""
     if not lines:
         return []
-    grounds = np.array([_ground(rgb, line.box) for line in lines])
-    usual = np.median(grounds, axis=0)
-    apart = np.abs(grounds - usual).max(axis=1)
-    return [line for line, far in zip(lines, apart, strict=True) if far > _OTHER_GROUND]
+    backgrounds = np.array([_background(rgb, line.box) for line in lines])
+    usual = np.median(backgrounds, axis=0)
+    apart = np.abs(backgrounds - usual).max(axis=1)
+    return [line for line, far in zip(lines, apart, strict=True) if far > _BACKGROUND_DIFFERENCE]
 
 
-def _ground(rgb: Rgb, box: Box) -> NDArray[np.float64]:
-    """Return the colour behind a line: the median inside its box, as the letters cover less than half of it."""
+def _background(rgb: Rgb, box: Box) -> NDArray[np.float64]:
+    """Return the background of a line: the median of its box, as letters cover less than half of it."""
     x0, y0, x1, y1 = box
     return np.asarray(np.median(rgb[y0:y1, x0:x1].reshape(-1, 3), axis=0), np.float64)
 
@@ -210,11 +210,11 @@ def _observation(sightings: Sequence[Sighting], pictures: int) -> Observation:
         )
         return Observation(found=False, what=what, sightings=[], confidence=0.8)
     texts = list(dict.fromkeys(sighting.text for sighting in sightings if sighting.text))
-    said = (
+    quoted = (
         ": " + "; ".join(f'"{text}"' for text in texts[:6]) + (" …" if len(texts) > 6 else "")
         if texts
         else ""
     )
     span = f"at {times[0]:.3f} s" if len(times) == 1 else f"from {times[0]:.3f} s to {times[-1]:.3f} s"
-    what = f"In {len(times)} of {counted(pictures, 'frame')}, {span}{said}."
+    what = f"In {len(times)} of {counted(pictures, 'frame')}, {span}{quoted}."
     return Observation(found=True, what=what, sightings=list(sightings), confidence=0.9)

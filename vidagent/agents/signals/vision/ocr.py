@@ -1,4 +1,4 @@
-"""Text in a picture: the lines rapidocr reads, where they stand, and which belong together."""
+"""Text in an image: the lines that rapidocr reads, their boxes, and their grouping into paragraphs."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ _SETTINGS: Final[dict[str, Any]] = {
     "Rec.rec_batch_num": 1,
     "Rec.rec_img_shape": [3, 48, 96],
 }
-"""What differs from rapidocr 3.10's own settings, measured on two 2.x GHz cores.
+"""Settings that differ from the defaults of rapidocr 3.10, measured on two 2.x GHz cores.
 
-Detection scaled *down* to 736 on the long side instead of *up* to 736 on the short one: 640x360 takes 145 ms
-instead of 490, 1280x720 185 ms instead of 520, and as much is read: of words drawn 9 to 130 px high over
-photographs at 1280x720, 80 of 90 against 79; scaled down to 640 it is 74, to 480 57. At 640x360 and 7 to
-90 px 117 of 126 against 112. Recognition line by line, padded to twice the height only: the 37 lines of a
-file chooser take 390 ms in all instead of 540. A second thread makes it 1.7 times as fast; box thresholds,
-dilation and the memory arena change nothing or lose lines. The angle classifier serves upside-down scans.
+Detection scales *down* to 736 on the long side instead of *up* to 736 on the short one: 640x360 takes 145 ms instead
+of 490, 1280x720 185 ms instead of 520, with equal accuracy: of words 9 to 130 px high over photographs at 1280x720,
+80 of 90 against 79 (scaled down to 640: 74, to 480: 57); at 640x360 and 7 to 90 px, 117 of 126 against 112.
+Recognition runs line by line, padded only to twice the height: the 37 lines of a file chooser take 390 ms in all
+instead of 540. A second thread makes it 1.7 times as fast; box thresholds, dilation and the memory arena change
+nothing or lose lines. The angle classifier is only for upside-down scans.
 """
 
 _MAX_THREADS: Final = 8
 _SMALL_SIDE: Final = 320
-"""Pictures smaller than this are enlarged to it: of words 6 px high with a margin of 40 px, 13 of 18 are read
-instead of 8; beyond 320 nothing is gained and the time doubles."""
+"""Smaller images are enlarged to this side: of words 6 px high with a margin of 40 px, 13 of 18 are read instead of 8;
+beyond 320 there is no gain and the time doubles."""
 _MAX_ENLARGEMENT: Final = 4.0
 
 _SAME_BLOCK: Final = 4
 _SAME_LEVELS: Final = 4.0
-"""Two pictures are taken for the same when no 4x4 block differs by this many grey levels on average.
+"""Two images count as the same if no 4x4 block differs by this many grey levels on average.
 
-`ORCHID 7421` against `ORCHID 7427`, 7 px high and 20 levels brighter than its ground, differs by 7.4, an 8
-against a 6 by 5.8; only a full stop as faint as that (2.8) goes unnoticed. On the sample screen recording 45%
-of frames 0.1 s apart are the same by this measure. Only pictures that were read count, so slow fades add up.
+`ORCHID 7421` and `ORCHID 7427`, 7 px high and 20 levels brighter than the background, differ by 7.4, an 8 and a 6 by
+5.8; only a full stop that faint (2.8) goes unnoticed. On the sample screen recording 45% of frames 0.1 s apart are
+the same by this measure. Images are compared with those actually read, so slow fades add up.
 """
-_SAME_KEPT: Final = 8
+_MAX_RECENT: Final = 8
 
 _LONE_SCORE: Final = 0.9
-"""A single character read with less certainty is texture more often than text (table legs, window frames)."""
+"""A single character with a lower score is more often texture than text (table legs, window frames)."""
 
 _DOTS = re.compile(r"\.{3,}")
 
@@ -67,9 +67,9 @@ class TextLine:
     """One line of text as read.
 
     Args:
-        text: What it says, in Unicode's compatibility form.
-        box: Upright box round it, in pixels of the picture given.
-        score: The reader's certainty, from 0.5 to 1.
+        text: The text, in Unicode NFKC form.
+        box: Upright bounding box, in pixels of the image.
+        score: OCR confidence, from 0.5 to 1.
     """
 
     text: str
@@ -83,32 +83,32 @@ class TextLine:
 
 
 class TextReader:
-    """Reads text with rapidocr's own models, which lie in its wheel: no download, no network.
+    """Reads text with the models in rapidocr's wheel: no download, no network.
 
-    One instance may serve many threads. Readings are remembered by the picture's content, and a picture in
-    which nothing visible changed since one of the last few is not read again.
+    Thread-safe. Readings are cached by image content, and an image that looks the same as one of the last few reuses
+    its reading.
 
     Args:
-        remembered: How many readings to remember.
+        remembered: Maximum number of cached readings.
     """
 
     def __init__(self, *, remembered: int = 1024) -> None:
-        """Start empty; the models are loaded by the first reading (about 0.5 s)."""
+        """Create an empty cache; the first reading loads the models (about 0.5 s)."""
         self._remembered = remembered
         self._readings: OrderedDict[bytes, tuple[TextLine, ...]] = OrderedDict()
-        self._recent: deque[tuple[NDArray[np.uint8], tuple[TextLine, ...]]] = deque(maxlen=_SAME_KEPT)
+        self._recent: deque[tuple[NDArray[np.uint8], tuple[TextLine, ...]]] = deque(maxlen=_MAX_RECENT)
         self._engine: RapidOCR | None = None
         self._memory_lock = threading.Lock()
         self._engine_lock = threading.Lock()
 
     def read(self, rgb: NDArray[np.uint8]) -> list[TextLine]:
-        """Read all text of a picture.
+        """Read all text of an image.
 
         Args:
-            rgb: Picture, `(H, W, 3)`.
+            rgb: Image, `(H, W, 3)`.
 
         Returns:
-            The lines in reading order: from top to bottom, in one row from left to right.
+            The lines in reading order: from top to bottom, within a row from left to right.
         """
         key = hashlib.blake2b(rgb.tobytes(), key=repr(rgb.shape).encode(), digest_size=16).digest()
         known = self._recall(key)
@@ -157,18 +157,18 @@ class TextReader:
 
 @cache
 def shared_reader() -> TextReader:
-    """Return the one reader of this process: a second question about a video need not read the same frames again."""
+    """Return the reader of this process, shared so that later questions reuse its cached readings."""
     return TextReader()
 
 
 def paragraphs(lines: Sequence[TextLine]) -> list[list[TextLine]]:
-    """Group lines that a person would read on from one to the next.
+    """Group lines that read on from one to the next.
 
-    Two lines belong together when their heights are alike and they stand closely below each other, or side by
-    side in one row with little more than a space between them.
+    Two lines belong together if they have similar heights and are close below each other, or side by side in one row
+    with little more than a space between them.
 
     Args:
-        lines: Lines of one picture.
+        lines: Lines of one image.
 
     Returns:
         The groups, each in reading order; every line is in exactly one.
