@@ -19,7 +19,7 @@ _STEP_S = 0.4
 _FRAMES = 8
 """Frames to read: one on the near side, for text that was already there, and one every 0.4 s beyond it."""
 _ROUGH_FRAMES = 4
-"""Frame step of the coarse search for a cut; cuts can only be told over less than 0.25 s."""
+"""Frame step of the coarse search for a cut; a cut is only recognisable over steps below 0.25 s."""
 _ROUGH_S = 0.2
 _EXACT_REACH = 2.5
 _INEXACT_REACH = 8.5
