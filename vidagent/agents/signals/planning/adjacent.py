@@ -18,14 +18,14 @@ _SAME_S = 2e-3
 _STEP_S = 0.4
 _FRAMES = 8
 """Frames to read: one on the near side, for text that was already there, and one every 0.4 s beyond it."""
-_ROUGH_FRAMES = 4
+_COARSE_FRAMES = 4
 """Frame step of the coarse search for a cut; a cut is only recognisable over steps below 0.25 s."""
-_ROUGH_S = 0.2
+_COARSE_S = 0.2
 _EXACT_REACH = 2.5
 _INEXACT_REACH = 8.5
 """Frames to search on each side of an indexed cut, depending on whether the index is exact."""
-_MOST_TEXTS = 3
-_LEAST_LETTERS = 3
+_MAX_TEXTS = 3
+_MIN_LETTERS = 3
 
 
 def look_beside(question: str, past: Past) -> list[ToolCall]:
@@ -57,10 +57,10 @@ class _Beside:
         if read is None:
             return tool_calls.closer(window, wording.ANY_TEXT, self.past)
         if lines := self._new_lines(read):
-            return self._texts(lines)
+            return self._text_answer(lines)
         if self.past.has("search") and not self.past.count("search", self._query):
             return tool_calls.search(self._query, 1)
-        listed_s = [cut_s for cut_s in self._listed() if window.start_s < cut_s < window.end_s]
+        listed_s = [cut_s for cut_s in self._listed_cuts() if window.start_s < cut_s < window.end_s]
         cut_s = min(filter(self._beyond, listed_s), key=self._distance, default=None)
         return self._no_change(read) if cut_s is None else self._cut(cut_s, read)
 
@@ -99,15 +99,15 @@ class _Beside:
             line
             for line in read.lines
             if self._beyond(line.time_s)
-            and sum(char.isalnum() for char in line.text) >= _LEAST_LETTERS
+            and sum(char.isalnum() for char in line.text) >= _MIN_LETTERS
             and all(similarity(line.text, text) < FOUND for text in earlier_texts)
         ]
         nearest = min((line.time_s for line in new), key=self._distance, default=None)
         return [line for line in new if line.time_s == nearest]
 
-    def _texts(self, lines: list[Line]) -> ToolCall:
+    def _text_answer(self, lines: list[Line]) -> ToolCall:
         """Return an answer with the texts of one frame."""
-        chosen, at_s = lines[:_MOST_TEXTS], lines[0].time_s
+        chosen, at_s = lines[:_MAX_TEXTS], lines[0].time_s
         listed = " and ".join(f'"{wording.quotable(line.text)}"' for line in chosen)
         one = len(chosen) == 1
         return tool_calls.answer(
@@ -118,7 +118,7 @@ class _Beside:
             confidence=0.8,
         )
 
-    def _listed(self) -> list[float]:
+    def _listed_cuts(self) -> list[float]:
         """Parse the cut times of the index from the facts of the search."""
         listed = re.search(r"cuts at [^:]*: ([\d., ]+)", self._facts())
         return [float(text) for text in re.findall(r"\d+\.\d+", listed[1])] if listed else []
@@ -133,7 +133,7 @@ class _Beside:
         exact = "exact to a few frames" not in self._facts()
         reach_s = (_EXACT_REACH if exact else _INEXACT_REACH) * self.past.frame_s
         start_s, end_s = max(0.0, cut_s - reach_s), min(self.past.duration_s, cut_s + reach_s)
-        step_s = min(_ROUGH_FRAMES * self.past.frame_s, _ROUGH_S)
+        step_s = min(_COARSE_FRAMES * self.past.frame_s, _COARSE_S)
         fps = None if exact or step_s < 2 * self.past.frame_s else round(1 / step_s, 4)
         window = Window(round(start_s, 3), round(end_s, 3), fps)
         look = self._done(window, wording.ANY_CUT)

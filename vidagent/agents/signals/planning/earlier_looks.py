@@ -88,11 +88,11 @@ class Past:
         return self.tools is None or tool in self.tools
 
     def asked(self, question: str) -> list[Result]:
-        """Return the looks that asked this question."""
+        """Return the looks with this question."""
         return [result for result in self.results if result.question == question]
 
     def count(self, tool: str, question: str) -> int:
-        """Count the looks with a tool that asked this question."""
+        """Count the looks by a tool with this question."""
         return sum(result.tool == tool for result in self.asked(question))
 
 

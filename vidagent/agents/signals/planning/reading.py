@@ -16,11 +16,11 @@ from vidagent.agents.signals.planning.earlier_looks import Line, Past, Result
 from vidagent.agents.signals.planning.search import first_look, next_page, scope_of
 from vidagent.agents.signals.planning.text_fields import Reading, choose, rule_for
 
-_MOST_PAGES = 2
-_MOST_CLIPS = 2
+_MAX_PAGES = 2
+_MAX_CLIPS = 2
 _AFTER_S = 2.0
 _SAME_S = 2e-3
-_VOTERS_S = (-0.4, -0.2, 0.2, 0.4)
+_VOTE_OFFSETS_S = (-0.4, -0.2, 0.2, 0.4)
 _SMALL_PX = 20
 """Boxes have a margin: letters of 8 px have one of 14 to 17 px."""
 _CORNERS = {
@@ -54,7 +54,7 @@ def read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[Tool
     if todo:
         return todo
     if reading is None:
-        return [_unread(intent, question, lines, past)]
+        return [_answer_unread(intent, question, lines, past)]
     return [_answer(reading, options, past)]
 
 
@@ -87,7 +87,7 @@ def _next_looks(intent: Intent, question: str, past: Past, reading: Reading | No
         return _at_a_time(intent, question, past)
     if not looked:
         return [first_look(intent, question, past)]
-    todo = None if reading else next_page(question, _MOST_PAGES, past)
+    todo = None if reading else next_page(question, _MAX_PAGES, past)
     if todo is None and reading is None and past.has("clip"):
         todo = _look_after(question, past)
     return [] if todo is None else [todo]
@@ -101,7 +101,7 @@ def _look_after(question: str, past: Past) -> ToolCall | None:
             words.update({line.time_s: len(line.text.split()) for line in result.lines if running(line.text)})
     looked = [float(result.told["start_s"]) for result in past.asked(question) if result.tool == "clip"]
     for time_s, _ in words.most_common():
-        if len(looked) < _MOST_CLIPS and all(abs(time_s - start_s) > _AFTER_S for start_s in looked):
+        if len(looked) < _MAX_CLIPS and all(abs(time_s - start_s) > _AFTER_S for start_s in looked):
             return tool_calls.clip(time_s, min(past.duration_s, time_s + _AFTER_S), question)
     return None
 
@@ -123,12 +123,12 @@ def _at_a_time(intent: Intent, question: str, past: Past) -> list[ToolCall]:
     if not any(_is_small(line) for look in shown for line in look.lines):
         return []
     cropped = {float(look.args["time_s"]) for look in past.asked(question) if look.args.get("grid") == corner}
-    new = [time_s for time_s in _voters(intent, past) if time_s not in cropped]
+    new = [time_s for time_s in _vote_times(intent, past) if time_s not in cropped]
     return [tool_calls.crop(time_s, corner, question) for time_s in new]
 
 
-def _voters(intent: Intent, past: Past) -> list[float]:
-    near = (round((intent.at_s or 0.0) + away_s, 3) for away_s in _VOTERS_S)
+def _vote_times(intent: Intent, past: Past) -> list[float]:
+    near = (round((intent.at_s or 0.0) + away_s, 3) for away_s in _VOTE_OFFSETS_S)
     return [time_s for time_s in near if 0 <= time_s < past.duration_s - past.frame_s]
 
 
@@ -190,17 +190,17 @@ def _at(intent: Intent, question: str, past: Past) -> list[Line]:
             (time_s for time_s in times if time_s <= at_s + _SAME_S), default=times[0] if times else 0.0
         )
         lines += [line for line in look.lines if line.text and abs(line.time_s - shown_s) < _SAME_S]
-    return [voted(line, [*lines, *_beside(intent, question, past)]) for line in lines]
+    return [voted(line, [*lines, *_nearby_lines(intent, question, past)]) for line in lines]
 
 
-def _beside(intent: Intent, question: str, past: Past) -> list[Line]:
+def _nearby_lines(intent: Intent, question: str, past: Past) -> list[Line]:
     """Return the lines that crops of the same corner read in the frames around the time in question."""
-    corner, times = _corner(intent, past), _voters(intent, past)
+    corner, times = _corner(intent, past), _vote_times(intent, past)
     looks = [look for look in past.asked(question) if look.tool == "crop" and look.args.get("grid") == corner]
     return [line for look in looks if look.args["time_s"] in times for line in look.lines]
 
 
-def _unread(intent: Intent, question: str, lines: Sequence[Line], past: Past) -> ToolCall:
+def _answer_unread(intent: Intent, question: str, lines: Sequence[Line], past: Past) -> ToolCall:
     if not lines and intent.at_s is not None:
         return tool_calls.answer("no", f"No such text was read at {intent.at_s:.3f} s", confidence=0.5)
     if not lines:

@@ -20,9 +20,9 @@ from vidagent.agents.signals.planning.intervals import Found, SeenBy, Window, ed
 from vidagent.agents.signals.vision.motion import where
 
 MOST_PAGES = 4
-_MOST_RUNS = 12
+_MAX_RUNS = 12
 _FLICKER_S = 0.25
-_MOST_AT_ONCE = 6
+_MAX_CALLS = 6
 _INSTANT_S = 0.001
 """Short enough that a look shows only the frame at that time, not the next one too."""
 
@@ -84,7 +84,7 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     if page is not None:
         return [page]
     if not runs:
-        return [_absent(target, past)]
+        return [_not_found(target, past)]
     selected = _selected(intent, target, runs)
     windows = [
         window
@@ -94,8 +94,8 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     ]
     new = [window for window in dict.fromkeys(windows) if not _looked_at(window, target.question, past)]
     if new:
-        return [tool_calls.closer(window, target.question, past) for window in new[:_MOST_AT_ONCE]]
-    return [_present(intent, target, selected, len(runs), past)]
+        return [tool_calls.closer(window, target.question, past) for window in new[:_MAX_CALLS]]
+    return [_found(intent, target, selected, len(runs), past)]
 
 
 def first_seen(intent: Intent, target: Target, past: Past) -> Found | None:
@@ -195,13 +195,13 @@ def _unfinished_coarse(intent: Intent, target: Target, past: Past, runs: Sequenc
 
 def _selected(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found]:
     if intent.order == "every" or intent.ask == "count":
-        return list(runs[:_MOST_RUNS])
+        return list(runs[:_MAX_RUNS])
     if intent.order == "last":
         return list(runs[-1:])
     if target.longest:
         return [max(runs, key=lambda run: run.last_s - run.first_s)]
     every = intent.ask == "how_long" and not re.search(r"\bfirst\b", intent.question)
-    return list(runs[: _MOST_RUNS if every else 1])
+    return list(runs[: _MAX_RUNS if every else 1])
 
 
 def _looked_at(window: Window, question: str, past: Past) -> bool:
@@ -214,13 +214,13 @@ def _looked_at(window: Window, question: str, past: Past) -> bool:
     )
 
 
-def _absent(target: Target, past: Past) -> ToolCall:
+def _not_found(target: Target, past: Past) -> ToolCall:
     frames = len({time_s for result in past.asked(target.question) for time_s in result.times_s})
     text = f"Not found in {frames} frames looked at: {target.name[0].lower() + target.name[1:]} {target.does}"
     return tool_calls.answer("no", text, confidence=0.6)
 
 
-def _present(intent: Intent, target: Target, runs: Sequence[Found], known: int, past: Past) -> ToolCall:
+def _found(intent: Intent, target: Target, runs: Sequence[Found], known: int, past: Past) -> ToolCall:
     spans = [_span(run, target, past, scope_of(intent, past)) for run in runs]
     claims = []
     for run in runs[:4]:

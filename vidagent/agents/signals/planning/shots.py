@@ -15,12 +15,12 @@ from vidagent.agents.signals.planning.intervals import Window
 from vidagent.agents.signals.planning.search import scope_of
 from vidagent.text import counted
 
-_MOST_CONFIRMED = 60
-_SAMPLED = 24
-_MOST_CLAIMS = 24
+_MAX_CONFIRMED = 60
+_SAMPLE_SIZE = 24
+_MAX_CLAIMS = 24
 _ROUNDING_S = 2e-3
-_SHORTEST_SHOT_S = 0.2
-_AT_A_TIME = 6
+_MIN_SHOT_S = 0.2
+_MAX_CALLS = 6
 _NUMBERS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _WHICH = rf"\b({'|'.join(_NUMBERS)}|next|last|final)"
 _SHOT_NUMBER = re.compile(rf"{_WHICH} (?:shot|scene)\b(?! changes?\b)")
@@ -42,43 +42,43 @@ def find_shots(intent: Intent, past: Past) -> list[ToolCall]:
     if not past.count("search", _QUERY):
         return [tool_calls.search(_QUERY, 1)]
     low, high = _scope(intent, past)
-    listed = [cut for cut in _listed(past) if low <= cut < high]
+    listed = [cut for cut in _listed_cuts(past) if low <= cut < high]
     looks = past.asked(wording.ANY_CUT)
-    seen = _seen([line for look in looks for line in look.lines if low <= line.time_s < high], listed)
-    unlisted, whole = _known(past) - len(_listed(past)), (low, high) == (0.0, past.duration_s)
-    if unlisted > 0 and high <= _listed(past)[-1]:
+    seen = _seen_cuts([line for look in looks for line in look.lines if low <= line.time_s < high], listed)
+    unlisted, whole = _cut_count(past) - len(_listed_cuts(past)), (low, high) == (0.0, past.duration_s)
+    if unlisted > 0 and high <= _listed_cuts(past)[-1]:
         unlisted = 0
     if unlisted > 0 and not whole:
-        return [_too_many(_known(past))]
-    if intent.ask == "count" and len(listed) + unlisted > _MOST_CONFIRMED:
-        return _many(intent, listed, unlisted, seen, looks, past)
+        return [_too_many(_cut_count(past))]
+    if intent.ask == "count" and len(listed) + unlisted > _MAX_CONFIRMED:
+        return _count_by_index(intent, listed, unlisted, seen, looks, past)
     last = _last_cut(intent) and not unlisted
-    todo = _todo(listed[::-1] if last else listed[:_MOST_CONFIRMED], looks, past)
+    todo = _pending(listed[::-1] if last else listed[:_MAX_CONFIRMED], looks, past)
     if last and seen and not any(window.end_s > max(seen) for window in todo):
         known = {*seen, *(cut for cut in listed if cut < max(seen))}
         return [_answer(intent, sorted(known), seen, past)]
     requested = _requested_cut(intent, sorted(seen), todo)
     if requested is not None:
-        return [_numbered(*requested, seen, past)]
+        return [_cut_answer(*requested, seen, past)]
     if todo:
         return [
-            tool_calls.closer(window, wording.ANY_CUT, past) for window in todo[: 1 if last else _AT_A_TIME]
+            tool_calls.closer(window, wording.ANY_CUT, past) for window in todo[: 1 if last else _MAX_CALLS]
         ]
     if unlisted > 0:
-        return [_too_many(_known(past))]
-    cuts = sorted({*seen, *listed[_MOST_CONFIRMED:]})
+        return [_too_many(_cut_count(past))]
+    cuts = sorted({*seen, *listed[_MAX_CONFIRMED:]})
     if not cuts:
         return [_no_cut(intent, whole, looks, past)]
     return [_answer(intent, cuts, seen, past)]
 
 
-def _seen(lines: Sequence[Line], listed: Sequence[float]) -> dict[float, str]:
+def _seen_cuts(lines: Sequence[Line], listed: Sequence[float]) -> dict[float, str]:
     """Return the cuts seen and the looks that show them; drop those within 0.2 s of a seen cut that is listed."""
     sure = {line.time_s for line in lines if any(abs(line.time_s - cut) < _ROUNDING_S for cut in listed)}
     return {
         line.time_s: line.entry
         for line in lines
-        if line.time_s in sure or all(abs(line.time_s - at_s) > _SHORTEST_SHOT_S for at_s in sure)
+        if line.time_s in sure or all(abs(line.time_s - at_s) > _MIN_SHOT_S for at_s in sure)
     }
 
 
@@ -88,9 +88,9 @@ def _last_cut(intent: Intent) -> bool:
     return intent.ask == "when" and cut is not None and cut[1] in {"last", "final"}
 
 
-def _todo(cuts: Sequence[float], looks: Sequence[Result], past: Past) -> list[Window]:
+def _pending(cuts: Sequence[float], looks: Sequence[Result], past: Past) -> list[Window]:
     """Return the windows around these cuts that have not been examined."""
-    return [window for window in _windows(cuts, past) if not _done(window, looks)]
+    return [window for window in _windows(cuts, past) if not _is_done(window, looks)]
 
 
 def _requested_cut(intent: Intent, seen: Sequence[float], todo: Sequence[Window]) -> tuple[int, float] | None:
@@ -104,7 +104,7 @@ def _requested_cut(intent: Intent, seen: Sequence[float], todo: Sequence[Window]
     return number, seen[number - 1]
 
 
-def _numbered(number: int, cut_s: float, seen: dict[float, str], past: Past) -> ToolCall:
+def _cut_answer(number: int, cut_s: float, seen: dict[float, str], past: Past) -> ToolCall:
     span = (cut_s, min(past.duration_s, cut_s + past.frame_s))
     text = f"Cut {number} is at {cut_s:.3f} s."
     return tool_calls.answer("yes", text, claims=_claims([cut_s], seen), spans=[span], confidence=0.9)
@@ -138,13 +138,13 @@ def _facts(past: Past) -> str:
     return " ".join(str(f) for result in past.asked(_QUERY) for f in result.told.get("facts", []))
 
 
-def _listed(past: Past) -> list[float]:
+def _listed_cuts(past: Past) -> list[float]:
     """Parse the cut times of the index from the facts of the search."""
     listed = re.search(r"cuts at [^:]*: ([\d., ]+)", _facts(past))
     return [float(t) for t in listed[1].replace(" ", "").strip(".,").split(",") if t] if listed else []
 
 
-def _known(past: Past) -> int:
+def _cut_count(past: Past) -> int:
     """Parse the number of cuts in the index, which lists only the first of them."""
     known = re.search(r"([\d,]+) cuts? \(", _facts(past))
     return int(known[1].replace(",", "")) if known else 0
@@ -155,7 +155,7 @@ def _too_many(cuts: int) -> ToolCall:
     return tool_calls.answer("cannot_judge", text, confidence=0.0)
 
 
-def _many(
+def _count_by_index(
     intent: Intent,
     listed: Sequence[float],
     unlisted: int,
@@ -168,11 +168,11 @@ def _many(
     The sample is spread evenly over the listed cuts. If frames reject one of them, the answer says why the number in
     the index is not reliable.
     """
-    step = max(1.0, (len(listed) - 1) / (_SAMPLED - 1))
-    sample = [listed[round(place * step)] for place in range(min(_SAMPLED, len(listed)))]
-    todo = _todo(sample, looks, past)
+    step = max(1.0, (len(listed) - 1) / (_SAMPLE_SIZE - 1))
+    sample = [listed[round(place * step)] for place in range(min(_SAMPLE_SIZE, len(listed)))]
+    todo = _pending(sample, looks, past)
     if todo:
-        return [tool_calls.closer(window, wording.ANY_CUT, past) for window in todo[:_AT_A_TIME]]
+        return [tool_calls.closer(window, wording.ANY_CUT, past) for window in todo[:_MAX_CALLS]]
     cuts = len(listed) + unlisted
     reach = _reach(past)
     confirmed = [at_s for at_s in seen if any(abs(at_s - cut) <= reach for cut in sample)]
@@ -209,7 +209,7 @@ def _windows(cuts: Sequence[float], past: Past) -> list[Window]:
     ]
 
 
-def _done(window: Window, looks: Sequence[Result]) -> bool:
+def _is_done(window: Window, looks: Sequence[Result]) -> bool:
     return any(abs(look.told["start_s"] - window.start_s) < _ROUNDING_S for look in looks)
 
 
@@ -259,7 +259,7 @@ def _one_shot(
 
 
 def _claims(cuts: Sequence[float], seen: dict[float, str]) -> list[tuple[str, list[str], float]]:
-    return [(wording.claim_cut(t), [seen[t]], t) for t in cuts if t in seen][:_MOST_CLAIMS]
+    return [(wording.claim_cut(t), [seen[t]], t) for t in cuts if t in seen][:_MAX_CLAIMS]
 
 
 def _number(word: str, last: int) -> int:

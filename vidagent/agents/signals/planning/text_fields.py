@@ -17,10 +17,10 @@ _TIME_OF_DAY = re.compile(r"\b\d{1,2}[:.]\d{2}(?::\d{2})?\b")
 _URL = re.compile(r"\b(?:https?://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|edu|gov)\b\S*")
 _COLOUR = re.compile(rf"\b(?:{'|'.join(COLOUR_NAMES)})\b")
 _PLACE_WORDS = "behind|above|under|below|beside|near|before|after|over"
-_FEW_LINES = 8
-_CLEARLY = 3
+_MAX_LINES = 8
+_CLEAR_RATIO = 3
 _NEARLY_ALL = 10
-_MISREAD = 0.85
+_MIN_RATIO = 0.85
 _LASTING = 0.2
 _COMMON = frozenset(
     "a about and are as at be by does did do for from has have how in is it its of on or shown show that the their "
@@ -61,7 +61,7 @@ def _pattern(form: re.Pattern[str]) -> Rule:
             for match in form.findall(line.text):
                 votes[normal(match)].append((match, line))
         ranked = sorted(votes.values(), key=len, reverse=True)
-        if not ranked or (len(ranked) > 1 and len(ranked[0]) < _CLEARLY * len(ranked[1])):
+        if not ranked or (len(ranked) > 1 and len(ranked[0]) < _CLEAR_RATIO * len(ranked[1])):
             return None
         text = Counter(match for match, _ in ranked[0]).most_common(1)[0][0]
         return Reading(text, next(line for match, line in ranked[0] if match == text))
@@ -132,19 +132,19 @@ def _source_line(sentence: str, group: Sequence[Line]) -> Line:
     return parts[-1] if parts else group[-1]
 
 
-def _whole(question: str, lines: Sequence[Line]) -> Reading | None:
+def _all_text(question: str, lines: Sequence[Line]) -> Reading | None:
     """Return all text of the fullest frame, if it is short and nearly all frames show that text or part of it.
 
     Text may appear bit by bit. A few stray frames are allowed, more if the lines were already filtered by colour.
     """
     frames = _frames(lines)
-    strays = len(frames) / (_CLEARLY if _COLOUR.search(question) else _NEARLY_ALL)
+    strays = len(frames) / (_CLEAR_RATIO if _COLOUR.search(question) else _NEARLY_ALL)
     for fullest in sorted(frames, key=lambda group: -sum(len(line.text) for line in group)):
         full_text = " ".join(line.text for line in fullest)
         if sum(not _within(group, full_text) for group in frames) < strays:
             return (
                 None
-                if len(fullest) > _FEW_LINES
+                if len(fullest) > _MAX_LINES
                 else Reading(full_text, max(fullest, key=lambda x: len(x.text)))
             )
     return None
@@ -155,7 +155,7 @@ def _within(group: Sequence[Line], full_text: str) -> bool:
     if all(similarity(line.text, full_text) >= FOUND for line in group):
         return True
     text = normal(" ".join(line.text for line in group))
-    return SequenceMatcher(None, text, normal(full_text)).ratio() >= _MISREAD
+    return SequenceMatcher(None, text, normal(full_text)).ratio() >= _MIN_RATIO
 
 
 def _frames(lines: Sequence[Line]) -> list[list[Line]]:
@@ -183,6 +183,6 @@ _RULES: tuple[tuple[str, Rule], ...] = (
     (r"\bmentions?\b|\bmentioned\b", _noun_in_place),
     (
         r"\bwritten\b|\btext\b|\bwhat words\b|\bsays?\b|\breads?\b|\b(?:title|caption|heading|headline|label)s?\b",
-        _whole,
+        _all_text,
     ),
 )

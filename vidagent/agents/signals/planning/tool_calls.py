@@ -16,7 +16,7 @@ def _call(name: str, **args: Any) -> ToolCall:  # noqa: ANN401 - the arguments o
 
 
 def overview(question: str) -> ToolCall:
-    """Look at the whole video."""
+    """Sample the whole video."""
     return _call("overview", question=question)
 
 

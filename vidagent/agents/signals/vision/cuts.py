@@ -21,8 +21,8 @@ step at the end of a blend (0.62). The first two measures alone overlap (0.38 an
 is large.
 """
 
-_STANDS_OUT: Final = 1.5
-_LEAST_LEVELS: Final = 4.0
+_OUTLIER_FACTOR: Final = 1.5
+_MIN_LEVELS: Final = 4.0
 _SIDE: Final = 128
 _GRID: Final = 4
 _BINS: Final = [8, 8, 8]
@@ -51,7 +51,7 @@ def cut_scores(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
     """
     looks = [(_histograms(rgb), _coarse(rgb)) for rgb in frames]
     steps = [_step(before, after) for before, after in pairwise(looks)]
-    above = [max(0.0, step - _usual(steps, index)) for index, step in enumerate(steps)]
+    above = [max(0.0, step - _neighbour_mean(steps, index)) for index, step in enumerate(steps)]
     shares = _shares(frames)
     return [(one + share) / 2 if share else 0.0 for one, share in zip(above, shares, strict=True)]
 
@@ -64,7 +64,7 @@ def _shares(frames: Sequence[NDArray[np.uint8]]) -> list[float]:
     for place, step in enumerate(steps):
         around = [*steps[max(0, place - 1) : place], *steps[place + 1 : place + 2]]
         usual = np.mean(around, axis=0) if around else np.zeros_like(step)
-        share = float((step > np.maximum(_LEAST_LEVELS, _STANDS_OUT * usual)).mean())
+        share = float((step > np.maximum(_MIN_LEVELS, _OUTLIER_FACTOR * usual)).mean())
         shares.append(0.0 if alike(greys[place], greys[place + 1]) else share)
     return shares
 
@@ -75,7 +75,7 @@ def _step(before: _Look, after: _Look) -> float:
     return max(colours, min(1.0, luma))
 
 
-def _usual(steps: Sequence[float], index: int) -> float:
+def _neighbour_mean(steps: Sequence[float], index: int) -> float:
     around = [*steps[max(0, index - 1) : index], *steps[index + 1 : index + 2]]
     return sum(around) / len(around) if around else 0.0
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from vidagent.types import Box
 
 _SIDE: Final = 320
-_LEAST_LEVELS: Final = 9.0
-_MOST_LEVELS: Final = 18.0
+_MIN_LEVELS: Final = 9.0
+_MAX_LEVELS: Final = 18.0
 _NOISE_FACTOR: Final = 6.0
-_LEAST_AREA: Final = 0.0003
+_MIN_AREA: Final = 0.0003
 """With these values, on JPEG frames of quality 90 every 0.07 s, the empty road of the sample videos is still until the
 first car and between the cars, which appear at 6.53 and 9.67 s (by hand 6.50 and 9.63). A step costs 2 to 6 ms."""
 _FULL_SCORE: Final = 0.02
-_WIDE: Final = 0.75
+_WIDE_FRACTION: Final = 0.75
 
 Grey = NDArray[np.float32]
 
@@ -68,11 +68,7 @@ def motion(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Motion | None
 
 
 def still(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
-    """Return whether nothing moved between two frames.
-
-    Raises:
-        ValueError: If the sizes differ.
-    """
+    """Return whether nothing moved between two frames; raise `ValueError` if the sizes differ."""
     return motion(before, after) is None
 
 
@@ -80,7 +76,7 @@ def where(box: Box, size_wh: tuple[int, int]) -> str:
     """Describe where a box in pixels is in an image of size `size_wh`, from the viewer's side."""
     x0, y0, x1, y1 = box
     width, height = size_wh
-    if x1 - x0 > _WIDE * width and y1 - y0 > _WIDE * height:
+    if x1 - x0 > _WIDE_FRACTION * width and y1 - y0 > _WIDE_FRACTION * height:
         return "everywhere"
     across = ("left", "", "right")[min(2, int(1.5 * (x0 + x1) / width))]
     down = ("upper", "", "lower")[min(2, int(1.5 * (y0 + y1) / height))]
@@ -120,9 +116,9 @@ def _line(x: Grey, y: Grey) -> tuple[float, float]:
 def _changed(difference: Grey) -> NDArray[np.uint8]:
     """Mark patches that differ by more than noise: large enough, and several times the median difference."""
     size = np.abs(cv2.blur(difference, (3, 3)))
-    threshold = float(np.clip(_NOISE_FACTOR * np.median(size), _LEAST_LEVELS, _MOST_LEVELS))
+    threshold = float(np.clip(_NOISE_FACTOR * np.median(size), _MIN_LEVELS, _MAX_LEVELS))
     mask = (size > threshold).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= max(4, _LEAST_AREA * mask.size)
+    large = stats[:, cv2.CC_STAT_AREA] >= max(4, _MIN_AREA * mask.size)
     large[0] = False
     return np.asarray(large[labels], dtype=np.uint8)

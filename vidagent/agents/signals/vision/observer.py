@@ -21,13 +21,13 @@ from vidagent.agents.signals.vision.ocr import TextLine, TextReader
 from vidagent.text import counted
 from vidagent.types import Box
 
-_FILLED = 0.6
+_MIN_FILL = 0.6
 _BACKGROUND_DIFFERENCE = 60
 _CUT_STEP_S = 0.25
 _LONG_S = 120.0
 """Minimum span of frames for which other texts are reported, as a later question may ask for them."""
-_LEAST_LETTERS = 5
-_LEAST_SURE = 0.9
+_MIN_LETTERS = 5
+_MIN_SCORE = 0.9
 
 Rgb = NDArray[np.uint8]
 
@@ -124,7 +124,7 @@ class Looker:
         for picture in pictures:
             for line in self.reader.read(picture.rgb):  # cached by the search for the text
                 legible = (
-                    sum(char.isalnum() for char in line.text) >= _LEAST_LETTERS and line.score >= _LEAST_SURE
+                    sum(char.isalnum() for char in line.text) >= _MIN_LETTERS and line.score >= _MIN_SCORE
                 )
                 if legible and similarity(intent.text or "", line.text) < FOUND:
                     found.setdefault(line.text, picture.time_s)
@@ -170,7 +170,7 @@ class Looker:
     def _find_fill(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
         for picture in self._each(pictures):
             fill = dominant(picture.rgb)
-            if fill.fraction >= _FILLED and intent.colour in {None, fill.name}:
+            if fill.fraction >= _MIN_FILL and intent.colour in {None, fill.name}:
                 yield Sighting(time_s=picture.time_s, text=fill.name)
 
 

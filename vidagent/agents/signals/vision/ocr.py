@@ -56,7 +56,7 @@ the same by this measure. Images are compared with those actually read, so slow 
 """
 _MAX_RECENT: Final = 8
 
-_LONE_SCORE: Final = 0.9
+_MIN_LONE_SCORE: Final = 0.9
 """A single character with a lower score is more often texture than text (table legs, window frames)."""
 
 _DOTS = re.compile(r"\.{3,}")
@@ -240,4 +240,4 @@ def _clean(text: str) -> str:
 
 def _is_text(line: TextLine) -> bool:
     letters = sum(character.isalnum() for character in line.text)
-    return letters > 1 or (letters == 1 and line.score >= _LONE_SCORE)
+    return letters > 1 or (letters == 1 and line.score >= _MIN_LONE_SCORE)
