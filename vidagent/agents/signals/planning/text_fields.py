@@ -21,7 +21,6 @@ _MAX_LINES = 8
 _CLEAR_RATIO = 3
 _NEARLY_ALL = 10
 _MIN_RATIO = 0.85
-_LASTING = 0.2
 _COMMON = frozenset(
     "a about and are as at be by does did do for from has have how in is it its of on or shown show that the their "
     "this to was were what when where which who whose will with word words text written read reads say says "
