@@ -1,4 +1,4 @@
-"""The end of a run: the answer with its evidence, or plainly what was not found."""
+"""Build the final answer of a run: the answer with its evidence, or a statement of what was not found."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from vidagent.types import (
 )
 
 _SLACK_S = 0.05
-"""A claim is checked at the frame nearest to its time, which may lie just outside its span."""
+"""Tolerance around a claim's span: the nearest frame may lie just outside it."""
 
-_ROUGH_S = 1.0
-"""The same where all claims stood up, and none could be that of another place."""
+_LOOSE_SLACK_S = 1.0
+"""Tolerance where every claim was supported, so that none can belong to another place."""
 
 FramePath = Callable[[str], Path]
 
 
 def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
-    """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
+    """Turn the final state into an answer; needs no model, so it works after a budget is spent."""
     progress = Progress(state)
     seen = coverage(progress.entries, run.video.info.duration_s)
     steps = tuple(StepUsage(**step) for step in state.get("spent", []))
@@ -63,7 +63,7 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
 
 
 def _ended_by(state: State, *, answers: bool) -> BudgetName | None:
-    """Return the budget that ended the run: it cut it off, refused a look, or left no turn for a better answer."""
+    """Return the budget that ended the run, refused a look, or left no turn for a better answer."""
     landing = state.get("landing")
     if state.get("ended_by") or landing is None:
         return state.get("ended_by")
@@ -71,7 +71,7 @@ def _ended_by(state: State, *, answers: bool) -> BudgetName | None:
 
 
 def _answers(progress: Progress, choice: int | None) -> bool:
-    """Tell whether a draft stands: a claim of it was supported, or it is a "no" that chooses an option."""
+    """Tell whether a draft stands: one of its claims is supported, or it is a "no" that chooses an option."""
     draft, supported = progress.draft, progress.supported
     if draft is None or draft.found == "cannot_judge":
         return False
@@ -80,13 +80,13 @@ def _answers(progress: Progress, choice: int | None) -> bool:
     return choice is not None and len(supported) == len(draft.claims)
 
 
-def _all_stood(progress: Progress, draft: Draft) -> bool:
+def _none_refused(progress: Progress, draft: Draft) -> bool:
     """Tell whether no claim was refused, in this draft or an earlier one."""
     return not progress.refused and len(progress.supported) == len(draft.claims)
 
 
 def _spans(progress: Progress) -> tuple[Span, ...]:
-    """Return where the answer is: what the planner drafted, without the places of claims that were refused."""
+    """Return the drafted spans of the answer, without those of refused claims."""
     draft = progress.draft
     if draft is not None and progress.supported:
         return tuple(Span(place.start_s, place.end_s) for place in _places(progress, draft))
@@ -102,17 +102,17 @@ def _spans(progress: Progress) -> tuple[Span, ...]:
 
 
 def _places(progress: Progress, draft: Draft) -> list[Refined]:
-    """Return the draft's places that a claim which stood up is in, or what a look named by such a claim saw.
+    """Return the draft's places that hold a supported claim, or a sighting from a look that such a claim names.
 
-    Where a claim was refused or not checked, only those with a claim in them that stood up.
+    If any claim was refused or left unchecked, only places with a supported claim remain.
     """
     stood, places = progress.supported, refined_places(progress, draft)
-    if _all_stood(progress, draft):
+    if _none_refused(progress, draft):
         return places
     times, slack_s = [item["time_s"] for item in stood], _SLACK_S
     if len(stood) == len(draft.claims):
         named = {name for claim in draft.claims for name in claim.ledger}
-        times, slack_s = [*times, *_sighted(progress.entries, named)], _ROUGH_S
+        times, slack_s = [*times, *_sighting_times(progress.entries, named)], _LOOSE_SLACK_S
     return [
         refined
         for refined, place in zip(places, draft.spans, strict=True)
@@ -120,8 +120,8 @@ def _places(progress: Progress, draft: Draft) -> list[Refined]:
     ]
 
 
-def _sighted(entries: Sequence[Entry], named: Collection[str]) -> list[float]:
-    """Return when these looks saw what they were asked for."""
+def _sighting_times(entries: Sequence[Entry], named: Collection[str]) -> list[float]:
+    """Return the sighting times of the named looks."""
     return [
         sighting.time_s
         for entry in entries
@@ -131,26 +131,26 @@ def _sighted(entries: Sequence[Entry], named: Collection[str]) -> list[float]:
 
 
 def _count(progress: Progress) -> int | None:
-    """Return the draft's count if it follows from claims that stood up; where places fell, that of those left."""
+    """Return the draft's count if supported claims imply it; if places were dropped, the number that remain."""
     draft = progress.draft
     if draft is None or draft.count is None:
         return None
-    if _all_stood(progress, draft):
+    if _none_refused(progress, draft):
         return draft.count
     places, stood = _places(progress, draft), progress.supported
     if len(places) < len(draft.spans) or len(stood) < len(draft.claims):
         return len(places) if places and draft.count == len(draft.spans) else None
-    said = {word for item in stood for word in re.findall(r"\w+", item["claim"].casefold())}
+    claim_words = {word for item in stood for word in re.findall(r"\w+", item["claim"].casefold())}
     facts = {
         word for entry in progress.entries for fact in entry.look.facts for word in re.findall(r"\d+", fact)
     }
-    follows = draft.count in {len(places), len(stood)} or str(draft.count) in said | facts
-    named = draft.count < len(NUMERALS) and NUMERALS[draft.count] in said
+    follows = draft.count in {len(places), len(stood)} or str(draft.count) in claim_words | facts
+    named = draft.count < len(NUMERALS) and NUMERALS[draft.count] in claim_words
     return draft.count if follows or named else None
 
 
 def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
-    """Return how sure the answer is: no surer than its claims, and a "no" no surer than what was looked at allows."""
+    """Return the confidence: capped by the claims, and for a "no" by the coverage."""
     draft, verified = progress.draft, progress.supported
     denied = draft is not None and denies(draft, progress) and len(verified) == len(draft.claims)
     if draft is None or not (answers or denied):
@@ -164,14 +164,14 @@ def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
 
 
 def _choice(progress: Progress) -> int | None:
-    """Return the option chosen: of the composer's and the planner's, the one of which the claims say more.
+    """Return the option that the claims say more about: the composer's or the planner's.
 
-    Where a claim fell, the planner's alone counts only if those left speak of it.
+    If a claim was refused, the planner's choice alone counts only if the remaining claims mention it.
     """
     options, draft, composed = progress.options or [], progress.draft, progress.composed
-    told = (composed.choice if composed else None, draft.choice if draft else None)
-    choices = [choice for choice in told if choice is not None and 0 <= choice < len(options)]
-    if draft is None or draft.found != "yes" or not choices or _all_stood(progress, draft):
+    candidates = (composed.choice if composed else None, draft.choice if draft else None)
+    choices = [choice for choice in candidates if choice is not None and 0 <= choice < len(options)]
+    if draft is None or draft.found != "yes" or not choices or _none_refused(progress, draft):
         return choices[0] if choices else None
     claims = words_of(" ".join(item["claim"] for item in progress.supported))
     barred = words_of(" ".join(item["claim"] for item in progress.refused)) - claims

@@ -28,21 +28,21 @@ from vidagent.types import Step
 _LABELS: dict[Step, dict[str, Any]] = {
     "propose": {stage: [one.name for one in asked] for stage, asked in STRATEGIES.items() if asked}
 }
-"""What the drawing of the graph says of a node: the strategies of each stage."""
+"""Strategies of each stage, shown in the drawing of the graph."""
 
 Graph = CompiledStateGraph[State, Run, State, State]
 Work = Callable[[Progress, Run, StepMeter], Awaitable[Update]]
 
 
 class _Node(Protocol):
-    """A step as LangGraph calls it."""
+    """A node as LangGraph calls it."""
 
     def __call__(self, state: State, runtime: Runtime[Run]) -> Awaitable[Update]:
-        """Do the step."""
+        """Run the step."""
 
 
 def _step(name: Step, work: Work) -> _Node:
-    """Wrap a step: its cost is entered, and a budget that ends inside it ends the run, not the program."""
+    """Wrap a step: record its cost, and end the run, not the program, when a budget ends inside it."""
 
     async def node(state: State, runtime: Runtime[Run]) -> Update:
         if state.get("ended_by"):
@@ -52,13 +52,13 @@ def _step(name: Step, work: Work) -> _Node:
         with tracing.span(f"vidagent.{name}", when=tracing.is_traced()) as span:
             update = await within_budget(work(Progress(state), run, meter), meter)
             idle = name == "propose" and not update.get("calls")
-            if idle:  # without looks of its own, the step after it is the one that meets the deadline
+            if idle:  # without looks of its own, the next step is the one that meets the deadline
                 update.pop("ended_by", None)
             elif update.get("ended_by"):
                 update["ended_in"] = name
             usage = dataclasses.asdict(meter.close())
-            told = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
-            span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **told})
+            attributes = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
+            span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **attributes})
         return {**update, "spent": [] if idle else [usage], "elapsed_s": run.meter.elapsed_s}
 
     return node
@@ -79,7 +79,7 @@ def _after_propose(state: State) -> str | list[Send]:
 
 
 def _looks(state: State) -> list[Send]:
-    """Send each look on its way, side by side, with what it has to know."""
+    """Dispatch each look in parallel, with the state it needs."""
     question, options, asked = Progress(state).question, state.get("options"), state.get("asked", [])
     return [
         Send("look", State(question=question, options=options, calls=[call], asked=asked))
@@ -88,13 +88,13 @@ def _looks(state: State) -> list[Send]:
 
 
 def build(checkpointer: Checkpointer = None) -> Graph:
-    """Compile the graph; with a checkpointer, each step is kept and a run can be resumed."""
-    return _drawn().compile(checkpointer=checkpointer)
+    """Compile the graph; with a checkpointer, each step is saved and a run can be resumed."""
+    return _definition().compile(checkpointer=checkpointer)
 
 
 @functools.cache
-def _drawn() -> StateGraph[State, Run, State, State]:
-    """Draw the graph, once for all runs: LangGraph reads the source of every function in it."""
+def _definition() -> StateGraph[State, Run, State, State]:
+    """Define the graph once for all runs: LangGraph reads the source of every function in it."""
     graph = StateGraph(State, context_schema=Run)
     works: dict[Step, Work] = {
         "survey": survey,
@@ -119,10 +119,10 @@ def _drawn() -> StateGraph[State, Run, State, State]:
 
 
 def reopen(state: State) -> tuple[Update, Step] | None:
-    """Tell how a run that a budget ended goes on under a larger one.
+    """Return how to continue, under a larger budget, a run that a budget ended.
 
     Returns:
-        The changes to its state and the step to go on after; None if no budget ended it, or before it had begun.
+        The state changes and the step to continue after; None if no budget ended it, or it had not begun.
     """
     ended_in, landing = state.get("ended_in"), state.get("landing")
     fresh: Update = {"ended_by": None, "ended_in": None, "landing": None, "calls": []}

@@ -1,4 +1,4 @@
-"""What a run says at its end: the answer in words, or plainly what was not found and what was looked at."""
+"""Final text of a run: the answer in words, or what was not found and what was looked at."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def final_text(
 
 
 def ever_refused(progress: Progress) -> bool:
-    """Tell whether a claim was ever checked, or refused."""
+    """Tell whether any claim was ever checked or refused."""
     return bool(progress.verified or progress.refused)
 
 
@@ -48,7 +48,7 @@ def _supported(progress: Progress, run: Run, draft: Draft) -> str:
 
 
 def _denial(progress: Progress, draft: Draft) -> str:
-    """Return the words of a draft that says no; where a claim in them was refused, only that it says so."""
+    """Return the wording of a draft that says no; if one of its claims was refused, a bare "no"."""
     refused = len(progress.supported) < len(draft.claims) or ground_of(draft, progress).says_refused(
         draft.answer
     )
@@ -71,13 +71,13 @@ def _so_far(progress: Progress, run: Run, draft: Draft | None) -> str:
 
 
 def _refused_by(progress: Progress, entry: Entry) -> bool:
-    """Tell whether a claim was refused over pictures of a look."""
+    """Tell whether a claim was refused over pictures of this look."""
     refs = {ref for item in progress.refused for ref in item["refs"]}
     return any(still.ref in refs for still in entry.look.stills)
 
 
 def _looked(progress: Progress, run: Run, seen: Coverage) -> str:
-    """Say what was looked at, and how long a stretch of the range asked about may be that was not."""
+    """Describe what was looked at, and the longest stretch of the range in question that may be unseen."""
     if not seen.spans:
         return "No frame was looked at."
     share = f"{100 * seen.fraction:.0f}%" if seen.fraction >= 0.1 else f"{100 * seen.fraction:.1f}%"
@@ -88,12 +88,12 @@ def _looked(progress: Progress, run: Run, seen: Coverage) -> str:
     if (start_s, end_s) != (0.0, run.video.info.duration_s):
         part = f" between {format_time(start_s)} and {format_time(end_s)}"
     longest = _rounded_up(longest_gap(progress.own_entries, start_s, end_s))
-    told = f"Looked at {seen.seconds_seen:.1f} s ({share}) of the video, {where}"
-    return f"{told}; no stretch longer than {longest} s{part} went unseen."
+    text = f"Looked at {seen.seconds_seen:.1f} s ({share}) of the video, {where}"
+    return f"{text}; no stretch longer than {longest} s{part} went unseen."
 
 
 def _rounded_up(seconds: float) -> str:
-    """Write seconds so that they are no fewer than they are."""
+    """Format seconds, rounded up."""
     if seconds < _TENTHS_BELOW_S:
         return f"{math.ceil(10 * seconds - 1e-6) / 10:.1f}"
     return f"{math.ceil(seconds - 1e-6):,}"

@@ -1,8 +1,8 @@
-"""Budgets kept by code: what is spent, what is promised, and the gate before every request to the model.
+"""Budget accounting: what is spent, what is reserved, and admission control for every model request.
 
-A request is admitted only if the most it can take is still there beside what others in flight were promised, so
-that no budget is exceeded however many looks run at once. A request that would fit without the others waits for
-them; one that cannot fit ends the run.
+A request is admitted only if its maximum cost still fits beside the reservations of requests in flight, so no budget
+is exceeded however many looks run at once. A request that would fit without the others waits for them; one that cannot
+fit ends the run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Budget, BudgetName, Step, StepUsage
 
 CHECK_FRAMES = 3
-"""Frames that looks leave for the verification, where the budget has them."""
+"""Frames that looks leave for the verification, if the budget has them."""
 
 _QUARTER = 4
 _USUAL: dict[Step, int] = {
@@ -40,44 +40,44 @@ LIMITED: dict[str, BudgetName] = {
     "thinking_tokens": "thinking_tokens",
     "frames_sent": "frames",
 }
-"""The fields of a step's usage that are limited, and their budgets."""
+"""Limited fields of a step's usage, and their budgets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How much one part of a run may take of each budget; infinite where that is unlimited."""
+    """How much one part of a run may spend of each budget; infinite where unlimited."""
 
     amounts: Mapping[BudgetName, float]
 
     def most_frames(self, tokens_each: float) -> float:
-        """Return how many frames it allows that take so many prompt tokens each."""
+        """Return how many frames of this many prompt tokens each it allows."""
         tokens = self.amounts["prompt_tokens"] / tokens_each if tokens_each else math.inf
         return min(self.amounts["frames"], tokens)
 
     def most_looks(self, reply_tokens: int) -> float:
-        """Return how many looks it allows whose replies have at most so many tokens each."""
+        """Return how many looks it allows with replies of at most this many tokens."""
         tokens = self.amounts["completion_tokens"] / reply_tokens if reply_tokens else math.inf
         return min(self.amounts["model_calls"], tokens)
 
     def covers(self, needs: Mapping[BudgetName, float]) -> bool:
-        """Return whether it allows all of these."""
+        """Return whether it covers all of these needs."""
         return all(amount <= self.amounts[name] for name, amount in needs.items())
 
     def less(self, needs: Mapping[BudgetName, float]) -> Allowance:
-        """Return what is left of it after these."""
+        """Return the allowance that remains after these needs."""
         return Allowance({name: amount - needs.get(name, 0) for name, amount in self.amounts.items()})
 
 
 @dataclass
 class Meter:
-    """Adds up what a run has cost and refuses what its budget does not allow.
+    """Adds up the cost of a run and refuses what its budget does not allow.
 
     Args:
         budget: The limits.
-        frame_tokens: Prompt tokens of one picture, roughly.
-        thinking: Reasoning tokens of one call, by step; under a budget too small for a usual run, less of each.
+        frame_tokens: Approximate prompt tokens of one picture.
+        thinking: Reasoning tokens of one call, by step; scaled down if the budget is too small for a usual run.
         earlier_s: Wall-clock seconds of the run before it was resumed.
-        began: `time.monotonic` at which the run began.
+        began: `time.monotonic` when the run began.
     """
 
     budget: Budget
@@ -93,12 +93,12 @@ class Meter:
     _longer: float = 1.0
 
     def resume(self, steps: Iterable[Mapping[str, Any]], earlier_s: float, began: float) -> None:
-        """Count the steps of the run so far, and the seconds since it or this part of it began."""
+        """Restore the cost of the steps so far, and the clock of the run or of this part of it."""
         self.earlier_s, self.began = earlier_s, began
         self.count(steps)
 
     def count(self, steps: Iterable[Mapping[str, Any]]) -> None:
-        """Count what steps cost that were done before, or under a budget of their own."""
+        """Count the cost of steps done earlier, or under a budget of their own."""
         for step in steps:
             for name, budget in LIMITED.items():
                 self.add(budget, step[name])
@@ -109,34 +109,34 @@ class Meter:
         return self.earlier_s + time.monotonic() - self.began
 
     def left(self, name: BudgetName) -> float | None:
-        """Return what is not spent of one budget, never below 0; None where it is unlimited."""
+        """Return the unspent part of one budget, at least 0; None where it is unlimited."""
         limit: float | None = getattr(self.budget, name)
         if limit is None:
             return None
         return max(0.0, limit - (self.elapsed_s if name == "seconds" else self._spent.get(name, 0)))
 
     def allowance(self, share: int = 1, keep: Mapping[BudgetName, int] | None = None) -> Allowance:
-        """Return what `1 / share` of what is left allows, after what is to be kept of it."""
-        kept: Mapping[BudgetName, int] = keep or {}
+        """Return `1 / share` of what is left after reserving `keep`."""
+        reserves: Mapping[BudgetName, int] = keep or {}
         left = {name: self.left(name) for name in LIMITED.values()}
         return Allowance(
             {
-                name: math.inf if amount is None else max(0.0, amount - kept.get(name, 0)) / share
+                name: math.inf if amount is None else max(0.0, amount - reserves.get(name, 0)) / share
                 for name, amount in left.items()
             }
         )
 
     def share(self, wanted: int) -> int:
-        """Return how many of the pictures wanted take at most a quarter of the frames and prompt tokens left."""
+        """Return how many of the wanted pictures fit in a quarter of the remaining frames and prompt tokens."""
         return int(min(wanted, self.allowance(_QUARTER).most_frames(self.frame_tokens)))
 
     def grant(self, wanted: int, reserved: int = 0, sharers: int = 1) -> int:
-        """Promise up to `wanted` frames, at most half of the prompt tokens left.
+        """Reserve up to `wanted` frames, using at most half of the remaining prompt tokens.
 
         Args:
-            wanted: Frames wanted.
-            reserved: Frames to be left for the verification.
-            sharers: How many looks share what is free, this one included.
+            wanted: Frames requested.
+            reserved: Frames left for the verification.
+            sharers: How many looks share the free frames, this one included.
 
         Raises:
             BudgetSpent: If none is left.
@@ -155,12 +155,12 @@ class Meter:
         return granted
 
     async def admit(self, step: Step, wanted: Mapping[BudgetName, float]) -> dict[BudgetName, int]:
-        """Promise what a request takes at most, once it is there; what it may use is less where less is left.
+        """Reserve a request's maximum cost, waiting until it is free; the reservation is smaller where less is left.
 
-        It may think as much as its step is allotted, and what earlier ones left of theirs.
+        A request may think for its step's allotment plus what earlier requests left unused.
 
         Raises:
-            BudgetSpent: If it cannot be there, whatever the others return.
+            BudgetSpent: If it cannot fit, whatever the others return.
         """
         while True:
             with self._lock:
@@ -177,18 +177,18 @@ class Meter:
             await self._freed.wait()
 
     def add(self, name: BudgetName, value: int) -> None:
-        """Count something as spent."""
+        """Record spending."""
         with self._lock:
             self._spent[name] = self._spent.get(name, 0) + value
 
     def give_back(self, held: Mapping[BudgetName, int]) -> None:
-        """Take back a promise, after what was used of it has been counted."""
+        """Release a reservation, after what was used of it has been counted."""
         with self._lock:
             self._hold({name: -value for name, value in held.items()})
         self._freed.set()
 
     def leave(self, step: Step, granted: int, usage: CallUsage) -> None:
-        """Leave thinking that a request did not use to later ones; one that failed was allotted none."""
+        """Carry over thinking tokens that a request did not use; a failed request had no allotment."""
         if step not in self.thinking:
             return
         left = granted - usage.thinking_tokens - (0 if usage.completion_tokens else self._share(step))
@@ -196,7 +196,7 @@ class Meter:
             self._unspent_thinking += max(0, left)
 
     def learn(self, estimated: int, counted: int) -> None:
-        """Estimate prompts longer from now on, if the server counts more tokens than were estimated."""
+        """Raise later prompt estimates if the server counts more tokens than estimated."""
         if estimated and counted:
             self._longer = max(self._longer, counted / (estimated / self._longer))
 
@@ -204,7 +204,7 @@ class Meter:
         """Return what a request takes of the limited budgets.
 
         Raises:
-            BudgetSpent: If one has not that much left, were this the only request.
+            BudgetSpent: If a budget is too small even with no other request in flight.
         """
         if self.left("seconds") == 0:
             raise BudgetSpent("seconds")
@@ -226,7 +226,7 @@ class Meter:
         return takes
 
     def _allotted(self, step: Step) -> float:
-        """Return how much a request of this step may think, what was left over included."""
+        """Return the thinking tokens of a request in this step, carry-over included."""
         return self._share(step) + self._unspent_thinking if step in self.thinking else math.inf
 
     def _share(self, step: Step) -> int:
@@ -249,14 +249,14 @@ class Meter:
 
 @dataclass
 class StepMeter:
-    """The gate of one step: it counts for the step and for the run at once.
+    """Admission control of one step, counting for the step and for the run.
 
     Args:
         meter: The run's meter.
         step: The step.
 
     Attributes:
-        partial: What is worth keeping of the step's work if a budget ends it midway.
+        partial: The update to keep if a budget ends the step midway.
     """
 
     meter: Meter
@@ -268,7 +268,7 @@ class StepMeter:
     _began: float = field(default_factory=time.monotonic)
 
     def grant(self, wanted: int, sharers: int = 1) -> int:
-        """Promise frames to this step; see `Meter.grant`. A look leaves some for the verification."""
+        """Reserve frames for this step, as `Meter.grant` does; a look leaves some for the verification."""
         reserved = (
             min(CHECK_FRAMES, (self.meter.budget.frames or 0) // _QUARTER) if self.step == "look" else 0
         )
@@ -277,15 +277,15 @@ class StepMeter:
         return granted
 
     def settle(self, frames: int = 0) -> None:
-        """Return the frames promised but for so many."""
+        """Release the reserved frames except this many."""
         self.meter.give_back({"frames": self._promised - frames})
         self._promised = frames
 
     async def admit(self, step: Step, need: CallNeed) -> CallLimits:
-        """Allow one request, within what is left.
+        """Admit one request, within what is left.
 
         Raises:
-            BudgetSpent: If a budget is gone, or the request does not fit.
+            BudgetSpent: If a budget is spent, or the request does not fit.
         """
         self.settle(min(self._promised, need.frames))
         self._held = await self.meter.admit(
@@ -304,7 +304,7 @@ class StepMeter:
         )
 
     def record(self, step: Step, usage: CallUsage) -> None:
-        """Count one request and return what it did not use."""
+        """Count one request and release what it did not use."""
         self.meter.learn(self._held.get("prompt_tokens", 0), usage.prompt_tokens)
         self.meter.leave(step, self._held.get("thinking_tokens", 0), usage)
         self._count("model_calls", usage.requests)
@@ -333,10 +333,10 @@ class StepMeter:
 
 
 async def within_budget(work: Awaitable[dict[str, Any]], meter: StepMeter) -> dict[str, Any]:
-    """Do a step's work under the run's deadline.
+    """Run a step's work under the run's deadline.
 
     Returns:
-        What the step changes; where a budget ends in it, what is worth keeping, with that budget as `ended_by`.
+        The step's state changes; if a budget ends it, its partial changes with that budget as `ended_by`.
     """
     try:
         async with asyncio.timeout(meter.meter.left("seconds")):

@@ -1,4 +1,4 @@
-"""A dry run: what a question would look at and at most cost, told without decoding or asking a model."""
+"""Dry run: estimate what a question would look at and cost at most, without decoding or calling a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _USUAL_LOOKS = 5
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What would be done.
+    """The plan and cost estimate for one video.
 
     Args:
         video: The video.
@@ -26,7 +26,7 @@ class DryRun:
         frames: Frames of a usual run, within the frame budget.
         prompt_tokens: Prompt tokens of those frames by the model's profile; 0 for the embedded model.
         scan: Whether a search would first have to decode the whole video once at small size.
-        notes: Where it differs from what was asked for.
+        notes: Differences from the request.
     """
 
     video: VideoInfo
@@ -40,7 +40,7 @@ class DryRun:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON object."""
+        """Return it as a JSON object."""
         return {
             "video": self.video.to_dict(),
             "model": self.model,
@@ -54,7 +54,7 @@ class DryRun:
         }
 
     def lines(self) -> list[str]:
-        """Say it to people."""
+        """Return it as lines of text."""
         return list(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -72,11 +72,11 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class DryRuns:
-    """What would be done with several videos, one after the other.
+    """Estimates for several videos, looked at in turn.
 
     Args:
-        runs: What would be done with each, were it the only one.
-        most_frames: Most frames that may be sent of all of them.
+        runs: The estimate for each video, as if it were the only one.
+        most_frames: Most frames that may be sent across all of them.
     """
 
     runs: tuple[DryRun, ...]
@@ -95,7 +95,7 @@ class DryRuns:
         return round(sum(run.prompt_tokens for run in self.runs) * self.frames / each) if each else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON object."""
+        """Return it as a JSON object."""
         return {
             "videos": [run.to_dict() for run in self.runs],
             "model": self.runs[0].model,
@@ -104,14 +104,14 @@ class DryRuns:
         }
 
     def lines(self) -> list[str]:
-        """Say it to people."""
+        """Return it as lines of text."""
         tokens = f", about {self.prompt_tokens:,} prompt tokens" if self.prompt_tokens else ""
         whole = f"all {len(self.runs)} videos together: up to {self.frames} frames{tokens}"
         return [*(line for run in self.runs for line in run.lines()), whole]
 
 
 def forecast(run: Run, notes: tuple[str, ...] = ()) -> DryRun:
-    """Tell what a question about this video would cost, from the container's header alone."""
+    """Estimate the cost of a question about this video, from the container's header alone."""
     info, caps, profile = run.video.info, run.caps, run.client.profile
     whole = max(1, round(info.duration_s * float(info.fps)))
     overview = min(caps.overview_frames, whole)

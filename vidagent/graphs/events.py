@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: one event for each thing that happened, with a line for people."""
+"""Progress events of a run, each with one line of text."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ Kind = Literal[
 class Event:
     """Something that happened in a run.
 
-    Tokens are those of the model's last reply, which may fail midway or be asked for again: then a `token` without
-    words comes, with `data["restart"]`, and those before it are void. What counts is `answer`: a run that found
-    nothing, or that a budget ended, has no tokens, or other words in the end.
+    Tokens belong to the model's last reply, which may fail midway or be requested again: an empty `token` with
+    `data["restart"]` then voids those before it. Only `answer` is final: a run that found nothing, or that a budget
+    ended, has no tokens, or ends with other words.
 
     Args:
         kind: `model` which model answers; `progress` of a long step, with `data["fraction"]`; `step` a step begins;
             `look` a tool shows frames; `observation` what was seen; `claim` and `verdict` of the verification;
-            `note` a warning; `saved` a file that was ordered, with `data["path"]`; `answer` the end, with
-            `data["status"]` and the whole `Answer` as a dict in `data["answer"]`. Of several videos, `video` says
-            which one is looked at, and at its end, with `data["status"]` and `data["answer"]`, what came of it; its
-            index is in the `data["video"]` of all its events. Only in a run that streams:
-            `thought` and `token`, words of a thought and of the answer.
-        text: One line for people; of a `thought` or `token`, the words as they came, with their spaces and line breaks.
+            `note` a warning; `saved` a requested file, with `data["path"]`; `answer` the end, with
+            `data["status"]` and the whole `Answer` as a dict in `data["answer"]`. With several videos, `video` says
+            which one is being looked at, and when it ends carries its result in `data["status"]` and `data["answer"]`;
+            all events of a video carry its index in `data["video"]`. Only in a streaming run: `thought` and `token`,
+            words of a thought and of the answer.
+        text: One line of text; for `thought` and `token`, the raw words, with spaces and line breaks.
         step: The step it belongs to.
         data: The same as JSON values.
     """
@@ -61,8 +61,8 @@ class EventSource:
     """Sends the events of a run.
 
     Args:
-        emit: Takes events.
-        stream: Whether events carry the model's words as they come.
+        emit: Receives events.
+        stream: Whether to stream the model's words as events.
     """
 
     emit: Listener
@@ -73,10 +73,10 @@ class EventSource:
         self.emit(Event(kind, text, step, data))
 
     def thought_listener(self, step: Step) -> OnStream | None:
-        """Return what makes events of the model's thoughts in a step; None in a run that does not stream."""
+        """Return a listener that turns the model's thoughts in a step into events; None in a run without streaming."""
 
-        def hear(kind: StreamKind, words: str) -> None:
+        def on_words(kind: StreamKind, words: str) -> None:
             if kind == "thought":
                 self.tell("thought", words, step)
 
-        return hear if self.stream else None
+        return on_words if self.stream else None

@@ -1,4 +1,4 @@
-"""How many pictures, and how large, a model is shown at once: by its profile, and as the caller asks for it."""
+"""How many pictures, and how large, a model is shown at once: from its profile and the caller's request."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from vidagent.types import Overview, VideoInfo
 from vidagent.video.sampling import sample_indices
 
 MOST_OVERVIEW_FRAMES = 512
-"""Most frames that `fps` or `num_frames` may ask of the overview; more are cut to it, and a note says so."""
+"""Most overview frames that `fps` or `num_frames` may request; more are cut to it, with a note."""
 _CONTEXT_SHARE = 0.6
 
 
 def caps_of(profile: Profile, overview: Overview, info: VideoInfo) -> tuple[Caps, str | None]:
-    """Return the caps of a run, and a note where its overview differs from what was asked for."""
+    """Return the caps of a run, and a note where its overview differs from the request."""
     frames, note = _overview_frames(profile, overview, info)
     caps = Caps(
         frames=profile.frames_per_call,

@@ -1,9 +1,9 @@
-"""Where something begins and ends, as far as the frames looked at tell: pure rules, without a video or a model.
+"""Find where something begins and ends from the frames looked at: pure rules, without a video or a model.
 
-An edge lies between two frames, one that shows the thing and one beyond that does not. Looks between the two bring
-them closer until they are neighbours in the video; then the edge is known to the frame. What an observer says counts
-as long as it agrees with itself: it has to see the thing in the frame in which it was seen before, and an observer
-that sees it in every frame is believed only once it has said no to others.
+An edge lies between a frame that shows the thing and a frame beyond it that does not. Looks between the two narrow the
+gap until they are neighbours in the video; then the edge is known to the frame. An observer counts while it is
+consistent: it must see the thing in the frame where it was seen before, and one that sees it in every frame is believed
+only once it has said no to other frames.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from vidagent.types import BudgetName
 
 Side = Literal["start", "end"]
 Standing = Literal["open", "known", "doubtful", "left"]
-"""`open` to further looks, `known` to the frame, `doubtful` as the observer contradicts itself, or `left` as it is."""
+"""`open` to further looks, `known` to the frame, `doubtful` (the observer contradicts itself), or `left` as it is."""
 Frames = Mapping[float, bool]
 """Times of frames, and whether each shows the thing."""
 
 SAME_S = 0.0006
-"""Less than two frames are apart, and more than a time loses when it is written with three decimals."""
+"""Tolerance of equal times: less than a frame interval, more than rounding to three decimals loses."""
 _MOST_RUNS = 4
-"""Seen, unseen, seen at another time, unseen: more in one look are an observer's errors."""
+"""Seen, unseen, seen again, unseen: more runs in one look are observer errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Reach:
     """How far the edges of a place may lie: the ends of the video, or the next place on that side.
 
     Args:
-        start_s: Its start is not before.
-        end_s: Its end is not behind.
+        start_s: Earliest start.
+        end_s: Latest end.
     """
 
     start_s: float
@@ -48,19 +48,19 @@ class Edge:
     """What is known of one edge.
 
     Args:
-        place: Number of the drafted place that it belongs to.
+        place: Number of the drafted place it belongs to.
         side: Whether it is the start or the end.
-        drafted_s: Where the draft has it.
-        inside_s: The frame nearest to it that shows the thing.
-        outside_s: The nearest frame beyond that does not; None if none is known.
-        limit_s: How far it may lie at most.
+        drafted_s: Its time in the draft.
+        inside_s: The nearest frame that shows the thing.
+        outside_s: The nearest frame beyond that does not; None if unknown.
+        limit_s: How far out it may lie.
         first: `inside_s` and `outside_s` before the first look.
         standing: Whether it is known, and whether to look again.
         heard: Whether `outside_s` was read in answer to this edge's own question.
         sure: Whether the frames on both sides were read without a contradiction.
         stalled: Whether the last look showed no frame between the two.
-        looking: Id of the look at it that is under way.
-        looks: Ids of the looks before.
+        looking: Id of the look in progress.
+        looks: Ids of the earlier looks.
     """
 
     place: int
@@ -84,7 +84,7 @@ class Edge:
 
     @property
     def onward(self) -> int:
-        """1 if time runs from the inside to the outside, as at an end; -1 at a start."""
+        """1 if time runs from inside to outside, as at an end; -1 at a start."""
         return 1 if self.side == "end" else -1
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,20 +93,20 @@ class Edge:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Edge:
-        """Read what `to_dict` gave."""
+        """Rebuild from what `to_dict` returned."""
         inside_s, outside_s = data["first"]
         return cls(**{**data, "first": (inside_s, outside_s), "looks": tuple(data["looks"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Refining:
-    """What is kept of the looks at edges from one to the next.
+    """State of the edge looks, carried from one round to the next.
 
     Args:
         draft_call: The draft whose places these are.
         edges: The edges, start and end of each place in turn.
-        questions: What frames are asked, by the place's number.
-        floors: What has to be left of each limited budget.
+        questions: The question for the frames, by place number.
+        floors: How much of each limited budget must remain.
     """
 
     draft_call: str
@@ -125,7 +125,7 @@ class Refining:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Refining:
-        """Read what `to_dict` gave."""
+        """Rebuild from what `to_dict` returned."""
         return cls(**{**data, "edges": tuple(Edge.from_dict(edge) for edge in data["edges"])})
 
 
@@ -136,9 +136,9 @@ class Refined:
     Args:
         start_s: Its start.
         end_s: Its end: the first frame that no longer shows it.
-        start_within_s: How far off the start may be: 0 if it is known to the frame, or nobody asked how exact it is;
-            None if it cannot be told.
-        end_within_s: The same of the end.
+        start_within_s: Uncertainty of the start: 0 if it is known to the frame, or exactness was not asked for; None
+            if unknown.
+        end_within_s: The same for the end.
     """
 
     start_s: float
@@ -148,23 +148,23 @@ class Refined:
 
 
 def read_frames(entry: Entry) -> dict[float, bool] | None:
-    """Say of each frame of a look whether it shows the thing; None if the look does not say so frame by frame.
+    """Return whether each frame of a look shows the thing; None if the look does not answer frame by frame.
 
-    That it is not in a part of a frame says nothing of the frame.
+    A crop that does not show it says nothing about the whole frame.
     """
     seen = entry.observation
     if seen is None or seen.found is None or not entry.look.stills:
         return None
     times = {still.time_s for still in entry.look.stills}
-    told = [sighting.time_s for sighting in seen.sightings]
-    shown = {time_s for time_s in times if any(abs(time_s - told_s) <= SAME_S for told_s in told)}
+    reported = [sighting.time_s for sighting in seen.sightings]
+    shown = {time_s for time_s in times if any(abs(time_s - told_s) <= SAME_S for told_s in reported)}
     if bool(shown) != seen.found:
         return None
     return {time_s: time_s in shown for time_s in times if time_s in shown or entry.look.tool != "crop"}
 
 
 def placed(frames: Sequence[Frames]) -> dict[float, bool]:
-    """Put the frames of several looks together; one that shows it in any of them does."""
+    """Merge the frames of several looks; a frame shows it if any look says so."""
     together: dict[float, bool] = {}
     for looked in frames:
         for time_s, shown in looked.items():
@@ -175,16 +175,16 @@ def placed(frames: Sequence[Frames]) -> dict[float, bool]:
 def first_edges(
     place: int, span: tuple[float, float], frames: Frames, moment_s: float, reach: Reach
 ) -> tuple[Edge, Edge]:
-    """Return what earlier looks tell of the edges of a drafted place.
+    """Return the edges of a drafted place as earlier looks know them.
 
-    A frame inside of the drafted span in which it was not seen is passed over: observers do not name every frame that
-    shows it, unless they are asked to.
+    An unseen frame inside the drafted span is ignored: observers do not name every frame that shows the thing unless
+    asked to.
 
     Args:
         place: The place's number.
         span: Its drafted start and end.
         frames: The frames of the earlier looks.
-        moment_s: A frame that is said to show it, where none of these does.
+        moment_s: Time of a frame reported to show it, used where none of `frames` does.
         reach: How far its edges may lie.
     """
     start_s, end_s = span
@@ -211,12 +211,12 @@ def _first(side: Side, place: int, drafted_s: float, inside_s: float, frames: Fr
 
 
 def frames_wanted(gap: int, most: int) -> int:
-    """Return how many frames of a gap to look at, its first and last among them.
+    """Return how many frames of a gap to look at, the first and last included.
 
-    As few as bring the two together in as few looks as `most` frames a look allow.
+    It is the fewest that close the gap in as few looks as `most` frames per look allow.
 
     Args:
-        gap: Steps from a frame to the next that lie between the two.
+        gap: Frame steps between the two sides.
         most: Most frames of one look, at least 3.
     """
     if gap < most:
@@ -226,11 +226,11 @@ def frames_wanted(gap: int, most: int) -> int:
 
 
 def narrowed(edge: Edge, frames: Frames | None, *, every: bool = False) -> Edge:
-    """Return an edge after the look at it that was under way.
+    """Return an edge updated with its look in progress.
 
     Args:
         edge: The edge before.
-        frames: What the look says of each frame; None if it was not done or could not be judged, which leaves the edge.
+        frames: The look's result for each frame; None, which keeps the edge, if it failed or could not be judged.
         every: Whether these are all frames from the first to the last.
     """
     looks = edge.looks if edge.looking is None else (*edge.looks, edge.looking)
@@ -239,11 +239,11 @@ def narrowed(edge: Edge, frames: Frames | None, *, every: bool = False) -> Edge:
         return dataclasses.replace(edge, standing="left")
     row = sorted(frames, key=lambda t: t * edge.onward)
     runs = [(shown, [*times]) for shown, times in groupby(row, frames.__getitem__)]
-    if not runs or abs(row[0] - edge.inside_s) > SAME_S or not runs[0][0] or _errs(runs, every):
+    if not runs or abs(row[0] - edge.inside_s) > SAME_S or not runs[0][0] or _is_observer_error(runs, every):
         return dataclasses.replace(edge, standing="doubtful")
     stalled = len(row) <= 2
     if len(runs) == 1:
-        return _seen_throughout(dataclasses.replace(edge, stalled=stalled), row[-1])
+        return _edge_beyond(dataclasses.replace(edge, stalled=stalled), row[-1])
     return dataclasses.replace(
         edge,
         inside_s=runs[0][1][-1],
@@ -254,16 +254,16 @@ def narrowed(edge: Edge, frames: Frames | None, *, every: bool = False) -> Edge:
     )
 
 
-def _errs(runs: Sequence[tuple[bool, list[float]]], every: bool) -> bool:
-    """Tell whether an observer errs rather than sees another time at which the thing is shown.
+def _is_observer_error(runs: Sequence[tuple[bool, list[float]]], every: bool) -> bool:
+    """Tell whether the pattern is an observer error rather than a second appearance of the thing.
 
-    That would last longer than a frame, and come and go once.
+    A second appearance would last longer than a frame, and come and go once.
     """
     return len(runs) > _MOST_RUNS or (every and any(len(times) == 1 for _, times in runs[1:-1]))
 
 
-def _seen_throughout(edge: Edge, last_s: float) -> Edge:
-    """Return an edge that lies further out than was looked; an earlier look was wrong there, unless it was its own."""
+def _edge_beyond(edge: Edge, last_s: float) -> Edge:
+    """Return an edge that lies beyond the look; an earlier look was wrong there, unless it was the edge's own."""
     if edge.heard:
         return dataclasses.replace(edge, standing="doubtful")
     return dataclasses.replace(edge, inside_s=last_s, outside_s=None)
@@ -272,8 +272,8 @@ def _seen_throughout(edge: Edge, last_s: float) -> Edge:
 def settle(start: Edge, end: Edge) -> Refined:
     """Return a place from its two edges.
 
-    Where the observer contradicts itself at one edge, neither is moved by what it said; where an edge is not known to
-    the frame, the draft counts as far as it agrees with what is known.
+    If the observer contradicts itself at one edge, its answers move neither. Where an edge is not known to the frame,
+    the draft counts as far as it agrees with what is known.
     """
     doubtful = "doubtful" in {start.standing, end.standing}
     says_no = start.heard or end.heard
@@ -283,7 +283,7 @@ def settle(start: Edge, end: Edge) -> Refined:
 
 
 def _settled(edge: Edge, doubtful: bool, says_no: bool) -> tuple[float, float | None]:
-    """Return the time of an edge, and how far off it may be."""
+    """Return the time of an edge, and its uncertainty."""
     inside_s, outside_s, onward = edge.inside_s, edge.outside_s, edge.onward
     if edge.looks and (doubtful or (outside_s is None and not says_no)):
         return edge.drafted_s, _off(edge.drafted_s, *edge.first)

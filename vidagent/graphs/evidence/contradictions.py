@@ -1,6 +1,6 @@
-"""Looks that contradict each other: one saw the thing in frames in which another one did not.
+"""Find looks that contradict each other: one saw the thing in frames where another did not.
 
-A finer look is believed over a coarser one, so that a contradiction is settled by looking again, finer.
+A finer look is believed over a coarser one, so a contradiction is settled by looking again at a finer rate.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 
 _SAME_FRAME_S = 0.02
-"""Less than a frame lasts, and more than times lose when they are rounded."""
+"""Tolerance of equal times: less than a frame interval, more than rounding loses."""
 _SAME_WORDS = 0.6
-"""Share of words that two questions about one thing have in common."""
+"""Share of words that two questions about the same thing have in common."""
 _FINER = 1.5
-"""How much finer a look is that settles what a coarser one said."""
+"""How much finer a look must be to settle what a coarser one said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Contradiction:
     end_s: float
 
     def __str__(self) -> str:
-        """Say it to the planner."""
+        """Return it as a line for the planner."""
         return (
             f"{self.found} and {self.missed} contradict each other at {self.start_s:.3f}-{self.end_s:.3f} s: "
             "look there again, with more frames a second or a crop, before the answer rests on one of them"
@@ -54,7 +54,7 @@ def contradictions(entries: Sequence[Entry]) -> list[Contradiction]:
 
 
 def contradicted(entries: Sequence[Entry], ids: Sequence[str]) -> bool:
-    """Tell whether all of these looks, and there are some, are contradicted by others."""
+    """Tell whether there are looks here and all of them are contradicted by others."""
     doubted = {name for clash in contradictions(entries) for name in (clash.found, clash.missed)}
     return bool(ids) and set(ids) <= doubted
 
@@ -71,7 +71,7 @@ def _clash(found: Entry, missed: Entry) -> Contradiction | None:
 
 
 def _shared(found: Entry, missed: Entry) -> Iterator[float]:
-    """Yield the times at which one look saw it, and the other one was shown the same frame."""
+    """Yield the times at which one look saw it and the other showed the same frame."""
     for sighting in found.observation.sightings if found.observation else ():
         still = missed.still_at(sighting.time_s)
         if still is not None and abs(still.time_s - sighting.time_s) <= _SAME_FRAME_S:
@@ -79,7 +79,7 @@ def _shared(found: Entry, missed: Entry) -> Iterator[float]:
 
 
 def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequence[Entry]) -> bool:
-    """Tell whether a look finer than both says what is there."""
+    """Tell whether a look finer than both has settled it."""
     return any(
         entry.observation is not None
         and entry.observation.found is not None
@@ -93,14 +93,14 @@ def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequenc
 
 
 def _same_thing(one: Entry, other: Entry) -> bool:
-    asked, again = words_of(one.look.question), words_of(other.look.question)
-    if not asked or not again:
+    words, other_words = words_of(one.look.question), words_of(other.look.question)
+    if not words or not other_words:
         return one.look.question.casefold() == other.look.question.casefold()
-    return len(asked & again) >= _SAME_WORDS * len(asked | again)
+    return len(words & other_words) >= _SAME_WORDS * len(words | other_words)
 
 
 def _finer(one: Entry, other: Entry) -> bool:
-    """Tell whether a look shows more frames a second, or more of a frame's pixels."""
+    """Tell whether a look shows more frames per second, or more pixels of a frame."""
     if (one.look.tool == "crop") != (other.look.tool == "crop"):
         return one.look.tool == "crop"
     if one.look.tool == "crop":

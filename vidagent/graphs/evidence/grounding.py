@@ -1,8 +1,8 @@
-"""What the words of an answer may rest on: the question, the claims that stood up, and numbers that follow.
+"""Check that an answer's wording rests on the question, the supported claims, and numbers that follow from them.
 
-Words are compared in two ways. By their beginnings, roughly, it is found what an answer cannot say: numbers, quotes and
-refused things that no claim has. Word for word, in order, it is found what says a claim again. What lies between has to
-be judged by somebody who can read. What is refused costs little: the claims themselves are the answer then.
+Words are compared in two ways. Word stems detect what an answer must not say: numbers, quotes and refused things that
+no claim has. An exact comparison, in order, detects a claim repeated verbatim. Anything between needs a model to judge.
+A refusal costs little: the claims themselves then become the answer.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from vidagent.graphs.state import Verified
 from vidagent.tools.answer import Draft
 
 MOST_CHARACTERS = 4000
-"""Longest answer in words, as in the schema of the `answer` tool."""
+"""Maximum characters of an answer, as in the schema of the `answer` tool."""
 
 NUMERALS = (
     "no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 ).split()
-"""Numbers in words, up to as many videos as one question may be about."""
+"""Number words, up to the maximum number of videos per question."""
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
@@ -32,18 +32,18 @@ _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SENTENCE = re.compile(r"(?<=[.!?;。！？])\s*(?=\D)")
 _STEM = 5
-"""Letters of a word that are compared, so that "appears" and "appeared" are one."""
+"""Letters of a word that are compared, so that "appears" and "appeared" match."""
 _TELLING = 4
-"""Letters of a word that tells what a claim is about; shorter ones are "and" and "the" as often as not."""
+"""Minimum letters of a content word; shorter ones are mostly "and" and "the"."""
 _SHARE = 0.5
-"""Share of a sentence's words that the claims or the question must hold."""
+"""Minimum share of a sentence's words found in the claims or the question."""
 _EMPTY = frozenset("a an the at s sec second seconds".split())
-"""Words that change no claim, and stand beside its time."""
+"""Words that change no claim and accompany its time."""
 
 
 @dataclass(frozen=True)
 class ClaimText:
-    """A claim, as an answer may say it again.
+    """A claim, as an answer may repeat it.
 
     Args:
         text: The claim.
@@ -55,11 +55,11 @@ class ClaimText:
 
     @property
     def sentences(self) -> int:
-        """How many sentences it has."""
+        """Number of sentences."""
         return len(_sentences(self.text))
 
     def says(self, text: str) -> bool:
-        """Tell whether a text is the claim, word for word; its time may be said beside it."""
+        """Tell whether a text repeats the claim verbatim; its time may be added."""
         if _in_order(text) != _in_order(self.text):
             return False
         numbers, known = _NUMBER.findall(text), _NUMBER.findall(self.text)
@@ -73,10 +73,10 @@ class Ground:
     """What an answer may say.
 
     Args:
-        text: The claims that stood up, the question and the options.
-        barred: The claims that were refused.
+        text: The supported claims, the question and the options.
+        barred: The refused claims.
         numbers: Numbers that follow from the claims: times, lengths, counts.
-        claims: The claims that stood up, as they may be said again.
+        claims: The supported claims, as an answer may repeat them.
     """
 
     text: str
@@ -85,9 +85,9 @@ class Ground:
     claims: tuple[ClaimText, ...] = ()
 
     def beyond(self, answer: str) -> str | None:
-        """Return what in an answer stands on nothing, in words for people; None if all of it stands.
+        """Return a message about what in an answer is unsupported; None if all of it is supported.
 
-        Its words are weighed only where a claim was refused: a paraphrase, or another language, would not pass else.
+        Its words are compared only if a claim was refused: otherwise paraphrases and other languages would fail.
         """
         if len(answer) > MOST_CHARACTERS:
             return f"it has {len(answer):,} characters, more than {MOST_CHARACTERS:,}"
@@ -105,7 +105,7 @@ class Ground:
         return None
 
     def repeats(self, answer: str) -> bool:
-        """Tell whether an answer is nothing but claims said again word for word, whole, in any order."""
+        """Tell whether an answer consists only of whole claims repeated verbatim, in any order."""
         told, reached = _sentences(answer), {0}
         for start in range(len(told)):
             for claim in self.claims if start in reached else ():
@@ -120,13 +120,13 @@ class Ground:
         return any(len(word) >= _TELLING for word in barred)
 
     def _holds(self, text: str) -> bool:
-        """Tell whether a number is one of the known ones, at the precision that it is written in."""
+        """Tell whether a number is a known one, at its written precision."""
         known = self.numbers.union(_value(number) for number in _NUMBER.findall(self.text))
         return any(_is(text, number) for number in known)
 
 
 def ground_of(draft: Draft, progress: Progress) -> Ground:
-    """Return what an answer from a draft may say after its check."""
+    """Return what an answer from a checked draft may say."""
     verified = progress.supported
     claims = [item["claim"] for item in verified]
     text = "\n".join([*claims, progress.state["question"], progress.question, *(progress.options or [])])
@@ -136,10 +136,10 @@ def ground_of(draft: Draft, progress: Progress) -> Ground:
 
 
 def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False) -> str:
-    """Return the draft's answer if it says its claims, which all stood up, word for word; else those that did.
+    """Return the draft's answer if it repeats its claims, all supported, verbatim; else the supported claims.
 
-    Where a draft says no, or its words are `by_rules` or will be judged yet, it is enough that no number or quote in
-    them is new.
+    If a draft says no, its words are `by_rules`, or they will still be judged, it is enough that they add no new
+    number or quote.
     """
     verified, ground = progress.supported, ground_of(draft, progress)
     whole = len(verified) == len(progress.verified) == len(draft.claims)
@@ -150,7 +150,7 @@ def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False)
 
 
 def words_of(text: str) -> set[str]:
-    """Return the beginnings of the words of a text; in scripts without spaces, its pairs of characters."""
+    """Return the word stems of a text; in scripts without spaces, its character pairs."""
     runs = _UNSPACED.findall(text)
     pairs = {run[place : place + 2] for run in runs for place in range(max(1, len(run) - 1))}
     return pairs | {word[:_STEM] for word in _WORD.findall(_UNSPACED.sub(" ", text.casefold()))}
@@ -179,7 +179,7 @@ def _in_order(text: str) -> list[str]:
 
 
 def _is(text: str, number: float) -> bool:
-    """Tell whether a written number is this one, at the precision that it is written in."""
+    """Tell whether a written number equals this one, at its written precision."""
     half = 0.5 * 0.1 ** len(text.partition(".")[2])
     return abs(_value(text) - number) <= half + 1e-9
 

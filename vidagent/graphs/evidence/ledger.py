@@ -1,4 +1,4 @@
-"""What was seen: one entry for each look, with its window, its frames and the observation."""
+"""The evidence ledger: one entry per look, with its window, its frames and the observation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
 
 MOST_SEEN_S = 1.0
-"""A frame speaks for at most this long round its time, however far its neighbours are."""
+"""Longest time around a frame for which it counts as evidence, however far its neighbours are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Entry:
     """One look and what it showed.
 
     Args:
-        id: `L1`, `L2`, … in the order the planner asked.
+        id: `L1`, `L2`, … in the order of the planner's calls.
         look: The look as done.
-        observation: What the model saw; None if there was nothing to look at, only facts.
+        observation: What the model saw; None if the look returned only facts.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Entry:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Entry:
-        """Read what `to_dict` gave."""
+        """Rebuild from what `to_dict` returned."""
         return _ENTRY.validate_python(data)
 
     def still_at(self, time_s: float) -> ShownFrame | None:
@@ -49,7 +49,7 @@ class Entry:
         return min(self.look.stills, key=lambda still: abs(still.time_s - time_s), default=None)
 
     def looked_at(self, time_s: float) -> bool:
-        """Tell whether a picture of the look speaks for a time: within a second of one, or between two neighbours."""
+        """Tell whether the look covers a time: within a second of one of its pictures, or between two neighbours."""
         times = sorted({still.time_s for still in self.look.stills})
         if not times:
             return False
@@ -57,7 +57,7 @@ class Entry:
         return between or min(abs(shown_s - time_s) for shown_s in times) <= MOST_SEEN_S
 
     def box_px(self, sighting: Sighting) -> Box | None:
-        """Return a sighting's box in source pixels: model coordinates end here."""
+        """Return a sighting's box, converted from model coordinates to source pixels."""
         still = self.still_at(sighting.time_s)
         if sighting.box is None or still is None:
             return None
@@ -68,47 +68,47 @@ class Entry:
 
         Args:
             hint: Advice to add to its notes.
-            question: Whether to say what was asked, which the planner knows of its own calls.
+            question: Whether to include the question, which the planner knows for its own calls.
         """
         look = self.look
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "id": self.id,
             "tool": look.tool,
             "start_s": round(look.start_s, 3),
             "end_s": round(look.end_s, 3),
         }
         if question:
-            told["question"] = look.question
+            fields["question"] = look.question
         if look.stills:
-            told["fps"] = None if look.fps is None else round(look.fps, 3)
-            told["every_frame"] = look.every_frame
-            told["frame_times_s"] = [round(still.time_s, 3) for still in look.stills]
+            fields["fps"] = None if look.fps is None else round(look.fps, 3)
+            fields["every_frame"] = look.every_frame
+            fields["frame_times_s"] = [round(still.time_s, 3) for still in look.stills]
         if self.observation is not None:
-            told["found"] = self.observation.found
-            told["what"] = self.observation.what
-            told["sightings"] = [self._told(sighting) for sighting in self.observation.sightings]
-            told["confidence"] = self.observation.confidence
+            fields["found"] = self.observation.found
+            fields["what"] = self.observation.what
+            fields["sightings"] = [self._sighting_fields(sighting) for sighting in self.observation.sightings]
+            fields["confidence"] = self.observation.confidence
         if look.facts:
-            told["facts"] = list(look.facts)
+            fields["facts"] = list(look.facts)
         notes = [*look.notes, *([hint] if hint else [])]
         if notes:
-            told["notes"] = notes
-        return json.dumps(told, ensure_ascii=False)
+            fields["notes"] = notes
+        return json.dumps(fields, ensure_ascii=False)
 
-    def _told(self, sighting: Sighting) -> dict[str, Any]:
-        told: dict[str, Any] = {"time_s": round(sighting.time_s, 3)}
+    def _sighting_fields(self, sighting: Sighting) -> dict[str, Any]:
+        fields: dict[str, Any] = {"time_s": round(sighting.time_s, 3)}
         if sighting.text:
-            told["text"] = sighting.text
+            fields["text"] = sighting.text
         if (box := self.box_px(sighting)) is not None:
-            told["box_px"] = list(box)
-        return told
+            fields["box_px"] = list(box)
+        return fields
 
 
 _ENTRY = TypeAdapter(Entry)
 
 
 def summary(entries: Sequence[Entry], doubts: Sequence[str] = ()) -> str:
-    """Return the ledger as the planner sees it: one line an entry, then where looks contradict each other."""
+    """Return the ledger as the planner sees it: one line per entry, then the contradictions between looks."""
     return "\n".join([*map(_line, entries), *doubts]) or "(nothing looked at yet)"
 
 

@@ -1,4 +1,4 @@
-"""What several looks saw, put together into occurrences: joined over time and place, and each counted once."""
+"""Merge what several looks saw into occurrences, joined over time and place and each counted once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.types import Box
 
 _SAME_FRAME_S = 0.02
-"""Less than a frame lasts, and more than times lose when they are rounded."""
+"""Tolerance of equal times: less than a frame interval, more than rounding loses."""
 _JOINED = 1.5
-"""How many frame intervals may lie between two sightings of one occurrence in different looks."""
+"""Most frame intervals between two sightings of one occurrence in different looks."""
 _FINER = 1.5
-"""How much finer a look is that is believed over a coarser one."""
+"""How much finer a look must be to be believed over a coarser one."""
 _SAME_TEXT = 0.6
-"""How alike two readings of one text are at least."""
+"""Minimum similarity of two readings of one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Mark:
     """One thing seen in one frame.
 
     Args:
-        entry: The ledger entry that says so.
-        box_px: Where it is; None if that was not told.
-        text: What it reads, if it was read.
+        entry: The ledger entry that reports it.
+        box_px: Its box in source pixels; None if not given.
+        text: Its text, if read.
     """
 
     entry: str
@@ -58,7 +58,7 @@ class Occurrence:
 
     Args:
         start_s: Time of the first frame.
-        end_s: Time of the frame behind the last one, or where that would be.
+        end_s: Time of the frame after the last one, or where that would be.
         entries: The ledger entries that saw it.
     """
 
@@ -69,13 +69,13 @@ class Occurrence:
 
 @dataclass
 class _Track:
-    """An occurrence in the making: its marks, with their times."""
+    """An occurrence being built: its marks, with their times."""
 
     marks: list[tuple[float, Mark]] = field(default_factory=list)
     end_s: float = 0.0
 
     def expected(self, time_s: float) -> list[Box]:
-        """Return where it was last, and where it would be now if it moves on as before."""
+        """Return its last box, and its predicted box if it keeps moving as before."""
         boxes = [(t, mark.box_px) for t, mark in self.marks[-2:] if mark.box_px is not None]
         if len(boxes) < 2 or boxes[1][0] <= boxes[0][0]:
             return [box for _, box in boxes]
@@ -86,7 +86,7 @@ class _Track:
 
 
 def frames_of(entry: Entry) -> list[Frame]:
-    """Return the frames of a look, with what was seen in each; none of one that could not be judged."""
+    """Return the frames of a look with what was seen in each; none if it could not be judged."""
     observed = entry.observation
     if observed is None or (observed.found is None and not observed.sightings):
         return []
@@ -102,11 +102,11 @@ def frames_of(entry: Entry) -> list[Frame]:
 
 
 def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
-    """Put the sightings of several looks together.
+    """Merge the sightings of several looks.
 
     A look at a higher rate is believed over a coarser one where both looked. A frame that two looks saw counts once.
-    From one frame to the next what overlaps, or moved by no more than its own size, or as before, is the same; what
-    the next frame does not show has ended.
+    From one frame to the next, a thing is the same if it overlaps, or moved by no more than its own size or as before;
+    one that the next frame does not show has ended.
 
     Returns:
         The occurrences in the order of their starts.
@@ -128,7 +128,7 @@ def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
 
 
 def _finest(looks: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
-    """Yield the frames but for those in the midst of a finer look."""
+    """Yield the frames except those inside a finer look."""
     for look in looks:
         finer = [
             other
@@ -141,7 +141,7 @@ def _finest(looks: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
 
 
 def _joined(frames: Iterable[Frame]) -> list[Frame]:
-    """Put frames in the order of time, and what looks saw in the same one together."""
+    """Sort frames by time and merge those that several looks share."""
     timeline: list[Frame] = []
     for frame in sorted(frames, key=lambda one: (one.time_s, sorted(one.looks))):
         if timeline and frame.time_s - timeline[-1].time_s <= _SAME_FRAME_S:
@@ -160,13 +160,13 @@ def _together(one: Frame, other: Frame) -> Frame:
 
 
 def _linked(before: Frame, frame: Frame) -> bool:
-    """Tell whether nothing lies unseen between two frames: one look showed both, or they are close enough."""
+    """Tell whether no gap lies between two frames: one look showed both, or they are close enough."""
     longest_s = _JOINED * max(before.interval_s, frame.interval_s)
     return bool(before.looks & frame.looks) or frame.time_s - before.time_s <= longest_s
 
 
 def _follow(tracks: Sequence[_Track], frame: Frame) -> list[_Track]:
-    """Return the tracks of all that a frame shows: those that go on, and those that begin."""
+    """Return the tracks of everything a frame shows, continued and new."""
     expected = [track.expected(frame.time_s) for track in tracks]
     texts = [track.marks[-1][1].text for track in tracks]
     goes_on = {second: first for first, second in _pairs(expected, texts, frame.marks)}
@@ -179,7 +179,7 @@ def _follow(tracks: Sequence[_Track], frame: Frame) -> list[_Track]:
 def _pairs(
     expected: Sequence[Sequence[Box]], texts: Sequence[str | None], marks: Sequence[Mark]
 ) -> list[tuple[int, int]]:
-    """Assign marks to where things are expected, the likeliest pairs first."""
+    """Assign marks to expected places, the likeliest pairs first."""
     likely = [
         (score, first, second)
         for first, boxes in enumerate(expected)
@@ -204,7 +204,7 @@ def _likeness(boxes: Sequence[Box], text: str | None, mark: Mark) -> float | Non
 
 
 def _nearness(one: Box, other: Box) -> float | None:
-    """Return the share that two boxes overlap, or as a negative number how many of its own sizes one has moved."""
+    """Return the overlap of two boxes, or, negative, the distance moved in multiples of its own size."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     if across > 0 and down > 0:

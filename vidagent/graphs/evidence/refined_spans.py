@@ -1,4 +1,4 @@
-"""The places of a draft as they are known after their edges were looked at, and the words for how exactly."""
+"""The refined places of a draft, and the text that states their precision."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vidagent.tools.answer import Draft, Place
 
 
 def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
-    """Return the places of a draft, those whose edges were looked at as exactly as is known.
+    """Return the places of a draft, refined where their edges were looked at.
 
-    Where nobody said what kind of question it is, and no look was made, how exact they are is not asked.
+    If the question was not classified and no look was made, their precision is not in question.
     """
     places = [Refined(place.start_s, place.end_s, 0.0, 0.0) for place in draft.spans]
     refining = progress.refining
@@ -27,12 +27,12 @@ def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
 
 
 def with_precision(words: str, progress: Progress, draft: Draft) -> str:
-    """Return the words of an answer with how exactly the edges of its places are known."""
+    """Append to an answer how precisely the edges of its places are known."""
     return f"{words} {precision_text(refined_places(progress, draft))}".rstrip()
 
 
 def precision_text(places: Sequence[Refined]) -> str:
-    """Say how exactly the edges of places are known; nothing where that is to the frame."""
+    """Describe how precisely the edges of places are known; empty if to the frame."""
     start, end = ("start", "end") if len(places) == 1 else ("starts", "ends")
     off = {start: [place.start_within_s for place in places], end: [place.end_within_s for place in places]}
     told = {side: _within(values) for side, values in off.items() if any(value != 0 for value in values)}
@@ -44,7 +44,7 @@ def precision_text(places: Sequence[Refined]) -> str:
 
 
 def refined_note(progress: Progress, draft: Draft) -> str:
-    """Say where the places of a draft are, if looks at their edges have moved one of them."""
+    """Describe the draft's places if looks at their edges have moved one of them."""
     places = refined_places(progress, draft)
     bounds = [(place.start_s, place.end_s) for place in places]
     if bounds == [(place.start_s, place.end_s) for place in draft.spans]:
@@ -61,7 +61,7 @@ def _within(values: Sequence[float | None]) -> str:
 
 
 def _apart(places: list[Refined], drafted: Sequence[Place]) -> list[Refined]:
-    """Let no place begin before the one before it ends, where the draft had them apart."""
+    """Let no place begin before the previous one ends, if the draft kept them apart."""
     order = sorted(range(len(drafted)), key=lambda n: (drafted[n].start_s, drafted[n].end_s))
     for before, after in pairwise(order):
         if drafted[before].end_s <= drafted[after].start_s:

@@ -1,4 +1,4 @@
-"""The words that a claim rests on: lines of speech and subtitles that the looks it names brought back."""
+"""Transcript lines behind a claim: speech and subtitles returned by the looks that it names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vidagent.tools.answer import Claim
 
 MOST_LINES = 12
 NEAR_S = 10.0
-"""A line further from the time of a claim than this is not about it."""
+"""A line further than this from the time of a claim is unrelated to it."""
 
 _FACT = re.compile(r"(?:spoken|subtitle) (\d+\.\d{3})-(\d+\.\d{3}) s: ")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of speech or of subtitles, as a search told it."""
+    """One line of speech or subtitles, as a search returned it."""
 
     start_s: float
     end_s: float
@@ -30,9 +30,9 @@ class Line:
 
 
 def lines_for(entries: Sequence[Entry], claim: Claim) -> list[Line]:
-    """Return the lines nearest to the time of a claim, the nearest first; without a time, in the order told.
+    """Return the lines nearest to the time of a claim, nearest first; in their original order if it has no time.
 
-    Only looks that the claim names count: what a claim does not name, it does not rest on.
+    Only looks that the claim names count as its evidence.
     """
     found = list(dict.fromkeys(_lines(entry for entry in entries if entry.id in claim.ledger)))
     at_s = claim.time_s
@@ -43,7 +43,7 @@ def lines_for(entries: Sequence[Entry], claim: Claim) -> list[Line]:
 
 
 def words_only(entries: Sequence[Entry], claim: Claim, lines: Sequence[Line]) -> bool:
-    """Tell whether a claim rests on words alone: the looks it names brought lines for it, and no picture."""
+    """Tell whether a claim rests on words alone: the looks it names returned lines for it, and no picture."""
     return bool(lines) and not any(entry.look.stills for entry in entries if entry.id in claim.ledger)
 
 
