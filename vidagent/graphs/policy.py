@@ -1,4 +1,4 @@
-"""Which tools the planner is advised to use, when it has to answer, and when it is told to try something else."""
+"""Planner policy: which tools to advise, when it has to answer, and when to suggest something else."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from vidagent.tools import NAMES
 from vidagent.types import BudgetName
 
 MAX_STEPS = 40
-"""Turns of the planner where the budget does not say."""
+"""Planner turns if the budget sets no limit."""
 
 _CLOSE_S = 1.0
 _PATIENCE = 3
 _MOST_LOOKS = 6
 _ANSWERING_CALLS = 4
-"""Requests that answering takes: the plan, one verdict, the composition, the check of its words."""
+"""Requests needed to answer: the plan, one verdict, the composition, the check of its words."""
 LEAST_CALLS = _ANSWERING_CALLS + 2
-"""Requests of the shortest run that looks: a plan, a look, and the answering."""
+"""Requests of the shortest run that looks: a plan, a look, and the answer."""
 
 
 def fitting(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -31,10 +31,10 @@ def fitting(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
     2. Found, but in frames more than a second apart: `search`, `clip`, `resample`.
     3. Found in a search's moments, in a crop, or in frames at most a second apart: `clip`, `resample`, `crop`.
 
-    "Cannot be judged" counts as found: what is too small or too brief to judge asks for a closer look. An overview
-    that the planner itself was shown counts as found where its frames are at most a second apart. `answer` always
-    fits. It is advice: all tools are offered in every turn, as they stand at the start of a prompt, and what a server
-    has kept of it holds only while that stays the same. Calls of tools that do not fit are done like others.
+    "Cannot be judged" counts as found: what is too small or too brief to judge needs a closer look. An overview shown
+    to the planner itself counts as found if its frames are at most a second apart. `answer` always fits. This is
+    advice only: every turn offers all tools, as they stand at the start of the prompt and changing them would
+    invalidate the server's prefix cache. Calls of tools that do not fit are still done.
     """
     looks = [entry for entry in entries if entry.look.stills]
     hits = [entry for entry in looks if _hit(entry)]
@@ -49,9 +49,9 @@ def fitting(planner: str, entries: Sequence[Entry]) -> tuple[str, ...]:
 
 
 def must_answer(step: int, meter: Meter, entries: Sequence[Entry]) -> BudgetName | None:
-    """Return the budget because of which this turn is the last, or None.
+    """Return the budget that makes this turn the last, or None.
 
-    That is the last step, or the one after which too few requests are left to look again and still answer.
+    It is the last at the step limit, or when too few requests would be left to look again and still answer.
     """
     if step >= (meter.budget.steps or MAX_STEPS):
         return "steps"
@@ -60,15 +60,15 @@ def must_answer(step: int, meter: Meter, entries: Sequence[Entry]) -> BudgetName
 
 
 def looks_allowed(meter: Meter) -> int:
-    """Return how many looks one turn may ask for, so that requests are left to answer."""
+    """Return how many looks one turn may request, so that enough requests are left to answer."""
     calls = meter.left("model_calls")
     return _MOST_LOOKS if calls is None else max(1, min(_MOST_LOOKS, int(calls) - _ANSWERING_CALLS))
 
 
-def hint(call: Call, asked: Sequence[Call]) -> str | None:
-    """Return advice for a planner that has used one tool only for three turns on end, else None."""
+def hint(call: Call, calls: Sequence[Call]) -> str | None:
+    """Return advice for a planner that has used only one tool for three turns in a row, else None."""
     tools: dict[int, set[str]] = {}
-    for earlier in asked:
+    for earlier in calls:
         if earlier["turn"] <= call["turn"]:
             tools.setdefault(earlier["turn"], set()).add(earlier["tool"])
     last = [tools[turn] for turn in sorted(tools)[-_PATIENCE:]]

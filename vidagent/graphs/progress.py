@@ -1,4 +1,4 @@
-"""What a run knows so far: its state, decoded once for a step."""
+"""Typed view of a run's state, decoded once per step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Progress:
     """The state of a run, typed.
 
     Args:
-        state: The values as a checkpoint keeps them.
+        state: The values as a checkpoint stores them.
     """
 
     state: State
 
     @property
     def question(self) -> str:
-        """The question to answer: as asked, or in a conversation so that it stands alone."""
+        """The question to answer: as asked, or in a conversation reworded to stand alone."""
         restated = self.route.question if self.route and self.state.get("earlier") else ""
         return restated or self.state["question"]
 
@@ -35,13 +35,13 @@ class Progress:
 
     @cached_property
     def route(self) -> Route | None:
-        """What the question was sorted as; None where it was not."""
+        """How the question was classified; None if it was not."""
         route = self.state.get("route")
         return Route.model_validate(route) if route else None
 
     @property
     def kind(self) -> str | None:
-        """What kind of question it was sorted as."""
+        """The kind of question; None if it was not classified."""
         return self.route.kind if self.route else None
 
     @cached_property
@@ -68,7 +68,7 @@ class Progress:
 
     @cached_property
     def reviewed_draft(self) -> Draft | None:
-        """The planner's draft, also where it is on hold."""
+        """The planner's draft, even if it is on hold."""
         on_hold = self.state.get("on_hold")
         return Draft.model_validate(on_hold) if on_hold else self.draft
 
@@ -92,17 +92,17 @@ class Progress:
 
     @property
     def refused(self) -> list[Refused]:
-        """The claims that were refused, also those of earlier drafts."""
+        """The refused claims, including those of earlier drafts."""
         return self.state.get("refused", [])
 
     @cached_property
     def composed(self) -> Composition | None:
-        """The answer in words, if a request for it was made and it passed."""
+        """The composed answer, if one was requested and passed its check."""
         composed = self.state.get("composed")
         return Composition.model_validate(composed) if composed else None
 
     def proposed_by(self, strategy: str) -> list[list[str]]:
-        """Return the ledger entries of the looks that a strategy proposed, one list for each time."""
+        """Return the ledger entries of the looks that a strategy proposed, one list per proposal."""
         proposed = self.state.get("proposed", [])
         return [one["entries"] for one in proposed if one["by"] == strategy]
 

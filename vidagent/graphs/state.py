@@ -1,4 +1,4 @@
-"""The state of a run, as checkpoints keep it: JSON values and messages, never pixels."""
+"""State of a run as checkpoints store it: JSON values and messages, never pixels."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
 Update = dict[str, Any]
-"""What a step changes of the state."""
+"""State changes of a step."""
 
 
-def _first(kept: Any, new: Any) -> Any:  # noqa: ANN401 - a reducer of several keys
-    """Keep what came first, when looks side by side run out together; None starts over."""
-    return None if new is None else kept or new
+def _first(current: Any, new: Any) -> Any:  # noqa: ANN401 - a reducer of several keys
+    """Keep the first value when parallel looks run out together; None resets it."""
+    return None if new is None else current or new
 
 
-def _longest(kept: float, new: float) -> float:
+def _longest(current: float, new: float) -> float:
     """Keep the latest reading of the clock."""
-    return max(kept, new)
+    return max(current, new)
 
 
 EARLIER = -1
-"""The turn of calls that were made for earlier questions of the session."""
+"""The turn number of calls made for earlier questions of the session."""
 
 
 class Turn(TypedDict):
@@ -51,10 +51,10 @@ class Turn(TypedDict):
 
 
 class Call(TypedDict):
-    """One look on its way to be done.
+    """One look to be done.
 
-    `by` is the strategy that proposed it, missing where the planner asked for it. `turn` is the last turn of the
-    planner, or `EARLIER` where an earlier question of the session asked for it.
+    `by` is the strategy that proposed it, absent if the planner requested it. `turn` is the last turn of the planner,
+    or `EARLIER` if an earlier question of the session requested it.
     """
 
     by: NotRequired[str]
@@ -78,7 +78,7 @@ class Verified(TypedDict):
 
 
 class Refused(TypedDict):
-    """A claim that a check refused, and the pictures it was checked against."""
+    """A refused claim, and the pictures it was checked against."""
 
     claim: str
     refs: list[str]
@@ -92,23 +92,23 @@ class Proposed(TypedDict):
 
 
 Stage = Literal["searching", "drafted", "reviewed", "verified"]
-"""Where a run stands: without a draft, or with one that is new, passed on to its check, or checked."""
+"""Stage of a run: without a draft, or with one that is new, passed on to its check, or checked."""
 
 
 class State(TypedDict, total=False):
-    """What the steps hand to each other.
+    """State passed between the steps.
 
-    `earlier` holds the turns of the conversation before the question. `route` is what the question was sorted as,
-    empty where it was not; it is missing until that was tried.
+    `earlier` holds the turns of the conversation before the question. `route` is the question's classification: empty
+    if it failed, absent until it was tried.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks to do now, `asked` all looks so far. `proposed` lists those that strategies proposed, of which
     the planner knows the first `reported`; `undone` says why a look of a strategy was not done.
-    `draft` is the planner's answer, `stage` how far it has come, and `draft_call` the id of the call that made it;
-    while it waits for looks it is `on_hold` instead. It may be `sent_back` for its form, and meets `vetoes` of the
-    verification, which `refused` remembers; `doubts` counts how often it was sent back because looks contradict each
-    other, `recounts` how often because it counts otherwise than the sweep.
-    `refining` is what is known of the edges of its places. `landing` is the budget because of
-    which the planner had to answer, `ended_by` the one that cut the run off, in the step `ended_in`.
+    `draft` is the planner's answer, `stage` its progress, and `draft_call` the id of the call that made it; while it
+    waits for looks it is `on_hold` instead. It may be `sent_back` for its format, and gets `vetoes` from the
+    verification, which `refused` records; `doubts` counts how often it was sent back because looks contradict each
+    other, `recounts` how often because it disagrees with the sweep's count.
+    `refining` is what is known of the edges of its places. `landing` is the budget because of which the planner had to
+    answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
 
     question: str
@@ -148,17 +148,17 @@ class State(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Run(EventSource):
-    """What the steps work with; it is made anew when a run is resumed.
+    """Runtime objects of the steps, rebuilt when a run is resumed.
 
     Args:
         client: The model.
         video: The opened video.
         index: Its index.
-        store: Keeps the pictures of the run.
-        caps: What the model can take.
+        store: Stores the pictures of the run.
+        caps: The model's limits.
         budget: The limits.
         meter: What is spent.
-        decoding: Held while the video is decoded, which only one look can do at a time.
+        decoding: Lock for decoding the video, which only one look can do at a time.
     """
 
     client: ModelClient
@@ -172,16 +172,16 @@ class Run(EventSource):
 
     @cached_property
     def tools(self) -> dict[str, StructuredTool]:
-        """The tools as the planner is offered them; a look makes its own, that takes frames from its budget."""
-        made = make_tools(self.desk(lambda wanted: wanted))
+        """The tools as offered to the planner; each look makes its own, which take frames from its budget."""
+        made = make_tools(self.desk(lambda frames: frames))
         return {name: tool for name, tool in made.items() if not self.client.profile.lacks(name)}
 
     def desk(self, grant: Callable[[int], int]) -> ToolContext:
-        """Return what the tools work over, taking frames from `grant`."""
+        """Return the context that tools run in, taking frames from `grant`."""
         return ToolContext(self.video, self.index, self.store, self.caps, grant)
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:
-    """Return the reply to a call that was not done, for the planner to read."""
+    """Return the reply for the planner to a rejected call."""
     reply = json.dumps({"error": why, **more}, ensure_ascii=False)
     return ToolMessage(reply, tool_call_id=call_id, status="error")

@@ -157,7 +157,7 @@ def read_frames(entry: Entry) -> dict[float, bool] | None:
         return None
     times = {still.time_s for still in entry.look.stills}
     reported = [sighting.time_s for sighting in seen.sightings]
-    shown = {time_s for time_s in times if any(abs(time_s - told_s) <= SAME_S for told_s in reported)}
+    shown = {time_s for time_s in times if any(abs(time_s - reported_s) <= SAME_S for reported_s in reported)}
     if bool(shown) != seen.found:
         return None
     return {time_s: time_s in shown for time_s in times if time_s in shown or entry.look.tool != "crop"}

@@ -64,8 +64,8 @@ class ClaimText:
             return False
         numbers, known = _NUMBER.findall(text), _NUMBER.findall(self.text)
         timed = [place for place, number in enumerate(numbers) if _is(number, self.time_s)]
-        said = [numbers, *(numbers[:place] + numbers[place + 1 :] for place in timed)]
-        return any(len(left) == len(known) and all(map(_is, left, map(_value, known))) for left in said)
+        variants = [numbers, *(numbers[:place] + numbers[place + 1 :] for place in timed)]
+        return any(len(left) == len(known) and all(map(_is, left, map(_value, known))) for left in variants)
 
 
 @dataclass(frozen=True)
@@ -99,20 +99,20 @@ class Ground:
         if unknown := [text for text in _NUMBER.findall(answer) if not self._holds(text)]:
             return f"it says {unknown[0][:20]}, which no claim does"
         for sentence in _SENTENCE.split(answer) if self.barred else ():
-            said = words_of(sentence)
-            if said and len(said & known) < _SHARE * len(said):
+            sentence_words = words_of(sentence)
+            if sentence_words and len(sentence_words & known) < _SHARE * len(sentence_words):
                 return f"no claim says {sentence.strip()[:80]!r}"
         return None
 
     def repeats(self, answer: str) -> bool:
         """Tell whether an answer consists only of whole claims repeated verbatim, in any order."""
-        told, reached = _sentences(answer), {0}
-        for start in range(len(told)):
+        sentences, reached = _sentences(answer), {0}
+        for start in range(len(sentences)):
             for claim in self.claims if start in reached else ():
                 end = start + claim.sentences
-                if end <= len(told) and claim.says(" ".join(told[start:end])):
+                if end <= len(sentences) and claim.says(" ".join(sentences[start:end])):
                     reached.add(end)
-        return bool(told) and len(told) in reached
+        return bool(sentences) and len(sentences) in reached
 
     def says_refused(self, answer: str) -> bool:
         """Tell whether an answer has words of a refused claim that no other claim has."""
@@ -131,8 +131,10 @@ def ground_of(draft: Draft, progress: Progress) -> Ground:
     claims = [item["claim"] for item in verified]
     text = "\n".join([*claims, progress.state["question"], progress.question, *(progress.options or [])])
     barred = "\n".join(item["claim"] for item in progress.refused)
-    said = tuple(ClaimText(item["claim"], item["time_s"]) for item in verified)
-    return Ground(text, barred, frozenset(_numbers(draft, verified, refined_places(progress, draft))), said)
+    repeatable = tuple(ClaimText(item["claim"], item["time_s"]) for item in verified)
+    return Ground(
+        text, barred, frozenset(_numbers(draft, verified, refined_places(progress, draft))), repeatable
+    )
 
 
 def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False) -> str:

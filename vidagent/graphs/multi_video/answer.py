@@ -1,4 +1,4 @@
-"""The end of a run about several videos: one answer, in which each place says which video it is in."""
+"""Final answer of a run about several videos: one answer whose spans name their video."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Answers = Mapping[int, Mapping[str, Any]]
 def group_answer(
     state: GroupState, videos: Sequence[VideoInfo], *, model: str, run_id: str, budget: Budget
 ) -> Answer:
-    """Turn the final state into the answer; needs no model, so it works when a budget is spent."""
+    """Turn the final state into an answer; needs no model, so it works after a budget is spent."""
     answers = {int(number) - 1: part["answer"] for number, part in sorted(state.get("parts", {}).items())}
     together = Together.model_validate(state["together"])
     named = sorted(number - 1 for number in together.videos)
@@ -56,7 +56,7 @@ def group_answer(
 
 
 def _ended_by(state: GroupState, answers: _Answers) -> BudgetName | None:
-    """Return the budget that ended the search: before all videos were asked, or in one of them."""
+    """Return the budget that ended the search, before all videos were asked or in one of them."""
     parts: list[BudgetName | None] = [answer["budget"]["ended_by"] for answer in answers.values()]
     return state.get("ended_by") or next((name for name in parts if name is not None), None)
 
@@ -71,7 +71,7 @@ def _choice(state: GroupState, together: Together) -> int | None:
 
 
 def _count(goal: str, named: Sequence[int], answers: _Answers, videos: int) -> int | None:
-    """Return how many videos it is in, or, where each was counted in, how often it is in all of them."""
+    """Return how many videos contain it, or, where each was counted in, the total across all of them."""
     if goal == "how_many":
         return len(named)
     counts = [answer["count"] for answer in answers.values() if answer["count"] is not None]
@@ -88,7 +88,7 @@ def _evidence(answers: _Answers) -> Iterator[Evidence]:
 
 
 def _coverage(answers: _Answers, videos: Sequence[VideoInfo]) -> Coverage:
-    """Add up what was looked at; the fraction is that of all the videos' duration."""
+    """Combine the coverage of all videos; the fraction is of their total duration."""
     seen_s = sum(answer["coverage"]["seconds_seen"] for answer in answers.values())
     whole_s = sum(info.duration_s for info in videos)
     spans = tuple(
@@ -102,7 +102,7 @@ def _spans(index: int, spans: Sequence[Mapping[str, float]]) -> Iterator[Span]:
 
 
 def _steps(state: GroupState, answers: _Answers) -> Iterator[StepUsage]:
-    """Yield every step: the turning of the question, those of each video, the putting together."""
+    """Yield every step: the rewording of the question, those of each video, the combination."""
     own = [StepUsage(**step) for step in state.get("spent", [])]
     yield from (step for step in own if step.step == "route")
     yield from (StepUsage(**step) for answer in answers.values() for step in answer["usage"]["by_step"])

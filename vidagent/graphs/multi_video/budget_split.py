@@ -1,4 +1,4 @@
-"""One budget for several videos: what each may cost, of what those before it have left."""
+"""Split one budget across several videos; each gets a share of what the earlier ones left."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.types import Budget, BudgetName
 
 _LEAST: dict[BudgetName, int] = {"model_calls": LEAST_CALLS, "steps": 2, "thinking_tokens": 0}
-"""What a run needs to look at all: where less is left for each, the first ones get it, and the last ones nothing."""
-_KEPT: dict[BudgetName, int] = {"model_calls": 1}
-"""What is kept for putting the answers together."""
+"""Minimum for a run to look at all; if shares would be smaller, the first videos get it and the last ones nothing."""
+_RESERVED: dict[BudgetName, int] = {"model_calls": 1}
+"""Reserved for combining the answers."""
 
 
 def steps_in(steps: Iterable[Mapping[str, Any]]) -> int:
-    """Return how many turns of the planner are among steps."""
+    """Return how many of these steps are planner turns."""
     return sum(step["step"] == "plan" and step["model_calls"] > 0 for step in steps)
 
 
 def share_of(
     meter: Meter, steps_taken: int, sharers: int, earlier: Iterable[Mapping[str, Any]], earlier_s: float
 ) -> Budget:
-    """Return what the run about one video may cost, what it has cost already included.
+    """Return the budget of the run about one video, including what it has already spent.
 
     Args:
-        meter: What all of them have cost, this one's earlier steps among it.
-        steps_taken: The turns of the planner among that.
+        meter: What all videos have cost, this one's earlier steps included.
+        steps_taken: The planner turns among that.
         sharers: How many videos are left, this one included.
         earlier: The steps of this run before it was stopped.
         earlier_s: Its seconds before it was stopped.
 
     Raises:
-        BudgetSpent: If none is left of a budget.
+        BudgetSpent: If a budget is used up.
     """
     done = list(earlier)
     spent: dict[BudgetName, float] = {
@@ -43,7 +43,7 @@ def share_of(
     spent |= {"steps": steps_in(done), "seconds": earlier_s}
     given = {name: _share(name, _left(meter, name, steps_taken), sharers) for name in get_args(BudgetName)}
     limits = {name: None if part is None else part + spent[name] for name, part in given.items()}
-    return Budget(**limits)  # type: ignore[arg-type]  # whole numbers but for the seconds
+    return Budget(**limits)  # type: ignore[arg-type]  # whole numbers except the seconds
 
 
 def _left(meter: Meter, name: BudgetName, steps_taken: int) -> float | None:
@@ -55,7 +55,7 @@ def _left(meter: Meter, name: BudgetName, steps_taken: int) -> float | None:
 def _share(name: BudgetName, left: float | None, sharers: int) -> float | int | None:
     if left is None:
         return None
-    free = max(0.0, left - _KEPT.get(name, 0))
+    free = max(0.0, left - _RESERVED.get(name, 0))
     part = max(free / sharers, min(free, _LEAST.get(name, 1)))
     if name == "seconds":
         part = free / sharers

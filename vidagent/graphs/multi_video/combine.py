@@ -1,4 +1,4 @@
-"""The answers about several videos put together: in words that say no more than each video's own run supports."""
+"""Combine the answers about several videos, in words that say no more than each video's own run supports."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _DENIES = re.compile(
     re.IGNORECASE,
 )
 _ALL = re.compile(r"\b(?:all|every|each(?! by\b))\b", re.IGNORECASE)
-"""Speaks of all; "each by its own clock" does not."""
+"""Matches words that refer to all videos; "each by its own clock" does not."""
 _BOTH = re.compile(r"\bboth\b", re.IGNORECASE)
 _PLACE = "\x00{}\x00"
-"""Stands for a video's name while sentences are taken apart, as names have dots in them."""
+"""Placeholder for a video's name while text is split into sentences, as names contain dots."""
 
 
 def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> list[VideoFinding]:
-    """Return what came of each video, from the JSON objects of the answers by the videos' numbers."""
+    """Return each video's finding, from the answers' JSON objects by video number."""
     return [
         _part(number, name, answers[str(number)]) if str(number) in answers else VideoFinding(number, name)
         for number, name in enumerate(names, 1)
@@ -43,10 +43,10 @@ async def combine_answers(
     parts: Sequence[VideoFinding],
     events: EventSource,
 ) -> dict[str, Any]:
-    """Return the answer about all as a JSON object: words, numbers of the videos, choice and confidence.
+    """Return the combined answer as a JSON object: words, video numbers, choice and confidence.
 
-    The model is asked if a claim stood up in any video. What it says beyond the claims, or of other videos, is not
-    used: then, or where no request is left for it, each video has its line.
+    The model is asked if a claim was supported in any video. A reply that goes beyond the claims, or mentions other
+    videos, is discarded; then, or if no request is left, the answer has one line per video.
     """
     plain = rule_based_answer(goal, parts)
     if not any(part.supports for part in parts):
@@ -80,7 +80,7 @@ def _part(number: int, name: str, answer: Mapping[str, Any]) -> VideoFinding:
 
 
 def rule_based_answer(goal: Goal, parts: Sequence[VideoFinding]) -> dict[str, Any]:
-    """Return the answer that needs no model: a line for each video."""
+    """Return an answer built without a model: one line per video."""
     numbers = [part.number for part in chosen(goal, parts)]
     together = Together(answer=plain_words(goal, parts), videos=numbers, confidence=1.0)
     return together.model_dump(mode="json")
@@ -93,7 +93,7 @@ def _beyond(
     goal: Goal,
     parts: Sequence[VideoFinding],
 ) -> str | None:
-    """Return what in a composed answer stands on nothing, in words for people; None if all of it stands."""
+    """Return a message about what in a composed answer is unsupported; None if all of it is supported."""
     showing = {part.number for part in parts if part.supports}
     if unsupported := [number for number in together.videos if number not in showing]:
         return f"it names video {unsupported[0]}, in which nothing was found"
@@ -104,12 +104,12 @@ def _beyond(
         return f"it does not say that there are {len(expected)}"
     if (why := _ground(question, options, parts).beyond(together.answer)) is not None:
         return why
-    return _named_in_vain(together.answer, parts)
+    return _unsupported_name(together.answer, parts)
 
 
 def _says_number(answer: str, number: int) -> bool:
-    said = set(re.findall(r"\w+", answer.casefold()))
-    return str(number) in said or NUMERALS[number] in said
+    words = set(re.findall(r"\w+", answer.casefold()))
+    return str(number) in words or NUMERALS[number] in words
 
 
 def _ground(question: str, options: Sequence[str] | None, parts: Sequence[VideoFinding]) -> Ground:
@@ -128,8 +128,8 @@ def _ground(question: str, options: Sequence[str] | None, parts: Sequence[VideoF
     return Ground("\n".join(texts), "", frozenset(numbers))
 
 
-def _named_in_vain(answer: str, parts: Sequence[VideoFinding]) -> str | None:
-    """Return what is wrong if a clause names a video in which nothing was found, or all, and does not deny it."""
+def _unsupported_name(answer: str, parts: Sequence[VideoFinding]) -> str | None:
+    """Return an error if a clause names a video without a finding, or all videos, and does not deny it."""
     lacking = [part for part in parts if not part.supports]
     for clause in _CLAUSE.split(_marked(answer, parts)):
         if not lacking or _DENIES.search(clause):
@@ -143,7 +143,7 @@ def _named_in_vain(answer: str, parts: Sequence[VideoFinding]) -> str | None:
 
 
 def _marked(answer: str, parts: Sequence[VideoFinding]) -> str:
-    """Return an answer with a mark in place of each video's name or number, the longest names first."""
+    """Replace each video's name or number with a placeholder, the longest names first."""
     for part in sorted(parts, key=lambda part: -len(part.name)):
         stem = part.name.rpartition(".")[0]
         names = [re.escape(name) for name in (part.name, stem) if len(name) > 1]

@@ -1,7 +1,7 @@
-"""The graph of one question about several videos: turn → each ⟲ → combine.
+"""Graph of a question about several videos: turn → each ⟲ → combine.
 
-`turn` makes the question that each video is asked alone, `each` has one video looked at by the graph of one question
-(`ask.py`), with a record, an index and a clock of its own, and `combine` puts the answers together.
+`turn` rewords the question so that each video can be asked alone; `each` answers it for one video with the
+single-video graph (`ask.py`), with its own record, index and clock; `combine` combines the answers.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ _SEVERAL = re.compile(
     r"lat\w*|more|most|less|least|than|longer|longest|shorter|shortest)\b",
     re.I,
 )
-"""A question with such a word may be about the videos as a set; one without is asked of each as it stands."""
+"""Words that may refer to the videos as a set; a question without one is asked of each video unchanged."""
 
 
 class Part(TypedDict):
-    """What came of one video: the JSON object of its answer; `open` where a larger budget lets it go on."""
+    """Result for one video: the JSON object of its answer; `open` if a larger budget lets it continue."""
 
     answer: dict[str, Any]
     open: bool
 
 
 class GroupState(TypedDict, total=False):
-    """What the steps hand to each other; `parts` are by the number of the video, from "1"."""
+    """State passed between the steps; `parts` are keyed by the number of the video, from "1"."""
 
     question: str
     options: list[str] | None
@@ -64,34 +64,34 @@ class GroupState(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What a run about one video did before it was stopped: its steps and its seconds."""
+    """Steps and seconds of a run about one video before it was stopped."""
 
     steps: Sequence[Mapping[str, Any]] = ()
     seconds: float = 0.0
 
 
 class VideoAsker(Protocol):
-    """How one video is asked."""
+    """Interface for asking one video."""
 
     async def earlier(self, number: int) -> Earlier:
-        """Return what its run did before it was stopped."""
+        """Return the steps and seconds of its run before it was stopped."""
 
     async def ask(self, number: int, question: str, budget: Budget) -> dict[str, Any]:
         """Ask it and return the JSON object of the answer.
 
         Raises:
-            BudgetSpent: If there was no time left for it.
+            BudgetSpent: If no time was left for it.
         """
 
 
 @dataclass(frozen=True)
 class Group(EventSource):
-    """What the steps work with; it is made anew when a run is resumed.
+    """Runtime objects of the steps, rebuilt when a run is resumed.
 
     Args:
         client: The model.
-        names: What the videos are called.
-        meter: What is spent of the budget of all.
+        names: Names of the videos.
+        meter: Spending against the shared budget.
         videos: Asks one of them.
     """
 
@@ -106,14 +106,14 @@ Work = Callable[[GroupState, Group, StepMeter], Awaitable[Update]]
 
 
 class _Node(Protocol):
-    """A step as LangGraph calls it."""
+    """A node as LangGraph calls it."""
 
     def __call__(self, state: GroupState, runtime: Runtime[Group]) -> Awaitable[Update]:
-        """Do the step."""
+        """Run the step."""
 
 
 def build(checkpointer: Checkpointer = None) -> GroupGraph:
-    """Compile the graph; with a checkpointer, each video that is done is kept and a run can be resumed."""
+    """Compile the graph; with a checkpointer, each finished video is saved and a run can be resumed."""
     graph = StateGraph(GroupState, context_schema=Group)
     graph.add_node("turn", _step("route", _turn))
     graph.add_node("each", _each)
@@ -128,7 +128,7 @@ def build(checkpointer: Checkpointer = None) -> GroupGraph:
 def first_state(
     question: str, options: Sequence[str] | None, videos: Sequence[str], budget: Budget
 ) -> GroupState:
-    """Return the state of a run that begins; `videos` are their hashes."""
+    """Return the initial state of a run; `videos` are their hashes."""
     return GroupState(
         question=question,
         options=None if options is None else list(options),
@@ -141,7 +141,7 @@ def first_state(
 
 
 def reopened(state: GroupState, budget: Budget) -> tuple[Update, str] | None:
-    """Tell how a run that a budget ended goes on under another one: the changes, and the step to go on after."""
+    """Return how to continue, under another budget, a run that a budget ended: changes, and step to continue after."""
     cut = {
         name: part for name, part in state.get("parts", {}).items() if part["answer"]["status"] == "partial"
     }
@@ -157,14 +157,14 @@ def reopened(state: GroupState, budget: Budget) -> tuple[Update, str] | None:
 
 
 def restore_meter(meter: Meter, state: GroupState, began: float) -> None:
-    """Count what a run has cost so far, and the seconds since this part of it began."""
+    """Restore what a run has cost so far, and the clock of this part of it."""
     done = [step for part in state.get("parts", {}).values() if not part["open"] for step in _steps(part)]
     meter.resume(state.get("spent", []), state.get("elapsed_s", 0.0), began)
     meter.count(done)
 
 
 def _step(name: Step, work: Work) -> _Node:
-    """Wrap a call of the model: its cost is entered, and a budget that ends in it ends the search."""
+    """Wrap a model call: record its cost, and end the search when a budget ends in it."""
 
     async def node(state: GroupState, runtime: Runtime[Group]) -> Update:
         group = runtime.context
@@ -182,14 +182,14 @@ def _next(state: GroupState) -> str:
 
 
 def _waiting(state: GroupState) -> list[int]:
-    """Return the numbers of the videos that are still to be asked."""
+    """Return the numbers of the videos not yet asked."""
     parts = state.get("parts", {})
     numbers = range(1, len(state["videos"]) + 1)
     return [number for number in numbers if str(number) not in parts or parts[str(number)]["open"]]
 
 
 async def _turn(state: GroupState, group: Group, meter: StepMeter) -> Update:
-    """Ask for the question that each video is asked alone; none is needed for one that fits each as it stands."""
+    """Reword the question for a single video; none is needed for one that fits each as it stands."""
     question, options = state["question"], state.get("options")
     as_it_is = Single(question=question)
     if options is None and _PLAIN.match(question.strip()) and not _SEVERAL.search(question):
@@ -203,13 +203,13 @@ async def _turn(state: GroupState, group: Group, meter: StepMeter) -> Update:
     except ReplyError as error:
         group.tell("note", f"each video is asked the question as it stands: {error}", "route")
         single = as_it_is
-    asked = " ".join(single.question.split()) or question
-    group.tell("step", f"each video is asked: {asked}", "route", question=asked, goal=single.goal)
-    return {"single": {"question": asked, "goal": single.goal}}
+    reworded = " ".join(single.question.split()) or question
+    group.tell("step", f"each video is asked: {reworded}", "route", question=reworded, goal=single.goal)
+    return {"single": {"question": reworded, "goal": single.goal}}
 
 
 async def _each(state: GroupState, runtime: Runtime[Group]) -> Update:
-    """Have the next video looked at, within its share of what is left."""
+    """Answer the question for the next video, within its share of what is left."""
     group, waiting = runtime.context, _waiting(state)
     number, parts = waiting[0], state.get("parts", {})
     earlier = await group.videos.earlier(number)
@@ -231,7 +231,7 @@ def _steps(part: Part) -> Sequence[Mapping[str, Any]]:
 
 
 async def _combine(state: GroupState, group: Group, meter: StepMeter) -> Update:
-    """Put the answers together; once time was up, without the model, as a replay has no clock to stop it."""
+    """Combine the answers; after the deadline without the model, as a replay has no clock to stop it."""
     goal = state.get("single", {}).get("goal", "each")
     parts = parts_of(group.names, {name: part["answer"] for name, part in state.get("parts", {}).items()})
     if "seconds" in {state.get("ended_by"), *(part.ended_by for part in parts)}:

@@ -1,6 +1,6 @@
-"""The route of a question: of what kind it is, told by the model before anything is looked at.
+"""Classify the question: the model says what kind it is before anything is looked at.
 
-It is advice for the planner, and says which questions code searches for by itself. A run goes on without it.
+The route advises the planner, and selects the questions for which code searches by itself. A run works without it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from vidagent.graphs.state import Run, Turn, Update
 from vidagent.types import BudgetName
 
 _ATTEMPTS = 3
-"""Requests that a reply may take which cannot be read."""
+"""Most requests spent on replies that cannot be parsed."""
 _SHARE = 8
-"""A route takes at most an eighth of the tokens left."""
+"""A route takes at most an eighth of the remaining tokens."""
 _MOST_TURNS = 8
 _MOST_QUESTION = 2000
 _MOST_CHARS = 1000
@@ -49,7 +49,7 @@ _SEARCHES: dict[Kind, str] = {
 
 
 async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Ask what kind of question it is, where the budget has room for that; else it is tried again under another."""
+    """Ask what kind of question it is, if the budget has room; else a run under another budget tries again."""
     if run.client.profile.lacks("route"):
         return {"route": {}}
     options, earlier = progress.options, turns_text(progress.state.get("earlier", []))
@@ -58,7 +58,7 @@ async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
         return {}
     run.tell("step", "reading the question", "route")
     try:
-        told = await run.client.ask("route", messages, Route, meter)
+        found = await run.client.ask("route", messages, Route, meter)
     except ReplyError as error:
         run.tell("note", f"the question stays unsorted: {error}", "route")
         return {"route": {}}
@@ -66,26 +66,26 @@ async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
         if spent.name == "seconds":
             raise
         return {}
-    sorted_as = _fitted(told)
-    run.tell("step", f"a question of the kind {told.kind}: {told.thing}", "route", route=sorted_as)
+    sorted_as = _fitted(found)
+    run.tell("step", f"a question of the kind {found.kind}: {found.thing}", "route", route=sorted_as)
     return {"route": sorted_as}
 
 
 def advice(progress: Progress) -> list[str]:
     """Return the line that tells the planner how such a question is searched."""
-    told = progress.route
-    if told is None:
+    found = progress.route
+    if found is None:
         return []
-    line = _SEARCHES[told.kind]
-    if told.anchor and told.kind == "order":
-        line += f' The event: "{told.anchor}".' + (f" The side: {told.side} it." if told.side else "")
-    if told.start_s is not None or told.end_s is not None:
-        line += f" It is about {_part(told)}."
-    return [f"The question is of the kind {told.kind}. {line}"]
+    line = _SEARCHES[found.kind]
+    if found.anchor and found.kind == "order":
+        line += f' The event: "{found.anchor}".' + (f" The side: {found.side} it." if found.side else "")
+    if found.start_s is not None or found.end_s is not None:
+        line += f" It is about {_part(found)}."
+    return [f"The question is of the kind {found.kind}. {line}"]
 
 
 def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:
-    """Tell whether enough is left to look and to answer, also if no reply can be read."""
+    """Tell whether enough is left to look and to answer, even if no reply can be parsed."""
     cap = run.client.profile.completion_tokens.get("route", 0)
     request: dict[BudgetName, float] = {
         "prompt_tokens": prompt_tokens(messages, 0, 0),
@@ -95,30 +95,30 @@ def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:
     return enough_calls and run.meter.allowance(_SHARE).covers(request)
 
 
-def _fitted(told: Route) -> dict[str, Any]:
-    """Return the route with its texts cut, and no range that nothing can be in."""
-    start_s, end_s = (None if time_s is None else max(time_s, 0.0) for time_s in (told.start_s, told.end_s))
+def _fitted(found: Route) -> dict[str, Any]:
+    """Return the route with its texts truncated and without an empty range."""
+    start_s, end_s = (None if time_s is None else max(time_s, 0.0) for time_s in (found.start_s, found.end_s))
     if start_s is not None and end_s is not None and start_s > end_s:
         start_s = end_s = None
     return {
-        **told.model_dump(mode="json"),
-        "question": _cut(told.question, _MOST_QUESTION),
-        "thing": _cut(told.thing, _MOST_THING),
-        "anchor": None if told.anchor is None else _cut(told.anchor, _MOST_THING),
+        **found.model_dump(mode="json"),
+        "question": _cut(found.question, _MOST_QUESTION),
+        "thing": _cut(found.thing, _MOST_THING),
+        "anchor": None if found.anchor is None else _cut(found.anchor, _MOST_THING),
         "start_s": start_s,
         "end_s": end_s,
     }
 
 
-def _part(told: Route) -> str:
-    start_s, end_s = told.start_s, told.end_s
+def _part(found: Route) -> str:
+    start_s, end_s = found.start_s, found.end_s
     if start_s == end_s:
         return f"{start_s:.3f} s"
     return f"{start_s or 0.0:.3f} s to {'the end' if end_s is None else f'{end_s:.3f} s'}"
 
 
 def turns_text(earlier: Sequence[Turn]) -> str:
-    """Write the last turns of a conversation down."""
+    """Format the last turns of a conversation."""
     return "\n\n".join(_turn(turn) for turn in earlier[-_MOST_TURNS:])
 
 

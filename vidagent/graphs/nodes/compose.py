@@ -1,4 +1,4 @@
-"""The last requests: the answer in words, from the claims that stood up, and whether it says no more than they do."""
+"""Compose the answer from the supported claims, and check that it says no more than they do."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _MOST_TOLD = 300
 
 
 async def compose(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Ask for the answer, if a claim of a positive draft stood up; else none is needed.
+    """Request the answer if a claim of a positive draft is supported; otherwise none is needed.
 
-    An answer that says more than the claims is not used.
+    An answer that says more than the claims is discarded.
     """
     draft = progress.draft
     if draft is None or draft.found != "yes" or not progress.supported:
         return {}
     run.tell("step", "composing the answer", "compose")
-    voice, composed = _Voice(run), None
+    voice, composed = _AnswerStream(run), None
     try:
         composed = await _composed(progress, run, meter, draft, voice)
-    finally:  # also where a budget cuts it off: what was told of an answer that is not kept is void
-        voice.say("" if composed is None else with_precision(composed.answer, progress, draft))
+    finally:  # also where a budget cuts it off: streamed words of a discarded answer are void
+        voice.finish("" if composed is None else with_precision(composed.answer, progress, draft))
     return {} if composed is None else {"composed": composed.model_dump(mode="json")}
 
 
 async def _composed(
-    progress: Progress, run: Run, meter: StepMeter, draft: Draft, voice: _Voice
+    progress: Progress, run: Run, meter: StepMeter, draft: Draft, voice: _AnswerStream
 ) -> Composition | None:
-    """Return the answer in words; None where the claims or the planner's words are to be kept.
+    """Return the composed answer; None to keep the claims or the planner's words.
 
     Raises:
         BudgetSpent: If no request is left for it.
@@ -51,7 +51,7 @@ async def _composed(
     messages = compose_messages(progress.question, progress.options, "\n".join(_claims(progress)), status)
     try:
         composed = await run.client.ask(
-            "compose", messages, Composition, meter, on_stream=voice.hear if run.stream else None
+            "compose", messages, Composition, meter, on_stream=voice.receive if run.stream else None
         )
     except ReplyError as error:
         run.tell("note", f"the planner's words are kept: {error}", "compose")
@@ -64,10 +64,10 @@ async def _composed(
 
 
 async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter: StepMeter) -> str | None:
-    """Return what an answer says beyond the claims, in words for people; None if nothing.
+    """Return a message about what an answer says beyond the claims; None if nothing.
 
-    Claims said again word for word need no request. Anything else is judged by one that has seen nothing but the
-    texts: words alone do not show who does what to whom, or that a "not" is missing.
+    Claims repeated verbatim need no request. Anything else is judged by a model that sees only the texts: word
+    comparison cannot show who does what to whom, or that a "not" is missing.
 
     Raises:
         BudgetSpent: If the time is over.
@@ -101,7 +101,7 @@ def _claims(progress: Progress) -> Iterator[str]:
 
 
 def _worked_out(draft: Draft, progress: Progress) -> Iterator[str]:
-    """Yield what the draft says in numbers, which follow from the claims."""
+    """Yield the draft's numbers, which follow from the claims."""
     for place in refined_places(progress, draft):
         length_s = place.end_s - place.start_s
         yield f"- worked out: from {place.start_s:.3f} s to {place.end_s:.3f} s, which is {length_s:.3f} s"
@@ -110,8 +110,8 @@ def _worked_out(draft: Draft, progress: Progress) -> Iterator[str]:
 
 
 @dataclass
-class _Voice:
-    """Tells the words of the answer while the model writes it, and starts over when it does.
+class _AnswerStream:
+    """Streams the answer while the model writes it, and restarts when the model does.
 
     Args:
         run: The run.
@@ -119,10 +119,10 @@ class _Voice:
 
     run: Run
     _reader: AnswerReader = field(default_factory=AnswerReader)
-    _told: str = ""
+    _streamed: str = ""
 
-    def hear(self, kind: StreamKind, words: str) -> None:
-        """Take words of the reply."""
+    def receive(self, kind: StreamKind, words: str) -> None:
+        """Receive words of the reply."""
         if kind == "thought":
             self.run.tell("thought", words, "compose")
         elif kind == "text":
@@ -131,20 +131,20 @@ class _Voice:
             self._reader = AnswerReader()
             self._restart()
 
-    def say(self, answer: str) -> None:
-        """Make good what was told of the reply before all of it was read."""
+    def finish(self, answer: str) -> None:
+        """Reconcile the streamed text with the final answer."""
         if not self.run.stream:
             return
-        if not answer.startswith(self._told):
+        if not answer.startswith(self._streamed):
             self._restart()
-        self._tell(answer.removeprefix(self._told))
+        self._tell(answer.removeprefix(self._streamed))
 
     def _tell(self, words: str) -> None:
         if words:
-            self._told += words
+            self._streamed += words
             self.run.tell("token", words, "compose")
 
     def _restart(self) -> None:
-        if self._told:
-            self._told = ""
+        if self._streamed:
+            self._streamed = ""
             self.run.tell("token", "", "compose", restart=True)

@@ -1,4 +1,4 @@
-"""One look: run the tool, show the model its frames in a fresh context, and enter the observation."""
+"""One look: run the tool, show the model its frames in a fresh context, and record the observation."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from vidagent.tools.answer import Draft
 from vidagent.video.cache.video_cache import FoundText
 
 _ROUNDED_S = 0.05
-"""How far a time may be off that was rounded to a tenth, where one frame was shown."""
+"""How far off a time rounded to a tenth may be, if one frame was shown."""
 
 
 async def look(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Do one look; what goes wrong with it is told to the planner. An edge may stay as it is."""
+    """Do one look; errors are reported to the planner. An edge may stay as it is."""
     call = progress.state["calls"][0]
     meter.partial = _undone(call, "a budget ended the run before this look was done")
     try:
@@ -50,19 +50,19 @@ async def look(progress: Progress, run: Run, meter: StepMeter) -> Update:
         run.tell("observation", seen.what, "look", id=entry.id, found=seen.found, confidence=seen.confidence)
     if "by" in call:
         return {"ledger": [entry.to_dict()]}
-    told = entry.for_planner(policy.hint(call, progress.state["asked"]))
-    return {"history": [ToolMessage(told, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
+    reply = entry.for_planner(policy.hint(call, progress.state["asked"]))
+    return {"history": [ToolMessage(reply, tool_call_id=call["id"])], "ledger": [entry.to_dict()]}
 
 
 def _undone(call: Call, why: str) -> Update:
-    """Say why a look was not done: to the planner at once, or where a strategy proposed it, with its other looks."""
+    """Record why a look was not done: to the planner at once, or, if a strategy proposed it, with its other looks."""
     if "by" not in call:
         return {"history": [refusal(call["id"], why)]}
     return {"undone": {call["entry"]: why}}
 
 
 async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> Entry:
-    """Run the tool, and have its pictures looked at.
+    """Run the tool, and let the observer look at its pictures.
 
     Raises:
         ToolError: With text for the planner.
@@ -73,7 +73,7 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     sharers = len(abreast) - abreast.index(call["entry"])
     use = look_between if call.get("by") == Edges.name else _looked
     seen = await _use(run, lambda desk: use(desk, call), meter, sharers)
-    run.tell("look", _line(seen), "look", id=call["entry"], **_told(seen))
+    run.tell("look", _line(seen), "look", id=call["entry"], **_event_data(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
     notes = "\n".join((*seen.facts, *seen.notes))
@@ -86,8 +86,8 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
 
 
 async def _use(run: Run, use: Callable[[ToolContext], Look], meter: StepMeter, sharers: int) -> Look:
-    """Run the tool; it shares the frames left with the looks after it, and frees those it does not show."""
-    desk = run.desk(lambda wanted: meter.grant(wanted, sharers))
+    """Run the tool; it shares the remaining frames with later looks, and releases those it does not show."""
+    desk = run.desk(lambda frames: meter.grant(frames, sharers))
     async with run.decoding:
         before = run.video.frames_decoded
         try:
@@ -109,7 +109,7 @@ def run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
     """Run a tool with the model's arguments.
 
     Raises:
-        ToolError: If they are not what the schema asks; the text names each and what was wrong.
+        ToolError: If they do not match the schema; the text names each and what was wrong.
     """
     try:
         done: Look | Draft = tool.invoke(args)
@@ -123,10 +123,10 @@ def run_tool(tool: StructuredTool, args: dict[str, object]) -> Look | Draft:
 
 
 def on_frames(observation: Observation, stills: Sequence[ShownFrame]) -> Observation:
-    """Take the times of sightings to those of the frames shown.
+    """Snap the times of sightings to the frames shown.
 
-    A server that writes times into a video rounds them, or gives two frames their middle. A time further than half
-    the distance to a next frame beyond the first or last one is left as it is, as it is no frame's.
+    A server that writes times into a video rounds them, or gives two frames their midpoint. A time more than half a
+    frame distance before the first or after the last frame belongs to no frame, and stays as it is.
     """
     times_s = sorted({round(still.time_s, 3) for still in stills})
     placed = [
@@ -158,7 +158,7 @@ def _line(look: Look) -> str:
     return f"{look.tool} {times}, {frames}{at}: {look.question}"
 
 
-def _told(look: Look) -> dict[str, object]:
+def _event_data(look: Look) -> dict[str, object]:
     return {
         "tool": look.tool,
         "start_s": look.start_s,

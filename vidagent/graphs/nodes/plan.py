@@ -1,4 +1,4 @@
-"""The planner's turn: what it is shown and offered, and how its calls are sorted."""
+"""The planner's turn: its prompt and tools, and the handling of its calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from vidagent.tools.answer import Draft
 from vidagent.types import BudgetName
 
 MAX_DOUBTS = 1
-"""How often a draft is sent back because looks contradict each other."""
+"""Most times a draft is sent back because looks contradict each other."""
 
 _FOLLOWS = (
     "The question follows on those in <earlier>; the ledger and your turns above hold what was seen for them. Look "
@@ -37,7 +37,7 @@ _FOLLOWS = (
 )
 
 MAX_FORMAT_RETRIES = 2
-"""How often a draft is sent back before its mistakes of form are passed over."""
+"""Format retries before invalid fields are dropped."""
 
 
 async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
@@ -70,8 +70,8 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
         else:
             sent_back = None if landing else _sent_back(progress, call_id, draft, entries, count)
             if sent_back is not None:
-                reply, told = sent_back
-                update |= {"draft": None, **told}
+                reply, changes = sent_back
+                update |= {"draft": None, **changes}
                 replies.append(reply)
     return {**update, "history": [message, *replies]}
 
@@ -79,7 +79,7 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
 def _sent_back(
     progress: Progress, call_id: str, draft: Draft, entries: list[Entry], count: Count | None
 ) -> tuple[ToolMessage, Update] | None:
-    """Send a draft back that looks contradict, or that counts otherwise than the sweep; say so in the state."""
+    """Send back a draft that looks contradict, or that disagrees with the sweep's count, and count it in the state."""
     if (doubt := _doubted(progress, call_id, draft, entries)) is not None:
         return doubt, {"doubts": progress.state.get("doubts", 0) + 1}
     if (again := recount(progress, call_id, draft, count)) is not None:
@@ -88,7 +88,7 @@ def _sent_back(
 
 
 def _doubted(progress: Progress, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
-    """Send a draft back that rests only on looks which contradict each other, or says no in spite of one."""
+    """Send back a draft that rests only on contradicted looks, or says no in spite of a contradiction."""
     named = [claim.ledger for claim in draft.claims if claim.ledger]
     rests = all(contradicted(entries, ids) for ids in named) if named else draft.found != "yes"
     own = {entry.id for entry in progress.own_entries}
@@ -102,7 +102,7 @@ def _doubted(progress: Progress, call_id: str, draft: Draft, entries: list[Entry
 def _messages(
     progress: Progress, run: Run, step: int, landing: BudgetName | None, count: Count | None
 ) -> tuple[list[BaseMessage], int]:
-    """Return what the planner is shown, and how many messages of its history are left out of it."""
+    """Return the planner's messages, and how many messages of its history are left out."""
     entries, profile = progress.entries, run.client.profile
     overview = _overview(progress, run, entries)
     history, left_out = progress.state.get("history", []), progress.state.get("left_out", 0)
@@ -134,7 +134,7 @@ def _messages(
 
 
 def _advice(progress: Progress, run: Run, landing: BudgetName | None, left_out: int) -> list[str]:
-    """Return lines for this turn: which tools are missing, which fit now, and what of before is not shown."""
+    """Return lines for this turn: which tools are missing, which fit now, and which history is left out."""
     lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
     own = progress.own_entries
     if progress.follows:
@@ -151,7 +151,7 @@ def _advice(progress: Progress, run: Run, landing: BudgetName | None, left_out: 
 async def _ask(
     run: Run, meter: StepMeter, messages: list[BaseMessage], landing: BudgetName | None
 ) -> AIMessage:
-    """Put the request, with the same tools in every turn.
+    """Send the request, with the same tools in every turn.
 
     Raises:
         BudgetSpent: If it was the last turn and brought no usable answer.
@@ -172,9 +172,9 @@ async def _ask(
 
 
 def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[ShownFrame]:
-    """Return the overview's pictures, while they are a small part of what is left of the budget.
+    """Return the overview's pictures while they are a small part of the remaining budget.
 
-    A question that follows on others goes without them: they cost more than all else that such a question takes.
+    A follow-up question goes without them: they cost more than everything else such a question takes.
     """
     if progress.follows:
         return []
@@ -183,7 +183,7 @@ def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[ShownF
 
 
 def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:
-    """Read the arguments of `answer`; mistakes that its schema does not show are sent back, but not for ever.
+    """Parse the arguments of `answer`; errors that its schema does not catch are sent back a limited number of times.
 
     Raises:
         ToolError: If they cannot be used.
@@ -205,11 +205,11 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
         if options and not lenient:
             raise ToolError(f"choice must be from 0 to {len(options) - 1}, got {choice}")
         choice = None
-    kept = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
-    return draft.model_copy(update={"claims": kept, "choice": choice})
+    cited = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
+    return draft.model_copy(update={"claims": cited, "choice": choice})
 
 
 def _ids(names: list[str]) -> list[str]:
-    """Read `2`, `l2` and `[L2]` as `L2`."""
+    """Normalise `2`, `l2` and `[L2]` to `L2`."""
     matches = [re.fullmatch(r"\W*[Ll]?(\d+)\W*", name) for name in names]
     return [f"L{int(match[1])}" if match else name for match, name in zip(matches, names, strict=True)]

@@ -1,4 +1,4 @@
-"""What the planner may not do: look twice at the same thing, mix looking with answering, or call the unknown."""
+"""Reject invalid calls of the planner: repeated looks, looking and answering in one turn, unknown tools."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _WORDING = ("question", "query")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of the planner, sorted.
+    """The sorted calls of one planner turn.
 
     Args:
         calls: Looks to do.
-        refused: Replies to calls that are not done.
+        refused: Replies to rejected calls.
         answer: Id and arguments of the answer, or None.
     """
 
@@ -38,7 +38,7 @@ def read_turn(
     Args:
         message: The planner's message.
         turn: Its number.
-        asked: All looks asked for so far, in order.
+        asked: All looks requested so far, in order.
         entries: The ledger.
         most: Looks allowed in this turn.
     """
@@ -69,7 +69,7 @@ def read_turn(
 
 
 def _key(tool: str, args: Mapping[str, object]) -> str:
-    """Name a look by its tool, its window and its question, in whatever form these are written."""
+    """Return a key of a look from its tool, window and question, normalised."""
     return json.dumps(
         [tool, {name: _plain(value) for name, value in args.items()}], sort_keys=True, default=str
     )

@@ -1,7 +1,7 @@
-"""Looks that code decides: before the planner's turn, before its draft is checked, and after the check.
+"""Looks decided by code: before the planner's turn, before its draft is checked, and after the check.
 
 Each stage has its strategies. The first one that proposes looks has them done by the `look` node, and is asked again
-afterwards. Where none does, the planner, the check or the answer is next.
+afterwards. If none does, the planner, the check or the answer is next.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ STRATEGIES: dict[Stage, tuple[Strategy, ...]] = {
     "reviewed": (),
     "verified": (Edges(),),
 }
-"""The strategies of each stage, in the order in which they are asked."""
+"""Strategies of each stage, in the order in which they are asked."""
 _BY_NAME = {strategy.name: strategy for stage in STRATEGIES.values() for strategy in stage}
 
 
 async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Ask the strategies of this stage for looks; without any, hand on to what comes next."""
+    """Ask this stage's strategies for looks; if there are none, continue with what comes next."""
     meter.partial = {"calls": []}
     if _goes_back(progress):
         return _to_planner(progress)
@@ -44,7 +44,7 @@ async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
         if proposal.looks:
             run.tell("step", proposal.line, "propose")
             hold: Update = {"draft": None, "on_hold": _draft(progress)} if stage == "drafted" else {}
-            return {**update, **hold, **_asked(progress, strategy, proposal)}
+            return {**update, **hold, **_request(progress, strategy, proposal)}
     if stage == "searching":
         return {**update, **_to_planner(progress)}
     if stage == "drafted":
@@ -53,7 +53,7 @@ async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
 
 
 def unreported(progress: Progress) -> list[BaseMessage]:
-    """Return what the planner has not read yet: the looks that strategies proposed since its last turn."""
+    """Return what the planner has not seen yet: the looks that strategies proposed since its last turn."""
     entries, undone = {entry.id: entry for entry in progress.entries}, progress.state.get("undone", {})
     messages: list[BaseMessage] = []
     for proposed in progress.state.get("proposed", [])[progress.state.get("reported", 0) :]:
@@ -80,7 +80,7 @@ def _draft(progress: Progress) -> dict[str, object] | None:
 
 
 def _goes_back(progress: Progress) -> bool:
-    """Tell whether the planner gets a draft back that was on hold, as a rule or because a look saw something."""
+    """Tell whether a draft on hold goes back to the planner, always or because a look saw something."""
     if not progress.state.get("on_hold"):
         return False
     last = progress.state["proposed"][-1]
@@ -89,7 +89,7 @@ def _goes_back(progress: Progress) -> bool:
 
 
 def _to_planner(progress: Progress) -> Update:
-    """Tell the planner what code looked at since its last turn; a draft that was on hold is answered with it."""
+    """Report to the planner the looks of strategies since its last turn, as the reply to a draft on hold if any."""
     history, proposed = unreported(progress), progress.state.get("proposed", [])
     if progress.state.get("on_hold"):
         looks = [name for one in proposed[progress.state.get("reported", 0) :] for name in one["entries"]]
@@ -98,7 +98,7 @@ def _to_planner(progress: Progress) -> Update:
     return {"calls": [], "draft": None, "on_hold": None, "history": history, "reported": len(proposed)}
 
 
-def _asked(progress: Progress, strategy: Strategy, proposal: Proposal) -> Update:
+def _request(progress: Progress, strategy: Strategy, proposal: Proposal) -> Update:
     calls = [
         Call(
             by=strategy.name,

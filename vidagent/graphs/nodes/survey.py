@@ -1,4 +1,4 @@
-"""The survey: what is known of a video before anything is looked at, in words for the planner."""
+"""Survey: describe for the planner what is known of a video before anything is looked at."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ OVERVIEW = "L0"
 """The ledger entry of the overview that the planner is shown."""
 
 SCAN_AT_ONCE_S = 120.0
-"""Videos up to this long are scanned in the survey, which takes about a second; longer ones when search asks."""
+"""Videos up to this long are scanned in the survey, which takes about a second; longer ones on the first search."""
 
 
 async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Learn what the container and the index say, and where the planner can see, look over the whole video."""
+    """Read the container and the index, and, if the planner sees pictures, look over the whole video."""
     run.tell("step", "surveying the video", "survey")
     update: Update = {"facts": await asyncio.to_thread(describe, run)}
     frames = run.meter.share(run.caps.overview_frames)
@@ -34,7 +34,7 @@ async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
 
 
 def describe(run: Run) -> str:
-    """Say duration, size, shots, activity and subtitles, one line each."""
+    """Describe duration, size, shots, activity and subtitles, one line each."""
     return "\n".join(_lines(run))
 
 

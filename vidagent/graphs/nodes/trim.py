@@ -1,4 +1,4 @@
-"""The planner's earlier turns: as many of the last ones as its context holds."""
+"""Trim the planner's history to the latest turns that fit its context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from vidagent.agents.client.limits import prompt_tokens
 
 _FULL = 0.75
-"""Share of the room that a prompt may take; the rest is for what an estimate misses, and for the tools."""
+"""Share of the context that a prompt may take; the rest is for estimation errors and the tools."""
 _AFTER = 0.5
 
 
@@ -17,8 +17,8 @@ def leave_out(history: Sequence[BaseMessage], already: int, prompt: int, room: i
     """Return how many of the oldest messages to leave out.
 
     It stays the same until the prompt fills three quarters of the room, then grows in one step until it fills half:
-    each change costs what a server has kept of the turns behind it. Turns go whole, a call never without its results,
-    and the last turn stays.
+    each change invalidates the server's prefix cache. Whole turns go, a call never without its results, and the last
+    turn stays.
 
     Args:
         history: All turns: AIMessages with tool calls, each followed by its ToolMessages.

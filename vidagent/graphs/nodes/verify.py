@@ -1,4 +1,4 @@
-"""The check of a draft: each claim against its best frames, in a fresh context that can veto."""
+"""Verify a draft: check each claim against its best frames, in a fresh context that can veto it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from vidagent.types import Box, Verdict
 from vidagent.video.clock import format_time
 
 MAX_VETOES = 2
-"""How often a draft is sent back because a claim of it is not supported."""
+"""Most times a draft is sent back because one of its claims is not supported."""
 
 _UNSEEN = "no frame was looked at for it, or none at its time"
 
 
 async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Check the claims of the draft; unsupported ones send it back to the planner, but not for ever."""
+    """Check the claims of the draft; unsupported ones send it back to the planner a limited number of times."""
     draft, entries, verified = progress.draft, progress.entries, list[Verified]()
     if draft is None:
         return {}
@@ -33,7 +33,7 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
         unchecked = [_unchecked(entries, claim, draft.confidence) for claim in draft.claims]
         return {"verified": unchecked, "stage": "verified"}
     run.tell("step", f"verifying {counted(len(draft.claims), 'claim')}", "verify")
-    told: list[Refused] = []
+    checks: list[Refused] = []
     meter.partial = {"verified": verified}
     for number, claim in enumerate(draft.claims):
         lines = lines_for(entries, claim)
@@ -41,13 +41,13 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
         stills = stills[: meter.grant(len(stills), len(draft.claims) - number)]
         box = _box(entries, claim, stills[0].time_s) if stills else None
         item = await _check(run, claim, progress.question, stills, lines, box, meter)
-        told.append(Refused(claim=claim.text, refs=[still.ref for still in stills]))
-        verified.append(_weighed(item, told[-1], progress, contradicted(entries, claim.ledger)))
+        checks.append(Refused(claim=claim.text, refs=[still.ref for still in stills]))
+        verified.append(_weighed(item, checks[-1], progress, contradicted(entries, claim.ledger)))
     refused = [item for item in verified if item["verdict"] == "unsupported"]
     vetoes = progress.state.get("vetoes", 0)
     update: Update = {
         "verified": verified,
-        "refused": [told[n] for n, item in enumerate(verified) if item in refused],
+        "refused": [checks[n] for n, item in enumerate(verified) if item in refused],
     }
     if not refused or vetoes >= MAX_VETOES or progress.state.get("landing"):
         return {**update, "stage": "verified"}
@@ -58,11 +58,11 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
 
 
 def best_stills(entries: Sequence[Entry], claim: Claim) -> list[ShownFrame]:
-    """Choose the pictures that show a claim best, the best first: those of its time in the looks it names.
+    """Return the pictures that best show a claim, best first: those at its time in the looks it names.
 
-    All are of one look, a finer one before a coarse one. Beside a whole frame stand its neighbours in that look, as
-    many claims (a cut, a movement, an appearance) are about what changed. A claim of a time that nobody looked at has
-    none: pictures of another time would show something else.
+    All are from one look, the finest first. A whole frame comes with its neighbours in that look, as many claims (a
+    cut, a movement, an appearance) are about change. A claim about a time that was not looked at has none: pictures of
+    another time would show something else.
     """
     named = [entry for entry in entries if entry.id in claim.ledger and entry.look.stills]
     pool = named or [entry for entry in entries if entry.look.stills]
@@ -81,16 +81,16 @@ def best_stills(entries: Sequence[Entry], claim: Claim) -> list[ShownFrame]:
     return [*parts, *before, *after][:CHECK_FRAMES]
 
 
-def _weighed(item: Verified, told: Refused, progress: Progress, doubted: bool) -> Verified:
-    """Weigh a verdict with those given before on the same claim over the same pictures.
+def _weighed(item: Verified, check: Refused, progress: Progress, doubted: bool) -> Verified:
+    """Adjust a verdict by earlier ones on the same claim over the same pictures.
 
-    A verifier that is asked often enough says yes at last: as many refusals leave it partly supported, more refuse it.
-    A claim whose looks contradict each other is supported in part at most.
+    A verifier that is asked often enough eventually says yes: as many refusals make it partly supported, more refuse
+    it. A claim whose looks contradict each other is at most partly supported.
     """
     again = [
         earlier
         for earlier in progress.refused
-        if earlier["refs"] == told["refs"] and earlier["claim"].casefold() == told["claim"].casefold()
+        if earlier["refs"] == check["refs"] and earlier["claim"].casefold() == check["claim"].casefold()
     ]
     if item["verdict"] != "supported" or not (again or doubted):
         return item
@@ -111,7 +111,7 @@ def _first_sighting(entries: Sequence[Entry]) -> float:
 
 
 def _box(entries: Sequence[Entry], claim: Claim, time_s: float) -> Box | None:
-    """Return where the looks that the claim names saw it at that time."""
+    """Return the box in which the looks that the claim names saw it at that time."""
     for entry in entries:
         if entry.observation is None or (claim.ledger and entry.id not in claim.ledger):
             continue
@@ -122,7 +122,7 @@ def _box(entries: Sequence[Entry], claim: Claim, time_s: float) -> Box | None:
 
 
 def _unchecked(entries: Sequence[Entry], claim: Claim, confidence: float) -> Verified:
-    """Pass a claim on unchecked; one that no frame was looked at for has nothing to stand on all the same."""
+    """Pass a claim on unchecked; one without any frame looked at is still unsupported."""
     lines, why = lines_for(entries, claim), "not checked: the profile leaves it out"
     if words_only(entries, claim, lines):
         return _verified(claim, "partial", why, confidence, lines[0].start_s)
@@ -143,7 +143,7 @@ async def _check(
     box: Box | None,
     meter: StepMeter,
 ) -> Verified:
-    """Show the model one claim with its best frames and the words said at its time, and take its verdict.
+    """Show the model one claim with its best frames and the words spoken at its time, and return its verdict.
 
     Raises:
         BudgetSpent: If no call is left for it.

@@ -1,4 +1,4 @@
-"""What comes before or after an event is next to it: the time beside it is looked at before an answer is accepted."""
+"""Look at the time next to an event, before accepting an answer about what comes before or after it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from vidagent.text import counted
 from vidagent.tools.answer import Draft
 
 BESIDE_S = 4.0
-"""How far beside the event is looked: a few seconds, at twice the least rate."""
+"""Seconds looked at beside the event, at twice the minimum rate."""
 LEAST_FPS = 1.0
 _FPS = 2.0
 _SHARE = 4
-"""These looks take at most a quarter of the frames left."""
+"""These looks take at most a quarter of the remaining frames."""
 _SAME = 0.6
-"""Share of the words of an event that a question about it has."""
+"""Minimum share of an event's words that a question about it contains."""
 _ROUNDED_S = 0.01
 _MOST_THING = 200
 
 
 class Adjacent(Strategy):
-    """Looks at the time beside the event that an order question names, once."""
+    """Looks once at the time beside the event that an order question names."""
 
     name = "adjacent"
     reason = "what comes before or after an event lies next to it"
@@ -36,7 +36,7 @@ class Adjacent(Strategy):
     returns_draft = True
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
-        """Return a look at each side asked about that was not looked at closely."""
+        """Return a look at each requested side that was not looked at closely."""
         route, draft = progress.route, progress.reviewed_draft
         if route is None or route.kind != "order" or not route.anchor:
             return Proposal()
@@ -79,14 +79,14 @@ def _window(run: Run, at_s: float, side: str) -> tuple[float, float] | None:
 
 
 def _event(entries: Sequence[Entry], route: Route, draft: Draft) -> float | None:
-    """Return when the event is: by a claim that names it, else by a look that was asked for it and saw it.
+    """Return the event's time: from a claim that names it, else from a look that asked for it and saw it.
 
-    Where neither is there, it is the claim nearest to the side that is not asked about. Of several times it is the one
-    on the side asked about.
+    Failing both, it is the claim nearest to the side not asked about. Among several times, the one on the side asked
+    about is used.
     """
     before, words = route.side == "before", words_of(route.anchor or "")
     timed = [(claim.time_s, words_of(claim.text)) for claim in draft.claims if claim.time_s is not None]
-    if named := [time_s for time_s, said in timed if _shares(said, words)]:
+    if named := [time_s for time_s, text_words in timed if _shares(text_words, words)]:
         return min(named) if before else max(named)
     for entry in reversed(entries):
         seen = entry.observation
@@ -97,12 +97,12 @@ def _event(entries: Sequence[Entry], route: Route, draft: Draft) -> float | None
     return (max(times) if before else min(times)) if times else None
 
 
-def _shares(said: set[str], words: set[str]) -> bool:
-    return bool(words) and len(words & said) >= _SAME * len(words)
+def _shares(text_words: set[str], words: set[str]) -> bool:
+    return bool(words) and len(words & text_words) >= _SAME * len(words)
 
 
 def _looked_at(entries: Sequence[Entry], start_s: float, end_s: float) -> bool:
-    """Tell whether a range was looked at, at a frame a second or more."""
+    """Tell whether a range was looked at, at one frame per second or more."""
     return longest_gap(entries, start_s, end_s) <= 1 / LEAST_FPS + _ROUNDED_S
 
 

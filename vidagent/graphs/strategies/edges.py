@@ -1,7 +1,7 @@
-"""The places of an answer taken to the frame: looks between the two frames next to each edge, finer every time.
+"""Refine the places of an answer to the frame: look between the two frames next to each edge, finer every time.
 
-It comes after the check of the claims, so that no draft is refined that is then refused, and a budget that runs out
-here costs nothing that is supported.
+This runs after the claims are checked, so no draft is refined that is then refused, and running out of budget here
+loses nothing that is supported.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ from vidagent.tools.context import Window
 from vidagent.types import BudgetName
 
 MAX_LOOKS = 4
-"""Looks at one edge."""
+"""Most looks at one edge."""
 MOST_LOOKS = 32
-"""Looks at all edges of an answer."""
+"""Most looks at all edges of an answer."""
 _KINDS = frozenset({"locate", "how_long", "count", "order", "whether"})
-"""Kinds of questions whose answers have places that begin and end."""
+"""Kinds of questions whose answers have places with a start and an end."""
 _SHARE = 3
-"""A third of what is left of a budget is spent here at most."""
+"""At most a third of the remaining budget is spent here."""
 _LEAST = 3
-"""Frames of a look that brings two frames closer: these, and one between."""
+"""Minimum frames of a look that brings two frames closer: these, and one between."""
 _LISTED_S = 120.0
-"""Frames of a gap up to this long are counted one by one."""
+"""Frames of a gap up to this long are counted exactly."""
 _BACK_S = 10.0
-"""How far back the frame is looked for that is on the screen at a time."""
+"""How far back to search for the frame on screen at a time."""
 _PAST_S = 0.001
-"""A range is half-open, and its last frame is to be in it."""
+"""Added to the end of a half-open range to include its last frame."""
 _PROMPT_TOKENS = 2000
-"""Prompt tokens of a look without its frames, roughly."""
+"""Approximate prompt tokens of a look without its frames."""
 _LONGEST_CLAIM = 360
 _WHEN = re.compile(
     r"[\s,]*\b(?:(?:at|from|between|until|till|to|by|around|about)\s+)+(?:t\s*=\s*)?\d+(?::\d+)*(?:\.\d+)?"
@@ -66,13 +66,13 @@ _WHEN = re.compile(
 
 
 class Edges(Strategy):
-    """Looks between the two frames next to each edge of the places of an answer that stood up."""
+    """Looks between the two frames next to each edge of the places of a supported answer."""
 
     name = "edges"
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
-        """Read what the last looks at the edges brought, and return the next ones, as long as they are worth it."""
-        if not _wanted(progress, run):
+        """Process the last looks at the edges, and return the next ones while they are worth it."""
+        if not _should_refine(progress, run):
             return Proposal()
         known = progress.refining
         begun = _begun(progress, run) if known is None else _read(known, progress.entries)
@@ -81,8 +81,8 @@ class Edges(Strategy):
         return Proposal(looks, line, {"refining": refining.to_dict()})
 
 
-def _wanted(progress: Progress, run: Run) -> bool:
-    """Tell whether an answer has places worth looking at: its draft stood up, and its kind of question has any."""
+def _should_refine(progress: Progress, run: Run) -> bool:
+    """Tell whether an answer has places to refine: its draft is supported, and its kind of question has places."""
     draft, kind = progress.draft, progress.kind
     if draft is None or draft.found != "yes" or (kind is not None and kind not in _KINDS):
         return False
@@ -92,7 +92,7 @@ def _wanted(progress: Progress, run: Run) -> bool:
 
 
 def _standing(progress: Progress) -> list[Claim]:
-    """Return the claims of the draft that stood up."""
+    """Return the supported claims of the draft."""
     claims = progress.draft.claims if progress.draft else []
     verdicts = [item["verdict"] for item in progress.verified]
     return [claim for claim, verdict in zip(claims, verdicts, strict=False) if verdict != "unsupported"]
@@ -102,7 +102,7 @@ def _standing(progress: Progress) -> list[Claim]:
 
 
 def _begun(progress: Progress, run: Run) -> Refining:
-    """Say what the looks that the claims name tell of each edge."""
+    """Return the edges as the looks that the claims name know them."""
     spans = progress.draft.spans if progress.draft else []
     claims, entries = _standing(progress), progress.entries
     edges, questions = list[Edge](), dict[str, str]()
@@ -113,16 +113,16 @@ def _begun(progress: Progress, run: Run) -> Refining:
             continue
         named = {name for claim in own for name in claim.ledger} | swept
         looks = [entry for entry in entries if entry.id in named]
-        frames = placed([told for entry in looks if (told := read_frames(entry)) is not None])
+        frames = placed([shown for entry in looks if (shown := read_frames(entry)) is not None])
         moment_s = _frame_at(run, _moment(place, own))
         span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
-        edges += _to_be_heard(run, first_edges(number, span, frames, moment_s, reach))
+        edges += _opened_together(run, first_edges(number, span, frames, moment_s, reach))
         questions[str(number)] = _question(place, own, looks)
     return Refining(progress.state["draft_call"], tuple(edges), questions, _floors(run))
 
 
-def _to_be_heard(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
-    """Have both edges looked at where one may lie far out: the observer has to say no at the other to be believed."""
+def _opened_together(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
+    """Open both edges if one may lie far out: the observer has to say no at the other to be believed."""
     far = any(edge.outside_s is None and _gap(run, edge) > 0 for edge in edges)
     return [dataclasses.replace(edge, sure=not far) for edge in edges]
 
@@ -133,7 +133,7 @@ def _whole(run: Run, place: Place) -> bool:
 
 
 def _at_once(place: Place, spans: Sequence[Place]) -> bool:
-    """Tell whether another place overlaps with this one: frames that show either then tell no edge of the two."""
+    """Tell whether another place overlaps this one, so that frames showing either locate no edge of the two."""
     return any(
         other.start_s < place.end_s - SAME_S and place.start_s < other.end_s - SAME_S
         for other in spans
@@ -146,7 +146,7 @@ def _in(place: Place, claim: Claim) -> bool:
 
 
 def _in_words(entries: Sequence[Entry], claims: Sequence[Claim]) -> bool:
-    """Tell whether all of these claims rest on spoken or written words alone, which have edges of their own."""
+    """Tell whether all of these claims rest only on spoken or written words, which have edges of their own."""
     return all(words_only(entries, claim, lines_for(entries, claim)) for claim in claims)
 
 
@@ -156,7 +156,7 @@ def _moment(place: Place, claims: Sequence[Claim]) -> float:
 
 
 def _frame_at(run: Run, time_s: float) -> float:
-    """Return the time of the frame on the screen at a time."""
+    """Return the time of the frame on screen at a time."""
     times = run.video.frame_times(max(0.0, time_s - _BACK_S), time_s + SAME_S)
     return float(times[-1]) if len(times) else time_s
 
@@ -168,12 +168,12 @@ def _reach(run: Run, place: Place, spans: Sequence[Place]) -> Reach:
 
 
 def _question(place: Place, claims: Sequence[Claim], looks: Sequence[Entry]) -> str:
-    """Ask for what a claim says, without its times; where no claim is about this place, what a look there was asked."""
+    """Ask for what a claim says, without its times; if no claim is about this place, reuse a look's question there."""
     about = next((claim.text for claim in claims if _in(place, claim)), None)
-    asked = next((entry.look.question for entry in looks if _saw(entry, place)), None)
+    look_question = next((entry.look.question for entry in looks if _saw(entry, place)), None)
     ending = "List a sighting for every frame that shows it, and none for the others."
-    if about is None and asked is not None:
-        return f"{asked[:_LONGEST_CLAIM]} {ending}"
+    if about is None and look_question is not None:
+        return f"{look_question[:_LONGEST_CLAIM]} {ending}"
     thing = _WHEN.sub("", about or claims[0].text).strip(" .,;:")[:_LONGEST_CLAIM]
     return f"In which of these frames is this to be seen: {thing}? {ending}"
 
@@ -186,7 +186,7 @@ def _saw(entry: Entry, place: Place) -> bool:
 
 
 def _floors(run: Run) -> dict[BudgetName, int]:
-    """Return what has to be left of each limited budget."""
+    """Return how much of each limited budget must remain."""
     left = {name: run.meter.left(name) for name in LIMITED.values()}
     return {name: math.ceil(value - value / _SHARE) for name, value in left.items() if value is not None}
 
@@ -194,13 +194,13 @@ def _floors(run: Run) -> dict[BudgetName, int]:
 # --- from one round to the next
 
 
-def _read(kept: Refining, entries: Sequence[Entry]) -> Refining:
-    """Take in the looks of the last round; where the observer contradicts itself, a place is left as it is."""
+def _read(known: Refining, entries: Sequence[Entry]) -> Refining:
+    """Process the looks of the last round; if the observer contradicts itself, a place is left as it is."""
     by_id = {entry.id: entry for entry in entries}
-    edges = [edge if edge.looking is None else _after(edge, by_id.get(edge.looking)) for edge in kept.edges]
+    edges = [edge if edge.looking is None else _after(edge, by_id.get(edge.looking)) for edge in known.edges]
     doubtful = {edge.place for edge in edges if edge.standing == "doubtful"}
     return dataclasses.replace(
-        kept,
+        known,
         edges=tuple(
             dataclasses.replace(edge, standing="left")
             if edge.place in doubtful and edge.standing == "open"
@@ -217,7 +217,7 @@ def _after(edge: Edge, entry: Entry | None) -> Edge:
 
 
 def _next(progress: Progress, run: Run, known: Refining) -> tuple[Refining, list[ProposedLook]]:
-    """Say which edges are known by now, and look at the others once more, as far as the budget goes."""
+    """Mark the edges that are known by now, and return further looks at the others, as far as the budget goes."""
     gaps = {number: _gap(run, edge) for number, edge in enumerate(known.edges) if edge.standing == "open"}
     edges = [
         dataclasses.replace(edge, standing=_standing_of(edge, gaps[number])) if number in gaps else edge
@@ -234,7 +234,7 @@ def _next(progress: Progress, run: Run, known: Refining) -> tuple[Refining, list
 
 
 def _gap(run: Run, edge: Edge) -> int:
-    """Return how many steps from frame to frame lie between what is known on both sides of an edge."""
+    """Return the number of frame steps between the known frames on both sides of an edge."""
     low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
     if high_s - low_s > _LISTED_S and not edge.stalled:
         return round((high_s - low_s) * float(run.video.info.fps))
@@ -248,9 +248,9 @@ def _standing_of(edge: Edge, gap: int) -> Literal["open", "known", "left"]:
 
 
 def _granted(run: Run, known: Refining, gaps: Mapping[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield the edges that may be looked at, and with how many frames, within a share of what is left.
+    """Yield the edges to look at with their number of frames, within a share of what is left.
 
-    Those that were looked at least come first.
+    Edges with the fewest looks come first.
     """
     spare, profile = run.meter.allowance(keep=known.floors), run.client.profile
     looks = MOST_LOOKS - sum(len(edge.looks) for edge in known.edges)
@@ -275,17 +275,17 @@ def _args(edge: Edge, frames: int, question: str) -> dict[str, Any]:
 
 
 def look_between(desk: ToolContext, call: Call) -> Look:
-    """Look at a range with its first and last frame among those shown.
+    """Look at a range, showing its first and last frame.
 
     Raises:
         ToolError: If no frame between these can be shown.
         BudgetSpent: If no frame at all can.
     """
     start_s, end_s, fps, question = (call["args"][name] for name in ("start_s", "end_s", "fps", "question"))
-    window, wanted = Window(start_s, end_s), round((end_s - start_s) * fps)
-    most = desk.grant(wanted)
-    if most < min(wanted, _LEAST):
-        raise ToolError(f"it takes {min(wanted, _LEAST)} frames at least, and {most} are left")
+    window, frames = Window(start_s, end_s), round((end_s - start_s) * fps)
+    most = desk.grant(frames)
+    if most < min(frames, _LEAST):
+        raise ToolError(f"it takes {min(frames, _LEAST)} frames at least, and {most} are left")
     if desk.frame_times(window) is None:
         times, every = np.linspace(start_s, end_s - _PAST_S, most).tolist(), False
     else:

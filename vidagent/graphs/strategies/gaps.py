@@ -1,7 +1,7 @@
-"""A "no" needs a stated coverage: where nobody looked, code looks before it is passed on.
+"""Require coverage for a "no": code looks at what was not looked at before a "no" is passed on.
 
-What can hide is what fits between two frames that were looked at. So the widest gaps between them are halved, and the
-moments of the index go first, as these are where something short comes up.
+Something short can hide between two frames that were looked at. So the widest gaps between them are halved, and the
+moments of the index go first, as short events show up there.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from vidagent.text import counted
 from vidagent.tools.answer import Draft
 
 MAX_ROUNDS = 2
-"""How often code looks at the widest gaps before a "no" is passed on."""
+"""Most rounds of looks at the widest gaps before a "no" is passed on."""
 
 MOMENT_S = 6.5
-"""How long what is asked for is taken to last: the shortest mean length of a moment in five sets of questions about
+"""Assumed duration of what is asked for: the shortest mean length of a moment in five sets of questions about
 videos (DiDeMo 6.5 s, Charades-STA 8.1, TVR 9.1, QVHighlights 24.6, ActivityNet Captions 36.2; table 1 of Lei, Berg,
 Bansal: QVHighlights, NeurIPS 2021)."""
 
 _MOST_LOOKS = 2
-"""Looks of one round."""
+"""Most looks of one round."""
 _SHARE = 8
 """A round takes at most an eighth of what is left of a budget, so that both take a quarter."""
 _EVEN = 0.1
-"""How far steps between frames may differ that are looked at as if they were even."""
+"""How much steps between frames may differ and still count as even."""
 _MOST_THING = 300
 _NO = re.compile(
     r"\W*(?:no|not|never|nein|nicht|non|nee|nej|nei|não|нет|ні|όχι|hayır|いいえ|아니)\b", re.IGNORECASE
@@ -59,7 +59,7 @@ def denies(draft: Draft, progress: Progress) -> bool:
 
 
 def range_of(progress: Progress, run: Run) -> tuple[float, float]:
-    """Return the range asked about, inside the video; all of it where the question names none."""
+    """Return the range in question, inside the video; all of it if the question names none."""
     route, last_s = progress.route, run.video.info.duration_s
     start_s, end_s = (route.start_s or 0.0, route.end_s) if route else (0.0, None)
     start_s, end_s = min(start_s, last_s), last_s if end_s is None else min(end_s, last_s)
@@ -73,15 +73,15 @@ def gaps(entries: Iterable[Entry], start_s: float, end_s: float) -> list[Gap]:
 
 
 def longest_gap(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
-    """Return how long the longest stretch of a range is in which no frame was looked at, in seconds."""
+    """Return the length in seconds of the longest stretch of a range without a frame looked at."""
     return max((gap.length_s for gap in gaps(entries, start_s, end_s)), default=0.0)
 
 
 def highest_confidence(entries: Iterable[Entry], start_s: float, end_s: float) -> float:
-    """Return how sure a "no" may be at most, from 0 to 1.
+    """Return the maximum confidence of a "no", from 0 to 1.
 
-    That is the chance that something of `MOMENT_S`, at a time drawn at random, would have been in a frame looked at:
-    it would not, if it began within a gap and was over before the gap was. Where no frame was looked at it is 0.
+    It is the chance that something of length `MOMENT_S`, at a random time, would have been in a frame looked at: it is
+    missed if it begins and ends within one gap. Without any frame looked at it is 0.
     """
     entries = list(entries)
     if not _times(entries, start_s, end_s) or end_s <= start_s:
@@ -98,7 +98,7 @@ class Gaps(Strategy):
     hold = "before it is passed on, code looks where no frame was looked at yet"
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
-        """Return the looks of the next round; none where all was looked at, or no budget is left for them."""
+        """Return the looks of the next round; none if all was looked at, or no budget is left for them."""
         draft = progress.reviewed_draft
         rounds = len(progress.proposed_by(self.name))
         if draft is None or not denies(draft, progress) or rounds >= MAX_ROUNDS or progress.kind == "speech":
@@ -127,13 +127,13 @@ class Gaps(Strategy):
 
 
 def _times(entries: Iterable[Entry], start_s: float, end_s: float) -> set[float]:
-    """Return the times of the frames of a range that were looked at in whole; a crop shows a part only."""
+    """Return the times of the whole frames of a range that were looked at; a crop shows only a part."""
     stills = (still for entry in entries if entry.look.tool != "crop" for still in entry.look.stills)
     return {still.time_s for still in stills if start_s <= still.time_s <= end_s}
 
 
 def _moments_unseen(run: Run, entries: Sequence[Entry]) -> bool:
-    """Tell whether the index knows moments worth a look, at no cost, that nobody has looked at."""
+    """Tell whether the index already knows moments worth a look that were not looked at."""
     searched = any(entry.look.tool == "search" and entry.look.stills for entry in entries)
     return not searched and "search" in run.tools and run.index.scanned() and bool(run.index.scan().moments)
 
@@ -148,7 +148,7 @@ def _reach(run: Run) -> tuple[int, int]:
 
 
 def _points(wide: Sequence[Gap], frames: int) -> list[float]:
-    """Cut the widest gaps into equal parts, all as finely as so many frames reach; return the cuts, in order.
+    """Cut the widest gaps into equal parts, as finely as so many frames allow; return the cuts, in order.
 
     Between two neighbouring gaps that are cut alike more than once, the frame that was seen is one of the cuts: a look
     goes over both of them in even steps.
@@ -179,7 +179,7 @@ def _cut(wide: Sequence[Gap], finest_s: float) -> list[float]:
 
 
 def _runs(points: Sequence[float], most: int) -> list[list[float]]:
-    """Return the points in runs of even steps, at most so many in each, the longest stretch first."""
+    """Return the points in evenly spaced runs of at most so many each, the longest stretch first."""
     runs: list[list[float]] = []
     for point in points:
         run = runs[-1] if runs else []

@@ -1,4 +1,4 @@
-"""What a strategy is: rules by which code proposes looks, where a kind of question needs them."""
+"""Strategy interface: rules by which code proposes looks for the kinds of questions that need them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Proposal:
     """What a strategy proposes.
 
     Args:
-        looks: The looks, to be done side by side; none where it has nothing to propose.
-        line: One line for people about them.
-        update: What the strategy remembers in the state.
+        looks: The looks, to be done in parallel; none if it has nothing to propose.
+        line: One line of text about them.
+        update: State changes of the strategy.
     """
 
     looks: Sequence[ProposedLook] = ()
@@ -40,9 +40,9 @@ class Strategy(Protocol):
 
     Attributes:
         name: Its name in the state and in the ids of its looks.
-        reason: Why code looks, as the planner is told; None if it is never told, as it has no turn after them.
-        hold: What the planner is told of a draft that waited for these looks.
-        returns_draft: Whether the planner gets such a draft back in any case, not only if a look saw something.
+        reason: Why code looks, as shown to the planner; None if the planner has no turn after the looks.
+        hold: Message to the planner about a draft that waited for these looks.
+        returns_draft: Whether the planner always gets such a draft back, not only if a look saw something.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Strategy(Protocol):
     returns_draft: bool = False
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
-        """Return the next looks; it is asked again after each time they were done."""
+        """Return the next looks; called again after each round of them."""
 
 
 def may_resample(run: Run) -> bool:
-    """Tell whether code may look by itself, at a rate of its choice: the profile leaves out neither."""
+    """Tell whether code may look by itself, at a rate of its choice: the profile excludes neither."""
     return not run.client.profile.lacks("shapes") and "resample" in run.tools
 
 
 def allowance(run: Run, share: int) -> Allowance:
-    """Return what `1 / share` of the budget left allows, after what the checks and the answer take of it."""
+    """Return `1 / share` of the remaining budget, after reserving what the checks and the answer need."""
     return run.meter.allowance(share, {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS})

@@ -1,8 +1,7 @@
-"""Sweeps: where every one of something is asked for, code looks over the whole range, without gaps.
+"""Sweeps: if every instance of something is asked for, code looks over the whole range, without gaps.
 
-A first pass covers the range in windows that share a frame with their
-neighbours; a second one goes over what was seen in frames too far apart to tell one from two. What they saw is put
-together by `occurrences.py`.
+A first pass covers the range in windows that share a frame with their neighbours; a second one revisits sightings in
+frames too far apart to tell one instance from two. `occurrences.py` merges what they saw.
 """
 
 from __future__ import annotations
@@ -27,31 +26,31 @@ _MOST_FRAMES = 16
 _LEAST_FRAMES = 4
 _MOST_LOOKS = 16
 _CONTEXT_TOKENS = 100
-"""Tokens of the planner's context for each frame of a sweep, so that what it saw takes a part of that only."""
+"""Planner context tokens per frame of a sweep, so that its results take only part of the context."""
 _LOOK_TOKENS = 1000
-"""Prompt tokens of a look beside its pictures, roughly."""
+"""Approximate prompt tokens of a look beside its pictures."""
 _SHARE = 2
 """A pass takes at most half of what is left of a budget."""
 _TELLING_S = 0.2
-"""Seconds between frames up to which two of the same are told apart by the frame between them."""
+"""Longest frame interval, in seconds, at which the frame between tells two alike instances apart."""
 _FINER = 2.0
-"""How much finer a second pass is at least."""
+"""Minimum refinement factor of a second pass."""
 _SLOWER = 0.8
-"""The rate of a second pass that is out of reach is lowered by so much."""
+"""Factor that lowers the rate of a second pass until it is within reach."""
 _MOST_LISTED = 40
 MAX_RECOUNTS = 1
-"""How often a draft is sent back because it counts otherwise than the sweep."""
+"""Most times a draft is sent back because it disagrees with the sweep's count."""
 
 _Window = tuple[float, float, float]
-"""Start, end and frames a second of a look."""
+"""Start, end and frames per second of a look."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a sweep counted.
+    """Result of a sweep.
 
     Args:
-        occurrences: Each of what was asked for.
+        occurrences: Each instance of what was asked for.
         looks: The looks of the sweep.
         interval_s: The longest time between two of its frames.
     """
@@ -61,7 +60,7 @@ class Count:
     interval_s: float
 
     def lines(self) -> list[str]:
-        """Say it to the planner: a heading, and a line for each."""
+        """Return lines for the planner: a heading, and a line for each."""
         head = (
             f"Sweep {self.looks[0]} to {self.looks[-1]}, one frame every {self.interval_s:.3g} s or closer: "
             f"{len(self.occurrences)} told apart"
@@ -74,7 +73,7 @@ class Count:
         return [head, *listed, *([f"  and {more} more"] if more else [])]
 
     def advice(self) -> str:
-        """Say what to make of it."""
+        """Return advice on how to use the count."""
         return (
             f"The whole range has been swept, and {len(self.occurrences)} were told apart; the ledger lists them. "
             f"One shorter than {self.interval_s:.3g} s may lie between two frames. Count what is listed, unless a "
@@ -83,7 +82,7 @@ class Count:
 
 
 class Sweep(Strategy):
-    """Looks over the whole range where every one of something is asked for, in two passes at most."""
+    """Looks over the whole range in at most two passes, if every instance of something is asked for."""
 
     name = "sweep"
     reason = "every one is asked for, and the whole range has to be covered"
@@ -110,7 +109,7 @@ class Sweep(Strategy):
 
 
 def count_of(progress: Progress, entries: Sequence[Entry]) -> Count | None:
-    """Return what the sweep counted; None where there was none, or none of its looks came about."""
+    """Return what the sweep counted; None if there was no sweep, or none of its looks succeeded."""
     looks = _swept(progress, entries)
     frames = [seen for entry in looks if (seen := frames_of(entry))]
     if not frames:
@@ -121,28 +120,28 @@ def count_of(progress: Progress, entries: Sequence[Entry]) -> Count | None:
 
 
 def recount(progress: Progress, call_id: str, draft: Draft, count: Count | None) -> ToolMessage | None:
-    """Send a draft back, once, that counts otherwise than the sweep; the planner may insist."""
+    """Send back once a draft that disagrees with the sweep's count; the planner may insist."""
     if count is None or draft.found == "cannot_judge" or progress.state.get("recounts", 0) >= MAX_RECOUNTS:
         return None
-    said = _said(draft)
-    if said == len(count.occurrences) or (said is None and progress.options):
+    stated = _stated_count(draft)
+    if stated == len(count.occurrences) or (stated is None and progress.options):
         return None
     why = (
-        f"the answer says {'no number' if said is None else said}, and the sweep told {len(count.occurrences)} "
+        f"the answer says {'no number' if stated is None else stated}, and the sweep told {len(count.occurrences)} "
         "apart, as listed: answer with these, or again as you did if looks show that they are fewer or more"
     )
     return refusal(call_id, why, told_apart=count.lines()[1:])
 
 
-def _said(draft: Draft) -> int | None:
-    """Return how many a draft says there are; None if it does not."""
+def _stated_count(draft: Draft) -> int | None:
+    """Return the count a draft states; None if it states none."""
     if draft.found == "no":
         return 0
     return draft.count if draft.count is not None else len(draft.spans) or None
 
 
 def with_places(draft: Draft, count: Count | None) -> Draft:
-    """Return a draft that counts as the sweep did with the place of each."""
+    """Return a draft that agrees with the sweep's count, with the place of each instance."""
     if count is None or draft.found != "yes" or draft.count != len(count.occurrences):
         return draft
     if len(draft.spans) == draft.count:
@@ -159,7 +158,7 @@ def _question(thing: str) -> str:
 
 
 def _over(run: Run, start_s: float, end_s: float) -> list[_Window]:
-    """Cover a range at the highest rate within reach; not at all where the overview is as fine as that."""
+    """Cover a range at the highest rate within reach; return no windows if the overview is as fine as that."""
     looks, frames = _reach(run)
     info, length_s = run.video.info, end_s - start_s
     if not looks or length_s * info.fps < _LEAST_FRAMES:
@@ -171,7 +170,7 @@ def _over(run: Run, start_s: float, end_s: float) -> list[_Window]:
 
 
 def _closer(progress: Progress, run: Run, start_s: float, end_s: float) -> list[_Window]:
-    """Go over what was seen in frames too far apart, at the highest rate within reach that is much higher."""
+    """Revisit sightings in frames too far apart, at the highest rate within reach that is much higher."""
     looks, frames = _reach(run)
     coarse = [entry for entry in _swept(progress, progress.entries) if _too_coarse(entry)]
     spans = _spans(coarse, start_s, end_s)
@@ -188,7 +187,7 @@ def _closer(progress: Progress, run: Run, start_s: float, end_s: float) -> list[
 
 
 def _reach(run: Run) -> tuple[int, int]:
-    """Return how many looks a pass may take, and how many frames each; no look where they would be too few."""
+    """Return how many looks a pass may take, and how many frames each; no looks if those would be too few."""
     profile, frames = run.client.profile, min(run.caps.frames, _MOST_FRAMES)
     allowed = allowance(run, _SHARE)
     most = min(
@@ -217,7 +216,7 @@ def _swept(progress: Progress, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _too_coarse(entry: Entry) -> bool:
-    """Tell whether something was seen in frames so far apart that two of the same pass for one."""
+    """Tell whether something was seen in frames so far apart that two instances may count as one."""
     look, seen = entry.look, entry.observation
     if seen is None or seen.found is False or not seen.sightings or look.every_frame:
         return False
@@ -225,7 +224,7 @@ def _too_coarse(entry: Entry) -> bool:
 
 
 def _spans(entries: Sequence[Entry], start_s: float, end_s: float) -> list[tuple[float, float]]:
-    """Return the stretches around what looks saw, up to the frames beside it, overlapping ones as one."""
+    """Return the stretches around sightings, up to the frames beside them, merged where they overlap."""
     around = [
         (
             max(start_s, mark.time_s - 1 / (entry.look.fps or 1)),
