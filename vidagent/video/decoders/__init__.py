@@ -1,4 +1,4 @@
-"""Decoders behind one interface; each library is imported only when its decoder is asked for."""
+"""Decoders behind one interface; each library is imported only when its decoder is opened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_decoder(
 
     Raises:
         UsageError: If there is no such decoder, or its library is not installed.
-        VideoError: If the file cannot be decoded, or not rightly, by that library.
+        VideoError: If that library cannot decode the file, or not correctly.
     """
     if name == "pyav":
         from vidagent.video.decoders.pyav import PyavDecoder

@@ -19,15 +19,15 @@ DECODERS: tuple[DecoderName, ...] = ("pyav", "decord", "torchcodec")
 
 
 class Decoder(Protocol):
-    """One opened video whose pictures can be had by time.
+    """An opened video that returns pictures by time.
 
-    Times are seconds on the player's clock. Boxes are source pixels of the upright picture; they are cut out
-    before the picture is scaled. `max_side_px` bounds the longer side and never enlarges.
+    Times are seconds on the player's clock. Boxes are source pixels of the upright picture, which is cropped before
+    it is scaled. `max_side_px` bounds the longer side and never enlarges.
     """
 
     @property
     def frames_decoded(self) -> int:
-        """Pictures decoded since opening, those on the way included."""
+        """Pictures decoded since opening, including those on the way to a target."""
         ...
 
     def frames_at(
@@ -38,10 +38,10 @@ class Decoder(Protocol):
         max_side_px: int | None = None,
         box_px: Box | None = None,
     ) -> list[Frame]:
-        """Return the picture a player shows at each time, in the order asked.
+        """Return the picture a player shows at each time, in the given order.
 
-        That is the last one with PTS at or before the time; before the first the first, past the end the last.
-        With `snap="keyframe"`, the keyframe at or before the time, with its own true time.
+        That is the last picture with PTS at or before the time, or the first picture if the time is earlier.
+        With `snap="keyframe"`, it is the keyframe at or before the time, with its own true time.
 
         Raises:
             VideoError: If the video cannot be decoded.

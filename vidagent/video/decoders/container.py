@@ -1,4 +1,4 @@
-"""A container opened with PyAV: its video stream, its clock, its sample table. Runs in the child process."""
+"""A container opened with PyAV: its video stream, clock and sample table. Runs in the child process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _STEPS_S = (2, 8, 32, 128, 512, 2048)
 
 @dataclass(slots=True)
 class Medium:
-    """An opened container, the video stream in it that a player shows, and the clock of that stream."""
+    """An opened container, the video stream that a player shows, and the clock of that stream."""
 
     container: InputContainer
     stream: VideoStream
@@ -48,10 +48,9 @@ class Medium:
 
     @property
     def has_sample_table(self) -> bool:
-        """Whether `stream.index_entries` lists every packet without reading the file through.
+        """Whether `stream.index_entries` lists every packet without reading the whole file.
 
-        MP4 and AVI carry such a table; Matroska lists cue points only, fragmented MP4 one fragment, MPEG-TS
-        nothing.
+        MP4 and AVI have such a table; Matroska lists cue points only, fragmented MP4 one fragment, MPEG-TS nothing.
         """
         stream = self.stream
         entries = stream.index_entries
@@ -66,7 +65,7 @@ class Medium:
         return (end - entries[count - 1].timestamp) * stream.time_base < 1
 
     def rewind(self) -> None:
-        """Go back to the first byte, by opening the file anew: no seek leads there in every container."""
+        """Go back to the first byte by reopening the file: no seek does so in every container."""
         self.container.close()
         self.container, self.stream = _open(self.path, self.max_pixels)
 
@@ -76,11 +75,11 @@ class Medium:
 
 
 def open_medium(path: Path, *, max_pixels: int | None = None) -> Medium:
-    """Open a file for reading, with no other file, address or list reachable from it.
+    """Open a file for reading, without access to other files, URLs or playlists that it names.
 
     Args:
         path: Absolute path, already checked by `source.check`.
-        max_pixels: Refuse pictures of more pixels than this, by the header, before anything is decoded.
+        max_pixels: Limit on the pixels of one picture, checked in the header before decoding.
 
     Raises:
         VideoError: If the container is broken, holds no video, or its pictures are too large.
@@ -116,16 +115,16 @@ def _open(path: Path, max_pixels: int | None) -> tuple[InputContainer, VideoStre
 
 
 def video_packets(medium: Medium, beat: Callable[[], None]) -> Iterator[Packet[VideoStream]]:
-    """Yield the packets of the video stream from where the file stands to its end."""
+    """Yield the packets of the video stream from the current position to the end."""
     return packets_of(medium.container, [medium.stream], beat)
 
 
 def packets_of(
     container: InputContainer, streams: Sequence[_S], beat: Callable[[], None]
 ) -> Iterator[Packet[_S]]:
-    """Yield the packets of some streams from where the file stands to its end, over damaged places.
+    """Yield the packets of some streams from the current position to the end, skipping damaged data.
 
-    The empty packets that PyAV gives at the end are left out.
+    The empty packets that PyAV returns at the end are left out.
     """
     failures = 0
     while failures < _READ_ERRORS:
@@ -138,7 +137,7 @@ def packets_of(
         except av_error.EOFError:
             return
         except IndexError:
-            # PyAV has no place for a stream that turns up midway; its packet is passed over.
+            # PyAV does not know a stream that starts midway; its packet is skipped.
             continue
         except av_error.FFmpegError:
             failures += 1
@@ -149,7 +148,7 @@ def packets_of(
 def end_pts(medium: Medium, beat: Callable[[], None]) -> int | None:
     """Return the PTS at which the last picture in the file ends, by reading its last packets.
 
-    A file that was cut off ends where its bytes end, whatever its header says.
+    A truncated file ends where its bytes end, whatever its header says.
     """
     unit = medium.stream.time_base
     announced = medium.container.duration
@@ -171,7 +170,7 @@ def end_pts(medium: Medium, beat: Callable[[], None]) -> int | None:
 
 
 def _last_end(medium: Medium, beat: Callable[[], None]) -> int | None:
-    """Return where the last picture of the packets from here on ends, or None when there is none."""
+    """Return the PTS at which the last picture from here on ends, or None if there is none."""
     stream = medium.stream
     usual = stream.average_rate or stream.guessed_rate
     default = int(1 / usual / medium.clock.time_base) if usual else 0
@@ -186,7 +185,7 @@ def _last_end(medium: Medium, beat: Callable[[], None]) -> int | None:
             last, end = pts, own_end
     if last is None or longest is None or stream.duration is None:
         return end
-    # Packet durations are distances of decoding times: with B-frames at an uneven rate the header knows better.
+    # Packet durations are differences of decoding times: with B-frames at an uneven rate, trust the header instead.
     announced = (stream.start_time or 0) + stream.duration
     return announced if last < announced <= longest + 1 / medium.clock.time_base else end
 
@@ -195,8 +194,8 @@ def _shown_stream(container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kinds = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
-        held = f"only {' and '.join(sorted(kinds))}" if kinds else "and no other stream"
-        raise VideoError(f"holds no video, {held}")
+        content = f"only {' and '.join(sorted(kinds))}" if kinds else "and no other stream"
+        raise VideoError(f"holds no video, {content}")
     best = next((s for s in streams if s.disposition & Disposition.default), streams[0])
     if best.codec_context is None or best.time_base is None:
         raise VideoError("holds a video whose codec is not known here")
@@ -221,7 +220,7 @@ def _clock(container: InputContainer, stream: VideoStream) -> Clock:
 
 
 def _start(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return the container's start, exact: FFmpeg rounds it to microseconds, the stream it comes from does not."""
+    """Return the container's exact start time, from its stream: FFmpeg rounds the container's to microseconds."""
     rounded = cast("int | None", container.start_time)
     if rounded is None:
         return (stream.start_time or 0) * (stream.time_base or Fraction(0))

@@ -1,4 +1,4 @@
-"""Decoded pictures in the order shown, from wherever the last seek landed."""
+"""Decoded pictures in display order, from where the last seek landed."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _SKIPPABLE = {"h264", "hevc"}
-"""Codecs where leaving out non-reference pictures was shown to leave the others right; on AV1 it is wrong."""
-_LEANING = {PictureType.P, PictureType.B}
-"""Kinds of pictures that lean on others: a seek that lands on one was led there by a false keyframe flag."""
+"""Codecs for which skipping non-reference pictures was shown to leave the others intact; on AV1 it does not."""
+_PREDICTED = {PictureType.P, PictureType.B}
+"""Picture types that depend on others: a seek lands on one only because of a false keyframe flag."""
 _IDR = 5
 _NAL_TYPE = 0x1F
-"""Type of an IDR slice, and the bits of a type (ITU-T H.264, table 7-1)."""
+"""NAL unit type of an IDR slice, and the bit mask of the type (ITU-T H.264, table 7-1)."""
 _STDERR = 2
 
 
 def pts_of(frame: VideoFrame) -> int:
-    """Return the PTS of a frame that a cursor gave; it always has one."""
+    """Return the PTS of a cursor's frame, which always has one."""
     assert frame.pts is not None  # noqa: S101 - Cursor fills in missing ones
     return frame.pts
 
 
 class Cursor:
-    """Holds the picture shown now and the next one, and walks forward.
+    """Holds the current picture and the next one, and moves forward.
 
     Args:
         path: Absolute path of the file.
@@ -45,7 +45,7 @@ class Cursor:
 
     Attributes:
         landed: Decoding time, in ticks, of the keyframe that the last seek landed on; None after a rewind.
-        landed_on_idr: Whether that is an IDR picture, after which nothing refers to pictures before it; None for
+        landed_on_idr: Whether that is an IDR picture, after which no picture refers to earlier ones; None for
             codecs other than H.264.
     """
 
@@ -70,24 +70,24 @@ class Cursor:
     def complaints(self) -> bool:
         """Whether the decoder reported broken pictures since the seek landed.
 
-        FFmpeg names missing references and concealed blocks only in its log, which the child process keeps in
-        a file as its standard error; the growth of that file is the sign.
+        FFmpeg reports missing references and concealed blocks only in its log, the child's standard error, which
+        goes to a file: if the file has grown, there were some.
         """
         return self._broken or _log_size() > self._log_start
 
     @property
     def can_skip(self) -> bool:
-        """Whether non-reference pictures of this codec can be left out on the way to a target."""
+        """Whether non-reference pictures of this codec can be skipped on the way to a target."""
         return self.medium.stream.codec_context.name in _SKIPPABLE
 
     def jump(self, pts: int | None, *, skip_before: int | None = None) -> None:
-        """Go to the keyframe at or before a PTS, or with None to the first byte of the file.
+        """Go to the keyframe at or before a PTS, or to the first byte of the file.
 
-        `current` and `pending` are then the first two pictures from there, or None where the file has no more.
+        `current` and `pending` are then the first two pictures from there, or None if the file has no more.
 
         Args:
-            pts: Where to seek.
-            skip_before: Leave non-reference pictures before this PTS undecoded, where the codec allows.
+            pts: Where to seek; None for the first byte.
+            skip_before: Skip non-reference pictures before this PTS if the codec allows it.
         """
         self.current = self.pending = None
         self.landed = self.landed_on_idr = None
@@ -102,31 +102,30 @@ class Cursor:
         self._frames = self._decoded()
         self.current = next(self._frames, None)
         if not self.from_start:
-            if (
-                not self.landed_on_idr
-            ):  # pictures that lead another kind of keyframe lack references, and are left out
+            if not self.landed_on_idr:
+                # pictures that lead another kind of keyframe lack references, and are left out
                 self._log_start = _log_size()
-            self._broken = self.current is not None and self.current.pict_type in _LEANING
+            self._broken = self.current is not None and self.current.pict_type in _PREDICTED
         self.pending = next(self._frames, None)
 
     def step(self) -> None:
-        """Show the next picture."""
+        """Advance to the next picture."""
         self.current = self.pending
         self.pending = next(self._frames, None)
 
     def park(self) -> None:
-        """Forget the pictures held, as the file is about to be read from elsewhere."""
+        """Drop the pictures held, as the file is about to be read from another position."""
         self.current = self.pending = None
         self._frames = iter(())
         self._fresh = False
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
-        """Yield the packets from where the file stands; nothing held is valid afterwards."""
+        """Drop the pictures held, and yield the packets from the current position."""
         self.park()
         return video_packets(self.medium, self._beat)
 
     def decode_alone(self, packet: Packet[VideoStream]) -> VideoFrame | None:
-        """Decode one keyframe by itself, or return None when it gives no picture that stands alone."""
+        """Decode one keyframe by itself; return None if that gives no intact picture."""
         codec = self.medium.stream.codec_context
         codec.flush_buffers()
         codec.skip_frame = "DEFAULT"
@@ -138,7 +137,7 @@ class Cursor:
         for frame in frames:
             self._count()
             _fill_pts(frame, packet.pts)
-        alone = frames and not frames[0].is_corrupt and frames[0].pict_type not in _LEANING
+        alone = frames and not frames[0].is_corrupt and frames[0].pict_type not in _PREDICTED
         return frames[0] if alone else None
 
     def close(self) -> None:
@@ -161,7 +160,7 @@ class Cursor:
         return True
 
     def _decoded(self) -> Iterator[VideoFrame]:
-        """Decode from here; after a seek from the first keyframe on, without the pictures that lead it."""
+        """Decode from here; after a seek, from the first keyframe on, without its leading pictures."""
         self._fresh = False
         first = None
         last = None
@@ -204,14 +203,14 @@ class Cursor:
     def _set_skipping(self, packet: Packet[VideoStream]) -> None:
         skip = self.skip_before is not None and packet.pts is not None and packet.pts < self.skip_before
         self.skipped |= skip
-        wanted: Literal["NONREF", "DEFAULT"] = "NONREF" if skip else "DEFAULT"
+        mode: Literal["NONREF", "DEFAULT"] = "NONREF" if skip else "DEFAULT"
         codec = self.medium.stream.codec_context
-        if codec.skip_frame != wanted:
-            codec.skip_frame = wanted
+        if codec.skip_frame != mode:
+            codec.skip_frame = mode
 
 
 def _fill_pts(frame: VideoFrame, last: int | None) -> int:
-    """Give a frame without PTS the time of its packet, or the tick after the frame before it."""
+    """Return a frame's PTS; set a missing one to its packet's time, or to follow the previous frame."""
     if frame.pts is None:
         frame.pts = (
             frame.dts if frame.dts is not None else (0 if last is None else last + (frame.duration or 1))
@@ -220,9 +219,9 @@ def _fill_pts(frame: VideoFrame, last: int | None) -> int:
 
 
 def _holds_idr(packet: Packet[VideoStream]) -> bool:
-    """Tell whether an H.264 packet holds an IDR slice.
+    """Return whether an H.264 packet holds an IDR slice.
 
-    Its units begin with their lengths if the extradata says so (ISO/IEC 14496-15), else with start codes.
+    Its NAL units start with their lengths if the extradata says so (ISO/IEC 14496-15), else with start codes.
     """
     data, extradata = bytes(packet), packet.stream.codec_context.extradata or b""
     if extradata[:1] != b"\x01":

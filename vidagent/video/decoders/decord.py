@@ -1,7 +1,7 @@
-"""decord 0.6.0, for those who ask for it by name; it refuses the kinds of files it was seen to get wrong.
+"""Optional decoder decord 0.6.0; refuses the kinds of files that it is known to decode incorrectly.
 
 Measured by tests/video/test_decoders.py: wrong pictures after a seek in MPEG-TS and in HEVC with reordered
-pictures, wrong times under edit lists, no AV1 (its FFmpeg is of 2018).
+pictures, wrong times under edit lists, no AV1 (its FFmpeg dates from 2018).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DecordDecoder(ListedDecoder):
 
     Raises:
         UsageError: If decord is not installed.
-        VideoError: If decord cannot read the file, or not rightly.
+        VideoError: If decord cannot read the file, or not correctly.
     """
 
     library = "decord"
@@ -43,7 +43,7 @@ class DecordDecoder(ListedDecoder):
     def __init__(
         self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
     ) -> None:
-        """Open the file with both libraries and compare what they list."""
+        """Open the file with both libraries and compare their picture lists."""
         try:
             import decord
         except ImportError:
@@ -71,6 +71,6 @@ class DecordDecoder(ListedDecoder):
 
 
 def _last_clause(error: Exception) -> str:
-    """Return the telling part of a decord error: the first line, without the place in its source."""
+    """Return the useful part of a decord error: the first line without the source location."""
     lines = str(error).strip().splitlines()
     return (lines[0].split("]")[-1].strip() or lines[0])[:200] if lines else type(error).__name__

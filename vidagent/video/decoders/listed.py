@@ -1,4 +1,4 @@
-"""What decoders that address pictures by number have in common: PyAV lists the times, the library the pixels."""
+"""Base class of decoders that address pictures by number: PyAV lists the times, the library decodes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _KEYFRAMES_TRIED = 8
 _TICK_S = 0.002
-"""How far a library's own time of a picture may lie from the container's: they round to a millisecond."""
+"""Largest difference between a library's picture times and the container's: libraries round to a millisecond."""
 
 
 class ListedDecoder(ABC):
-    """Reads the time of every picture from the packets, then asks a library for pictures by number.
+    """Reads the time of every picture from the packets, and decodes pictures by number with a library.
 
     Args:
         path: Absolute path of the file.
@@ -46,9 +46,9 @@ class ListedDecoder(ABC):
     library: str
     """Name of the library, for messages."""
     wrong_codecs: frozenset[str] = frozenset()
-    """FFmpeg's names of the codecs the library gets wrong or does not know."""
+    """FFmpeg names of the codecs that the library decodes incorrectly or not at all."""
     keeps_hidden: bool = False
-    """Whether the library numbers the pictures that an edit list hides."""
+    """Whether the library counts the pictures that an edit list hides."""
 
     def __init__(
         self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
@@ -107,13 +107,13 @@ class ListedDecoder(ABC):
 
     @abstractmethod
     def _picture(self, number: int) -> NDArray[np.uint8]:
-        """Return the upright RGB picture of a number in display order."""
+        """Return an upright RGB picture by its number in display order."""
 
     def _refuse(self, what: str) -> VideoError:
         return VideoError(f"{self.library} does not read this file rightly ({what}); use the pyav decoder")
 
     def _compare(self, library_times_s: NDArray[np.float64]) -> None:
-        """Refuse the file when the library lists other pictures, or at other distances, than the container."""
+        """Refuse the file if the library lists other pictures than the container, or at other intervals."""
         if len(library_times_s) != len(self._times):
             raise self._refuse(f"it finds {len(library_times_s)} pictures of {len(self._times)}")
         apart = library_times_s - self._times
@@ -121,7 +121,7 @@ class ListedDecoder(ABC):
             raise self._refuse("its time stamps are not those of the container")
 
     def _check_keyframes(self, path: Path) -> None:
-        """Refuse a file whose keyframes lean on other pictures: the library trusts their flags."""
+        """Refuse a file whose keyframes depend on other pictures, as the library trusts keyframe flags."""
         cursor = Cursor(path, None, self._beat)
         try:
             keys = (packet for packet in cursor.packets() if packet.is_keyframe and not packet.is_discard)
@@ -132,7 +132,7 @@ class ListedDecoder(ABC):
             cursor.close()
 
     def _numbers(self, start_s: float, end_s: float) -> tuple[int, int]:
-        """Return the number of the first picture of a range, and of the first one after it."""
+        """Return the number of the first picture in a range, and of the first one after it."""
         first, last = np.searchsorted(self._times, [t_s - slack_s(t_s) for t_s in (start_s, end_s)])
         return int(first), int(last)
 

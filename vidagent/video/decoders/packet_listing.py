@@ -1,4 +1,4 @@
-"""Lists coded pictures, from the sample table or by reading the file through. Runs in the child process."""
+"""List coded pictures from the sample table, or by reading the whole file. Runs in the child process."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from vidagent.video.decoders.container import Medium
 
 STEPS_BACK_S = (0, 1, 4, 16, 64, 256)
-"""How far before a target to seek, in turn, until the keyframe reached lies at or before it."""
+"""Distances before a target to seek to, in turn, until the keyframe reached lies at or before it."""
 
 _ROW = np.dtype([("pts", np.int64), ("size", np.int32), ("key", np.bool_), ("hidden", np.bool_)])
 
 
 def read_packets(medium: Medium, beat: Callable[[], None]) -> Packets:
-    """List all packets: from the sample table where the container has one, else by reading the file through."""
+    """List all packets from the container's sample table, or else by reading the whole file."""
     exact = not medium.has_sample_table
     rows = _demuxed(medium, beat) if exact else _listed(medium, beat)
     if rows["hidden"].any():
@@ -60,7 +60,7 @@ def frame_times(
 
 
 def packets_from(medium: Medium, pts: int, beat: Callable[[], None]) -> Iterator[Packet[VideoStream]]:
-    """Seek to the keyframe at or before a PTS, as the container has it, and yield the packets from there."""
+    """Seek to the container's keyframe at or before a PTS, and yield the packets from there."""
     try:
         medium.container.seek(pts, stream=medium.stream)
     except av_error.FFmpegError:
@@ -71,7 +71,7 @@ def packets_from(medium: Medium, pts: int, beat: Callable[[], None]) -> Iterator
 def _pts_between(
     packets: Iterator[Packet[VideoStream]], start: int, end: int, *, whole: bool
 ) -> NDArray[np.int64] | None:
-    """Collect the PTS in `[start, end)`, or None when the packets begin too late to hold them all."""
+    """Return the PTS in `[start, end)`, or None if the packets start too late to include them all."""
     found, safe = array("q"), whole
     for packet in packets:
         pts = packet.pts if packet.pts is not None else packet.dts

@@ -1,4 +1,4 @@
-"""From a decoded picture to upright RGB: the display matrix, the crop and the scaling. Runs in the child process."""
+"""Conversion of decoded pictures to upright RGB: display matrix, crop, scaling. Runs in the child process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How a coded picture is turned to stand upright: transposed first, then mirrored.
+    """Rotation of a coded picture to upright: transposed first, then mirrored.
 
-    `degrees` is the clockwise turn that a player makes: 0, 90, 180 or 270.
+    `degrees` is the clockwise rotation that a player applies: 0, 90, 180 or 270.
     """
 
     transpose: bool = False
@@ -35,7 +35,7 @@ class Turn:
     degrees: int = 0
 
     def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Turn the pixels."""
+        """Rotate the pixels."""
         turned = rgb.transpose(1, 0, 2) if self.transpose else rgb
         if self.mirror_x:
             turned = turned[:, ::-1]
@@ -44,7 +44,7 @@ class Turn:
         return np.ascontiguousarray(turned)
 
     def size_wh(self, coded_wh: tuple[int, int]) -> tuple[int, int]:
-        """Return the upright size of a coded size, or the other way round."""
+        """Return the upright size of a coded size, or the reverse."""
         width, height = coded_wh
         return (height, width) if self.transpose else coded_wh
 
@@ -68,7 +68,7 @@ def turn_of(frame: VideoFrame) -> Turn:
 def to_rgb(
     frame: VideoFrame, turn: Turn, *, max_side_px: int | None = None, box_px: Box | None = None
 ) -> NDArray[np.uint8]:
-    """Convert a picture to upright RGB, cut to a box at source resolution, scaled down to a longer side.
+    """Convert a picture to upright RGB, cropped at source resolution, then scaled down.
 
     Raises:
         VideoError: If the box lies outside the picture.
@@ -81,10 +81,9 @@ def to_rgb(
 
 
 def to_grey(frame: VideoFrame, turn: Turn, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the luma of a picture, `(height, width)`, upright and scaled by area to a size whatever the aspect.
+    """Return the luma of a picture, `(height, width)`, upright and scaled by area to a size of any aspect ratio.
 
-    The luma plane is taken as it lies in memory where there is one of a byte a pixel: that is ten times as fast
-    as a conversion by libswscale.
+    An 8-bit luma plane is read in place, which is ten times as fast as a conversion by libswscale.
     """
     if frame.format.name in _BYTE_LUMA:
         plane = frame.planes[0]
@@ -97,10 +96,10 @@ def to_grey(frame: VideoFrame, turn: Turn, size_wh: tuple[int, int]) -> NDArray[
 
 
 def clip_box(rgb: NDArray[np.uint8], box_px: Box) -> NDArray[np.uint8]:
-    """Cut a box out of a picture.
+    """Crop a picture to a box.
 
     Raises:
-        VideoError: If the box is empty or reaches beyond the picture.
+        VideoError: If the box is empty or extends beyond the picture.
     """
     x0, y0, x1, y1 = box_px
     height, width = rgb.shape[:2]
@@ -120,6 +119,6 @@ def shrink(rgb: NDArray[np.uint8], max_side_px: int | None) -> NDArray[np.uint8]
 def _scaled(frame: VideoFrame, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
     width, height = size_wh
     same = (frame.width, frame.height) == size_wh
-    ways = "BILINEAR" if same else "BICUBIC"
-    scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation=ways)
+    method = "BILINEAR" if same else "BICUBIC"
+    scaled = frame.reformat(width=width, height=height, format="rgb24", interpolation=method)
     return scaled.to_ndarray().astype(np.uint8, copy=False)

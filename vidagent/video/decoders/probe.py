@@ -1,4 +1,4 @@
-"""What the container says of a video. Runs in the child process."""
+"""Metadata and embedded subtitles of a video, read from its container. Runs in the child process."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def probe(medium: Medium, coded_wh: tuple[int, int], turn: Turn, beat: Callable[
 
 
 def subtitle_cues(path: Path, beat: Callable[[], None]) -> list[tuple[float, float, str]]:
-    """Return the lines of all embedded text tracks, as `(start_s, end_s, text)` in order of start."""
+    """Return the lines of all embedded text tracks as `(start_s, end_s, text)`, by start time."""
     medium = open_medium(path)
     try:
         tracks = _text_tracks(medium)

@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 _SKIP_MARGIN_S = 0.5
 _BLIND_FORWARD_S = 1.0
-"""Without a sample table, a target this near is walked to rather than sought."""
+"""Without a sample table, decode forward to a target this near instead of seeking."""
 _FOREVER = 1 << 62
 _KEYFRAMES_BACK = 2
-"""Keyframes to go back where a seek landed on no IDR picture or gave broken pictures."""
+"""Keyframes to go back if a seek landed on a non-IDR picture or gave broken pictures."""
 _REDO_PIXELS = 3_000_000_000
-"""Pixels worth decoding again from the start when a seek gives broken pictures: about 20 s of one core."""
+"""Most pixels to decode again from the start after a seek gave broken pictures: about 20 s of one core."""
 
 
 class PyavDecoder:
-    """Seeks backward, walks forward, and steps further back when the seek landed too late.
+    """Seeks to a keyframe, decodes forward, and goes further back if the seek landed too late.
 
-    Targets are reached from the keyframe before them, or from where the last one was found when no keyframe
-    lies between. Non-reference pictures are left out until half a second before the target where the codec
-    allows; when the target turns out to lie in a gap of the time stamps, the way is gone again without leaving
-    any out. When a seek lands on an H.264 keyframe that is no IDR picture, or the pictures after it are reported
-    broken, they are decoded again from one or two keyframes earlier, and then from the start of the file if that is
-    affordable. What stays broken is not shown; the last sound keyframe before it is, with its own time.
+    Decoding starts at the keyframe before the target, or continues from the previous target if no keyframe lies
+    between. If the codec allows, non-reference pictures are skipped until half a second before the target; if the
+    target lies in a gap between timestamps, the range is decoded again without skipping. If a seek lands on a non-IDR
+    H.264 keyframe, or the pictures after it are reported broken, they are decoded again from one or two keyframes
+    earlier, and then from the start of the file if that is affordable. A picture that stays broken is replaced by the
+    last intact keyframe before it, with that keyframe's time.
 
     Args:
         path: Absolute path of the file.
@@ -52,13 +52,13 @@ class PyavDecoder:
         beat: Called as a sign of progress.
 
     Raises:
-        VideoError: If the file cannot be opened or holds no picture that can be decoded.
+        VideoError: If the file cannot be opened or holds no decodable picture.
     """
 
     def __init__(
         self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
     ) -> None:
-        """Open the file and decode its first picture, which tells how it is turned."""
+        """Open the file and decode its first picture, which holds the rotation."""
         self._beat = beat
         self._damaged = self._linear = False
         self._cursor = Cursor(path, max_pixels, beat)
@@ -88,7 +88,7 @@ class PyavDecoder:
         box_px: Box | None = None,
     ) -> list[Frame]:
         """See `Decoder.frames_at`."""
-        find = self._clean if snap == "exact" else self._keyframe
+        find = self._intact_picture if snap == "exact" else self._keyframe
         targets = [self._target(t_s) for t_s in times_s]
         found: dict[int, Frame] = {}
         made: dict[int, Frame] = {}
@@ -106,7 +106,7 @@ class PyavDecoder:
     ) -> Iterator[Frame]:
         """See `Decoder.frames_between`."""
         start, end = self._clock.ticks_at_least(start_s), self._clock.ticks_at_least(end_s)
-        self._shown(max(start, self._first_pts))
+        self._picture_at(max(start, self._first_pts))
         cursor, seen = self._cursor, 0
         while cursor.current is not None and pts_of(cursor.current) < end:
             picture = cursor.current
@@ -122,11 +122,11 @@ class PyavDecoder:
     def greys(
         self, size_wh: tuple[int, int], *, all_frames: bool = True
     ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Yield the luma of every picture of the video, upright and scaled to a size, with its time.
+        """Yield the time and the luma of every picture of the video, upright and scaled to a size.
 
         Args:
-            size_wh: Size to scale to, whatever the aspect.
-            all_frames: Decode all pictures; else leave out non-reference pictures where the codec allows.
+            size_wh: Size to scale to, of any aspect ratio.
+            all_frames: Decode all pictures; otherwise skip non-reference ones if the codec allows.
         """
         cursor = self._cursor
         cursor.jump(None, skip_before=None if all_frames else _FOREVER)
@@ -136,7 +136,7 @@ class PyavDecoder:
 
     @property
     def can_skip(self) -> bool:
-        """Whether `greys` can leave pictures out."""
+        """Whether `greys` can skip pictures."""
         return self._cursor.can_skip
 
     def facts(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class PyavDecoder:
     def _target(self, t_s: float) -> int:
         return max(self._clock.ticks(t_s), self._first_pts)
 
-    def _shown(self, target: int) -> VideoFrame:
+    def _picture_at(self, target: int) -> VideoFrame:
         """Return the last picture at or before a PTS that is not before the first picture."""
         cursor = self._cursor
         margin = target - round(_SKIP_MARGIN_S / self._clock.time_base)
@@ -184,16 +184,16 @@ class PyavDecoder:
             self._redo(target)
         return self._current
 
-    def _clean(self, target: int) -> VideoFrame:
-        """Return the picture shown at a PTS; if it stays broken, the last sound keyframe before it.
+    def _intact_picture(self, target: int) -> VideoFrame:
+        """Return the picture shown at a PTS; if it stays broken, the last intact keyframe before it.
 
-        The picture is shown all the same if a plain pass over the file reports broken pictures, too, or if no
+        The broken picture is returned if decoding from the start of the file reports broken pictures too, or if no
         keyframe can be decoded alone, as in streams that refresh a part of the picture at a time.
         """
-        picture = self._shown(target)
+        picture = self._picture_at(target)
         if not self._cursor.complaints or self._cursor.from_start or self._damaged:
             return picture
-        return self._sound_keyframe(target) or self._shown(target)
+        return self._intact_keyframe(target) or self._picture_at(target)
 
     @property
     def _current(self) -> VideoFrame:
@@ -202,7 +202,7 @@ class PyavDecoder:
         return self._cursor.current
 
     def _ahead(self, target: int) -> bool:
-        """Tell whether walking on from the current picture is the shortest way to a target."""
+        """Return whether decoding on from the current picture is the shortest way to a target."""
         cursor = self._cursor
         if cursor.current is None or pts_of(cursor.current) > target:
             return False
@@ -231,7 +231,7 @@ class PyavDecoder:
         self._cursor.jump(None, skip_before=skip_before)
 
     def _step_back(self, skip_before: int | None) -> bool:
-        """Land on an earlier keyframe than before; return whether the cursor has moved."""
+        """Land on an earlier keyframe than the last seek; return whether the cursor has moved."""
         cursor, landed = self._cursor, self._cursor.landed
         if landed is None:
             return False
@@ -255,7 +255,7 @@ class PyavDecoder:
         return not self._damaged and seconds * self._pixels_per_s <= _REDO_PIXELS
 
     def _redo(self, target: int) -> None:
-        """Decode from the first byte; when that complains too, the file is damaged and seeks are as good."""
+        """Decode from the first byte; if that reports broken pictures too, the file is damaged and seeking as good."""
         self._cursor.jump(None)
         self._walk(target)
         self._damaged = self._cursor.complaints
@@ -263,9 +263,9 @@ class PyavDecoder:
 
     def _keyframe(self, target: int) -> VideoFrame:
         """Return the last keyframe at or before a PTS, decoding nothing else."""
-        return self._sound_keyframe(target) or self._shown(target)
+        return self._intact_keyframe(target) or self._picture_at(target)
 
-    def _sound_keyframe(self, target: int) -> VideoFrame | None:
+    def _intact_keyframe(self, target: int) -> VideoFrame | None:
         """Return the last keyframe at or before a PTS that can be decoded alone, if there is one."""
         for back_s in (*STEPS_BACK_S, None):
             packet = self._key_packet(target, back_s)

@@ -1,4 +1,4 @@
-"""Reads the sound of a video on the clock of its pictures, 16 kHz mono. Runs in the child process."""
+"""Read the sound of a video on the player's clock, 16 kHz mono. Runs in the child process."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from vidagent.video.decoders.container import Medium, open_medium, packets_of
 from vidagent.video.sound import MOST_S, RATE, Samples
 
 _GAP_S = 0.02
-"""Frames further apart than this do not follow each other: the silence between them is kept."""
+"""Frames further apart than this are not contiguous: the silence between them is preserved."""
 _BACK_S = (1, 8, 64)
-"""How far before the start to seek, in turn, until what is decoded begins early enough."""
+"""Distances before the start to seek to, in turn, until the decoded sound begins early enough."""
 _WRAP_S = Fraction(1 << 33, 90_000)
-"""Where the clock of MPEG streams starts over: sound that begins just before 0 is said to begin 26.5 hours late."""
+"""Wraparound of the MPEG clock: sound that begins just before 0 is reported to begin 26.5 hours late."""
 
 
 def read_sound(path: Path, start_s: float, end_s: float, beat: Callable[[], None]) -> Samples:
-    """Return what is heard in `[start_s, end_s)` of the player's clock, silence where there is no sound.
+    """Return the sound of `[start_s, end_s)` on the player's clock, silence where there is none.
 
     Raises:
         VideoError: If the file cannot be read, or its sound cannot be decoded.
@@ -50,11 +50,11 @@ def read_sound(path: Path, start_s: float, end_s: float, beat: Callable[[], None
 def _fill(
     canvas: Samples, medium: Medium, start_s: float, back_s: float | None, beat: Callable[[], None]
 ) -> bool:
-    """Decode onto the canvas; False where the seek led behind the start, so that some of it would be missing."""
-    stream = _opened(medium)
+    """Decode into the canvas; return False if the seek landed after the start, so that sound is missing."""
+    stream = _select_stream(medium)
     if back_s is None:
         medium.rewind()
-        stream = _opened(medium)
+        stream = _select_stream(medium)
     elif not _seek(medium, stream, max(0.0, start_s - back_s)):
         return False
     begins_s = 0.0 if stream.start_time is None else _seconds(medium, stream, stream.start_time)
@@ -63,12 +63,12 @@ def _fill(
         if not sure and time_s > max(start_s, begins_s) + _GAP_S:
             return False
         sure = True
-        _lay(canvas, samples, round((time_s - start_s) * RATE))
+        _paste(canvas, samples, round((time_s - start_s) * RATE))
     return sure
 
 
 def _seek(medium: Medium, stream: AudioStream, time_s: float) -> bool:
-    """Seek by the sound's own packets, else as the container can."""
+    """Seek by the audio stream, or else by the container; return whether either worked."""
     goal = Fraction(time_s) + medium.clock.start
     unit = stream.time_base or Fraction(1, RATE)
     for tick, way in ((math.floor(goal / unit), stream), (math.floor(goal * ticks), None)):
@@ -81,15 +81,15 @@ def _seek(medium: Medium, stream: AudioStream, time_s: float) -> bool:
 
 
 def _seconds(medium: Medium, stream: AudioStream, pts: int) -> float:
-    """Return the time of a PTS of the sound on the player's clock."""
+    """Return the time of an audio PTS on the player's clock."""
     unit = stream.time_base or Fraction(1, RATE)
     wrapped = (stream.start_time or 0) * unit > _WRAP_S / 2 and "mpeg" in medium.container.format.name
     time_s = pts * unit
     return float(time_s - (_WRAP_S if wrapped and time_s > _WRAP_S / 2 else 0) - medium.clock.start)
 
 
-def _opened(medium: Medium) -> AudioStream:
-    """Choose the sound that a player plays, and let its packets alone through."""
+def _select_stream(medium: Medium) -> AudioStream:
+    """Return the audio stream that a player plays, and discard the packets of all others."""
     streams = medium.container.streams.audio
     best = next((s for s in streams if s.disposition & Disposition.default), streams[0])
     if best.codec_context is None:
@@ -102,31 +102,31 @@ def _opened(medium: Medium) -> AudioStream:
 def _runs(
     medium: Medium, stream: AudioStream, end_s: float, beat: Callable[[], None]
 ) -> Iterator[tuple[float, Samples]]:
-    """Yield stretches of samples with the time of the first; the resampler starts anew after each gap."""
+    """Yield blocks of samples with the time of the first; a new resampler starts after each gap."""
     resampler, due_s, at_s = AudioResampler("s16", "mono", RATE), None, 0.0
     shape = None
     for time_s, frame in _frames(medium, stream, beat):
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if due_s is None or abs(time_s - due_s) > _GAP_S or form != shape:
             if due_s is not None:
-                yield from _taken(resampler, None, at_s)
+                yield from _resampled(resampler, None, at_s)
             resampler, at_s, shape = AudioResampler("s16", "mono", RATE), time_s, form
             due_s = time_s
         due_s += frame.samples / frame.sample_rate
         frame.pts = None
-        for begin_s, samples in _taken(resampler, frame, at_s):
+        for begin_s, samples in _resampled(resampler, frame, at_s):
             yield begin_s, samples
             at_s = begin_s + len(samples) / RATE
         if time_s >= end_s:
             return
     if due_s is not None:
-        yield from _taken(resampler, None, at_s)
+        yield from _resampled(resampler, None, at_s)
 
 
-def _taken(
+def _resampled(
     resampler: AudioResampler, frame: AudioFrame | None, at_s: float
 ) -> Iterator[tuple[float, Samples]]:
-    """Yield what the resampler gives for a frame, or for the end, one part behind the other."""
+    """Yield the resampler's contiguous output, with times, for a frame or (None) for the end."""
     for made in resampler.resample(frame):
         samples = made.to_ndarray().reshape(-1).astype(np.int16, copy=False)
         yield at_s, samples
@@ -136,7 +136,7 @@ def _taken(
 def _frames(
     medium: Medium, stream: AudioStream, beat: Callable[[], None]
 ) -> Iterator[tuple[float, AudioFrame]]:
-    """Yield decoded frames with their times, over damaged ones; a frame without a time follows the one before."""
+    """Yield decoded frames with their times, skipping damaged ones; one without a time follows the one before."""
     next_s: float | None = None
     for packet in packets_of(medium.container, [stream], beat):
         try:
@@ -152,8 +152,8 @@ def _frames(
             next_s += frame.samples / frame.sample_rate
 
 
-def _lay(canvas: Samples, samples: Samples, place: int) -> None:
-    """Put samples on the canvas from a place on, which may lie before it; what does not fit is left out."""
+def _paste(canvas: Samples, samples: Samples, place: int) -> None:
+    """Copy samples to a position on the canvas, which may be negative; samples outside it are dropped."""
     first, last = max(0, place), min(len(canvas), place + len(samples))
     if first < last:
         canvas[first:last] = samples[first - place : last - place]

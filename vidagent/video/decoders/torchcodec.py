@@ -1,4 +1,4 @@
-"""torchcodec, an extra: its exact mode, which scans the file first (its approximate mode errs on uneven rates)."""
+"""Optional decoder torchcodec in exact mode, which scans the file first (approximate mode fails on uneven rates)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TorchcodecDecoder(ListedDecoder):
 
     Raises:
         UsageError: If torchcodec, torch or FFmpeg's shared libraries are missing.
-        VideoError: If torchcodec cannot read the file, or not rightly.
+        VideoError: If torchcodec cannot read the file, or not correctly.
     """
 
     library = "torchcodec"
@@ -38,7 +38,7 @@ class TorchcodecDecoder(ListedDecoder):
     def __init__(
         self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
     ) -> None:
-        """Open the file with both libraries and compare what they list."""
+        """Open the file with both libraries and compare their picture counts."""
         try:
             from torchcodec.decoders import VideoDecoder
         except (ImportError, OSError, RuntimeError) as error:

@@ -1,1 +1,1 @@
-"""What is known of a video before a model looks: activity, cuts, moments, subtitles, speech."""
+"""Index of a video, built before a model sees frames: activity, cuts, moments, subtitles, speech."""

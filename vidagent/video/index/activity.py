@@ -1,7 +1,7 @@
-"""Where a video is busy, told from the sizes of its packets without decoding a frame.
+"""Activity of a video, measured by packet sizes without decoding a frame.
 
-An encoder spends bytes on what changes, so bytes a second, keyframes left out, follow the movement in the
-picture; a span with almost none is still.
+An encoder spends bytes on change, so bytes per second without keyframes follow the movement in the picture; a span
+with almost none is still.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from vidagent.video.packets import Packets
 
 MOST_BINS = 3600
 _STILL_SHARE = 0.15
-_ABOUT_AS_LITTLE = 1.3
-_FAR_LESS = 0.1
+_QUIET_FACTOR = 1.3
+_QUIET_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,15 @@ class Activity:
     """Bytes of change in bins of equal length.
 
     Args:
-        bin_s: Length of a bin in seconds; a second, or more for videos over an hour.
-        bytes_per_s: Bytes a second in each bin, keyframes left out, float32 of shape `(bins,)`.
+        bin_s: Length of a bin in seconds: 1, or more for videos over an hour.
+        bytes_per_s: Bytes per second in each bin without keyframes, float32 of shape `(bins,)`.
     """
 
     bin_s: float
     bytes_per_s: NDArray[np.float32]
 
     def busiest(self, most: int) -> list[Span]:
-        """Return the bins with most change, busiest first, none next to another."""
+        """Return the bins with the most change, busiest first, no two adjacent."""
         chosen: list[int] = []
         for index in np.argsort(-self.bytes_per_s, kind="stable"):
             if self.bytes_per_s[index] <= 0 or len(chosen) == most:
@@ -43,15 +43,15 @@ class Activity:
         return [self._span(index, index + 1) for index in chosen]
 
     def stillest(self) -> Span | None:
-        """Return the longest run of bins with next to no change, or None if none stands out.
+        """Return the longest run of bins with almost no change, or None if none stands out.
 
-        That is under 15% of the median; or, as even a frame that repeats the last one has some 30 to 60 bytes, about
-        as little as the quietest bins, where these have under a tenth of what busy ones have.
+        The limit is 15% of the median. As even a repeated frame takes 30 to 60 bytes, it is at least 1.3 times the
+        5th percentile if that is under a tenth of the 90th.
         """
         if not self.bytes_per_s.size:
             return None
         quiet, median, busy = (float(level) for level in np.percentile(self.bytes_per_s, (5, 50, 90)))
-        floor = _ABOUT_AS_LITTLE * quiet if quiet < _FAR_LESS * busy else 0.0
+        floor = _QUIET_FACTOR * quiet if quiet < _QUIET_SHARE * busy else 0.0
         still = self.bytes_per_s <= max(_STILL_SHARE * median, floor)
         edges = np.flatnonzero(np.diff(np.concatenate([[0], still.view(np.int8), [0]])))
         runs = edges.reshape(-1, 2)
@@ -72,5 +72,5 @@ def measure(packets: Packets, duration_s: float) -> Activity:
     weights = np.where(packets.keyframes, 0, packets.sizes)
     total = np.bincount(places, weights=weights, minlength=bins)
     lengths_s = np.full(bins, bin_s)
-    lengths_s[-1] = max(duration_s - (bins - 1) * bin_s, 1e-3)  # what is left over belongs to the last bin
+    lengths_s[-1] = max(duration_s - (bins - 1) * bin_s, 1e-3)  # the last bin takes the remainder
     return Activity(bin_s, (total / lengths_s).astype(np.float32))

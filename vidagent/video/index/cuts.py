@@ -1,9 +1,9 @@
-"""Cuts among small grey pictures in order: steps that change most of the picture at once, and for good.
+"""Cut detection on small grey pictures: steps that change most of the picture at once and permanently.
 
-A step counts as a cut when in enough blocks of the picture it stands out from the steps round it, as in PySceneDetect's
-AdaptiveDetector, but block by block and with what only moved taken out: each block is held against the place near it
-in the picture before that is most like it. So a fast pan changes little, a plate that comes up changes too few blocks,
-a dissolve has no step that stands out, a change of light leaves the picture alike, and a flash gives the old one back.
+A step is a cut if it stands out from the neighbouring steps in enough blocks of the picture, as in PySceneDetect's
+AdaptiveDetector, but per block and with motion compensation: each block is compared with the most similar place near
+it in the previous picture. So a fast pan changes little, an overlay changes too few blocks, a dissolve has no step
+that stands out, a change of light leaves the pictures similar, and after a flash the old picture returns.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 _SMALL_WH: Final = (64, 36)
 _BLOCKS_WH: Final = (16, 9)
 _SHIFT: Final = 3
-"""Movement taken out, in pixels of 64x36: a twentieth of the width."""
+"""Search range of the motion compensation, in pixels of 64x36: a twentieth of the width."""
 
 _LEAST_CHANGE: Final = 5.0
 _LEAST_LEVELS: Final = 4.0
-_STANDS_OUT: Final = 1.5
+_LEAST_RATIO: Final = 1.5
 _LEAST_SHARE: Final = 0.42
 """With these, in drawn videos with fast pans, the sample videos and joins of parts of them, 289 of 292 cuts have a
-share of 0.49 or more (the others come within two frames of another change), and all else has 0.34 or less but for a
-dark window that comes up over a whole screen."""
+share of 0.49 or more (the others are within two frames of another change), and all else has 0.34 or less except a
+dark window that appears over the whole screen."""
 
 _NEARLY_TOP: Final = 0.6
 _ALIKE: Final = 0.85
@@ -36,7 +36,7 @@ _FLAT: Final = 2.0
 _COMES_BACK: Final = 0.35
 _FLASH_S: Final = 0.25
 _NEIGHBOURS: Final = 2
-_KEPT_AROUND: Final = 5
+_CONTEXT: Final = 5
 _SHORTEST_SHOT_S: Final = 0.2
 
 Grey = NDArray[np.uint8]
@@ -45,7 +45,7 @@ Blocks = NDArray[np.float32]
 
 @dataclass(slots=True, eq=False)
 class _Step:
-    """A picture, and how much changed from the one before it; `blocks` once that was needed."""
+    """A picture and its change from the previous one; `blocks` is computed on demand."""
 
     time_s: float
     small: Grey
@@ -55,21 +55,21 @@ class _Step:
 
 @dataclass
 class CutFinder:
-    """Takes grey pictures in order; keeps the last eleven."""
+    """Finds cuts in grey pictures, given in order; remembers the last eleven."""
 
     _cuts_s: list[float] = field(default_factory=list)
-    _steps: deque[_Step] = field(default_factory=lambda: deque(maxlen=2 * _KEPT_AROUND + 1))
+    _steps: deque[_Step] = field(default_factory=lambda: deque(maxlen=2 * _CONTEXT + 1))
 
     def add(self, time_s: float, grey: Grey) -> None:
-        """Take the next picture, later than all before it."""
+        """Add the next picture, later than all before it."""
         small = reduced(grey)
         change = float(cv2.absdiff(small, self._steps[-1].small).mean()) if self._steps else 0.0
         self._steps.append(_Step(time_s, small, change))
-        self._judge(len(self._steps) - 1 - _KEPT_AROUND)
+        self._judge(len(self._steps) - 1 - _CONTEXT)
 
     def finish(self) -> list[float]:
-        """Judge the last pictures, too, and return the times of the first frame of each shot but the first."""
-        for place in range(len(self._steps) - _KEPT_AROUND, len(self._steps)):
+        """Judge the last pictures and return the first-frame time of each shot but the first."""
+        for place in range(len(self._steps) - _CONTEXT, len(self._steps)):
             self._judge(place)
         return self._cuts_s
 
@@ -84,9 +84,9 @@ class CutFinder:
 
 
 def _pairs(steps: Sequence[_Step], place: int) -> list[tuple[int, int]]:
-    """Return the two steps that may be one cut with a stray picture in it: a flash, or a mixture of both shots.
+    """Return the pairs of steps that may be one cut with a stray picture in it: a flash, or a mix of both shots.
 
-    Both change much more than those round them, and the step asked about the most.
+    Both steps change much more than their neighbours, and the given one the most.
     """
     pairs = []
     for first, last in ((place - 1, place), (place, place + 1)):
@@ -104,17 +104,17 @@ def _around(steps: Sequence[_Step], first: int, last: int) -> list[int]:
 
 
 def _is_cut(steps: Sequence[_Step], first: int, last: int) -> bool:
-    """Say whether the picture is another one after the steps from `first` to `last` than before them."""
+    """Return whether the steps from `first` to `last` lead to a different shot."""
     before, after = steps[first - 1].small, steps[last].small
-    around = _around(steps, first, last)
+    near = _around(steps, first, last)
     change = max(steps[place].change for place in (first, last))
-    if change < _NEARLY_TOP * max((steps[place].change for place in around), default=0.0):
+    if change < _NEARLY_TOP * max((steps[place].change for place in near), default=0.0):
         return False
     jump = _change_of(steps, first) if first == last else moved_out(before, after)
     least = _LEAST_LEVELS
-    if around:
-        usual = np.max([_change_of(steps, place) for place in around], axis=0)
-        least = np.maximum(_LEAST_LEVELS, _STANDS_OUT * usual)
+    if near:
+        usual = np.max([_change_of(steps, place) for place in near], axis=0)
+        least = np.maximum(_LEAST_LEVELS, _LEAST_RATIO * usual)
     if float((jump > least).mean()) < _LEAST_SHARE or alike(before, after):
         return False
     return not _comes_back(steps, first, last, float(np.median(jump)))
@@ -128,7 +128,7 @@ def _change_of(steps: Sequence[_Step], place: int) -> Blocks:
 
 
 def _comes_back(steps: Sequence[_Step], first: int, last: int, change: float) -> bool:
-    """Say whether a picture from just before the steps is seen again just after them."""
+    """Return whether a picture from just before the steps returns just after them."""
     return any(
         alike(before.small, after.small)
         or float(np.median(moved_out(before.small, after.small))) < _COMES_BACK * change
@@ -139,14 +139,14 @@ def _comes_back(steps: Sequence[_Step], first: int, last: int, change: float) ->
 
 
 def reduced(grey: Grey) -> Grey:
-    """Scale a grey picture to the size that is compared."""
+    """Scale a grey picture to the size used for comparison."""
     return cv2.resize(grey, _SMALL_WH, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def moved_out(before: Grey, after: Grey) -> Blocks:
-    """Return the mean difference of each block to the place near it in the picture before that is most like it.
+    """Return the mean difference of each block from the most similar place near it in the previous picture.
 
-    Both are `reduced`; 9 rows of 16 blocks, in grey levels.
+    Both pictures are `reduced`; the result is 9 rows of 16 blocks, in grey levels.
     """
     (width, height), (across, down), shifts = _SMALL_WH, _BLOCKS_WH, (2 * _SHIFT + 1) ** 2
     wide = cv2.copyMakeBorder(before, _SHIFT, _SHIFT, _SHIFT, _SHIFT, cv2.BORDER_REPLICATE)
@@ -157,7 +157,7 @@ def moved_out(before: Grey, after: Grey) -> Blocks:
 
 
 def alike(one: Grey, other: Grey) -> bool:
-    """Say whether two `reduced` pictures are the same in another light; of even ones that cannot be told."""
+    """Return whether two `reduced` pictures differ only in light; False for flat ones, which cannot be compared."""
     a, b = one.astype(np.float32).ravel(), other.astype(np.float32).ravel()
     spread = float(a.std()), float(b.std())
     if min(spread) < _FLAT:

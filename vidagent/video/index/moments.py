@@ -1,9 +1,9 @@
-"""Moments worth a look: where writing-like detail comes up that was not there in the second before.
+"""Moments worth a look: text-like detail appears that was absent in the second before.
 
-Such detail is many thin strokes of high contrast, which top-hat and black-hat transforms keep whatever moves behind
-them (Dougherty & Lotufo, "Hands-on Morphological Image Processing", 2003, ch. 4). The picture is judged in twelve
-blocks, so that a text in a corner is not hidden by what moves elsewhere, and of moments that look alike the first
-stands for all, so that a picture shown a hundred times takes one place in the list and not a hundred.
+Such detail is many thin strokes of high contrast, which top-hat and black-hat transforms preserve whatever moves
+behind them (Dougherty & Lotufo, "Hands-on Morphological Image Processing", 2003, ch. 4). Twelve blocks of the picture
+are judged separately, so that movement elsewhere does not hide text in a corner. The first of similar moments
+represents all, so that a picture shown a hundred times is listed once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _SAME_FRAME_S = 0.05
 _CLEARLY = 1.1
 _LEAST_SCORE = 40.0
 _ALIKE = 0.2
-_KINDS_A_BLOCK = 512
-_REPEATS_KEPT = 8
+_MAX_KINDS = 512
+_MAX_REPEATS = 8
 
 Grey = NDArray[np.uint8]
 Cells = NDArray[np.float32]
@@ -40,12 +40,12 @@ Cells = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Moment:
-    """A time at which detail like writing comes up.
+    """A time at which text-like detail appears.
 
     Args:
-        score: How much, in grey levels summed over a line of cells; from 40 up.
+        score: Amount of detail, in grey levels summed over a line of cells; at least 40.
         time_s: Time of a frame that shows it.
-        box: Where, as fractions `(x0, y0, x1, y1)` of the picture.
+        box: Its position, as fractions `(x0, y0, x1, y1)` of the picture.
     """
 
     score: float
@@ -55,7 +55,7 @@ class Moment:
 
 @dataclass(slots=True)
 class _Kind:
-    """Moments in one block that look alike: the first of them, and the times of some more."""
+    """Similar moments in one block: the first, and the times of some repeats."""
 
     moment: Moment
     count: int = 1
@@ -63,29 +63,29 @@ class _Kind:
 
     @property
     def worth(self) -> float:
-        """The rarer, the more telling."""
+        """Score, reduced by repeats: rare moments are worth more."""
         return self.moment.score / (1 + 0.5 * math.log2(self.count))
 
 
 @dataclass(slots=True)
 class _Block:
-    """One of the twelve parts of the picture: what is coming up in it, and the kinds seen so far."""
+    """One of the twelve blocks of the picture: the open moment in it, and the kinds seen so far."""
 
     open: tuple[Moment, Cells] | None = None
     kinds: list[_Kind] = field(default_factory=list)
     looks: Cells = field(
-        default_factory=lambda: np.zeros((_KINDS_A_BLOCK, math.prod(_CELLS_OF_BLOCK_WH)), np.float32)
+        default_factory=lambda: np.zeros((_MAX_KINDS, math.prod(_CELLS_OF_BLOCK_WH)), np.float32)
     )
 
     def offer(self, moment: Moment, look: Cells) -> None:
-        """Take a moment; of those within a second the strongest counts, of equals the first."""
+        """Add a moment; of those within a second, the strongest counts, or the first of about equal ones."""
         if self.open is not None and moment.time_s - self.open[0].time_s >= _SPACING_S:
             self.close()
         if self.open is None or moment.score > _CLEARLY * self.open[0].score:
             self.open = moment, look
 
     def close(self) -> None:
-        """Enter the open moment as a repeat of a kind, or as a new one."""
+        """Record the open moment as a repeat of a known kind, or as a new kind."""
         if self.open is None:
             return
         moment, look = self.open
@@ -93,13 +93,13 @@ class _Block:
         known = self._kind(look)
         if known is not None:
             known.count += 1
-            if len(known.repeats) < _REPEATS_KEPT:
+            if len(known.repeats) < _MAX_REPEATS:
                 known.repeats.append(moment.time_s)
-        elif len(self.kinds) < _KINDS_A_BLOCK:
+        elif len(self.kinds) < _MAX_KINDS:
             self.looks[len(self.kinds)] = look
             self.kinds.append(_Kind(moment))
         else:
-            least = min(range(_KINDS_A_BLOCK), key=lambda place: self.kinds[place].worth)
+            least = min(range(_MAX_KINDS), key=lambda place: self.kinds[place].worth)
             if moment.score > self.kinds[least].worth:
                 self.looks[least], self.kinds[least] = look, _Kind(moment)
 
@@ -114,13 +114,13 @@ class _Block:
 
 @dataclass
 class MomentFinder:
-    """Takes grey pictures in order; its memory does not grow with the length of the video."""
+    """Finds moments in grey pictures, given in order; memory does not grow with the length of the video."""
 
     _recent: deque[tuple[float, Cells]] = field(default_factory=deque)
     _blocks: list[_Block] = field(default_factory=lambda: [_Block() for _ in range(math.prod(_BLOCKS_WH))])
 
     def add(self, time_s: float, grey: Grey) -> None:
-        """Take the next picture, of `SCAN_WH`."""
+        """Add the next picture, of size `SCAN_WH`."""
         strokes = _strokes(grey)
         if self._recent:
             self._compare(strokes)
@@ -129,7 +129,7 @@ class MomentFinder:
             self._recent.popleft()
 
     def best(self, most: int) -> list[Moment]:
-        """Return the most telling moments, rare ones first, repeats of the same at the end."""
+        """Return the best moments, by worth, with repeats of the same kind at the end."""
         for block in self._blocks:
             block.close()
         kinds = sorted((kind for block in self._blocks for kind in block.kinds), key=lambda kind: -kind.worth)
@@ -143,7 +143,7 @@ class MomentFinder:
         return chosen[:most]
 
     def _compare(self, strokes: Cells) -> None:
-        """Judge the last picture: its strokes must stay in this one and not have been there before."""
+        """Judge the last picture: its strokes must remain in this one and be absent from earlier ones."""
         last_s, last = self._recent[-1]
         earlier = [cells for time_s, cells in self._recent if time_s <= last_s - _FADE_S]
         if not earlier:
@@ -169,7 +169,7 @@ def _strokes(grey: Grey) -> Cells:
 
 
 def _box(column: int, row: int) -> tuple[float, float, float, float]:
-    """Return the line of cells round a cell, as fractions of the picture."""
+    """Return the line of cells around a cell, as fractions of the picture."""
     wide, high = _CELLS_WH
     left, right = max(0, column - _LINE_CELLS // 2), min(wide, column + _LINE_CELLS // 2)
     return left / wide, row / high, right / wide, (row + 1) / high

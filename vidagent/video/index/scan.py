@@ -1,7 +1,4 @@
-"""One pass over the small grey pictures of a video: moments worth a look, cuts and movement.
-
-Cuts are found as in `cuts.py`, moments as in `moments.py`.
-"""
+"""One pass over small grey pictures of a video: moments (`moments.py`), cuts (`cuts.py`) and movement."""
 
 from __future__ import annotations
 
@@ -22,12 +19,12 @@ Grey = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What one pass found.
+    """Results of one pass.
 
     Args:
-        moments: The most telling moments, rare ones first.
-        cuts_s: Times of the first frame of each shot but the first.
-        motion: Mean grey-level change between neighbouring frames, one value a second.
+        moments: The best moments, by worth.
+        cuts_s: First-frame time of each shot but the first.
+        motion: Mean grey-level change between consecutive frames, one value per second.
         exact: Whether every frame was seen, so that `cuts_s` are exact.
     """
 
@@ -39,11 +36,11 @@ class Scan:
 
 @dataclass
 class Scanner:
-    """Takes grey pictures in order and keeps only what a `Scan` needs.
+    """Builds a `Scan` from grey pictures, given in order.
 
     Args:
-        exact: Whether every frame of the video will be given.
-        most: Moments to keep.
+        exact: Whether every frame of the video will be added.
+        most: Most moments to return.
     """
 
     exact: bool
@@ -54,7 +51,7 @@ class Scanner:
     _last: Grey | None = None
 
     def add(self, time_s: float, grey: Grey) -> None:
-        """Take the next picture: `(180, 320)` uint8 luma, later than all before it."""
+        """Add the next picture: `(180, 320)` uint8 luma, later than all before it."""
         self._moments.add(time_s, grey)
         self._cuts.add(time_s, grey)
         if self._last is not None:
@@ -62,7 +59,7 @@ class Scanner:
         self._last = grey
 
     def finish(self) -> Scan:
-        """Return what was found."""
+        """Return the results."""
         motion = [self._mean_motion(second) for second in range(max(self._motion, default=-1) + 1)]
         return Scan(
             tuple(self._moments.best(self.most)), tuple(self._cuts.finish()), tuple(motion), self.exact

@@ -1,7 +1,7 @@
-"""Subtitle lines: SubRip and WebVTT texts, and sidecar files of them beside a video.
+"""Subtitles: SubRip and WebVTT texts, and sidecar files of a video.
 
-pysubs2 does not replace this: it loses cues without hours and the speakers of WebVTT, reads comments and styles as
-cues, keeps character references, and takes quadratic time on crafted texts.
+pysubs2 does not replace this: it loses cues without hours and WebVTT speakers, reads comments and styles as cues,
+leaves character references, and takes quadratic time on crafted texts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-"""Byte order marks; those of UTF-32 begin like those of UTF-16 and stand before them."""
+"""Byte order marks; those of UTF-32 come first, as they begin like those of UTF-16."""
 
 CLOCK = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 TIMING = re.compile(rf"\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?")
@@ -38,7 +38,7 @@ TAG = re.compile(
 LABEL = re.compile(
     r"(?:\.(?:[a-z]{2,3}(?:[-_][a-z0-9]{2,8}){0,2}|auto|default|forced|full)){0,3}", re.IGNORECASE
 )
-"""What may stand between the video's name and the suffix: language tags and the words players know."""
+"""Allowed between the video's name and the suffix: language tags and the words players know."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +51,7 @@ class Cue:
 
 
 def decode(data: bytes) -> str:
-    """Return the text of a subtitle file: by its byte order mark, else UTF-8, else Windows-1252."""
+    """Decode a subtitle file by its byte order mark, else as UTF-8, else as Windows-1252."""
     for mark, encoding in MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, errors="replace")
@@ -64,7 +64,7 @@ def decode(data: bytes) -> str:
 def plain(text: str) -> str:
     """Return the text without markup: SubRip and WebVTT tags, ASS overrides, character references.
 
-    The speaker of a WebVTT voice tag stays, as `Speaker: `.
+    The speaker of a WebVTT voice tag is preserved as `Speaker: `.
     """
     text = BREAK.sub("\n", SPEAKER.sub(r"\1: ", text)).replace("\\h", " ")
     text = html.unescape(TAG.sub("", text)).replace("\u200e", "").replace("\u200f", "")
@@ -75,8 +75,8 @@ def plain(text: str) -> str:
 def parse_srt(text: str) -> list[Cue]:
     """Return the cues of a SubRip text, by time.
 
-    Counters may be missing, texts may hold empty lines, and times may use a dot or leave the hours out, as in
-    files found in the wild. Cues that are empty or end before they begin are left out.
+    As in files found in the wild, counters may be missing, texts may contain empty lines, and times may use a dot or
+    omit the hours. Cues that are empty or end before they begin are left out.
     """
     lines = text.splitlines()
     timings = [number for number, line in enumerate(lines) if TIMING.fullmatch(line)]
@@ -88,7 +88,7 @@ def parse_srt(text: str) -> list[Cue]:
 
 
 def _without_counter(lines: list[str], *, last: bool) -> list[str]:
-    """Drop the counter of the next cue, which stands at the end after an empty line."""
+    """Drop the counter of the next cue, which is the last line after an empty one."""
     if last or not lines or not lines[-1].strip().isdigit():
         return lines
     return lines[:-1] if len(lines) == 1 or not lines[-2].strip() else lines
@@ -97,7 +97,7 @@ def _without_counter(lines: list[str], *, last: bool) -> list[str]:
 def parse_vtt(text: str) -> list[Cue]:
     """Return the cues of a WebVTT text (https://www.w3.org/TR/webvtt1/), by time.
 
-    Comments, styles and regions are passed over; cues that are empty or end before they begin are left out.
+    Comments, styles and regions are ignored; cues that are empty or end before they begin are left out.
     """
     cues = (_cue(block[0], block[1:]) for block in _vtt_blocks(text))
     return sorted(cue for cue in cues if cue)
@@ -107,7 +107,7 @@ def _vtt_blocks(text: str) -> Iterator[list[str]]:
     """Yield each cue as its timing line and the lines after it, up to an empty one."""
     for block in re.split(r"\n[ \t]*\n", "\n".join(text.splitlines())):
         lines = [line for line in block.split("\n") if line.strip()]
-        # The timing stands first or after the cue's name; a comment may hold something that looks like one.
+        # The timing comes first or after the cue's name; a comment may contain something that looks like one.
         if lines and lines[0].split()[0] != "NOTE":
             for at in range(min(2, len(lines))):
                 if TIMING.fullmatch(lines[at]):
@@ -129,7 +129,7 @@ def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> fl
 
 
 def sidecars(video: Path) -> list[Path]:
-    """Return the subtitle files beside a video, such as `talk.srt`, `talk.pt-BR.vtt` and `talk.mp4.srt`."""
+    """Return the subtitle files next to a video, such as `talk.srt`, `talk.pt-BR.vtt` and `talk.mp4.srt`."""
     try:
         beside = sorted(video.parent.iterdir())
     except OSError:
@@ -145,7 +145,7 @@ def _belongs(name: str, video: Path) -> bool:
 
 
 def sidecar_cues(video: Path) -> list[Cue]:
-    """Return the cues of all files beside a video, by time, equal ones once, without unreadable files."""
+    """Return the cues of all sidecar files, by time, without duplicates and unreadable files."""
     found: set[Cue] = set()
     for path in sidecars(video):
         try:

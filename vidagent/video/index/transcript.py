@@ -1,7 +1,7 @@
-"""What is said in a video: pieces of its sound, written down by a server, on the clock of its pictures.
+"""Transcript of a video: a server transcribes its sound piece by piece, with times on the player's clock.
 
-A piece is cut where it is quiet and sent with a second of sound on both sides, so that no word is cut in two; what
-two pieces both hold is kept once. Each finished piece is kept at once: a transcript that broke off is gone on with.
+Pieces are cut at quiet places and sent with a second of sound on both sides, so that no word is split; words in two
+pieces are merged. Each finished piece is cached at once, so that an interrupted transcript can be resumed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from vidagent.video.video import Video
 PIECE_S = 300.0
 OVERLAP_S = 1.0
 _SEARCH_S = 20.0
-"""How much of a piece's end is searched for a quiet place to cut at."""
+"""Length of a piece's end that is searched for a quiet place to cut."""
 _SILENCE = 32
-"""Samples that stay within this, -60 dB, are not sent: models of speech invent words for silence."""
+"""Pieces within this level, -60 dB, are not sent: speech models invent words for silence."""
 _SLACK_S = 0.25
 _SHORTEST_S = 0.05
 _MOST_CUES = 5_000
-"""Cues of one piece; a server that sends more is not telling what is said."""
+"""Most cues of one piece; a server that sends more is not transcribing."""
 _MOST_CHARS = 2_000
 _VERSION = 1
 LOG = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a server made of one piece: its language, and cues on the piece's own clock, as it sent them."""
+    """A server's transcript of one piece: its language and unchecked cues, timed from the start of the piece."""
 
     language: str | None
     cues: Sequence[Cue]
@@ -50,15 +50,15 @@ class Stop:
     """When to stop.
 
     Args:
-        left_s: Returns the seconds left, or None where there is no limit.
-        closed: Returns whether nobody waits any more.
+        left_s: Returns the seconds left, or None if there is no limit.
+        closed: Returns whether the result is no longer needed.
     """
 
     left_s: Callable[[], float | None] = lambda: None
     closed: Callable[[], bool] = lambda: False
 
     def halfway(self) -> Stop:
-        """Return what stops when half of the time that is left now is gone."""
+        """Return a `Stop` after half of the time left now."""
         now_s = self.left_s()
         if now_s is None:
             return self
@@ -66,14 +66,14 @@ class Stop:
 
 
 class Ear(Protocol):
-    """Writes down speech; `vidagent.agents.server.speech` asks a server."""
+    """Speech-to-text model; `vidagent.agents.server.speech` implements it with a server."""
 
     @property
     def model(self) -> str:
-        """Name of the model of speech."""
+        """Name of the speech model."""
 
     def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
-        """Write down a WAV file of so many seconds; None if it was stopped before it was done.
+        """Transcribe a WAV file of so many seconds; return None if stopped before the end.
 
         Raises:
             ModelError: If the server cannot be reached, refuses, or sends nothing usable.
@@ -82,15 +82,15 @@ class Ear(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What is said, as far as it is written down.
+    """The transcript so far.
 
     Args:
-        model: The model that wrote it down.
+        model: The speech model.
         cues: Lines in order of time.
-        done_s: Seconds of the video written down so far.
+        done_s: Seconds of the video transcribed so far.
         duration_s: Length of the video.
-        languages: What is spoken, the most frequent first.
-        seconds: Wall-clock seconds that writing it down took, over all runs.
+        languages: Languages spoken, the most frequent first.
+        seconds: Wall-clock seconds that transcription took, over all runs.
     """
 
     model: str
@@ -102,7 +102,7 @@ class Transcript:
 
     @property
     def complete(self) -> bool:
-        """Whether all of the video is written down."""
+        """Whether all of the video is transcribed."""
         return self.done_s >= self.duration_s - _SHORTEST_S
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,21 +119,21 @@ class Transcript:
 
 @dataclass
 class Transcriber:
-    """Writes a video down piece by piece, and keeps each piece.
+    """Transcribes a video piece by piece, and caches each piece.
 
     Args:
         video: The opened video.
-        cache: Where pieces are kept.
-        ear: What writes a piece down.
+        cache: Cache of the pieces.
+        ear: Model that transcribes a piece.
     """
 
     video: Video
     cache: VideoCache
     ear: Ear
-    _held: dict[str, Any] = field(default_factory=dict)
+    _last_stored: dict[str, Any] = field(default_factory=dict)
 
     def kept(self, until_s: float = math.inf) -> Transcript:
-        """Return what is written down so far, or was when it reached a time; nothing is sent."""
+        """Return the transcript so far, or the part of it up to a time; nothing is sent."""
         info = self.video.info
         pieces = [piece for piece in self._pieces() if piece["end_s"] <= until_s]
         cues: list[Cue] = []
@@ -152,11 +152,11 @@ class Transcriber:
         )
 
     def listen(self, stop: Stop, on_progress: Callable[[float], None] | None = None) -> Transcript:
-        """Write down what is missing, until all is done or it is stopped.
+        """Transcribe what is missing, until all is done or `stop` says so.
 
         Raises:
-            ModelError: If the server cannot be reached, refuses, or sends nothing usable; what it wrote down
-                before is kept.
+            ModelError: If the server cannot be reached, refuses, or sends nothing usable; earlier pieces stay
+                cached.
             VideoError: If the sound cannot be decoded.
         """
         found = self.kept()
@@ -169,7 +169,7 @@ class Transcriber:
             piece = self._piece(found.done_s, stop)
             if piece is None:
                 break
-            self._keep([*self._pieces(), piece])
+            self._store([*self._pieces(), piece])
             found = self.kept()
         return found
 
@@ -179,12 +179,12 @@ class Transcriber:
         cues: list[Cue] = []
         language = None
         if sound is not None:
-            heard = self.ear.hear(sound, (len(sound) - 44) / (2 * RATE), stop)
-            if heard is None:
+            result = self.ear.hear(sound, (len(sound) - 44) / (2 * RATE), stop)
+            if result is None:
                 return None
             length_s = (len(sound) - 44) / (2 * RATE)
-            language = heard.language
-            cues = _owned(clean_cues(heard.cues, length_s, from_s), start_s, end_s)
+            language = result.language
+            cues = _inside(clean_cues(result.cues, length_s, from_s), start_s, end_s)
         return {
             "start_s": start_s,
             "end_s": end_s,
@@ -194,7 +194,7 @@ class Transcriber:
         }
 
     def _cut(self, start_s: float) -> tuple[float, bytes | None, float]:
-        """Return where a piece ends, its sound with some of its neighbours', or None if silent, and that's start."""
+        """Return a piece's end, its sound with some of its neighbours' (None if silent), and that sound's start."""
         duration_s = self.video.info.duration_s
         from_s, most_s = max(0.0, start_s - OVERLAP_S), start_s + PIECE_S
         last = duration_s <= most_s + OVERLAP_S
@@ -210,9 +210,9 @@ class Transcriber:
         return end_s, None if silent else wav(samples), from_s
 
     def _pieces(self) -> list[dict[str, Any]]:
-        kept = self.cache.get_json(self.video.info.sha256, self._key) or self._held
+        cached = self.cache.get_json(self.video.info.sha256, self._key) or self._last_stored
         try:
-            pieces = [_checked(piece) for piece in kept.get("pieces", [])]
+            pieces = [_validated(piece) for piece in cached.get("pieces", [])]
             starts_s = [0.0, *(piece["end_s"] for piece in pieces[:-1])]
             if [piece["start_s"] for piece in pieces] == starts_s[: len(pieces)]:
                 return pieces
@@ -220,9 +220,9 @@ class Transcriber:
             LOG.warning("the transcript kept for %s is damaged and made anew: %s", self.video.path, error)
         return []
 
-    def _keep(self, pieces: list[dict[str, Any]]) -> None:
-        self._held = {"model": self.ear.model, "pieces": pieces}
-        self.cache.put_json(self.video.info.sha256, self._key, self._held)
+    def _store(self, pieces: list[dict[str, Any]]) -> None:
+        self._last_stored = {"model": self.ear.model, "pieces": pieces}
+        self.cache.put_json(self.video.info.sha256, self._key, self._last_stored)
 
     @property
     def _key(self) -> str:
@@ -230,10 +230,10 @@ class Transcriber:
 
 
 def clean_cues(cues: Iterable[Cue], length_s: float, offset_s: float = 0.0) -> list[Cue]:
-    """Return cues as they may be believed, in order of time, moved by `offset_s`.
+    """Return the valid cues of a server, in order of time, shifted by `offset_s`.
 
-    Times outside the piece are brought to its edges; cues with times that are no numbers, that end before they begin,
-    or that are empty once control characters are gone, are left out.
+    Times are clipped to the piece; cues whose times are not finite, that end before they begin, or that are empty
+    without control characters, are left out.
     """
     found: list[Cue] = []
     for cue in list(cues)[:_MOST_CUES]:
@@ -249,20 +249,20 @@ def clean_cues(cues: Iterable[Cue], length_s: float, offset_s: float = 0.0) -> l
 
 
 def joined(earlier: Sequence[Cue], later: Sequence[Cue]) -> list[Cue]:
-    """Put two pieces together: words that both hold at the same time are kept once."""
-    kept = list(earlier)
+    """Join two pieces without repeating words that both have at the same time."""
+    cues = list(earlier)
     for cue in later:
         text: str | None = cue.text
         for other in earlier[-4:]:
             if other.start_s < cue.end_s + _SLACK_S and cue.start_s < other.end_s + _SLACK_S and text:
                 text = _without_repeat(other.text, text)
         if text:
-            kept.append(Cue(cue.start_s, cue.end_s, text))
-    return sorted(kept)
+            cues.append(Cue(cue.start_s, cue.end_s, text))
+    return sorted(cues)
 
 
 def _without_repeat(before: str, text: str) -> str | None:
-    """Drop the words at the beginning of a text that end the one before it; None if no others are left."""
+    """Drop a text's first words that end the text before it; return None if no others are left."""
     old, words = _words(before), text.split()
     new = _words(text)
     if f" {' '.join(new)} " in f" {' '.join(old)} ":
@@ -274,27 +274,27 @@ def _without_repeat(before: str, text: str) -> str | None:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text as they are compared, one for each that stands between spaces."""
+    """Return the space-separated words of a text, normalized for comparison."""
     return [re.sub(r"\W+", "", word).casefold() for word in text.split()]
 
 
-def _owned(cues: Sequence[Cue], start_s: float, end_s: float) -> list[Cue]:
-    """Return the cues whose middle lies in the piece itself, and not in what was sent of its neighbours."""
+def _inside(cues: Sequence[Cue], start_s: float, end_s: float) -> list[Cue]:
+    """Return the cues whose middle lies in the piece itself, and not in the overlap with its neighbours."""
     return [cue for cue in cues if start_s - _SLACK_S <= (cue.start_s + cue.end_s) / 2 <= end_s + _SLACK_S]
 
 
 def _plain(text: str) -> str:
-    """Return a text on one line without characters that steer a terminal or hide others."""
+    """Return a text on one line without control and invisible characters."""
     shown = "".join(" " if c.isspace() else c for c in text[: 4 * _MOST_CHARS])
     shown = "".join(c for c in shown if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
     return " ".join(shown.split())[:_MOST_CHARS]
 
 
-def _checked(piece: dict[str, Any]) -> dict[str, Any]:
-    """Return a piece as it was kept.
+def _validated(piece: dict[str, Any]) -> dict[str, Any]:
+    """Return a cached piece.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is invalid.
     """
     numbers = [
         piece["start_s"],

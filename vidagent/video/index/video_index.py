@@ -1,4 +1,4 @@
-"""What is known of a video before the model looks: activity, scan, subtitles, texts read. Cached by content."""
+"""Index of a video: activity, scan, subtitles, speech and texts read, cached by content hash."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What the index holds and what building it cost.
+    """Contents of the index, and the cost of building it.
 
     Args:
         video: The video.
         keyframes: Number of keyframes, or None if not counted.
         shots: First-frame times of the shots.
-        shots_exact: Whether they are exact to the frame.
+        shots_exact: Whether `shots` are exact to the frame.
         moments: Number of moments worth a look.
         subtitles: Number of subtitle lines.
         texts: Number of texts read so far.
-        seconds: Wall-clock seconds spent, by part; empty parts came from the cache.
+        seconds: Wall-clock seconds spent, by part; missing parts came from the cache.
         frames_decoded: Frames decoded for it.
-        speech: What is said, or None where no server writes it down.
+        speech: The transcript, or None if no speech server is set.
     """
 
     video: VideoInfo
@@ -66,7 +66,7 @@ class IndexReport:
         }
 
     def lines(self) -> list[str]:
-        """Say it to people."""
+        """Return human-readable lines."""
         cost = (
             ", ".join(f"{part} {spent:.2f} s" for part, spent in self.seconds.items()) or "all from the cache"
         )
@@ -75,21 +75,21 @@ class IndexReport:
             f"{self.video.path}: {format_time(self.video.duration_s)}, {self.keyframes} keyframes",
             f"{counted(len(self.shots), 'shot')}{about}, {counted(self.moments, 'moment')} worth a look",
             f"{counted(self.subtitles, 'subtitle line')}, {counted(self.texts, 'text')} read so far",
-            *([] if self.speech is None else [_spoken(self.speech)]),
+            *([] if self.speech is None else [_speech_line(self.speech)]),
             f"cost: {cost}; {self.frames_decoded} frames decoded",
         ]
 
 
 @dataclass
 class Index:
-    """Builds each part on first use and keeps it in the cache.
+    """Builds each part on first use and caches it.
 
     Args:
         video: The opened video.
-        cache: Where parts are kept.
-        on_progress: Called with the fraction done while a scan runs, or speech is written down.
-        ear: Writes speech down; None where no server is set for it.
-        stop: Says when to stop writing it down.
+        cache: Cache of the parts.
+        on_progress: Called with the fraction done during a scan or transcription.
+        ear: Speech-to-text model, or None if no server is set.
+        stop: When to stop transcribing.
     """
 
     video: Video
@@ -101,7 +101,7 @@ class Index:
     _scan: Scan | None = None
 
     def __post_init__(self) -> None:
-        """Hold what is kept of the video for as long as it is open."""
+        """Protect the video's cache entries from eviction while it is open."""
         self.video.on_close(self.cache.hold(self._key))
 
     @property
@@ -109,7 +109,7 @@ class Index:
         return self.video.info.sha256
 
     def activity(self) -> Activity:
-        """Return the activity map, told from packet sizes alone."""
+        """Return the activity, measured by packet sizes alone."""
         return self._packets()[0]
 
     def keyframes(self) -> int:
@@ -118,9 +118,9 @@ class Index:
 
     def _packets(self) -> tuple[Activity, int]:
         name = f"activity-{_VERSION}"
-        kept = self.cache.get_arrays(self._key, name)
-        if kept is not None:
-            return Activity(float(kept["bin_s"]), np.asarray(kept["bytes_per_s"])), int(kept["keyframes"])
+        data = self.cache.get_arrays(self._key, name)
+        if data is not None:
+            return Activity(float(data["bin_s"]), np.asarray(data["bytes_per_s"])), int(data["keyframes"])
         start = time.perf_counter()
         packets = self.video.packets()
         activity = measure(packets, self.video.info.duration_s)
@@ -138,24 +138,24 @@ class Index:
         return activity, keyframes
 
     def scanned(self) -> bool:
-        """Say whether the scan is at hand without decoding."""
+        """Return whether the scan is available without decoding."""
         return self._scan is not None or self.cache.get_json(self._key, f"scan-{_VERSION}") is not None
 
     def scan(self) -> Scan:
-        """Return moments, cuts and movement; the first time this decodes the video once, at small size."""
+        """Return moments, cuts and movement; the first call decodes the whole video at small size."""
         if self._scan is None:
-            self._scan = self._kept_scan() or self._new_scan()
+            self._scan = self._cached_scan() or self._new_scan()
         return self._scan
 
-    def _kept_scan(self) -> Scan | None:
-        kept = self.cache.get_json(self._key, f"scan-{_VERSION}")
-        if kept is None:
+    def _cached_scan(self) -> Scan | None:
+        cached = self.cache.get_json(self._key, f"scan-{_VERSION}")
+        if cached is None:
             return None
         try:
             moments = tuple(
-                Moment(score, t, (x0, y0, x1, y1)) for score, t, (x0, y0, x1, y1) in kept["moments"]
+                Moment(score, t, (x0, y0, x1, y1)) for score, t, (x0, y0, x1, y1) in cached["moments"]
             )
-            return Scan(moments, tuple(kept["cuts_s"]), tuple(kept["motion"]), bool(kept["exact"]))
+            return Scan(moments, tuple(cached["cuts_s"]), tuple(cached["motion"]), bool(cached["exact"]))
         except (KeyError, TypeError, ValueError) as error:
             LOG.warning("the scan kept for %s is damaged and made anew: %s", self.video.path, error)
             return None
@@ -168,17 +168,17 @@ class Index:
         return scan
 
     def cues(self) -> list[Cue]:
-        """Return subtitle lines, embedded tracks and files beside the video, in order of time."""
+        """Return the subtitle lines of embedded tracks and sidecar files, in order of time."""
         embedded = [Cue(*line) for line in self.video.subtitles()]
         return sorted(embedded + sidecar_cues(self.video.path), key=lambda cue: cue.start_s)
 
     def spoken(self, *, listen: bool = False) -> Transcript | None:
-        """Return what is said, as far as it is written down; None where no server is set for it.
+        """Return the transcript so far, or None if no speech server is set.
 
-        Where time is limited, at most half of what is left is spent on it.
+        If time is limited, at most half of what is left is spent on it.
 
         Args:
-            listen: Whether to have what is missing written down, which sends the sound to that server.
+            listen: Whether to transcribe what is missing, which sends the sound to that server.
 
         Raises:
             ModelError: If that server cannot be reached, refuses, or sends nothing usable.
@@ -197,15 +197,15 @@ class Index:
         return found
 
     def texts(self) -> list[FoundText]:
-        """Return the texts that looks have read so far."""
+        """Return the texts read in frames so far."""
         return self.cache.texts(self._key)
 
     def note_texts(self, found: Sequence[FoundText]) -> None:
-        """Keep texts that a look has read."""
+        """Store texts read in frames."""
         self.cache.put_texts(self._key, found)
 
     def report(self, *, listen: bool = False) -> IndexReport:
-        """Build what is missing and say what there is; speech is written down only if `listen` says so."""
+        """Build what is missing and report on the index; speech is transcribed only if `listen` is set."""
         before = self.video.frames_decoded
         keyframes, scan = self.keyframes(), self.scan()
         speech = self.spoken(listen=listen)
@@ -223,8 +223,8 @@ class Index:
         )
 
 
-def _spoken(speech: Transcript) -> str:
-    """Say how much is written down, by which model, and what that took."""
+def _speech_line(speech: Transcript) -> str:
+    """Describe the transcript: how much, by which model, in what time."""
     if not speech.complete and not speech.done_s:
         return "speech: not transcribed yet (--transcribe does it)"
     how_far = "" if speech.complete else f" up to {format_time(speech.done_s)}"

@@ -1,4 +1,4 @@
-"""Client of the decoding process: start it, send requests, bound its time, and report how it ended."""
+"""Client of the decoding process: start it, send requests, limit its time, report how it ended."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from vidagent.video.process.pipe import ProtocolError, encode, receive
 
 _TAIL_BYTES = 4096
 _TABLE_BYTES = 256 << 20
-"""Tables of packets and times pass whatever the limit on pixels: this holds a hundred hours."""
+"""Room for tables of packets and times (a hundred hours of video), whatever the limit on pixels."""
 _MESSAGE_CHARS = 500
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What decoding one video may cost.
+    """Resource limits of decoding one video.
 
     Args:
         memory_bytes: Address space of the decoding process.
-        open_s: Seconds without a sign of progress while opening.
-        call_s: Seconds without a sign of progress in any other request. Progress is a decoded picture or some
-            hundred packets read, so a long request is not cut off, a hang is.
-        max_pixels: Pixels of one picture. The default lets 8K (7680x4320) through and stops 8192x8192.
-        reply_bytes: Pixels handed over in one message; longer answers are fetched in several.
-        call_bytes: Pixels that one call may return.
+        open_s: Seconds without progress while opening.
+        call_s: Seconds without progress in any other request. Progress is a decoded picture or a few hundred packets
+            read, so that a hang is ended but not a long request.
+        max_pixels: Pixels of one picture. The default allows 8K (7680x4320) but not 8192x8192.
+        reply_bytes: Bytes of pixels in one message; longer replies are fetched in several.
+        call_bytes: Bytes of pixels that one call may return.
     """
 
     memory_bytes: int = 3 << 30
@@ -52,7 +52,7 @@ class Limits:
     call_bytes: int = 2 << 30
 
     def __post_init__(self) -> None:
-        """Refuse limits under which nothing can run."""
+        """Check that every limit is positive."""
         for name in self.__slots__:
             value = getattr(self, name)
             if not value > 0:
@@ -64,7 +64,7 @@ class _GoneError(Exception):
 
 
 class _SilentError(Exception):
-    """The process showed no progress in the time it had."""
+    """The process made no progress within its time limit."""
 
 
 class Process:
@@ -74,7 +74,7 @@ class Process:
         path: Absolute path of the file.
         shown: The path as the caller gave it, for messages.
         decoder: Name of the decoder.
-        limits: What it may cost.
+        limits: Its resource limits.
     """
 
     def __init__(self, path: Path, shown: str, decoder: str, limits: Limits) -> None:
@@ -95,10 +95,10 @@ class Process:
             stderr=self._stderr,
             bufsize=0,
             env=_environment(),
-            process_group=0,  # out of reach of Ctrl-C; in a session of its own, niceness would not count
+            process_group=0,  # protects it from Ctrl-C; in a new session, niceness would have no effect
         )
         for pipe in (self._popen.stdin, self._popen.stdout):
-            assert pipe is not None  # noqa: S101 - both were asked for
+            assert pipe is not None  # noqa: S101 - both are pipes
             os.set_blocking(pipe.fileno(), False)
         self._end = weakref.finalize(self, _end, self._popen, self._stderr)
 
@@ -109,7 +109,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it can still be asked."""
+        """Whether it can still take requests."""
         return self._end.alive and self._popen.poll() is None
 
     def send(self, op: str, **arguments: Any) -> None:  # noqa: ANN401 - JSON values
@@ -127,13 +127,12 @@ class Process:
         """Return the reply to the last request.
 
         Args:
-            limit_s: Seconds that may pass without a sign of progress.
-            on_progress: Called with the fraction done, by requests that tell it.
+            limit_s: Seconds that may pass without progress.
+            on_progress: Called with the fraction done, by requests that report it.
 
         Raises:
-            UsageError: If the request cannot be.
-            VideoError: If the file cannot be decoded; or the process crashed, hung or ran out of memory, and is
-                gone.
+            UsageError: If the request is invalid.
+            VideoError: If the file cannot be decoded, or the process crashed, hung or ran out of memory and is gone.
         """
         try:
             while True:
@@ -199,7 +198,7 @@ class Process:
                 raise VideoError(f"{self._shown}: {_one_line(header.get('message'))}")
 
     def _failure(self, error: Exception, limit_s: float) -> VideoError:
-        """End what is left of the process and say what happened to it."""
+        """Kill what is left of the process and return an error that says what happened to it."""
         if isinstance(error, _SilentError):
             self.kill()
             return VideoError(f"{self._shown}: the decoder hung: no progress in {limit_s:g} s")
@@ -210,15 +209,15 @@ class Process:
             return VideoError(f"{self._shown}: the video was closed")
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(1.0)
-        code, said = self._popen.poll(), self._last_words()
+        code, output = self._popen.poll(), self._last_output()
         self.kill()
-        return VideoError(f"{self._shown}: {_ending(code)}{f' ({said})' if said else ''}")
+        return VideoError(f"{self._shown}: {_ending(code)}{f' ({output})' if output else ''}")
 
     @property
     def _memory(self) -> str:
         return f"{self._limits.memory_bytes / (1 << 30):.3g} GiB"
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         size = os.fstat(self._stderr.fileno()).st_size
         tail = os.pread(self._stderr.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES))
         lines = tail.decode("utf-8", "replace").strip().splitlines()

@@ -1,6 +1,6 @@
-"""Messages between the program and the process that decodes: a JSON object, then raw arrays.
+"""Messages between the program and the decoding process: a JSON object, then raw arrays.
 
-Nothing that arrives is unpickled or evaluated: a crafted file may own the process that decodes it. A message is
+Nothing received is unpickled or evaluated, as a crafted file may control the decoding process. A message is
 `length of the header (4 bytes, big-endian) | header (JSON) | bytes of each array`, and the header's `"arrays"`
 lists `[dtype, shape]` of each.
 """
@@ -24,11 +24,11 @@ _DTYPES = {"|u1", "|b1", "<i4", "<f8"}
 
 
 class ProtocolError(Exception):
-    """Bytes arrived that are no message."""
+    """The bytes received are not a valid message."""
 
 
 def encode(header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()) -> list[bytes | memoryview]:
-    """Turn a message into buffers to be written one after the other."""
+    """Encode a message as buffers to be written in order."""
     solid = [np.ascontiguousarray(array) for array in arrays]
     listed = [[array.dtype.str, list(array.shape)] for array in solid]
     text = json.dumps({**header, "arrays": listed}).encode("ascii")
@@ -43,10 +43,10 @@ def receive(
 
     Args:
         fill: Fills a buffer with the next bytes, or raises.
-        max_bytes: Most bytes that all arrays together may hold.
+        max_bytes: Most bytes of all arrays together.
 
     Raises:
-        ProtocolError: If the bytes are no message, or announce more than is allowed.
+        ProtocolError: If the bytes are not a valid message, or announce more than is allowed.
     """
     prefix = bytearray(_LENGTH.size)
     fill(memoryview(prefix))

@@ -1,7 +1,7 @@
-"""The process that decodes: `python -m vidagent.video.process.worker SETTINGS`, spoken to over its standard streams.
+"""The decoding process, `python -m vidagent.video.process.worker SETTINGS`; requests arrive on its standard streams.
 
-It bounds its own memory, ends when its parent does, and answers one request at a time. Whatever FFmpeg has to
-say goes to standard error, which the parent keeps in a file.
+It limits its own memory, exits when its parent does, and handles one request at a time. FFmpeg logs to standard
+error, which the parent redirects to a file.
 """
 
 from __future__ import annotations
@@ -37,42 +37,42 @@ _BEAT_S = 1.0
 _WATCH_S = 1.0
 _STDERR = 2
 _EXTRA_BYTES = {"torchcodec": 24 << 30}
-"""Address space beside the limit: torch maps its libraries and reserves ranges it does not use."""
+"""Address space in addition to the limit: torch maps its libraries and reserves ranges it does not use."""
 
 Reply = tuple[dict[str, Any], list[NDArray[Any]]]
 
 
 def main() -> None:
-    """Answer requests until the parent closes the pipe or ends."""
+    """Handle requests until the parent closes the pipe or exits."""
     settings = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit(settings["memory_bytes"] + _EXTRA_BYTES.get(settings["decoder"], 0))
     out = os.dup(1)
     os.dup2(2, 1)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     worker = _Worker(settings, out)
     while True:
         worker.answer(requests.get())
 
 
 class _Worker:
-    """Holds the opened video and turns requests into replies."""
+    """Handles requests about one opened video."""
 
     def __init__(self, settings: dict[str, Any], out: int) -> None:
         self._path = Path(settings["path"])
         self._name: str = settings["decoder"]
         self._max_pixels: int = settings["max_pixels"]
         self._out = out
-        self._beaten = time.monotonic()
+        self._last_beat = time.monotonic()
         self._done: float | None = None
         self._decoder: Decoder | None = None
         self._counted = 0
 
     def answer(self, request: dict[str, Any]) -> None:
-        """Do one request and write its reply; an error is a reply too."""
+        """Handle one request and write its reply, which may be an error."""
         do: Callable[..., Reply] = getattr(self, f"_do_{request.pop('op')}")
-        self._beaten, self._done = time.monotonic(), None
+        self._last_beat, self._done = time.monotonic(), None
         try:
             header, arrays = do(**request)
         except (UsageError, VideoError) as error:
@@ -99,7 +99,7 @@ class _Worker:
                     self._name, self._path, max_pixels=self._max_pixels, beat=self._beat
                 )
         except VideoError as error:
-            raise VideoError(f"{error}{_complaint(start)}") from None
+            raise VideoError(f"{error}{_last_log(start)}") from None
         return {"info": facts}, []
 
     def _do_frames_at(self, times_s: list[float], snap: Any, max_side_px: Any, box_px: Any) -> Reply:  # noqa: ANN401
@@ -154,7 +154,7 @@ class _Worker:
 
     @contextlib.contextmanager
     def _pyav(self) -> Iterator[PyavDecoder]:
-        """Give the decoder that is open, or for the while one of PyAV's when it is of another library."""
+        """Yield the open decoder if it is PyAV's, else a temporary PyAV decoder."""
         if isinstance(self._decoder, PyavDecoder):
             yield self._decoder
             return
@@ -172,10 +172,10 @@ class _Worker:
         return self._decoder
 
     def _beat(self) -> None:
-        """Tell the parent, at most once a second, that there is progress."""
+        """Report progress to the parent, at most once a second."""
         now = time.monotonic()
-        if now - self._beaten >= _BEAT_S:
-            self._beaten = now
+        if now - self._last_beat >= _BEAT_S:
+            self._last_beat = now
             self._write({"progress": self._done}, [])
 
     def _write(self, header: dict[str, Any], arrays: list[NDArray[Any]]) -> None:
@@ -185,12 +185,12 @@ class _Worker:
                 rest = rest[os.write(self._out, rest) :]
 
 
-def _complaint(start: int) -> str:
-    """Return what FFmpeg said last since its log had a size, in parentheses, or nothing."""
+def _last_log(start: int) -> str:
+    """Return FFmpeg's last message since its log had size `start`, in parentheses, or an empty text."""
     size = os.fstat(_STDERR).st_size
     lines = os.pread(_STDERR, min(size - start, 4096), max(start, size - 4096)).decode("utf-8", "replace")
-    said = [re.sub(r"^(\[[^\]]*\] )+", "", line).strip() for line in lines.splitlines() if line.strip()]
-    return f" (FFmpeg: {said[-1][:160]})" if said else ""
+    logged = [re.sub(r"^(\[[^\]]*\] )+", "", line).strip() for line in lines.splitlines() if line.strip()]
+    return f" (FFmpeg: {logged[-1][:160]})" if logged else ""
 
 
 def _limit(memory_bytes: int) -> None:
@@ -205,8 +205,8 @@ def _lower(kind: int, value: int) -> None:
     resource.setrlimit(kind, (soft, hard))
 
 
-def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
-    """Pass requests on; end the process at once when the parent is gone, whatever it is decoding."""
+def _read_requests(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Queue requests; exit at once when the parent is gone, whatever is being decoded."""
     parent = os.getppid()
 
     def fill(buffer: memoryview) -> None:
