@@ -1,8 +1,7 @@
-"""One call of a model: one request, or a thought and its reply in two, streamed or whole, and what it cost.
+"""One model call: a single request, or a thought and its reply in two, streamed or whole, and its cost.
 
-In two phases (NVIDIA's `ThinkingBudgetClient`, with the pictures kept), the first request generates nothing but the
-thought, within its budget; the thought is closed, and a second request continues the same message with the reply
-proper.
+In two phases (NVIDIA's `ThinkingBudgetClient`, but keeping the pictures), the first request generates only the thought,
+within its budget; the thought is closed, and a second request continues the same message with the reply itself.
 """
 
 from __future__ import annotations
@@ -30,26 +29,26 @@ _log = logging.getLogger(__name__)
 
 StreamKind = Literal["begin", "thought", "text"]
 OnStream = Callable[[StreamKind, str], None]
-"""Takes a reply as it is generated: pieces of the thought, and of the text.
+"""Receives a reply as it is generated: pieces of the thought, and of the text.
 
-`begin`, without words, comes before each attempt: what was streamed of an earlier attempt, which failed or could not be
-used, is void.
+`begin`, without words, comes before each attempt and voids what was streamed of an earlier one that failed or was
+unusable.
 """
 
 CUT_MARK = "."
-"""Appended to a thought that was cut at its budget, before it is closed: one token, as NVIDIA's client does it."""
+"""Appended to a thought cut at its budget before it is closed: one token, as in NVIDIA's client."""
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestUsage:
-    """What one request cost.
+    """Cost of one request.
 
     Args:
-        counts: The server's counts, or None where it does not count.
+        counts: The server's counts, or None if it does not count.
         thought: The thought's text.
         text: All other text.
-        thinking_tokens: Tokens of the thought, where they are known without a tokenizer.
+        thinking_tokens: Tokens of the thought, if known without a tokenizer.
     """
 
     counts: UsageMetadata | None
@@ -64,11 +63,11 @@ class ChatCall:
     Args:
         chat: The chat model.
         thinking: How the model thinks.
-        on_stream: Takes the reply as it is generated.
-        endpoint: Counts tokens where replies do not report them, if there is one.
+        on_stream: Receives the reply as it is generated.
+        endpoint: Counts tokens that replies do not report, if given.
 
     Attributes:
-        usages: What each answered request cost, in order; also after an error.
+        usages: Cost of each answered request, in order; also after an error.
         requests: Requests sent.
     """
 
@@ -88,7 +87,7 @@ class ChatCall:
         self._endpoint = endpoint
 
     async def run(self, request: Request) -> AIMessage:
-        """Return the reply; a thought that came from a request of its own is kept as its reasoning.
+        """Return the reply; a thought from a request of its own is stored as its reasoning.
 
         Raises:
             ServerError: If the server fails.
@@ -110,12 +109,11 @@ class ChatCall:
         return _joined(second, thought)
 
     def usage(self, frames: int, prompt_tokens: int, seconds: float) -> CallUsage:
-        """Add up what the requests cost.
+        """Sum the cost of the requests.
 
         Args:
-            frames: Pictures in each of them.
-            prompt_tokens: Estimated prompt tokens of one, for a server that does not count; 0 for a model in this
-                process.
+            frames: Pictures in each request.
+            prompt_tokens: Estimated prompt tokens of each, for a server that does not count; 0 for an in-process model.
             seconds: Wall-clock seconds of the call.
         """
         requests = max(self.requests, 1)
@@ -142,7 +140,7 @@ class ChatCall:
         return reply
 
     async def _tokens_of(self, thought: str) -> int | None:
-        """Count a thought that the reply does not count."""
+        """Count the tokens of a thought that the reply does not count."""
         try:
             return None if self._endpoint is None else await self._endpoint.tokenize(thought)
         except ServerError as error:
@@ -150,7 +148,7 @@ class ChatCall:
             return None
 
     async def _shortened(self, thought: str, tokens: int) -> str:
-        """Cut a thought to its budget again: tokenized anew, it may have more tokens than when it was generated."""
+        """Cut a thought to its budget again: retokenized, it may have more tokens than when it was generated."""
         try:
             return thought if self._endpoint is None else await self._endpoint.shorten(thought, tokens)
         except ServerError as error:
@@ -177,12 +175,12 @@ class ChatCall:
 
 
 def thought_in(reply: AIMessage) -> str:
-    """Return what a reply marks as reasoning, in a field of its own or in its text."""
+    """Return a reply's reasoning, from its own field or from its text."""
     return str(reply.additional_kwargs.get("reasoning_content") or split_thought(reply.text)[0])
 
 
 def _thought_request(request: Request, thinking: Thinking) -> Request:
-    """Return the first phase: the same prompt, but only the thought is generated, without a schema."""
+    """Return the first-phase request: the same prompt, generating only the thought, without a schema."""
     budget = request.thought or 0
     body = {key: value for key, value in request.body.items() if key != "response_format"}
     options = {
@@ -197,13 +195,13 @@ def _thought_request(request: Request, thinking: Thinking) -> Request:
 
 
 def _reply_request(request: Request, thinking: Thinking, thought: str | None, used: int) -> Request:
-    """Return the second phase: the closed thought is continued with the reply; pictures, tools and schema stay.
+    """Return the second-phase request: the reply continues the closed thought; pictures, tools and schema stay.
 
     Args:
         request: The request as built.
-        thinking: What the profile says.
+        thinking: The profile's settings.
         thought: The thought; None if there was none.
-        used: Tokens that the first phase took of the reply's.
+        used: Reply tokens that the first phase used.
     """
     options = dict(request.options)
     if "max_tokens" in options:
@@ -220,10 +218,10 @@ def _reply_request(request: Request, thinking: Thinking, thought: str | None, us
 
 
 def _thought_of_phase(reply: AIMessage, thought: str, text: str) -> str | None:
-    """Return the thought that a first phase brought; None if the model replied at once.
+    """Return the thought from a first phase; None if the model replied at once.
 
-    A template may open the thought in the prompt, so that the server cannot tell it from text: then text that was cut
-    at the budget, or at the mark that closes a thought, is the thought, too.
+    A template may open the thought in the prompt, so that the server cannot tell it from text; text cut at the budget,
+    or at the closing mark, then counts as the thought.
     """
     if reply.tool_calls:
         return None
@@ -235,17 +233,17 @@ def _thought_of_phase(reply: AIMessage, thought: str, text: str) -> str | None:
 
 
 def _was_cut(reply: AIMessage) -> bool:
-    """Tell whether a reply ended at its limit of tokens."""
+    """Tell whether a reply ended at its token limit."""
     return reply.response_metadata.get("finish_reason") == "length"
 
 
 def _has_form(request: Request) -> bool:
-    """Tell whether the reply has to keep to a form that a first phase is not held to."""
+    """Tell whether the reply must follow a format that the first phase does not enforce."""
     return "response_format" in request.body or "tool_choice" in request.binding
 
 
 def _joined(reply: AIMessage, thought: str | None) -> AIMessage:
-    """Return the reply of a second phase as if there had been one: a server may take all of it for reasoning."""
+    """Return a second-phase reply as if from one request: a server may take all of it for reasoning."""
     fields, text = dict(reply.additional_kwargs), str(reply.text)
     if not text and not reply.tool_calls:
         text = str(fields.pop("reasoning_content", "") or "")
@@ -255,7 +253,7 @@ def _joined(reply: AIMessage, thought: str | None) -> AIMessage:
 
 
 def _with_whole_characters(reply: AIMessage) -> AIMessage:
-    r"""Return a reply whose texts can be encoded: JSON may hold half of a character, such as `"\ud800"`."""
+    r"""Return a reply with encodable text: JSON may contain a lone surrogate, such as `"\ud800"`."""
     fields = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
     return reply.model_copy(update={name: repair_surrogates_in(getattr(reply, name)) for name in fields})
 
@@ -266,7 +264,7 @@ def _request_usage(reply: AIMessage, *, thinks: bool) -> RequestUsage:
     reasoning = details.get("reasoning")
     tokens = None if reasoning is None else int(reasoning)
     if thinks and counts is not None and _thought_of_phase(reply, thought, reply.text) is not None:
-        # A first phase generates nothing else; in streams vLLM 0.32 counts too few.
+        # A first phase generates nothing else; vLLM 0.32 undercounts in streams.
         tokens = counts["output_tokens"]
     return RequestUsage(counts, thought, split_thought(reply.text)[1], tokens)
 

@@ -23,16 +23,16 @@ _REASONING_KEYS = ("reasoning", "reasoning_content")
 _NO_KEY = "EMPTY"
 _CHARS_PER_TOKEN = 4
 _WIRE_KEYS = frozenset({"type", "text", "image_url", "video_url", "uuid"})
-"""Keys of the parts that vLLM and OpenAI take; a part with others is LangChain's to convert."""
+"""Keys of the parts that vLLM and OpenAI accept; LangChain converts parts with other keys."""
 
 
 class ChatVLM(ChatOpenAI):
-    """ChatOpenAI for vLLM, NIM and their kin.
+    """ChatOpenAI for vLLM, NIM and similar servers.
 
-    - Reasoning is kept, streamed or not, in `additional_kwargs["reasoning_content"]`, and goes back to the
-      server under the name the server used.
-    - `extra_body` of a call is laid over the constructor's instead of replacing it.
-    - Tokens are counted by length: the tiktoken tables that ChatOpenAI would fetch fit no VLM.
+    - Reasoning, streamed or not, is stored in `additional_kwargs["reasoning_content"]`, and goes back to the server
+      under the name the server used.
+    - A call's `extra_body` is merged over the constructor's instead of replacing it.
+    - Tokens are estimated by length: the tiktoken tables that ChatOpenAI would fetch fit no VLM.
     - Every failure is a `ServerError` with one clear line.
     """
 
@@ -40,9 +40,9 @@ class ChatVLM(ChatOpenAI):
     def over(cls, base_url: str, model: str, *, api_key: str | None = None, **kwargs: Any) -> Self:
         """Make the chat model for one server; nothing is sent yet.
 
-        The server gets no key but the one given: `OPENAI_API_KEY` stays with OpenAI. Connections are closed
-        after each call, so that the model can be used from one event loop after another, and servers on this
-        machine are reached past any proxy.
+        The server gets only the given key: `OPENAI_API_KEY` is never sent to it. Connections are closed after each
+        call, so that the model can be used from several event loops in turn, and servers on this machine bypass any
+        proxy.
         """
         return cls(
             model=model,
@@ -59,13 +59,13 @@ class ChatVLM(ChatOpenAI):
         )
 
     def get_num_tokens(self, text: str) -> int:
-        """Estimate the tokens of a text, without a tokenizer and without the network."""
+        """Estimate the tokens of a text, without a tokenizer or network access."""
         return -(-len(text) // _CHARS_PER_TOKEN)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Any = None, **kwargs: Any
     ) -> int:
-        """Estimate the tokens of the text in the messages; pictures are not counted."""
+        """Estimate the tokens of the text in the messages; pictures do not count."""
         return sum(self.get_num_tokens(message.text) for message in messages)
 
     async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
@@ -126,7 +126,7 @@ class ChatVLM(ChatOpenAI):
         choices = chunk.get("choices") or chunk.get("chunk", {}).get("choices") or []
         if made is not None and choices:
             thought = _reasoning(choices[0].get("delta") or {})
-            thought.pop("reasoning_key", None)  # chunks are added up, and the name would be repeated
+            thought.pop("reasoning_key", None)  # chunks are concatenated, which would repeat the name
             made.message.additional_kwargs.update(thought)
         return made
 
@@ -167,7 +167,7 @@ def connect(base_url: str, model: str, *, api_key: str | None = None, **kwargs: 
 
 
 def _in_wire_form(message: BaseMessage) -> bool:
-    """Tell whether a message's parts are those of the protocol already."""
+    """Tell whether a message's parts are already in the protocol's format."""
     return (
         isinstance(message, HumanMessage)
         and isinstance(message.content, list)
@@ -176,24 +176,24 @@ def _in_wire_form(message: BaseMessage) -> bool:
 
 
 def _without_parts(message: BaseMessage) -> BaseMessage:
-    """Return a message without its parts if they need no conversion: LangChain's costs 1 ms a part."""
+    """Return a message without its parts if they need no conversion: LangChain's costs 1 ms per part."""
     return message.model_copy(update={"content": ""}) if _in_wire_form(message) else message
 
 
 def _past_the_types(payload: dict[str, Any]) -> dict[str, Any]:
-    """Send the messages as further fields of the body: those are not walked along the client's types, part by part.
+    """Send the messages as extra body fields, so that the client does not walk their types part by part.
 
-    For forty pictures the walk takes as long as all else that is done for a request.
+    For forty pictures the walk takes as long as the rest of the request's preparation.
     """
     body = {**(payload.get("extra_body") or {}), "messages": payload["messages"]}
     return {**payload, "messages": [], "extra_body": body}
 
 
 def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:
-    """Make arguments that are JSON, but no object, unreadable.
+    """Make arguments that are JSON, but not an object, unparsable.
 
-    LangChain takes what cannot be read for an invalid call, which is asked for again; `true` or a number, which vLLM
-    hands on where nothing binds a call to its schema, it fails at, as it does at numbers and nestings without end.
+    LangChain treats unparsable arguments as an invalid call, which is requested again; on `true` or a number, which
+    vLLM passes on when no schema constrains the call, it fails, as it does on huge numbers and deep nesting.
     """
     for call in message.get("tool_calls") or []:
         function = call.get("function") or {}

@@ -1,4 +1,4 @@
-"""The one way to a model: calls within budgets and deadlines, retries, and replies that are read or asked for again."""
+"""The model client: calls within budgets and deadlines, retries, and repair of unusable replies."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ _REPEATED_CHARS = 2000
 
 
 class ReplyError(ModelError):
-    """The model was reached and asked again, and none of its replies could be used."""
+    """The model was reached and asked again, but none of its replies was usable."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Call(Generic[T]):
-    """How one call is built, its reply parsed, and an unusable reply asked for again.
+    """How to build one call, parse its reply, and ask again after an unusable one.
 
-    `frames` is given where pictures cannot be counted in the messages; `schema_chars` are those of the tools.
+    `frames` is given if pictures cannot be counted in the messages; `schema_chars` are those of the tools.
     """
 
     step: Step
@@ -79,7 +79,7 @@ class ModelClient:
     """
 
     def __init__(self, chat: BaseChatModel, profile: Profile, endpoint: Endpoint | None = None) -> None:
-        """Assume the features that the profile says the server has; without `endpoint`, use the chat model's server."""
+        """Assume the features that the profile gives the server; without `endpoint`, use the chat model's server."""
         self.profile = profile
         self.name = str(getattr(chat, "model_name", None) or profile.name)
         url = getattr(chat, "openai_api_base", None)
@@ -91,7 +91,7 @@ class ModelClient:
         self._builder = RequestBuilder(profile)
 
     def recorded(self, keep: WriteLine) -> ModelClient:
-        """Return a client of the same model that records every reply, and what its server counts."""
+        """Return a client of the same model that records every reply, and the server's token counts."""
         endpoint = None if self._endpoint is None else RecordedEndpoint(self._endpoint, keep)
         return ModelClient(RecordedChat.over(self._chat, keep), self.profile, endpoint)
 
@@ -110,12 +110,12 @@ class ModelClient:
             messages: The planner's messages.
             tools: The tools on offer.
             budget: The budgets.
-            must_call: The one tool that has to be called; calls of others are left out.
-            on_stream: Takes the reply as it is generated.
+            must_call: The one tool that must be called; calls of others are dropped.
+            on_stream: Receives the reply as it is generated.
 
         Raises:
             ModelError: If the server fails.
-            ReplyError: If three replies hold no usable call.
+            ReplyError: If three replies contain no usable call.
             BudgetSpent: If a budget ends before that.
         """
         offered = [must_call] if must_call else [tool.name for tool in tools]
@@ -150,16 +150,16 @@ class ModelClient:
         """Return a typed reply.
 
         Args:
-            step: The step it is asked in.
+            step: The step that asks.
             messages: Its messages.
-            schema: What the reply holds.
+            schema: Schema of the reply.
             budget: The budgets.
-            shown: What the pictures are shown for, where the step does not say it.
-            on_stream: Takes the reply as it is generated.
+            shown: Purpose of the pictures, if the step does not imply it.
+            on_stream: Receives the reply as it is generated.
 
         Raises:
             ModelError: If the server fails.
-            ReplyError: If three replies cannot be read.
+            ReplyError: If three replies cannot be parsed.
             BudgetSpent: If a budget ends before that.
         """
 
@@ -184,14 +184,14 @@ class ModelClient:
         may_repeat: Callable[[], bool] = lambda: True,
         **fields: Any,  # noqa: ANN401 - those of `RequestBuilder.chat`
     ) -> AIMessage:
-        """Return a reply in free words, as it comes.
+        """Return a free-form reply, unparsed.
 
         Args:
-            messages: The messages, in the server's form.
+            messages: The messages, in the server's format.
             budget: The budgets.
             frames: Pictures in the messages, those inside a video included.
-            on_stream: Takes the reply as it is generated.
-            may_repeat: Whether it may be sent again after an attempt that failed.
+            on_stream: Receives the reply as it is generated.
+            may_repeat: Whether a failed attempt may be repeated.
             fields: The other arguments of `RequestBuilder.chat`.
 
         Raises:
@@ -206,7 +206,7 @@ class ModelClient:
         return await self._answered(messages, budget, call)
 
     async def _usable(self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]) -> T:
-        """Get a reply that can be read; ask again where one cannot."""
+        """Get a usable reply, asking again after an unusable one."""
         sent, problem = list(messages), ""
         for _ in range(1 + _REPAIRS):
             reply = await self._answered(sent, budget, call)
@@ -220,7 +220,7 @@ class ModelClient:
     async def _answered(
         self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]
     ) -> AIMessage:
-        """Get one reply; try again if the server was busy, or without a feature that it refuses."""
+        """Get one reply, retrying if the server was busy, or without a feature that it refuses."""
         need, limits, may_think = self._need(call, messages), CallLimits(), True
         request: Request | None = None
 
@@ -250,7 +250,7 @@ class ModelClient:
     async def _admitted(
         self, step: Step, need: CallNeed, budget: CallBudget, *, may_think: bool
     ) -> CallLimits:
-        """Have the call admitted; without a thought where that takes a request of its own and none is left."""
+        """Get the call admitted; without a thought if that takes a request of its own and none is left."""
         if not may_think:
             return dataclasses.replace(await budget.admit(step, need), thinking_tokens=0)
         if not self._builder.thinks_in_two_phases(step):
@@ -263,7 +263,7 @@ class ModelClient:
     async def _run(
         self, call: _Call[T], request: Request, limits: CallLimits, budget: CallBudget, need: CallNeed
     ) -> AIMessage:
-        """Send one request under its deadline, and record what it cost."""
+        """Send one request under its deadline, and record its cost."""
         longest_s = self.profile.timeout_s
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
         chat_call = ChatCall(self._chat, self.profile.thinking, call.on_stream, self._endpoint)
@@ -283,16 +283,16 @@ class ModelClient:
 
     def _need(self, call: _Call[T], messages: Sequence[BaseMessage]) -> CallNeed:
         frames, tokens = count_frames(messages) if call.frames is None else call.frames, 0
-        if self._endpoint is not None:  # a model that reads its prompts, here or on a server
+        if self._endpoint is not None:  # a model that reads its prompts, in process or on a server
             tokens = prompt_tokens(messages, frames, self.profile.frame_tokens)
             tokens += estimate_tokens(call.schema_chars)
         return CallNeed(frames, tokens, self.profile.completion_tokens.get(call.step))
 
     @property
     def _traced(self) -> dict[str, str | int | None]:
-        """The model's attributes of a span, after OpenTelemetry's conventions for generative AI.
+        """The model's span attributes, after OpenTelemetry's conventions for generative AI.
 
-        https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/; the provider is the form of the API.
+        https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/; the provider is the type of API.
         """
         server = urlsplit(self.where or "")
         return {
@@ -305,7 +305,7 @@ class ModelClient:
 
     @property
     def title(self) -> str:
-        """What messages call the model: its name, and its server if it has one."""
+        """Name of the model in messages, with its server if it has one."""
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
 
 
@@ -314,7 +314,7 @@ def _endpoint(url: str, key: object, model: str) -> Endpoint:
 
 
 def _span_usage(used: CallUsage) -> dict[str, int]:
-    """Return what a call cost, as attributes of a span."""
+    """Return the cost of a call as span attributes."""
     return {
         "gen_ai.usage.input_tokens": used.prompt_tokens,
         "gen_ai.usage.output_tokens": used.completion_tokens,
@@ -326,7 +326,7 @@ def _span_usage(used: CallUsage) -> dict[str, int]:
 
 
 def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:
-    """Return the planner's reply with clean calls, and without what they were read from."""
+    """Return the planner's reply with clean calls, and without the text they were parsed from."""
     calls = parse_calls(reply, known)
     thought, text = split_thought(reply.text)
     reasoning = {key: value for key, value in reply.additional_kwargs.items() if key.startswith("reasoning")}
@@ -343,16 +343,16 @@ def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:
 
 
 def _repeated(reply: AIMessage) -> AIMessage:
-    """Return the unusable reply as plain text: calls in it would ask for results that do not exist."""
+    """Return the unusable reply as plain text: calls in it would require results that do not exist."""
     written = [str(call["args"]) for call in [*reply.tool_calls, *reply.invalid_tool_calls]]
     text = "\n".join([split_thought(reply.text)[1], *written]).strip()
     return AIMessage(text[:_REPEATED_CHARS] or "(empty)")
 
 
 def _broke_in_thought(error: ServerError, request: Request) -> bool:
-    """Tell whether a server failed on a thought before a reply that is bound to a schema.
+    """Tell whether a server failed on a thought before a schema-constrained reply.
 
-    vLLM 0.32 ends such a request with an internal error when the thought holds a token that its parser takes for the
+    vLLM 0.32 ends such a request with an internal error if the thought contains a token that its parser takes for the
     thought's end, such as `<tool_call>`: the grammar then meets the rest of the thought.
     """
     return error.status == 500 and {"thinking_budget", "schema"} <= request.uses

@@ -1,4 +1,4 @@
-"""Budgets as the client sees them: what a call needs, what it may use, and what it cost."""
+"""Budgets of a model call: its maximum need, its limits, and its cost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CHARS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class CallNeed:
-    """What one call will take at most, as far as is known before it is sent.
+    """Maximum need of one call, as far as is known before it is sent.
 
     Args:
         frames: Pictures in it.
-        prompt_tokens: Tokens of its prompt, estimated by length; 0 for a model in this process.
+        prompt_tokens: Estimated prompt tokens; 0 for an in-process model.
         completion_tokens: The profile's cap on the reply, or None.
-        requests: How many requests it is made of: 2 where the thought takes a request of its own.
+        requests: Number of requests: 2 if the thought takes a request of its own.
     """
 
     frames: int = 0
@@ -36,10 +36,10 @@ class CallNeed:
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """What one call may cost; None means that only the profile limits it.
+    """Limits of one call; None means that only the profile limits it.
 
     Args:
-        timeout_s: Seconds left of the run. A call that runs into it ends with `BudgetSpent("seconds")`.
+        timeout_s: Seconds left of the run. A call that exceeds it ends with `BudgetSpent("seconds")`.
         completion_tokens: Most tokens of the reply, thinking included.
         thinking_tokens: Most reasoning tokens; 0 switches thinking off.
     """
@@ -51,7 +51,7 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallUsage:
-    """What one call cost; tokens are estimated by length where a server does not count them."""
+    """Cost of one call; tokens are estimated by length if the server does not count them."""
 
     seconds: float = 0.0
     prompt_tokens: int = 0
@@ -62,7 +62,7 @@ class CallUsage:
     requests: int = 1
 
     def __add__(self, other: CallUsage) -> CallUsage:
-        """Return what two calls cost together."""
+        """Return the sum of two calls' costs."""
         return CallUsage(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
@@ -70,10 +70,10 @@ class CallBudget(Protocol):
     """The budgets of a run, as the client sees them."""
 
     async def admit(self, step: Step, need: CallNeed) -> CallLimits:
-        """Allow one call, within limits; may wait for other calls to release what they reserved.
+        """Admit one call, within limits; may wait for other calls to release what they reserved.
 
         Raises:
-            BudgetSpent: If a budget is gone.
+            BudgetSpent: If a budget is spent.
         """
 
     def record(self, step: Step, usage: CallUsage) -> None:
@@ -81,12 +81,12 @@ class CallBudget(Protocol):
 
 
 def estimate_tokens(chars: int) -> int:
-    """Return about how many tokens a text of so many characters has."""
+    """Estimate the tokens of a text of this many characters."""
     return -(-chars // _CHARS_PER_TOKEN)
 
 
 def prompt_tokens(messages: Sequence[BaseMessage], frames: int, frame_tokens: int) -> int:
-    """Estimate a prompt's tokens by its bytes, which also holds for scripts with a token per letter."""
+    """Estimate a prompt's tokens by its bytes, which also holds for scripts with one token per letter."""
     text = "".join(message.text for message in messages)
     calls = "".join(str(m.tool_calls) for m in messages if isinstance(m, AIMessage))
     return estimate_tokens(len(f"{text}{calls}".encode())) + frames * frame_tokens

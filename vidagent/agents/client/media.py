@@ -1,8 +1,8 @@
-"""Media forms: the frames of a request become what one server takes best, as the model's profile says.
+"""Media formats: convert a request's frames to the format that the model's profile names for its server.
 
-Everywhere else a frame is a value behind a text with its time. Here it becomes a picture in a data URL, or whole frames
+Everywhere else a frame is a value after a text with its time. Here it becomes a picture in a data URL, or whole frames
 in a row become one video: a list of JPEGs with the time of each (vLLM's pre-sampled video), or an mp4 from which the
-server takes every frame. What such a form cannot express exactly stays a row of pictures.
+server takes every frame. Frames that such a format cannot express exactly stay a row of pictures.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from vidagent.images.shown_frame import ShownFrame
 
 _MS = 1000
 _UNEVEN = 0.25
-"""How far a frame of an mp4 may lie from its even place, in steps. The time that a server writes is then three times
-as near to its own frame as to any other, and is taken back to it even when rounded."""
+"""Most that a frame of an mp4 may lie off its even place, in steps. The time that a server writes is then three times
+as near to its own frame as to any other, so it maps back to it even when rounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedMedia:
-    """Messages as one server takes them.
+    """Messages in one server's format.
 
     Args:
         messages: The messages.
-        body: Fields of the request that belong to their media.
+        body: Request fields that belong to their media.
     """
 
     messages: list[BaseMessage]
@@ -51,7 +51,7 @@ class PlacedMedia:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Whole frames of one size side by side: the message, the place of the first label in it, and the frames."""
+    """Consecutive whole frames of one size: the message, the index of the first label in it, and the frames."""
 
     message: int
     start: int
@@ -59,13 +59,13 @@ class _Row:
 
     @property
     def times_s(self) -> list[float]:
-        """The times as the labels say them, to the millisecond."""
+        """The times in the labels, to the millisecond."""
         return [round(frame.time_s, 3) for frame in self.frames]
 
 
 @dataclass(frozen=True, slots=True)
 class _Film:
-    """A row as a video: what is said of it, the video, and how the server is to sample it."""
+    """A row as a video: its description, the video, and the server's sampling options."""
 
     text: str
     url: str
@@ -73,14 +73,14 @@ class _Film:
 
 
 def place(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> PlacedMedia:
-    """Place the frames of a request in the form that the profile has for what they are shown for.
+    """Convert a request's frames to the format that the profile has for their purpose.
 
-    At most one row becomes a video, the longest: a server takes the times of listed frames for those of every video
-    in the request.
+    At most one row becomes a video, the longest: a server applies the times of listed frames to every video in the
+    request.
 
     Args:
         messages: Messages with labelled frames.
-        media: The profile's settings of media.
+        media: The profile's media settings.
         shown: What the frames are shown for.
     """
     form = media.forms.get(shown, "images")
@@ -95,7 +95,7 @@ def place(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> Placed
 
 
 def holds_video(messages: Sequence[BaseMessage]) -> bool:
-    """Tell whether there is a video among the parts of the messages."""
+    """Tell whether the messages contain a video."""
     return any(part.get("type") == "video_url" for message in messages for part in parts_of(message))
 
 
@@ -114,7 +114,7 @@ def _rows(messages: Sequence[BaseMessage]) -> Iterator[_Row]:
 
 
 def _filmed(row: _Row, form: Form, media: Media) -> _Film | None:
-    """Make a video of a row, or None where the form could not tell its times."""
+    """Make a video of a row, or None if the format cannot express its times."""
     if len(row.frames) > media.video_frames:
         return None
     return _listed(row, media) if form == "frames" else _encoded(row, media)
@@ -134,11 +134,11 @@ def _listed(row: _Row, media: Media) -> _Film | None:
         "duration": total / _MS,
     }
     data = ",".join(_base64(frame.jpeg) for frame in row.frames)
-    return _Film(_said(row), f"data:video/jpeg;base64,{data}", sampling)
+    return _Film(_description(row), f"data:video/jpeg;base64,{data}", sampling)
 
 
 def _encoded(row: _Row, media: Media) -> _Film | None:
-    """Make an mp4, if the frames are evenly spaced and the server will take each of them."""
+    """Make an mp4, if the frames are evenly spaced and the server will use each of them."""
     step_s = _even_step(row.times_s)
     if step_s is None:
         return None
@@ -151,19 +151,19 @@ def _encoded(row: _Row, media: Media) -> _Film | None:
     elif math.floor(count / rate * media.video_fps) < count:
         return None
     data = _base64(mp4.encode([frame.jpeg for frame in row.frames], step_s))
-    return _Film(_said(row, own_clock=True), f"data:video/mp4;base64,{data}", sampling)
+    return _Film(_description(row, own_clock=True), f"data:video/mp4;base64,{data}", sampling)
 
 
 def _even_step(times_s: Sequence[float]) -> float | None:
-    """Return the seconds from frame to frame, or None where they are not evenly spaced."""
+    """Return the seconds between frames, or None if they are not evenly spaced."""
     step_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1)
     places = (times_s[0] + number * step_s for number in range(len(times_s)))
     off_s = max(abs(time_s - place) for time_s, place in zip(times_s, places, strict=True))
     return step_s if step_s > 0 and off_s <= _UNEVEN * step_s else None
 
 
-def _said(row: _Row, *, own_clock: bool = False) -> str:
-    """Say what the video is, and the exact times: what a server writes beside frames is rounded or averaged."""
+def _description(row: _Row, *, own_clock: bool = False) -> str:
+    """Describe the video with its exact times, as those that a server writes beside frames are rounded or averaged."""
     first_s, last_s = row.times_s[0], row.times_s[-1]
     clock = "The times written in it are rounded."
     if own_clock and first_s > 0:
@@ -203,8 +203,9 @@ def _body(media: Media, video: _Film | None, *, pictures: bool) -> dict[str, Any
 def _on_wire(message: BaseMessage, body: Mapping[str, Any], *, named: bool) -> BaseMessage:
     """Turn the frames of a message into pictures in data URLs, and name pictures and videos if asked to.
 
-    A name is for the server's cache. How the server is told to cut or sample them is part of it: it would take what
-    it had made of the same bytes in another way. What stands behind a URL may change, so that it gets no name.
+    A name is a key for the server's cache. It includes the options for tiling or sampling, as the server would
+    otherwise reuse what it made of the same bytes with other options. Content behind a URL may change, so it gets no
+    name.
     """
     parts = parts_of(message)
     frames = [frame for part in parts if (frame := frame_of(part)) is not None]

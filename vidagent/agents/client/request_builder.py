@@ -1,4 +1,4 @@
-"""Builds requests for one server: what its model's profile says, without what the server turned out to refuse."""
+"""Build requests for one server: what its model's profile specifies, except what the server turned out to refuse."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Feature = Literal[
     "image_ids",
     "stream",
 ]
-"""What a server may refuse."""
+"""Features that a server may refuse."""
 
 ThinkingMode = Literal["off", "free", "native", "two_phase"]
-"""No thinking; without a cap; capped by the server; capped by ending it ourselves."""
+"""No thinking; uncapped; capped by the server; capped by ending it ourselves."""
 
 _REFUSALS: tuple[tuple[Feature, str], ...] = (
     ("thinking_budget", r"thinking_token_budget|reasoning_config|reasoning-config"),
@@ -58,11 +58,11 @@ _REFUSALS: tuple[tuple[Feature, str], ...] = (
 )
 _SHOWN: dict[Step, Shown] = {"plan": "plan", "look": "look", "verify": "verify"}
 _MOST_THOUGHT = 0.75
-"""Largest share of a reply that its thought may take, whatever its budget: the rest is for the reply proper."""
+"""Maximum share of a reply for its thought, whatever its budget: the rest is for the reply itself."""
 _REFUSAL_STATUSES = frozenset({400, 404, 422, 500, 501})
 
 _MOST_CALLS = 6
-"""Calls of one turn."""
+"""Most calls in one turn."""
 _MOST_CHARS = 600
 _MOST_ITEMS = 48
 
@@ -74,13 +74,13 @@ class Request:
     """One request, ready to be sent.
 
     Args:
-        messages: The messages, in the server's form.
+        messages: The messages, in the server's format.
         frames: Pictures in them, those inside a video included.
         tools: Tools or schemas to bind; empty for none.
         binding: Further arguments of `bind_tools`.
-        options: Arguments of the call; `extra_body` holds the fields that are not OpenAI's.
-        uses: The features that the server may refuse.
-        thought: Reasoning tokens to generate in a request of their own first; None for a single request.
+        options: Arguments of the call; `extra_body` holds the fields outside OpenAI's API.
+        uses: The features in use that the server may refuse.
+        thought: Reasoning tokens to generate first in a request of their own; None for a single request.
         stream: Whether the reply is streamed.
     """
 
@@ -95,18 +95,18 @@ class Request:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The fields that are not OpenAI's."""
+        """The fields outside OpenAI's API."""
         return dict(self.options.get("extra_body", {}))
 
     def with_body(self, fields: Mapping[str, Any]) -> Request:
-        """Return the request with further fields that are not OpenAI's."""
+        """Return the request with further fields outside OpenAI's API."""
         body = {**self.body, **fields}
         return dataclasses.replace(self, options={**self.options, "extra_body": body}) if body else self
 
 
 @dataclass
 class RequestBuilder:
-    """Builds requests as the profile says, and remembers what the server refused.
+    """Builds requests from the profile, and remembers what the server refused.
 
     Args:
         profile: The model's profile.
@@ -127,7 +127,7 @@ class RequestBuilder:
         return False
 
     def thinks_in_two_phases(self, step: Step) -> bool:
-        """Tell whether a thought of this step, if its length is limited, takes a request of its own."""
+        """Tell whether a thought of this step, if its length is limited, takes a separate request."""
         mode = thinking_mode(
             self.profile.thinking, step, video=False, tokens=1, most=None, refused=self._refused
         )
@@ -142,7 +142,7 @@ class RequestBuilder:
         *,
         stream: bool = False,
     ) -> Request:
-        """Build the planner's request: with function calling, bound to a schema of calls, or calls in the text."""
+        """Build the planner's request: function calling, a schema of calls, or calls in the text."""
         form = "text" if "tools" in self._refused else self.profile.tool_calls
         if form == "native":
             request = self._for_step("plan", messages, limits, "plan", stream=stream)
@@ -186,16 +186,16 @@ class RequestBuilder:
         frames: int = 0,
         stream: bool = False,
     ) -> Request:
-        """Build a request for a reply in free words, outside the agent's steps; the tools on offer may be called.
+        """Build a request for a free-form reply, outside the agent's steps; the tools on offer may be called.
 
         Args:
-            messages: The messages, in the server's form.
+            messages: The messages, in the server's format.
             limits: Most tokens of the reply, and of its thought.
             tools: Tools on offer.
             tool_choice: Which of them must be called, as in OpenAI's API; None leaves that to the server.
-            think: Whether the model is to think; None leaves that to the server.
-            body: Further fields of the request that are not OpenAI's.
-            options: Further fields that are OpenAI's, over the profile's sampling.
+            think: Whether the model should think; None leaves that to the server.
+            body: Further request fields outside OpenAI's API.
+            options: Further fields of OpenAI's API, over the profile's sampling.
             frames: Pictures in the messages, those inside a video included.
             stream: Whether the reply is streamed.
         """
@@ -221,7 +221,7 @@ class RequestBuilder:
             binding["tool_choice"] = forced
             uses.add("forced_tool")
         elif must_call:
-            # Nothing else is offered then, though the server can no longer reuse its cache of the prompt.
+            # Only this tool is offered then, though the server can no longer reuse its cache of the prompt.
             tools = [tool for tool in tools if tool.name == must_call]
         bound: tuple[BaseTool | dict[str, Any], ...] = tuple(tools)
         if self.profile.strict_tools and "strict" not in self._refused:
@@ -238,7 +238,7 @@ class RequestBuilder:
         *,
         stream: bool,
     ) -> Request:
-        """Build a request of the agent: its pictures in the form that the profile has for them."""
+        """Build an agent request, with its pictures in the profile's format."""
         caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
         placed = media.place(messages, self._media, shown or _SHOWN.get(step, "look"))
@@ -257,7 +257,7 @@ class RequestBuilder:
         *,
         stream: bool,
     ) -> Request:
-        """Build what all requests share: sampling, limits, and thinking switched on or off."""
+        """Build what all requests share: sampling, limits, and thinking on or off."""
         tokens = limits.thinking_tokens
         mode = thinking_mode(
             thinking, step, video=holds_video(messages), tokens=tokens, most=most, refused=self._refused
@@ -285,7 +285,7 @@ class RequestBuilder:
 
     @property
     def _media(self) -> Media:
-        """How media are sent: what the profile says, without what the server refuses."""
+        """Media settings: the profile's, except what the server refuses."""
         own, refused = self.profile.media, self._refused
         return dataclasses.replace(
             own,
@@ -305,7 +305,7 @@ class RequestBuilder:
     def _body(
         self, thinking: Thinking, mode: ThinkingMode, tokens: int | None
     ) -> tuple[dict[str, Any], frozenset[Feature]]:
-        """Return the fields of the body that switch thinking on or off, and cap it."""
+        """Return the body fields that switch thinking on or off, and cap it."""
         body = dict(self.profile.body)
         if not thinking.can:
             return body, frozenset()
@@ -328,11 +328,11 @@ def thinking_mode(
     """Choose how a step thinks.
 
     Args:
-        thinking: What the profile says.
+        thinking: The profile's settings.
         step: The step.
-        video: Whether the messages hold a video.
-        tokens: Reasoning tokens allowed; None for no limit.
-        most: Tokens of the whole reply allowed; None for no limit.
+        video: Whether the messages contain a video.
+        tokens: Maximum reasoning tokens; None for no limit.
+        most: Maximum tokens of the whole reply; None for no limit.
         refused: Features that the server turned out to refuse.
     """
     if not thinking.can or step not in thinking.steps or tokens == 0 or (video and not thinking.with_video):
@@ -347,7 +347,7 @@ def thinking_mode(
 
 
 def _switched(messages: Sequence[BaseMessage], thinking: Thinking, mode: ThinkingMode) -> list[BaseMessage]:
-    """Put a switch such as `/think` in front of the system prompt, or in place of one."""
+    """Put a switch such as `/think` before the system prompt, or send it as one."""
     switch = (thinking.off_prompt if mode == "off" else thinking.on_prompt) if thinking.can else None
     if switch is None:
         return list(messages)
@@ -357,14 +357,14 @@ def _switched(messages: Sequence[BaseMessage], thinking: Thinking, mode: Thinkin
 
 
 def _with_schema(request: Request, name: str, schema: Mapping[str, Any]) -> Request:
-    """Bind the reply to a JSON schema."""
+    """Constrain the reply to a JSON schema."""
     shape = {"name": name, "schema": bounded(schema), "strict": True}
     request = request.with_body({"response_format": {"type": "json_schema", "json_schema": shape}})
     return dataclasses.replace(request, uses=request.uses | {"schema"})
 
 
 def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dict[str, Any]:
-    """Return the schema of a turn that is nothing but calls of these tools, or of the one that must be called."""
+    """Return the schema of a turn that contains only calls of these tools, or of the one that must be called."""
     functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
     offered = [one for one in functions if must_call in (None, one["name"])]
     call = {"anyOf": [_call(function) for function in offered]}
@@ -373,7 +373,7 @@ def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dic
 
 
 def strict_tool(tool: BaseTool) -> dict[str, Any]:
-    """Return a tool whose arguments are bound to their schema while they are generated."""
+    """Return a tool whose arguments are constrained to their schema during generation."""
     made = convert_to_openai_tool(tool, strict=True)
     function = made["function"]
     return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
@@ -389,7 +389,7 @@ def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
             ended[key] = [bounded(item) if isinstance(item, Mapping) else item for item in value]
         else:
             ended[key] = value
-    # xgrammar takes a pattern or a length, not both.
+    # xgrammar accepts a pattern or a length, not both.
     if ended.get("type") == "string" and not {"enum", "const", "pattern"} & set(ended):
         ended.setdefault("maxLength", _MOST_CHARS)
     if ended.get("type") == "array":

@@ -1,4 +1,4 @@
-"""Attachments of a question: where an image or a video is, and how an image becomes part of a message."""
+"""Attachments of a question: the source of an image or a video, and the message part of an image."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from vidagent.errors import UsageError
 from vidagent.images import jpeg
 
 Source = str | Path | bytes
-"""A URL as text, the path of a file to be read here, or the bytes themselves."""
+"""A URL as text, the path of a local file, or the bytes themselves."""
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)(?=://)|data(?=:)", re.IGNORECASE)
 _SCHEMES = frozenset({"http", "https", "file", "data"})
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w=.+-]+)*;base64,(.*)", re.DOTALL | re.IGNORECASE)
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 _QUALITY = 95
-"""For pictures in other formats: close to the original, as they are compressed a second time."""
+"""JPEG quality for pictures in other formats: close to the original, as they are compressed a second time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image for a question; `image` makes it.
+    """An image for a question, made by `image`.
 
     Args:
-        source: Where it is.
+        source: Its source.
     """
 
     source: Source
 
     def part(self) -> Part:
-        """Return it as a part of a message.
+        """Return it as a message part.
 
         Raises:
-            UsageError: If it cannot be read here, or is no picture.
+            UsageError: If it cannot be read here, or is not a picture.
         """
         if isinstance(self.source, str) and not is_data(self.source):
             return _part(self.source)
@@ -55,7 +55,7 @@ class Image:
         return _part(data_url(jpeg.encode(picture, _QUALITY), "image/jpeg"))
 
     def _read(self) -> tuple[bytes, str]:
-        """Return the bytes, and what to call them in an error."""
+        """Return the bytes, and their name in an error."""
         if isinstance(self.source, bytes):
             return self.source, f"of {len(self.source)} bytes"
         if isinstance(self.source, str):
@@ -81,14 +81,14 @@ def image(source: str | os.PathLike[str] | bytes) -> Image:
 
 
 def as_source(source: str | os.PathLike[str] | bytes, what: str) -> Source:
-    """Tell URLs from paths.
+    """Distinguish URLs from paths.
 
     Args:
-        source: What the caller gave.
+        source: The caller's value.
         what: `image` or `video`.
 
     Raises:
-        UsageError: If it is empty, or a URL that no server is known to follow.
+        UsageError: If it is empty, or a URL that no server is known to fetch.
     """
     if isinstance(source, bytes):
         if not source:
@@ -108,12 +108,12 @@ def as_source(source: str | os.PathLike[str] | bytes, what: str) -> Source:
 
 
 def is_data(url: str) -> bool:
-    """Tell whether a URL holds the data itself."""
+    """Tell whether a URL contains the data itself."""
     return url[:5].lower() == "data:"
 
 
 def is_web(url: str) -> bool:
-    """Tell whether a URL is one for the server to fetch."""
+    """Tell whether the server can fetch a URL."""
     return url[:5].lower() in {"http:", "https"}
 
 
@@ -121,7 +121,7 @@ def unpack(url: str, what: str) -> bytes:
     """Return the bytes in a data URL.
 
     Raises:
-        UsageError: If it is not base64, or says that it is something else.
+        UsageError: If it is not base64, or has another media type.
     """
     match = _DATA_URL.fullmatch(url)
     if match is None or not match[1].lower().startswith(f"{what}/"):

@@ -1,4 +1,4 @@
-"""A direct question to a model, and the messages that it becomes."""
+"""A direct question to a model, and its conversion to messages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Attached = Image | Clip
 ClipParts = Callable[[Clip], tuple[Part, ...]]
 """Prepares a video for the server and returns its parts of the message."""
 Tool = BaseTool | dict[str, Any]
-"""A LangChain tool, or one in OpenAI's form."""
+"""A LangChain tool, or one in OpenAI's format."""
 Turn = BaseMessage | Mapping[str, Any]
-"""A message of LangChain's, or one in OpenAI's form, whose content may hold texts and attachments as they are:
+"""A LangChain message, or one in OpenAI's format, whose content may contain plain texts and attachments:
 `{"role": "user", "content": ["What is this?", image("a.jpg")]}`."""
 
 
 class Options(TypedDict, total=False):
-    """What may go with a question; `Question` says what each means."""
+    """Options of a question; `Question` documents each."""
 
     system: str | None
     history: Sequence[Turn]
@@ -52,12 +52,12 @@ class Question:
         history: Earlier turns, oldest first.
         tools: Functions that the model may call.
         max_tokens: Most tokens of the reply, thinking included.
-        think: Whether the model is to think before it replies; None leaves it to the server, unless `thinking_tokens`
-            says it.
-        thinking_tokens: Most tokens of the thought, below `max_tokens`; three quarters of these are used at most. 0
+        think: Whether the model should think before it replies; None leaves it to the server, unless `thinking_tokens`
+            decides it.
+        thinking_tokens: Most tokens of the thought, below `max_tokens`; at most three quarters of these are used. 0
             switches thinking off.
-        temperature: Randomness of the reply; the profile's where it is None.
-        response_format: What the reply has to look like, as in OpenAI's API.
+        temperature: Randomness of the reply; None for the profile's.
+        response_format: Format of the reply, as in OpenAI's API.
         max_num_tiles: Most tiles that the server cuts a picture into.
 
     Raises:
@@ -96,12 +96,12 @@ class Question:
 
     @property
     def thinks(self) -> bool | None:
-        """Whether the model is to think; None leaves it to the server."""
+        """Whether the model should think; None leaves it to the server."""
         return self.think if self.thinking_tokens is None else self.thinking_tokens > 0
 
     @property
     def turn(self) -> tuple[Turn, ...]:
-        """The user's turn, if there is one: a text alone is a string, as servers of text models want it."""
+        """The user's turn, if any: a text alone is a string, as servers of text models expect."""
         if not self.attached:
             return ({"role": "user", "content": self.text},) if self.text else ()
         text = [self.text] if self.text else []
@@ -110,13 +110,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ComposedQuestion:
-    """A question in the form that one server takes.
+    """A question in one server's format.
 
     Args:
         messages: Its messages.
-        body: Fields of the request that belong to its media.
+        body: Request fields that belong to its media.
         frames: Pictures sent, those inside a video included.
-        notes: Where it differs from what was asked for.
+        notes: Differences from the request.
     """
 
     messages: list[BaseMessage]
@@ -126,11 +126,11 @@ class ComposedQuestion:
 
 
 def compose(question: Question, profile: Profile) -> ComposedQuestion:
-    """Write the messages of a question, and read what is attached to it.
+    """Compose the messages of a question, and read its attachments.
 
     Raises:
-        UsageError: If an attachment cannot be read or the server takes no such request.
-        VideoError: If a video has to be read here and cannot be.
+        UsageError: If an attachment cannot be read or the server does not support such a request.
+        VideoError: If a video must be read here and cannot be.
     """
     videos: list[SentVideo] = []
 
@@ -148,7 +148,7 @@ def compose(question: Question, profile: Profile) -> ComposedQuestion:
 
 
 def _sampling(videos: Sequence[SentVideo]) -> dict[str, Any]:
-    """Return `media_io_kwargs`, which hold for every video of a request."""
+    """Return `media_io_kwargs`, which apply to every video of a request."""
     samplings = [dict(one.sampling) for one in videos if one.sampling is not None]
     if len(videos) > 1 and any(one.listed for one in videos):
         raise UsageError(
@@ -186,7 +186,7 @@ def _parts(item: object, parts_of_clip: ClipParts) -> Iterable[Part]:
 
 
 def _processing(question: Question, profile: Profile, messages: Sequence[BaseMessage]) -> dict[str, Any]:
-    """Return how the server is to cut pictures into tiles."""
+    """Return the server's options for tiling pictures."""
     limits, tiles = profile.media, question.max_num_tiles
     if not limits.per_request:
         if tiles is not None:

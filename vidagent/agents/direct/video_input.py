@@ -1,4 +1,4 @@
-"""A video for a question: where it is, which frames to take, and how it is sent to one server."""
+"""A video for a question: its source, the frames to take, and how it is sent to one server."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from vidagent.video.video import Video
 
 _MP4 = "video/mp4"
 _DECODED = 16
-"""Frames decoded at a time; they are kept as JPEGs only."""
+"""Frames decoded at a time; only their JPEGs are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A video for a question; `video` makes it.
+    """A video for a question, made by `video`.
 
     Args:
-        source: Where it is.
-        fps: Frames to take a second.
+        source: Its source.
+        fps: Frames to take per second.
         num_frames: Frames to take in all.
         max_frames: Most frames to take.
-        indices: Numbers of the frames to take.
-        here: Whether the frames are chosen and decoded here.
+        indices: Indices of the frames to take.
+        here: Whether the frames are chosen and decoded locally.
     """
 
     source: Source
@@ -56,11 +56,11 @@ class Clip:
 
     @property
     def sampled(self) -> bool:
-        """Whether a rate or a number of frames is asked for."""
+        """Whether a rate or a number of frames is requested."""
         return self.fps is not None or self.num_frames is not None
 
     def url(self) -> str:
-        """Return the URL that a message holds: a web or file URL as it is, anything else as a data URL.
+        """Return the URL for a message: a web or file URL as it is, anything else as a data URL.
 
         Raises:
             VideoError: If it is a path, and no video can be read there.
@@ -74,7 +74,7 @@ class Clip:
 
     @contextmanager
     def file(self) -> Iterator[Path | None]:
-        """Give the path of a file to decode; None if only the server can read the video."""
+        """Yield the path of a file to decode; None if only the server can read the video."""
         if isinstance(self.source, Path):
             yield self.source
         elif isinstance(self.source, bytes) or is_data(self.source):
@@ -128,14 +128,14 @@ def video(
 
 @dataclass(frozen=True, slots=True)
 class SentVideo:
-    """A video as one server takes it.
+    """A video in one server's format.
 
     Args:
-        parts: Its parts of the message.
-        sampling: Its `media_io_kwargs`, which hold for all videos of a request; None for none.
-        frames: Pictures sent inside the video; 0 where the server chooses them, or they are sent as images.
+        parts: Its message parts.
+        sampling: Its `media_io_kwargs`, which apply to all videos of a request; None for none.
+        frames: Pictures sent inside the video; 0 if the server chooses them, or they are sent as images.
         listed: Whether its frames are listed there with their times.
-        note: Where it differs from what was asked for, or None.
+        note: Difference from the request, or None.
     """
 
     parts: tuple[Part, ...]
@@ -146,12 +146,12 @@ class SentVideo:
 
 
 def prepare_video(clip: Clip, profile: Profile) -> SentVideo:
-    """Prepare a video as the profile says that the server takes it; read and decode it here where needed.
+    """Prepare a video in the format that the profile has for the server; read and decode it here where needed.
 
     Raises:
-        UsageError: If the server takes no such request, more frames are asked for than the model takes, or, where the
-            server refuses that, than the video has.
-        VideoError: If the video has to be read here and cannot be.
+        UsageError: If the server does not support such a request, or more frames are requested than the model accepts
+            or, where the server refuses that, than the video has.
+        VideoError: If the video must be read here and cannot be.
     """
     _check_number(clip, profile.media)
     return _decoded(clip, profile) if clip.here else _whole(clip, profile)
@@ -177,7 +177,7 @@ def _whole(clip: Clip, profile: Profile) -> SentVideo:
 
 
 def _sampling_unseen(clip: Clip, limits: Media) -> dict[str, Any]:
-    """Say which frames the server is to take of a video that only it can read."""
+    """Return the server's sampling options for a video that only the server can read."""
     most = clip.max_frames or limits.video_frames
     if clip.num_frames is not None:
         return {"num_frames": min(clip.num_frames, most)}
@@ -192,10 +192,10 @@ def _sampling_unseen(clip: Clip, limits: Media) -> dict[str, Any]:
 
 
 def _sampling_of(clip: Clip, chosen: Sampling, frames: int, rate: Fraction, limits: Media) -> dict[str, Any]:
-    """Say which frames the server is to take of a video that was read here, too.
+    """Return the server's sampling options for a video that was also read here.
 
-    vLLM takes the lesser of `num_frames` and `floor(duration * fps)`, and some of its loaders heed the rate alone: a
-    number goes with the rate that comes to it.
+    vLLM takes the lesser of `num_frames` and `floor(duration * fps)`, and some of its loaders use the rate alone, so a
+    number of frames is sent with the rate that yields it.
     """
     count = len(chosen.indices)
     if clip.fps is not None and count != clip.max_frames:
@@ -234,7 +234,7 @@ def _check_number(clip: Clip, limits: Media) -> None:
 
 
 def _decoded(clip: Clip, profile: Profile) -> SentVideo:
-    """Choose and decode the frames here, and send them with their times in the form that the server takes."""
+    """Choose and decode the frames here, and send them with their times in the server's format."""
     with clip.file() as path:
         if path is None:
             raise UsageError(

@@ -1,11 +1,10 @@
-"""Asking a vision-language model directly, without the agent: images, videos, turns, tools, thoughts, many at once.
+"""Ask a vision-language model directly, without the agent: images, videos, turns, tools, thoughts, batches.
 
     vlm = VLM.connect("http://127.0.0.1:8000/v1")
     reply = await vlm.ask("What is in this video?", video("talk.mp4", fps=2), thinking_tokens=256)
     print(reply.text, reply.usage.prompt_tokens)
 
-A request says what the guides of vLLM and NIM say for these forms; what the model's profile knows of its server
-decides the rest.
+Requests follow the guides of vLLM and NIM for these formats; the model's profile decides the rest.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from vidagent.types import Step
 
 TextKind = Literal["thought", "text"]
 OnText = Callable[[TextKind, str], None]
-"""Takes a reply as it is generated: pieces of the thought, and of the text."""
+"""Receives a reply as it is generated: pieces of the thought, and of the text."""
 
 _UNTRUSTED = "--trust-request-mm-kwargs"
 
@@ -49,12 +48,12 @@ class Reply:
     """The reply to a question.
 
     Args:
-        text: Its text; empty where it only calls functions.
-        thought: The thought before it, as far as the server shows it.
-        tool_calls: The functions that it calls, with arguments in dicts.
-        usage: What it cost: prompt, completion, thinking and cached tokens, seconds, requests, pictures.
-        finish_reason: Why it ended, as the server says: `stop`, `length`, `tool_calls`.
-        notes: Where the request differed from what was asked for, and why.
+        text: Its text; empty if it only calls functions.
+        thought: The thought before it, as far as the server reveals it.
+        tool_calls: Its function calls, with arguments in dicts.
+        usage: Its cost: prompt, completion, thinking and cached tokens, seconds, requests, pictures.
+        finish_reason: Why it ended, as the server reports: `stop`, `length`, `tool_calls`.
+        notes: Where and why the request differed from the question.
         history: The conversation up to here, for the next question.
     """
 
@@ -69,7 +68,7 @@ class Reply:
 
 @dataclass
 class _QuestionBudget:
-    """The limits of one question, and what its requests cost."""
+    """The limits of one question, and the cost of its requests."""
 
     limits: CallLimits
     usage: CallUsage = field(default_factory=lambda: CallUsage(requests=0))
@@ -83,7 +82,7 @@ class _QuestionBudget:
 
 @dataclass
 class _Stream:
-    """Passes a reply on as it is generated, and remembers whether any of it came."""
+    """Passes a reply on as it is generated, and remembers whether any of it arrived."""
 
     on_text: OnText | None
     started: bool = False
@@ -102,9 +101,9 @@ class VLM:
     Args:
         chat: The chat model.
         profile: How to use it.
-        endpoint: The server's tokenizer, for thoughts whose tokens a reply does not report; that of the chat model's
-            server where it is None.
-        concurrency: Most questions under way at the same time.
+        endpoint: The server's tokenizer, for thoughts whose tokens a reply does not report; None for that of the chat
+            model's server.
+        concurrency: Most questions in progress at once.
 
     Attributes:
         name: The model's name.
@@ -134,17 +133,17 @@ class VLM:
         profile: str | None = None,
         concurrency: int = 4,
     ) -> VLM:
-        """Find a model on a server; what is not given comes from the settings (`VIDAGENT_*`, `vidagent.toml`).
+        """Find a model on a server; missing arguments come from the settings (`VIDAGENT_*`, `vidagent.toml`).
 
         Args:
-            base_url: The server's base URL; on this machine, port 8000, unless a setting says otherwise.
-            model: The model's name; the first that the server lists.
+            base_url: The server's base URL; by default port 8000 on this machine, unless a setting says otherwise.
+            model: The model's name; by default the first that the server lists.
             api_key: The server's key.
-            profile: A profile by name, or the path of a .toml file; the one that fits the model's name.
-            concurrency: Most questions under way at the same time.
+            profile: A profile by name, or the path of a .toml file; by default the one that fits the model's name.
+            concurrency: Most questions in progress at once.
 
         Raises:
-            ModelError: If the server's models have to be listed, and it cannot be reached or has none.
+            ModelError: If the server's models must be listed, and it cannot be reached or has none.
             UsageError: If an argument or a setting has a bad value.
         """
         from vidagent.agents.client.chat_model import connect  # a second of imports
@@ -165,12 +164,12 @@ class VLM:
         Args:
             text: The question.
             attached: Images and videos.
-            on_text: Takes the reply as it is generated.
+            on_text: Receives the reply as it is generated.
             options: The other fields of a `Question`.
 
         Raises:
-            UsageError: If the question, or an attachment, cannot be asked of this model.
-            VideoError: If a video has to be read here and cannot be.
+            UsageError: If this model cannot be asked the question or given an attachment.
+            VideoError: If a video must be read here and cannot be.
             ModelError: If the server cannot be reached, refuses or fails.
         """
         return await self._reply(Question(text, attached, **options), on_text)
@@ -195,14 +194,14 @@ class VLM:
             await asyncio.wait([task])
 
     async def batch(self, questions: Sequence[Question | str]) -> list[Reply | VidagentError]:
-        """Ask many questions, so many at a time as `concurrency` says.
+        """Ask many questions, up to `concurrency` at a time.
 
         Returns:
-            For each question, in their order, its reply, or the error that ended it.
+            For each question, in order, its reply, or the error that ended it.
         """
-        asked = [Question(one) if isinstance(one, str) else one for one in questions]
+        prepared = [Question(one) if isinstance(one, str) else one for one in questions]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._outcome(one)) for one in asked]
+            tasks = [group.create_task(self._outcome(one)) for one in prepared]
         return [task.result() for task in tasks]
 
     async def _outcome(self, question: Question) -> Reply | VidagentError:
@@ -267,7 +266,7 @@ class VLM:
 
 
 def _reply_of(message: AIMessage, question: Question, usage: CallUsage) -> Reply:
-    """Read a reply: function calls also where the model wrote them into its text."""
+    """Parse a reply, including function calls that the model wrote into its text."""
     text = split_thought(message.text)[1]
     calls, problem = _tool_calls(message, text, question)
     text = "" if calls and not message.tool_calls else text
@@ -283,7 +282,7 @@ def _reply_of(message: AIMessage, question: Question, usage: CallUsage) -> Reply
 
 
 def _tool_calls(message: AIMessage, text: str, question: Question) -> tuple[tuple[ToolCall, ...], str | None]:
-    """Return the functions called, in whatever notation, and the problem if they cannot be used."""
+    """Return the function calls, in whatever notation, and the problem if they cannot be used."""
     if not question.tools:
         return (), None
     known = [str(convert_to_openai_tool(tool)["function"]["name"]) for tool in question.tools]

@@ -1,4 +1,4 @@
-"""The field `answer` of a JSON reply, read while the reply is still being generated."""
+"""Extract the field `answer` of a JSON reply while the reply is being generated."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _KEY_CHARS = 32
 
 
 class AnswerReader:
-    r"""Gives the text of the first field `answer` as it grows, however the reply is cut into pieces.
+    r"""Yields the text of the first field `answer` as it grows, however the reply is split into pieces.
 
-    Accepts what `parse_reply` accepts, as far as can be known before the end: a thought or a code fence in front,
-    fields in any order, line breaks inside strings, Python's quotes. A reply that does not begin as JSON is the answer
-    itself, up to where JSON begins in it. Escapes are decoded once they are complete, also the two halves of a
-    character such as `\ud83d\ude00`.
+    Accepts what `parse_reply` accepts, as far as can be known before the end: a leading thought or code fence, fields
+    in any order, line breaks inside strings, Python's quotes. A reply that does not begin as JSON is itself the answer,
+    up to where JSON begins in it. Escapes are decoded once they are complete, including surrogate pairs such as
+    `\ud83d\ude00`.
     """
 
     def __init__(self) -> None:
@@ -35,12 +35,12 @@ class AnswerReader:
         self._at = 0
         self._answer: list[str] = []
         self._read: Callable[[], bool] = self._read_start
-        """Reads on from `_at`; returns False where it needs more of the reply."""
+        """Continues reading from `_at`; returns False if it needs more of the reply."""
         self._quote = self._string = self._half = ""
         self._is_answer = False
 
     def feed(self, words: str) -> str:
-        """Return what the next words of the reply add to the answer: often nothing."""
+        """Return what the next piece of the reply adds to the answer, often nothing."""
         self._unread = self._unread[self._at :] + words
         self._at = 0
         while self._read():
@@ -50,7 +50,7 @@ class AnswerReader:
         return new
 
     def _read_start(self) -> bool:
-        """Choose between a thought, JSON, which may stand in a list or a tag, and prose."""
+        """Choose between a thought, JSON (possibly in a list or a tag), and prose."""
         self._unread, self._at = self._unread[self._at :].lstrip(), 0
         if any(mark.startswith(self._unread) and mark != self._unread for mark in _THOUGHTS):
             return False
@@ -69,7 +69,7 @@ class AnswerReader:
         return True
 
     def _read_prose(self) -> bool:
-        """Pass words on up to where JSON begins, or may begin: at a fence, or at a brace with a quote behind it."""
+        """Pass words on up to where JSON begins, or may begin: at a fence, or at a brace followed by a quote."""
         text = self._unread[self._at :]
         if start := _JSON.search(text):
             self._answer.append(text[: start.start()].rstrip())
@@ -107,7 +107,7 @@ class AnswerReader:
         return True
 
     def _read_string(self) -> bool:
-        """Read up to the closing quote; the text is the answer's, or may be a key."""
+        """Read up to the closing quote; the text belongs to the answer, or may be a key."""
         piece = _IN_STRING[self._quote].match(self._unread, self._at)
         if piece is None:
             return False

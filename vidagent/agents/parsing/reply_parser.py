@@ -1,4 +1,4 @@
-"""Reads what models write, leniently: thoughts, JSON, function calls and typed replies."""
+"""Parse model output leniently: thoughts, JSON, function calls and typed replies."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL
 _PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _LARGEST = int(sys.float_info.max)
 _MOST_CHARS = 10_000
-"""Longest text of a reply that is kept, more than any may have."""
+"""Longest text of a reply that is stored, more than any may have."""
 _LIST_KEYS = ("calls", "tool_calls")
 _NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _PYTHON_CONSTANTS = {"true": "True", "false": "False", "null": "None"}
 _MOST_STARTS = 50
-"""Places in a text at which JSON is looked for."""
+"""Most places in a text at which to look for JSON."""
 _SEARCHED_CHARS = 200_000
 
 
 class UnreadableError(ValueError):
-    """A reply that cannot be used; the text says why, for the model to read."""
+    """A reply that cannot be used; the message says why, for the model to read."""
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """Return the thought and the rest of a text that holds `<think>…</think>`, whole or cut at either end."""
+    """Split a text with `<think>…</think>`, complete or cut at either end, into the thought and the rest."""
     if "<think" not in text:
         tail = _THOUGHT_TAIL.match(text)
         return (tail[1].strip(), text[tail.end() :].strip()) if tail else ("", text.strip())
@@ -52,8 +52,8 @@ def split_thought(text: str) -> tuple[str, str]:
 def json_values(text: str) -> Iterator[object]:
     """Yield the JSON objects and lists in a text, outermost first.
 
-    Accepts code fences, prose around, trailing commas, Python's quotes and constants, and a cut-off end. A text that is
-    too long to be searched, and not one object, is read at its beginning only.
+    Accepts code fences, surrounding prose, trailing commas, Python's quotes and constants, and a truncated end. A text
+    that is too long to search, and is not one object, is read only at its beginning.
     """
     if len(text) > _SEARCHED_CHARS:
         outermost = _strict_json(text[text.find("{") : text.rfind("}") + 1])
@@ -78,7 +78,7 @@ def json_values(text: str) -> Iterator[object]:
 
 
 def bracketed(text: str, start: int) -> tuple[int, str]:
-    """Return where the bracket at `start` closes, and the closers that are missing (`""` if none)."""
+    """Return where the bracket at `start` closes, and the missing closers (`""` if none)."""
     stack: list[str] = []
     quoted = escaped = False
     for index in range(start, len(text)):
@@ -119,7 +119,7 @@ def _lenient_json(text: str) -> object:
 
 
 def _cut_off_json(text: str) -> object:
-    """Parse JSON whose end is cut off, without the last item if that is incomplete."""
+    """Parse truncated JSON, without the last item if it is incomplete."""
     for _ in range(4):
         closers = bracketed(text, 0)[1]
         value = _lenient_json(text.rstrip().rstrip(",:") + closers)
@@ -132,10 +132,10 @@ def _cut_off_json(text: str) -> object:
 
 
 def parse_reply(message: AIMessage, schema: type[T]) -> T:
-    """Read a typed reply.
+    """Parse a typed reply.
 
     Raises:
-        UnreadableError: If there is none; the text says what is wrong.
+        UnreadableError: If there is none; the message says what is wrong.
     """
     _, text = split_thought(message.text)
     problem = "it is empty"
@@ -153,12 +153,12 @@ def parse_reply(message: AIMessage, schema: type[T]) -> T:
 
 
 def parse_calls(message: AIMessage, known: Collection[str]) -> list[ToolCall]:
-    """Read the function calls of a reply, wherever the model wrote them.
+    """Parse the function calls of a reply, wherever the model wrote them.
 
     Names are known, arguments are dicts, ids are unique, and a call written twice is made once.
 
     Raises:
-        UnreadableError: If there is no usable call; the text says what is wrong.
+        UnreadableError: If there is no usable call; the message says what is wrong.
     """
     calls: list[ToolCall] = []
     unknown: list[str] = []
@@ -189,7 +189,7 @@ def _candidates(message: AIMessage, text: str) -> Iterator[object]:
 
 
 def _unwrapped(value: object, schema: type[BaseModel]) -> Iterator[dict[str, Any]]:
-    """Yield the dicts in a value that have fields of the schema: itself, or one or two levels down."""
+    """Yield the dicts in a value that have fields of the schema: the value itself, or one or two levels down."""
     for _ in range(3):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -212,7 +212,7 @@ def _problems(error: ValidationError) -> str:
 
 
 def _from_sentence(text: str, schema: type[T]) -> T:
-    """Take plain words for the field that holds words."""
+    """Use plain text as the schema's text field."""
     text = text[:_MOST_CHARS]
     if schema is Observation:
         first = re.match(r"\W*(\w+)", text)
@@ -303,10 +303,10 @@ def _arguments(value: object) -> dict[str, Any] | None:
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a value that checkpoints can hold.
+    """Return a value that checkpoints can store.
 
-    Whole numbers of more than 64 bits become decimals; halves of characters, which JSON's escapes can write, are
-    replaced; texts without end are cut.
+    Integers of more than 64 bits become floats, lone surrogates (which JSON escapes allow) are replaced, and overlong
+    texts are truncated.
     """
     if isinstance(value, str):
         return repair_surrogates(value[:_MOST_CHARS])

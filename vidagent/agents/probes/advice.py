@@ -1,4 +1,4 @@
-"""Where findings contradict a profile, and the remedy: a key of the profile, or a flag of the server."""
+"""Contradictions between findings and a profile, each with its remedy: a profile key, or a server flag."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Advice:
     """One contradiction.
 
     Args:
-        key: The profile's key that it concerns.
+        key: The profile key it concerns.
         found: What was found.
         mend: The remedy.
     """
@@ -52,7 +52,7 @@ def advise(profile: Profile, findings: Sequence[Finding], context_tokens: int | 
     Args:
         profile: The profile.
         findings: The findings of all probes.
-        context_tokens: The context as the server reports it, or None.
+        context_tokens: The context length as the server reports it, or None.
     """
     found = _Findings(findings)
     advice = list(_context(profile, context_tokens))

@@ -1,4 +1,4 @@
-"""A checkup of a server: which model it serves, what the probes found, and where they contradict the profile."""
+"""A server checkup: which model it serves, what the probes found, and where that contradicts the profile."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _ROWS: dict[Form, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What is known of a server after all probes have run.
+    """Result of all probes of a server.
 
     Args:
         where: Its base URL.
-        kind: `vLLM`, or None if it does not show what it is.
+        kind: `vLLM`, or None if it cannot be identified.
         version: Its version, or None.
-        model: The model tried.
+        model: The model tested.
         others: The other models that it serves.
-        profile: The profile that the model would be used with.
+        profile: The profile for this model.
         findings: What was found.
-        advice: Where that contradicts the profile.
+        advice: Where the findings contradict the profile.
         lost: The probe at which the server stopped answering, or None.
     """
 
@@ -66,7 +66,7 @@ class Checkup:
         return None if rows <= can else f"it takes no video as profile {self.profile.name} sends it"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON object."""
+        """Return it as a JSON object."""
         return {
             "server": self.where,
             "kind": self.kind,
@@ -87,12 +87,12 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
     """Probe the server that the settings name, or one on this machine.
 
     Args:
-        settings: They name the server, the model, the profile, and the longest wait for a reply.
+        settings: Settings with the server, the model, the profile, and the longest wait for a reply.
         on_probe: Called with each probe before it runs.
 
     Raises:
         ModelError: If the server cannot be reached, or does not answer even a plain text.
-        UsageError: If the embedded model is asked for: it has no server.
+            UsageError: If the embedded model is selected: it has no server.
     """
     if settings.model == EMBEDDED:
         raise UsageError(f"model {EMBEDDED!r} is embedded and has no server to check; name another (--model)")
@@ -124,7 +124,7 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
 
 
 async def _models(endpoint: Endpoint, settings: Settings) -> list[ServedModel]:
-    """List the server's models; a server that lists none is tried with the model that was named."""
+    """List the server's models; if it lists none, use the model named in the settings."""
     try:
         return await endpoint.models()
     except ServerError as error:
@@ -143,7 +143,7 @@ async def _version(endpoint: Endpoint) -> str | None:
 
 
 def _chosen(served: list[ServedModel], settings: Settings, where: str) -> tuple[ServedModel, tuple[str, ...]]:
-    """Return the model named, else the first one served; and the names of the others."""
+    """Return the named model, else the first one served, and the names of the others."""
     if settings.model is None:
         if not served:
             raise ModelError(f"the model server at {where} serves no model; name one (--model)")

@@ -1,4 +1,4 @@
-"""What probes run against: one server, one model, and what earlier probes have shown of them."""
+"""Context of the probes: one server, one model, and what earlier probes have found."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from vidagent.agents.server.endpoint import Endpoint
 
 QUESTION = "Which word is written in the picture? Reply with that word alone."
 _NO_BLANKS = 2.0
-"""A frequency penalty that keeps a model of random weights from writing blanks until it is cut."""
+"""Frequency penalty that stops a model with random weights from writing blanks until it is cut off."""
 _LONGER = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What switches thinking on or off in a request.
+    """Request settings that switch thinking on or off.
 
     Args:
-        label: How messages call it; empty if the request carries nothing.
+        label: Its name in messages; empty if the request carries nothing.
         body: Fields of the request.
         prompt: Text of a system message, or None.
     """
@@ -41,18 +41,18 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class ProbeReply:
-    """What came back; counts are None where the server does not report them.
+    """A probe's reply; counts are None if the server does not report them.
 
     Args:
         text: The reply without its thought.
         thought: The thought; empty if there is none.
-        tagged: Whether the thought stood in the text, between `<think>` and `</think>`.
+        tagged: Whether the thought was in the text, between `<think>` and `</think>`.
         calls: Name and arguments of each function call that the server parsed.
-        cut: Whether it was cut off at the limit of tokens.
+        cut: Whether it was cut off at the token limit.
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens generated, thought included.
-        thinking_tokens: Those of the thought.
-        cached_tokens: Tokens of the prompt that the server had in its cache.
+        thinking_tokens: Tokens of the thought.
+        cached_tokens: Prompt tokens found in the server's cache.
     """
 
     text: str
@@ -73,21 +73,21 @@ class ProbeReply:
 
 @dataclass
 class ProbeContext:
-    """Sends the requests of probes, each under a deadline, as the agent itself would send them.
+    """Sends the probes' requests, each under a deadline, as the agent itself would.
 
     Args:
         chat: The model.
-        endpoint: The server beside chat.
-        profile: The profile that it would be used with.
+        endpoint: The server's other endpoints.
+        profile: The profile for this model.
         deadline_s: Longest wait for one reply.
-        context_tokens: The model's context as the server reports it, or None.
+        context_tokens: The context length as the server reports it, or None.
 
     Attributes:
-        on: What switches thinking on, once known; None if the model does not think.
-        off: What switches it off, once known; None if nothing does.
-        extra_tokens: Tokens that each reply gets on top, where thinking cannot be switched off.
-        takes_pictures: Whether a picture shows in the prompt, once known.
-        takes_media_options: Whether requests may say how a video is sampled, once known.
+        on: The switch for thinking, once known; None if the model does not think.
+        off: The switch against it, once known; None if nothing switches it off.
+        extra_tokens: Extra tokens for each reply if thinking cannot be switched off.
+        takes_pictures: Whether the model receives pictures, once known.
+        takes_media_options: Whether requests may set video sampling, once known.
     """
 
     chat: ChatVLM
@@ -117,13 +117,13 @@ class ProbeContext:
 
         Args:
             messages: The messages.
-            tokens: Most tokens of the reply; 1 where only the prompt matters.
-            switch: What switches thinking; None switches it off, as far as that is known to work.
-            body: Fields that OpenAI's client does not know.
+            tokens: Most tokens of the reply; 1 if only the prompt matters.
+            switch: Thinking switch; None switches it off, if a working one is known.
+            body: Fields outside OpenAI's API.
             tools: Tools on offer.
             tool_choice: Which of them must be called.
-            on_stream: Takes the reply as it is generated.
-            options: Further fields that OpenAI's client knows.
+            on_stream: Receives the reply as it is generated.
+            options: Further fields of OpenAI's API.
 
         Raises:
             ServerError: If the server refuses or fails.
@@ -151,7 +151,7 @@ class ProbeContext:
         tokens: int = 48,
         **options: Any,  # noqa: ANN401 - those of `ask`
     ) -> ProbeReply:
-        """Send a request whose reply must be complete: again, with more tokens, if it is cut off."""
+        """Send a request whose reply must be complete: if it is cut off, repeat it with more tokens."""
         reply = await self.ask(*messages, tokens=tokens, **options)
         if not reply.cut:
             return reply
@@ -159,7 +159,7 @@ class ProbeContext:
         return await self.ask(*messages, tokens=_LONGER * tokens, **options)
 
     async def growth(self, reply: ProbeReply) -> int | None:
-        """Return by how many tokens a prompt is longer than the bare question, or None if the server does not count."""
+        """Return how many tokens longer a prompt is than the bare question, or None if the server does not count."""
         if self._question_tokens is None:
             self._question_tokens = (await self.ask(user(QUESTION), tokens=1)).prompt_tokens
         if self._question_tokens is None or reply.prompt_tokens is None:
@@ -167,17 +167,17 @@ class ProbeContext:
         return reply.prompt_tokens - self._question_tokens
 
     async def thought_tokens(self, reply: ProbeReply) -> int | None:
-        """Count the tokens of a reply's thought: by the server's usage, else by its tokenizer."""
+        """Count the tokens of a reply's thought, by the server's usage or else its tokenizer."""
         if reply.thinking_tokens is not None:
             return reply.thinking_tokens
         return await self.endpoint.tokenize(reply.thought) if reply.thought else 0
 
 
 def read_reply(message: AIMessage) -> ProbeReply:
-    """Read a reply.
+    """Parse a reply.
 
     Raises:
-        ValueError: If its usage is no table.
+        ValueError: If its usage is not a table.
     """
     usage = message.response_metadata.get("token_usage") or {}
     if not isinstance(usage, Mapping):
@@ -201,7 +201,7 @@ def read_reply(message: AIMessage) -> ProbeReply:
 
 
 def _with_prompt(prompt: str, messages: Sequence[Message]) -> list[Message]:
-    """Put a text in front of the system message, or make one of it."""
+    """Put a text before the system message, or add one."""
     if messages[0]["role"] == "system":
         return [system(f"{prompt}\n{messages[0]['content']}"), *messages[1:]]
     return [system(prompt), *messages]

@@ -1,4 +1,4 @@
-"""What a probe found out."""
+"""Results of probes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from vidagent.agents.server.connection import ServerError
 Value = Literal["yes", "no", "unknown"]
 
 _PARAMETER = re.compile(r"( \(parameter=[\w.]+\)| \[[\w.]+\])+\Z")
-"""The parameter and the code that are appended to a server's words; the words name them already."""
+"""The parameter and the code appended to a server's message, which already names them."""
 _BUSY = frozenset({408, 409, 425, 429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one probe ended.
+    """Result of one probe.
 
     Args:
         value: Whether the server can do it.
-        detail: What shows it, or the server's own words.
-        facts: The same for programs, such as `{"accepted": 48}`.
+        detail: The evidence, or the server's message.
+        facts: The same as data, such as `{"accepted": 48}`.
     """
 
     value: Value
@@ -36,9 +36,9 @@ class Finding:
     """One line of the table.
 
     Args:
-        group: What it belongs to, such as `tools`.
-        name: What was tried, such as `required`.
-        outcome: How that ended.
+        group: Its group, such as `tools`.
+        name: The capability, such as `required`.
+        outcome: The result.
     """
 
     group: str
@@ -51,7 +51,7 @@ class Finding:
         return self.outcome.value
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON object."""
+        """Return it as a JSON object."""
         outcome = self.outcome
         return {
             "group": self.group,
@@ -63,22 +63,22 @@ class Finding:
 
 
 def yes(detail: str = "", **facts: object) -> Outcome:
-    """The server can."""
+    """Return an outcome: the server can do it."""
     return Outcome("yes", detail, facts)
 
 
 def no(detail: str = "", **facts: object) -> Outcome:
-    """The server cannot."""
+    """Return an outcome: the server cannot do it."""
     return Outcome("no", detail, facts)
 
 
 def unknown(detail: str = "", **facts: object) -> Outcome:
-    """It could not be determined."""
+    """Return an outcome: it could not be determined."""
     return Outcome("unknown", detail, facts)
 
 
 def refused(error: ServerError) -> Outcome:
-    """Read an error: a refusal is a no in the server's words; a server that is busy or away is no refusal."""
+    """Classify an error: a refusal is a no in the server's words; a busy or unreachable server is not a refusal."""
     detail = _PARAMETER.sub("", error.detail)
     if error.status is None:
         return unknown(detail or str(error))
@@ -89,10 +89,10 @@ def refused(error: ServerError) -> Outcome:
 
 
 def refusal(error: ServerError) -> Outcome:
-    """Read a refusal where another way is tried next.
+    """Classify a refusal where another way is tried next.
 
     Raises:
-        ServerError: The same, if the server has not refused, but was busy or away.
+        ServerError: The same error, if the server was busy or unreachable rather than refusing.
     """
     outcome = refused(error)
     if outcome.value == "unknown":

@@ -1,4 +1,4 @@
-"""What the probes send: drawn pictures, a short clip, a tool, a schema, and messages."""
+"""Inputs of the probes: drawn pictures, a short clip, a tool, a schema, and messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Message = dict[str, Any]
 WORD = "KIWI"
 """The word in the picture, and the only word that the schema and the tool allow."""
 DECOY = "banana"
-"""A word that the prompt asks for and the schema forbids: only a bound reply differs from it."""
+"""A word that the prompt requests and the schema forbids: only a constrained reply differs from it."""
 CHOICE = WORD.casefold()
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -28,7 +28,7 @@ SCHEMA: dict[str, Any] = {
 CLIP_S = 2.0
 _CLIP_FPS = 8
 _SIDE_PX = 224
-"""Whole patches for patch sizes of 14, 16, 28 and 32, and large enough for models that want a smallest size."""
+"""A multiple of the patch sizes 14, 16, 28 and 32, and large enough for models with a minimum size."""
 
 
 def user(*parts: str | Part) -> Message:
@@ -52,7 +52,7 @@ def assistant(text: str) -> Message:
 
 
 def picture(text: str = WORD, **beside: str) -> Part:
-    """Return a picture of a text.
+    """Return a picture showing a text.
 
     Args:
         text: The text in it.
@@ -62,22 +62,22 @@ def picture(text: str = WORD, **beside: str) -> Part:
 
 
 def picture_wh() -> tuple[int, int]:
-    """Return the size of every picture here."""
+    """Return the size of all these pictures."""
     return _SIDE_PX, _SIDE_PX
 
 
 def clip() -> Part:
-    """Return an mp4 of two seconds that counts its frames."""
+    """Return a two-second mp4 with numbered frames."""
     return _video(_clip())
 
 
 def frames(count: int) -> Part:
-    """Return a video as a list of JPEGs that count themselves."""
+    """Return a video as a list of numbered JPEGs."""
     return _video(_url("video/jpeg", [_drawn(str(number)) for number in range(count)]))
 
 
 def tool(*, strict: bool) -> dict[str, Any]:
-    """Return a function whose one argument has one legal value."""
+    """Return a function with one argument that has one legal value."""
     function: dict[str, Any] = {
         "name": "note",
         "description": "Note a word.",

@@ -1,4 +1,4 @@
-"""Runs the probes in turn: one that fails does not end the others, and a server that is gone is not probed."""
+"""Run the probes in turn: a failure does not stop the others, and an unreachable server is no longer probed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vidagent.agents.server.connection import ServerError
 from vidagent.errors import ModelError
 
 GROUPS = ("replies", "pictures", "video", "thinking", "tools", "typed replies", "tokens")
-"""The groups, as the table has them."""
+"""The groups, in the order of the table."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Probe:
 
     Args:
         group: One of `GROUPS`.
-        name: What is tried.
+        name: The capability.
         run: Sends its requests.
     """
 
@@ -69,7 +69,7 @@ PROBES = (
     Probe("tokens", "prefix cache", tokens.prefix_cache),
     Probe("tokens", "tokenizer", tokens.tokenizer),
 )
-"""In the order of running: later ones build on earlier ones."""
+"""In order of execution: later ones build on earlier ones."""
 
 
 async def run_probes(
@@ -82,10 +82,10 @@ async def run_probes(
         on_probe: Called with each probe before it runs.
 
     Returns:
-        What was found, in the order of `GROUPS`; and the probe at which the server stopped answering, or None.
+        The findings, in the order of `GROUPS`, and the probe at which the server stopped answering, or None.
 
     Raises:
-        ModelError: If not even a plain text is answered.
+        ModelError: If even a plain text is not answered.
     """
     findings: list[Finding] = []
     lost: str | None = None
@@ -102,7 +102,7 @@ async def run_probes(
 
 
 async def _run(probe: Probe, context: ProbeContext, *, first: bool) -> tuple[Outcome, bool]:
-    """Run one probe; return its outcome, and whether the server was silent."""
+    """Run one probe; return its outcome, and whether the server failed to respond."""
     began = time.monotonic()
     try:
         outcome, silent = await probe.run(context), False
@@ -128,7 +128,7 @@ async def _run(probe: Probe, context: ProbeContext, *, first: bool) -> tuple[Out
 
 
 async def _answers(context: ProbeContext) -> bool:
-    """Tell whether a server that was silent answers a small request."""
+    """Tell whether a server that failed to respond answers a small request."""
     try:
         await context.ask(user("ready?"), tokens=1, switch=Switch())
     except TimeoutError:

@@ -1,6 +1,6 @@
-"""What is known of each model, as data: the TOML files in `profiles/`, or a file of the user's own.
+"""Load model profiles: the TOML files in `profiles/`, or a file of the user's own.
 
-A profile says only where it differs from `default.toml`. Tables replace the default's key by key.
+A profile contains only its differences from `default.toml`. Tables override the default's key by key.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def load(name: str) -> Profile:
 
 
 def match(model_id: str) -> Profile:
-    """Return the profile with the longest pattern that fits a model id, else `default`."""
+    """Return the profile with the longest pattern that matches a model id, else `default`."""
     found = [
         (len(pattern), name)
         for name in names()
@@ -77,7 +77,7 @@ def _parse(text: str, name: str) -> dict[str, Any]:
 
 
 def _over(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `values` over `base`, table by table."""
+    """Merge `values` over `base`, table by table."""
     merged = dict(base)
     for key, value in values.items():
         old = merged.get(key)

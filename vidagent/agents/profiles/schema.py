@@ -1,4 +1,4 @@
-"""What a profile can say of a model: the tables and keys of its TOML file."""
+"""Schema of a model profile: the tables and keys of its TOML file."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ AgentPart = Literal[
     "boundaries",
     "wording",
 ]
-"""What the agent can do without: a tool of the planner, the index of the video, the question's kind, the searches that
-code makes for a kind, the check of claims, the looks that take the edges of places to the frame, or the check of the
-answer's words."""
+"""Parts of the agent that a profile may leave out: a planner tool, the video's index, the question's classification,
+the searches that code makes for a kind, the check of claims, the looks that refine the edges of places to the frame, or
+the check of the answer's words."""
 
 _NEEDS = {"search": "index", "shapes": "route"}
-"""Parts that go with another one."""
+"""Parts that depend on another one."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -50,17 +50,17 @@ class Thinking:
     Args:
         can: Whether it reasons at all.
         steps: The steps in which thinking helps; in the others it is switched off.
-        tokens: Reasoning tokens of one request, by step; what a request leaves goes to the later ones.
-        on_prompt: Text put in front of the system prompt to switch it on, such as `/think`.
+        tokens: Reasoning tokens of one request, by step; what a request does not use carries over to later ones.
+        on_prompt: Text put before the system prompt to switch it on, such as `/think`.
         off_prompt: The same to switch it off.
         on_body: Fields merged into the request to switch it on.
         off_body: The same to switch it off.
         budget_field: The request field by which the server itself caps reasoning tokens, or None.
-        two_phase: Whether, without such a field, a thought may be cut at its budget by a request of its own, closed,
-            and the same message continued by a second request (vLLM's `continue_final_message`).
-        opening: What stands before a thought in the model's own text.
-        closing: What stands after it.
-        with_video: Whether it may reason when the messages hold a video.
+        two_phase: Whether, without such a field, a separate request may generate the thought, cut at its budget and
+            closed, and a second request continue the same message (vLLM's `continue_final_message`).
+        opening: Mark before a thought in the model's own text.
+        closing: Mark after it.
+        with_video: Whether it may reason when the messages contain a video.
     """
 
     can: bool = False
@@ -78,7 +78,7 @@ class Thinking:
 
     @property
     def allotted(self) -> dict[Step, int]:
-        """Reasoning tokens of one request, for the steps that think, where they can be capped."""
+        """Reasoning tokens of one request, for the steps that think, if they can be capped."""
         capped = self.can and (self.budget_field is not None or self.two_phase)
         return {step: self.tokens[step] for step in self.steps if capped and step in self.tokens}
 
@@ -92,11 +92,11 @@ class Media:
         image_ids: Whether each picture is named by the hash of its bytes, for the server's cache (vLLM's `uuid`).
         per_request: Whether a request may carry `media_io_kwargs` and `mm_processor_kwargs` (vLLM needs
             `--trust-request-mm-kwargs`).
-        sampling: What goes with a video that the server samples: `both` fps and num_frames (vLLM, where one alone
-            wipes the server's default of the other), or only the `one` asked for (NIM).
-        video_fps: Frames a second that the server samples a video at by default.
+        sampling: Options sent with a video that the server samples: `both` fps and num_frames (vLLM, where one alone
+            resets the server's default of the other), or only the `one` requested (NIM).
+        video_fps: Default rate, in frames per second, at which the server samples a video.
         video_frames: Most frames of one video.
-        never_above_own: Whether more frames, or a higher rate, than the video itself has is an error (NIM).
+        never_above_own: Whether requesting more frames or a higher rate than the video has is an error (NIM).
         processor: Fields of `mm_processor_kwargs` for images, such as `max_num_tiles`.
         video_processor: The same for messages that hold a video.
     """
@@ -135,10 +135,10 @@ class Serving:
         runner: `vllm` for `vllm serve`, `docker` for a container such as NIM's.
         flags: Flags of `vllm serve` without their dashes: true for a bare flag, false to leave one out, a table for
             JSON, a list for several values.
-        env: Environment variables of the server; empty for one that a container takes over from the caller.
+        env: Environment variables of the server; empty for one that a container inherits from the caller.
         image: The container's image.
-        container: Arguments of `docker run`, written like flags; the shell fills in what begins with `$`.
-        variants: Precisions or sizes by name; the first is the one served unless another is named.
+        container: Arguments of `docker run`, written like flags; the shell expands what begins with `$`.
+        variants: Precisions or sizes by name; the first is served by default.
     """
 
     runner: Literal["vllm", "docker"] = "vllm"
@@ -162,21 +162,21 @@ class Profile:
         crop_side_px: Longest side of a crop sent enlarged.
         tiles: Most tiles the model cuts one picture into; 1 if it does not tile.
         context_tokens: Longest prompt and reply together.
-        frame_tokens: Prompt tokens of one frame, roughly; used where the server reports no usage.
-        structured: How a typed reply is asked for: by a JSON schema, by a forced function call, or in words.
+        frame_tokens: Approximate prompt tokens of one frame; used if the server reports no usage.
+        structured: How to request a typed reply: by a JSON schema, by a forced function call, or in words.
         tool_calls: Whether the server parses function calls (`native`), the turn is bound to a JSON schema of calls
             (`schema`, for planners that are weak at them), or calls are written in the `text`.
-        tool_choice: What the planner is held to.
-        strict_tools: Whether tool arguments are bound to their schema while they are generated.
+        tool_choice: The planner's tool choice constraint.
+        strict_tools: Whether tool arguments are constrained to their schema during generation.
         planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
         plan_sees_overview: Whether the planner is shown the overview frames.
-        without: What is left out. A tool is not offered to the planner. Without `index` the planner gets nothing of
-            it (shots, activity, subtitles) and there is no `search`. Without `route` the model is not asked what kind
-            of question it is. Without `shapes` the planner makes all looks itself, also for kinds for which code can.
-            Without `verify` claims are passed on unchecked, with the verdict `partial`, and the answer repeats them
-            word for word. Without `boundaries` places are as the planner drafted them. Without `wording` an answer may
-            say in any words what has no new number or quote, as where rules write it.
-        look_concurrency: Most looks at the same time.
+        without: Parts left out. A tool is not offered to the planner. Without `index` the planner gets none of its data
+            (shots, activity, subtitles) and there is no `search`. Without `route` the question is not classified.
+            Without `shapes` the planner makes all looks itself, even for kinds that code can search. Without `verify`
+            claims are passed on unchecked, with the verdict `partial`, and the answer repeats them verbatim. Without
+            `boundaries` places stay as the planner drafted them. Without `wording` an answer may use any words without
+            a new number or quote, as where rules write it.
+        look_concurrency: Most parallel looks.
         timeout_s: Longest wait for one reply.
         completion_tokens: Most tokens of one reply, by step, thinking included.
         sampling: Request fields such as `temperature`.
@@ -219,5 +219,5 @@ class Profile:
         return replace(self.thinking, steps=("compose",))
 
     def lacks(self, part: str) -> bool:
-        """Say whether a part of the agent is left out; `search` goes with the index, `shapes` with the route."""
+        """Tell whether a part of the agent is left out; `search` goes with the index, `shapes` with the route."""
         return part in self.without or _NEEDS.get(part) in self.without

@@ -1,4 +1,4 @@
-"""The connection to a model's server: its address, failed requests and what it says of them, retries."""
+"""Connection to a model server: its address, failed requests and their messages, retries."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ServerError(ModelError):
 
     Attributes:
         status: The HTTP status, or None if there was no answer or an unusable one.
-        detail: What the server said, for finding out which feature it refuses.
+        detail: The server's message, for finding out which feature it refuses.
         retried: Whether the same request may succeed later.
-        wait_s: How long the server asks us to wait first; 0 if it does not say.
+        wait_s: How long the server asks to wait first; 0 if it does not say.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ServerError(ModelError):
         retried: bool = False,
         wait_s: float = 0.0,
     ) -> None:
-        """Keep what the caller needs to decide on a second attempt."""
+        """Store what the caller needs to decide on a retry."""
         super().__init__(message)
         self.status = status
         self.detail = detail
@@ -78,14 +78,14 @@ def error_text(data: object) -> str:
 
 
 def short_line(text: str, key: str) -> str:
-    """Return a server's words as one short line without the key."""
+    """Return a server's message as one short line without the key."""
     line = " ".join(text.split())
     line = line.replace(key, "***") if key else line
     return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Return how long the server asks us to wait; 0 if it does not say."""
+    """Return how long the server asks to wait; 0 if it does not say."""
     try:
         return max(float(headers.get("retry-after", 0)), 0.0)
     except ValueError:
@@ -93,12 +93,12 @@ def retry_after_s(headers: Mapping[str, str]) -> float:
 
 
 def may_retry(error: ServerError, attempt: int) -> bool:
-    """Allow `TRIES` attempts; `attempt`, counted from 1, is the one that failed."""
+    """Allow up to `TRIES` attempts; `attempt`, counted from 1, is the one that failed."""
     return attempt < TRIES
 
 
 def backoff_s(error: ServerError, attempt: int) -> float:
-    """Return how long to wait after a failed attempt: as the server asks, else twice as long each time."""
+    """Return the wait after a failed attempt: the server's request, else doubled each time."""
     return min(error.wait_s or _FIRST_WAIT_S * 2 ** (attempt - 1), _LONGEST_WAIT_S)
 
 
@@ -108,12 +108,12 @@ async def retry(
     allowed: Callable[[ServerError, int], bool] = may_retry,
     wait_s: Callable[[ServerError, int], float] = backoff_s,
 ) -> T:
-    """Send a request again while its failures are temporary (`ServerError.retried`) and another attempt is allowed.
+    """Repeat a request while its failures are temporary (`ServerError.retried`) and another attempt is allowed.
 
     Args:
         request: Sends it once.
-        allowed: Tells whether to go on, from the error and the number of the failed attempt, counted from 1.
-        wait_s: Returns the seconds to wait before the next attempt, from the same.
+        allowed: Whether to continue, given the error and the number of the failed attempt, counted from 1.
+        wait_s: Seconds to wait before the next attempt, given the same.
 
     Raises:
         ServerError: The last failure, or the first that is permanent.

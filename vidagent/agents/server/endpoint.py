@@ -1,4 +1,4 @@
-"""What a model's server offers beside chat: its models, its version, its health and its tokenizer."""
+"""A model server's endpoints beside chat: its models, its version, its health and its tokenizer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidagent.agents.server.connection import (
 )
 
 _ABSENT = frozenset({401, 403, 404, 405, 501})
-"""Statuses of a path that is not there, or not for us: a gateway may let us at `/v1` and nothing else."""
+"""Statuses of a path that is missing, or closed to us: a gateway may allow `/v1` and nothing else."""
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
 _MODEL_URL = "http://127.0.0.1:8000/v1"
@@ -32,10 +32,10 @@ class ServedModel:
     """A model as `GET /v1/models` lists it.
 
     Args:
-        name: The name that requests give.
+        name: Its name in requests.
         root: What it was loaded from, or None if the server does not say.
         context_tokens: Longest prompt and reply together, or None if the server does not say.
-        owner: Who owns it by the server's account: `vllm` for vLLM.
+        owner: Its owner according to the server: `vllm` for vLLM.
     """
 
     name: str
@@ -45,12 +45,11 @@ class ServedModel:
 
 
 class Endpoint:
-    """Asks one server for what vLLM offers beside chat.
+    """Client of the endpoints that vLLM offers beside chat.
 
-    A path that the server lacks is requested once; from then on the answer is None. As in
-    `vidagent.agents.client.chat_model`, servers on this machine are reached past any proxy, connections are closed
-    after each request, so that one event loop after another can use it, and every failure is a `ServerError` with one
-    line that never holds the key.
+    A missing path is requested only once; from then on the result is None. As in `vidagent.agents.client.chat_model`,
+    servers on this machine bypass any proxy, connections are closed after each request, so that several event loops
+    can use it in turn, and every failure is a `ServerError` with one line that never contains the key.
 
     Args:
         base_url: The base URL, such as http://127.0.0.1:8000/v1.
@@ -72,10 +71,10 @@ class Endpoint:
         self._absent: set[str] = set()
 
     async def models(self) -> list[ServedModel]:
-        """List the models that the server has, in its order.
+        """List the server's models, in its order.
 
         Raises:
-            ServerError: If it cannot be reached, refuses the key, or sends no such list.
+            ServerError: If it cannot be reached, refuses the key, or sends no valid list.
         """
         status, data, detail = await self._request("GET", f"{self._base}/models", None)
         if status in {401, 403}:
@@ -94,13 +93,13 @@ class Endpoint:
             raise ServerError(line, detail=detail) from None
 
     async def version(self) -> str | None:
-        """Return the version of vLLM that the server runs, or None if it does not say."""
+        """Return the server's vLLM version, or None if it does not say."""
         data = await self._ask("GET", "/version", None)
         version = data.get("version") if isinstance(data, Mapping) else None
         return version if isinstance(version, str) else None
 
     async def healthy(self) -> bool:
-        """Tell whether the server reports that it is healthy or, where it does not report that, answers at all."""
+        """Tell whether the server reports that it is healthy or, if it has no such endpoint, answers at all."""
         try:
             status, _, _ = await self._request("GET", f"{self._root}/health", None)
         except ServerError:
@@ -108,7 +107,7 @@ class Endpoint:
         return status < 500
 
     async def tokenize(self, text: str) -> int | None:
-        """Count the tokens of a text as the model reads it, or return None if the server does not count.
+        """Count the tokens of a text for the model, or return None if the server does not count.
 
         Raises:
             ServerError: If the server cannot be reached or refuses.
@@ -116,9 +115,9 @@ class Endpoint:
         return await self._count({"prompt": text, "add_special_tokens": False})
 
     async def shorten(self, text: str, tokens: int) -> str:
-        """Cut a text to so many tokens as the model reads it; whole if the server does not count.
+        """Truncate a text to this many tokens; return it whole if the server does not count.
 
-        What a model wrote token by token may have more of them when it is read again.
+        Text that a model generated token by token may have more tokens when tokenized again.
 
         Raises:
             ServerError: If the server cannot be reached or refuses.
@@ -139,7 +138,7 @@ class Endpoint:
         """Count the tokens of a chat's prompt, pictures and videos included, or return None as `tokenize` does.
 
         Args:
-            messages: The messages as a request holds them.
+            messages: The messages in the request's format.
             fields: Further fields that shape the prompt, such as `tools`, `chat_template_kwargs` or
                 `mm_processor_kwargs`.
 
@@ -162,7 +161,7 @@ class Endpoint:
         return {} if self._model is None else {"model": self._model}
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> object:
-        """Send a request beside the base URL; return None, from then on too, if there is no such path."""
+        """Send a request to a path beside the base URL; return None, now and later, if there is no such path."""
         if path in self._absent:
             return None
         status, data, detail = await self._request(method, f"{self._root}{path}", body)
@@ -183,7 +182,7 @@ class Endpoint:
     async def _request(self, method: str, url: str, body: dict[str, Any] | None) -> tuple[int, object, str]:
         """Return the status, the JSON (None if it is invalid) and the server's message."""
         try:
-            client = self._client  # made before the clock runs, as it reads certificates
+            client = self._client  # created before the timeout starts, as it loads certificates
             async with asyncio.timeout(self._timeout_s):
                 reply = await client.request(method, url, json=body)
         except (TimeoutError, httpx.TimeoutException):

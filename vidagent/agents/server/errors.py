@@ -1,4 +1,4 @@
-"""Explains errors of the OpenAI client in one line that names the server and never holds the key."""
+"""Explain errors of the OpenAI client in one line that names the server and never contains the key."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> S
 
 
 def _connection(error: openai.APIConnectionError, where: str, key: str) -> ServerError:
-    """Tell a server that is not there from one that dropped the connection: only the second is worth a retry."""
+    """Distinguish an unreachable server from one that dropped the connection: only the second is worth a retry."""
     cause = error.__cause__
     while cause is not None and cause.__cause__ is not None:
         cause = cause.__cause__
     if isinstance(cause, json.JSONDecodeError):
         return explain(cause, base_url=where, model="", key=key)
-    if any("LocalProtocolError" in type(link).__name__ for link in _chain(error)):  # its text shows the key
+    if any("LocalProtocolError" in type(link).__name__ for link in _chain(error)):  # its text has the key
         return ServerError(f"nothing can be sent to {where}: {_BAD_KEY}")
     absent = any("ConnectError" in type(link).__name__ for link in _chain(error))
     detail = short_line(str(cause or error), key) or type(cause or error).__name__
@@ -93,7 +93,7 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 
 def _message(error: openai.APIStatusError) -> str:
-    """Return the server's message: that of its error object, or the start of the body."""
+    """Return the server's message: from its error object, or the start of the body."""
     body = error.body
     for part in (body, body.get("error") if isinstance(body, dict) else None):
         if isinstance(part, dict) and isinstance(part.get("message"), str):

@@ -1,4 +1,4 @@
-"""Chooses the model: the one asked for, else that of a server on this machine, else the embedded `signals`."""
+"""Choose the model: the requested one, else that of a server on this machine, else the embedded `signals`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Available:
     Args:
         model: Its name.
         where: The server's base URL, or None if it is embedded.
-        profile: The profile it would be used with.
-        chosen: Whether a question would go to it.
+        profile: The profile for it.
+        chosen: Whether it would answer a question.
     """
 
     model: str
@@ -39,12 +39,12 @@ class Available:
 
 
 def choose(settings: Settings) -> ModelClient:
-    """Return the client of the model that the settings lead to.
+    """Return the client of the model that the settings select.
 
     Raises:
-        ModelError: If the server asked for cannot be reached or serves no model, or a model is named and
-            there is no server.
-        UsageError: If the settings name a profile that is not there, or an engine without a model or its packages.
+        ModelError: If the requested server cannot be reached or serves no model, or a model is named and there is no
+            server.
+        UsageError: If the settings name a missing profile, or an engine without a model or its packages.
     """
     if settings.engine != "server":
         return _in_process(settings)
@@ -65,7 +65,7 @@ def choose(settings: Settings) -> ModelClient:
 
 
 def describe(client: ModelClient) -> str:
-    """Say in one line which model answers, and why."""
+    """Return one line about which model answers, and why."""
     if client.where is not None:
         return f"model {client.name} at {client.where} (profile {client.profile.name})"
     if client.name != EMBEDDED:
@@ -77,10 +77,10 @@ def describe(client: ModelClient) -> str:
 
 
 def available(settings: Settings) -> list[Available]:
-    """List the models that can be used: those of the server asked for or found, and the embedded one.
+    """List the usable models: those of the requested or detected server, and the embedded one.
 
     Raises:
-        ModelError: If a server is asked for and cannot be reached.
+        ModelError: If a requested server cannot be reached.
     """
     url = settings.base_url or LOCAL_URL
     served = _listed(url, _WAIT_S, settings) if settings.base_url else _local_models(settings)
@@ -90,10 +90,10 @@ def available(settings: Settings) -> list[Available]:
 
 
 def profile_for(model: str, settings: Settings) -> Profile:
-    """Return the profile that a model would be used with.
+    """Return the profile for a model.
 
     Raises:
-        UsageError: If the settings name a profile that is not there.
+        UsageError: If the settings name a missing profile.
     """
     profile = loader.load(settings.profile) if settings.profile else loader.match(model)
     if settings.reply_seconds is None:
@@ -103,7 +103,7 @@ def profile_for(model: str, settings: Settings) -> Profile:
 
 def _served(url: str, model: str, settings: Settings) -> ModelClient:
     from vidagent.agents.client.chat_model import (
-        connect,  # a second of imports that the embedded model does without
+        connect,  # takes a second to import, which the embedded model avoids
     )
 
     key = settings.api_key.get_secret_value() if settings.api_key else None
@@ -116,7 +116,7 @@ def _in_process(settings: Settings) -> ModelClient:
         Weights,
         engine,
         fitted,
-    )  # LangChain's models, which `--help` does without
+    )  # LangChain's models, which `--help` does not need
 
     if settings.model is None or settings.model == EMBEDDED:
         raise UsageError(
@@ -131,7 +131,7 @@ def _in_process(settings: Settings) -> ModelClient:
 
 
 def _embedded(settings: Settings) -> ModelClient:
-    from vidagent.agents.signals.model import ChatSignals  # brings in the classical vision
+    from vidagent.agents.signals.model import ChatSignals  # imports the classical vision code
 
     return ModelClient(ChatSignals(), profile_for(EMBEDDED, settings))
 
@@ -149,7 +149,7 @@ def first_model(url: str, settings: Settings) -> str:
 
 
 def _local_models(settings: Settings) -> list[str]:
-    """Return what a server on this machine serves; nothing if no model server listens there."""
+    """Return the models of a server on this machine; none if no model server listens there."""
     try:
         return _listed(LOCAL_URL, _LOCAL_WAIT_S, settings)
     except ModelError:
@@ -157,12 +157,12 @@ def _local_models(settings: Settings) -> list[str]:
 
 
 def _listed(url: str, wait_s: float, settings: Settings) -> list[str]:
-    """Ask a server which models it has."""
+    """Request a server's list of models."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
     endpoint = Endpoint(url, key, timeout_s=wait_s)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return [model.name for model in asyncio.run(endpoint.models())]
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook: its loop is running already
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook, whose event loop is already running
         return [model.name for model in pool.submit(asyncio.run, endpoint.models()).result()]

@@ -1,7 +1,7 @@
 """Speech to text over `POST /v1/audio/transcriptions`, as OpenAI and vLLM (Whisper) serve it.
 
-Sound is sent to the address set as `transcribe_url`, and to no other: redirects are not followed. What comes back is
-untrusted: its size is bounded, and `vidagent.video.index.transcript` checks times and texts.
+Audio is sent only to the address set as `transcribe_url`: redirects are not followed. The response is untrusted: its
+size is bounded, and `vidagent.video.index.transcript` checks times and texts.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _LINE_S = 8.0
 
 
 def connect(settings: Settings) -> TranscriptionClient | None:
-    """Return the client of the transcription server, or None where none is set.
+    """Return the client of the transcription server, or None if none is set.
 
     Raises:
-        UsageError: If a server is set and no model.
+        UsageError: If a server is set without a model.
     """
     if settings.transcribe_url is None:
         return None
@@ -59,10 +59,10 @@ def connect(settings: Settings) -> TranscriptionClient | None:
 
 
 class TranscriptionClient:
-    """Sends one piece of sound at a time to one transcription server.
+    """Sends one piece of audio at a time to one transcription server.
 
     Args:
-        url: The base URL, such as http://127.0.0.1:8000/v1; the path of the transcriptions may stand behind it.
+        url: The base URL, such as http://127.0.0.1:8000/v1; it may include the path of the transcriptions.
         model: The speech model's name on that server.
         key: The server's key, or None.
         reply_s: Longest wait for one reply.
@@ -77,14 +77,14 @@ class TranscriptionClient:
         self._reply_s = reply_s
 
     def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
-        """Transcribe a WAV file, with retries; return None if it was stopped.
+        """Transcribe a WAV file, with retries; return None if stopped.
 
         Raises:
             ServerError: If the server cannot be reached, refuses, or sends nothing usable.
         """
-        return asyncio.run(self._hear(sound, seconds, stop))
+        return asyncio.run(self._transcribe(sound, seconds, stop))
 
-    async def _hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
+    async def _transcribe(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
         tries = retry(
             lambda: self._once(sound, seconds),
             allowed=lambda _, attempt: attempt < _TRIES,
@@ -186,7 +186,7 @@ class TranscriptionClient:
 
 
 def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:
-    """Yield segments; where there are none, lines of words, or all of the text over the whole piece."""
+    """Yield segments; if there are none, lines of words, or all of the text over the whole piece."""
     segments = [cue for item in _items(data, "segments") if (cue := _cue(item, "text")) is not None]
     words = [cue for item in _items(data, "words") if (cue := _cue(item, "word")) is not None]
     text = data.get("text")
@@ -213,7 +213,7 @@ def _cue(item: object, name: str) -> Cue | None:
 
 
 def _lines(words: list[Cue]) -> Iterator[Cue]:
-    """Yield words as lines: one ends after a pause, at the end of a sentence, or when it is long."""
+    """Group words into lines: one ends after a pause, at the end of a sentence, or when it is long."""
     line: list[Cue] = []
     for word in words:
         full = line and word.end_s - line[0].start_s > _LINE_S

@@ -1,4 +1,4 @@
-"""Probes of plain conversation: text, the system's role, several turns, streaming."""
+"""Probes of plain conversation: text, the system role, several turns, streaming."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ async def text(context: ProbeContext) -> Outcome:
 
 
 async def system_role(context: ProbeContext) -> Outcome:
-    """Put a system message first: it has to show in the length of the prompt."""
+    """Send a system message first: it must increase the prompt's tokens."""
     return await _longer(context, await context.ask(system("You are a careful reader."), user(QUESTION)))
 
 
 async def turns(context: ProbeContext) -> Outcome:
-    """Ask for a second time: the earlier turn has to show in the length of the prompt."""
+    """Ask a second question: the earlier turn must increase the prompt's tokens."""
     earlier = (user("How many legs has a cat?"), assistant("Four."))
     return await _longer(context, await context.ask(*earlier, user(QUESTION)))
 
 
 async def streaming(context: ProbeContext) -> Outcome:
-    """Take a reply as it comes: in several pieces, with the usage at its end."""
+    """Stream a reply: in several pieces, with the usage at its end."""
     pieces = 0
 
     def count(kind: StreamKind, words: str) -> None:

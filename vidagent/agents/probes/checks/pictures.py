@@ -1,4 +1,4 @@
-"""Probes of pictures: one, as many as the profile sends at once, and pictures named by an id."""
+"""Probes of pictures: one, as many as the profile sends in one request, and pictures referenced by id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = re.compile(r"at most (\d+) image", re.IGNORECASE)
 
 
 def sent_at_once(profile: Profile) -> dict[str, int]:
-    """Return how many pictures the profile puts into one request, by the key that says so."""
+    """Return how many pictures the profile puts into one request, by profile key."""
     forms = profile.media.forms
     as_images = {shown for shown in get_args(Shown) if forms.get(shown, "images") == "images"}
     if not profile.plan_sees_overview:
@@ -30,7 +30,7 @@ def sent_at_once(profile: Profile) -> dict[str, int]:
 
 
 async def one(context: ProbeContext) -> Outcome:
-    """Show a picture of a word: it has to show in the length of the prompt."""
+    """Show a picture of a word: it must increase the prompt's tokens."""
     reply = await context.ask(user(picture(), QUESTION), tokens=24)
     growth = await context.growth(reply)
     if growth is not None and growth <= 0:
@@ -43,7 +43,7 @@ async def one(context: ProbeContext) -> Outcome:
 
 
 async def several(context: ProbeContext) -> Outcome:
-    """Find the largest number of pictures in one request, up to what the profile sends at once."""
+    """Find the largest number of pictures in one request, up to the profile's."""
     sent = sent_at_once(context.profile).values()
     count = max(sent, default=2)
     which = "that the profile sends" if sent else "tried"
@@ -80,7 +80,7 @@ async def ids(context: ProbeContext) -> Outcome:
 
 
 async def _taken(context: ProbeContext, count: int) -> int | None:
-    """Return how many of so many pictures are in the prompt, by its length; None if the server does not count."""
+    """Return how many of the pictures are in the prompt, by its length; None if the server does not count."""
     single = await context.growth(await context.ask(user(picture("1"), QUESTION), tokens=1))
     shown = [picture(str(number + 1)) for number in range(count)]
     growth = await context.growth(await context.ask(user(*shown, QUESTION), tokens=1))
@@ -90,7 +90,7 @@ async def _taken(context: ProbeContext, count: int) -> int | None:
 
 
 async def _largest(context: ProbeContext, too_many: int) -> int:
-    """Return the largest number of pictures that is taken, below one that is refused."""
+    """Return the largest accepted number of pictures, below one that is refused."""
     taken = 0
     while too_many - taken > 1:
         middle = (taken + too_many) // 2

@@ -1,4 +1,4 @@
-"""Probes of thinking: whether the model does, without it, within a budget, and in two phases."""
+"""Probes of thinking: whether the model thinks, without it, within a budget, and in two phases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidagent.agents.server.connection import ServerError
 
 _PUZZLE = "A snail climbs 3 m by day and slips 2 m by night. On which day is it out of a well of 10 m?"
 _LONG = 192
-"""Tokens in which a thought shows, also where only its end is marked in the text."""
+"""Enough tokens for a thought to show, even if only its end is marked in the text."""
 _BUDGET = 16
 _ROOM = 1024
 OWN = "the profile's switch"
@@ -26,7 +26,7 @@ _PROMPT_ON, _PROMPT_OFF = Switch("/think", prompt="/think"), Switch("/no_think",
 
 
 async def thinks(context: ProbeContext) -> Outcome:
-    """Look for a thought: as the server stands, then with each way of asking for one."""
+    """Look for a thought: with the server's default, then with each way to request one."""
     for switch in _distinct(_AS_IT_IS, _own(context.profile, on=True), _TEMPLATE_ON, _PROMPT_ON):
         try:
             reply = await context.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
@@ -42,7 +42,7 @@ async def thinks(context: ProbeContext) -> Outcome:
 
 
 async def without(context: ProbeContext) -> Outcome:
-    """Find what keeps it from thinking; the probes after this one use it."""
+    """Find what switches thinking off; later probes use it."""
     if context.on is None:
         context.off = _AS_IT_IS
         return yes("it does not think")
@@ -61,7 +61,7 @@ async def without(context: ProbeContext) -> Outcome:
 
 
 async def budget(context: ProbeContext) -> Outcome:
-    """Ask for a short thought: it must be no longer than asked, where it would be longer by itself."""
+    """Ask for a short thought: it must stay within the limit, if it would be longer by itself."""
     field = context.profile.thinking.budget_field or "thinking_token_budget"
     if context.on is None:
         await context.ask(user(_PUZZLE), tokens=1, body={field: _BUDGET})
@@ -88,33 +88,33 @@ async def budget(context: ProbeContext) -> Outcome:
 
 
 def _hold(context: ProbeContext, switch: Switch, body: dict[str, int]) -> None:
-    """Where nothing switches thinking off, hold it short for the probes after this one."""
+    """If nothing switches thinking off, cap it for later probes."""
     if context.off is None:
         context.off = Switch(body={**switch.body, **body}, prompt=switch.prompt)
         context.extra_tokens = 2 * _BUDGET
 
 
 async def two_phases(context: ProbeContext) -> Outcome:
-    """Close a thought and have the same message continued, its picture kept if it can have one."""
+    """Close a thought and continue the same message, with its picture if it can have one."""
     thinking = context.profile.thinking
-    asked = user(picture("2"), _PUZZLE) if context.takes_pictures else user(_PUZZLE)
+    question = user(picture("2"), _PUZZLE) if context.takes_pictures else user(_PUZZLE)
     thought = assistant(f"{thinking.opening}Ten minus three.{thinking.closing}")
     go_on = {"add_generation_prompt": False, "continue_final_message": True}
-    first = await context.ask(asked, tokens=1, switch=_AS_IT_IS)
+    first = await context.ask(question, tokens=1, switch=_AS_IT_IS)
     problem = ""
     own = Switch(OWN, thinking.off_body) if thinking.off_body else None
     for switch in _distinct(own, _AS_IT_IS, _TEMPLATE_OFF):
-        second = await context.ask(asked, thought, tokens=8, switch=switch, body=go_on)
+        second = await context.ask(question, thought, tokens=8, switch=switch, body=go_on)
         if second.thought and not second.text:
             problem = problem or "it goes on, but as a thought: `content` stays empty"
             continue
-        apart = await _prompt_tokens_apart(context, switch, [asked, thought])
+        apart = await _prompt_tokens_apart(context, switch, [question, thought])
         return _continued(first, second, apart, switch)
     return no(problem)
 
 
 def _continued(first: ProbeReply, second: ProbeReply, apart: int | None, switch: Switch) -> Outcome:
-    """Judge by the prompts: the second holds the first, and no turn of its own for the reply."""
+    """Judge by the prompts: the second must contain the first, without a new turn for the reply."""
     if first.prompt_tokens is None or second.prompt_tokens is None:
         return unknown("taken; whether it is obeyed cannot be told without prompt tokens")
     if second.prompt_tokens < first.prompt_tokens:
@@ -132,7 +132,7 @@ def _how(switch: Switch) -> str:
 async def _prompt_tokens_apart(
     context: ProbeContext, switch: Switch, messages: list[dict[str, object]]
 ) -> int | None:
-    """Return the length of the same prompt with a new turn for the reply; None if the server wants none."""
+    """Return the length of the same prompt with a new turn for the reply; None if the server refuses it."""
     try:
         return (await context.ask(*messages, tokens=1, switch=switch)).prompt_tokens
     except ServerError as error:
@@ -141,7 +141,7 @@ async def _prompt_tokens_apart(
 
 
 async def _thought(context: ProbeContext, switch: Switch, body: dict[str, int]) -> int | None:
-    """Return how many tokens it thinks; what is in the text without its end is all thought."""
+    """Return how many tokens it thinks; text without the closing mark is all thought."""
     return await context.thought_tokens(await context.ask(user(_PUZZLE), tokens=96, switch=switch, body=body))
 
 
@@ -154,7 +154,7 @@ def _own(profile: Profile, *, on: bool) -> Switch | None:
 
 
 def _distinct(*switches: Switch | None) -> list[Switch]:
-    """Return the switches that there are, each once: the first of those that do the same."""
+    """Return the given switches without duplicates, keeping the first."""
     distinct: list[Switch] = []
     for switch in switches:
         if switch and all((switch.body, switch.prompt) != (other.body, other.prompt) for other in distinct):

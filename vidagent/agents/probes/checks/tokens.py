@@ -1,4 +1,4 @@
-"""Probes of counting: what the usage tells, the prefix cache, and the tokenizer."""
+"""Probes of token counts: the usage report, the prefix cache, and the tokenizer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vidagent.agents.probes.finding import Outcome, no, unknown, yes
 from vidagent.agents.probes.fixtures import user
 
 _SENTENCES = 240
-"""About 2,600 tokens: longer than the largest block that a cache counts in."""
+"""About 2,600 tokens: longer than the largest block of a prefix cache."""
 _CONTEXT_SHARE = 40
 
 
 async def usage(context: ProbeContext) -> Outcome:
-    """Look which counts come with a reply."""
+    """Check which counts come with a reply."""
     reply = await context.ask(user(QUESTION), switch=context.on)
     counts = {
         "prompt": bool(reply.prompt_tokens),
@@ -45,9 +45,9 @@ async def tokenizer(context: ProbeContext) -> Outcome:
     count = await context.endpoint.tokenize("one two three")
     if count is None:
         return no("no /tokenize: thoughts are counted by usage, or estimated")
-    asked = user(QUESTION)
-    whole = await context.endpoint.tokenize_messages([asked])
-    billed = (await context.ask(asked, tokens=1, switch=Switch())).prompt_tokens
+    question = user(QUESTION)
+    whole = await context.endpoint.tokenize_messages([question])
+    billed = (await context.ask(question, tokens=1, switch=Switch())).prompt_tokens
     if whole is None:
         return yes("texts, not whole prompts")
     return yes(f"texts and whole prompts: {whole} tokens" + (f", billed {billed}" if billed != whole else ""))

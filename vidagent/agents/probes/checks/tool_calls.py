@@ -1,4 +1,4 @@
-"""Probes of function calling: left to the model, required, of one function, and bound to its schema."""
+"""Probes of function calling: optional, required, of one function, and schema-constrained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = "note"
 
 
 async def auto(context: ProbeContext) -> Outcome:
-    """Leave it to the model: the server has to take the tools and put them into the prompt."""
+    """Leave it to the model: the server must accept the tools and put them into the prompt."""
     reply = await context.ask(user(_ASKED), tokens=48, tools=[tool(strict=False)], tool_choice="auto")
     if reply.calls:
         return yes("the model called", parsed=True)
@@ -39,7 +39,7 @@ async def named(context: ProbeContext) -> Outcome:
 
 
 async def strict(context: ProbeContext) -> Outcome:
-    """Ask for a value that the schema forbids, with `strict`: the schema has to win."""
+    """Ask for a value that the schema forbids, with `strict`: the schema must win."""
     reply = await _forced(context, "required", strict=True)
     if not reply.calls:
         return _called(reply)

@@ -1,4 +1,4 @@
-"""Probes of typed replies: bound to a schema, and to a list of choices."""
+"""Probes of typed replies: constrained to a schema, and to a list of choices."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ async def json_schema(context: ProbeContext) -> Outcome:
     """Ask for a value that the schema forbids, with OpenAI's `response_format`."""
     shape = {"name": "noted", "schema": SCHEMA, "strict": True}
     body = {"response_format": {"type": "json_schema", "json_schema": shape}}
-    asked = f'Reply with this JSON object and nothing else: {{"word": "{DECOY}"}}'
-    reply = await context.ask_whole(user(asked), body=body)
+    request = f'Reply with this JSON object and nothing else: {{"word": "{DECOY}"}}'
+    reply = await context.ask_whole(user(request), body=body)
     return _bound(reply, _parsed(reply.text) == {"word": CHOICE})
 
 

@@ -1,4 +1,4 @@
-"""Probes of videos: an mp4, sampling set by the request, and frames with our own times."""
+"""Probes of videos: an mp4, sampling set by the request, and frames with explicit times."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TICKS = 1000
 
 
 async def mp4(context: ProbeContext) -> Outcome:
-    """Show a clip: it has to show in the length of the prompt."""
+    """Show a clip: it must increase the prompt's tokens."""
     return await _shown(context, clip(), {}, f"{CLIP_S:g} s")
 
 
 async def options(context: ProbeContext) -> Outcome:
-    """Say in the request how its video is read."""
+    """Set video sampling options in the request."""
     try:
         await context.ask(user(QUESTION), tokens=1, body=_sampled(num_frames=_MANY))
     except ServerError as error:
@@ -31,12 +31,12 @@ async def options(context: ProbeContext) -> Outcome:
 
 
 async def sampling(context: ProbeContext) -> Outcome:
-    """Ask for few and for many frames of one clip: the prompts have to differ."""
+    """Request few and many frames of one clip: the prompts must differ."""
     if context.takes_media_options is False:
         return no("needs media_io_kwargs, which are refused")
-    asked = {"both": {"fps": 4.0}, "one": {}}
+    options_by_form = {"both": {"fps": 4.0}, "one": {}}
     problems: list[str] = []
-    for form, beside in asked.items():
+    for form, beside in options_by_form.items():
         try:
             many, few = [
                 (await context.ask(user(clip(), QUESTION), tokens=1, body=_sampled(num_frames=n, **beside)))
