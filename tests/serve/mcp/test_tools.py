@@ -90,7 +90,7 @@ async def test_look_shows_the_true_frames(connect, root):
     assert times(rate) == pytest.approx([1.0, 1.2, 1.4, 1.6, 1.8])
     assert times(even)[::2] == pytest.approx([1.0, 1.96])
     assert every.structured_content["every_frame"]
-    assert len(times(every)) == 5
+    assert len(times(every)) == 6  # both bounds are frame times: both frames are shown
     assert over.structured_content["end_s"] == 4.0
     assert len(times(over)) == 8
     assert "end clamped to the end of the video, 4.000 s" in words(over)
