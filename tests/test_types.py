@@ -27,6 +27,7 @@ NAMES = [
     "steps",
     "model_calls",
     "prompt_tokens",
+    "computed_tokens",
     "completion_tokens",
     "thinking_tokens",
     "frames",
@@ -133,7 +134,7 @@ def test_the_answer_as_json():
         count=1,
         evidence=(Evidence(2.0000004, "A bar.", "supported", "/tmp/frame.jpg", (0, 0, 8, 8)),),
         coverage=Coverage(1.23456, 0.123456, (Span(0, 1),)),
-        usage=Usage.total((StepUsage("plan", 1.23456, 1),), seconds=1.23456),
+        usage=Usage.total((StepUsage("plan", 1.23456, 1),), seconds=1.23456, rounds=1),
         budget=BudgetReport(Budget(frames=3), "frames"),
     )
     assert json.loads(json.dumps(answer.to_dict())) == {
@@ -163,6 +164,8 @@ def test_the_answer_as_json():
             "cached_tokens": 0,
             "frames_decoded": 0,
             "frames_sent": 0,
+            "computed_tokens": 0,
+            "rounds": 1,
             "by_step": [
                 {
                     "step": "plan",
@@ -174,6 +177,7 @@ def test_the_answer_as_json():
                     "cached_tokens": 0,
                     "frames_decoded": 0,
                     "frames_sent": 0,
+                    "computed_tokens": 0,
                 }
             ],
         },

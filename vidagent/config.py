@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     budget_steps: int | None = None
     budget_model_calls: int | None = None
     budget_prompt_tokens: int | None = None
+    budget_computed_tokens: int | None = None
     budget_completion_tokens: int | None = None
     budget_thinking_tokens: int | None = None
     budget_frames: int | None = None

@@ -23,6 +23,7 @@ BudgetName = Literal[
     "steps",
     "model_calls",
     "prompt_tokens",
+    "computed_tokens",
     "completion_tokens",
     "thinking_tokens",
     "frames",
@@ -127,6 +128,7 @@ class Budget:
         steps: Turns of the planner.
         model_calls: Requests to the model.
         prompt_tokens: Prompt tokens over all requests.
+        computed_tokens: Prompt tokens that the server had to compute: all but those that it reports as cached.
         completion_tokens: Generated tokens over all requests, thinking included.
         thinking_tokens: Reasoning tokens over all requests; 0 turns thinking off.
         frames: Frames shown to the model over all requests.
@@ -139,6 +141,7 @@ class Budget:
     steps: int | None = None
     model_calls: int | None = None
     prompt_tokens: int | None = None
+    computed_tokens: int | None = None
     completion_tokens: int | None = None
     thinking_tokens: int | None = None
     frames: int | None = None
@@ -240,7 +243,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class StepUsage:
-    """Cost of one step."""
+    """Cost of one step; `prompt_tokens` are those sent: the cached and the computed ones."""
 
     step: Step
     seconds: float = 0.0
@@ -251,11 +254,15 @@ class StepUsage:
     cached_tokens: int = 0
     frames_decoded: int = 0
     frames_sent: int = 0
+    computed_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Cost of a run: the sums, and each step in order."""
+    """Cost of a run: the sums, and each step in order.
+
+    `rounds` is the longest chain of model calls of which each began after the one before it had ended.
+    """
 
     seconds: float = 0.0
     steps: int = 0
@@ -266,15 +273,17 @@ class Usage:
     cached_tokens: int = 0
     frames_decoded: int = 0
     frames_sent: int = 0
+    computed_tokens: int = 0
+    rounds: int = 0
     by_step: tuple[StepUsage, ...] = ()
 
     @classmethod
-    def total(cls, by_step: tuple[StepUsage, ...], *, seconds: float) -> Usage:
-        """Add the steps up; `seconds` is the wall clock of the run, as steps may overlap."""
+    def total(cls, by_step: tuple[StepUsage, ...], *, seconds: float, rounds: int = 0) -> Usage:
+        """Add the steps up; `seconds` and `rounds` are those of the run, as steps may overlap."""
         names = [f.name for f in dataclasses.fields(StepUsage) if f.name not in {"step", "seconds"}]
         sums = {name: sum(getattr(step, name) for step in by_step) for name in names}
         plans = sum(step.step == "plan" and step.model_calls > 0 for step in by_step)
-        return cls(seconds=seconds, steps=plans, by_step=by_step, **sums)
+        return cls(seconds=seconds, steps=plans, rounds=rounds, by_step=by_step, **sums)
 
 
 @dataclass(frozen=True, slots=True)

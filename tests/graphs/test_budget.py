@@ -186,10 +186,10 @@ async def test_a_resumed_run_goes_on_counting():
         "thinking_tokens": 0,
         "frames_sent": 4,
     }
-    meter.resume([spent, spent], 7.0, time.monotonic() - 1)
+    meter.resume({"spent": [spent, spent], "elapsed_s": 7.0}, time.monotonic() - 1)
     assert (meter.left("model_calls"), meter.left("frames")) == (1, 2)
     assert meter.left("seconds") == pytest.approx(2, abs=0.1)
-    meter.resume([], 11.0, time.monotonic())
+    meter.resume({"elapsed_s": 11.0}, time.monotonic())
     with pytest.raises(BudgetSpent, match="seconds"):
         await StepMeter(meter, "plan").admit("plan", NEED)
 
@@ -205,3 +205,32 @@ def test_an_allowance_is_a_share_of_what_is_left_after_what_is_kept():
     assert allowance.covers({"frames": 10, "model_calls": 99})
     assert not allowance.less({"frames": 6}).covers({"frames": 5})
     assert meter.allowance(keep={"frames": 99}).amounts["frames"] == 0
+
+
+async def test_rounds_are_the_longest_chain_of_calls():
+    meter = Meter(Budget())
+    one, other, last = (StepMeter(meter, "look") for _ in range(3))
+    await one.admit("look", NEED)
+    await other.admit("look", NEED)
+    one.record("look", USED)
+    assert meter.rounds == 1
+    await last.admit("look", NEED)
+    other.record("look", USED)
+    assert meter.rounds == 1
+    last.record("look", CallUsage(requests=2))  # a thought, and the reply after it
+    assert meter.rounds == 3
+    again = Meter(Budget())
+    again.resume(meter.clock, time.monotonic())
+    assert again.rounds == 3
+
+
+async def test_cached_tokens_are_no_computed_ones():
+    meter = Meter(Budget(computed_tokens=250))
+    step = StepMeter(meter, "plan")
+    await step.admit("plan", NEED)
+    step.record("plan", CallUsage(prompt_tokens=100, cached_tokens=64))
+    assert meter.left("computed_tokens") == 214
+    usage = step.close()
+    assert (usage.prompt_tokens, usage.cached_tokens, usage.computed_tokens) == (100, 64, 36)
+    with pytest.raises(BudgetSpent, match="computed_tokens"):
+        await StepMeter(meter, "plan").admit("plan", CallNeed(prompt_tokens=300))

@@ -41,5 +41,6 @@ def test_as_many_as_the_profile_says(ask, looks, monkeypatch, tmp_path):
     found, server = ask(script)
     assert script.most == looks
     assert found.status == "answered"
+    assert (found.usage.rounds < found.usage.model_calls) == (looks > 1)
     results = tool_results([body for body in server.bodies if step_of(body) == "plan"][-1])
     assert [json.loads(result)["id"] for result in results] == ["L1", "L2", "L3", "L4", "L5"]

@@ -124,7 +124,7 @@ class QuestionRun:
             recorder.listener(self.on_event),
             stream=self.stream and self.on_event is not None,
         )
-        run.meter.resume(earlier.get("spent", []), earlier.get("elapsed_s", 0.0), self.began)
+        run.meter.resume(earlier, self.began)
         return run
 
 

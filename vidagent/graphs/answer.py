@@ -57,7 +57,7 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         count=_count(progress) if answers else None,
         evidence=tuple(_evidence(item, frame_path) for item in progress.supported),
         coverage=seen,
-        usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0)),
+        usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0), rounds=state.get("rounds", 0)),
         budget=BudgetReport(run.budget, ended_by),
     )
 

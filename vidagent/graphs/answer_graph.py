@@ -59,7 +59,7 @@ def _step(name: Step, work: Work) -> _Node:
             usage = dataclasses.asdict(meter.close())
             attributes = {f"vidagent.usage.{key}": value for key, value in usage.items() if key != "step"}
             span.set({"vidagent.step": name, "vidagent.ended_by": update.get("ended_by"), **attributes})
-        return {**update, "spent": [] if idle else [usage], "elapsed_s": run.meter.elapsed_s}
+        return {**update, "spent": [] if idle else [usage], **run.meter.clock}
 
     return node
 

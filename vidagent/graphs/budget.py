@@ -36,11 +36,13 @@ _USUAL: dict[Step, int] = {
 LIMITED: dict[str, BudgetName] = {
     "model_calls": "model_calls",
     "prompt_tokens": "prompt_tokens",
+    "computed_tokens": "computed_tokens",
     "completion_tokens": "completion_tokens",
     "thinking_tokens": "thinking_tokens",
     "frames_sent": "frames",
 }
 """Limited fields of a step's usage, and their budgets."""
+_TOKENS = ("prompt_tokens", "cached_tokens", "computed_tokens", "completion_tokens", "thinking_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Allowance:
 
     def most_frames(self, tokens_each: float) -> float:
         """Return how many frames of this many prompt tokens each it allows."""
-        tokens = self.amounts["prompt_tokens"] / tokens_each if tokens_each else math.inf
-        return min(self.amounts["frames"], tokens)
+        tokens = min(self.amounts["prompt_tokens"], self.amounts["computed_tokens"])
+        return min(self.amounts["frames"], tokens / tokens_each if tokens_each else math.inf)
 
     def most_looks(self, reply_tokens: int) -> float:
         """Return how many looks it allows with replies of at most this many tokens."""
@@ -78,6 +80,7 @@ class Meter:
         thinking: Reasoning tokens of one call, by step; scaled down if the budget is too small for a usual run.
         earlier_s: Wall-clock seconds of the run before it was resumed.
         began: `time.monotonic` when the run began.
+        rounds: Longest chain of calls so far of which each began after the one before it had ended.
     """
 
     budget: Budget
@@ -85,6 +88,7 @@ class Meter:
     thinking: Mapping[Step, int] = field(default_factory=dict)
     earlier_s: float = 0.0
     began: float = field(default_factory=time.monotonic)
+    rounds: int = 0
     _unspent_thinking: int = 0
     _spent: dict[BudgetName, int] = field(default_factory=dict)
     _held: dict[BudgetName, int] = field(default_factory=dict)
@@ -92,16 +96,22 @@ class Meter:
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _longer: float = 1.0
 
-    def resume(self, steps: Iterable[Mapping[str, Any]], earlier_s: float, began: float) -> None:
-        """Restore the cost of the steps so far, and the clock of the run or of this part of it."""
-        self.earlier_s, self.began = earlier_s, began
-        self.count(steps)
+    def resume(self, state: Mapping[str, Any], began: float) -> None:
+        """Restore what a run's state says of its cost so far, and start the clock of this part of it."""
+        self.earlier_s, self.began = state.get("elapsed_s", 0.0), began
+        self.rounds = state.get("rounds", 0)
+        self.count(state.get("spent", []))
+
+    @property
+    def clock(self) -> dict[str, Any]:
+        """What `resume` needs besides the steps, for the run's state."""
+        return {"elapsed_s": self.elapsed_s, "rounds": self.rounds}
 
     def count(self, steps: Iterable[Mapping[str, Any]]) -> None:
         """Count the cost of steps done earlier, or under a budget of their own."""
         for step in steps:
             for name, budget in LIMITED.items():
-                self.add(budget, step[name])
+                self.add(budget, step.get(name, 0))
 
     @property
     def elapsed_s(self) -> float:
@@ -146,11 +156,13 @@ class Meter:
             free = None if left is None else max(0.0, left - reserved - self._held.get("frames", 0))
             if free:
                 free = max(1.0, free // sharers)
-            half = self.allowance(2).amounts["prompt_tokens"]
-            most = half / self.frame_tokens if self.frame_tokens else math.inf
+            half = self.allowance(2).amounts
+            names: tuple[BudgetName, ...] = ("prompt_tokens", "computed_tokens")
+            name = min(names, key=lambda name: half[name])
+            most = half[name] / self.frame_tokens if self.frame_tokens else math.inf
             granted = int(min(wanted, most, math.inf if free is None else free))
             if wanted and not granted:
-                raise BudgetSpent("frames" if free == 0 else "prompt_tokens")
+                raise BudgetSpent("frames" if free == 0 else name)
             self._hold({"frames": granted})
         return granted
 
@@ -216,7 +228,7 @@ class Meter:
             left = self.left(name)
             if left is None:
                 continue
-            if name == "prompt_tokens":
+            if name in {"prompt_tokens", "computed_tokens"}:
                 amount *= self._longer
             if name == "completion_tokens":
                 amount = max(1.0, min(amount, left))
@@ -266,6 +278,7 @@ class StepMeter:
     _promised: int = 0
     _held: dict[BudgetName, int] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
+    _after: int = 0
 
     def grant(self, wanted: int, sharers: int = 1) -> int:
         """Reserve frames for this step, as `Meter.grant` does; a look leaves some for the verification."""
@@ -293,10 +306,12 @@ class StepMeter:
             {
                 "model_calls": need.requests,
                 "prompt_tokens": need.prompt_tokens,
+                "computed_tokens": need.prompt_tokens,
                 "completion_tokens": need.completion_tokens or math.inf,
                 "frames": need.frames - self._promised,
             },
         )
+        self._after = self.meter.rounds
         return CallLimits(
             timeout_s=self.meter.left("seconds"),
             completion_tokens=self._held.get("completion_tokens"),
@@ -307,8 +322,9 @@ class StepMeter:
         """Count one request and release what it did not use."""
         self.meter.learn(self._held.get("prompt_tokens", 0), usage.prompt_tokens)
         self.meter.leave(step, self._held.get("thinking_tokens", 0), usage)
+        self.meter.rounds = max(self.meter.rounds, self._after + usage.requests)
         self._count("model_calls", usage.requests)
-        for name in ("prompt_tokens", "completion_tokens", "thinking_tokens", "cached_tokens", "frames_sent"):
+        for name in (*_TOKENS, "frames_sent"):
             self._count(name, getattr(usage, name))
         self._release()
 

@@ -32,7 +32,7 @@ def _first(current: Any, new: Any) -> Any:  # noqa: ANN401 - a reducer of severa
 
 
 def _longest(current: float, new: float) -> float:
-    """Keep the latest reading of the clock."""
+    """Keep the latest reading of the clock, or the longest chain of calls."""
     return max(current, new)
 
 
@@ -144,6 +144,7 @@ class State(TypedDict, total=False):
     ended_in: Annotated[Step | None, _first]
     composed: dict[str, Any]
     elapsed_s: Annotated[float, _longest]
+    rounds: Annotated[int, _longest]
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,7 @@ class RecordedRun:
         cost = dataclasses.replace(
             answer.usage,
             seconds=usage["seconds"],
+            rounds=usage["rounds"],
             frames_decoded=usage["frames_decoded"],
             by_step=(*steps, *answer.usage.by_step[len(steps) :]),
         )

@@ -61,6 +61,11 @@ class CallUsage:
     frames_sent: int = 0
     requests: int = 1
 
+    @property
+    def computed_tokens(self) -> int:
+        """Prompt tokens that the server had to compute."""
+        return max(0, self.prompt_tokens - self.cached_tokens)
+
     def __add__(self, other: CallUsage) -> CallUsage:
         """Return the sum of two calls' costs."""
         return CallUsage(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))

@@ -50,7 +50,11 @@ def group_answer(
         count=_count(goal, named, answers, len(videos)) if stands else None,
         evidence=tuple(_evidence(answers)),
         coverage=_coverage(answers, videos),
-        usage=Usage.total(tuple(_steps(state, answers)), seconds=state.get("elapsed_s", 0.0)),
+        usage=Usage.total(
+            tuple(_steps(state, answers)),
+            seconds=state.get("elapsed_s", 0.0),
+            rounds=state.get("rounds", 0) + sum(answer["usage"]["rounds"] for answer in answers.values()),
+        ),
         budget=BudgetReport(budget, ended_by),
     )
 

@@ -48,7 +48,10 @@ class Part(TypedDict):
 
 
 class GroupState(TypedDict, total=False):
-    """State passed between the steps; `parts` are keyed by the number of the video, from "1"."""
+    """State passed between the steps; `parts` are keyed by the number of the video, from "1".
+
+    `rounds` is the chain of the calls about all videos, without those about a single one.
+    """
 
     question: str
     options: list[str] | None
@@ -58,6 +61,7 @@ class GroupState(TypedDict, total=False):
     parts: Annotated[dict[str, Part], or_]
     spent: Annotated[list[dict[str, Any]], add]
     elapsed_s: float
+    rounds: int
     ended_by: BudgetName | None
     together: dict[str, Any] | None
 
@@ -159,7 +163,7 @@ def reopened(state: GroupState, budget: Budget) -> tuple[Update, str] | None:
 def restore_meter(meter: Meter, state: GroupState, began: float) -> None:
     """Restore what a run has cost so far, and the clock of this part of it."""
     done = [step for part in state.get("parts", {}).values() if not part["open"] for step in _steps(part)]
-    meter.resume(state.get("spent", []), state.get("elapsed_s", 0.0), began)
+    meter.resume(state, began)
     meter.count(done)
 
 
@@ -172,7 +176,7 @@ def _step(name: Step, work: Work) -> _Node:
         update = await within_budget(work(state, group, meter), meter)
         usage = meter.close()
         spent_now = [dataclasses.asdict(usage)] if usage.model_calls else []
-        return {**update, "spent": spent_now, "elapsed_s": group.meter.elapsed_s}
+        return {**update, "spent": spent_now, **group.meter.clock}
 
     return node
 

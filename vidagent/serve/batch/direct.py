@@ -135,6 +135,7 @@ async def _ask_model(
         cost.thinking_tokens,
         cost.cached_tokens,
         frames_sent=cost.frames_sent,
+        computed_tokens=cost.computed_tokens,
     )
     return Prediction("answered", reply.text.strip(), _choice(reply.text, question.options)), step
 
@@ -171,7 +172,7 @@ def _answer(
         choice=reply.choice,
         confidence=0.0,
         coverage=seen,
-        usage=Usage.total((step,), seconds=step.seconds),
+        usage=Usage.total((step,), seconds=step.seconds, rounds=step.model_calls),
         budget=BudgetReport(budget),
         video=info,
         model=model,

@@ -142,6 +142,10 @@ ModelCalls = Annotated[
 PromptTokens = Annotated[
     int | None, number("--budget-prompt-tokens", int, "N", "Tokens sent.", panel=_BUDGET)
 ]
+ComputedTokens = Annotated[
+    int | None,
+    number("--budget-computed-tokens", int, "N", "Tokens sent that the server had not cached.", panel=_BUDGET),
+]
 CompletionTokens = Annotated[
     int | None,
     number("--budget-completion-tokens", int, "N", "Tokens generated, thinking included.", panel=_BUDGET),
@@ -169,6 +173,7 @@ _BUDGET_FLAGS = {
     "budget_steps": Steps,
     "budget_model_calls": ModelCalls,
     "budget_prompt_tokens": PromptTokens,
+    "budget_computed_tokens": ComputedTokens,
     "budget_completion_tokens": CompletionTokens,
     "budget_thinking_tokens": ThinkingTokens,
     "budget_frames": Frames,

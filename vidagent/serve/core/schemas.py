@@ -37,6 +37,7 @@ class Limits(BaseModel):
     steps: Count = None
     model_calls: Count = None
     prompt_tokens: Count = None
+    computed_tokens: Count = None
     completion_tokens: Count = None
     thinking_tokens: int | None = Field(default=None, ge=0, le=_MAX, strict=True)
     frames: Count = None
@@ -148,6 +149,7 @@ class _CostBody(BaseModel):
     cached_tokens: int
     frames_decoded: int
     frames_sent: int
+    computed_tokens: int = 0
 
 
 class StepBody(_CostBody):
@@ -160,6 +162,7 @@ class UsageBody(_CostBody):
     """Cost of the run."""
 
     steps: int
+    rounds: int = 0
     by_step: list[StepBody]
 
 

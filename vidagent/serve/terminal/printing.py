@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.serve.terminal.console import stdout
 from vidagent.text import counted, escape_controls, one_line
-from vidagent.types import Answer, Evidence, Span
+from vidagent.types import Answer, Evidence, Span, Usage
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
@@ -116,15 +116,22 @@ def cost(answer: Answer) -> str:
     usage = answer.usage
     parts = [
         f"{usage.seconds:.1f} s",
-        counted(usage.model_calls, "model call"),
+        _calls(usage),
         counted(usage.frames_sent, "frame") + " sent",
         f"{usage.frames_decoded:,} decoded",
     ]
     if usage.prompt_tokens or usage.completion_tokens:
-        parts.append(f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens")
+        cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+        parts.append(f"{usage.prompt_tokens:,}{cached} + {usage.completion_tokens:,} tokens")
     if usage.thinking_tokens:
         parts.append(f"{usage.thinking_tokens:,} of them thinking")
     return ", ".join(parts)
+
+
+def _calls(usage: Usage) -> str:
+    """Return the number of calls, and of rounds where some were made side by side."""
+    calls = counted(usage.model_calls, "model call")
+    return f"{calls} in {counted(usage.rounds, 'round')}" if 0 < usage.rounds < usage.model_calls else calls
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ const BUDGETS = {
   steps: ["steps", "steps"],
   model_calls: ["model calls", "model_calls"],
   prompt_tokens: ["prompt tokens", "prompt_tokens"],
+  computed_tokens: ["computed tokens", "computed_tokens"],
   completion_tokens: ["completion tokens", "completion_tokens"],
   thinking_tokens: ["thinking tokens", "thinking_tokens"],
   frames: ["frames", "frames_sent"],
