@@ -298,7 +298,9 @@ def test_a_run_that_a_budget_ended_goes_on_under_a_larger_one(ask, clips, tmp_pa
         found = vidagent.analyze_video(clips, QUESTION, resume=first.run_id, save_frames=frames, **options)
     assert (found.status, found.answer, found.budget.ended_by) == ("answered", told["answer"], None)
     assert found.usage.model_calls == len(server.bodies) + first.usage.model_calls
-    assert found.usage.rounds == found.usage.model_calls  # one video after the other, one call after the other
+    assert (
+        found.usage.rounds == found.usage.model_calls
+    )  # one video after the other, one call after the other
     assert [Path(item.frame).parent.name for item in found.evidence] == ["1-cups", "2-beach", "3-street"]
 
 

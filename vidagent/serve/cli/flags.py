@@ -144,7 +144,9 @@ PromptTokens = Annotated[
 ]
 ComputedTokens = Annotated[
     int | None,
-    number("--budget-computed-tokens", int, "N", "Tokens sent that the server had not cached.", panel=_BUDGET),
+    number(
+        "--budget-computed-tokens", int, "N", "Tokens sent that the server had not cached.", panel=_BUDGET
+    ),
 ]
 CompletionTokens = Annotated[
     int | None,
