@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.media.make import encode
-from vidagent import UsageError, api
+from tests.media.make import encode, spoil
+from vidagent import UsageError, VideoError, api
 from vidagent.images import jpeg
 
 
@@ -48,3 +48,23 @@ async def test_each_frame_is_shown_once_and_in_order(clip):
 async def test_a_range_that_is_none_is_refused(clip, start_s, end_s):
     with pytest.raises(UsageError):
         await api.look_at(clip, start_s, end_s)
+
+
+async def test_damaged_frames_are_left_out_of_a_look_and_named_in_others(clip, tmp_path):
+    spoil(clip, tmp_path / "spoilt.mp4", 20)
+    seen = await api.look_at(tmp_path / "spoilt.mp4", 0.72, 1.2, fps=25, most_frames=16)
+    assert [round(picture.time_s, 3) for picture in seen.pictures] == [0.72, 0.76]
+    assert (seen.every_frame, seen.notes) == (
+        False,
+        ("11 frames damaged in the file, not shown: 0.800-1.200 s",),
+    )
+    again = await api.frames_of(tmp_path / "spoilt.mp4", [0.76, 1.0])
+    assert (len(again.pictures), again.notes) == (2, ("damaged in the file: 1.000 s",))
+    with pytest.raises(VideoError, match="damaged in the file"):
+        await api.look_at(tmp_path / "spoilt.mp4", 1.0, 1.2)
+
+
+async def test_a_look_between_two_labels_shows_both_at_any_rate(clip):
+    for fps in (None, 5, 25):
+        seen = await api.look_at(clip, 0.4, 0.8, fps=fps, most_frames=16)
+        assert [round(seen.pictures[at].time_s, 3) for at in (0, -1)] == [0.4, 0.8]

@@ -34,6 +34,23 @@ def test_fit_averages_pixels_and_has_the_size_of_fit_wh():
     assert np.abs(small.astype(int) - 100).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("size_wh", "side_px", "larger_wh"),
+    [
+        ((100, 50), 300, (300, 150)),
+        ((50, 100), 1000, (200, 400)),
+        ((100, 50), 100, (100, 50)),
+        ((1, 1), 9, (4, 4)),
+    ],
+)
+def test_enlarge_keeps_the_aspect_and_never_shrinks(size_wh, side_px, larger_wh):
+    rgb = np.full((size_wh[1], size_wh[0], 3), 90, np.uint8)
+    large = resize.enlarge(rgb, side_px)
+    assert (large.shape[1], large.shape[0]) == larger_wh
+    assert set(np.unique(large)) == {90}
+    assert resize.enlarge(rgb, max(size_wh)) is rgb
+
+
 def test_fit_returns_the_same_array_where_it_fits():
     rgb = np.zeros((10, 20, 3), np.uint8)
     assert resize.fit(rgb, 20) is rgb

@@ -194,6 +194,16 @@ def _false_keyframes(name: str, **options: object) -> Callable[[Path], Clip]:
     return make
 
 
+def spoil(path: Path, to: Path, packet: int) -> None:
+    """Copy a file, the second half of one packet of its video overwritten."""
+    with av.open(str(path)) as container:
+        coded = [given for given in container.demux(video=0) if given.size][packet]
+        first, last = coded.pos + coded.size // 2, coded.pos + coded.size
+    data = bytearray(path.read_bytes())
+    data[first:last] = bytes(0x5A ^ byte for byte in data[first:last])
+    to.write_bytes(data)
+
+
 SUBTITLES = """1
 00:00:01,000 --> 00:00:02,500
 <i>Good</i> morning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,8 +19,10 @@ def shows(tools, still) -> float:
     """Return how far a crop is from the same part of the drawn frame, in grey levels."""
     x0, y0, x1, y1 = still.box_px
     rgb = jpeg.decode(tools.store.get(still.ref))
-    assert (rgb.shape[1], rgb.shape[0]) == still.size_wh == (x1 - x0, y1 - y0)
-    return float(np.abs(rgb.astype(int) - FRAME[y0:y1, x0:x1]).mean())
+    assert (rgb.shape[1], rgb.shape[0]) == still.size_wh
+    assert still.size_wh >= (x1 - x0, y1 - y0)
+    small = cv2.resize(rgb, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    return float(np.abs(small.astype(int) - FRAME[y0:y1, x0:x1]).mean())
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,21 @@ def test_a_large_crop_is_scaled_down(bench):
     look = tools.use("crop", time_s=2, box=[0, 0, 1000, 1000], **ASK)
     assert look.stills[0].size_wh == (100, 56)
     assert look.stills[0].box_px == (0, 0, 320, 180)
+
+
+@pytest.mark.parametrize(
+    ("place", "sizes_wh"),
+    [
+        ({"box": [0, 0, 500, 500]}, [(640, 360)]),
+        ({"grid": "2x2:1,1"}, [(704, 396)]),
+        ({"grid": "2x2"}, [(512, 288)] * 4),
+        ({"box": [0, 0, 1000, 1000]}, [(320, 180)]),
+    ],
+)
+def test_a_small_crop_is_enlarged_and_many_share_the_size_of_one(bench, place, sizes_wh):
+    """At most four times as wide, and together no larger than one crop of 1024 px; the whole frame stays as it is."""
+    look = bench(crop_side_px=1024).use("crop", time_s=2, **place, **ASK)
+    assert [still.size_wh for still in look.stills] == sizes_wh
 
 
 def test_a_time_past_the_end_shows_the_last_frame(bench):

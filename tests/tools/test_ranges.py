@@ -20,8 +20,8 @@ def steady(first: int, end: int) -> list[float]:
 def test_clip_shows_first_and_last_frame_and_evenly_between(bench):
     tools = bench(frames=5)
     look = tools.use("clip", start_s=1, end_s=2, **ASK)
-    assert tools.times(look) == [1.0, 1.24, 1.48, 1.72, 1.96]
-    assert (look.tool, look.start_s, look.end_s, look.fps, look.every_frame) == ("clip", 1, 2, 5, False)
+    assert tools.times(look) == [1.0, 1.24, 1.48, 1.76, 2.0]
+    assert (look.tool, look.start_s, look.end_s, look.fps, look.every_frame) == ("clip", 1, 2, 4, False)
     assert (look.question, look.notes) == ("What happens?", ())
 
 
@@ -37,8 +37,13 @@ def test_only_a_range_between_two_frames_includes_the_one_at_its_end(bench):
     for start_s, end_s in ((1, 1.99), (0.99, 2)):
         assert tools.times(tools.use("clip", start_s=start_s, end_s=end_s, **ASK)) == steady(25, 50)
     tools = bench(frames=4)
-    look = tools.use("resample", start_s=1, end_s=1.99, fps=4, **ASK)
-    assert tools.times(look) == [1.0, 1.24, 1.48, 1.72]
+    for tool, rate in (("clip", {}), ("resample", {"fps": 4})):
+        sparse = tools.use(tool, start_s=1, end_s=1.99, **rate, **ASK)
+        assert tools.times(sparse)[0] == 1.0
+        assert tools.times(sparse)[-1] < 1.99
+        both = tools.use(tool, start_s=1, end_s=2, **rate, **ASK)
+        assert tools.times(both)[0::3] == [1.0, 2.0]
+        assert (len(both.stills), both.every_frame) == (4, False)
 
 
 def test_a_window_past_the_end_is_clamped_and_said(bench):
@@ -52,7 +57,7 @@ def test_a_window_past_the_end_is_clamped_and_said(bench):
 @pytest.mark.parametrize("start", [2, "2", "2.0", "0:02", "00:02.000", "0:00:02"])
 def test_times_may_be_written_as_people_do(bench, start):
     tools = bench(frames=2)
-    assert tools.times(tools.use("clip", start_s=start, end_s="0:03", **ASK)) == [2.0, 2.96]
+    assert tools.times(tools.use("clip", start_s=start, end_s="0:03", **ASK)) == [2.0, 3.0]
 
 
 @pytest.mark.parametrize(
@@ -101,16 +106,19 @@ def test_resample_at_the_rate_of_the_video_shows_every_frame(bench, fps):
 def test_resample_at_a_lower_rate(bench):
     tools = bench()
     look = tools.use("resample", start_s=2, end_s=4, fps=5, **ASK)
-    assert tools.times(look) == [2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.4, 3.6, 3.8]
-    assert (look.every_frame, look.fps) == (False, 5)
+    assert tools.times(look) == [2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.4, 3.6, 3.8, 4.0]
+    assert (look.every_frame, look.fps, look.notes) == (False, 5, ())
+    open_end = tools.use("resample", start_s=2, end_s=4.01, fps=5, **ASK)
+    assert tools.times(open_end) == tools.times(look)[:-1]
 
 
 def test_resample_over_a_long_range_lowers_the_rate_and_says_so(bench):
     tools = bench(frames=8)
     look = tools.use("resample", start_s=0, end_s=4, fps=25, **ASK)
     assert len(look.stills) == 8
-    assert look.fps == 2
-    assert look.notes == ("fps lowered from 25 to 2 to stay within 8 frames",)
+    assert tools.times(look)[0::7] == [0.0, 4.0]
+    assert look.fps == 7 / 4
+    assert look.notes == ("fps lowered from 25 to 1.75 to stay within 8 frames",)
 
 
 def test_resample_between_two_frames_shows_the_one_that_stands(bench):

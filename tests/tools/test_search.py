@@ -31,13 +31,32 @@ def test_moments_are_shown_page_by_page(scanned):
     tools = scanned([7.0, 1.0, 3.01, 5.0, 2.0], frames=2)
     first = tools.use("search", query="a red car")
     assert tools.times(first) == [1.0, 7.0]  # the two that weigh most, in order of time
-    assert first.notes == ("page 1: 2 moments looked at, 3 more on later pages",)
+    unranked = "no line matches, so they are those with most new detail, whatever the query"
+    assert first.notes == (f"page 1: 2 moments looked at, 3 more on later pages; {unranked}",)
     assert (first.question, first.facts, first.start_s, first.end_s) == ("a red car", (), 0.0, 8.0)
     second = tools.use("search", query="a red car", page=2)
     assert tools.times(second) == [3.0, 5.0]
     assert tools.times(tools.use("search", query="a red car", page="3")) == [2.0]
     last = tools.use("search", query="a red car", page=4)
-    assert (last.stills, last.notes) == ((), ("page 4: 0 moments looked at, 0 more on later pages",))
+    assert (last.stills, last.notes) == (
+        (),
+        (f"page 4: 0 moments looked at, 0 more on later pages; {unranked}",),
+    )
+
+
+def test_the_moments_of_matching_lines_come_first_best_first(scanned):
+    tools = scanned([7.0, 1.2, 3.0], frames=2)
+    tools.index.note_texts([FoundText(1.0, "EXIT", BOX), FoundText(5.0, "Exit to the north", None)])
+    first = tools.use("search", query="the north exit")
+    assert tools.times(first) == [1.0, 5.0]
+    assert first.notes == (
+        "page 1: 2 moments looked at, 2 more on later pages; those of matching lines first",
+    )
+    assert tools.times(tools.use("search", query="the north exit", page=2)) == [
+        3.0,
+        7.0,
+    ]  # 1.2 s is that of EXIT
+    assert tools.times(tools.use("search", query="a red car")) == [1.2, 7.0]
 
 
 @pytest.mark.parametrize("page", [0, -1, 17, "x", 1.5])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.media.code import read_code
-from tests.media.make import CLIPS, STEADY, encode, ffmpeg
+from tests.media.make import CLIPS, STEADY, X264, encode, ffmpeg, spoil
 from tests.media.truth import Truth, full_decode
 from vidagent.errors import UsageError, VideoError
 from vidagent.video.packets import Packets
@@ -197,3 +197,23 @@ def test_a_name_that_is_no_utf8_is_opened(tmp_path):
     with Video.open(path) as video:
         assert video.info.duration_s == pytest.approx(1.2)
     assert len(full_decode(tmp_path / path).times_s) == 30
+
+
+B_FRAMES = {**X264, "x264-params": "b-adapt=0"}
+
+
+@pytest.mark.parametrize(("options", "spoilt", "first"), [(X264, 60, 60), (B_FRAMES, 57, 57)])
+def test_what_shows_damaged_data_is_marked_and_nothing_else(options, spoilt, first, tmp_path):
+    """Packet 57 of the second is picture 60, which the B-pictures 57 to 59 before it refer to."""
+    encode(tmp_path / "intact.mp4", STEADY[:150], options=options)
+    spoil(tmp_path / "intact.mp4", tmp_path / "spoilt.mp4", spoilt)
+    truth = full_decode(tmp_path / "intact.mp4")
+    with Video.open(tmp_path / "spoilt.mp4") as video:
+        frames = [video.frames_at([t_s])[0] for t_s in truth.times_s]
+        plain = video.frames_between(0.0, 9.0)
+    marked = [number for number, frame in enumerate(frames) if frame.damaged]
+    assert marked == list(range(first, 96))  # up to the next keyframe
+    assert [frame.damaged for frame in plain] == [frame.damaged for frame in frames]
+    assert np.array_equal([frame.time_s for frame in frames], truth.times_s)
+    for number, frame in enumerate(frames):
+        assert frame.damaged or read_code(frame.rgb) == truth.codes[number]

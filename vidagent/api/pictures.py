@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from vidagent import config
 from vidagent.api.assemble import open_video
-from vidagent.errors import ToolError, UsageError
+from vidagent.errors import ToolError, UsageError, VideoError
 from vidagent.images import jpeg
 from vidagent.images.box_drawing import draw_box
 from vidagent.images.resize import fit
 from vidagent.images.tiles import clamp_box
-from vidagent.tools.context import Chosen, Timeline, Window
+from vidagent.tools.context import Chosen, Timeline, Window, intact
 from vidagent.types import Box, VideoInfo
 from vidagent.video.frame import Frame
 from vidagent.video.video import Video
@@ -91,30 +91,33 @@ async def look_at(
     most_frames: int = 8,
     size: Size = _SIZE,
 ) -> Seen:
-    """Return frames of a time range.
+    """Return frames of a time range, except those that are damaged in the file.
 
     Args:
         path: A local video file.
         start_s: Start of the range.
-        end_s: Its end; clamped to the end of the video.
+        end_s: Its end; clamped to the end of the video. If both are frame times, both frames are among those returned.
         fps: Frames per second, lowered if that takes more than `most_frames`; None spreads these evenly over the range,
             its first and last frame included.
         most_frames: Most frames.
         size: How large the pictures may be.
 
     Raises:
-        VideoError: If the video is missing, unreadable or unsupported.
+        VideoError: If the video is missing, unreadable or unsupported, or every frame there is damaged.
         UsageError: If the range is empty or lies after the end.
     """
 
     def look(video: Video) -> Seen:
         window, chosen = _chosen(Timeline(video), start_s, end_s, fps, most_frames)
-        frames = video.frames_at(sorted(chosen.times_s), max_side_px=size.side_px)
-        once = {frame.time_s: frame for frame in frames}
-        pictures = _pictures(video, list(once.values()), size)
+        try:
+            frames, damage = intact(video.frames_at(sorted(chosen.times_s), max_side_px=size.side_px))
+        except ToolError as error:
+            raise VideoError(f"{path}: {error}") from None
+        pictures = _pictures(video, frames, size)
         rate = chosen.fps if len(pictures) > 1 else None
-        notes = (*window.notes, *chosen.notes)
-        return Seen(video.info, window.start_s, window.end_s, pictures, rate, chosen.every_frame, notes)
+        every = chosen.every_frame and not damage
+        notes = (*window.notes, *chosen.notes, *damage)
+        return Seen(video.info, window.start_s, window.end_s, pictures, rate, every, notes)
 
     async with open_video(path, config.load()) as video:
         return await asyncio.to_thread(look, video)
@@ -152,6 +155,8 @@ async def frames_of(
         shown = [frame.time_s for frame in frames]
         last = f"the last frame is at {max(shown):.3f} s; the video ends at {info.duration_s:.3f} s"
         notes = (*notes, last) if max(times_s) >= info.duration_s else notes
+        damaged = ", ".join(sorted({f"{frame.time_s:.3f} s" for frame in frames if frame.damaged}))
+        notes = (*notes, f"damaged in the file: {damaged}") if damaged else notes
         return Seen(
             info, min(shown), max(shown) + info.frame_s, _pictures(video, marked, size, part), notes=notes
         )

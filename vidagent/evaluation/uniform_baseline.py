@@ -85,7 +85,7 @@ def _frames(
             lambda wanted: wanted,
         )
         times = [float(t) for t in (np.arange(frames) + 0.5) * context.duration_s / frames]
-        return list(context.pictures(times)), video.info.frame_s
+        return list(context.pictures(times)[0]), video.info.frame_s
 
 
 def _of_reply(reply: DirectReply, question: Question) -> Prediction:

@@ -1,10 +1,13 @@
-"""Pictures and sizes scaled down, never up, to a longest side."""
+"""Pictures and sizes scaled to a longest side."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+MOST_ENLARGED = 4
+"""Beyond this factor, interpolation adds pixels and shows nothing more."""
 
 
 def fit_wh(size_wh: tuple[int, int], max_side_px: int) -> tuple[int, int]:
@@ -29,3 +32,13 @@ def fit(rgb: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
     if size_wh == (width, height):
         return rgb
     return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def enlarge(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Return the picture scaled up to a longer side of `side_px`, at most by `MOST_ENLARGED`."""
+    height, width = rgb.shape[:2]
+    factor = min(MOST_ENLARGED, side_px / max(width, height))
+    if factor <= 1:
+        return rgb
+    size_wh = (round(width * factor), round(height * factor))
+    return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_CUBIC), np.uint8)

@@ -15,7 +15,9 @@ def make(context: ToolContext) -> StructuredTool:
     def clip(start_s: Seconds, end_s: Seconds, question: Question) -> Look:
         """Look at a time range: up to {frames} frames spread evenly over it, its first and last among them.
 
-        Use it to narrow down where something is, or to see what happens in a range of seconds to minutes.
+        The shorter the range, the denser they are; of a range of up to {frames} frames, every frame is shown. If
+        start_s and end_s are times of frames, both are among them. Use it to narrow down where something is, or to
+        see what happens in a range of seconds to minutes.
 
         Args:
             start_s: Start of the range in seconds, from 0 to {duration:.3f}.
@@ -24,15 +26,6 @@ def make(context: ToolContext) -> StructuredTool:
         """
         window = context.window(start_s, end_s)
         chosen = context.spread(window, context.grant(context.caps.frames))
-        return Look(
-            "clip",
-            question,
-            window.start_s,
-            window.end_s,
-            context.pictures(chosen.times_s),
-            chosen.fps,
-            chosen.every_frame,
-            notes=window.notes,
-        )
+        return context.look("clip", question, window, chosen)
 
     return make_tool(clip, frames=context.caps.frames, duration=context.duration_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from langchain_core.tools import StructuredTool
 
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.context import ToolContext, Window
 from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
@@ -21,11 +22,14 @@ def look_over(context: ToolContext, question: str) -> Look:
     whole = Window(0.0, context.duration_s)
     most = context.grant(context.caps.overview_frames)
     chosen = context.spread(whole, most)
-    stills = context.pictures(chosen.times_s, snap="keyframe") if context.frame_times(whole) is None else ()
+    stills, notes = tuple[ShownFrame, ...](), tuple[str, ...]()
+    if context.frame_times(whole) is None:
+        stills, notes = context.pictures(chosen.times_s, snap="keyframe")
     if len(stills) < _ENOUGH_KEYFRAMES * len(chosen.times_s):
-        stills = context.pictures(chosen.times_s)
+        stills, notes = context.pictures(chosen.times_s)
+    every = chosen.every_frame and len(stills) == len(chosen.times_s)
     fps = len(stills) / max(context.duration_s, 1e-3)
-    return Look("overview", question, 0.0, context.duration_s, stills, fps, chosen.every_frame)
+    return Look("overview", question, 0.0, context.duration_s, stills, fps, every, notes=notes)
 
 
 def make(context: ToolContext) -> StructuredTool:

@@ -16,7 +16,8 @@ def make(context: ToolContext) -> StructuredTool:
         """Look at a short range at a higher frame rate, to tell exactly when something starts or ends.
 
         At most {frames} frames: over a longer range the rate is lowered, and the result says so. The video has
-        {video_fps:.3f} frames a second; at that rate every frame of the range is shown.
+        {video_fps:.3f} frames a second; at that rate every frame of the range is shown. If start_s and end_s are
+        times of frames, both are among them at any rate.
 
         Args:
             start_s: Start of the range in seconds, from 0 to {duration:.3f}.
@@ -26,16 +27,7 @@ def make(context: ToolContext) -> StructuredTool:
         """
         window = context.window(start_s, end_s)
         chosen = context.at_rate(window, fps, context.grant(context.caps.frames))
-        return Look(
-            "resample",
-            question,
-            window.start_s,
-            window.end_s,
-            context.pictures(chosen.times_s),
-            chosen.fps,
-            chosen.every_frame,
-            notes=(*window.notes, *chosen.notes),
-        )
+        return context.look("resample", question, window, chosen)
 
     video_fps = float(context.video.info.fps)
     return make_tool(resample, frames=context.caps.frames, video_fps=video_fps, duration=context.duration_s)

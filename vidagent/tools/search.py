@@ -1,11 +1,12 @@
-"""The search tool: what the index knows, and frames of the moments most worth a look."""
+"""The search tool: lines and facts of the index, and frames of the moments that fit them or show new detail."""
 
 from __future__ import annotations
 
 import logging
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from langchain_core.tools import StructuredTool
@@ -16,6 +17,7 @@ from vidagent.text import counted
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
+from vidagent.video.index.moments import Moment
 from vidagent.video.index.subtitles import Cue
 
 _log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _COMMON = frozenset("a an and at does for in is it of on or the to what when whe
 _TIME = re.compile(r"\b(\d+(?:\.\d+)?) s\b")
 _MOST_FACTS = 40
 _MOST_CUTS = 200
+_SAME_MOMENT_S = 0.5
+"""A moment this near to a matching line needs no second frame."""
 Page = Annotated[int, Field(ge=1, le=16)]
 
 
@@ -39,20 +43,48 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold())) - _COMMON
 
 
-def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> Iterator[str]:
-    """Yield subtitles, speech and texts read earlier that share words with the query, the most shared first."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A text with its place in the video, in words, and the time of the frame that shows it best."""
+
+    text: str
+    where: str
+    time_s: float
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
+
+
+def _cue_line(kind: str, cue: Cue) -> _Line:
+    return _Line(
+        cue.text, f"{kind} {cue.start_s:.3f}-{cue.end_s:.3f} s", round((cue.start_s + cue.end_s) / 2, 6)
+    )
+
+
+def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> list[_Line]:
+    """Return subtitles, speech and texts read earlier that share words with the query, the most shared first."""
     words = _words(query)
-    lines = [(cue.text, f"subtitle {cue.start_s:.3f}-{cue.end_s:.3f} s") for cue in context.index.cues()]
-    lines += [(cue.text, _spoken_at(cue)) for cue in spoken]
-    lines += [(found.text, f"text read earlier at {found.time_s:.3f} s") for found in context.index.texts()]
-    scored = [(len(words & _words(text)), where, text) for text, where in lines]
-    for shared, where, text in sorted(scored, key=lambda row: -row[0])[:_MOST_FACTS]:
-        if shared:
-            yield f"{where}: {text}"
+    lines = [_cue_line("subtitle", cue) for cue in context.index.cues()]
+    lines += [_cue_line("spoken", cue) for cue in spoken]
+    lines += [
+        _Line(found.text, f"text read earlier at {found.time_s:.3f} s", found.time_s)
+        for found in context.index.texts()
+    ]
+    scored = [(len(words & _words(line.text)), line) for line in lines]
+    ranked = sorted((row for row in scored if row[0]), key=lambda row: -row[0])
+    return [line for _, line in ranked[:_MOST_FACTS]]
 
 
-def _spoken_at(cue: Cue) -> str:
-    return f"spoken {cue.start_s:.3f}-{cue.end_s:.3f} s"
+def _ranked_times(lines: Sequence[_Line], moments: Sequence[Moment]) -> list[float]:
+    """Return the times to look at: those of the matching lines, then the moments by how much detail is new."""
+    times = list(dict.fromkeys(line.time_s for line in lines))
+    known = sorted(times)
+    for moment in moments:
+        place = bisect_left(known, moment.time_s)
+        near = known[max(0, place - 1) : place + 1]
+        if all(abs(moment.time_s - t_s) > _SAME_MOMENT_S for t_s in near):
+            times.append(moment.time_s)
+    return times
 
 
 def _speech(context: ToolContext, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
@@ -92,52 +124,62 @@ def _movement(context: ToolContext) -> Iterator[str]:
     yield f"longest still stretch: {f'{still.start_s:.1f}-{still.end_s:.1f} s' if still else 'none'}"
 
 
-def _facts(context: ToolContext, query: str, spoken: tuple[Cue, ...]) -> Iterator[str]:
-    lines = list(_matching_lines(context, query, spoken))
-    if not lines and _SPEECH.search(query):
-        lines = [f"{_spoken_at(cue)}: {cue.text}" for cue in spoken[:_MOST_FACTS]]
-    yield from lines
+def _facts(context: ToolContext, query: str, lines: Sequence[_Line]) -> Iterator[str]:
+    yield from map(str, lines)
     if _SHOTS.search(query):
         yield from _shots(context, query)
     if _MOTION.search(query):
         yield from _movement(context)
 
 
+def _page_note(page: int, looked_at: int, left: int, *, matching: int) -> str:
+    order = (
+        "those of matching lines first"
+        if matching
+        else "no line matches, so they are those with most new detail, whatever the query"
+    )
+    return f"page {page}: {looked_at} moments looked at, {left} more on later pages; {order}"
+
+
 def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def search(query: Question, page: Page = 1) -> Look:
-        """Search the index of the whole video for something that may be short or rare.
+        """Search the whole video for something that may be short or rare.
 
-        Returns matching subtitle lines, speech and texts read earlier. If the query asks what is said, speech is
-        transcribed first, where a server is set for it. If it names shots or cuts, it returns their times, of
-        hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
-        busiest and stillest. Else it looks at the {frames} moments at which most new detail comes up: that finds
-        texts and objects shown for a fraction of a second anywhere in hours of video. The next {frames} moments
-        are on the next page.
+        Returns the subtitles, speech and texts read earlier that share words with the query. If it asks what is said,
+        speech is transcribed first, where a server is set for it. If it names shots or cuts, it returns their times,
+        of hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
+        busiest and stillest. None of these costs frames. Any other query also costs up to {frames} frames: those of
+        the matching lines, then the moments at which most new detail comes up, whatever the query, as pictures are
+        not searched by meaning. That finds texts and objects shown for a fraction of a second anywhere in hours of
+        video. The next {frames} moments are on the next page.
 
         Args:
             query: What to look for, in one self-contained sentence; quote a text exactly.
             page: Page of moments, from 1.
         """
         spoken, gaps = _speech(context, query)
-        facts = tuple(_facts(context, query, spoken))
+        lines = _matching_lines(context, query, spoken)
+        if not lines and _SPEECH.search(query):
+            lines = [_cue_line("spoken", cue) for cue in spoken[:_MOST_FACTS]]
+        facts = tuple(_facts(context, query, lines))
         speech = _SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
         if speech or _SHOTS.search(query) or _MOTION.search(query):
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
-        moments = context.index.scan().moments
+        times = _ranked_times(lines, context.index.scan().moments)
         first = (page - 1) * context.caps.frames
-        page_moments = moments[first : first + context.caps.frames]
+        page_times = times[first : first + context.caps.frames]
         try:
-            chosen = page_moments[: context.grant(len(page_moments))]
+            chosen = page_times[: context.grant(len(page_times))]
         except BudgetSpent:
             if not facts:
                 raise
             notes = (*gaps, "no frame is left to look")
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=notes)
-        left = max(0, len(moments) - first - len(chosen))
-        notes = (*gaps, f"page {page}: {len(chosen)} moments looked at, {left} more on later pages")
-        stills = context.pictures([moment.time_s for moment in chosen])
+        left = max(0, len(times) - first - len(chosen))
+        stills, damage = context.pictures(chosen) if chosen else ((), ())
+        notes = (*gaps, _page_note(page, len(chosen), left, matching=len(lines)), *damage)
         return Look("search", query, 0.0, context.duration_s, stills, facts=facts, notes=notes)
 
     return make_tool(search, frames=context.caps.frames)

@@ -17,10 +17,12 @@ class Frame:
     Args:
         time_s: Exact presentation time on the player's clock.
         rgb: Pixels, `(height, width, 3)` uint8, upright.
+        damaged: Whether the file's data are damaged there, so that it shows what was never filmed.
     """
 
     time_s: float
     rgb: NDArray[np.uint8]
+    damaged: bool = False
 
 
 def fit_wh(size_wh: tuple[int, int], max_side_px: int | None) -> tuple[int, int]:

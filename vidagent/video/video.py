@@ -130,7 +130,7 @@ class Video:
                 max_side_px=max_side_px,
                 box_px=box_px,
             )
-            frames = [Frame(t_s, rgb) for t_s, rgb in zip(header["times_s"], pictures, strict=True)]
+            frames = list(map(Frame, header["times_s"], pictures, header["damaged"]))
             found |= {place: frames[index] for place, index in zip(part, header["order"], strict=True)}
         return [found[place] for place in range(len(times))]
 
@@ -170,7 +170,7 @@ class Video:
                 stride=stride,
                 max_bytes=min(self._limits.reply_bytes, self._limits.call_bytes),
             )
-            yield from map(Frame, header["times_s"], pictures)
+            yield from map(Frame, header["times_s"], pictures, header["damaged"])
             next_s = header["next_s"]
 
     def frame_times(self, start_s: float, end_s: float) -> NDArray[np.float64]:

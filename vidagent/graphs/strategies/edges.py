@@ -291,8 +291,10 @@ def look_between(desk: ToolContext, call: Call) -> Look:
     else:
         chosen = desk.spread(window, most)
         times, every = chosen.times_s, chosen.every_frame
-    stills = desk.pictures(times)
+    stills, damage = desk.pictures(times)
+    every &= len(stills) == len(times)
     apart_s = stills[-1].time_s - stills[0].time_s
     rate = (len(stills) - 1) / apart_s if apart_s else fps
     last_s = min(stills[-1].time_s + desk.video.info.frame_s, desk.duration_s)
-    return Look("resample", question, start_s, max(last_s, stills[-1].time_s), stills, rate, every)
+    end_s = max(last_s, stills[-1].time_s)
+    return Look("resample", question, start_s, end_s, stills, rate, every, notes=damage)

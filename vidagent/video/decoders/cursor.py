@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
+from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from av import error as av_error
 from av.video.frame import PictureType
 
 from vidagent.video.decoders.container import open_medium, video_packets
+from vidagent.video.decoders.h264 import Colours, holds_idr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +25,6 @@ _SKIPPABLE = {"h264", "hevc"}
 """Codecs for which skipping non-reference pictures was shown to leave the others intact; on AV1 it does not."""
 _PREDICTED = {PictureType.P, PictureType.B}
 """Picture types that depend on others: a seek lands on one only because of a false keyframe flag."""
-_IDR = 5
-_NAL_TYPE = 0x1F
-"""NAL unit type of an IDR slice, and the bit mask of the type (ITU-T H.264, table 7-1)."""
 _STDERR = 2
 
 
@@ -63,6 +62,10 @@ class Cursor:
         self._fresh = True
         self._frames: Iterator[VideoFrame] = iter(())
         self.medium = open_medium(path, max_pixels=max_pixels)
+        self._colours = Colours()
+        self._damaged: set[int] = set()
+        self._queue: deque[VideoFrame] = deque()
+        self._spoilt = False
         self._broken = False
         self._log_start = _log_size()
 
@@ -80,6 +83,38 @@ class Cursor:
         """Whether non-reference pictures of this codec can be skipped on the way to a target."""
         return self.medium.stream.codec_context.name in _SKIPPABLE
 
+    @property
+    def damaged(self) -> bool:
+        """Whether the current picture is damaged.
+
+        The decoder marks a picture whose own data are damaged. Those after it may refer to it, up to the next keyframe,
+        and so may the B-pictures just before it.
+        """
+        if not self.complaints or self.current is None:
+            return False
+        if pts_of(self.current) in self._damaged:
+            return True
+        picture = self.current
+        for following in self._following():
+            if picture.pict_type != PictureType.B:
+                return False
+            if pts_of(following) in self._damaged:
+                return True
+            picture = following
+        return False
+
+    def _following(self) -> Iterator[VideoFrame]:
+        """Yield the pictures after the current one without advancing."""
+        if self.pending is not None:
+            yield self.pending
+        for place in count():
+            if place == len(self._queue):
+                picture = next(self._frames, None)
+                if picture is None:
+                    return
+                self._queue.append(picture)
+            yield self._queue[place]
+
     def jump(self, pts: int | None, *, skip_before: int | None = None) -> None:
         """Go to the keyframe at or before a PTS, or to the first byte of the file.
 
@@ -91,7 +126,9 @@ class Cursor:
         """
         self.current = self.pending = None
         self.landed = self.landed_on_idr = None
-        self._broken = self.skipped = False
+        self._broken = self._spoilt = self.skipped = False
+        self._damaged.clear()
+        self._queue.clear()
         self.skip_before = skip_before if self.can_skip else None
         self.from_start = pts is None
         self._log_start = _log_size()
@@ -99,6 +136,7 @@ class Cursor:
             self._rewind()
         elif not self._seek(pts):
             return
+        self._colours.restart()
         self._frames = self._decoded()
         self.current = next(self._frames, None)
         if not self.from_start:
@@ -110,12 +148,15 @@ class Cursor:
 
     def step(self) -> None:
         """Advance to the next picture."""
+        if self.current is not None:
+            self._damaged.discard(pts_of(self.current))
         self.current = self.pending
-        self.pending = next(self._frames, None)
+        self.pending = self._queue.popleft() if self._queue else next(self._frames, None)
 
     def park(self) -> None:
         """Drop the pictures held, as the file is about to be read from another position."""
         self.current = self.pending = None
+        self._queue.clear()
         self._frames = iter(())
         self._fresh = False
 
@@ -134,9 +175,12 @@ class Cursor:
         except av_error.FFmpegError:
             frames = []
         codec.flush_buffers()
+        self._colours.restart()
+        self._colours.see(packet, self.medium)
         for frame in frames:
             self._count()
             _fill_pts(frame, packet.pts)
+            self._colours.apply(frame)
         alone = frames and not frames[0].is_corrupt and frames[0].pict_type not in _PREDICTED
         return frames[0] if alone else None
 
@@ -171,16 +215,20 @@ class Cursor:
                     continue
                 first = packet.pts
                 self.landed = packet.dts if packet.dts is not None else packet.pts
-                self.landed_on_idr = _holds_idr(packet) if codec.name == "h264" else None
+                self.landed_on_idr = holds_idr(packet) if codec.name == "h264" else None
             self._set_skipping(packet)
+            if packet.is_keyframe:
+                self._colours.see(packet, self.medium)
             for frame in self._decode(packet):
                 last = _fill_pts(frame, last)
+                self._examine(frame)
                 if first is None or last >= first:
                     yield frame
         try:
             for frame in codec.decode(None):
                 last = _fill_pts(frame, last)
                 self._count()
+                self._examine(frame)
                 yield frame
         except av_error.FFmpegError:
             self._broken = True
@@ -193,8 +241,15 @@ class Cursor:
             return
         for frame in frames:
             self._count()
-            self._broken |= frame.is_corrupt
             yield frame
+
+    def _examine(self, frame: VideoFrame) -> None:
+        """Note whether a picture is damaged, and set its colours."""
+        self._broken |= frame.is_corrupt
+        self._spoilt = frame.is_corrupt or (self._spoilt and not frame.key_frame)
+        if self._spoilt:
+            self._damaged.add(pts_of(frame))
+        self._colours.apply(frame)
 
     def _count(self) -> None:
         self.frames_decoded += 1
@@ -216,23 +271,6 @@ def _fill_pts(frame: VideoFrame, last: int | None) -> int:
             frame.dts if frame.dts is not None else (0 if last is None else last + (frame.duration or 1))
         )
     return frame.pts
-
-
-def _holds_idr(packet: Packet[VideoStream]) -> bool:
-    """Return whether an H.264 packet holds an IDR slice.
-
-    Its NAL units start with their lengths if the extradata says so (ISO/IEC 14496-15), else with start codes.
-    """
-    data, extradata = bytes(packet), packet.stream.codec_context.extradata or b""
-    if extradata[:1] != b"\x01":
-        units = (found.end() for found in re.finditer(b"\x00\x00\x01", data))
-        return any(at < len(data) and data[at] & _NAL_TYPE == _IDR for at in units)
-    width, at = (extradata[4] & 3) + 1, 0
-    while at + width < len(data):
-        if data[at + width] & _NAL_TYPE == _IDR:
-            return True
-        at += width + int.from_bytes(data[at : at + width], "big")
-    return False
 
 
 def _log_size() -> int:

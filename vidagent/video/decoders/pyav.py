@@ -96,8 +96,9 @@ class PyavDecoder:
             picture = find(target)
             pts = pts_of(picture)
             if pts not in made:
+                damaged = self._cursor.current is picture and self._cursor.damaged
                 rgb = to_rgb(picture, self._turn, max_side_px=max_side_px, box_px=box_px)
-                made[pts] = Frame(self._clock.seconds(pts), rgb)
+                made[pts] = Frame(self._clock.seconds(pts), rgb, damaged)
             found[target] = made[pts]
         return [found[target] for target in targets]
 
@@ -113,7 +114,7 @@ class PyavDecoder:
             if pts_of(picture) >= start:
                 if seen % stride == 0:
                     rgb = to_rgb(picture, self._turn, max_side_px=max_side_px)
-                    yield Frame(self._clock.seconds(pts_of(picture)), rgb)
+                    yield Frame(self._clock.seconds(pts_of(picture)), rgb, cursor.damaged)
                 seen += 1
             if cursor.pending is None:
                 return
@@ -187,7 +188,7 @@ class PyavDecoder:
     def _intact_picture(self, target: int) -> VideoFrame:
         """Return the picture shown at a PTS; if it stays broken, the last intact keyframe before it.
 
-        The broken picture is returned if decoding from the start of the file reports broken pictures too, or if no
+        The picture is returned as it is if decoding from the start of the file reports broken pictures too, or if no
         keyframe can be decoded alone, as in streams that refresh a part of the picture at a time.
         """
         picture = self._picture_at(target)

@@ -109,6 +109,7 @@ class _Worker:
         order = {place: index for index, place in enumerate(unique)}
         return {
             "times_s": [frames[place].time_s for place in unique],
+            "damaged": [frames[place].damaged for place in unique],
             "order": [order[places[id(frame)]] for frame in frames],
         }, [frames[place].rgb for place in unique]
 
@@ -116,15 +117,17 @@ class _Worker:
         self, start_s: float, end_s: float, max_side_px: int | None, stride: int, max_bytes: int
     ) -> Reply:
         times: list[float] = []
+        damaged: list[bool] = []
         pictures: list[NDArray[Any]] = []
         room = max_bytes
         for frame in self._opened.frames_between(start_s, end_s, max_side_px=max_side_px, stride=stride):
             if pictures and frame.rgb.nbytes > room:
-                return {"times_s": times, "next_s": frame.time_s}, pictures
+                return {"times_s": times, "damaged": damaged, "next_s": frame.time_s}, pictures
             room -= frame.rgb.nbytes
             times.append(frame.time_s)
+            damaged.append(frame.damaged)
             pictures.append(frame.rgb)
-        return {"times_s": times, "next_s": None}, pictures
+        return {"times_s": times, "damaged": damaged, "next_s": None}, pictures
 
     def _do_frame_times(self, start_s: float, end_s: float) -> Reply:
         return {}, [self._opened.frame_times(start_s, end_s)]
