@@ -1,10 +1,10 @@
 """Count printed times that name another frame, frames missing between two labels, and seeks that show another picture.
 
-`python -m benchmarks.round_trip [VIDEOS...] [--seeks N] [--video-seeks N] [--json FILE]` from the repository root: every
-kind of clip of the tests, drawn clips at five frame rates, and the videos given. Of each video `frames_of` is asked for
-the times of a first call, rounded to three decimals; `look_at` for windows between two labels at the video's own rate;
-and an opened video for random exact times one by one, whose pictures must equal, in every byte of their RGB, those of one
-plain pass by PyAV.
+`python -m benchmarks.round_trip [VIDEOS...] [--seeks N] [--video-seeks N] [--json FILE]` from the repository root: all
+kinds of clips of the tests, drawn clips at five frame rates, and the videos given. Of each video `frames_of` is asked
+for the times of a first call, rounded to three decimals; `look_at` for windows between two labels at the video's own
+rate; and an opened video for random exact times one by one, whose pictures must equal, in every byte of their RGB,
+those of one plain pass by PyAV.
 """
 
 from __future__ import annotations
