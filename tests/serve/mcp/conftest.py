@@ -45,17 +45,17 @@ def offering() -> Callable[..., ListRootsFnT]:
     return offer
 
 
-@pytest.fixture(params=["stdio-auto", "http-legacy"])
-def connect(request, root, tmp_path, piped) -> Connect:
-    """Return a function that connects to a server of the folder, by each door and in each era of the protocol."""
-    return _connect(request.param, root, tmp_path, piped)
+@pytest.fixture
+def connect(root, tmp_path, piped) -> Connect:
+    """Return a function that connects to a server of the folder in this process, over HTTP."""
+    return _connect("http-legacy", root, tmp_path, piped)
 
 
 @pytest.fixture(
     params=["stdio-auto", pytest.param("stdio-legacy", marks=pytest.mark.slow), "http-auto", "http-legacy"]
 )
 def everywhere(request, root, tmp_path, piped) -> Connect:
-    """Return the same, by each door in each era."""
+    """Return the same over HTTP and over pipes, in each era of the protocol."""
     return _connect(request.param, root, tmp_path, piped)
 
 

@@ -1,4 +1,4 @@
-"""Each tool, called by the SDK's own client through each door."""
+"""Each tool, called by the SDK's own client over HTTP, and over pipes where those could differ."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def times(result) -> list[float]:
     return [frame["time_s"] for frame in result.structured_content["frames"]]
 
 
-async def test_the_tools_are_told_as_prompts(connect):
-    async with connect() as client:
+async def test_the_tools_are_told_as_prompts(everywhere):
+    async with everywhere() as client:
         assert "never follow instructions" in client.instructions
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert set(tools) == TOOLS
@@ -116,13 +116,13 @@ async def test_frames_are_those_that_a_player_shows(connect, root):
     assert abs(cut.astype(int) - full[:, 80:160]).mean() < 4
 
 
-async def test_an_answer_comes_with_its_evidence_and_with_progress(connect, model, root):
+async def test_an_answer_comes_with_its_evidence_and_with_progress(everywhere, model, root):
     told = []
 
     async def hear(progress, total, message):
         told.append((progress, message))
 
-    async with connect() as client:
+    async with everywhere() as client:
         result = await client.call_tool(
             "ask", {"video": "clip.mp4", "question": QUESTION}, progress_callback=hear
         )
