@@ -278,6 +278,31 @@ def block_of(body: dict[str, Any], name: str) -> str | None:
     return None if match is None else match[1]
 
 
+def claims_of(body: dict[str, Any]) -> list[tuple[str, float | None, float | None]]:
+    """Return the claims of a request for verdicts, each with the stretch of its frames where the request says it."""
+    found = re.findall(r"^<claim>\n(.*?)\n?</claim>$", texts(body), re.DOTALL | re.MULTILINE)
+    if len(found) < 2:
+        return [(claim, None, None) for claim in found]
+    claim = re.compile(r"\d+\. (?:\(frames? ([\d.]+)(?:-([\d.]+))? s\) )?(.*)", re.DOTALL)
+    parts = [match for text in found if (match := claim.fullmatch(text))]
+    return [
+        (
+            part[3],
+            None if part[1] is None else float(part[1]),
+            None if part[1] is None else float(part[2] or part[1]),
+        )
+        for part in parts
+    ]
+
+
+def judges(body: dict[str, Any], judge: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Reply to a request for verdicts with what `judge` says of each claim."""
+    told = [judge(claim) for claim, _, _ in claims_of(body)]
+    if len(told) == 1:
+        return says(json.dumps(told[0]))
+    return says(json.dumps({"verdicts": [{"claim": n, **one} for n, one in enumerate(told, 1)]}))
+
+
 def step_of(body: dict[str, Any]) -> str | None:
     """Return the step that a request belongs to."""
     return next((step for name, step in STEPS.items() if block_of(body, name) is not None), None)

@@ -17,7 +17,17 @@ from typing import Any
 
 from benchmarks.observers.drawing import SIZE_WH, BrokenCodeError, Rgb, read_code
 from benchmarks.observers.world import FPS, SIGN, Question, World, names_in, slot_box
-from tests.scripted_server import block_of, calls, must_call, parts, routes, says, step_of, tool_names
+from tests.scripted_server import (
+    block_of,
+    calls,
+    claims_of,
+    must_call,
+    parts,
+    routes,
+    says,
+    step_of,
+    tool_names,
+)
 from vidagent.images import jpeg
 
 _LABEL = re.compile(r"t = (\d+\.\d+) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
@@ -187,11 +197,21 @@ class Model:
         return says(json.dumps(told))
 
     def _verify(self, body: dict[str, Any]) -> dict[str, Any]:
-        claim = block_of(body, "claim") or ""
         if block_of(body, "claims") is not None:  # a check of words against claims, without pictures
             return says(json.dumps({"why": "The claims say it.", "verdict": "supported", "confidence": 0.9}))
-        verdict = self._verdict(claim, self._pictures(body))
-        return says(json.dumps({"why": f"I compared {claim!r}.", "verdict": verdict, "confidence": 0.9}))
+        pictures = self._pictures(body)
+        told = [
+            {
+                "claim": number,
+                "why": f"I compared {claim!r}.",
+                "verdict": self._verdict(
+                    claim, [p for p in pictures if start_s is None or start_s <= p.time_s <= end_s]
+                ),
+                "confidence": 0.9,
+            }
+            for number, (claim, start_s, end_s) in enumerate(claims_of(body), 1)
+        ]
+        return says(json.dumps(told[0] if len(told) == 1 else {"verdicts": told}))
 
     def _verdict(self, claim: str, pictures: Sequence[Picture]) -> str:
         names = names_in(claim) or self._asked(claim)

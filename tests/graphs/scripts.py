@@ -7,7 +7,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tests.scripted_server import block_of, calls, labelled_images, must_call, routes, says, step_of, texts
+from tests.scripted_server import (
+    block_of,
+    calls,
+    judges,
+    labelled_images,
+    must_call,
+    routes,
+    says,
+    step_of,
+    texts,
+)
 
 
 def clip_look(start_s: float, end_s: float, question: str = "What happens?") -> tuple[str, dict[str, Any]]:
@@ -81,10 +91,13 @@ class Script:
         if step == "look":
             return says(self.look or observation(times=[labelled_images(body)[0][0]]))
         if step == "verify":
-            verdict = self.verdicts[min(self.judged, len(self.verdicts) - 1)]
-            self.judged += 1
-            return says(json.dumps({"why": "because", "verdict": verdict, "confidence": 0.8}))
+            return judges(body, self._judge)
         return says(json.dumps({"answer": said_again(body), "choice": None, "confidence": 0.9}))
+
+    def _judge(self, claim: str) -> dict[str, Any]:
+        verdict = self.verdicts[min(self.judged, len(self.verdicts) - 1)]
+        self.judged += 1
+        return {"why": "because", "verdict": verdict, "confidence": 0.8}
 
 
 class Counted:

@@ -77,12 +77,12 @@ def _answers(progress: Progress, choice: int | None) -> bool:
         return False
     if draft.found == "yes":
         return bool(supported)
-    return choice is not None and len(supported) == len(draft.claims)
+    return choice is not None and progress.stands
 
 
 def _none_refused(progress: Progress, draft: Draft) -> bool:
     """Tell whether no claim was refused, in this draft or an earlier one."""
-    return not progress.refused and len(progress.supported) == len(draft.claims)
+    return not progress.refused and progress.stands
 
 
 def _spans(progress: Progress) -> tuple[Span, ...]:
@@ -152,7 +152,7 @@ def _count(progress: Progress) -> int | None:
 def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
     """Return the confidence: capped by the claims, and for a "no" by the coverage."""
     draft, verified = progress.draft, progress.supported
-    denied = draft is not None and denies(draft, progress) and len(verified) == len(draft.claims)
+    denied = draft is not None and denies(draft, progress) and progress.stands
     if draft is None or not (answers or denied):
         return 0.0
     parts = [draft.confidence, *(item["confidence"] for item in verified)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vidagent.graphs.evidence.grounding import ground_of, supported_words
+from vidagent.graphs.evidence.grounding import ground_of, sentences_of, supported_words
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.refined_spans import with_precision
 from vidagent.graphs.progress import Progress
@@ -28,7 +28,7 @@ def final_text(
     if draft is None or (draft.found == "yes" and status != "answered"):
         return f"Not found: what was thought to be seen did not stand up to a second look. {looked}"
     if draft.found != "yes":
-        return f"{_denial(progress, draft)} {looked}"
+        return f"{_denial(progress, run, draft)} {looked}"
     composed = progress.composed
     return (
         _supported(progress, run, draft)
@@ -47,13 +47,19 @@ def _supported(progress: Progress, run: Run, draft: Draft) -> str:
     return with_precision(supported_words(draft, progress, by_rules=by_rules), progress, draft)
 
 
-def _denial(progress: Progress, draft: Draft) -> str:
-    """Return the wording of a draft that says no; if one of its claims was refused, a bare "no"."""
-    refused = len(progress.supported) < len(draft.claims) or ground_of(draft, progress).says_refused(
-        draft.answer
-    )
-    plainly = {"no": "Not found", "cannot_judge": "It cannot be judged"}.get(draft.found, "Not found")
-    return f"{plainly if refused else draft.answer.rstrip('. ')}."
+def _denial(progress: Progress, run: Run, draft: Draft) -> str:
+    """Return the wording of a draft that says no: what of it was checked and is supported, or what was looked for."""
+    if run.client.profile.lacks("wording"):
+        told = progress.stands and not ground_of(draft, progress).says_refused(draft.answer)
+        kept = draft.answer if told else ""
+    else:
+        shown = {item["claim"] for item in progress.supported if item["verdict"] == "supported"}
+        kept = " ".join(text for text in sentences_of(draft.answer) if text in shown)
+    if not kept:
+        plainly = "It cannot be judged" if draft.found == "cannot_judge" else "Not found"
+        thing = " ".join(progress.route.thing.split()).rstrip(".") if progress.route else ""
+        kept = f"{plainly}: {thing}" if thing else plainly
+    return f"{kept.rstrip('. ')}."
 
 
 def _so_far(progress: Progress, run: Run, draft: Draft | None) -> str:

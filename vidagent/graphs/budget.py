@@ -289,6 +289,10 @@ class StepMeter:
         self._promised += granted
         return granted
 
+    def beside(self) -> StepMeter:
+        """Return a meter for one of several requests of this step at a time; its usage is the step's."""
+        return StepMeter(self.meter, self.step, _usage=self._usage)
+
     def settle(self, frames: int = 0) -> None:
         """Release the reserved frames except this many."""
         self.meter.give_back({"frames": self._promised - frames})

@@ -16,8 +16,8 @@ MAX_STEPS = 40
 _CLOSE_S = 1.0
 _PATIENCE = 3
 _MOST_LOOKS = 6
-_ANSWERING_CALLS = 4
-"""Requests needed to answer: the plan, one verdict, the composition, the check of its words."""
+_ANSWERING_CALLS = 2
+"""Requests needed to answer: the plan, and one for the verdicts; without more, the claims are the answer's words."""
 LEAST_CALLS = _ANSWERING_CALLS + 2
 """Requests of the shortest run that looks: a plan, a look, and the answer."""
 

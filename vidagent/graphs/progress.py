@@ -8,7 +8,7 @@ from functools import cached_property
 from vidagent.agents.prompting.replies import Composition, Route
 from vidagent.graphs.evidence.boundaries import Refining
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.state import EARLIER, Refused, State, Verified
+from vidagent.graphs.state import EARLIER, Check, State, Verified
 from vidagent.tools.answer import Draft
 
 
@@ -91,9 +91,20 @@ class Progress:
         return [item for item in self.verified if item["verdict"] != "unsupported"]
 
     @property
-    def refused(self) -> list[Refused]:
+    def stands(self) -> bool:
+        """Whether all claims of the draft were checked, and none was refused."""
+        checked = self.draft is not None and len(self.verified) >= len(self.draft.claims)
+        return checked and len(self.supported) == len(self.verified)
+
+    @property
+    def checks(self) -> list[Check]:
+        """All verdicts given, including those on claims of earlier drafts."""
+        return self.state.get("checks", [])
+
+    @property
+    def refused(self) -> list[Check]:
         """The refused claims, including those of earlier drafts."""
-        return self.state.get("refused", [])
+        return [check for check in self.checks if check["verdict"] == "unsupported"]
 
     @cached_property
     def composed(self) -> Composition | None:

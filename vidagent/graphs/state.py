@@ -14,6 +14,7 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 
 from vidagent.agents.client.client import ModelClient
+from vidagent.agents.prompting.replies import Judged
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
@@ -77,11 +78,15 @@ class Verified(TypedDict):
     box_px: list[int] | None
 
 
-class Refused(TypedDict):
-    """A refused claim, and the pictures it was checked against."""
+class Check(TypedDict):
+    """A verdict that was given on a claim, and what it was judged by: `refs` of pictures, and spoken `words`."""
 
     claim: str
     refs: list[str]
+    words: str
+    verdict: Judged
+    why: str
+    confidence: float
 
 
 class Proposed(TypedDict):
@@ -105,8 +110,9 @@ class State(TypedDict, total=False):
     the planner knows the first `reported`; `undone` says why a look of a strategy was not done.
     `draft` is the planner's answer, `stage` its progress, and `draft_call` the id of the call that made it; while it
     waits for looks it is `on_hold` instead. It may be `sent_back` for its format, and gets `vetoes` from the
-    verification, which `refused` records; `doubts` counts how often it was sent back because looks contradict each
-    other, `recounts` how often because it disagrees with the sweep's count.
+    verification, or once the wish for better frames, `unclear`; `checks` are all verdicts given. `doubts` counts how
+    often it was sent back because looks contradict each other, `recounts` how often because it disagrees with the
+    sweep's count.
     `refining` is what is known of the edges of its places. `landing` is the budget because of which the planner had to
     answer, `ended_by` the one that cut the run off, in the step `ended_in`.
     """
@@ -135,7 +141,8 @@ class State(TypedDict, total=False):
     verified: list[Verified]
     sent_back: int
     vetoes: int
-    refused: Annotated[list[Refused], add]
+    unclear: int
+    checks: Annotated[list[Check], add]
     doubts: int
     recounts: int
     refining: dict[str, Any]

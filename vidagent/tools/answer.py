@@ -18,6 +18,9 @@ class Claim(BaseModel):
     text: str = Field(min_length=1, max_length=500, description="the claim, self-contained, in one sentence")
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
     time_s: Seconds | None = Field(default=None, description="the moment that shows it best, in seconds")
+    end_s: Seconds | None = Field(
+        default=None, description="where it ends, if it lasts from `time_s` on; null for a moment"
+    )
 
 
 class Place(BaseModel):

@@ -189,7 +189,13 @@ def _candidates(message: AIMessage, text: str) -> Iterator[object]:
 
 
 def _unwrapped(value: object, schema: type[BaseModel]) -> Iterator[dict[str, Any]]:
-    """Yield the dicts in a value that have fields of the schema: the value itself, or one or two levels down."""
+    """Yield the dicts in a value that have fields of the schema: the value itself, or one or two levels down.
+
+    A bare list is read as the one field of a schema that has no other.
+    """
+    if isinstance(value, list) and len(schema.model_fields) == 1:
+        yield {next(iter(schema.model_fields)): value}
+        return
     for _ in range(3):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -19,7 +20,14 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from vidagent.agents.prompting.replies import Composition, Judgement, Observation, Route, outline
+from vidagent.agents.prompting.replies import (
+    ClaimJudgement,
+    Composition,
+    Judgement,
+    Observation,
+    Route,
+    outline,
+)
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Box, Step
 
@@ -40,7 +48,31 @@ _TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _LABEL = re.compile(r"t = (\d+\.\d{3}) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,(.*)", re.DOTALL)
+_CLAIM = re.compile(r"(\d+)\. (?:\(frames? [\d.]+(?:-[\d.]+)? s\) )?(.*)", re.DOTALL)
 _OPTION = re.compile(r"^(\d+)\. (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimToCheck:
+    """A claim in a request for several verdicts.
+
+    Args:
+        text: The claim.
+        start_s: Time of the first of its frames; None without frames.
+        end_s: Time of the last.
+    """
+
+    text: str
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def __str__(self) -> str:
+        """Return it as `read_claims` parses it."""
+        if self.start_s is None or self.end_s is None:
+            return self.text
+        if self.start_s == self.end_s:
+            return f"(frame {self.start_s:.3f} s) {self.text}"
+        return f"(frames {self.start_s:.3f}-{self.end_s:.3f} s) {self.text}"
 
 
 def render(name: str, **variables: str) -> str:
@@ -176,6 +208,25 @@ def verify_messages(
     return _observed(frames, blocks, end)
 
 
+def verify_many_messages(
+    question: str, claims: Sequence[ClaimToCheck], frames: Sequence[ShownFrame], notes: str = ""
+) -> list[BaseMessage]:
+    """Ask for a verdict on each of several claims, given the frames of all of them.
+
+    Args:
+        question: The question as asked.
+        claims: The claims, numbered from 1 in the request, each with the stretch that its own frames cover.
+        frames: All of their frames, in the order of time.
+        notes: Words spoken at the times of the claims; untrusted.
+    """
+    blocks = question_blocks(question, None)
+    blocks += [block("claim", f"{number}. {claim}") for number, claim in enumerate(claims, 1)]
+    if notes:
+        blocks.append(block("notes", notes))
+    end = render("verify_many_end", number=str(len(claims)), fields=_fields(ClaimJudgement))
+    return _observed(frames, blocks, end)
+
+
 def compose_messages(
     question: str, options: Sequence[str] | None, claims: str, status: str
 ) -> list[BaseMessage]:
@@ -224,6 +275,15 @@ def read_options(messages: Sequence[BaseMessage]) -> list[str] | None:
     """Return the options that the question came with, or None."""
     text = read_block(messages, "options")
     return None if text is None else [option for _, option in _OPTION.findall(text)]
+
+
+def read_claims(messages: Sequence[BaseMessage]) -> list[str]:
+    """Return the claims of a request for verdicts, in order; several are numbered in it."""
+    claims = list(read_blocks(messages, "claim"))
+    matches = [_CLAIM.fullmatch(claim) for claim in claims]
+    if len(claims) < 2:
+        return claims
+    return [claim if match is None else match[2] for claim, match in zip(claims, matches, strict=True)]
 
 
 def read_frames(messages: Sequence[BaseMessage]) -> list[tuple[float, bytes, Box | None]]:

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from vidagent.types import Verdict
+Judged = Literal["supported", "partial", "unsupported", "cannot_tell"]
+"""The verdicts of a check; `cannot_tell` asks for better frames, and is never part of an answer."""
 
 Kind = Literal[
     "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
@@ -103,6 +104,10 @@ def _verdict(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value.casefold()
+    if re.search(
+        r"\bcan(?:not|n['’]t|[ _]not)[ _](?:tell|be )|\bunclear\b|\bundecided\b|\bnot enough\b", text
+    ):
+        return "cannot_tell"
     if re.search(r"\bunsupport|\bnot\s+(\w+\s+)?support|\bcontradict|\brefute|\bfalse\b|^\s*no\b", text):
         return "unsupported"
     if re.search(r"\bpartial", text):
@@ -110,6 +115,15 @@ def _verdict(value: object) -> object:
     if re.search(r"\bsupport|\bconfirm|\btrue\b|^\s*yes\b", text):
         return "supported"
     return value
+
+
+def _judgements(value: object) -> object:
+    """Return the usable verdicts; one for a claim without its number is the one at that place in the list."""
+    entries = value if isinstance(value, list) else [value]
+    numbered = [
+        {"claim": place, **entry} for place, entry in enumerate(entries, 1) if isinstance(entry, dict)
+    ]
+    return [entry for entry in numbered if isinstance(_verdict(entry.get("verdict")), str)]
 
 
 def read_choice(value: object) -> int | None:
@@ -266,11 +280,30 @@ class Judgement(Reply):
     why: Words = Field(
         default="", description="one or two sentences: what the frames show for or against the claim"
     )
-    verdict: Annotated[Verdict, BeforeValidator(_verdict)] = Field(
-        description='"supported" if the frames show all of the claim, "partial" if they show some of it '
-        'and contradict none, "unsupported" otherwise'
+    verdict: Annotated[Judged, BeforeValidator(_verdict)] = Field(
+        description='"supported" if the frames show all that the claim says is to be seen, "partial" if they show '
+        'some of it and rule out none, "unsupported" if they show that it is not so, "cannot_tell" if they neither '
+        "show it nor rule it out"
     )
     confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
+
+
+class _Numbered(Reply):
+    """An entry of a list of verdicts, by the claim's number."""
+
+    claim: int = Field(description="the number of the claim")
+
+
+class ClaimJudgement(Judgement, _Numbered):
+    """The verdict on one of several claims."""
+
+
+class Judgements(Reply):
+    """The verdicts of a fresh pair of eyes on several claims."""
+
+    verdicts: Annotated[list[ClaimJudgement], BeforeValidator(_judgements)] = Field(
+        description="one entry for EVERY claim, in order"
+    )
 
 
 class Composition(Reply):

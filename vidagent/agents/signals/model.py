@@ -20,9 +20,9 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr
 
-from vidagent.agents.prompting.messages import read_block, read_frames, read_options, read_step
+from vidagent.agents.prompting.messages import read_block, read_claims, read_frames, read_options, read_step
 from vidagent.agents.prompting.multi_video import Single
-from vidagent.agents.prompting.replies import Composition
+from vidagent.agents.prompting.replies import ClaimJudgement, Composition, Judgement, Judgements
 from vidagent.agents.prompting.video_findings import read_findings
 from vidagent.agents.signals.classifier import sort
 from vidagent.agents.signals.language.follow_ups import restated
@@ -92,7 +92,7 @@ class ChatSignals(BaseChatModel):
         if step == "look":
             return _typed(looker.observe(read_block(messages, "looking_for") or "", _pictures(messages)))
         if step == "verify":
-            return _typed(looker.judge(read_block(messages, "claim") or "", _pictures(messages)))
+            return _typed(_judged(looker, read_claims(messages), _pictures(messages)))
         if step == "compose":
             return _typed(_compose(messages))
         if read_block(messages, "videos") is not None:
@@ -102,6 +102,14 @@ class ChatSignals(BaseChatModel):
             return _typed(combine(goal, read_options(messages), read_findings(parts)))
         text = "I answer the steps of the vidagent graph; ask me with `vidagent ask VIDEO QUESTION`."
         return _result(AIMessage(text))
+
+
+def _judged(looker: Looker, claims: Sequence[str], pictures: Sequence[Picture]) -> Judgement | Judgements:
+    judged = [looker.judge(claim, pictures) for claim in claims]
+    if len(judged) == 1:
+        return judged[0]
+    verdicts = [ClaimJudgement(claim=number, **dict(one)) for number, one in enumerate(judged, 1)]
+    return Judgements(verdicts=verdicts)
 
 
 def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:

@@ -26,8 +26,14 @@ def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
     return _apart(places, draft.spans)
 
 
+_ABOUT_TIMES = (None, "locate", "how_long", "order")
+"""Kinds of questions whose answers say how precisely times are known; None is an unclassified one."""
+
+
 def with_precision(words: str, progress: Progress, draft: Draft) -> str:
-    """Append to an answer how precisely the edges of its places are known."""
+    """Append to an answer how precisely the edges of its places are known, if times were asked for."""
+    if progress.kind not in _ABOUT_TIMES:
+        return words
     return f"{words} {precision_text(refined_places(progress, draft))}".rstrip()
 
 
@@ -50,7 +56,7 @@ def refined_note(progress: Progress, draft: Draft) -> str:
     if bounds == [(place.start_s, place.end_s) for place in draft.spans]:
         return ""
     listed = ", ".join(f"{start_s:.3f}-{end_s:.3f} s" for start_s, end_s in bounds)
-    return f"Looked at closer, it is at {listed}: give these times where the claims have others."
+    return f"Looked at closer, it is at {listed}: these times hold where the claims have others."
 
 
 def _within(values: Sequence[float | None]) -> str:

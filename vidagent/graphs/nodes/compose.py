@@ -12,7 +12,7 @@ from vidagent.agents.prompting.messages import compose_messages, wording_message
 from vidagent.agents.prompting.replies import Composition, Judgement
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.evidence.grounding import ground_of, supported_words
+from vidagent.graphs.evidence.grounding import covered, ground_of, supported_words
 from vidagent.graphs.evidence.refined_spans import refined_note, refined_places, with_precision
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update
@@ -22,20 +22,35 @@ _MOST_TOLD = 300
 
 
 async def compose(progress: Progress, run: Run, meter: StepMeter) -> Update:
-    """Request the answer if a claim of a positive draft is supported; otherwise none is needed.
+    """Request the answer if a claim of a positive draft is supported, and the claims do not cover the draft's words.
 
     An answer that says more than the claims is discarded.
     """
     draft = progress.draft
     if draft is None or draft.found != "yes" or not progress.supported:
         return {}
-    run.tell("step", "composing the answer", "compose")
     voice, composed = _AnswerStream(run), None
+    if _ready(draft, progress, run):
+        voice.finish(
+            with_precision(supported_words(draft, progress, by_rules=_by_rules(run)), progress, draft)
+        )
+        return {}
+    run.tell("step", "composing the answer", "compose")
     try:
         composed = await _composed(progress, run, meter, draft, voice)
     finally:  # also where a budget cuts it off: streamed words of a discarded answer are void
         voice.finish("" if composed is None else with_precision(composed.answer, progress, draft))
     return {} if composed is None else {"composed": composed.model_dump(mode="json")}
+
+
+def _ready(draft: Draft, progress: Progress, run: Run) -> bool:
+    """Tell whether the draft's own words and choice can be the answer."""
+    chooses = not progress.options or draft.choice is not None
+    return chooses and covered(draft, progress, by_rules=_by_rules(run))
+
+
+def _by_rules(run: Run) -> bool:
+    return run.client.profile.lacks("wording")
 
 
 async def _composed(
@@ -47,13 +62,15 @@ async def _composed(
         BudgetSpent: If no request is left for it.
     """
     words = supported_words(draft, progress, by_rules=True)
-    status = f"answered. The planner's draft: {words} {refined_note(progress, draft)}"
+    status = "\n".join([f"answered. The planner's draft: {words}", *_settled(progress, draft)])
     messages = compose_messages(progress.question, progress.options, "\n".join(_claims(progress)), status)
     try:
         composed = await run.client.ask(
             "compose", messages, Composition, meter, on_stream=voice.receive if run.stream else None
         )
-    except ReplyError as error:
+    except (ReplyError, BudgetSpent) as error:
+        if isinstance(error, BudgetSpent) and error.name == "seconds":
+            raise
         run.tell("note", f"the planner's words are kept: {error}", "compose")
         return None
     why = await _beyond(composed.answer, draft, progress, run, meter)
@@ -74,7 +91,7 @@ async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter
     """
     ground, profile = ground_of(draft, progress), run.client.profile
     why = ground.beyond(answer)
-    if why is not None or profile.lacks("wording") or ground.repeats(answer):
+    if why is not None or profile.lacks("wording") or ground.covers(answer):
         return why
     if profile.lacks("verify"):
         return "its words are not theirs, and the profile leaves checks out"
@@ -95,6 +112,16 @@ async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter
     return " ".join(judged.why.split())[:_MOST_TOLD] or "it says more than they do"
 
 
+def _settled(progress: Progress, draft: Draft) -> Iterator[str]:
+    """Yield what is known besides the claims: the count, the planner's choice, and times that closer looks found."""
+    if draft.count is not None:
+        yield f"The count is {draft.count}."
+    if draft.choice is not None and draft.choice < len(progress.options or []):
+        yield f"The planner's choice is option {draft.choice}."
+    if note := refined_note(progress, draft):
+        yield note
+
+
 def _claims(progress: Progress) -> Iterator[str]:
     for item in progress.supported:
         yield f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}"
@@ -107,6 +134,8 @@ def _worked_out(draft: Draft, progress: Progress) -> Iterator[str]:
         yield f"- worked out: from {place.start_s:.3f} s to {place.end_s:.3f} s, which is {length_s:.3f} s"
     if draft.count is not None:
         yield f"- worked out: the count is {draft.count}"
+    if draft.choice is not None and draft.choice < len(progress.options or []):
+        yield f"- worked out: option {draft.choice} is chosen"
 
 
 @dataclass
