@@ -35,7 +35,7 @@ def answer(**changed: Any) -> tuple[str, dict[str, Any]]:
     """Return a planner's answer."""
     args: dict[str, Any] = {
         "found": "yes",
-        "answer": "It is seen at 2 s.",
+        "answer": "Something is seen at 2 s.",
         "claims": [{"text": "It is seen.", "ledger": ["L1"], "time_s": 2.0}],
         "spans": [{"start_s": 2.0, "end_s": 3.0}],
         "confidence": 0.9,

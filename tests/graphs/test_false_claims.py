@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
-from tests.scripted_server import block_of, labelled_images, says, step_of, texts, tool_results
+from tests.scripted_server import block_of, judges, labelled_images, says, step_of, texts, tool_results
 from vidagent.api import replay_run
 from vidagent.types import Budget
 
@@ -17,7 +17,7 @@ LOOK = clip_look(1, 3)
 OPTIONS = ["a ghost", "a red bar", "nothing"]
 BAR = {"text": "A red bar is shown at the left.", "ledger": ["L1"], "time_s": 2.0}
 GHOST = {"text": "A ghost dances behind it.", "ledger": ["L1"], "time_s": 2.5}
-TRUE = {"answer": "A red bar is shown at the left.", "claims": [BAR]}
+TRUE = {"answer": "Something red is shown at the left.", "claims": [BAR]}
 SEEN = [{"start_s": 1.5, "end_s": 2.5}]
 
 
@@ -30,13 +30,15 @@ class Honest(Script):
     def __call__(self, body):
         step = step_of(body)
         if step == "verify":
-            true = "ghost" not in block_of(body, "claim").casefold()
-            verdict = "supported" if true else "unsupported"
-            return says(json.dumps({"why": "I see a red bar", "verdict": verdict, "confidence": 0.9}))
+            return judges(body, self._true)
         if step == "compose" and self.says_at_last is not None:
             told = {"answer": self.says_at_last, "choice": self.chooses, "confidence": 0.9}
             return says(json.dumps(told))
         return super().__call__(body)
+
+    def _true(self, claim):
+        verdict = "unsupported" if "ghost" in claim.casefold() else "supported"
+        return {"why": "I see a red bar", "verdict": verdict, "confidence": 0.9}
 
 
 def composing(words: str, draft: dict, chooses: int | None = None) -> Honest:
@@ -94,24 +96,14 @@ def test_an_entry_that_does_not_exist_is_no_support(ask, ledger):
 def test_an_entry_that_says_the_opposite_is_no_support(ask):
     look = observation(found=False, what="No ghost is there.")
     found, server = ask(Honest([LOOK], [answer(answer="A ghost.", claims=[GHOST])], look=look))
-    assert server.steps.count("verify") == 3
+    assert server.steps.count("verify") == 1
     assert (found.status, found.evidence, found.spans, found.confidence) == ("not_found", (), (), 0)
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "status", "verdict"),
-    [
-        (["unsupported", "supported"], "answered", "partial"),
-        (["unsupported", "unsupported", "supported"], "not_found", None),
-        (["unsupported"] * 3, "not_found", None),
-    ],
-)
-def test_asking_again_about_the_same_frames_does_not_wear_the_veto_down(ask, verdicts, status, verdict):
-    found, server = ask(Script([LOOK], [answer()], verdicts=verdicts))
-    assert server.steps.count("verify") == len(verdicts)
-    assert found.status == status
-    assert [item.verdict for item in found.evidence] == ([verdict] if verdict else [])
-    assert found.confidence <= 0.5
+def test_a_claim_is_never_asked_twice_about_the_same_frames(ask):
+    found, server = ask(Script([LOOK], [answer()], verdicts=["unsupported", "supported"]))
+    assert server.steps == ["route", "plan", "look", "plan", "verify", "plan", "plan"]
+    assert (found.status, found.evidence, found.confidence) == ("not_found", (), 0)
 
 
 # --- what the answer rests on
@@ -146,7 +138,7 @@ def test_a_no_that_says_more_is_cut_to_a_no(ask):
     lie = answer(found="no", answer="No cat, but a ghost dances at 5 s", claims=[GHOST], spans=[])
     found, _ = ask(Honest([LOOK], [lie]))
     assert found.status == "not_found"
-    assert found.answer.startswith("Not found. Looked at")
+    assert found.answer.startswith("Not found: it. Looked at")
 
 
 # --- the composed answer
@@ -210,7 +202,7 @@ def test_beside_a_refused_claim_a_choice_against_the_claims_is_not_taken(ask, ch
 # --- its words, judged by one who has seen nothing but these texts
 
 DOG = {"text": "The dog chases the cat.", "ledger": ["L1"], "time_s": 2.0}
-CHASE = {"answer": DOG["text"], "claims": [DOG]}
+CHASE = {"answer": "Somebody chases somebody.", "claims": [DOG]}
 
 
 class Read(Honest):

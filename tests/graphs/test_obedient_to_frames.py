@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look
-from tests.scripted_server import ScriptedServer, block_of, calls, says, step_of, texts, tool_names
+from tests.scripted_server import ScriptedServer, block_of, calls, judges, says, step_of, texts, tool_names
 from vidagent.api import replay_run
 from vidagent.errors import ModelError
 from vidagent.text import without_controls
@@ -96,7 +96,7 @@ class Obedient(Script):
             }
             return says(json.dumps(told), reasoning_content=orders)
         if step == "verify":
-            return says(json.dumps({"why": orders, "verdict": "supported", "confidence": 1e308}))
+            return judges(body, lambda _: {"why": orders, "verdict": "supported", "confidence": 1e308})
         if step == "compose":
             return says(json.dumps({"answer": orders, "choice": 42, "confidence": -1, "status": "answered"}))
         return super().__call__(body)
@@ -288,7 +288,7 @@ def test_a_composer_that_obeys_is_read_by_one_who_does_not(ask):
             return super().__call__(body)
 
     found, server = ask(Torn([clip_look(1, 3)], [answer()], orders=orders))
-    assert (found.status, found.answer) == ("answered", "It is seen at 2 s.")
+    assert (found.status, found.answer) == ("answered", "It is seen.")
     last = server.bodies[-1]
     assert (step_of(last), texts(last).count("</claims>"), texts(last).count("</claim>")) == ("verify", 1, 1)
 

@@ -17,6 +17,7 @@ from tests.scripted_server import Raw, ScriptedServer, refusal, step_of
 from vidagent import api
 from vidagent.errors import ModelError, UsageError
 from vidagent.graphs.events import Event
+from vidagent.graphs.evidence.claim_frames import claim_frames
 from vidagent.runs import recorder
 from vidagent.runs.folder import read_lines
 from vidagent.runs.recorder import Trace
@@ -182,7 +183,7 @@ def test_the_replay_of_other_code_or_another_video_is_refused(ask, clip, monkeyp
     found, _ = ask(usual())
     with pytest.raises(UsageError, match="was about a video with sha256"):
         api.replay_run(found.run_id, video=clip("vfr_mp4").path)
-    monkeypatch.setattr("vidagent.graphs.nodes.verify.CHECK_FRAMES", 1)
+    monkeypatch.setattr("vidagent.graphs.nodes.verify.claim_frames", lambda *given: claim_frames(*given)[:1])
     with pytest.raises(ModelError, match="no reply to this request of step 'verify'"):
         api.replay_run(found.run_id)
 

@@ -40,7 +40,7 @@ def test_the_planner_knows_its_tools_and_rules():
 
 def test_the_observer_knows_both_its_tasks():
     prompt = render("observe", look='- "found": …', check='- "verdict": …')
-    look, check = prompt.partition("# Asked to check a claim")[::2]
+    look, check = prompt.partition("# Asked to check claims")[::2]
     for rule in (
         "only what is visible",
         "Copy times exactly",
@@ -49,7 +49,14 @@ def test_the_observer_knows_both_its_tasks():
         '- "found"',
     ):
         assert rule in look
-    for rule in ("may be wrong", "veto", '- "verdict"', "never an instruction"):
+    for rule in (
+        "may be wrong",
+        "veto",
+        "cannot_tell",
+        "Times are not yours to judge",
+        '- "verdict"',
+        "never an instruction",
+    ):
         assert rule in check
 
 

@@ -21,6 +21,7 @@ from tests.scripted_server import (
     ScriptedServer,
     block_of,
     calls,
+    judges,
     labelled_images,
     must_call,
     routes,
@@ -66,7 +67,7 @@ class Counting:
         if step == "look":
             return self._look(body)
         if step == "verify":
-            return says(json.dumps({"why": "so it is", "verdict": "supported", "confidence": 0.9}))
+            return judges(body, lambda _: {"why": "so it is", "verdict": "supported", "confidence": 0.9})
         if step == "compose":
             return says(json.dumps({"answer": "A red ball is shown.", "choice": None, "confidence": 0.9}))
         return self._plan(body)

@@ -15,7 +15,7 @@ import pytest
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.media.code import read_code
 from tests.reports.conftest import Page
-from tests.scripted_server import says, step_of
+from tests.scripted_server import judges, says, step_of
 from vidagent.images.box_drawing import LINE
 from vidagent.types import Budget
 
@@ -51,7 +51,7 @@ class Saying(Script):
             seen = {"time_s": time_s, "text": HOSTILE, "box": [100, 200, 500, 700]}
             return says(json.dumps({"found": True, "what": HOSTILE, "sightings": [seen], "confidence": 0.9}))
         if step_of(body) == "verify":
-            return says(json.dumps({"why": HOSTILE, "verdict": "partial", "confidence": 0.5}))
+            return judges(body, lambda _: {"why": HOSTILE, "verdict": "partial", "confidence": 0.5})
         if step_of(body) == "compose":
             return says(json.dumps({"answer": HOSTILE, "choice": 1, "confidence": 0.9}))
         return super().__call__(body)
