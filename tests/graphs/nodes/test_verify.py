@@ -1,0 +1,225 @@
+"""The check of a draft: together, on frames that fit each claim, once, and for a "no" as for a "yes"."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.graphs.scripts import Script, answer, clip_look, observation
+from tests.scripted_server import block_of, claims_of, labelled_images, routes, says, step_of, tool_results
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
+
+LOOK = clip_look(1, 3)
+BAR = {"text": "A bar is at the left.", "ledger": ["L1"], "time_s": 1.0}
+BALL = {"text": "A ball is at the right.", "ledger": ["L1"], "time_s": 1.0}
+BOTH = answer(answer=f"{BAR['text']} {BALL['text']}", claims=[BAR, BALL], spans=[])
+
+
+class Judge(Script):
+    """A script whose checker gives the verdict of the first part of a claim's text that it knows, else `supported`."""
+
+    def __init__(self, *turns, verdict=None, **script):
+        super().__init__(*turns, **script)
+        self.verdict = verdict or {}
+
+    def _judge(self, claim):
+        verdict = next((verdict for part, verdict in self.verdict.items() if part in claim), "supported")
+        return {"why": "a closer look is needed", "verdict": verdict, "confidence": 0.8}
+
+
+def checks(server):
+    return [body for body in server.bodies if step_of(body) == "verify"]
+
+
+def asked(server):
+    return [[claim for claim, _, _ in claims_of(body)] for body in checks(server)]
+
+
+def refusals(server):
+    texts = tool_results([body for body in server.bodies if step_of(body) == "plan"][-1])
+    return [claim for text in texts if '"claims"' in text for claim in json.loads(text)["claims"]]
+
+
+# --- in few calls
+
+
+def test_claims_over_the_same_frames_are_one_request_and_covered_words_need_no_composer(ask):
+    found, server = ask(Judge([LOOK], [BOTH]))
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
+    assert asked(server) == [[BAR["text"], BALL["text"]]]
+    times = [time_s for time_s, _ in labelled_images(checks(server)[0])]
+    assert claims_of(checks(server)[0])[0][1:] == (times[0], times[-1])
+    assert (found.answer, [item.verdict for item in found.evidence]) == (BOTH[1]["answer"], ["supported"] * 2)
+
+
+def test_claims_that_do_not_fit_in_one_request_are_several_side_by_side(ask):
+    claims = [
+        {"text": f"A bar is there at {at_s}.0 s.", "ledger": [f"L{look}"], "time_s": at_s}
+        for look, at_s in ((1, 1), (1, 2), (2, 5), (2, 6))
+    ]
+    found, server = ask(Judge([clip_look(0, 3), clip_look(4, 7)], [answer(claims=claims)]))
+    assert len(checks(server)) == 2
+    assert sorted(len(request) for request in asked(server)) == [2, 2]
+    assert [item.claim for item in found.evidence] == [claim["text"] for claim in claims]
+    assert all(len(labelled_images(body)) <= 6 for body in checks(server))
+    assert found.usage.rounds < len(server.bodies)
+
+
+def test_a_claim_left_out_of_the_list_is_asked_about_alone(ask):
+    class Short(Judge):
+        def __call__(self, body):
+            reply = super().__call__(body)
+            if step_of(body) == "verify" and len(claims_of(body)) > 1:
+                return says(
+                    '{"verdicts": [{"claim": 2, "verdict": "supported", "why": "", "confidence": 0.9}]}'
+                )
+            return reply
+
+    found, server = ask(Short([LOOK], [BOTH]))
+    assert asked(server) == [[BAR["text"], BALL["text"]], [BAR["text"]]]
+    assert [item.verdict for item in found.evidence] == ["supported"] * 2
+
+
+def test_after_a_veto_only_changed_claims_are_asked_again_and_the_planner_knows_the_frames(ask):
+    better = answer(
+        answer=f"{BAR['text']} A cup is at the right.", claims=[BAR, {**BALL, "text": "A cup is there."}]
+    )
+    found, server = ask(Judge([LOOK], [BOTH], [better], verdict={"ball": "unsupported"}))
+    assert asked(server) == [[BAR["text"], BALL["text"]], ["A cup is there."]]
+    [told] = refusals(server)
+    assert (told["claim"], told["why"]) == (BALL["text"], "a closer look is needed")
+    assert told["frames_s"] == [round(t, 3) for t, _ in labelled_images(checks(server)[0])]
+    assert [item.claim for item in found.evidence] == [BAR["text"], "A cup is there."]
+
+
+# --- "cannot tell"
+
+
+def test_what_frames_do_not_tell_is_asked_with_better_ones_and_never_vetoed(ask):
+    found, server = ask(Judge([LOOK], [answer(claims=[BAR])], verdict={"bar": "cannot_tell"}))
+    assert server.steps.count("verify") == 2
+    first, second = ([t for t, _ in labelled_images(body)] for body in checks(server))
+    assert len(second) > len(first)
+    assert [claim["claim"] for claim in refusals(server)] == [BAR["text"]]
+    assert server.steps.count("plan") == 3
+    assert (found.status, [item.verdict for item in found.evidence]) == ("answered", ["partial"])
+    assert found.confidence <= 0.5
+
+
+def test_better_frames_may_tell(ask):
+    class Closer(Judge):
+        def _judge(self, claim):
+            self.verdict = {"bar": "cannot_tell" if not self.judged else "supported"}
+            self.judged += 1
+            return super()._judge(claim)
+
+    found, server = ask(Closer([LOOK], [answer(claims=[BAR])]))
+    assert server.steps[:6] == ["route", "plan", "look", "plan", "verify", "verify"]
+    assert [item.verdict for item in found.evidence] == ["supported"]
+
+
+class Literal(Script):
+    """Supports a claim only if each time in it is the label of a frame shown."""
+
+    def _judge(self, claim):
+        labels = {f"{time_s:.3f}" for time_s, _ in self.shown}
+        verdict = "supported" if set(re.findall(r"\d+\.\d+", claim)) <= labels else "unsupported"
+        return {"why": "", "verdict": verdict, "confidence": 0.9}
+
+    def __call__(self, body):
+        self.shown = labelled_images(body)
+        return super().__call__(body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "From 1.0 s to 2.6 s a bar is seen.",
+        "The second bar is seen at 1.4 s.",
+        "Never before 2.6 s is a ball seen.",
+        "A bar is seen until 0:03.",
+    ],
+)
+def test_a_literal_checker_loses_no_true_answer(ask, text):
+    found, _ = ask(Literal([LOOK], [answer(claims=[{"text": text, "ledger": ["L1"], "time_s": 1.4}])]))
+    assert (found.status, [item.verdict for item in found.evidence]) == ("answered", ["supported"])
+
+
+# --- a "no"
+
+NO = answer(found="no", answer="No cat is seen. A dragon sleeps at the left.", claims=[], spans=[])
+
+
+def test_each_sentence_of_a_no_is_checked_over_all_that_was_looked_at(ask):
+    found, server = ask(Judge([LOOK], [NO], verdict={"dragon": "cannot_tell"}))
+    assert asked(server)[0] == ["No cat is seen.", "A dragon sleeps at the left."]
+    times = [t for t, _ in labelled_images(checks(server)[0])]
+    assert (times[0], times[-1] > 7) == (0.0, True)
+    assert found.status == "not_found"
+    assert found.answer.startswith("No cat is seen. Looked at")
+    assert "dragon" not in found.answer
+
+
+def test_a_no_against_which_frames_speak_goes_back_and_is_never_said(ask):
+    found, server = ask(
+        Judge(
+            [LOOK],
+            [NO],
+            route=routes("whole", thing="a cat"),
+            verdict={"cat": "unsupported", "dragon": "unsupported"},
+        )
+    )
+    assert {claim["claim"] for claim in refusals(server)} == {
+        "No cat is seen.",
+        "A dragon sleeps at the left.",
+    }
+    assert (found.status, found.confidence) == ("not_found", 0)
+    assert found.answer.startswith("Not found: a cat. Looked at")
+
+
+# --- its words
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "draft"),
+    [
+        ("Is a bar seen?", "whether", {"answer": "Yes, a bar is at the left.", "claims": [BAR]}),
+        (
+            "How many times is a bar seen?",
+            "count",
+            {"answer": "A bar is seen 2 times.", "claims": [BAR], "count": 2},
+        ),
+        (
+            "When is a bar at the left?",
+            "locate",
+            {"answer": "a bar is at the left at 1.00 s", "claims": [BAR]},
+        ),
+    ],
+)
+def test_words_of_the_claims_the_question_and_the_count_need_no_composer(ask, question, kind, draft):
+    look = observation(times=[1.0])
+    script = Judge(
+        [LOOK], [answer(**draft, spans=[])], route=routes("whole" if kind == "count" else kind), look=look
+    )
+    found, server = ask(script, question)
+    assert "compose" not in server.steps
+    assert found.answer == draft["answer"]
+
+
+@pytest.mark.parametrize(
+    "words", ["A ball is at the left.", "A bar is not at the left.", "A bar is at the left at 7.5 s."]
+)
+def test_words_beyond_them_do(ask, words):
+    _, server = ask(Judge([LOOK], [answer(answer=words, claims=[BAR])]))
+    assert "compose" in server.steps
+
+
+def test_the_composer_knows_the_count_and_the_choice(ask):
+    draft = answer(answer="Something else.", claims=[BAR], count=1, choice=1)
+    _, server = ask(Judge([LOOK], [draft]), options=["a ball", "a bar"])
+    status = block_of(next(body for body in server.bodies if step_of(body) == "compose"), "status")
+    assert "The count is 1." in status
+    assert "The planner's choice is option 1." in status
