@@ -29,7 +29,9 @@ from tests.scripted_server import (
     tool_results,
 )
 from vidagent import api
+from vidagent.agents.prompting.video_findings import VideoFinding
 from vidagent.errors import ModelError, UsageError, VideoError
+from vidagent.graphs.multi_video.combine import about_showing
 from vidagent.types import Answer, Budget
 
 pytestmark = pytest.mark.network
@@ -37,8 +39,7 @@ pytestmark = pytest.mark.network
 QUESTION = "Which of these shows a dog?"
 SINGLE = "Does a dog appear, and when?"
 NAMES = ("cups.mp4", "beach.mp4", "street.mp4")
-OF_EACH = ["route", "plan", "look", "plan"]
-FOUND = [*OF_EACH, "verify", "compose"]
+OF_EACH = ["route", "plan", "look", "plan", "verify"]
 
 
 class Watcher:
@@ -130,9 +131,10 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
     events: list[Any] = []
     told = {"answer": "A dog runs in cups.mp4 and in street.mp4, not in beach.mp4.", "videos": [1, 3]}
     found, server = ask(Watcher([True, False, True], told), on_event=events.append)
-    assert server.steps == ["turn", *FOUND, *OF_EACH, *FOUND, "together"]
+    assert server.steps == ["turn", *OF_EACH * 3, "together"]
     assert {block_of(body, "question") for body in server.bodies[1:-1]} == {SINGLE}
-    assert (found.status, found.answer, found.confidence) == ("answered", told["answer"], 0.8)
+    words = "A dog runs in cups.mp4 and in street.mp4. beach.mp4: not found (looked at 100%)."
+    assert (found.status, found.answer, found.confidence) == ("answered", words, 0.8)
     assert [(span.start_s, span.end_s, span.video) for span in found.spans] == [(0.4, 0.6, 0), (1.2, 1.4, 2)]
     assert [(item.claim, item.video) for item in found.evidence] == [("A dog runs.", 0), ("A dog runs.", 2)]
     assert found.video == found.videos[0]
@@ -191,6 +193,28 @@ def test_what_no_video_supports_is_not_said(ask, told, goal, words):
     assert found.status == ("not_found" if goal == "all" else "answered")
     assert {span.video for span in found.spans} == ({0} if goal == "first" else {0, 2})
     assert found.count == (2 if goal == "how_many" else None)
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (
+            "A dog runs in cups.mp4. Nobody runs in beach.mp4. One runs in street.mp4.",
+            "A dog runs in cups.mp4. One runs in street.mp4.",
+        ),
+        ("In beach.mp4, niemand rennt, but in cups.mp4 a dog runs.", "in cups.mp4 a dog runs."),
+        ("A dog runs in cups.mp4; in video 2 there is none to be seen, alas.", "A dog runs in cups.mp4."),
+        ("In cups.mp4, at 0.4 s, a dog runs.", "In cups.mp4, at 0.4 s, a dog runs."),
+    ],
+)
+def test_what_is_said_of_a_video_without_a_finding_is_a_line_of_code(words, kept):
+    parts = [
+        VideoFinding(1, "cups.mp4", "A dog runs.", (("supported", 0.4, "A dog runs."),), looked=1.0),
+        VideoFinding(2, "beach.mp4", "No dog was seen.", looked=1.0),
+        VideoFinding(3, "street.mp4", "A dog runs.", (("supported", 0.4, "A dog runs."),), looked=1.0),
+    ]
+    line = " beach.mp4: not found (looked at 100%)."
+    assert about_showing(words, parts) == (kept if kept == words else kept + line)
 
 
 def test_what_is_in_none_needs_no_composing(ask):
@@ -278,7 +302,7 @@ def test_a_run_that_broke_off_goes_on_with_what_is_missing(ask, clips):
     with ScriptedServer(script) as server:
         options = {"base_url": server.url, "model": "scripted", "resume": run_id}
         found = vidagent.analyze_video(clips, QUESTION, **options)
-    assert server.steps == ["plan", "verify", "compose", *FOUND, "together"]
+    assert server.steps == ["plan", "verify", *OF_EACH, "together"]
     assert (found.run_id, found.status, found.answer) == (run_id, "answered", told["answer"])
     assert [span.video for span in found.spans] == [0, 1, 2]
     with pytest.raises(UsageError, match="was about other videos, or in another order"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from vidagent.agents.client.client import ModelClient, ReplyError
@@ -14,16 +15,15 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.events import EventSource
 from vidagent.graphs.evidence.grounding import NUMERALS, Ground
 
-_CLAUSE = re.compile(r"[.!?;。！？]+(?:\s+|$)|,\s+(?:but|while|whereas|and)\s+|\n")
-_DENIES = re.compile(
-    r"\b(?:no|not|none|neither|nor|never|nothing|without|unlike|except|unknown|cannot|only|fails?|lacks?)\b|n['’]t\b",
-    re.IGNORECASE,
-)
+_BREAK = re.compile(r"([,;:.!?]+(?:\s+|$)|[,;、。！？]|\n)")
+_ENDS = re.compile(r"[.!?。！？\n]")
+_JOINS = re.compile(r"^(?:but|while|whereas|and)\s+", re.IGNORECASE)
 _ALL = re.compile(r"\b(?:all|every|each(?! by\b))\b", re.IGNORECASE)
 """Matches words that refer to all videos; "each by its own clock" does not."""
 _BOTH = re.compile(r"\bboth\b", re.IGNORECASE)
-_PLACE = "\x00{}\x00"
-"""Placeholder for a video's name while text is split into sentences, as names contain dots."""
+_PLACE = "\x00{}:{}\x00"
+"""Placeholder for a name: the video's number and the place in the list of names, as names contain dots."""
+_NAMED = re.compile(r"\x00(\d+):(\d+)\x00")
 
 
 def parts_of(names: Sequence[str], answers: Mapping[str, Mapping[str, Any]]) -> list[VideoFinding]:
@@ -63,7 +63,15 @@ async def combine_answers(
     if (why := _beyond(together, question, options, goal, parts)) is not None:
         events.tell("note", f"each video has its own line in place of the composed answer: {why}", "compose")
         return plain
-    return together.model_dump(mode="json")
+    answer = about_showing(together.answer, parts)
+    if answer is None:
+        events.tell(
+            "note",
+            "each video has its own line: the answer names one without a finding",
+            "compose",
+        )
+        return plain
+    return together.model_copy(update={"answer": answer}).model_dump(mode="json")
 
 
 def _part(number: int, name: str, answer: Mapping[str, Any]) -> VideoFinding:
@@ -102,9 +110,7 @@ def _beyond(
         return f"it names videos {together.videos}, where the claims name {expected}"
     if goal == "how_many" and not _says_number(together.answer, len(expected)):
         return f"it does not say that there are {len(expected)}"
-    if (why := _ground(question, options, parts).beyond(together.answer)) is not None:
-        return why
-    return _unsupported_name(together.answer, parts)
+    return _ground(question, options, parts).beyond(together.answer)
 
 
 def _says_number(answer: str, number: int) -> bool:
@@ -128,25 +134,52 @@ def _ground(question: str, options: Sequence[str] | None, parts: Sequence[VideoF
     return Ground("\n".join(texts), "", frozenset(numbers))
 
 
-def _unsupported_name(answer: str, parts: Sequence[VideoFinding]) -> str | None:
-    """Return an error if a clause names a video without a finding, or all videos, and does not deny it."""
-    lacking = [part for part in parts if not part.supports]
-    for clause in _CLAUSE.split(_marked(answer, parts)):
-        if not lacking or _DENIES.search(clause):
-            continue
-        for part in lacking:
-            if _PLACE.format(part.number) in clause:
-                return f"it names {part.name}, in which nothing was found"
-        if _ALL.search(clause) or (len(parts) == 2 and _BOTH.search(clause)):
-            return f"it speaks of all, and nothing was found in {lacking[0].name}"
-    return None
+def about_showing(answer: str, parts: Sequence[VideoFinding]) -> str | None:
+    """Leave to code what an answer says about videos without a finding: it has a line for each of them instead.
+
+    Whether such a clause says yes or no cannot be told from its words in every language.
+
+    Returns:
+        The clauses about videos with a finding, then those lines; None if no clause is left, or one is about both.
+    """
+    lacking = {part.number: part for part in parts if not part.supports}
+    if not lacking:
+        return answer
+    marked, names = _marked(answer, parts)
+    pieces = _BREAK.split(marked)
+    kept: list[str] = []
+    dropping, dropped, showing = False, False, False
+    for clause, mark in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
+        named = {int(match[1]) for match in _NAMED.finditer(clause)}
+        of_all = bool(_ALL.search(clause) or (len(parts) == 2 and _BOTH.search(clause)))
+        if (named & set(lacking) or of_all) and named - set(lacking):
+            return None
+        dropping = bool(named & set(lacking)) or of_all or (dropping and not named)
+        if not dropping:
+            kept.append((_JOINS.sub("", clause) if dropped and not kept else clause) + mark)
+            showing = showing or bool(named)
+        dropped = dropped or dropping
+        dropping = dropping and not _ENDS.search(mark)
+    if not dropped:
+        return answer
+    if not showing:
+        return None
+    told = _NAMED.sub(lambda match: names[int(match[2])], "".join(kept)).rstrip(" ,;:.\n")
+    return " ".join([f"{told}.", *(part.line() for part in lacking.values())])
 
 
-def _marked(answer: str, parts: Sequence[VideoFinding]) -> str:
-    """Replace each video's name or number with a placeholder, the longest names first."""
+def _marked(answer: str, parts: Sequence[VideoFinding]) -> tuple[str, list[str]]:
+    """Replace each video's name or number with a placeholder, the longest names first; return what was replaced."""
+    names: list[str] = []
+
     for part in sorted(parts, key=lambda part: -len(part.name)):
         stem = part.name.rpartition(".")[0]
-        names = [re.escape(name) for name in (part.name, stem) if len(name) > 1]
-        pattern = rf"(?<!\w)(?:{'|'.join([*names, f'video {part.number}'])})(?!\w)"
-        answer = re.sub(pattern, _PLACE.format(part.number), answer, flags=re.IGNORECASE)
-    return answer
+        known = [re.escape(name) for name in (part.name, stem) if len(name) > 1]
+        pattern = rf"(?<![\w\x00:])(?:{'|'.join([*known, f'video {part.number}'])})(?![\w\x00:])"
+        answer = re.sub(pattern, partial(_placeholder, part.number, names), answer, flags=re.IGNORECASE)
+    return answer, names
+
+
+def _placeholder(number: int, names: list[str], match: re.Match[str]) -> str:
+    names.append(match[0])
+    return _PLACE.format(number, len(names) - 1)
