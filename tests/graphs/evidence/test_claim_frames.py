@@ -70,6 +70,7 @@ def test_an_order_is_the_frames_of_both_events():
 def test_a_claim_about_all_of_it_is_frames_spread_over_its_looks():
     chosen = times(Claim(text="Both feet stay on the floor.", ledger=["L0"]))
     assert (min(chosen), max(chosen)) == (0, 60)
+    assert max(chosen[:5]) - min(chosen[:5]) > 30
     assert 20 <= len(chosen) <= MOST
 
 
@@ -83,7 +84,7 @@ def test_a_no_is_frames_spread_over_all_that_was_looked_at_and_few_of_a_short_vi
 def test_a_number_is_a_frame_from_the_middle_of_each_occurrence():
     spans = [Place(start_s=s, end_s=s + 4) for s in (4, 20, 50)]
     claim = Claim(text="It is there 3 times.", ledger=["L0"], time_s=6.0)
-    assert times(claim, count=3, spans=spans) == [6, 22, 52]
+    assert sorted(times(claim, count=3, spans=spans)) == [6, 22, 52]
     one = Claim(text="It is there.", ledger=["L0"], time_s=22.0)
     assert sorted(times(one, count=3, spans=spans)) == [20, 22, 24]
 

@@ -195,7 +195,9 @@ def _nearest(looks: Sequence[Entry], time_s: float) -> ShownFrame:
 
 
 def _evenly(stills: Sequence[ShownFrame], number: int) -> list[ShownFrame]:
-    """Return so many of them, evenly spread, the first and the last among them."""
-    if len(stills) <= number:
-        return list(stills)
-    return [stills[round(place)] for place in np.linspace(0, len(stills) - 1, max(1, number))]
+    """Return so many of them, evenly spread, in an order in which the first few are spread widely, too."""
+    number = max(1, min(number, len(stills)))
+    places = np.linspace(0, len(stills) - 1, number).round().astype(int) if stills else []
+    bits = number.bit_length()
+    order = sorted(range(len(places)), key=lambda place: f"{place:0{bits}b}"[::-1])
+    return [stills[int(places[place])] for place in order]
