@@ -196,8 +196,9 @@ def _nearest(looks: Sequence[Entry], time_s: float) -> ShownFrame:
 
 def _evenly(stills: Sequence[ShownFrame], number: int) -> list[ShownFrame]:
     """Return so many of them, evenly spread, in an order in which the first few are spread widely, too."""
-    number = max(1, min(number, len(stills)))
-    places = np.linspace(0, len(stills) - 1, number).round().astype(int) if stills else []
-    bits = number.bit_length()
+    if not stills:
+        return []
+    places = np.linspace(0, len(stills) - 1, max(1, min(number, len(stills))))
+    bits = len(places).bit_length()
     order = sorted(range(len(places)), key=lambda place: f"{place:0{bits}b}"[::-1])
-    return [stills[int(places[place])] for place in order]
+    return [stills[round(places[place])] for place in order]
