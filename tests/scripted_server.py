@@ -28,7 +28,8 @@ from typing import Any, Self
 
 import pytest
 
-LABEL = re.compile(r"t = (\d+(?:\.\d+)?) s\b.*")
+LABEL = re.compile(r"t = (\d+(?:\.\d+)?) s\b(?!.*\(a grid).*")
+GRID = re.compile(r"t = (.*) \(a grid of frames, row by row from the top left\)")
 STEPS = {
     "ledger": "plan",
     "looking_for": "look",
@@ -330,20 +331,37 @@ def tool_results(body: dict[str, Any]) -> list[str]:
     return [message["content"] for message in body["messages"] if message["role"] == "tool"]
 
 
+def frames_shown(body: dict[str, Any]) -> int:
+    """Count the frames that a request shows: the single ones, and those in grids."""
+    return len(labelled_images(body)) + sum(len(times) for times, _ in grids(body))
+
+
+def grids(body: dict[str, Any]) -> list[tuple[list[float], bytes]]:
+    """Return the grids of a request: the times of their frames, and the picture's bytes."""
+    found, label = [], None
+    for part in parts(body):
+        if part["type"] == "image_url" and label is not None:
+            data = part["image_url"]["url"].partition(",")[2]
+            times = [float(time_s) for time_s in re.findall(r"(\d+\.\d+) s", label[1])]
+            found.append((times, base64.b64decode(data, validate=True)))
+        label = GRID.fullmatch(part.get("text", ""))
+    return found
+
+
 def labelled_images(body: dict[str, Any]) -> list[tuple[float, bytes]]:
-    """Return the time written beside each picture of a request, and the picture's bytes.
+    """Return the time written beside each picture of a single frame in a request, and the picture's bytes.
 
     Raises:
         AssertionError: If a picture has no label, or is not a data URL.
     """
-    found, label = [], None
+    found, label, grid = [], None, None
     for part in parts(body):
-        if part["type"] == "image_url":
+        if part["type"] == "image_url" and grid is None:
             assert label is not None, "a picture without a time before it"
             head, _, data = part["image_url"]["url"].partition(",")
             assert head == "data:image/jpeg;base64", head
             found.append((float(label[1]), base64.b64decode(data, validate=True)))
-        label = LABEL.fullmatch(part.get("text", ""))
+        label, grid = (form.fullmatch(part.get("text", "")) for form in (LABEL, GRID))
     return found
 
 

@@ -44,6 +44,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def shortened(text: str, most: int) -> str:
+    """Fold a text onto one line of at most `most` characters, cut between words, so never inside a number."""
+    text = one_line(text)
+    if len(text) <= most:
+        return text
+    return text[: most - 1].rpartition(" ")[0] + " …"
+
+
 def counted(count: int, what: str) -> str:
     """Return a count with its noun, such as `1 frame` or `2,500 frames`."""
     return f"{count:,} {what}" + ("" if count == 1 else "s")

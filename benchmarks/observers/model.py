@@ -31,6 +31,7 @@ from tests.scripted_server import (
 from vidagent.images import jpeg
 
 _LABEL = re.compile(r"t = (\d+\.\d+) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
+_GRID = re.compile(r"t = (.*) \(a grid of frames, row by row from the top left\)")
 _SECONDS = re.compile(r"(\d+\.\d+) s\b")
 _ENTRY = re.compile(r"^(L\d+) \w+ (\d+\.\d+)-(\d+\.\d+) s", re.MULTILINE)
 _NO = re.compile(r"\b(no|not|never|nowhere|none)\b", re.IGNORECASE)
@@ -137,16 +138,33 @@ class Model:
     # What is seen
 
     def _pictures(self, body: dict[str, Any]) -> list[Picture]:
-        found, label = [], None
+        found, label, grid = [], None, None
         for part in parts(body):
             if part["type"] == "image_url" and label is not None:
                 rgb = jpeg.decode(_data(part))
                 found += self._picture(float(label[1]), rgb, label)
-            label = _LABEL.fullmatch(part.get("text", "") or "")
+            elif part["type"] == "image_url" and grid is not None:
+                found += self._cells(grid[1], jpeg.decode(_data(part)))
+            label, grid = (form.fullmatch(part.get("text", "") or "") for form in (_LABEL, _GRID))
         return found
 
-    def _picture(self, time_s: float, rgb: Rgb, label: re.Match[str]) -> list[Picture]:
-        if label[2] is not None:
+    def _cells(self, times: str, rgb: Rgb) -> list[Picture]:
+        """Return the frames of a grid, of which `times` lists those of each row."""
+        rows = [row.split(", ") for row in times.split(" / ")]
+        height, width = rgb.shape[0] // len(rows), rgb.shape[1] // len(rows[0])
+        return [
+            picture
+            for down, row in enumerate(rows)
+            for across, time in enumerate(row)
+            for picture in self._picture(
+                float(time.removesuffix(" s")),
+                rgb[down * height : (down + 1) * height, across * width : (across + 1) * width],
+                None,
+            )
+        ]
+
+    def _picture(self, time_s: float, rgb: Rgb, label: re.Match[str] | None) -> list[Picture]:
+        if label is not None and label[2] is not None:
             crop = (int(label[2]), int(label[3]), int(label[4]), int(label[5]))
             return [Picture(time_s, int(time_s * FPS + 1e-6), crop)]
         try:

@@ -22,6 +22,7 @@ from tests.scripted_server import (
     ScriptedServer,
     block_of,
     calls,
+    frames_shown,
     labelled_images,
     routes,
     says,
@@ -268,7 +269,7 @@ def test_one_budget_is_for_all_and_says_what_was_not_looked_at(ask):
 def test_frames_are_shared_and_what_one_leaves_goes_to_the_later_ones(ask):
     told = {"answer": "A dog runs in street.mp4.", "videos": [3]}
     found, server = ask(Watcher([False, False, True], told), budget=Budget(frames=20))
-    sent = sum(len(labelled_images(body)) for body in server.bodies)
+    sent = sum(frames_shown(body) for body in server.bodies)
     assert sent == found.usage.frames_sent <= 20
     limits = [past.metadata["parts"][-1]["budget"]["frames"] for past in api.find_run("last").video_runs]
     assert limits[0] == 6

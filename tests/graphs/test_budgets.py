@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.graphs.scripts import Counted, Script, answer, clip_look, observation
-from tests.scripted_server import HANG, labelled_images, must_call, step_of, texts
+from tests.scripted_server import HANG, frames_shown, labelled_images, must_call, step_of, texts
 from vidagent.types import Budget
 from vidagent.video.video import Video
 
@@ -34,7 +34,7 @@ def usual() -> Script:
 
 
 def frames_of(server) -> int:
-    return sum(len(labelled_images(body)) for body in server.bodies)
+    return sum(frames_shown(body) for body in server.bodies)
 
 
 def test_without_a_budget_nothing_ends_the_run(ask):

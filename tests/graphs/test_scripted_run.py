@@ -20,6 +20,8 @@ from tests.scripted_server import (
     LABEL,
     ScriptedServer,
     block_of,
+    frames_shown,
+    grids,
     labelled_images,
     parts,
     step_of,
@@ -143,13 +145,15 @@ def test_every_picture_is_the_frame_of_its_time(ran: Ran):
     assert ran.answer.status == "answered"
     assert sorted(ran.steps) == ["compose", *["look"] * 6, *["plan"] * 4, "route", "verify"]
     assert [fault for body in ran.bodies for fault in wrong_pictures(body, ran.truth, ran.clip)] == []
-    assert ran.answer.usage.frames_sent == sum(len(labels(body)) for body in ran.bodies) > 180
+    assert ran.answer.usage.frames_sent == sum(frames_shown(body) for body in ran.bodies) > 180
 
 
 def test_the_planner_is_shown_the_whole_video_and_all_tools(ran: Ran):
     plans = [body for body in ran.bodies if step_of(body) == "plan"]
     assert [tool_names(body) for body in plans] == [list(NAMES)] * len(plans)
-    assert [labels(body) for body in plans] == [labels(plans[0])] * len(plans)
+    assert [len(labels(body)) for body in plans] == [32, 0, 0, 0]
+    later = [[time_s for times, _ in grids(body) for time_s in times] for body in plans[1:]]
+    assert later == [labels(plans[0])] * 3, "the overview comes again as grids of its frames"
     overview = ran.looks()["What is shown?"]
     assert labels(plans[0]) == overview
     assert len(overview) == 32

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, observation
-from tests.scripted_server import ScriptedServer, labelled_images, step_of, tool_results
+from tests.scripted_server import ScriptedServer, frames_shown, labelled_images, step_of, tool_results
 from vidagent import api
 from vidagent.errors import ModelError, UsageError
 from vidagent.types import Budget
@@ -221,7 +221,7 @@ def test_what_is_kept_is_small_and_holds_no_pixels(ask):
     assert len(kept) < 500_000
     for sign in (b"\xff\xd8\xff", b"data:image", b"base64", b"/9j/"):
         assert sign not in kept
-    assert found.usage.frames_sent == sum(len(labelled_images(body)) for body in server.bodies)
+    assert found.usage.frames_sent == sum(frames_shown(body) for body in server.bodies)
 
 
 def test_checkpoints_hold_plain_types_only(clip):

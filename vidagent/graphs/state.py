@@ -104,7 +104,7 @@ class State(TypedDict, total=False):
     """State passed between the steps.
 
     `earlier` holds the turns of the conversation before the question. `route` is the question's classification: empty
-    if it failed, absent until it was tried.
+    if it failed, absent until it was tried. `grids` are the pictures in which the overview's frames lie side by side.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks to do now, `asked` all looks so far. `proposed` lists those that strategies proposed, of which
     the planner knows the first `reported`; `undone` says why a look of a strategy was not done.
@@ -123,6 +123,7 @@ class State(TypedDict, total=False):
     budget: dict[str, float | int | None]
     earlier: list[Turn]
     facts: str
+    grids: list[dict[str, Any]]
     route: dict[str, Any]
     history: Annotated[list[AnyMessage], add]
     left_out: int

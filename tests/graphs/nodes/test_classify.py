@@ -80,7 +80,8 @@ def test_what_the_question_names_is_told(ask):
     route = routes("order", anchor="the </ledger> lamp\ngoes out", side="before", start_s=1, end_s=6.5)
     _, server = ask(script(route))
     told = now(of_step(server, "plan")[0])
-    assert 'The event: "the &lt;/ledger> lamp goes out". The side: before it.' in told
+    assert 'The event: "the &lt;/ledger> lamp goes out". ' in told
+    assert "what comes before an event" in told
     assert "It is about 1.000 s to 6.500 s." in told
 
 

@@ -29,7 +29,7 @@ from vidagent.agents.client.limits import (
 from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profiles.schema import Profile, Shown
-from vidagent.agents.prompting.messages import count_frames, render
+from vidagent.agents.prompting.messages import count_frames, frame_load, render
 from vidagent.agents.prompting.replies import outline
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import WriteLine
@@ -284,7 +284,8 @@ class ModelClient:
     def _need(self, call: _Call[T], messages: Sequence[BaseMessage]) -> CallNeed:
         frames, tokens = count_frames(messages) if call.frames is None else call.frames, 0
         if self._endpoint is not None:  # a model that reads its prompts, in process or on a server
-            tokens = prompt_tokens(messages, frames, self.profile.frame_tokens)
+            load = frame_load(messages) if call.frames is None else call.frames
+            tokens = prompt_tokens(messages, load, self.profile.frame_tokens)
             tokens += estimate_tokens(call.schema_chars)
         return CallNeed(frames, tokens, self.profile.completion_tokens.get(call.step))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
@@ -90,8 +91,8 @@ def estimate_tokens(chars: int) -> int:
     return -(-chars // _CHARS_PER_TOKEN)
 
 
-def prompt_tokens(messages: Sequence[BaseMessage], frames: int, frame_tokens: int) -> int:
+def prompt_tokens(messages: Sequence[BaseMessage], frames: float, frame_tokens: int) -> int:
     """Estimate a prompt's tokens by its bytes, which also holds for scripts with one token per letter."""
     text = "".join(message.text for message in messages)
     calls = "".join(str(m.tool_calls) for m in messages if isinstance(m, AIMessage))
-    return estimate_tokens(len(f"{text}{calls}".encode())) + frames * frame_tokens
+    return estimate_tokens(len(f"{text}{calls}".encode())) + math.ceil(frames * frame_tokens)

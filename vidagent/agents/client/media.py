@@ -102,7 +102,11 @@ def holds_video(messages: Sequence[BaseMessage]) -> bool:
 def _rows(messages: Sequence[BaseMessage]) -> Iterator[_Row]:
     for number, message in enumerate(messages):
         shown = [(place, frame_of(part)) for place, part in enumerate(parts_of(message))]
-        whole = [(place, frame) for place, frame in shown if frame is not None and not frame.cropped]
+        whole = [
+            (place, frame)
+            for place, frame in shown
+            if frame is not None and not (frame.cropped or frame.cells_s)
+        ]
         # Frames in a row are two parts apart, so `place - 2 * index` changes where a row ends.
         keyed = [
             ((place - 2 * index, frame.size_wh), place, frame) for index, (place, frame) in enumerate(whole)
@@ -215,7 +219,7 @@ def _on_wire(message: BaseMessage, body: Mapping[str, Any], *, named: bool) -> B
     if sent == parts:
         return message
     update: dict[str, Any] = {"content": sent}
-    if frames and len(frames) == count_frames([message]):
+    if frames and len(frames) == sum(part.get("type") in {"frame", "image_url"} for part in parts):
         refs = [frame.ref for frame in frames]
         update["additional_kwargs"] = {**message.additional_kwargs, FRAME_REFS: refs}
     return message.model_copy(update=update)

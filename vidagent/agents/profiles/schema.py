@@ -19,6 +19,9 @@ Form = Literal["images", "frames", "mp4"]
 """How frames are sent: one image each with its time as text, a list of JPEGs in a `video_url` with their times as
 metadata, or a `video_url` with an mp4 made of them."""
 
+OverviewForm = Literal["frames", "grid", "none"]
+"""How the planner gets the overview: one picture a frame, grids of small frames with their times, or not at all."""
+
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
 
@@ -170,6 +173,8 @@ class Profile:
         strict_tools: Whether tool arguments are constrained to their schema during generation.
         planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
         plan_sees_overview: Whether the planner is shown the overview frames.
+        overview_form: How it gets them in its first turn.
+        overview_again: How it gets them in later turns.
         without: Parts left out. A tool is not offered to the planner. Without `index` the planner gets none of its data
             (shots, activity, subtitles) and there is no `search`. Without `route` the question is not classified.
             Without `shapes` the planner makes all looks itself, even for kinds that code can search. Without `verify`
@@ -202,6 +207,8 @@ class Profile:
     strict_tools: bool = False
     planner: Literal["free", "phased"] = "phased"
     plan_sees_overview: bool = True
+    overview_form: Literal["frames", "grid"] = "frames"
+    overview_again: OverviewForm = "grid"
     without: tuple[AgentPart, ...] = ()
     look_concurrency: Count = 4
     timeout_s: Annotated[float, Field(gt=0)] = 300.0

@@ -28,6 +28,7 @@ from vidagent.agents.prompting.replies import (
     Route,
     outline,
 )
+from vidagent.images.grid import CELL_SHARE, columns_of
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Box, Step
 
@@ -94,7 +95,7 @@ def render(name: str, **variables: str) -> str:
 
 
 def frames_content(frames: Sequence[ShownFrame]) -> list[Part]:
-    """Return a text part with the label and a part with the frame itself for each frame, in order.
+    """Return a text part with the label and a part with the frame itself for each frame or grid, in order.
 
     A frame stays the value it is, `{"type": "frame", "frame": ShownFrame}`, until the client builds the request.
     """
@@ -102,9 +103,18 @@ def frames_content(frames: Sequence[ShownFrame]) -> list[Part]:
 
 
 def _label(frame: ShownFrame) -> str:
-    """Return the text that stands before a frame, such as `t = 12.480 s crop 0,0,640,360 px`."""
+    """Return the text before a frame, such as `t = 12.480 s crop 0,0,640,360 px`, or the times in a grid."""
+    if frame.cells_s:
+        return _grid_label(frame)
     crop = " crop {},{},{},{} px".format(*frame.box_px) if frame.cropped else ""
     return f"t = {frame.time_s:.3f} s{crop}"
+
+
+def _grid_label(grid: ShownFrame) -> str:
+    """Return the times of a grid's frames, row by row: `t = 0.000 s, 1.880 s / 3.760 s, … (a grid of frames, …)`."""
+    columns, times = columns_of(grid), [f"{time_s:.3f} s" for time_s in grid.cells_s]
+    rows = [", ".join(times[start : start + columns]) for start in range(0, len(times), columns)]
+    return f"t = {' / '.join(rows)} (a grid of frames, row by row from the top left)"
 
 
 def block(name: str, text: str) -> str:
@@ -310,10 +320,22 @@ def read_step(messages: Sequence[BaseMessage]) -> Step | None:
 
 
 def count_frames(messages: Iterable[BaseMessage]) -> int:
-    """Count the pictures in the messages."""
-    return sum(
-        part.get("type") in {"frame", "image_url"} for message in messages for part in parts_of(message)
-    )
+    """Count the frames shown in the messages; each picture in a request as sent counts as one."""
+    return sum(len(cells) or 1 for cells in _cells_of(messages))
+
+
+def frame_load(messages: Iterable[BaseMessage]) -> float:
+    """Return how many single frames take as many tokens as the pictures in the messages."""
+    return sum(CELL_SHARE * len(cells) or 1.0 for cells in _cells_of(messages))
+
+
+def _cells_of(messages: Iterable[BaseMessage]) -> Iterator[tuple[float, ...]]:
+    """Yield, for each picture, the times of its cells; none for a single frame."""
+    for message in messages:
+        for part in parts_of(message):
+            if part.get("type") in {"frame", "image_url"}:
+                frame = frame_of(part)
+                yield frame.cells_s if frame is not None else ()
 
 
 def parts_of(message: BaseMessage) -> list[Part]:

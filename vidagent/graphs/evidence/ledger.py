@@ -12,12 +12,15 @@ from pydantic import TypeAdapter
 from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.tiles import denormalise
-from vidagent.text import counted
+from vidagent.text import counted, shortened
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
 
 MOST_SEEN_S = 1.0
 """Longest time around a frame for which it counts as evidence, however far its neighbours are."""
+
+_MOST_TOLD = 600
+"""Most characters of what a look showed in its line for the planner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,11 @@ def _line(entry: Entry) -> str:
     if look.stills:
         where += f", {counted(len(look.stills), 'frame')}"
     if seen is None:
-        return f"{where}: {'shown to you' if look.stills else counted(len(look.facts), 'fact')}"
+        return f"{where}: {'shown to you in your first turn' if look.stills else counted(len(look.facts), 'fact')}"
     found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]
     times = [sighting.time_s for sighting in seen.sightings]
     at = f" at {min(times):.3f}-{max(times):.3f} s" if times else ""
-    return f"{where}: {found}{at}. {' '.join(seen.what.split())[:200]}"
+    return f"{where}: {found}{at}. {shortened(seen.what, _MOST_TOLD)}"
 
 
 def coverage(entries: Iterable[Entry], duration_s: float) -> Coverage:

@@ -23,6 +23,9 @@ from vidagent.types import BudgetName
 
 _ATTEMPTS = 3
 """Most requests spent on replies that cannot be parsed."""
+_BESIDE = (
+    "It asks what comes {side} an event: find the event, then look at what lies next to it on that side."
+)
 _SHARE = 8
 """A route takes at most an eighth of the remaining tokens."""
 _MOST_TURNS = 8
@@ -33,14 +36,13 @@ _MOST_THING = 200
 _SEARCHES: dict[Kind, str] = {
     "whole": "It is about the whole video: a few looks spread over it, then closer ones where it is decided.",
     "at_time": "It names a time: look there first, from shortly before to shortly after.",
-    "locate": "It asks when or where: search, then halve the range around the change, at a higher rate each time, "
-    "until the change lies between two neighbouring frames.",
+    "locate": "It asks when or where: halve the range around the change, at a higher rate each time, until the change "
+    "lies between two neighbouring frames.",
     "count": "It asks for every one: cover the whole range without gaps, at a rate at which two of them cannot "
     "pass for one, and give each its own claim and span.",
-    "order": "It asks what comes before or after: find the event that it names, then look at what lies next to it "
-    "on that side.",
-    "read": "It asks what is written: find the moment at which it is seen best, then crop.",
-    "speech": "It asks what is said: search reads subtitles and transcripts, and costs no frames.",
+    "order": "It asks about an order: find when each thing it names comes, and compare the times.",
+    "read": "It asks what is written: read it at the moment at which it is seen best.",
+    "speech": "It asks what is said: subtitles and the transcript tell that, and pictures do not.",
     "how_long": "It asks how long: find the start and the end, each between the last frame without and the first "
     "frame with it.",
     "whether": "It asks yes or no: one sure frame is a yes, but a no takes the whole range, looked at finely.",
@@ -78,7 +80,7 @@ def advice(progress: Progress) -> list[str]:
         return []
     line = _SEARCHES[found.kind]
     if found.anchor and found.kind == "order":
-        line += f' The event: "{found.anchor}".' + (f" The side: {found.side} it." if found.side else "")
+        line = _BESIDE.format(side=found.side or "before or after") + f' The event: "{found.anchor}".'
     if found.start_s is not None or found.end_s is not None:
         line += f" It is about {_part(found)}."
     return [f"The question is of the kind {found.kind}. {line}"]

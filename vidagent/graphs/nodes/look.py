@@ -76,8 +76,8 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     run.tell("look", _line(seen), "look", id=call["entry"], **_event_data(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
-    notes = "\n".join((*seen.facts, *seen.notes))
-    messages = look_messages(progress.state["question"], progress.options, seen.question, seen.stills, notes)
+    facts = "\n".join(seen.facts)  # its notes are for the planner: an observer cannot turn pages
+    messages = look_messages(progress.state["question"], progress.options, seen.question, seen.stills, facts)
     purpose: Shown = "overview" if seen.tool == "overview" else "look"
     observation = await run.client.ask("look", messages, Observation, meter, shown=purpose)
     entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from vidagent.agents.client.client import ReplyError
 from vidagent.agents.client.limits import prompt_tokens
-from vidagent.agents.prompting.messages import count_frames, plan_messages
+from vidagent.agents.prompting.messages import frame_load, plan_messages
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
@@ -18,7 +18,7 @@ from vidagent.graphs.evidence.ledger import Entry, summary
 from vidagent.graphs.nodes.classify import advice, turns_text
 from vidagent.graphs.nodes.look import run_tool
 from vidagent.graphs.nodes.planner_turn import read_turn
-from vidagent.graphs.nodes.survey import OVERVIEW
+from vidagent.graphs.nodes.survey import GRID, OVERVIEW
 from vidagent.graphs.nodes.trim import leave_out
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, refusal
@@ -33,7 +33,7 @@ MAX_DOUBTS = 1
 
 _FOLLOWS = (
     "The question follows on those in <earlier>; the ledger and your turns above hold what was seen for them. Look "
-    "only for what they do not show. The overview's pictures are not shown again: `overview` shows them."
+    "only for what they do not show: a time that they know is not looked at again for the same thing."
 )
 
 MAX_FORMAT_RETRIES = 2
@@ -104,7 +104,7 @@ def _messages(
 ) -> tuple[list[BaseMessage], int]:
     """Return the planner's messages, and how many messages of its history are left out."""
     entries, profile = progress.entries, run.client.profile
-    overview = _overview(progress, run, entries)
+    overview = _overview(progress, run, step)
     history, left_out = progress.state.get("history", []), progress.state.get("left_out", 0)
     known = [str(clash) for clash in contradictions(entries)] + (count.lines() if count else [])
 
@@ -127,7 +127,7 @@ def _messages(
         )
 
     messages = lay_out(left_out)
-    prompt = prompt_tokens(messages, count_frames(messages), profile.frame_tokens)
+    prompt = prompt_tokens(messages, frame_load(messages), profile.frame_tokens)
     room = profile.context_tokens - profile.completion_tokens.get("plan", 0)
     fewer = leave_out(history, left_out, prompt, room)
     return (messages if fewer == left_out else lay_out(fewer)), fewer
@@ -136,13 +136,12 @@ def _messages(
 def _advice(progress: Progress, run: Run, landing: BudgetName | None, left_out: int) -> list[str]:
     """Return lines for this turn: which tools are missing, which fit now, and which history is left out."""
     lines = ["Your first turns are left out here; what they showed stands in the ledger."] if left_out else []
-    own = progress.own_entries
     if progress.follows:
         lines.append(_FOLLOWS)
     missing = [name for name in NAMES if name not in run.tools]
     if missing:
         lines.append(f"Not offered here: {', '.join(missing)}.")
-    fitting = NAMES if progress.follows and not own else policy.fitting(run.client.profile.planner, own)
+    fitting = policy.fitting(run.client.profile.planner, progress.entries)
     if landing is None and fitting != NAMES:
         lines.append(f"Tools that fit now: {', '.join(name for name in fitting if name in run.tools)}.")
     return lines
@@ -171,15 +170,19 @@ async def _ask(
         raise BudgetSpent(landing) from None
 
 
-def _overview(progress: Progress, run: Run, entries: list[Entry]) -> list[ShownFrame]:
-    """Return the overview's pictures while they are a small part of the remaining budget.
+def _overview(progress: Progress, run: Run, step: int) -> list[ShownFrame]:
+    """Return the overview's pictures in this turn's form while they are a small part of the remaining budget.
 
     A follow-up question goes without them: they cost more than everything else such a question takes.
     """
-    if progress.follows:
+    profile = run.client.profile
+    form = profile.overview_form if step == 1 else profile.overview_again
+    stills = [still for entry in progress.entries if entry.id == OVERVIEW for still in entry.look.stills]
+    if progress.follows or form == "none" or run.meter.share(len(stills)) < len(stills):
         return []
-    stills = [still for entry in entries if entry.id == OVERVIEW for still in entry.look.stills]
-    return [run.store.load(still) for still in stills] if run.meter.share(len(stills)) == len(stills) else []
+    if form == "grid":
+        stills = [GRID.validate_python(grid) for grid in progress.state.get("grids", [])]
+    return [run.store.load(still) for still in stills]
 
 
 def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[Entry]) -> Draft:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+from pydantic import TypeAdapter
+
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update
+from vidagent.images.grid import make_grids
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
 from vidagent.tools.overview import look_over
 from vidagent.video.clock import format_time
@@ -17,7 +21,12 @@ OVERVIEW = "L0"
 """The ledger entry of the overview that the planner is shown."""
 
 SCAN_AT_ONCE_S = 120.0
-"""Videos up to this long are scanned in the survey, which takes about a second; longer ones on the first search."""
+"""Videos up to this long are scanned in the survey, which takes about a second; of longer ones the planner is told no
+shots, even if an earlier search left a scan in the cache: what it is told does not depend on the cache."""
+_MOST_CUTS = 40
+"""Most cuts that are listed; of more, the first would all be from one busy stretch."""
+GRID = TypeAdapter(ShownFrame)
+"""Reads and writes the grids in the state."""
 
 
 async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
@@ -29,6 +38,8 @@ async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if run.client.profile.plan_sees_overview and frames and not known:
         look = await asyncio.to_thread(look_over, run.desk(lambda _: frames), "")
         update["ledger"] = [Entry(OVERVIEW, look, None).to_dict()]
+        grids = await asyncio.to_thread(make_grids, look.stills, run.store)
+        update["grids"] = [GRID.dump_python(grid, mode="json") for grid in grids]
     meter.decoded(run.video.frames_decoded)
     return update
 
@@ -48,17 +59,15 @@ def _lines(run: Run) -> Iterator[str]:
 
 def _indexed(run: Run) -> Iterator[str]:
     info = run.video.info
-    if info.duration_s <= SCAN_AT_ONCE_S or run.index.scanned():
-        scan = run.index.scan()
-        cuts = ", ".join(f"{cut:.3f}" for cut in scan.cuts_s[:40])
-        yield counted(len(scan.cuts_s) + 1, "shot") + (f", cuts at {cuts} s" if cuts else "")
+    if info.duration_s <= SCAN_AT_ONCE_S:
+        cuts_s = run.index.scan().cuts_s
+        cuts = ", ".join(f"{cut:.3f}" for cut in cuts_s) if len(cuts_s) <= _MOST_CUTS else ""
+        yield counted(len(cuts_s) + 1, "shot") + (f", cuts at {cuts} s" if cuts else "")
     busy = ", ".join(f"{span.start_s:.0f}-{span.end_s:.0f}" for span in run.index.activity().busiest(6))
     if busy:
         yield f"most movement at {busy} s"
-    cues = run.index.cues()
-    yield f"{len(cues)} subtitle lines (search reads them)" if cues else "no subtitles"
-    speech = run.index.spoken() if info.audio else None
-    if speech is not None and not speech.complete:
-        yield "speech is not all transcribed yet; a search for what is said has it transcribed"
-    elif speech is not None:
-        yield f"{len(speech.cues)} lines of speech transcribed (search for what is said reads them)"
+    cues, searched = run.index.cues(), "search" in run.tools
+    reads = " (search reads them)" if searched else ""
+    yield f"{counted(len(cues), 'subtitle line')}{reads}" if cues else "no subtitles"
+    if info.audio and searched and run.index.ear is not None:
+        yield "what is said is not listed here; a search for what is said has it transcribed"
