@@ -35,6 +35,7 @@ STEPS = {
     "looking_for": "look",
     "claim": "verify",
     "claims": "compose",
+    "overview": "describe",
     "video": "route",
     "videos": "turn",
     "parts": "together",

@@ -16,10 +16,11 @@ from vidagent import tracing
 from vidagent.graphs.budget import StepMeter, within_budget
 from vidagent.graphs.nodes.classify import route
 from vidagent.graphs.nodes.compose import compose
+from vidagent.graphs.nodes.describe import describe
 from vidagent.graphs.nodes.look import look
 from vidagent.graphs.nodes.plan import plan
 from vidagent.graphs.nodes.propose import STRATEGIES, propose
-from vidagent.graphs.nodes.survey import survey
+from vidagent.graphs.nodes.survey import OVERVIEW, survey
 from vidagent.graphs.nodes.verify import verify
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Update, refusal
@@ -65,7 +66,11 @@ def _step(name: Step, work: Work) -> _Node:
 
 
 def _after_plan(state: State) -> str | list[Send]:
-    return "propose" if state.get("ended_by") or not state["calls"] else _looks(state)
+    if state.get("ended_by") or not state["calls"]:
+        return "propose"
+    overview = [entry for entry in state.get("ledger", []) if entry["id"] == OVERVIEW]
+    described = State(ledger=overview, grids=state.get("grids", []))
+    return [*_looks(state), *([Send("describe", described)] if state.get("describing") else [])]
 
 
 def _after_propose(state: State) -> str | list[Send]:
@@ -107,12 +112,14 @@ def _definition() -> StateGraph[State, Run, State, State]:
     }
     for name, work in works.items():
         graph.add_node(name, _step(name, work), metadata=_LABELS.get(name))
+    graph.add_node("describe", _step("survey", describe))
     graph.add_edge(START, "survey")
     graph.add_edge("survey", "route")
     graph.add_edge("route", "propose")
     graph.add_conditional_edges("propose", _after_propose, ["look", "plan", "verify", "compose"])
-    graph.add_conditional_edges("plan", _after_plan, ["look", "propose"])
+    graph.add_conditional_edges("plan", _after_plan, ["look", "describe", "propose"])
     graph.add_edge("look", "propose")
+    graph.add_edge("describe", "propose")
     graph.add_edge("verify", "propose")
     graph.add_edge("compose", END)
     return graph

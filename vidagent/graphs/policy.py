@@ -78,7 +78,7 @@ def hint(call: Call, calls: Sequence[Call]) -> str | None:
 
 
 def _hit(entry: Entry) -> bool:
-    if entry.observation is None:
+    if entry.observation is None or not entry.look.question:
         return _close(entry)
     return entry.observation.found is not False
 

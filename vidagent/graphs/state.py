@@ -37,6 +37,13 @@ def _longest(current: float, new: float) -> float:
     return max(current, new)
 
 
+def _by_id(current: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add entries; one with the id of an earlier entry takes its place."""
+    added = {entry["id"]: entry for entry in new}
+    kept = [added.pop(entry["id"], entry) for entry in current]
+    return [*kept, *added.values()]
+
+
 EARLIER = -1
 """The turn number of calls made for earlier questions of the session."""
 
@@ -104,7 +111,8 @@ class State(TypedDict, total=False):
     """State passed between the steps.
 
     `earlier` holds the turns of the conversation before the question. `route` is the question's classification: empty
-    if it failed, absent until it was tried. `grids` are the pictures in which the overview's frames lie side by side.
+    if it failed, absent until it was tried. `grids` are the pictures in which the overview's frames lie side
+    by side, and `describing` tells that the model describes them beside the looks of this turn.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks to do now, `asked` all looks so far. `proposed` lists those that strategies proposed, of which
     the planner knows the first `reported`; `undone` says why a look of a strategy was not done.
@@ -127,9 +135,10 @@ class State(TypedDict, total=False):
     route: dict[str, Any]
     history: Annotated[list[AnyMessage], add]
     left_out: int
-    ledger: Annotated[list[dict[str, Any]], add]
+    ledger: Annotated[list[dict[str, Any]], _by_id]
     spent: Annotated[list[dict[str, Any]], add]
     step: int
+    describing: bool
     calls: list[Call]
     asked: Annotated[list[Call], add]
     proposed: Annotated[list[Proposed], add]

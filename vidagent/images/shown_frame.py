@@ -22,8 +22,8 @@ class ShownFrame:
         size_wh: Size of the JPEG.
         box_px: The part of the source picture it shows; the whole source for an uncropped frame.
         cropped: Whether it shows only a part of the source picture.
-        cells_s: For a grid of several frames, their times, row by row; empty for a single frame.
         jpeg: The JPEG; empty after the ledger, until `FrameStore.load` reads it again.
+        cells_s: For a grid of several frames, their times, row by row; empty for a single frame.
     """
 
     time_s: float
@@ -31,8 +31,8 @@ class ShownFrame:
     size_wh: tuple[int, int]
     box_px: Box
     cropped: bool = False
-    cells_s: tuple[float, ...] = ()
     jpeg: Annotated[bytes, Field(exclude=True)] = field(default=b"", repr=False, compare=False)
+    cells_s: tuple[float, ...] = ()
 
     @classmethod
     def of(

@@ -157,7 +157,7 @@ def _stages(state: State, entries: Sequence[Entry]) -> Iterator[Stage]:
         asked = [call for _, call in zip(looks, calls, strict=False)]
         yield Stage(
             usage,
-            entry=done.get(OVERVIEW) if usage.step == "survey" else None,
+            entry=done.get(OVERVIEW) if place == 0 and usage.step == "survey" else None,
             asked=tuple(asked),
             refused=next(refused, ()) if usage.step == "verify" else (),
         )

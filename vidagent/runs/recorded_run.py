@@ -44,11 +44,20 @@ class _IndexSnapshot(Index):
         was_scanned: Whether the video was scanned.
         read: The texts read so far.
         heard_s: Up to where speech was transcribed, in seconds.
+        described: How the model had described the overview.
     """
 
     was_scanned: bool = False
     read: list[FoundText] = field(default_factory=list)
     heard_s: float = 0.0
+    described: list[dict[str, Any]] | None = None
+
+    def description(self, model: str) -> list[dict[str, Any]] | None:
+        """Return how the model had described the overview before the run."""
+        return self.described
+
+    def keep_description(self, model: str, scenes: list[dict[str, Any]]) -> None:
+        """Keep nothing: the index has what the run described."""
 
     def scanned(self) -> bool:
         """Tell whether the video was scanned then, or has been in the replay."""
@@ -199,6 +208,7 @@ class RecordedRun:
                 was_scanned=index["scanned"],
                 read=texts,
                 heard_s=speech["done_s"] if speech else 0.0,
+                described=index.get("described"),
             ),
             meter=Meter(
                 dataclasses.replace(run.budget, seconds=None), profile.frame_tokens, profile.thinking.allotted

@@ -134,7 +134,10 @@ class Recorder:
             texts = [list(found) for found in run.index.texts()]
             transcript = run.index.spoken()
             speech = None if transcript is None else {"model": transcript.model, "done_s": transcript.done_s}
-            self._write("index", {"scanned": run.index.scanned(), "texts": texts, "speech": speech})
+            described = run.index.description(run.client.name)
+            scanned = run.index.scanned()
+            held = {"scanned": scanned, "texts": texts, "speech": speech, "described": described}
+            self._write("index", held)
         self.write_request(run.client, run.budget, [run.video.info], stream=run.stream)
 
     def write_request(

@@ -19,8 +19,9 @@ Form = Literal["images", "frames", "mp4"]
 """How frames are sent: one image each with its time as text, a list of JPEGs in a `video_url` with their times as
 metadata, or a `video_url` with an mp4 made of them."""
 
-OverviewForm = Literal["frames", "grid", "none"]
-"""How the planner gets the overview: one picture a frame, grids of small frames with their times, or not at all."""
+OverviewForm = Literal["frames", "grid", "text", "none"]
+"""How the planner gets the overview: one picture a frame, grids of small frames with their times, a description that
+the model made of it without the question, kept with the video's index for later questions, or not at all."""
 
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""

@@ -23,13 +23,16 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from vidagent.agents.prompting.replies import (
     ClaimJudgement,
     Composition,
+    Description,
     Judgement,
     Observation,
     Route,
     outline,
 )
+
 from vidagent.images.grid import CELL_SHARE, columns_of
 from vidagent.images.shown_frame import ShownFrame
+from vidagent.text import counted
 from vidagent.types import Box, Step
 
 Part = dict[str, Any]
@@ -43,7 +46,7 @@ A server does not get it; a recorder takes a picture's hash from it.
 
 _NAMES = (
     "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response|"
-    "videos|goal|parts"
+    "videos|goal|parts|overview"
 )
 _TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
@@ -180,6 +183,18 @@ def plan_messages(
     closing = [_lines(block("ledger", ledger)), _lines(render("plan_end", now=now))]
     system = SystemMessage(render("plan"))
     return [system, *_alternating([_human(opening), *history, _human(closing)])]
+
+
+def describe_messages(frames: Sequence[ShownFrame]) -> list[BaseMessage]:
+    """Ask for a description of the overview, without a question.
+
+    Args:
+        frames: Its frames or grids, in order of time.
+    """
+    shown = counted(count_frames([_human(frames_content(frames))]), "frame")
+    system = SystemMessage(render("describe", reply=outline(Description)))
+    end = _lines(block("overview", f"{shown}, spread over the whole video"), render("describe_end"))
+    return [system, _human([*frames_content(frames), end])]
 
 
 def look_messages(

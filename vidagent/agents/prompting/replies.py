@@ -274,6 +274,22 @@ class Observation(Reply):
     confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
 
 
+class Scene(Reply):
+    """What some neighbouring frames of an overview show."""
+
+    start_s: Seconds = Field(description="time of the first of these frames, in seconds, copied exactly")
+    end_s: Seconds = Field(description="time of the last of them")
+    what: Words = Field(description="who and what is visible and what happens, in one or two sentences")
+
+
+class Description(Reply):
+    """What an overview shows, frame by frame or in groups of alike frames."""
+
+    scenes: list[Scene] = Field(
+        min_length=1, description="one entry for each frame, or for each run of alike frames, in order"
+    )
+
+
 class Judgement(Reply):
     """The verdict of a fresh pair of eyes on one claim."""
 

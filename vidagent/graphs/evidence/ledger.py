@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from vidagent.agents.prompting.replies import Observation, Sighting
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.tiles import denormalise
-from vidagent.text import counted, shortened
+from vidagent.text import counted, one_line, shortened
 from vidagent.tools.result import Look
 from vidagent.types import Box, Coverage, Span
 
@@ -122,6 +122,8 @@ def _line(entry: Entry) -> str:
         where += f", {counted(len(look.stills), 'frame')}"
     if seen is None:
         return f"{where}: {'shown to you in your first turn' if look.stills else counted(len(look.facts), 'fact')}"
+    if not look.question:
+        return f"{where}, described: {one_line(seen.what)}"
     found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]
     times = [sighting.time_s for sighting in seen.sightings]
     at = f" at {min(times):.3f}-{max(times):.3f} s" if times else ""

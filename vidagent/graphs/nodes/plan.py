@@ -15,6 +15,7 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted, contradictions
 from vidagent.graphs.evidence.ledger import Entry, summary
+from vidagent.graphs.nodes import describe
 from vidagent.graphs.nodes.classify import advice, turns_text
 from vidagent.graphs.nodes.look import run_tool
 from vidagent.graphs.nodes.planner_turn import read_turn
@@ -54,7 +55,7 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
     message = await _ask(run, meter, messages, landing)
     turn = read_turn(message, step, progress.state.get("asked", []), entries, policy.looks_allowed(run.meter))
     update: Update = {"step": step, "calls": list(turn.calls), "asked": list(turn.calls), "draft": None}
-    update["left_out"] = left_out
+    update |= {"left_out": left_out, "describing": bool(turn.calls) and describe.wanted(progress, run, step)}
     if landing:
         update["landing"] = landing
     replies = list(turn.refused)
@@ -177,10 +178,13 @@ def _overview(progress: Progress, run: Run, step: int) -> list[ShownFrame]:
     """
     profile = run.client.profile
     form = profile.overview_form if step == 1 else profile.overview_again
-    stills = [still for entry in progress.entries if entry.id == OVERVIEW for still in entry.look.stills]
+    overview = next((entry for entry in progress.entries if entry.id == OVERVIEW), None)
+    if overview is None or (form == "text" and overview.observation is not None):
+        return []
+    stills = list(overview.look.stills)
     if progress.follows or form == "none" or run.meter.share(len(stills)) < len(stills):
         return []
-    if form == "grid":
+    if form != "frames":  # a description that failed leaves the grids
         stills = [GRID.validate_python(grid) for grid in progress.state.get("grids", [])]
     return [run.store.load(still) for still in stills]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 from pydantic import TypeAdapter
 
+from vidagent.agents.prompting.replies import Observation, Scene
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
@@ -15,6 +17,7 @@ from vidagent.images.grid import make_grids
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
 from vidagent.tools.overview import look_over
+from vidagent.tools.result import Look
 from vidagent.video.clock import format_time
 
 OVERVIEW = "L0"
@@ -27,6 +30,8 @@ _MOST_CUTS = 40
 """Most cuts that are listed; of more, the first would all be from one busy stretch."""
 GRID = TypeAdapter(ShownFrame)
 """Reads and writes the grids in the state."""
+SCENES = TypeAdapter(list[Scene])
+"""Reads and writes descriptions of overviews."""
 
 
 async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
@@ -37,11 +42,27 @@ async def survey(progress: Progress, run: Run, meter: StepMeter) -> Update:
     known = any(entry.id == OVERVIEW for entry in progress.entries)
     if run.client.profile.plan_sees_overview and frames and not known:
         look = await asyncio.to_thread(look_over, run.desk(lambda _: frames), "")
-        update["ledger"] = [Entry(OVERVIEW, look, None).to_dict()]
+        update["ledger"] = [_entry(run, look).to_dict()]
         grids = await asyncio.to_thread(make_grids, look.stills, run.store)
         update["grids"] = [GRID.dump_python(grid, mode="json") for grid in grids]
     meter.decoded(run.video.frames_decoded)
     return update
+
+
+def _entry(run: Run, look: Look) -> Entry:
+    """Return the overview's entry, with the description that the model made of it for an earlier question, if any."""
+    scenes = run.index.description(run.client.name) if run.client.profile.overview_again == "text" else None
+    return described(Entry(OVERVIEW, look, None), SCENES.validate_python(scenes or []))
+
+
+def described(entry: Entry, scenes: Sequence[Scene]) -> Entry:
+    """Return the overview's entry with its description, which finds nothing, as it was asked for nothing."""
+    lines = [f"{scene.start_s:.3f}-{scene.end_s:.3f} s: {scene.what}" for scene in scenes]
+    return (
+        dataclasses.replace(entry, observation=Observation(found=None, what="; ".join(lines)))
+        if lines
+        else entry
+    )
 
 
 def describe(run: Run) -> str:

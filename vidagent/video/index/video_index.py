@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -204,6 +205,15 @@ class Index:
         """Store texts read in frames."""
         self.cache.put_texts(self._key, found)
 
+    def description(self, model: str) -> list[dict[str, Any]] | None:
+        """Return how a model described the overview of the video, or None: scenes with their times."""
+        scenes: list[dict[str, Any]] | None = self.cache.get_json(self._key, _description_key(model))
+        return scenes
+
+    def keep_description(self, model: str, scenes: list[dict[str, Any]]) -> None:
+        """Store how a model described the overview, for later questions."""
+        self.cache.put_json(self._key, _description_key(model), scenes)
+
     def report(self, *, listen: bool = False) -> IndexReport:
         """Build what is missing and report on the index; speech is transcribed only if `listen` is set."""
         before = self.video.frames_decoded
@@ -221,6 +231,10 @@ class Index:
             frames_decoded=self.video.frames_decoded - before,
             speech=speech,
         )
+
+
+def _description_key(model: str) -> str:
+    return f"description-{hashlib.sha256(model.encode()).hexdigest()[:32]}"
 
 
 def _speech_line(speech: Transcript) -> str:
