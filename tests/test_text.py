@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vidagent.text import counted, one_line, short_number, without_controls
+from vidagent.text import counted, one_line, short_number, shortened, without_controls
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,9 @@ def test_a_number_is_short_and_has_no_exponent(value, text):
 def test_a_message_is_one_line_without_controls():
     assert one_line("  a\n b\t c ") == "a b c"
     assert without_controls("a\x1b[2Jb") == "a\ufffd[2Jb"
+
+
+def test_texts_are_cut_between_words():
+    assert shortened("seen at  12.345 s\nand 67.890 s", 99) == "seen at 12.345 s and 67.890 s"
+    assert shortened("seen at 12.345 s and 67.890 s", 26) == "seen at 12.345 s and …"
+    assert len(shortened("word " * 99, 40)) <= 40

@@ -107,6 +107,24 @@ def test_a_repeated_look_is_refused_with_what_is_known(ask):
     assert "overview" not in found.answer
 
 
+@pytest.mark.parametrize(
+    ("again", "looks"),
+    [
+        (clip_look(1.2, 2.8), 0),
+        (clip_look(1.2, 2.8, "Which colour is the other thing in the picture?"), 1),
+        (("resample", {"start_s": 1.2, "end_s": 1.6, "fps": 20, "question": "What happens?"}), 1),
+        (clip_look(2, 6), 1),
+    ],
+)
+def test_a_known_time_is_not_looked_at_again_for_the_same_thing_unless_finer(ask, few_frames, again, looks):
+    ask(usual(), session="talk")
+    found, server = ask(Script([again], [answer()]), "Is it seen?", session="talk")
+    assert server.steps.count("look") == looks
+    if not looks:
+        assert "looked there for this, no coarser" in tool_results(plans(server)[-1])[-1]
+    assert found.status == "answered"
+
+
 def test_the_ids_of_looks_go_on(ask):
     ask(usual(), session="talk")
     _, server = ask(Script([clip_look(6, 7)], [answer()]), "And at 6 s?", session="talk")

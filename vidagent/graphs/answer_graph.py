@@ -23,7 +23,7 @@ from vidagent.graphs.nodes.propose import STRATEGIES, propose
 from vidagent.graphs.nodes.survey import OVERVIEW, survey
 from vidagent.graphs.nodes.verify import verify
 from vidagent.graphs.progress import Progress
-from vidagent.graphs.state import Run, State, Update, refusal
+from vidagent.graphs.state import EARLIER, Run, State, Update, refusal
 from vidagent.types import Step
 
 _LABELS: dict[Step, dict[str, Any]] = {
@@ -84,10 +84,12 @@ def _after_propose(state: State) -> str | list[Send]:
 
 
 def _looks(state: State) -> list[Send]:
-    """Dispatch each look in parallel, with the state it needs."""
+    """Dispatch each look in parallel, with the state it needs: of the ledger, the looks for earlier questions."""
     question, options, asked = Progress(state).question, state.get("options"), state.get("asked", [])
+    names = {call["entry"] for call in asked if call["turn"] == EARLIER}
+    earlier = [entry for entry in state.get("ledger", []) if entry["id"] in names]
     return [
-        Send("look", State(question=question, options=options, calls=[call], asked=asked))
+        Send("look", State(question=question, options=options, calls=[call], asked=asked, ledger=earlier))
         for call in state["calls"]
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import get_args
 
 import pytest
@@ -11,7 +12,9 @@ from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, labelled_images, routes, says, step_of, texts
 from vidagent import api
 from vidagent.agents.prompting.replies import Kind
+from vidagent.graphs.nodes.classify import _BESIDE, _SEARCHES
 from vidagent.graphs.policy import LEAST_CALLS
+from vidagent.tools import NAMES
 from vidagent.types import Budget
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("plain")]
@@ -187,3 +190,15 @@ def test_the_route_is_told_as_it_is_found(ask):
         "a question of the kind locate: a red bar",
     ]
     assert json.loads(json.dumps(told[1].data))["route"]["kind"] == "locate"
+
+
+def test_advice_names_no_tool_so_that_it_contradicts_none():
+    lines = " ".join([*_SEARCHES.values(), _BESIDE]).casefold()
+    assert not [name for name in NAMES if name != "answer" and re.search(rf"\b{name}\b", lines)]
+
+
+def test_an_event_is_spoken_of_only_where_one_is_named(ask):
+    _, server = ask(script(routes("order")))
+    told = now(of_step(server, "plan")[0])
+    assert "find when each thing it names comes" in told
+    assert "The event" not in told

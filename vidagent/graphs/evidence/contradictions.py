@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
+from vidagent.tools.result import Look
 
 _SAME_FRAME_S = 0.02
 """Tolerance of equal times: less than a frame interval, more than rounding loses."""
@@ -17,6 +18,8 @@ _SAME_WORDS = 0.6
 """Share of words that two questions about the same thing have in common."""
 _FINER = 1.5
 """How much finer a look must be to settle what a coarser one said."""
+_NO_COARSER = 0.9
+"""Share of another look's rate from which on a look is no coarser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,21 @@ def contradicted(entries: Sequence[Entry], ids: Sequence[str]) -> bool:
     """Tell whether there are looks here and all of them are contradicted by others."""
     doubted = {name for clash in contradictions(entries) for name in (clash.found, clash.missed)}
     return bool(ids) and set(ids) <= doubted
+
+
+def known_from(entries: Sequence[Entry], look: Look) -> Entry | None:
+    """Return the entry that looked for the same thing over all of a look's window and no coarser; else None."""
+    new = Entry("", look, None)
+    return next((entry for entry in entries if entry.observation is not None and _includes(entry, new)), None)
+
+
+def _includes(entry: Entry, new: Entry) -> bool:
+    if "crop" in {entry.look.tool, new.look.tool} or not (entry.look.fps and new.look.fps):
+        return False
+    within = entry.look.start_s - _SAME_FRAME_S <= new.look.start_s
+    within = within and new.look.end_s <= entry.look.end_s + _SAME_FRAME_S
+    fine = entry.look.every_frame or entry.look.fps >= _NO_COARSER * new.look.fps
+    return within and fine and _same_thing(entry, new)
 
 
 def _clash(found: Entry, missed: Entry) -> Contradiction | None:

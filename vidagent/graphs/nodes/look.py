@@ -16,6 +16,7 @@ from vidagent.agents.prompting.replies import Observation
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.contradictions import known_from
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
@@ -73,6 +74,10 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     sharers = len(abreast) - abreast.index(call["entry"])
     use = look_between if call.get("by") == Edges.name else _looked
     seen = await _use(run, lambda desk: use(desk, call), meter, sharers)
+    if "by" not in call and (known := known_from(progress.entries, seen)) is not None:
+        raise ToolError(
+            f"{known.id} looked there for this, no coarser, for an earlier question: {known.for_planner()}"
+        )
     run.tell("look", _line(seen), "look", id=call["entry"], **_event_data(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
