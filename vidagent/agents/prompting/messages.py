@@ -29,7 +29,6 @@ from vidagent.agents.prompting.replies import (
     Route,
     outline,
 )
-
 from vidagent.images.grid import CELL_SHARE, columns_of
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
