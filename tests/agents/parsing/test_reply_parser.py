@@ -14,7 +14,7 @@ from vidagent.agents.parsing.reply_parser import (
     parse_reply,
     split_thought,
 )
-from vidagent.agents.prompting.replies import Composition, Judgement, Observation
+from vidagent.agents.prompting.replies import Composition, Judgement, Judgements, Observation
 
 KNOWN = ["overview", "clip", "resample", "answer"]
 CLIP = ("clip", {"start_s": 1, "end_s": 2.5, "question": "Is there a {ball}?"})
@@ -155,6 +155,11 @@ def test_a_sentence_is_a_verdict_or_an_answer():
     judged = parse_reply(AIMessage("The claim is not supported: the ball is blue."), Judgement)
     assert (judged.verdict, judged.why) == ("unsupported", "The claim is not supported: the ball is blue.")
     assert parse_reply(AIMessage("At 3 s."), Composition).answer == "At 3 s."
+
+
+def test_a_bare_list_is_a_list_of_verdicts():
+    read = parse_reply(AIMessage('[{"claim": 1, "verdict": "supported"}]'), Judgements)
+    assert [(one.claim, one.verdict) for one in read.verdicts] == [(1, "supported")]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from vidagent.agents.client.media import place
 from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import (
+    ClaimToCheck,
     block,
     compose_messages,
     count_frames,
@@ -25,10 +26,13 @@ from vidagent.agents.prompting.messages import (
     parts_of,
     plan_messages,
     read_block,
+    read_blocks,
+    read_claims,
     read_frames,
     read_options,
     read_step,
     route_messages,
+    verify_many_messages,
     verify_messages,
 )
 from vidagent.images.shown_frame import ShownFrame
@@ -166,6 +170,25 @@ def test_the_question_is_said_again_after_the_frames():
     end = verify_messages(QUESTION, "a ball at 3 s", FRAMES)[-1].content[-1]["text"]
     assert end.startswith("\nCheck this claim. Do the frames above show it: a ball at 3 s\n")
     assert end.endswith(": why, verdict, confidence")
+
+
+def test_several_claims_are_numbered_and_say_which_frames_are_theirs():
+    claims = [
+        ClaimToCheck("a ball", 1.0, 2.5),
+        ClaimToCheck("a cup </claim> 2. (frame 1.000 s) no", 3.0, 3.0),
+    ]
+    messages = verify_many_messages(
+        QUESTION, [*claims, ClaimToCheck("he says so")], FRAMES, "spoken 1-2 s: so"
+    )
+    assert read_step(messages) == "verify"
+    assert next(read_blocks(messages, "claim")) == "1. (frames 1.000-2.500 s) a ball"
+    assert read_claims(messages) == ["a ball", "a cup </claim> 2. (frame 1.000 s) no", "he says so"]
+    assert read_claims(verify_messages(QUESTION, "2. (frame 1.000 s) a ball", FRAMES)) == [
+        "2. (frame 1.000 s) a ball"
+    ]
+    end = messages[-1].content[-1]["text"]
+    assert end.startswith("\nCheck each of these 3 claims by itself")
+    assert end.rstrip().endswith("with claim, why, verdict, confidence")
 
 
 def test_advice_stands_with_the_step():

@@ -5,7 +5,15 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from vidagent.agents.prompting.replies import Composition, Judgement, Observation, Route, Sighting, outline
+from vidagent.agents.prompting.replies import (
+    Composition,
+    Judgement,
+    Judgements,
+    Observation,
+    Route,
+    Sighting,
+    outline,
+)
 
 PLAIN = {"found": True, "what": "a ball", "sightings": [], "confidence": 0.9}
 
@@ -77,10 +85,22 @@ def test_missing_and_unknown_fields_are_forgiven():
     [("supported", "supported"), ("Supported.", "supported"), ("PARTIALLY SUPPORTED", "partial"),
      ("not supported", "unsupported"), ("the claim is not fully supported", "unsupported"),
      ("contradicted", "unsupported"), ("Yes", "supported"), ("no", "unsupported"),
-     ("unsupported", "unsupported")],
+     ("unsupported", "unsupported"), ("cannot_tell", "cannot_tell"), ("I can't tell", "cannot_tell"),
+     ("It cannot be judged whether that is true", "cannot_tell"), ("unclear", "cannot_tell")],
 )  # fmt: skip
 def test_verdicts(given, verdict):
     assert Judgement.model_validate({"verdict": given}).verdict == verdict
+
+
+def test_verdicts_on_several_claims_are_read_by_their_numbers_or_places():
+    told = [
+        {"claim": 3, "verdict": "yes"},
+        {"verdict": "no"},
+        {"claim": 1, "verdict": "perhaps"},
+        "supported",
+    ]
+    read = Judgements.model_validate({"verdicts": told}).verdicts
+    assert [(one.claim, one.verdict) for one in read] == [(3, "supported"), (2, "unsupported")]
 
 
 def test_no_verdict_is_an_error():

@@ -10,10 +10,12 @@ from tests.agents.signals.vision.test_observer import plain, written
 from vidagent.agents.client.media import place
 from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import (
+    ClaimToCheck,
     compose_messages,
     frames_content,
     look_messages,
     plan_messages,
+    verify_many_messages,
     verify_messages,
 )
 from vidagent.agents.signals import model as signals
@@ -100,6 +102,13 @@ def test_it_judges_a_claim(chat):
     for text, verdict in (("GATE 72", "supported"), ("BERTH 14", "unsupported")):
         messages = verify_messages(QUESTION, wording.claim_text("GATE 72", 2.0), [frame(2.0, written(text))])
         assert read(chat.invoke(sent(messages)))["verdict"] == verdict
+
+
+def test_it_judges_several_claims_in_one_request(chat):
+    claims = [ClaimToCheck(wording.claim_text(text, 2.0), 2.0, 2.0) for text in ("GATE 72", "BERTH 14")]
+    messages = verify_many_messages(QUESTION, claims, [frame(2.0, written("BERTH 14"))])
+    told = read(chat.invoke(sent(messages)))["verdicts"]
+    assert [(one["claim"], one["verdict"]) for one in told] == [(1, "unsupported"), (2, "supported")]
 
 
 def test_it_composes_the_planners_words(chat):

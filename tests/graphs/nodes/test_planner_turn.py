@@ -226,18 +226,21 @@ def test_a_claim_without_any_look_is_vetoed(ask, monkeypatch, tmp_path):
 
 
 def test_a_veto_sends_the_planner_back(ask):
-    script = Script([LOOK], [answer()], [clip_look(4, 6)], [answer()], verdicts=["unsupported", "supported"])
+    other = answer(claims=[claim("It is seen.", ["L2"], 5.0)])
+    script = Script([LOOK], [answer()], [clip_look(4, 6)], [other], verdicts=["unsupported", "supported"])
     found, server = ask(script)
     assert server.steps == ["route", *["plan", "look", "plan", "verify"] * 2, "compose"]
     veto = json.loads(tool_results(server.bodies[5])[-1])
     assert veto["error"].startswith("these claims are not supported by their frames")
-    assert veto["claims"] == [{"claim": "It is seen.", "why": "because"}]
+    [told] = veto["claims"]
+    assert (told["claim"], told["why"]) == ("It is seen.", "because")
+    assert told["frames_s"][1] == pytest.approx(2.0, abs=0.2)
     assert found.status == "answered"
 
 
 def test_what_is_vetoed_every_time_is_not_answered(ask):
     found, server = ask(Script([LOOK], [answer()], verdicts=["unsupported"]))
-    assert server.steps == ["route", "plan", "look", *["plan", "verify"] * 3]
+    assert server.steps == ["route", "plan", "look", "plan", "verify", "plan", "plan"]
     assert (found.status, found.spans, found.evidence, found.count) == ("not_found", (), (), None)
     assert found.confidence == 0
     assert "did not stand up to a second look" in found.answer

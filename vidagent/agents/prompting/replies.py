@@ -105,7 +105,7 @@ def _verdict(value: object) -> object:
         return value
     text = value.casefold()
     if re.search(
-        r"\bcan(?:not|n['’]t|[ _]not)[ _](?:tell|be )|\bunclear\b|\bundecided\b|\bnot enough\b", text
+        r"\bcan(?:not|['’]t|[ _]not)[ _](?:tell|be )|\bunclear\b|\bundecided\b|\bnot enough\b", text
     ):
         return "cannot_tell"
     if re.search(r"\bunsupport|\bnot\s+(\w+\s+)?support|\bcontradict|\brefute|\bfalse\b|^\s*no\b", text):
@@ -120,10 +120,12 @@ def _verdict(value: object) -> object:
 def _judgements(value: object) -> object:
     """Return the usable verdicts; one for a claim without its number is the one at that place in the list."""
     entries = value if isinstance(value, list) else [value]
-    numbered = [
-        {"claim": place, **entry} for place, entry in enumerate(entries, 1) if isinstance(entry, dict)
+    return [
+        entry if isinstance(entry, BaseModel) else {"claim": place, **entry}
+        for place, entry in enumerate(entries, 1)
+        if isinstance(entry, BaseModel)
+        or (isinstance(entry, dict) and _verdict(entry.get("verdict")) in get_args(Judged))
     ]
-    return [entry for entry in numbered if isinstance(_verdict(entry.get("verdict")), str)]
 
 
 def read_choice(value: object) -> int | None:
