@@ -281,8 +281,8 @@ def test_a_composer_that_makes_no_sense_leaves_the_planners_words(ask):
 def test_a_no_says_what_was_looked_at(ask):
     no = answer(found="no", answer="There is no ghost.", claims=[], spans=[])
     found, server = ask(Script([LOOK], [no]))
-    assert server.steps == ["route", "plan", "look", "plan"]
-    assert (found.status, found.confidence) == ("not_found", 0.9)
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
+    assert (found.status, found.confidence) == ("not_found", 0.8)
     assert found.answer == f"There is no ghost. {LOOKED}"
 
 
