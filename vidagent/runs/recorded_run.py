@@ -15,6 +15,8 @@ from pydantic import TypeAdapter
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.recording.replay import RecordedReplies, ReplayedChat, ReplayedEndpoint
+from vidagent.agents.server.facts import ServerFacts
+from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.errors import UsageError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.state import Run
@@ -189,7 +191,8 @@ class RecordedRun:
         counted = [line for line in self.trace if line["kind"] == "tokens"]
         endpoint = None if base_url is None else ReplayedEndpoint(base_url, counted)
         profile = TypeAdapter(Profile).validate_python(self.metadata["profile"])
-        return ModelClient(chat, profile, endpoint)
+        facts = ServerFacts.from_dict(self.metadata.get("server", {}))
+        return ModelClient(chat, profile, endpoint, ServerMemory(facts))
 
     def restore(self, run: Run) -> Run:
         """Return a new run with the index as it was recorded, and without a time limit."""

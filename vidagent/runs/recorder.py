@@ -155,12 +155,13 @@ class Recorder:
             "model": client.name,
             "base_url": client.where,
             "engine": request.settings.engine,
-            "profile": TypeAdapter(Profile).dump_python(client.profile, mode="json"),
+            "profile": TypeAdapter(Profile).dump_python(client.own_profile, mode="json"),
         }
         if first:
             located = [{**info.to_dict(), "absolute": str(Path(info.path).absolute())} for info in videos]
             self._run |= {
                 "started": self._run["parts"][0]["started"],
+                "server": client.memory.facts.to_dict(),
                 "video": located[0],
                 **({"videos": located} if len(located) > 1 else {}),
                 "folder": str(self._folder.path),

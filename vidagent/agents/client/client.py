@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, SecretStr
 
 from vidagent import tracing
+from vidagent.agents.client import corrections
 from vidagent.agents.client.chat_call import ChatCall, OnStream
 from vidagent.agents.client.limits import (
     CallBudget,
@@ -30,16 +32,19 @@ from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.prompting.messages import count_frames, frame_load, render
-from vidagent.agents.prompting.replies import outline
+from vidagent.agents.prompting.replies import Observation, outline
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import WriteLine
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
+from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
 
 T = TypeVar("T")
 TReply = TypeVar("TReply", bound=BaseModel)
+
+_log = logging.getLogger(__name__)
 
 _REPAIRS = 2
 _REPEATED_CHARS = 2000
@@ -53,7 +58,8 @@ class ReplyError(ModelError):
 class _Call(Generic[T]):
     """How to build one call, parse its reply, and ask again after an unusable one.
 
-    `frames` is given if pictures cannot be counted in the messages; `schema_chars` are those of the tools.
+    `frames` is given if pictures cannot be counted in the messages; `schema_chars` are those of the tools. A reply
+    that is `judged` shows how the model thinks.
     """
 
     step: Step
@@ -64,6 +70,7 @@ class _Call(Generic[T]):
     frames: int | None = None
     schema_chars: int = 0
     may_repeat: Callable[[], bool] = lambda: True
+    judged: bool = True
 
 
 class ModelClient:
@@ -72,28 +79,47 @@ class ModelClient:
     Args:
         chat: The chat model.
         profile: How to use it.
+        endpoint: The server's other endpoints; by default those of the chat model's server.
+        memory: What is known of the server; what a run learns is added to it.
 
     Attributes:
         name: The model's name.
         where: The server's base URL, or None for a model in this process.
+        own_profile: The profile, whatever the server can do.
+        memory: What is known of the server.
     """
 
-    def __init__(self, chat: BaseChatModel, profile: Profile, endpoint: Endpoint | None = None) -> None:
-        """Assume the features that the profile gives the server; without `endpoint`, use the chat model's server."""
-        self.profile = profile
+    def __init__(
+        self,
+        chat: BaseChatModel,
+        profile: Profile,
+        endpoint: Endpoint | None = None,
+        memory: ServerMemory | None = None,
+    ) -> None:
+        """Assume the features that the profile gives the server, except for what is known of it."""
+        self.own_profile = profile
         self.name = str(getattr(chat, "model_name", None) or profile.name)
         url = getattr(chat, "openai_api_base", None)
         self.where = None if url is None else public_url(str(url))
+        self.memory = memory or ServerMemory()
         self._chat = chat
         if endpoint is None and url is not None:
             endpoint = _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
         self._endpoint = endpoint
-        self._builder = RequestBuilder(profile)
+        self._builder = RequestBuilder(profile, self.memory)
+        self._keep: WriteLine | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """The profile, without what the server cannot do."""
+        return self._builder.profile
 
     def recorded(self, keep: WriteLine) -> ModelClient:
-        """Return a client of the same model that records every reply, and the server's token counts."""
+        """Return a client of the same model that records every reply, the server's token counts and corrections."""
         endpoint = None if self._endpoint is None else RecordedEndpoint(self._endpoint, keep)
-        return ModelClient(RecordedChat.over(self._chat, keep), self.profile, endpoint)
+        client = ModelClient(RecordedChat.over(self._chat, keep), self.own_profile, endpoint, self.memory)
+        client._keep = keep
+        return client
 
     async def plan(
         self,
@@ -163,15 +189,24 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
 
+        on_sheets = False
+
         def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
-            return self._builder.ask(
+            nonlocal on_sheets
+            request = self._builder.ask(
                 step, messages, schema, limits, shown=shown, stream=on_stream is not None
             )
+            on_sheets = request.on_sheets
+            return request
+
+        def parse(reply: AIMessage) -> TReply:
+            parsed = parse_reply(reply, schema)
+            return _without_boxes(parsed) if on_sheets else parsed
 
         def repair(problem: str) -> str:
             return render("repair_reply", problem=problem, reply=outline(schema))
 
-        call = _Call(step, build, lambda reply: parse_reply(reply, schema), repair, on_stream)
+        call = _Call(step, build, parse, repair, on_stream)
         return await self._usable(messages, budget, call)
 
     async def chat(
@@ -202,38 +237,56 @@ class ModelClient:
             stream = on_stream is not None
             return self._builder.chat(messages, limits, frames=frames, stream=stream, **fields)
 
-        call = _Call("compose", build, lambda reply: reply, str, on_stream, frames, may_repeat=may_repeat)
+        call = _Call(
+            "compose",
+            build,
+            lambda reply: reply,
+            str,
+            on_stream,
+            frames,
+            may_repeat=may_repeat,
+            judged=False,
+        )
         return await self._answered(messages, budget, call)
 
     async def _usable(self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]) -> T:
         """Get a usable reply, asking again after an unusable one."""
-        sent, problem = list(messages), ""
-        for _ in range(1 + _REPAIRS):
+        sent, problem, before = list(messages), "", self.memory.facts
+        for left in reversed(range(1 + _REPAIRS)):
             reply = await self._answered(sent, budget, call)
             try:
                 return call.parse(reply)
             except UnreadableError as error:
+                if left == 1 and call.schema_chars and not (reply.tool_calls or reply.invalid_tool_calls):
+                    self._learn(corrections.without_tools(self.memory.facts))
                 problem = _cut_short(reply) or str(error)
                 sent = [*messages, _repeated(reply), HumanMessage(call.repair(problem))]
+        self.memory.learn(self.memory.facts.with_changes(refused=before.refused))
         raise ReplyError(f"{self.title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
 
     async def _answered(
         self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]
     ) -> AIMessage:
         """Get one reply, retrying if the server was busy, or without a feature that it refuses."""
-        need, limits, may_think = self._need(call, messages), CallLimits(), True
+        limits, may_think = CallLimits(), True
         request: Request | None = None
 
         async def attempt() -> AIMessage:
             nonlocal limits, request
             while True:
+                need = self._need(call, messages)
                 limits = await self._admitted(call.step, need, budget, may_think=may_think)
-                request = call.build(messages, limits)
+                request = self._builder.finished(call.build(messages, limits))
+                if request.pictures and self.memory.facts.images == 0:
+                    raise ModelError(f"{self.title} takes no pictures; name another model (--model)")
                 try:
-                    return await self._run(call, request, limits, budget, need)
+                    reply = await self._run(call, request, limits, budget, need)
                 except ServerError as error:
-                    if not self._builder.disable_refused(error, request):
+                    if not self._corrected(error, request):
                         raise
+                    continue
+                if not (call.judged and self._is_to_be_repeated(reply, call.step, request)):
+                    return reply
 
         def allowed(error: ServerError, number: int) -> bool:
             nonlocal may_think
@@ -246,6 +299,32 @@ class ModelClient:
             return seconds if limits.timeout_s is None else min(seconds, limits.timeout_s)
 
         return await retry(attempt, allowed=allowed, wait_s=wait_s)
+
+    def _corrected(self, error: ServerError, request: Request) -> bool:
+        """Learn from an error, and tell whether the request is worth another try."""
+        if self.memory.facts is not request.facts:  # another request has learned something since
+            return True
+        found = corrections.from_error(error, request, self.memory.facts, self.own_profile)
+        return found is not None and self._learn(found)
+
+    def _is_to_be_repeated(self, reply: AIMessage, step: Step, request: Request) -> bool:
+        """Learn from how a model thought, and tell whether its thought took the place of a reply."""
+        if self.where is None:
+            return False
+        if self.memory.facts is not request.facts:
+            return corrections.is_lost_in_thought(reply)
+        found, again = corrections.from_reply(reply, request, step, self.memory.facts, self.profile)
+        return found is not None and self._learn(found) and again
+
+    def _learn(self, correction: corrections.Correction) -> bool:
+        """Remember a correction for this server, and say so in the log and the run's record; tell whether it is new."""
+        if correction.facts == self.memory.facts:
+            return False
+        self.memory.learn(correction.facts)
+        _log.info("%s: %s", self.title, correction.line)
+        if self._keep is not None:
+            self._keep({"kind": "correction", "text": correction.line, "facts": correction.facts.to_dict()})
+        return True
 
     async def _admitted(
         self, step: Step, need: CallNeed, budget: CallBudget, *, may_think: bool
@@ -308,6 +387,14 @@ class ModelClient:
     def title(self) -> str:
         """Name of the model in messages, with its server if it has one."""
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
+
+
+def _without_boxes(reply: TReply) -> TReply:
+    """Drop the boxes of a reply about frames that shared a picture: they are places on that picture."""
+    if not isinstance(reply, Observation):
+        return reply
+    sightings = [sighting.model_copy(update={"box": None}) for sighting in reply.sightings]
+    return reply.model_copy(update={"sightings": sightings})
 
 
 def _endpoint(url: str, key: object, model: str) -> Endpoint:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,13 +12,14 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from vidagent.agents.client import media
+from vidagent.agents.client import media, packing
 from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.media import PlacedMedia, holds_video
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
 from vidagent.agents.prompting.messages import count_frames
 from vidagent.agents.prompting.text_tool_calls import in_words
-from vidagent.agents.server.connection import ServerError
+from vidagent.agents.server.facts import ServerFacts, applied
+from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.types import Step
 
 Feature = Literal[
@@ -40,33 +39,14 @@ Feature = Literal[
 ThinkingMode = Literal["off", "free", "native", "two_phase"]
 """No thinking; uncapped; capped by the server; capped by ending it ourselves."""
 
-_REFUSALS: tuple[tuple[Feature, str], ...] = (
-    ("thinking_budget", r"thinking_token_budget|reasoning_config|reasoning-config"),
-    (
-        "two_phase",
-        r"continue_final_message|final message|add_generation_prompt|last (message|role)|assistant.{0,40}last",
-    ),
-    ("media_options", r"mm_processor_kwargs|media_io_kwargs|trust-request-mm-kwargs"),
-    ("image_ids", r"\buuid"),
-    ("video", r"\bvideo"),
-    ("stream", r"\bstream"),
-    ("schema", r"response_format|json_schema|structured|guided|grammar"),
-    ("strict", r"\bstrict\b"),
-    ("forced_tool", r"tool_choice|tool choice"),
-    ("tools", r"tool-choice|tool-call-parser|tool_choice|tool choice|--jinja"),
-    ("tools", r"(support|use).{0,20}\btools?\b|\btools?\b.{0,30}support"),
-)
 _SHOWN: dict[Step, Shown] = {"plan": "plan", "look": "look", "verify": "verify"}
 _MOST_THOUGHT = 0.75
 """Maximum share of a reply for its thought, whatever its budget: the rest is for the reply itself."""
-_REFUSAL_STATUSES = frozenset({400, 404, 422, 500, 501})
 
 _MOST_CALLS = 6
 """Most calls in one turn."""
 _MOST_CHARS = 600
 _MOST_ITEMS = 48
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +60,10 @@ class Request:
         binding: Further arguments of `bind_tools`.
         options: Arguments of the call; `extra_body` holds the fields outside OpenAI's API.
         uses: The features in use that the server may refuse.
+        thinking: How it thinks.
         thought: Reasoning tokens to generate first in a request of their own; None for a single request.
         stream: Whether the reply is streamed.
+        facts: What was known about the server when the request was built.
     """
 
     messages: list[BaseMessage]
@@ -90,8 +72,20 @@ class Request:
     binding: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     uses: frozenset[Feature] = frozenset()
+    thinking: ThinkingMode = "off"
     thought: int | None = None
     stream: bool = False
+    facts: ServerFacts = field(default_factory=ServerFacts)
+
+    @property
+    def pictures(self) -> int:
+        """Pictures in the messages as they are sent, without those inside a video."""
+        return count_frames(self.messages)
+
+    @property
+    def on_sheets(self) -> bool:
+        """Whether several frames share a picture."""
+        return self.pictures < self.frames and not holds_video(self.messages)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -104,27 +98,42 @@ class Request:
         return dataclasses.replace(self, options={**self.options, "extra_body": body}) if body else self
 
 
-@dataclass
 class RequestBuilder:
-    """Builds requests from the profile, and remembers what the server refused.
+    """Builds requests from the profile, except for what is known of the server.
 
     Args:
         profile: The model's profile.
+        memory: What is known of the server.
     """
 
-    profile: Profile
-    _refused: set[Feature] = field(default_factory=set)
+    def __init__(self, profile: Profile, memory: ServerMemory | None = None) -> None:
+        """Store the arguments."""
+        self._own_profile = profile
+        self._memory = memory or ServerMemory()
+        self._applied = (self._memory.facts, applied(profile, self._memory.facts))
 
-    def disable_refused(self, error: ServerError, request: Request) -> bool:
-        """Stop using the feature that a server refused; tell whether there was one."""
-        if error.status not in _REFUSAL_STATUSES:
-            return False
-        for feature, pattern in _REFUSALS:
-            if feature in request.uses and re.search(pattern, error.detail, re.IGNORECASE):
-                _log.info("the server refuses %s (%s); continuing without it", feature, error.detail)
-                self._refused.add(feature)
-                return True
-        return False
+    @property
+    def profile(self) -> Profile:
+        """The profile, without what the server cannot do."""
+        if self._applied[0] is not self._memory.facts:
+            self._applied = (self._memory.facts, applied(self._own_profile, self._memory.facts))
+        return self._applied[1]
+
+    @property
+    def _refused(self) -> Collection[str]:
+        return self._memory.facts.refused
+
+    def finished(self, request: Request) -> Request:
+        """Return the request without the fields that the server refuses."""
+        facts = self._memory.facts
+        options = {name: value for name, value in request.options.items() if name not in facts.parameters}
+        body = {name: value for name, value in request.body.items() if name not in facts.parameters}
+        if "max_tokens" in facts.parameters and "max_tokens" in request.options:
+            body.setdefault("max_completion_tokens", request.options["max_tokens"])
+        options.pop("extra_body", None)
+        if body:
+            options["extra_body"] = body
+        return dataclasses.replace(request, options=options, facts=facts)
 
     def thinks_in_two_phases(self, step: Step) -> bool:
         """Tell whether a thought of this step, if its length is limited, takes a separate request."""
@@ -241,7 +250,8 @@ class RequestBuilder:
         """Build an agent request, with its pictures in the profile's format."""
         caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
-        placed = media.place(messages, self._media, shown or _SHOWN.get(step, "look"))
+        fitting = packing.fitted(messages, self._room(most)) if self._is_limited else messages
+        placed = media.place(fitting, self._media, shown or _SHOWN.get(step, "look"))
         request = self._request(step, placed.messages, self.profile.thinking, limits, most, stream=stream)
         uses = request.uses | self._media_features(placed)
         request = dataclasses.replace(request, frames=count_frames(messages), uses=uses)
@@ -278,10 +288,23 @@ class RequestBuilder:
             messages=_switched(messages, thinking, mode),
             options=options,
             uses=uses,
+            thinking=mode,
             thought=tokens if mode == "two_phase" else None,
             stream="stream" in uses,
         )
         return request.with_body(body)
+
+    @property
+    def _is_limited(self) -> bool:
+        facts = self._memory.facts
+        return facts.images is not None or facts.context_tokens is not None
+
+    def _room(self, most: int | None) -> packing.Room:
+        """Return what a request may hold, beside a reply of at most `most` tokens."""
+        facts, profile = self._memory.facts, self.profile
+        tokens = None if facts.context_tokens is None else profile.context_tokens - (most or 0)
+        side_px = profile.crop_side_px if tokens is None else profile.frame_side_px
+        return packing.Room(facts.images, tokens, profile.frame_tokens, facts.token_scale, side_px)
 
     @property
     def _media(self) -> Media:
@@ -323,7 +346,7 @@ def thinking_mode(
     video: bool,
     tokens: int | None,
     most: int | None,
-    refused: Collection[Feature] = (),
+    refused: Collection[str] = (),
 ) -> ThinkingMode:
     """Choose how a step thinks.
 
