@@ -55,6 +55,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
         if (name.startswith("VIDAGENT_") and name != VIDEOS) or name in COLOURS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("VIDAGENT_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("VIDAGENT_PROBE_SERVER", "false")
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
-"""Settings: defaults, then `vidagent.toml` in the working folder, then `VIDAGENT_*`, then arguments."""
+"""Settings: defaults, then the user's `vidagent.toml`, then the working folder's, then `VIDAGENT_*`, then arguments."""
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
+import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -86,6 +88,10 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="longest wait for one reply; None leaves it to the profile",
     )
+    probe_server: bool = Field(
+        default=True,
+        description="whether a server that is new to vidagent is asked, by a few small requests, what it can do",
+    )
     decoder: DecoderName = Field(default="pyav", description="the library that decodes videos")
     cache_dir: Path | None = Field(
         default=None, description="where indexes are kept; None is the user's cache folder"
@@ -118,8 +124,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read arguments, environment variables and `vidagent.toml`, in this order of precedence."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Read arguments, environment variables, the folder's file and the user's, in this order of precedence."""
+        folder, user = (TomlConfigSettingsSource(settings_cls, path) for path in (FILE_NAME, user_file()))
+        return init_settings, env_settings, folder, user
+
+
+def user_file() -> Path:
+    """Return the user's own settings file, in `VIDAGENT_CONFIG_DIR` if set, else the platform's folder."""
+    folder = os.environ.get("VIDAGENT_CONFIG_DIR")
+    path = (
+        Path(folder).expanduser()
+        if folder
+        else Path(platformdirs.user_config_dir("vidagent", appauthor=False))
+    )
+    return path / FILE_NAME
 
 
 def load(**arguments: object) -> Settings:
@@ -131,12 +149,23 @@ def load(**arguments: object) -> Settings:
     given = {name: value for name, value in arguments.items() if value is not None}
     try:
         settings = Settings(**given)  # type: ignore[arg-type]  # checked by pydantic
+        if "base_url" in given and "api_key" not in given and _is_set_for_another(settings.base_url):
+            settings = settings.model_copy(update={"api_key": None})
     except ValidationError as error:
         raise _explain(error) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{FILE_NAME} cannot be read: {error}") from None
     settings.budget()
     return settings
+
+
+def _is_set_for_another(base_url: str | None) -> bool:
+    """Tell whether the key of the environment or a file was set beside another base URL."""
+    try:
+        set_for = Settings().base_url
+    except ValidationError:  # of a setting that an argument replaces
+        return False
+    return set_for is not None and set_for != base_url
 
 
 def _explain(error: ValidationError) -> UsageError:

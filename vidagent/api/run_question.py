@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vidagent.agents.client.client import ModelClient
+from vidagent.agents.probes.first_contact import meet
 from vidagent.agents.server.model_choice import describe
 from vidagent.api.assemble import cache_folder, make_run, open_graph
 from vidagent.graphs.answer import final_answer
@@ -20,7 +22,7 @@ from vidagent.runs.recorder import Recorder, record_run
 from vidagent.runs.request import Request
 from vidagent.runs.resume import check_resumed, saved_state, start
 from vidagent.runs.session_turn import SessionTurn, session_turn
-from vidagent.types import Answer
+from vidagent.types import Answer, Budget, StepUsage
 from vidagent.video.video import Video
 
 
@@ -88,6 +90,7 @@ class QuestionRun:
 
     async def _run_graph(self, recorder: Recorder) -> tuple[State, Run]:
         """Run the graph to its end; return its last state, and the run."""
+        opening = await self._meet_server()
         client = recorder.client(self.client)
         async with open_graph(self.folder, client.profile.look_concurrency, recorder.trace) as (
             graph,
@@ -97,12 +100,26 @@ class QuestionRun:
             if asked := earlier or recorder.asked():
                 check_resumed(asked, self.request, self.video.info, self.folder.run_id)
             run = self._make_run(client, recorder, earlier)
-            recorder.begin(run)
+            run.meter.count(opening)
+            recorder.begin(run, opening)
             run.tell("model", describe(client), model=client.name, run_id=self.folder.run_id)
             session = await self._session_state(run)
-            first = await start(graph, thread, self.request, run, earlier, session)
+            first = await start(graph, thread, self.request, run, earlier, session, opening)
             await graph.ainvoke(first, thread, context=run, durability="sync")
             return await saved_state(graph, thread), run
+
+    async def _meet_server(self) -> list[dict[str, Any]]:
+        """Ask a server that is new what it can do, unless the settings or a budget forbid it; return what it cost."""
+        if not self.request.settings.probe_server or self.request.limits(State()) != Budget():
+            return []
+        began = time.monotonic()
+        usage = await meet(self.client)
+        if not usage.requests:
+            return []
+        fields = {name: value for name, value in dataclasses.asdict(usage).items() if name != "requests"}
+        seconds = time.monotonic() - began
+        fields |= {"seconds": seconds, "model_calls": usage.requests}
+        return [dataclasses.asdict(StepUsage("survey", **fields))]
 
     async def _session_state(self, run: Run) -> State | None:
         """Return the part of the first state that comes from earlier questions of the session."""

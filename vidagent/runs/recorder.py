@@ -128,9 +128,10 @@ class Recorder:
             return {}
         return State(question=run["question"], options=run["options"], video_sha256=run["video"]["sha256"])
 
-    def begin(self, run: Run) -> None:
-        """Write what is asked, of which model, about which video, and what the video's index holds."""
+    def begin(self, run: Run, opening: Sequence[dict[str, Any]] = ()) -> None:
+        """Write what is asked, of which model, about which video, what the index holds, and what was spent before."""
         if not self._run["parts"]:
+            self._run["opening"] = list(opening)
             texts = [list(found) for found in run.index.texts()]
             transcript = run.index.spoken()
             speech = None if transcript is None else {"model": transcript.model, "done_s": transcript.done_s}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -36,11 +37,13 @@ async def start(
     run: Run,
     earlier: State,
     session: State | None = None,
+    opening: Sequence[dict[str, Any]] = (),
 ) -> State | None:
     """Return the input that starts the graph: a new state, or None to continue from the checkpoint.
 
     A run that a budget ended is reopened if its budget is now another one; otherwise it stays ended. `earlier` is the
-    state in the checkpoint, and `session` the part of a new state that comes from earlier questions of the session.
+    state in the checkpoint, `session` the part of a new state that comes from earlier questions of the session, and
+    `opening` what was spent before the first step.
     """
     if "facts" not in earlier:
         first = State(
@@ -50,7 +53,7 @@ async def start(
             budget=run.budget.to_dict(),
             history=[],
             ledger=[],
-            spent=[],
+            spent=list(opening),
             ended_by=None,
             ended_in=None,
         )

@@ -17,7 +17,7 @@ def local(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with ScriptedServer([]) as server:
         url = server.url
-    monkeypatch.setattr(model_choice, "LOCAL_URL", url)
+    monkeypatch.setattr(model_choice, "LOCAL_URLS", (url,))
     return url
 
 
@@ -34,21 +34,24 @@ def test_nobody_there_means_signals():
 
 
 def test_a_local_server_is_found(server, monkeypatch):
-    monkeypatch.setattr(model_choice, "LOCAL_URL", server.url)
+    monkeypatch.setattr(model_choice, "LOCAL_URLS", (server.url,))
     client = choose(load())
     assert (client.name, client.where, client.profile.name) == (
         "Qwen/Qwen3-VL-8B-Instruct",
         server.url,
         "qwen3-vl",
     )
-    assert describe(client) == f"model Qwen/Qwen3-VL-8B-Instruct at {server.url} (profile qwen3-vl)"
+    assert describe(client) == (
+        f"model Qwen/Qwen3-VL-8B-Instruct at {server.url} (profile qwen3-vl); there are also other "
+        "(--model NAME, or `vidagent models use NAME`)"
+    )
     assert choose(load(model="signals")).where is None
     assert choose(load(model="other")).name == "other"
 
 
 def test_something_else_on_that_port_is_passed_over(monkeypatch):
     with ScriptedServer([]) as other:
-        monkeypatch.setattr(model_choice, "LOCAL_URL", other.url.removesuffix("/v1"))
+        monkeypatch.setattr(model_choice, "LOCAL_URLS", (other.url.removesuffix("/v1"),))
         assert choose(load()).name == "signals"
 
 
@@ -84,12 +87,14 @@ def test_an_explicit_server_without_models():
 
 
 def test_a_model_without_a_server():
-    with pytest.raises(ModelError, match="model 'mine' needs a server, and none answers on"):
+    with pytest.raises(
+        ModelError, match="model 'mine' needs a server, and none that has it answers"
+    ):
         choose(load(model="mine"))
 
 
 def test_what_is_available(server, monkeypatch):
-    monkeypatch.setattr(model_choice, "LOCAL_URL", server.url)
+    monkeypatch.setattr(model_choice, "LOCAL_URLS", (server.url,))
     assert available(load()) == [
         Available("Qwen/Qwen3-VL-8B-Instruct", server.url, "qwen3-vl", chosen=True),
         Available("other", server.url, "default", chosen=False),

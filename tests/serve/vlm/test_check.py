@@ -111,7 +111,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_no_server(command, monkeypatch):
-    monkeypatch.setattr("vidagent.agents.probes.checkup.LOCAL_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setattr("vidagent.agents.server.model_choice.LOCAL_URLS", ("http://127.0.0.1:1/v1",))
     done = command("vlm", "check")
     assert (done.code, done.out) == (4, "")
     assert done.err == (

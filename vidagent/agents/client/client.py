@@ -37,6 +37,7 @@ from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import WriteLine
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
+from vidagent.agents.server.facts import ServerFacts
 from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
@@ -87,6 +88,8 @@ class ModelClient:
         where: The server's base URL, or None for a model in this process.
         own_profile: The profile, whatever the server can do.
         memory: What is known of the server.
+        endpoint: The server's other endpoints, or None for a model in this process.
+        others: Names of other models that could have been chosen.
     """
 
     def __init__(
@@ -102,10 +105,11 @@ class ModelClient:
         url = getattr(chat, "openai_api_base", None)
         self.where = None if url is None else public_url(str(url))
         self.memory = memory or ServerMemory()
+        self.others: tuple[str, ...] = ()
         self._chat = chat
         if endpoint is None and url is not None:
             endpoint = _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._builder = RequestBuilder(profile, self.memory)
         self._keep: WriteLine | None = None
 
@@ -116,9 +120,9 @@ class ModelClient:
 
     def recorded(self, keep: WriteLine) -> ModelClient:
         """Return a client of the same model that records every reply, the server's token counts and corrections."""
-        endpoint = None if self._endpoint is None else RecordedEndpoint(self._endpoint, keep)
+        endpoint = None if self.endpoint is None else RecordedEndpoint(self.endpoint, keep)
         client = ModelClient(RecordedChat.over(self._chat, keep), self.own_profile, endpoint, self.memory)
-        client._keep = keep
+        client.others, client._keep = self.others, keep
         return client
 
     async def plan(
@@ -188,7 +192,6 @@ class ModelClient:
             ReplyError: If three replies cannot be parsed.
             BudgetSpent: If a budget ends before that.
         """
-
         on_sheets = False
 
         def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
@@ -258,7 +261,7 @@ class ModelClient:
                 return call.parse(reply)
             except UnreadableError as error:
                 if left == 1 and call.schema_chars and not (reply.tool_calls or reply.invalid_tool_calls):
-                    self._learn(corrections.without_tools(self.memory.facts))
+                    self.learn(*corrections.without_tools(self.memory.facts))
                 problem = _cut_short(reply) or str(error)
                 sent = [*messages, _repeated(reply), HumanMessage(call.repair(problem))]
         self.memory.learn(self.memory.facts.with_changes(refused=before.refused))
@@ -305,7 +308,7 @@ class ModelClient:
         if self.memory.facts is not request.facts:  # another request has learned something since
             return True
         found = corrections.from_error(error, request, self.memory.facts, self.own_profile)
-        return found is not None and self._learn(found)
+        return found is not None and self.learn(*found)
 
     def _is_to_be_repeated(self, reply: AIMessage, step: Step, request: Request) -> bool:
         """Learn from how a model thought, and tell whether its thought took the place of a reply."""
@@ -314,16 +317,21 @@ class ModelClient:
         if self.memory.facts is not request.facts:
             return corrections.is_lost_in_thought(reply)
         found, again = corrections.from_reply(reply, request, step, self.memory.facts, self.profile)
-        return found is not None and self._learn(found) and again
+        return found is not None and self.learn(*found) and again
 
-    def _learn(self, correction: corrections.Correction) -> bool:
-        """Remember a correction for this server, and say so in the log and the run's record; tell whether it is new."""
-        if correction.facts == self.memory.facts:
+    def learn(self, facts: ServerFacts, line: str) -> bool:
+        """Remember facts about the server; tell whether they are new.
+
+        Args:
+            facts: All that is known of it now.
+            line: What was learned, for the log and the run's record.
+        """
+        if facts == self.memory.facts:
             return False
-        self.memory.learn(correction.facts)
-        _log.info("%s: %s", self.title, correction.line)
+        self.memory.learn(facts)
+        _log.info("%s: %s", self.title, line)
         if self._keep is not None:
-            self._keep({"kind": "correction", "text": correction.line, "facts": correction.facts.to_dict()})
+            self._keep({"kind": "correction", "text": line, "facts": facts.to_dict()})
         return True
 
     async def _admitted(
@@ -345,7 +353,7 @@ class ModelClient:
         """Send one request under its deadline, and record its cost."""
         longest_s = self.profile.timeout_s
         budgeted = limits.timeout_s is not None and limits.timeout_s <= longest_s
-        chat_call = ChatCall(self._chat, self.profile.thinking, call.on_stream, self._endpoint)
+        chat_call = ChatCall(self._chat, self.profile.thinking, call.on_stream, self.endpoint)
         began = time.monotonic()
         with tracing.span(f"chat {self.name}", self._traced, kind="client", when=tracing.is_traced()) as span:
             try:
@@ -362,7 +370,7 @@ class ModelClient:
 
     def _need(self, call: _Call[T], messages: Sequence[BaseMessage]) -> CallNeed:
         frames, tokens = count_frames(messages) if call.frames is None else call.frames, 0
-        if self._endpoint is not None:  # a model that reads its prompts, in process or on a server
+        if self.endpoint is not None:  # a model that reads its prompts, in process or on a server
             load = frame_load(messages) if call.frames is None else call.frames
             tokens = prompt_tokens(messages, load, self.profile.frame_tokens)
             tokens += estimate_tokens(call.schema_chars)

@@ -53,7 +53,8 @@ _PROMPT = re.compile(
     re.IGNORECASE,
 )
 _NO_PICTURES = re.compile(
-    r"not a multimodal model|mmproj|(images?|vision|multimodal|image_url).{0,60}(not (?:be )?(support|allow|accept)|unsupported)"
+    r"not a multimodal model|mmproj"
+    r"|(images?|vision|multimodal|image_url).{0,60}(not (?:be )?(support|allow|accept)|unsupported)"
     r"|(not|n't) (support|accept|have).{0,40}(image|vision|multimodal)",
     re.IGNORECASE,
 )
@@ -69,7 +70,7 @@ _TOO_MANY_PICTURES = re.compile(
 )
 _ONE = re.compile(r"(more than one|only (?:one|a single)|single|multiple)\D{0,20}image", re.IGNORECASE)
 _NEVER_LEFT_OUT = frozenset({"model", "messages", "tools", "stream"})
-_TIGHTER = 1.5
+_TIGHTER, _MOST_SCALE = 1.5, 16.0
 _FIRST_ROOM, _MORE_ROOM = 4096, 4
 _MOST_ROOM_SHARE = 0.75
 
@@ -146,9 +147,7 @@ def _with_room(request: Request, facts: ServerFacts, profile: Profile) -> Correc
     return Correction(facts.with_changes(thought_tokens=room), line)
 
 
-def _context(
-    error: ServerError, request: Request, facts: ServerFacts, profile: Profile
-) -> Correction | None:
+def _context(error: ServerError, request: Request, facts: ServerFacts, profile: Profile) -> Correction | None:
     if not _TOO_LONG.search(error.detail):
         return None
     estimate = prompt_tokens(request.messages, request.pictures, profile.frame_tokens) * facts.token_scale
@@ -163,9 +162,6 @@ def _context(
         return None
     changed = facts.with_changes(context_tokens=context, token_scale=longer)
     return Correction(changed, f"prompts are held to the server's context of {context:,} tokens")
-
-
-_MOST_SCALE = 16.0
 
 
 def _pictures(
@@ -188,9 +184,7 @@ def _pictures(
     return Correction(facts.with_changes(images=most), line)
 
 
-def _feature(
-    error: ServerError, request: Request, facts: ServerFacts, profile: Profile
-) -> Correction | None:
+def _feature(error: ServerError, request: Request, facts: ServerFacts, profile: Profile) -> Correction | None:
     del profile
     for feature, pattern in _REFUSALS:
         if feature in request.uses and re.search(pattern, error.detail, re.IGNORECASE):

@@ -149,12 +149,14 @@ class VLM:
         from vidagent.agents.client.chat_model import connect  # a second of imports
 
         settings = config.load(base_url=base_url, model=model, api_key=api_key, profile=profile)
-        url = settings.base_url or model_choice.LOCAL_URL
+        url = settings.base_url or model_choice.local_url()
         name = settings.model or model_choice.first_model(url, settings)
-        key = settings.api_key.get_secret_value() if settings.api_key else None
+        key = model_choice.key_for(settings)
         chat = connect(url, name, api_key=key)
         endpoint = Endpoint(url, key, model=name)
-        return cls(chat, model_choice.profile_for(name, settings), endpoint=endpoint, concurrency=concurrency)
+        return cls(
+            chat, model_choice.profile_for(name, settings, url), endpoint=endpoint, concurrency=concurrency
+        )
 
     async def ask(
         self, text: str, *attached: Attached, on_text: OnText | None = None, **options: Unpack[Options]

@@ -12,13 +12,17 @@ from vidagent.agents.probes.advice import Advice, advise
 from vidagent.agents.probes.checks.pictures import sent_at_once
 from vidagent.agents.probes.context import ProbeContext
 from vidagent.agents.probes.finding import Finding
+from vidagent.agents.probes.findings_as_facts import facts_of
 from vidagent.agents.probes.runner import Probe, run_probes
 from vidagent.agents.profiles.schema import Form, Profile
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
-from vidagent.agents.server.model_choice import EMBEDDED, LOCAL_URL, profile_for
+from vidagent.agents.server.inventory import Inventory, take_inventory
+from vidagent.agents.server.known_servers import KnownServers
+from vidagent.agents.server.model_choice import EMBEDDED, key_for, local_url, profile_for
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError
+from vidagent.video.cache.video_cache import default_folder
 
 _DEADLINE_S = 60.0
 _ROWS: dict[Form, tuple[str, str]] = {
@@ -34,7 +38,7 @@ class Checkup:
 
     Args:
         where: Its base URL.
-        kind: `vLLM`, or None if it cannot be identified.
+        kind: What it is, such as `vLLM`, or None if it cannot be identified.
         version: Its version, or None.
         model: The model tested.
         others: The other models that it serves.
@@ -96,12 +100,11 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
     """
     if settings.model == EMBEDDED:
         raise UsageError(f"model {EMBEDDED!r} is embedded and has no server to check; name another (--model)")
-    url = settings.base_url or LOCAL_URL
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    url, key = settings.base_url or local_url(), key_for(settings)
     endpoint = Endpoint(url, key)
-    model, others = _chosen(await _models(endpoint, settings), settings, endpoint.where)
-    version = await _version(endpoint)
-    profile = profile_for(model.name, settings)
+    served = await _inventory(endpoint, settings)
+    model, others = _chosen(list(served.models), settings, endpoint.where)
+    profile = profile_for(model.name, settings, url, model.owner)
     context = ProbeContext(
         connect(url, model.name, api_key=key),
         Endpoint(url, key, model=model.name),
@@ -110,10 +113,13 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
         model.context_tokens,
     )
     findings, lost = await run_probes(context, on_probe)
+    if not lost:
+        facts = facts_of(findings, context, served, model)
+        KnownServers(settings.cache_dir or default_folder()).save(endpoint.where, model.name, facts)
     return Checkup(
         where=endpoint.where,
-        kind="vLLM" if version or model.owner == "vllm" else None,
-        version=version,
+        kind=served.kind,
+        version=served.version,
         model=model,
         others=others,
         profile=profile,
@@ -123,23 +129,16 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
     )
 
 
-async def _models(endpoint: Endpoint, settings: Settings) -> list[ServedModel]:
+async def _inventory(endpoint: Endpoint, settings: Settings) -> Inventory:
     """List the server's models; if it lists none, use the model named in the settings."""
     try:
-        return await endpoint.models()
+        return await take_inventory(endpoint)
     except ServerError as error:
         if settings.base_url is None:
             raise ModelError(f"{error}; name one (--base-url or VIDAGENT_BASE_URL)") from None
         if settings.model is None or error.status not in {404, 405}:
             raise
-    return []
-
-
-async def _version(endpoint: Endpoint) -> str | None:
-    try:
-        return await endpoint.version()
-    except ServerError:
-        return None
+    return Inventory(endpoint.where, ())
 
 
 def _chosen(served: list[ServedModel], settings: Settings, where: str) -> tuple[ServedModel, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, convert_to_messages
@@ -16,27 +16,13 @@ from vidagent.agents.client.request_builder import RequestBuilder
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.probes.fixtures import Message, system, user
 from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.profiles.thinking_switch import Switch
 from vidagent.agents.server.endpoint import Endpoint
 
 QUESTION = "Which word is written in the picture? Reply with that word alone."
 _NO_BLANKS = 2.0
 """Frequency penalty that stops a model with random weights from writing blanks until it is cut off."""
 _LONGER = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """Request settings that switch thinking on or off.
-
-    Args:
-        label: Its name in messages; empty if the request carries nothing.
-        body: Fields of the request.
-        prompt: Text of a system message, or None.
-    """
-
-    label: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
-    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +116,7 @@ class ProbeContext:
             TimeoutError: If no reply comes by the deadline.
         """
         used = switch or self.off or Switch()
-        sent = _with_prompt(used.prompt, messages) if used.prompt else list(messages)
+        sent = with_prompt(used.prompt, messages) if used.prompt else list(messages)
         most = tokens if switch or tokens == 1 else tokens + self.extra_tokens
         bare = Profile(self.profile.name, body=self.profile.body)
         request = RequestBuilder(bare).chat(
@@ -200,7 +186,7 @@ def read_reply(message: AIMessage) -> ProbeReply:
     )
 
 
-def _with_prompt(prompt: str, messages: Sequence[Message]) -> list[Message]:
+def with_prompt(prompt: str, messages: Sequence[Message]) -> list[Message]:
     """Put a text before the system message, or add one."""
     if messages[0]["role"] == "system":
         return [system(f"{prompt}\n{messages[0]['content']}"), *messages[1:]]

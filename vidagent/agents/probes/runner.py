@@ -16,9 +16,10 @@ from vidagent.agents.probes.checks import (
     typed_replies,
     videos,
 )
-from vidagent.agents.probes.context import ProbeContext, Switch
+from vidagent.agents.probes.context import ProbeContext
 from vidagent.agents.probes.finding import Finding, Outcome, refused, unknown
 from vidagent.agents.probes.fixtures import user
+from vidagent.agents.profiles.thinking_switch import Switch
 from vidagent.agents.server.connection import ServerError
 from vidagent.errors import ModelError
 

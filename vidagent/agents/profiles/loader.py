@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,6 +34,57 @@ def load(name: str) -> Profile:
     Raises:
         UsageError: If there is no such profile, or it has unknown keys or bad values.
     """
+    values = _values(name)
+    if name != "default":
+        values = _over(_values("default"), values)
+    return _build(Path(name).stem if name.endswith(".toml") else name, values)
+
+
+@cache
+def match(model_id: str, where: str | None = None, owner: str | None = None) -> Profile:
+    """Return the profile that fits a model, and the server that has it.
+
+    The longest pattern that matches the model's id decides, else it is `default`. The profile of a server, found by
+    its address or by the owner it gives its models, is laid over it.
+
+    Args:
+        model_id: The model's id.
+        where: The server's base URL.
+        owner: The `owned_by` of the model.
+    """
+    found = [
+        (len(pattern), name)
+        for name in names()
+        for pattern in load(name).matches
+        if fnmatch(model_id.casefold(), pattern.casefold())
+    ]
+    model = max(found)[1] if found else "default"
+    server = _server(where, owner)
+    if server is None or server == model:
+        return load(model)
+    values = _over(_over(_values("default"), _values(model)), _values(server))
+    return _build(server if model == "default" else f"{model}+{server}", values)
+
+
+def _server(where: str | None, owner: str | None) -> str | None:
+    """Return the name of the profile for a server, or None if there is none for it."""
+    parts = urlsplit(where or "")
+    addresses = {parts.hostname, f"{parts.hostname}:{parts.port}"} if parts.hostname else set()
+    for name in names():
+        profile = load(name)
+        if owner is not None and owner in profile.owners:
+            return name
+        if any(fnmatch(str(address), pattern) for pattern in profile.hosts for address in addresses):
+            return name
+    return None
+
+
+def _values(name: str) -> dict[str, Any]:
+    """Return what a profile's file says.
+
+    Raises:
+        UsageError: If there is no such profile, or it is not TOML.
+    """
     if name in names():
         text = resources.files("vidagent.agents.profiles").joinpath(f"{name}.toml").read_text("utf-8")
     elif name.endswith(".toml"):
@@ -41,25 +93,7 @@ def load(name: str) -> Profile:
         raise UsageError(
             f"no profile {name!r}; there are {', '.join(names())}, or give the path of a .toml file"
         )
-    values = _parse(text, name)
-    if name != "default":
-        values = _over(_parse(_default_text(), "default"), values)
-    return _build(Path(name).stem if name.endswith(".toml") else name, values)
-
-
-def match(model_id: str) -> Profile:
-    """Return the profile with the longest pattern that matches a model id, else `default`."""
-    found = [
-        (len(pattern), name)
-        for name in names()
-        for pattern in load(name).matches
-        if fnmatch(model_id.casefold(), pattern.casefold())
-    ]
-    return load(max(found)[1] if found else "default")
-
-
-def _default_text() -> str:
-    return resources.files("vidagent.agents.profiles").joinpath("default.toml").read_text("utf-8")
+    return _parse(text, name)
 
 
 def _own(path: Path) -> str:

@@ -160,6 +160,8 @@ class Profile:
     Args:
         name: The profile's name, its file's name without `.toml`.
         matches: Patterns of model ids it is for (`*` and `?`, case ignored), such as `*qwen3-vl*`.
+        hosts: Patterns of `host` or `host:port` of base URLs: those of a profile for a server, laid over the model's.
+        owners: The `owned_by` by which such a server's models are known.
         frames_per_call: Most frames in one look.
         overview_frames: Frames of the overview of the whole video.
         frame_side_px: Longest side of a frame sent whole.
@@ -195,6 +197,8 @@ class Profile:
 
     name: str
     matches: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
     frames_per_call: Count = 32
     overview_frames: Count = 32
     frame_side_px: Count = 768

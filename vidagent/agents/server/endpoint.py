@@ -36,12 +36,16 @@ class ServedModel:
         root: What it was loaded from, or None if the server does not say.
         context_tokens: Longest prompt and reply together, or None if the server does not say.
         owner: Its owner according to the server: `vllm` for vLLM.
+        sees: Whether it takes pictures, or None if the server does not say.
+        calls_tools: Whether it calls tools, or None if the server does not say.
     """
 
     name: str
     root: str | None = None
     context_tokens: int | None = None
     owner: str | None = None
+    sees: bool | None = None
+    calls_tools: bool | None = None
 
 
 class Endpoint:
@@ -97,6 +101,14 @@ class Endpoint:
         data = await self._ask("GET", "/version", None)
         version = data.get("version") if isinstance(data, Mapping) else None
         return version if isinstance(version, str) else None
+
+    async def lookup(self, path: str, body: dict[str, Any] | None = None) -> object:
+        """Return the JSON of a path beside the base URL, or None if there is no such path.
+
+        Raises:
+            ServerError: If the server cannot be reached or refuses.
+        """
+        return await self._ask("GET" if body is None else "POST", path, body)
 
     async def healthy(self) -> bool:
         """Tell whether the server reports that it is healthy or, if it has no such endpoint, answers at all."""
@@ -217,12 +229,17 @@ class Endpoint:
 
 
 def _served(item: Mapping[str, Any]) -> ServedModel:
-    context = item.get("max_model_len")
+    """Read one model of a list; OpenRouter's lists also tell what a model can do."""
+    context = item.get("max_model_len") or item.get("context_length")
+    architecture, parameters = item.get("architecture"), item.get("supported_parameters")
+    inputs = architecture.get("input_modalities") if isinstance(architecture, Mapping) else None
     return ServedModel(
         name=str(item["id"]),
         root=_text(item.get("root")),
         context_tokens=context if isinstance(context, int) else None,
         owner=_text(item.get("owned_by")),
+        sees="image" in inputs if isinstance(inputs, list) else None,
+        calls_tools="tools" in parameters if isinstance(parameters, list) else None,
     )
 
 

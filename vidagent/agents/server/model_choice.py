@@ -1,24 +1,44 @@
-"""Choose the model: the requested one, else that of a server on this machine, else the embedded `signals`."""
+"""Choose the model: the requested one, else one that a server on this machine has, else the embedded `signals`."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import dataclasses
+import re
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.profiles import loader
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.server.connection import public_url
-from vidagent.agents.server.endpoint import Endpoint
+from vidagent.agents.server.connection import ServerError, public_url
+from vidagent.agents.server.endpoint import Endpoint, ServedModel
+from vidagent.agents.server.inventory import Inventory, take_inventory
+from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError
+from vidagent.video.cache.video_cache import default_folder
+
+T = TypeVar("T")
 
 EMBEDDED = "signals"
-LOCAL_URL = "http://127.0.0.1:8000/v1"
-_LOCAL_WAIT_S = 0.3
+LOCAL_URLS = (
+    "http://127.0.0.1:8000/v1",
+    "http://127.0.0.1:11434/v1",
+    "http://127.0.0.1:8080/v1",
+    "http://127.0.0.1:1234/v1",
+)
+"""Where vLLM and SGLang, Ollama, llama.cpp and LM Studio listen by default."""
+_LOCAL_WAIT_S = 0.5
 _WAIT_S = 10.0
+_SEES = re.compile(
+    r"vl\b|vl-|vl:|vision|omni|llava|pixtral|gpt-|gemini|claude|molmo|internvl|minicpm-v|moondream"
+)
+"""Parts of the names of models that take pictures, for servers that do not say which do."""
+_OTHER_USE = re.compile(r"embed|rerank|whisper|tts|guard|moderation|bge-|asr")
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +50,20 @@ class Available:
         where: The server's base URL, or None if it is embedded.
         profile: The profile for it.
         chosen: Whether it would answer a question.
+        sees: Whether it takes pictures, or None if that is not known.
+        calls_tools: Whether it calls tools, or None if that is not known.
+        context_tokens: Longest prompt and reply together, or None if that is not known.
+        server: What serves it, such as `Ollama`, or None.
     """
 
     model: str
     where: str | None
     profile: str
     chosen: bool
+    sees: bool | None = None
+    calls_tools: bool | None = None
+    context_tokens: int | None = None
+    server: str | None = None
 
 
 def choose(settings: Settings) -> ModelClient:
@@ -43,31 +71,39 @@ def choose(settings: Settings) -> ModelClient:
 
     Raises:
         ModelError: If the requested server cannot be reached or serves no model, or a model is named and there is no
-            server.
+            server that has it.
         UsageError: If the settings name a missing profile, or an engine without a model or its packages.
     """
     if settings.engine != "server":
         return _in_process(settings)
+    if settings.base_url is not None and settings.model is not None:
+        return _served(settings.base_url, ServedModel(settings.model), settings)
     if settings.base_url is not None:
-        model = settings.model or first_model(settings.base_url, settings)
-        return _served(settings.base_url, model, settings)
+        listed = _usable(_inventory(settings.base_url, settings))
+        if not listed:
+            raise _serves_none(settings.base_url)
+        return _served(settings.base_url, listed[0], settings, others=listed[1:])
     if settings.model == EMBEDDED:
         return _embedded(settings)
-    listed = _local_models(settings)
-    if listed:
-        return _served(LOCAL_URL, settings.model or listed[0], settings)
+    found = [(server.where, model) for server in _local() for model in _usable(server)]
     if settings.model is not None:
-        raise ModelError(
-            f"model {settings.model!r} needs a server, and none answers on {LOCAL_URL}; "
-            "give its base URL (--base-url or VIDAGENT_BASE_URL)"
-        )
-    return _embedded(settings)
+        found = [(where, model) for where, model in found if model.name == settings.model]
+        if not found:
+            raise ModelError(
+                f"model {settings.model!r} needs a server, and none that has it answers on 127.0.0.1 at "
+                f"{_local_ports()}; give its base URL (--base-url or VIDAGENT_BASE_URL)"
+            )
+    if not found:
+        return _embedded(settings)
+    found.sort(key=lambda pair: _rank(pair[1]))
+    (where, model), *others = found
+    return _served(where, model, settings, others=[other for _, other in others])
 
 
 def describe(client: ModelClient) -> str:
     """Return one line about which model answers, and why."""
     if client.where is not None:
-        return f"model {client.name} at {client.where} (profile {client.profile.name})"
+        return f"model {client.name} at {client.where} (profile {client.profile.name}){_beside(client)}"
     if client.name != EMBEDDED:
         return f"model {client.name} in this process (profile {client.profile.name})"
     return (
@@ -77,37 +113,91 @@ def describe(client: ModelClient) -> str:
 
 
 def available(settings: Settings) -> list[Available]:
-    """List the usable models: those of the requested or detected server, and the embedded one.
+    """List the usable models: those of the requested or detected servers, and the embedded one.
 
     Raises:
         ModelError: If a requested server cannot be reached.
     """
-    url = settings.base_url or LOCAL_URL
-    served = _listed(url, _WAIT_S, settings) if settings.base_url else _local_models(settings)
-    chosen = settings.model or (served[0] if served else EMBEDDED)
-    names = [(name, public_url(url)) for name in served] + [(EMBEDDED, None)]
-    return [Available(name, where, profile_for(name, settings).name, name == chosen) for name, where in names]
+    url = settings.base_url
+    servers = _local() if url is None else [_inventory(url, settings, details=True)]
+    listed = [(server, model) for server in servers for model in _usable(server)]
+    ranked = sorted(listed, key=lambda pair: _rank(pair[1]))
+    names = [model.name for _, model in ranked]
+    chosen = settings.model or (names[0] if names else EMBEDDED)
+    found: list[Available] = []
+    for server, model in listed:
+        profile = profile_for(model.name, settings, server.where, model.owner)
+        is_chosen = model.name == chosen and all(not other.chosen for other in found)
+        found.append(
+            Available(
+                model.name,
+                server.where,
+                profile.name,
+                is_chosen,
+                model.sees,
+                model.calls_tools,
+                model.context_tokens,
+                server.kind,
+            )
+        )
+    embedded = profile_for(EMBEDDED, settings)
+    return [*found, Available(EMBEDDED, None, embedded.name, chosen == EMBEDDED)]
 
 
-def profile_for(model: str, settings: Settings) -> Profile:
-    """Return the profile for a model.
+def profile_for(
+    model: str, settings: Settings, where: str | None = None, owner: str | None = None
+) -> Profile:
+    """Return the profile for a model, on a server if one is given.
 
     Raises:
         UsageError: If the settings name a missing profile.
     """
-    profile = loader.load(settings.profile) if settings.profile else loader.match(model)
+    profile = loader.load(settings.profile) if settings.profile else loader.match(model, where, owner)
     if settings.reply_seconds is None:
         return profile
     return dataclasses.replace(profile, timeout_s=settings.reply_seconds)
 
 
-def _served(url: str, model: str, settings: Settings) -> ModelClient:
+def first_model(url: str, settings: Settings) -> str:
+    """Return the model of a server that a question would go to.
+
+    Raises:
+        ModelError: If the server cannot be reached or serves no model.
+    """
+    listed = _usable(_inventory(url, settings))
+    if not listed:
+        raise _serves_none(url)
+    return listed[0].name
+
+
+def local_url() -> str:
+    """Return the base URL of the first server on this machine that has a model; the first place if there is none."""
+    return next((server.where for server in _local() if _usable(server)), LOCAL_URLS[0])
+
+
+def key_for(settings: Settings) -> str | None:
+    """Return the API key: it goes to the base URL of the settings, and never to a server that was merely found."""
+    return settings.api_key.get_secret_value() if settings.api_key and settings.base_url else None
+
+
+def _served(
+    url: str, model: ServedModel, settings: Settings, *, others: list[ServedModel] | None = None
+) -> ModelClient:
     from vidagent.agents.client.chat_model import (
         connect,  # takes a second to import, which the embedded model avoids
     )
 
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    return ModelClient(connect(url, model, api_key=key), profile_for(model, settings))
+    folder = settings.cache_dir or default_folder()
+    memory = ServerMemory.kept(folder, public_url(url), model.name)
+    if model.context_tokens is not None and memory.facts.context_tokens is None:
+        memory.facts = memory.facts.with_changes(context_tokens=model.context_tokens)
+    client = ModelClient(
+        connect(url, model.name, api_key=key_for(settings)),
+        profile_for(model.name, settings, url, model.owner),
+        memory=memory,
+    )
+    client.others = tuple(other.name for other in others or ())
+    return client
 
 
 def _in_process(settings: Settings) -> ModelClient:
@@ -136,33 +226,62 @@ def _embedded(settings: Settings) -> ModelClient:
     return ModelClient(ChatSignals(), profile_for(EMBEDDED, settings))
 
 
-def first_model(url: str, settings: Settings) -> str:
-    """Return the first model that a server lists.
-
-    Raises:
-        ModelError: If the server cannot be reached or serves no model.
-    """
-    listed = _listed(url, _WAIT_S, settings)
-    if not listed:
-        raise ModelError(f"the model server at {public_url(url)} serves no model; name one (--model)")
-    return listed[0]
+def _beside(client: ModelClient) -> str:
+    """Name the other models, and how to choose one."""
+    if not client.others:
+        return ""
+    named = ", ".join(client.others[:_NAMED])
+    more = f" and {len(client.others) - _NAMED} more" if len(client.others) > _NAMED else ""
+    return f"; there are also {named}{more} (--model NAME, or `vidagent models use NAME`)"
 
 
-def _local_models(settings: Settings) -> list[str]:
-    """Return the models of a server on this machine; none if no model server listens there."""
-    try:
-        return _listed(LOCAL_URL, _LOCAL_WAIT_S, settings)
-    except ModelError:
-        return []
+def _usable(server: Inventory) -> list[ServedModel]:
+    """Return the models that may look at a video, those that take pictures first."""
+    models = [model for model in server.models if not _OTHER_USE.search(model.name.casefold())]
+    return sorted(models, key=_rank)
 
 
-def _listed(url: str, wait_s: float, settings: Settings) -> list[str]:
-    """Request a server's list of models."""
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    endpoint = Endpoint(url, key, timeout_s=wait_s)
+def _rank(model: ServedModel) -> int:
+    """Return 0 for a model that takes pictures, 1 for one of which it is not known, 2 for one that does not."""
+    if model.sees is not None:
+        return 0 if model.sees else 2
+    name = f"{model.name} {model.root or ''}".casefold()
+    return 0 if _SEES.search(name) or loader.match(model.name).matches else 1
+
+
+def _serves_none(url: str) -> ModelError:
+    return ModelError(f"the model server at {public_url(url)} serves no model; name one (--model)")
+
+
+def _local_ports() -> str:
+    return ", ".join(url.rpartition(":")[2].partition("/")[0] for url in LOCAL_URLS)
+
+
+def _local() -> list[Inventory]:
+    """Return the model servers on this machine; something else that listens there is passed over."""
+
+    async def look(url: str) -> Inventory | None:
+        try:
+            return await take_inventory(Endpoint(url, timeout_s=_LOCAL_WAIT_S))
+        except ServerError:
+            return None
+
+    async def look_everywhere() -> list[Inventory]:
+        found = await asyncio.gather(*map(look, LOCAL_URLS))
+        return [server for server in found if server is not None]
+
+    return _run(look_everywhere())
+
+
+def _inventory(url: str, settings: Settings, *, details: bool = True) -> Inventory:
+    """Return a server's models."""
+    return _run(take_inventory(Endpoint(url, key_for(settings), timeout_s=_WAIT_S), details=details))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return [model.name for model in asyncio.run(endpoint.models())]
+        return asyncio.run(work)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:  # a notebook, whose event loop is already running
-        return [model.name for model in pool.submit(asyncio.run, endpoint.models()).result()]
+        return pool.submit(asyncio.run, work).result()

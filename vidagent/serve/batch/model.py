@@ -58,6 +58,7 @@ def connect(setup: Setup) -> BatchModel:
     """
     settings = setup.settings
     urls = list(setup.base_urls) or ([settings.base_url] if settings.base_url else [])
+    urls_named = bool(urls)
     if not urls:
         chosen = model_choice.choose(settings)
         if chosen.where is None:
@@ -65,9 +66,9 @@ def connect(setup: Setup) -> BatchModel:
         urls, name = [chosen.where], chosen.name
     else:
         name = settings.model or _first_model(urls, settings)
-    key = settings.api_key.get_secret_value() if settings.api_key else None
+    key = settings.api_key.get_secret_value() if settings.api_key and urls_named else None
     balanced = BalancedChat.over([chat_model.connect(url, name, api_key=key) for url in urls], setup.calls)
-    profile = model_choice.profile_for(name, settings)
+    profile = model_choice.profile_for(name, settings, urls[0])
     others = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
     client = ModelClient(balanced, profile)
     description = model_choice.describe(client).replace(" (profile", f"{others} (profile")

@@ -81,13 +81,25 @@ class Models:
         return {"models": [dataclasses.asdict(model) for model in self.found]}
 
     def lines(self) -> list[str]:
-        """Say it to people: the one that would be asked is marked."""
+        """Say it to people: the one that would be asked is marked, and what each can do is said."""
         width = max(len(model.model) for model in self.found)
         return [
             f"{'*' if model.chosen else ' '} {model.model:<{width}}  {model.where or 'embedded'}  "
-            f"(profile {model.profile})"
+            f"{_abilities(model)}(profile {model.profile})"
             for model in self.found
         ]
+
+
+def _abilities(model: Available) -> str:
+    """Say what a server tells of a model, such as `Ollama, pictures, no tools, 4,096 tokens `."""
+    words = [
+        model.server,
+        None if model.sees is None else "pictures" if model.sees else "no pictures",
+        None if model.calls_tools is None else "tools" if model.calls_tools else "no tools",
+        f"{model.context_tokens:,} tokens" if model.context_tokens else None,
+    ]
+    told = ", ".join(word for word in words if word)
+    return f"{told} " if told else ""
 
 
 def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterator[Row]:

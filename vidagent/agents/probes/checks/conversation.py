@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from vidagent.agents.client.chat_call import StreamKind
-from vidagent.agents.probes.context import QUESTION, ProbeContext, ProbeReply, Switch
+from vidagent.agents.probes.context import QUESTION, ProbeContext, ProbeReply
 from vidagent.agents.probes.finding import Outcome, no, yes
 from vidagent.agents.probes.fixtures import assistant, system, user
+from vidagent.agents.profiles.thinking_switch import Switch
 
 _UNCOUNTED = "taken; whether it is read cannot be told, as the server counts no prompt tokens"
 

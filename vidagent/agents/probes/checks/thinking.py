@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from vidagent.agents.probes.context import ProbeContext, ProbeReply, Switch
+from vidagent.agents.probes.context import ProbeContext, ProbeReply
 from vidagent.agents.probes.finding import Outcome, no, refusal, unknown, yes
 from vidagent.agents.probes.fixtures import assistant, picture, user
 from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.profiles.thinking_switch import (
+    AS_IT_IS,
+    OFF,
+    PROMPT_ON,
+    TEMPLATE_OFF,
+    TEMPLATE_ON,
+    Switch,
+)
 from vidagent.agents.server.connection import ServerError
 
 _PUZZLE = "A snail climbs 3 m by day and slips 2 m by night. On which day is it out of a well of 10 m?"
@@ -14,20 +22,11 @@ _LONG = 192
 _BUDGET = 16
 _ROOM = 1024
 OWN = "the profile's switch"
-_AS_IT_IS = Switch()
-_TEMPLATE_ON = Switch(
-    "chat_template_kwargs.enable_thinking = true", {"chat_template_kwargs": {"enable_thinking": True}}
-)
-_TEMPLATE_OFF = Switch(
-    "chat_template_kwargs.enable_thinking = false", {"chat_template_kwargs": {"enable_thinking": False}}
-)
-_EFFORT_OFF = Switch("reasoning_effort = none", {"reasoning_effort": "none"})
-_PROMPT_ON, _PROMPT_OFF = Switch("/think", prompt="/think"), Switch("/no_think", prompt="/no_think")
 
 
 async def thinks(context: ProbeContext) -> Outcome:
     """Look for a thought: with the server's default, then with each way to request one."""
-    for switch in _distinct(_AS_IT_IS, _own(context.profile, on=True), _TEMPLATE_ON, _PROMPT_ON):
+    for switch in _distinct(AS_IT_IS, _own(context.profile, on=True), TEMPLATE_ON, PROMPT_ON):
         try:
             reply = await context.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
         except ServerError as error:
@@ -44,10 +43,10 @@ async def thinks(context: ProbeContext) -> Outcome:
 async def without(context: ProbeContext) -> Outcome:
     """Find what switches thinking off; later probes use it."""
     if context.on is None:
-        context.off = _AS_IT_IS
+        context.off = AS_IT_IS
         return yes("it does not think")
-    plain = None if context.on is _AS_IT_IS else _AS_IT_IS
-    for switch in _distinct(_own(context.profile, on=False), plain, _TEMPLATE_OFF, _EFFORT_OFF, _PROMPT_OFF):
+    plain = None if context.on is AS_IT_IS else AS_IT_IS
+    for switch in _distinct(_own(context.profile, on=False), plain, *OFF):
         try:
             reply = await context.ask(user(_PUZZLE), tokens=_LONG, switch=switch)
         except ServerError as error:
@@ -67,7 +66,7 @@ async def budget(context: ProbeContext) -> Outcome:
         await context.ask(user(_PUZZLE), tokens=1, body={field: _BUDGET})
         return unknown(f"{field} is taken, but the model does not think")
     refused: list[str] = []
-    for switch in _distinct(_own(context.profile, on=True), context.on, _TEMPLATE_ON):
+    for switch in _distinct(_own(context.profile, on=True), context.on, TEMPLATE_ON):
         try:
             free = await _thought(context, switch, {})
             held = await _thought(context, switch, {field: _BUDGET})
@@ -100,10 +99,10 @@ async def two_phases(context: ProbeContext) -> Outcome:
     question = user(picture("2"), _PUZZLE) if context.takes_pictures else user(_PUZZLE)
     thought = assistant(f"{thinking.opening}Ten minus three.{thinking.closing}")
     go_on = {"add_generation_prompt": False, "continue_final_message": True}
-    first = await context.ask(question, tokens=1, switch=_AS_IT_IS)
+    first = await context.ask(question, tokens=1, switch=AS_IT_IS)
     problem = ""
     own = Switch(OWN, thinking.off_body) if thinking.off_body else None
-    for switch in _distinct(own, _AS_IT_IS, _TEMPLATE_OFF):
+    for switch in _distinct(own, AS_IT_IS, TEMPLATE_OFF):
         second = await context.ask(question, thought, tokens=8, switch=switch, body=go_on)
         if second.thought and not second.text:
             problem = problem or "it goes on, but as a thought: `content` stays empty"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 
-from vidagent.agents.probes.context import QUESTION, ProbeContext, Switch
+from vidagent.agents.probes.context import QUESTION, ProbeContext
 from vidagent.agents.probes.finding import Outcome, no, unknown, yes
 from vidagent.agents.probes.fixtures import user
+from vidagent.agents.profiles.thinking_switch import Switch
 
 _SENTENCES = 240
 """About 2,600 tokens: longer than the largest block of a prefix cache."""
