@@ -20,7 +20,7 @@ from vidagent.errors import UsageError
         ("llava-hf/LLaVA-NeXT-Video-7B-hf", "llava-next-video-7b"),
         ("tiny", "tiny"),
         ("signals", "signals"),
-        ("gpt-7", "default"),
+        ("acme/see-1", "default"),
     ],
 )
 def test_a_model_finds_its_profile(model, name):
@@ -41,7 +41,7 @@ def test_every_profile_is_whole(name):
     [
         ("nemotron-nano-12b-v2-vl", ["bf16", "fp8", "nvfp4"]),
         ("nemotron-3-nano-omni", ["bf16", "fp8", "nvfp4"]),
-        ("qwen3-vl", ["8b", "30b-a3b"]),
+        ("qwen3-vl", ["8b", "4b", "2b", "32b-fp8", "30b-a3b"]),
         ("qwen3-vl-thinking", ["8b", "30b-a3b"]),
         ("llava-next-video-7b", ["7b"]),
         ("nim", ["nemotron-nano-12b-v2-vl"]),

@@ -87,9 +87,7 @@ def test_an_explicit_server_without_models():
 
 
 def test_a_model_without_a_server():
-    with pytest.raises(
-        ModelError, match="model 'mine' needs a server, and none that has it answers"
-    ):
+    with pytest.raises(ModelError, match="model 'mine' needs a server, and none that has it answers"):
         choose(load(model="mine"))
 
 

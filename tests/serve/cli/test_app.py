@@ -83,7 +83,12 @@ def test_models_without_a_server(command, monkeypatch):
     assert done.code == 0
     assert "* signals  embedded  (profile signals)" in done.out
     (signals,) = command("models", "--json").json()["models"]
-    assert {"model": "signals", "where": None, "profile": "signals", "chosen": True}.items() <= signals.items()
+    assert {
+        "model": "signals",
+        "where": None,
+        "profile": "signals",
+        "chosen": True,
+    }.items() <= signals.items()
 
 
 @pytest.mark.network

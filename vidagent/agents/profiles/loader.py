@@ -19,6 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 from vidagent.agents.profiles.schema import Profile
 from vidagent.errors import UsageError
 
+_WHOLE = ("on_body", "off_body")
+
 
 @cache
 def names() -> tuple[str, ...]:
@@ -111,11 +113,12 @@ def _parse(text: str, name: str) -> dict[str, Any]:
 
 
 def _over(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `values` over `base`, table by table."""
+    """Merge `values` over `base`, table by table; a switch replaces another as a whole."""
     merged = dict(base)
     for key, value in values.items():
         old = merged.get(key)
-        merged[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        is_table = isinstance(old, dict) and isinstance(value, dict) and key not in _WHOLE
+        merged[key] = _over(old, value) if is_table else value
     return merged
 
 

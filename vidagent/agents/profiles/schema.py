@@ -59,7 +59,7 @@ class Thinking:
         off_prompt: The same to switch it off.
         on_body: Fields merged into the request to switch it on.
         off_body: The same to switch it off.
-        budget_field: The request field by which the server itself caps reasoning tokens, or None.
+        budget_field: The request field by which the server itself caps reasoning tokens; None or empty for none.
         two_phase: Whether, without such a field, a separate request may generate the thought, cut at its budget and
             closed, and a second request continue the same message (vLLM's `continue_final_message`).
         opening: Mark before a thought in the model's own text.
@@ -79,6 +79,11 @@ class Thinking:
     opening: str = "<think>\n"
     closing: str = "\n</think>\n\n"
     with_video: bool = True
+
+    def __post_init__(self) -> None:
+        """Read an empty field, by which a profile of a server takes back that of the model, as none."""
+        if self.budget_field == "":
+            object.__setattr__(self, "budget_field", None)
 
     @property
     def allotted(self) -> dict[Step, int]:
