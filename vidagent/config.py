@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -138,6 +139,28 @@ def user_file() -> Path:
         else Path(platformdirs.user_config_dir("vidagent", appauthor=False))
     )
     return path / FILE_NAME
+
+
+def save_defaults(**values: str | None) -> Path:
+    """Write settings into the user's own file, and return its path; None removes a setting.
+
+    Other lines of the file stay as they are.
+
+    Raises:
+        UsageError: If the file cannot be written.
+    """
+    path = user_file()
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        kept = [line for line in lines if line.partition("=")[0].strip() not in values]
+        set_to = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = path.with_suffix(".new")
+        written.write_text("\n".join([*set_to, *kept, ""]), "utf-8")
+        written.replace(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be written: {error}") from None
+    return path
 
 
 def load(**arguments: object) -> Settings:

@@ -8,7 +8,7 @@ from vidagent.agents.profiles import loader
 from vidagent.serve.vlm import command
 
 VLLM_FLAGS = frozenset((Path(__file__).parent / "vllm_0.33_flags.txt").read_text().split())
-"""The flags of `vllm serve`, read from the source of vLLM 0.33.0 (engine/arg_utils.py, entrypoints/common/cli_args.py)."""
+"""The flags of `vllm serve` in the source of vLLM 0.33.0 (engine/arg_utils.py, entrypoints/common/cli_args.py)."""
 TOOL_PARSERS = {
     "hermes",
     "qwen3_coder",

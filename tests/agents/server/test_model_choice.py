@@ -109,3 +109,30 @@ async def test_models_are_listed_also_while_a_loop_runs(server):
         "Qwen/Qwen3-VL-8B-Instruct",
         "other",
     ]
+
+
+def test_a_key_goes_only_to_the_base_url_it_was_set_for(server, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_API_KEY", "sk-secret")
+    assert model_choice.key_for(load()) is None
+    assert model_choice.key_for(load(base_url=server.url)) == "sk-secret"
+    monkeypatch.setenv("VIDAGENT_BASE_URL", "https://api.example.org/v1")
+    assert model_choice.key_for(load()) == "sk-secret"
+    assert model_choice.key_for(load(base_url=server.url)) is None
+    assert model_choice.key_for(load(base_url=server.url, api_key="sk-other")) == "sk-other"
+
+
+def test_a_server_that_was_found_gets_no_key(server, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_API_KEY", "sk-secret")
+    monkeypatch.setattr(model_choice, "LOCAL_URLS", (server.url,))
+    assert choose(load()).where == server.url
+    assert all("sk-secret" not in str(headers) for headers in server.headers)
+
+
+def test_a_model_that_sees_is_preferred_on_one_server():
+    names = ("text-embedding-3", "llama-3.3-70b", "qwen2.5-vl-7b")
+    with ScriptedServer([], models=names) as server:
+        client = choose(load(base_url=server.url))
+    assert client.name == "qwen2.5-vl-7b"
+    assert describe(client).endswith(
+        "there are also llama-3.3-70b (--model NAME, or `vidagent models use NAME`)"
+    )

@@ -1,4 +1,4 @@
-"""Whole runs against servers of every family: an answer at the first try, no step lost, less to learn the second time."""
+"""Whole runs against servers of every family: an answer at the first try, no step lost, less to learn at the second."""
 
 import pytest
 

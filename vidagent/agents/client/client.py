@@ -199,7 +199,7 @@ class ModelClient:
             request = self._builder.ask(
                 step, messages, schema, limits, shown=shown, stream=on_stream is not None
             )
-            on_sheets = request.on_sheets
+            on_sheets = request.packed
             return request
 
         def parse(reply: AIMessage) -> TReply:

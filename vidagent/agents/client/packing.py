@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import AIMessage, BaseMessage
 
 from vidagent.agents.client.limits import prompt_tokens
-from vidagent.agents.prompting.messages import Part, count_frames, frame_of, parts_of
+from vidagent.agents.prompting.messages import Part, frame_load, frame_of, parts_of
 from vidagent.images import jpeg, sheet
 from vidagent.images.shown_frame import ShownFrame
 
@@ -38,20 +38,14 @@ class Room:
     scale: float
     side_px: int
 
-    def holds(self, messages: Sequence[BaseMessage]) -> bool:
-        """Tell whether the messages fit."""
-        return self._holds(messages, count_frames(messages))
-
-    def holds_sheets(self, messages: Sequence[BaseMessage], per_picture: int) -> bool:
+    def holds(self, messages: Sequence[BaseMessage], per_picture: int = 1) -> bool:
         """Tell whether the messages fit with this many frames on each picture."""
         runs = [len(run) for message in messages for run in _runs(parts_of(message))]
-        saved = sum(length - math.ceil(length / per_picture) for length in runs)
-        return self._holds(messages, count_frames(messages) - saved)
-
-    def _holds(self, messages: Sequence[BaseMessage], pictures: int) -> bool:
+        pictures = sum(math.ceil(length / per_picture) for length in runs)
+        load = frame_load(messages) if per_picture == 1 else pictures
         if self.pictures is not None and pictures > self.pictures:
             return False
-        tokens = self.scale * prompt_tokens(messages, pictures, self.frame_tokens)
+        tokens = self.scale * prompt_tokens(messages, load, self.frame_tokens)
         return self.tokens is None or tokens <= self.tokens
 
 
@@ -62,7 +56,7 @@ def fitted(messages: Sequence[BaseMessage], room: Room) -> list[BaseMessage]:
     """
     sent = list(messages)
     while not room.holds(sent):
-        per = next((per for per in _PER_PICTURE if room.holds_sheets(sent, per)), None)
+        per = next((per for per in _PER_PICTURE if room.holds(sent, per)), None)
         if per is not None:
             return [_on_sheets(message, per, room.side_px) for message in sent]
         shorter = _without_oldest_turn(sent) or _with_half_the_frames(sent)

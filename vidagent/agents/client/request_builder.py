@@ -63,6 +63,7 @@ class Request:
         thinking: How it thinks.
         thought: Reasoning tokens to generate first in a request of their own; None for a single request.
         stream: Whether the reply is streamed.
+        packed: Whether frames share pictures to fit into the request.
         facts: What was known about the server when the request was built.
     """
 
@@ -75,17 +76,13 @@ class Request:
     thinking: ThinkingMode = "off"
     thought: int | None = None
     stream: bool = False
+    packed: bool = False
     facts: ServerFacts = field(default_factory=ServerFacts)
 
     @property
     def pictures(self) -> int:
         """Pictures in the messages as they are sent, without those inside a video."""
         return count_frames(self.messages)
-
-    @property
-    def on_sheets(self) -> bool:
-        """Whether several frames share a picture."""
-        return self.pictures < self.frames and not holds_video(self.messages)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -251,10 +248,11 @@ class RequestBuilder:
         caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
         fitting = packing.fitted(messages, self._room(most)) if self._is_limited else messages
+        packed = count_frames(fitting) < count_frames(messages)
         placed = media.place(fitting, self._media, shown or _SHOWN.get(step, "look"))
         request = self._request(step, placed.messages, self.profile.thinking, limits, most, stream=stream)
         uses = request.uses | self._media_features(placed)
-        request = dataclasses.replace(request, frames=count_frames(messages), uses=uses)
+        request = dataclasses.replace(request, frames=count_frames(messages), uses=uses, packed=packed)
         return request.with_body(placed.body)
 
     def _request(

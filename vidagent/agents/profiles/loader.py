@@ -117,8 +117,8 @@ def _over(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in values.items():
         old = merged.get(key)
-        is_table = isinstance(old, dict) and isinstance(value, dict) and key not in _WHOLE
-        merged[key] = _over(old, value) if is_table else value
+        tables = isinstance(old, dict) and isinstance(value, dict) and key not in _WHOLE
+        merged[key] = _over(dict(old or {}), value) if tables else value
     return merged
 
 

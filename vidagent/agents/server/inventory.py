@@ -41,12 +41,11 @@ class Inventory:
     version: str | None = None
 
 
-async def take_inventory(endpoint: Endpoint, *, details: bool = True) -> Inventory:
-    """List a server's models.
+async def take_inventory(endpoint: Endpoint) -> Inventory:
+    """List a server's models, and what each can do where the server says it.
 
     Args:
         endpoint: The server.
-        details: Whether to ask a known kind of server what its models can do.
 
     Raises:
         ServerError: If it cannot be reached, refuses the key, or sends no valid list.
@@ -61,7 +60,7 @@ async def take_inventory(endpoint: Endpoint, *, details: bool = True) -> Invento
         "llama.cpp": _llamacpp,
         "LM Studio": _lmstudio,
     }.get(kind)
-    if not details or reader is None:
+    if reader is None:
         return found
     try:
         return await reader(endpoint, found)

@@ -31,7 +31,8 @@ LOCAL_URLS = (
     "http://127.0.0.1:1234/v1",
 )
 """Where vLLM and SGLang, Ollama, llama.cpp and LM Studio listen by default."""
-_LOCAL_WAIT_S = 0.5
+_LOCAL_WAIT_S = 2.0
+"""A port where nobody listens refuses at once; a busy machine may take a second to list its models."""
 _WAIT_S = 10.0
 _SEES = re.compile(
     r"vl\b|vl-|vl:|vision|omni|llava|pixtral|gpt-|gemini|claude|molmo|internvl|minicpm-v|moondream"
@@ -118,11 +119,11 @@ def available(settings: Settings) -> list[Available]:
     Raises:
         ModelError: If a requested server cannot be reached.
     """
-    url = settings.base_url
-    servers = _local() if url is None else [_inventory(url, settings, details=True)]
-    listed = [(server, model) for server in servers for model in _usable(server)]
-    ranked = sorted(listed, key=lambda pair: _rank(pair[1]))
-    names = [model.name for _, model in ranked]
+    asked = [_inventory(settings.base_url, settings)] if settings.base_url else []
+    local = [server for server in _local() if all(server.where != other.where for other in asked)]
+    listed = [(server, model) for server in [*asked, *local] for model in _usable(server)]
+    candidates = [pair for pair in listed if not asked or pair[0] is asked[0]]
+    names = [model.name for _, model in sorted(candidates, key=lambda pair: _rank(pair[1]))]
     chosen = settings.model or (names[0] if names else EMBEDDED)
     found: list[Available] = []
     for server, model in listed:
@@ -273,9 +274,9 @@ def _local() -> list[Inventory]:
     return _run(look_everywhere())
 
 
-def _inventory(url: str, settings: Settings, *, details: bool = True) -> Inventory:
+def _inventory(url: str, settings: Settings) -> Inventory:
     """Return a server's models."""
-    return _run(take_inventory(Endpoint(url, key_for(settings), timeout_s=_WAIT_S), details=details))
+    return _run(take_inventory(Endpoint(url, key_for(settings), timeout_s=_WAIT_S)))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

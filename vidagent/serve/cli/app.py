@@ -21,6 +21,7 @@ from vidagent.serve.cli.commands.chat import chat
 from vidagent.serve.cli.commands.eval import evaluate
 from vidagent.serve.cli.commands.judge import judge, reviews
 from vidagent.serve.cli.commands.mcp import mcp
+from vidagent.serve.cli.commands.models import app as models
 from vidagent.serve.cli.commands.runs import app as runs
 from vidagent.serve.cli.commands.serve import app as serve
 from vidagent.serve.cli.commands.sessions import app as sessions
@@ -99,6 +100,7 @@ app.command()(batch)
 app.command("eval")(evaluate)
 app.command()(judge)
 app.command()(reviews)
+app.add_typer(models)
 app.add_typer(vlm)
 app.add_typer(runs)
 app.add_typer(sessions)
@@ -131,17 +133,6 @@ def index(
             transcribe=transcribe,
             on_progress=lambda share: progress.doing(f"indexing, {share:.0%}"),
         )
-    printing.show_report(report, as_json=as_json)
-
-
-@app.command()
-def models(
-    base_url: flags.BaseUrl = None, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
-) -> None:
-    """List the models within reach; a star marks the one a question would go to."""
-    with _progress(quiet=quiet, verbose=verbose) as progress:
-        progress.doing("looking for models")
-        report = printing.Models(lazy.api.list_models(base_url=base_url))
     printing.show_report(report, as_json=as_json)
 
 
