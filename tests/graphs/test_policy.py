@@ -50,6 +50,12 @@ def test_a_phased_planner_is_advised_time_first_then_space(entries, wanted):
     assert fitting("free", entries) == NAMES
 
 
+def test_a_description_made_without_a_question_finds_nothing():
+    look = Look("overview", "", 0, 10, (STILL,), 0.1)
+    described = Entry("L0", look, Observation(found=None, what="0.000-10.000 s: a street", confidence=1))
+    assert " ".join(fitting("phased", [described])) == "search clip answer"
+
+
 def test_facts_alone_change_nothing():
     facts = Entry("L1", Look("search", "?", 0, 10, facts=("3 shots",)), None)
     assert fitting("phased", [facts]) == fitting("phased", [])

@@ -26,7 +26,7 @@ async def describe(progress: Progress, run: Run, meter: StepMeter) -> Update:
     grids = [run.store.load(GRID.validate_python(grid)) for grid in progress.state.get("grids", [])]
     run.tell("step", "describing the overview", "survey")
     try:
-        told = await run.client.ask("survey", describe_messages(grids), Description, meter, shown="plan")
+        told = await run.client.ask("look", describe_messages(grids), Description, meter, shown="plan")
     except ReplyError as error:
         run.tell("note", f"the overview is not described: {error}", "survey")
         return {}
