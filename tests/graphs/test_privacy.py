@@ -27,9 +27,7 @@ def test_no_request_tells_of_the_file(ask, tmp_path):
         ],
         [answer(claims=[{"text": "Seen.", "ledger": ["L77"]}])],
     ]
-    found, server = ask(
-        Script(*turns, verdicts=["unsupported", "supported"]), path=path, save_frames=folder / "kept"
-    )
+    found, server = ask(Script(*turns), path=path, save_frames=folder / "kept")
     assert found.status == "answered"
     assert {"route", "plan", "look", "verify", "compose"} == set(server.steps)
     for body in server.bodies:

@@ -56,7 +56,7 @@ def must_answer(step: int, meter: Meter, entries: Sequence[Entry]) -> BudgetName
     if step >= (meter.budget.steps or MAX_STEPS):
         return "steps"
     calls = meter.left("model_calls")
-    return "model_calls" if entries and calls is not None and calls <= _ANSWERING_CALLS else None
+    return "model_calls" if entries and calls is not None and calls < LEAST_CALLS else None
 
 
 def looks_allowed(meter: Meter) -> int:
