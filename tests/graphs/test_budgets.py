@@ -69,7 +69,9 @@ def test_looks_leave_frames_to_verify_with(ask):
     assert verdicts == [3]
     assert plans == [10, 0, 0]  # an overview of a quarter of the budget, shown while it is a small part of it
     assert [item.verdict for item in found.evidence] == ["supported"] * 3
-    assert found.answer.startswith("The frames budget ended the search. Supported so far: It is seen.")
+    assert found.answer.startswith(
+        "The frames budget ended the search. Supported so far: It is seen at 1.0 s."
+    )
     assert [(span.start_s, span.end_s) for span in found.spans] == [(2.0, 3.0)]
 
 

@@ -105,6 +105,15 @@ def test_a_time_that_nobody_looked_at_has_no_frames():
     assert times(Claim(text="It is there.", ledger=["L1"], time_s=30.0), (FINE,)) == []
 
 
+def test_a_look_that_shows_the_time_far_better_than_the_one_named_is_used():
+    assert (
+        times(Claim(text="It is there.", ledger=["L1"], time_s=4.9), (FINE, entry("L2", grid(4.7, 0.2, 3))))[
+            0
+        ]
+        == 4.9
+    )
+
+
 def test_times_are_written_as_the_labels_of_the_frames_that_stand_for_them():
     claim = Claim(text='From 0.61 s to 1.8 s the sign says "at 1.2 s" 3 times.', ledger=["L1"], time_s=0.6)
     stills = claim_frames((FINE,), claim, Draft(found="yes", answer="x"), MOST)

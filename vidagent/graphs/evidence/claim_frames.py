@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.answer import Claim, Draft
 
@@ -48,7 +48,7 @@ def claim_frames(
     shown = [entry for entry in entries if entry.look.stills]
     named = [entry for entry in shown if entry.id in claim.ledger]
     looks = shown if anywhere else named or shown
-    if claim.time_s is not None and not any(entry.looked_at(claim.time_s) for entry in looks):
+    if claim.time_s is not None and looks and _elsewhere(looks, shown, claim.time_s):
         looks = [entry for entry in shown if entry.looked_at(claim.time_s)]
     if not looks:
         return []
@@ -146,6 +146,14 @@ def _finest(looks: Sequence[Entry], at_s: float) -> Entry:
         return round(min(abs(still.time_s - at_s) for still in entry.look.stills), 4)
 
     return min(looks, key=lambda entry: (distance(entry), -(entry.look.fps or 0)))
+
+
+def _elsewhere(looks: Sequence[Entry], shown: Sequence[Entry], time_s: float) -> bool:
+    """Tell whether looks do not show a time, or far worse than others do."""
+    if not any(entry.looked_at(time_s) for entry in looks):
+        return True
+    off_s, least_s = (abs(_nearest(some, time_s).time_s - time_s) for some in (looks, shown))
+    return off_s > MOST_SEEN_S / 2 and least_s < off_s
 
 
 def _occurrences(shown: Sequence[Entry], claim: Claim, draft: Draft) -> list[ShownFrame] | None:
