@@ -169,7 +169,7 @@ def test_an_observer_that_makes_no_sense_does_not_end_the_run(ask):
     [error] = errors(server)
     assert "gave no usable reply in 3 attempts" in error
     assert found.status == "answered"
-    assert [item.time_s for item in found.evidence] == [4.56]
+    assert [item.time_s for item in found.evidence] == [4.4]
 
 
 def test_an_empty_thought_is_asked_again(ask):

@@ -98,9 +98,9 @@ def test_encodings_are_told_apart(encoding):
 def test_crafted_texts_cost_linear_time():
     began = time.process_time()
     for piece in ("<font ", "{\\an8", "<v ", "00:00:01,000 -->", "1\n", "\n", "&#x", "<"):
-        parse_srt("00:00:01,000 --> 00:00:02,000\n" + piece * 100_000)
-        parse_vtt("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + piece * 100_000)
-    assert time.process_time() - began < 20
+        parse_srt("00:00:01,000 --> 00:00:02,000\n" + piece * 30_000)
+        parse_vtt("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + piece * 30_000)
+    assert time.process_time() - began < 8
 
 
 @pytest.fixture

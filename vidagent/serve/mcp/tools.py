@@ -75,7 +75,12 @@ async def look(
     folders: ServedFolders,
     video: Video,
     start_s: Annotated[Seconds, Field(description="start of the range, in seconds from the first frame")],
-    end_s: Annotated[Seconds, Field(description="end of the range; clamped to the end of the video")],
+    end_s: Annotated[
+        Seconds,
+        Field(
+            description="end of the range, clamped to the end of the video; of two frame times, both frames are shown"
+        ),
+    ],
     fps: Annotated[
         Fps | None,
         Field(
