@@ -18,8 +18,8 @@ BOX = (0, 0, 8, 8)
 def scanned(bench, monkeypatch):
     """Lay tools over a clip whose scan found these moments and cuts."""
 
-    def lay(moments=(), cuts=(), *, exact=True, **caps):
-        tools = bench(**caps)
+    def lay(moments=(), cuts=(), *, kind="h264", exact=True, **caps):
+        tools = bench(kind, **caps)
         found = Scan(tuple(Moment(1.0, t, BOX) for t in moments), tuple(cuts), (), exact)
         monkeypatch.setattr(tools.index, "scan", lambda: found)
         return tools
@@ -50,7 +50,7 @@ def test_the_moments_of_matching_lines_come_first_best_first(scanned):
     first = tools.use("search", query="the north exit")
     assert tools.times(first) == [1.0, 5.0]
     assert first.notes == (
-        "page 1: 2 moments looked at, 2 more on later pages; those of matching lines first",
+        "page 1: 2 moments looked at, 2 more on later pages; those of matching lines or near them first",
     )
     assert tools.times(tools.use("search", query="the north exit", page=2)) == [
         3.0,
@@ -140,3 +140,9 @@ def test_without_frames_left_what_is_known_is_told(scanned):
 def test_a_search_needs_a_query(scanned, query):
     with pytest.raises(ToolError, match="query"):
         scanned().use("search", query=query)
+
+
+def test_moments_near_a_matching_subtitle_come_first(scanned):
+    tools = scanned([7.0, 1.2, 6.0], kind="subtitled_mp4", frames=1)
+    assert tools.times(tools.use("search", query="good morning")) == [1.2]
+    assert tools.times(tools.use("search", query="a red car")) == [7.0]

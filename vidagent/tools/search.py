@@ -35,7 +35,9 @@ _TIME = re.compile(r"\b(\d+(?:\.\d+)?) s\b")
 _MOST_FACTS = 40
 _MOST_CUTS = 200
 _SAME_MOMENT_S = 0.5
-"""A moment this near to a matching line needs no second frame."""
+"""A moment this near to the frame of a matching text needs no second frame."""
+_NEAR_LINE_S = 2.0
+"""A moment this near to what is spoken or subtitled may show it."""
 Page = Annotated[int, Field(ge=1, le=16)]
 
 
@@ -45,20 +47,19 @@ def _words(text: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A text with its place in the video, in words, and the time of the frame that shows it best."""
+    """A text with its place in the video, in words and seconds; a text that was read has one time."""
 
     text: str
     where: str
-    time_s: float
+    start_s: float
+    end_s: float
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
 
 
 def _cue_line(kind: str, cue: Cue) -> _Line:
-    return _Line(
-        cue.text, f"{kind} {cue.start_s:.3f}-{cue.end_s:.3f} s", round((cue.start_s + cue.end_s) / 2, 6)
-    )
+    return _Line(cue.text, f"{kind} {cue.start_s:.3f}-{cue.end_s:.3f} s", cue.start_s, cue.end_s)
 
 
 def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> list[_Line]:
@@ -67,7 +68,7 @@ def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> 
     lines = [_cue_line("subtitle", cue) for cue in context.index.cues()]
     lines += [_cue_line("spoken", cue) for cue in spoken]
     lines += [
-        _Line(found.text, f"text read earlier at {found.time_s:.3f} s", found.time_s)
+        _Line(found.text, f"text read earlier at {found.time_s:.3f} s", found.time_s, found.time_s)
         for found in context.index.texts()
     ]
     scored = [(len(words & _words(line.text)), line) for line in lines]
@@ -76,15 +77,20 @@ def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> 
 
 
 def _ranked_times(lines: Sequence[_Line], moments: Sequence[Moment]) -> list[float]:
-    """Return the times to look at: those of the matching lines, then the moments by how much detail is new."""
-    times = list(dict.fromkeys(line.time_s for line in lines))
-    known = sorted(times)
-    for moment in moments:
-        place = bisect_left(known, moment.time_s)
-        near = known[max(0, place - 1) : place + 1]
-        if all(abs(moment.time_s - t_s) > _SAME_MOMENT_S for t_s in near):
-            times.append(moment.time_s)
-    return times
+    """Return the times to look at: those of the matching lines, then the moments by how much detail is new.
+
+    A text that was read is seen in its own frame; what is spoken or subtitled only puts the moments near it first.
+    """
+    read = list(dict.fromkeys(line.start_s for line in lines if line.start_s == line.end_s))
+    times = [moment.time_s for moment in moments]
+    fresh = [t_s for t_s in times if all(abs(t_s - known_s) > _SAME_MOMENT_S for known_s in read)]
+    near = [
+        t_s
+        for line in lines
+        for t_s in fresh
+        if line.start_s - _NEAR_LINE_S <= t_s <= line.end_s + _NEAR_LINE_S
+    ]
+    return [*read, *dict.fromkeys([*near, *fresh])]
 
 
 def _speech(context: ToolContext, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
@@ -134,7 +140,7 @@ def _facts(context: ToolContext, query: str, lines: Sequence[_Line]) -> Iterator
 
 def _page_note(page: int, looked_at: int, left: int, *, matching: int) -> str:
     order = (
-        "those of matching lines first"
+        "those of matching lines or near them first"
         if matching
         else "no line matches, so they are those with most new detail, whatever the query"
     )
@@ -151,9 +157,9 @@ def make(context: ToolContext) -> StructuredTool:
         speech is transcribed first, where a server is set for it. If it names shots or cuts, it returns their times,
         of hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
         busiest and stillest. None of these costs frames. Any other query also costs up to {frames} frames: those of
-        the matching lines, then the moments at which most new detail comes up, whatever the query, as pictures are
-        not searched by meaning. That finds texts and objects shown for a fraction of a second anywhere in hours of
-        video. The next {frames} moments are on the next page.
+        the texts that match and moments near lines that match, then the moments at which most new detail comes up,
+        whatever the query, as pictures are not searched by meaning. That finds texts and objects shown for a fraction
+        of a second anywhere in hours of video. The next {frames} moments are on the next page.
 
         Args:
             query: What to look for, in one self-contained sentence; quote a text exactly.

@@ -38,7 +38,7 @@ def times(server, number: int) -> list[float]:
     return [time_s for time_s, _ in labelled_images(body)]
 
 
-@pytest.mark.parametrize(("route", "first_s", "last_s"), [(AFTER, 2.0, 5.5), (BEFORE, 0.0, 1.5)])
+@pytest.mark.parametrize(("route", "first_s", "last_s"), [(AFTER, 2.0, 6.0), (BEFORE, 0.0, 2.0)])
 def test_the_time_beside_the_event_is_looked_at_and_the_planner_has_another_turn(ask, route, first_s, last_s):
     sparse = ("resample", {"start_s": 0, "end_s": 8, "fps": 0.5, "question": COARSE[1]["question"]})
     found, server = ask(Script([sparse], [DRAFT], route=route, look=SEEN))
