@@ -11,6 +11,9 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.state import EARLIER, Check, State, Verified
 from vidagent.tools.answer import Draft
 
+_TIMED = frozenset({"locate", "how_long"})
+"""Kinds of questions that ask for times by their nature."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -43,6 +46,13 @@ class Progress:
     def kind(self) -> str | None:
         """The kind of question; None if it was not classified."""
         return self.route.kind if self.route else None
+
+    @property
+    def asks_times(self) -> bool:
+        """Whether the answer has to say when something is; where the route does not tell, its kind decides."""
+        if self.route is None:
+            return True
+        return self.route.kind in _TIMED if self.route.times is None else self.route.times
 
     @cached_property
     def entries(self) -> list[Entry]:

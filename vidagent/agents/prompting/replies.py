@@ -71,6 +71,10 @@ def _truth(value: object) -> bool | None:
     return True if word in _YES else False if word in _NO else None
 
 
+def _is_true(value: object) -> bool:
+    return _truth(value) is True
+
+
 def _confidence(value: object) -> float:
     """Read words, fractions and percentages as 0 to 1."""
     if isinstance(value, str):
@@ -238,6 +242,16 @@ class Route(Reply):
     )
     side: Annotated[Literal["before", "after"] | None, BeforeValidator(_side)] = Field(
         default=None, description="for `order`: on which side of it; else null"
+    )
+    within_picture: Annotated[bool, BeforeValidator(_is_true)] = Field(
+        default=False,
+        description="for `count`: true if the things to be counted are all in the picture at the same time, so that "
+        "one good frame shows the number; else false",
+    )
+    times: Truth = Field(
+        default=None,
+        description="true if the answer has to say when something is or how long it lasts; false if a number, a name, "
+        "an option, or yes or no is all that is asked for",
     )
 
 

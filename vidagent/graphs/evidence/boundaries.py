@@ -225,6 +225,38 @@ def frames_wanted(gap: int, most: int) -> int:
     return min(most, math.ceil(math.pow(gap, 1 / rounds) - 1e-9) + 1)
 
 
+def frames_to_show(known: Sequence[float], most: int, marks: Sequence[float]) -> list[float]:
+    """Choose which frames of a gap to look at: its first and last, those on both sides of marks, and even steps.
+
+    After the first mark there is one more, as the last frame of a thing is often given for its end. Marks take a third
+    of the frames at most.
+
+    Args:
+        known: The times of its frames.
+        most: Most frames to choose, at least 2.
+        marks: Times at which the edge is likely, the likeliest first: there, one look is enough.
+    """
+    last = len(known) - 1
+    if last < most:
+        return list(known)
+    chosen, room = {0, last}, 2 + (most - 2) // 3
+    for number, mark_s in enumerate(marks):
+        place = min(range(len(known)), key=lambda n: abs(known[n] - mark_s))
+        for beside in ({place - 1, place}, {place + 1} if number == 0 else set()):
+            if 0 < place < last and len(chosen | beside) <= room:
+                chosen |= beside
+    even = most - len(chosen)
+    steps = (round(last * n / (even + 1)) for n in range(1, even + 1))
+    return [known[place] for place in sorted(chosen.union(steps))]
+
+
+def between(edge: Edge, frames: Frames) -> Frames | None:
+    """Return those frames of a look that lie between the two sides of an edge; None if its inner side is not shown."""
+    low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
+    own = {t: shown for t, shown in frames.items() if low_s - SAME_S <= t <= high_s + SAME_S}
+    return own if any(abs(t - edge.inside_s) <= SAME_S for t in own) else None
+
+
 def narrowed(edge: Edge, frames: Frames | None, *, every: bool = False) -> Edge:
     """Return an edge updated with its look in progress.
 

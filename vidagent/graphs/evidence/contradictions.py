@@ -82,18 +82,27 @@ def _clash(found: Entry, missed: Entry) -> Contradiction | None:
         return None
     if found.observation.found is not True or missed.observation.found is not False:
         return None
-    if not _same_thing(found, missed) or _finer(found, missed) or _finer(missed, found):
+    times = sorted(_shared(found, missed)) if _same_thing(found, missed) else []
+    if not times or _finer(found, missed, times[0]) or _finer(missed, found, times[0]):
         return None
-    times = sorted(_shared(found, missed))
-    return Contradiction(found.id, missed.id, times[0], times[-1]) if times else None
+    return Contradiction(found.id, missed.id, times[0], times[-1])
 
 
 def _shared(found: Entry, missed: Entry) -> Iterator[float]:
-    """Yield the times at which one look saw it and the other showed the same frame."""
+    """Yield the times at which one look saw it and the other showed the same frame.
+
+    A frame at which one look ends and the other begins does not count: each saw another half of what happens there.
+    """
     for sighting in found.observation.sightings if found.observation else ():
         still = missed.still_at(sighting.time_s)
-        if still is not None and abs(still.time_s - sighting.time_s) <= _SAME_FRAME_S:
+        same = still is not None and abs(still.time_s - sighting.time_s) <= _SAME_FRAME_S
+        if same and not (_at_end(found, sighting.time_s) and _at_end(missed, sighting.time_s)):
             yield sighting.time_s
+
+
+def _at_end(entry: Entry, time_s: float) -> bool:
+    ends = (entry.look.stills[0].time_s, entry.look.stills[-1].time_s) if len(entry.look.stills) > 1 else ()
+    return any(abs(end_s - time_s) <= _SAME_FRAME_S for end_s in ends)
 
 
 def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequence[Entry]) -> bool:
@@ -104,8 +113,8 @@ def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequenc
         and entry.looked_at(clash.start_s)
         and entry.looked_at(clash.end_s)
         and _same_thing(entry, found)
-        and _finer(entry, found)
-        and _finer(entry, missed)
+        and _finer(entry, found, clash.start_s)
+        and _finer(entry, missed, clash.start_s)
         for entry in entries
     )
 
@@ -117,13 +126,14 @@ def _same_thing(one: Entry, other: Entry) -> bool:
     return len(words & other_words) >= _SAME_WORDS * len(words | other_words)
 
 
-def _finer(one: Entry, other: Entry) -> bool:
-    """Tell whether a look shows more frames per second, or more pixels of a frame."""
+def _finer(one: Entry, other: Entry, at_s: float) -> bool:
+    """Tell whether a look shows frames closer to each other at a time, or more pixels of a frame."""
     if (one.look.tool == "crop") != (other.look.tool == "crop"):
         return one.look.tool == "crop"
     if one.look.tool == "crop":
         return _FINER * _shown_px(one) <= _shown_px(other)
-    return (one.look.fps or 0.0) >= _FINER * (other.look.fps or 0.0) > 0
+    step_s, other_s = one.step_s(at_s), other.step_s(at_s)
+    return step_s is not None and other_s is not None and _FINER * step_s <= other_s
 
 
 def _shown_px(entry: Entry) -> int:

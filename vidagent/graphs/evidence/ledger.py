@@ -59,6 +59,12 @@ class Entry:
         between = self.look.tool != "search" and times[0] <= time_s <= times[-1]
         return between or min(abs(shown_s - time_s) for shown_s in times) <= MOST_SEEN_S
 
+    def step_s(self, time_s: float) -> float | None:
+        """Return the time between a picture and the nearer of its neighbours; None if it is the only one."""
+        times = {still.time_s for still in self.look.stills}
+        nearest = min(times, key=lambda shown_s: abs(shown_s - time_s), default=time_s)
+        return min((abs(shown_s - nearest) for shown_s in times if shown_s != nearest), default=None)
+
     def box_px(self, sighting: Sighting) -> Box | None:
         """Return a sighting's box, converted from model coordinates to source pixels."""
         still = self.still_at(sighting.time_s)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.types import Box
@@ -41,7 +42,7 @@ class Frame:
 
     Args:
         time_s: Its time.
-        interval_s: Seconds between the frames of the look.
+        interval_s: Seconds to the nearer of its neighbours in the look.
         looks: The looks that it was part of.
         marks: What was seen in it.
     """
@@ -97,8 +98,16 @@ def frames_of(entry: Entry) -> list[Frame]:
         nearest = min(times, key=lambda time_s: abs(time_s - sighting.time_s), default=None)
         if nearest is not None and abs(nearest - sighting.time_s) <= _SAME_FRAME_S:
             marks[nearest].append(Mark(entry.id, entry.box_px(sighting), sighting.text))
-    interval_s = 1 / entry.look.fps if entry.look.fps else 0.0
-    return [Frame(time_s, interval_s, frozenset({entry.id}), tuple(marks[time_s])) for time_s in times]
+    apart = [b - a for a, b in pairwise(times)]
+    return [
+        Frame(
+            time_s,
+            min(apart[max(0, n - 1) : n + 1], default=0.0),
+            frozenset({entry.id}),
+            tuple(marks[time_s]),
+        )
+        for n, time_s in enumerate(times)
+    ]
 
 
 def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
@@ -128,16 +137,28 @@ def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
 
 
 def _finest(looks: Sequence[Sequence[Frame]]) -> Iterator[Frame]:
-    """Yield the frames except those inside a finer look."""
+    """Yield the frames except those inside a finer part of another look; of a frame shared with it, only the place."""
     for look in looks:
-        finer = [
-            other
-            for other in looks
-            if other[0].interval_s * _FINER <= look[0].interval_s and other is not look
-        ]
+        others = [other for other in looks if other is not look]
         for frame in look:
-            if not any(other[0].time_s <= frame.time_s <= other[-1].time_s for other in finer):
+            finer = [other for other in others if _is_finer(other, frame)]
+            if any(_shows(other, frame.time_s) for other in finer):
+                yield replace(frame, interval_s=0.0, marks=())
+            elif not finer:
                 yield frame
+
+
+def _is_finer(look: Sequence[Frame], frame: Frame) -> bool:
+    """Tell whether a frame lies between two frames of another look that are clearly closer to each other."""
+    time_s, most_s = frame.time_s, frame.interval_s / _FINER
+    return any(
+        a.time_s - _SAME_FRAME_S <= time_s <= b.time_s + _SAME_FRAME_S and 0 < b.time_s - a.time_s <= most_s
+        for a, b in pairwise(look)
+    )
+
+
+def _shows(look: Sequence[Frame], time_s: float) -> bool:
+    return any(abs(frame.time_s - time_s) <= _SAME_FRAME_S for frame in look)
 
 
 def _joined(frames: Iterable[Frame]) -> list[Frame]:

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from vidagent.graphs.evidence.boundaries import Refined, settle
+from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.tools.answer import Draft, Place
+
+_NO_GAP_S = 0.1
+"""Frames this close leave nothing worth telling between them."""
 
 
 def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
@@ -26,15 +30,32 @@ def refined_places(progress: Progress, draft: Draft) -> list[Refined]:
     return _apart(places, draft.spans)
 
 
-_ABOUT_TIMES = (None, "locate", "how_long", "order")
-"""Kinds of questions whose answers say how precisely times are known; None is an unclassified one."""
-
-
 def with_precision(words: str, progress: Progress, draft: Draft) -> str:
-    """Append to an answer how precisely the edges of its places are known, if times were asked for."""
-    if progress.kind not in _ABOUT_TIMES:
-        return words
-    return f"{words} {precision_text(refined_places(progress, draft))}".rstrip()
+    """Append to an answer how precisely its times are known, if it was asked for them, and what a count may miss."""
+    precision = precision_text(refined_places(progress, draft)) if progress.asks_times else ""
+    return " ".join(text for text in (words, precision, missed_text(progress)) if text)
+
+
+def missed_text(progress: Progress) -> str:
+    """Say of a count over time how short something may be that lies between the frames looked at.
+
+    It is empty if code had no part in the search.
+    """
+    route, entries = progress.route, progress.own_entries
+    by_code = progress.proposed_by("sweep") or any(_is_overview(entry) for entry in entries)
+    if route is None or route.kind != "count" or route.within_picture or not by_code:
+        return ""
+    stills = [still for entry in entries if entry.look.tool != "crop" for still in entry.look.stills]
+    first_s, last_s = route.start_s or 0.0, math.inf if route.end_s is None else route.end_s
+    times = sorted({still.time_s for still in stills if first_s <= still.time_s <= last_s})
+    longest_s = max((after - before for before, after in pairwise(times)), default=0.0)
+    if longest_s <= _NO_GAP_S:
+        return ""
+    return f"One shorter than {math.ceil(longest_s * 10 - 1e-6) / 10:.1f} s could have been missed."
+
+
+def _is_overview(entry: Entry) -> bool:
+    return entry.look.tool == "overview" and not entry.look.question
 
 
 def precision_text(places: Sequence[Refined]) -> str:

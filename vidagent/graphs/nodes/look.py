@@ -20,7 +20,8 @@ from vidagent.graphs.evidence.contradictions import known_from
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
-from vidagent.graphs.strategies.edges import Edges, look_between
+from vidagent.graphs.strategies.edges import Edges
+from vidagent.graphs.strategies.strategy import FRAMES, look_at_frames
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted, short_number
 from vidagent.tools import MAKERS, Look, ToolContext
@@ -72,7 +73,7 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     """
     abreast = [other["entry"] for other in progress.state["asked"] if other["turn"] == call["turn"]]
     sharers = len(abreast) - abreast.index(call["entry"])
-    use = look_between if call.get("by") == Edges.name else _looked
+    use = look_at_frames if "by" in call and call["tool"] == FRAMES else _looked
     seen = await _use(run, lambda desk: use(desk, call), meter, sharers)
     if "by" not in call and (known := known_from(progress.entries, seen)) is not None:
         raise ToolError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage, ToolMessage
 
@@ -21,9 +22,10 @@ from vidagent.graphs.strategies.gaps import Gaps
 from vidagent.graphs.strategies.strategy import Proposal, Strategy
 from vidagent.graphs.strategies.sweep import Sweep
 
+_SWEEP = Sweep()
 STRATEGIES: dict[Stage, tuple[Strategy, ...]] = {
-    "searching": (Sweep(),),
-    "drafted": (Adjacent(), Gaps()),
+    "searching": (_SWEEP,),
+    "drafted": (Adjacent(), _SWEEP, Gaps()),
     "reviewed": (),
     "verified": (Edges(),),
 }
@@ -34,18 +36,16 @@ _BY_NAME = {strategy.name: strategy for stage in STRATEGIES.values() for strateg
 async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask this stage's strategies for looks; if there are none, continue with what comes next."""
     meter.partial = {"calls": []}
-    if _goes_back(progress):
-        return _to_planner(progress)
-    stage = _stage(progress)
+    stage, back = _stage(progress), _goes_back(progress)
     update: Update = {"calls": []}
-    for strategy in STRATEGIES[stage] if stage == "verified" or not progress.state.get("landing") else ():
+    for strategy in _asked(progress, stage, back=back):
         proposal = await asyncio.to_thread(strategy.propose, progress, run)
         update |= proposal.update
         if proposal.looks:
             run.tell("step", proposal.line, "propose")
             hold: Update = {"draft": None, "on_hold": _draft(progress)} if stage == "drafted" else {}
             return {**update, **hold, **_request(progress, strategy, proposal)}
-    if stage == "searching":
+    if stage == "searching" or back:
         return {**update, **_to_planner(progress)}
     if stage == "drafted":
         update |= {"draft": _draft(progress), "on_hold": None, "stage": "reviewed"}
@@ -67,6 +67,14 @@ def unreported(progress: Progress) -> list[BaseMessage]:
             ]
             messages.append(looks_message(reason, lines))
     return messages
+
+
+def _asked(progress: Progress, stage: Stage, *, back: bool) -> Sequence[Strategy]:
+    """Return the strategies to ask; before a draft goes back, the one that holds it may go on."""
+    if stage != "verified" and progress.state.get("landing"):
+        return ()
+    holder = _BY_NAME[progress.state["proposed"][-1]["by"]] if back else None
+    return STRATEGIES[stage] if holder is None else (holder,) if holder.returns_draft else ()
 
 
 def _stage(progress: Progress) -> Stage:

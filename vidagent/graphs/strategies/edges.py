@@ -1,5 +1,8 @@
 """Refine the places of an answer to the frame: look between the two frames next to each edge, finer every time.
 
+Several edges share a look, and a cut of the index or the drafted time is shown with the frame before it, so that an
+edge that lies there takes one look.
+
 This runs after the claims are checked, so no draft is refined that is then refused, and running out of budget here
 loses nothing that is supported.
 """
@@ -9,34 +12,35 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from vidagent.errors import ToolError
 from vidagent.graphs.budget import LIMITED
 from vidagent.graphs.evidence.boundaries import (
     SAME_S,
     Edge,
     Reach,
     Refining,
+    between,
     first_edges,
+    frames_to_show,
     frames_wanted,
     narrowed,
     placed,
     read_frames,
 )
+from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
 from vidagent.graphs.progress import Progress
-from vidagent.graphs.state import Call, Run
-from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy
+from vidagent.graphs.state import Run
+from vidagent.graphs.strategies.strategy import Proposal, ProposedLook, Strategy, frames_look
 from vidagent.graphs.strategies.sweep import Sweep
 from vidagent.text import counted
-from vidagent.tools import Look, ToolContext
 from vidagent.tools.answer import Claim, Place
-from vidagent.tools.context import Window
 from vidagent.types import BudgetName
 
 MAX_LOOKS = 4
@@ -53,11 +57,16 @@ _LISTED_S = 120.0
 """Frames of a gap up to this long are counted exactly."""
 _BACK_S = 10.0
 """How far back to search for the frame on screen at a time."""
-_PAST_S = 0.001
-"""Added to the end of a half-open range to include its last frame."""
 _PROMPT_TOKENS = 2000
 """Approximate prompt tokens of a look without its frames."""
 _LONGEST_CLAIM = 360
+_ENDING = "List a sighting for every frame that shows it, and none for the others."
+_SAME_WORDS = 0.6
+"""Minimum share of the thing's words that the question of a look about it contains."""
+_LEAST_SHARED = 8
+"""Frames for each edge below which edges no longer share a look."""
+_MOST_CUTS = 4
+"""Most cuts of a gap that are shown with the frame before them."""
 _WHEN = re.compile(
     r"[\s,]*\b(?:(?:at|from|between|until|till|to|by|around|about)\s+)+(?:t\s*=\s*)?\d+(?::\d+)*(?:\.\d+)?"
     r"(?:\s*s)?(?:\s*(?:-|–|to|until|and)\s*\d+(?::\d+)*(?:\.\d+)?)?\s*(?:s|sec|seconds?)\b",
@@ -75,16 +84,18 @@ class Edges(Strategy):
         if not _should_refine(progress, run):
             return Proposal()
         known = progress.refining
-        begun = _begun(progress, run) if known is None else _read(known, progress.entries)
+        begun = _begun(progress, run) if known is None else _read(run, known, progress.entries)
         refining, looks = _next(progress, run, begun)
         line = f"finding the edges of {counted(len(refining.questions), 'place')}"
         return Proposal(looks, line, {"refining": refining.to_dict()})
 
 
 def _should_refine(progress: Progress, run: Run) -> bool:
-    """Tell whether an answer has places to refine: its draft is supported, and its kind of question has places."""
+    """Tell whether an answer has places to refine: it is supported, and its question has places and asks for times."""
     draft, kind = progress.draft, progress.kind
     if draft is None or draft.found != "yes" or (kind is not None and kind not in _KINDS):
+        return False
+    if not progress.asks_times:
         return False
     return (
         not run.client.profile.lacks("boundaries") and run.caps.frames >= _LEAST and bool(_standing(progress))
@@ -102,23 +113,33 @@ def _standing(progress: Progress) -> list[Claim]:
 
 
 def _begun(progress: Progress, run: Run) -> Refining:
-    """Return the edges as the looks that the claims name know them."""
+    """Return the edges as the looks know them that the claims name or that asked about the thing."""
     spans = progress.draft.spans if progress.draft else []
     claims, entries = _standing(progress), progress.entries
+    thing = progress.route.thing if progress.route else ""
     edges, questions = list[Edge](), dict[str, str]()
-    swept = {name for looks in progress.proposed_by(Sweep.name) for name in looks}
+    shared = {name for looks in progress.proposed_by(Sweep.name) for name in looks}
+    shared |= {entry.id for entry in entries if _is_about(entry, thing)}
     for number, place in enumerate(spans):
         own = [claim for claim in claims if _in(place, claim)] or claims
         if _whole(run, place) or _in_words(entries, own) or _at_once(place, spans):
             continue
-        named = {name for claim in own for name in claim.ledger} | swept
+        named = {name for claim in own for name in claim.ledger} | shared
         looks = [entry for entry in entries if entry.id in named]
         frames = placed([shown for entry in looks if (shown := read_frames(entry)) is not None])
         moment_s = _frame_at(run, _moment(place, own))
         span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
         edges += _opened_together(run, first_edges(number, span, frames, moment_s, reach))
-        questions[str(number)] = _question(place, own, looks)
+        questions[str(number)] = _asked(thing) if thing else _question(place, own, looks)
     return Refining(progress.state["draft_call"], tuple(edges), questions, _floors(run))
+
+
+def _is_about(entry: Entry, thing: str) -> bool:
+    """Tell whether a look was asked for the thing: its question has the thing's words, or it is the overview."""
+    if entry.look.tool == "overview" and not entry.look.question:
+        return True
+    words = words_of(thing)
+    return bool(words) and len(words & words_of(entry.look.question)) >= _SAME_WORDS * len(words)
 
 
 def _opened_together(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
@@ -171,11 +192,13 @@ def _question(place: Place, claims: Sequence[Claim], looks: Sequence[Entry]) -> 
     """Ask for what a claim says, without its times; if no claim is about this place, reuse a look's question there."""
     about = next((claim.text for claim in claims if _in(place, claim)), None)
     look_question = next((entry.look.question for entry in looks if _saw(entry, place)), None)
-    ending = "List a sighting for every frame that shows it, and none for the others."
     if about is None and look_question is not None:
-        return f"{look_question[:_LONGEST_CLAIM]} {ending}"
-    thing = _WHEN.sub("", about or claims[0].text).strip(" .,;:")[:_LONGEST_CLAIM]
-    return f"In which of these frames is this to be seen: {thing}? {ending}"
+        return f"{look_question[:_LONGEST_CLAIM]} {_ENDING}"
+    return _asked(_WHEN.sub("", about or claims[0].text))
+
+
+def _asked(thing: str) -> str:
+    return f"In which of these frames is this to be seen: {thing.strip(' .,;:')[:_LONGEST_CLAIM]}? {_ENDING}"
 
 
 def _saw(entry: Entry, place: Place) -> bool:
@@ -194,10 +217,12 @@ def _floors(run: Run) -> dict[BudgetName, int]:
 # --- from one round to the next
 
 
-def _read(known: Refining, entries: Sequence[Entry]) -> Refining:
+def _read(run: Run, known: Refining, entries: Sequence[Entry]) -> Refining:
     """Process the looks of the last round; if the observer contradicts itself, a place is left as it is."""
     by_id = {entry.id: entry for entry in entries}
-    edges = [edge if edge.looking is None else _after(edge, by_id.get(edge.looking)) for edge in known.edges]
+    edges = [
+        edge if edge.looking is None else _after(run, edge, by_id.get(edge.looking)) for edge in known.edges
+    ]
     doubtful = {edge.place for edge in edges if edge.standing == "doubtful"}
     return dataclasses.replace(
         known,
@@ -210,10 +235,10 @@ def _read(known: Refining, entries: Sequence[Entry]) -> Refining:
     )
 
 
-def _after(edge: Edge, entry: Entry | None) -> Edge:
-    if entry is None:
-        return narrowed(edge, None)
-    return narrowed(edge, read_frames(entry), every=entry.look.every_frame)
+def _after(run: Run, edge: Edge, entry: Entry | None) -> Edge:
+    frames = None if entry is None else read_frames(entry)
+    own = None if frames is None else between(edge, frames)
+    return narrowed(edge, own, every=own is not None and len(own) > _gap(run, edge))
 
 
 def _next(progress: Progress, run: Run, known: Refining) -> tuple[Refining, list[ProposedLook]]:
@@ -224,12 +249,12 @@ def _next(progress: Progress, run: Run, known: Refining) -> tuple[Refining, list
         for number, edge in enumerate(known.edges)
     ]
     wide = {number: max(gap, 1) for number, gap in gaps.items() if edges[number].standing == "open"}
-    granted = sorted(_granted(run, known, wide))
+    shared = _shared_looks(run, dataclasses.replace(known, edges=tuple(edges)), wide)
     looks = []
-    for entry, (number, frames) in zip(progress.next_entries(len(granted)), granted, strict=True):
-        edges[number] = dataclasses.replace(edges[number], looking=entry)
-        args = _args(edges[number], frames, known.questions[str(edges[number].place)])
-        looks.append(ProposedLook("resample", args))
+    for entry, look in zip(progress.next_entries(len(shared)), shared, strict=True):
+        for number in look.edges:
+            edges[number] = dataclasses.replace(edges[number], looking=entry)
+        looks.append(frames_look(sorted(look.times), look.question))
     return dataclasses.replace(known, edges=tuple(edges)), looks
 
 
@@ -247,54 +272,65 @@ def _standing_of(edge: Edge, gap: int) -> Literal["open", "known", "left"]:
     return "left" if len(edge.looks) >= MAX_LOOKS or (edge.stalled and gap > 1) else "open"
 
 
-def _granted(run: Run, known: Refining, gaps: Mapping[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield the edges to look at with their number of frames, within a share of what is left.
+@dataclass
+class _SharedLook:
+    """A look at the gaps of several edges with the same question."""
 
-    Edges with the fewest looks come first.
-    """
-    spare, profile = run.meter.allowance(keep=known.floors), run.client.profile
-    looks = MOST_LOOKS - sum(len(edge.looks) for edge in known.edges)
+    question: str
+    edges: list[int] = field(default_factory=list)
+    times: set[float] = field(default_factory=set)
+
+
+def _shared_looks(run: Run, known: Refining, gaps: Mapping[int, int]) -> list[_SharedLook]:
+    """Return looks at edges, as far as a share of what is left goes; edges with the fewest looks come first."""
+    spare, profile, most = run.meter.allowance(keep=known.floors), run.client.profile, run.caps.frames
+    each = min(most, max(_LEAST_SHARED, most // max(1, len(gaps))))
+    left = MOST_LOOKS - len({name for edge in known.edges for name in edge.looks})
+    looks: list[_SharedLook] = []
     for done, number in enumerate(sorted(gaps, key=lambda number: len(known.edges[number].looks))):
-        gap, share = gaps[number], spare.amounts["frames"] // (len(gaps) - done)
-        frames = int(min(frames_wanted(gap, run.caps.frames), share))
+        edge, gap = known.edges[number], gaps[number]
+        marks = _marks(run, edge)
+        wanted = min(each, frames_wanted(gap, each) + 3 * len(marks))
+        frames = int(min(wanted, spare.amounts["frames"] // (len(gaps) - done)))
+        if frames < min(gap + 1, _LEAST):
+            continue
+        times, question = set(_times(run, edge, frames, marks)), known.questions[str(edge.place)]
+        fits = (one for one in looks if one.question == question and len(one.times | times) <= most)
+        look = next(fits, None)
         needs: dict[BudgetName, float] = {
-            "frames": frames,
-            "model_calls": 1,
-            "prompt_tokens": frames * profile.frame_tokens + _PROMPT_TOKENS,
-            "completion_tokens": profile.completion_tokens.get("look", 0),
+            "frames": len(times),
+            "model_calls": 0 if look else 1,
+            "prompt_tokens": len(times) * profile.frame_tokens + (0 if look else _PROMPT_TOKENS),
+            "completion_tokens": 0 if look else profile.completion_tokens.get("look", 0),
         }
-        if looks and frames >= min(gap + 1, _LEAST) and spare.covers(needs):
-            spare, looks = spare.less(needs), looks - 1
-            yield number, frames
+        if not spare.covers(needs) or (look is None and len(looks) >= left):
+            continue
+        if look is None:
+            looks.append(look := _SharedLook(question))
+        look.edges.append(number)
+        look.times |= times
+        spare = spare.less(needs)
+    return looks
 
 
-def _args(edge: Edge, frames: int, question: str) -> dict[str, Any]:
+def _marks(run: Run, edge: Edge) -> list[float]:
+    """Return the times at which an edge is likely: the drafted one, and the cuts that are nearest to it."""
     low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
-    start_s, end_s = max(0.0, low_s), high_s + _PAST_S
-    return {"start_s": start_s, "end_s": end_s, "fps": frames / (end_s - start_s), "question": question}
+    cuts = run.index.scan().cuts_s if run.index.scanned() else ()
+    within = sorted((cut for cut in cuts if low_s < cut <= high_s), key=lambda cut: abs(cut - edge.drafted_s))
+    drafted = [edge.drafted_s] if low_s < edge.drafted_s <= high_s else []
+    return list(dict.fromkeys([*drafted, *within[:_MOST_CUTS]]))
 
 
-def look_between(desk: ToolContext, call: Call) -> Look:
-    """Look at a range, showing its first and last frame.
-
-    Raises:
-        ToolError: If no frame between these can be shown.
-        BudgetSpent: If no frame at all can.
-    """
-    start_s, end_s, fps, question = (call["args"][name] for name in ("start_s", "end_s", "fps", "question"))
-    window, frames = Window(start_s, end_s), round((end_s - start_s) * fps)
-    most = desk.grant(frames)
-    if most < min(frames, _LEAST):
-        raise ToolError(f"it takes {min(frames, _LEAST)} frames at least, and {most} are left")
-    if desk.frame_times(window) is None:
-        times, every = np.linspace(start_s, end_s - _PAST_S, most).tolist(), False
-    else:
-        chosen = desk.spread(window, most)
-        times, every = chosen.times_s, chosen.every_frame
-    stills, damage = desk.pictures(times)
-    every &= len(stills) == len(times)
-    apart_s = stills[-1].time_s - stills[0].time_s
-    rate = (len(stills) - 1) / apart_s if apart_s else fps
-    last_s = min(stills[-1].time_s + desk.video.info.frame_s, desk.duration_s)
-    end_s = max(last_s, stills[-1].time_s)
-    return Look("resample", question, start_s, end_s, stills, rate, every, notes=damage)
+def _times(run: Run, edge: Edge, frames: int, marks: Sequence[float]) -> list[float]:
+    """Return the times of so many frames from one side of an edge to the other."""
+    low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
+    if high_s - low_s <= _LISTED_S or edge.stalled:
+        known = run.video.frame_times(max(0.0, low_s - SAME_S), high_s + SAME_S)
+        return frames_to_show([float(t) for t in known], frames, marks)
+    near = [
+        float(t)
+        for mark_s in marks[: (frames - 2) // 2]
+        for t in run.video.frame_times(max(low_s, mark_s - _BACK_S), mark_s + SAME_S)[-2:]
+    ]
+    return sorted({*near, *np.linspace(low_s, high_s, frames - len(near)).tolist()})

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
+
+import numpy as np
 
 from vidagent.graphs.budget import CHECK_FRAMES, Allowance
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
-from vidagent.graphs.state import Run, Update
+from vidagent.graphs.state import Call, Run, Update
+from vidagent.tools import Look, ToolContext
+from vidagent.tools.context import Window
+
+FRAMES = "frames"
+"""Tool of looks at frames that a strategy chose one by one; the planner is not offered it."""
+_EVEN = 0.01
+"""Share by which steps between frames may differ and still count as even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +72,33 @@ def may_resample(run: Run) -> bool:
 def allowance(run: Run, share: int) -> Allowance:
     """Return `1 / share` of the remaining budget, after reserving what the checks and the answer need."""
     return run.meter.allowance(share, {"frames": CHECK_FRAMES, "model_calls": LEAST_CALLS})
+
+
+def frames_look(times_s: Sequence[float], question: str) -> ProposedLook:
+    """Propose one look at the frames on screen at these times."""
+    return ProposedLook(FRAMES, {"times_s": list(times_s), "question": question})
+
+
+def look_at_frames(desk: ToolContext, call: Call) -> Look:
+    """Do a look that `frames_look` proposed; with fewer frames left, at some of its times, evenly chosen.
+
+    Raises:
+        BudgetSpent: If no frame is left.
+    """
+    times, question = call["args"]["times_s"], call["args"]["question"]
+    places = np.linspace(0, len(times) - 1, min(len(times), desk.grant(len(times))))
+    stills = desk.pictures([times[place] for place in np.unique(np.round(places).astype(int))])
+    shown = [still.time_s for still in stills]
+    steps = [after - before for before, after in pairwise(shown)]
+    even = bool(steps) and max(steps) - min(steps) <= _EVEN * max(steps) + desk.video.info.frame_s
+    window = Window(shown[0], min(shown[-1] + desk.video.info.frame_s, desk.duration_s))
+    known = desk.frame_times(window)
+    return Look(
+        FRAMES,
+        question,
+        window.start_s,
+        window.end_s,
+        stills,
+        len(steps) / (shown[-1] - shown[0]) if even else None,
+        every_frame=known is not None and len(known) == len(shown),
+    )
