@@ -21,13 +21,14 @@ def words(messages) -> list[str]:
     return [text for text in told if not text.startswith("t = ")]
 
 
-def test_a_sweep_is_told_as_codes_own_before_the_planner_speaks(ask):
+def test_a_sweep_is_told_as_codes_own_and_as_the_reply_to_the_draft_it_held(ask):
     script = Script([clip_look(1, 3)], [COUNTED], route=routes("count", thing="ball"), look=NOBODY)
     found, server = ask(script)
     plans = [body["messages"] for body in server.bodies if step_of(body) == "plan"]
-    looks = code_looks({"messages": plans[0]})
-    assert [look["id"] for look in looks] == [f"L{n}" for n in range(1, len(looks) + 1)]
-    assert {look["tool"] for look in looks} == {"resample"}
+    assert code_looks({"messages": plans[1]}) == []
+    looks = code_looks({"messages": plans[2]})
+    assert [look["id"] for look in looks] == [f"L{n}" for n in range(2, len(looks) + 2)]
+    assert {look["tool"] for look in looks} == {"frames"}
     assert all(look["question"].startswith("ball: give one sighting") for look in looks)
     assert [message["role"] for message in plans[0]] == ["system", "user"]
     for messages in plans:
@@ -35,4 +36,11 @@ def test_a_sweep_is_told_as_codes_own_before_the_planner_speaks(ask):
         assert ("user", "user") not in set(pairwise(roles))
     for before, after in pairwise(map(words, plans)):  # what was sent stays, but for the form of the overview
         assert before[: len(after)] == after
-    assert [step.step for step in found.usage.by_step][:4] == ["survey", "route", "propose", "look"]
+    assert [step.step for step in found.usage.by_step][:6] == [
+        "survey",
+        "route",
+        "plan",
+        "look",
+        "plan",
+        "propose",
+    ]

@@ -37,6 +37,8 @@ _MOST_LOOKS = 3
 """Most looks of one pass, done in parallel."""
 _COARSE_S = 2.0
 """Time between the frames of a first pass, if so many looks are enough for it."""
+_FINE_S = 0.5
+"""If even steps of one look are no longer, its frames need no moments of the index between them."""
 _SETTLES_S = 1.5
 """If the frames of the overview are no further apart, the planner speaks first: it may have seen all there is."""
 _SEVERAL = 3
@@ -232,7 +234,7 @@ def _coarse(run: Run, start_s: float, end_s: float, most_looks: int, frames: int
         return []
     if length_s <= most * frame_s:
         return packed([[float(t) for t in run.video.frame_times(start_s, end_s + frame_s / 2)]], frames)
-    hints = hinted_times(run, start_s, end_s, frames // 2)
+    hints = hinted_times(run, start_s, end_s, frames // 2) if length_s > _FINE_S * frames else []
     looks = min(most_looks, max(1, math.ceil((length_s / _COARSE_S + len(hints)) / (frames - 1))))
     even = np.linspace(start_s, end_s - frame_s, looks * (frames - 1) + 1 - len(hints)).tolist()
     return packed([sorted({*even, *hints})], frames)
