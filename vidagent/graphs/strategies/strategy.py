@@ -87,7 +87,7 @@ def look_at_frames(desk: ToolContext, call: Call) -> Look:
     """
     times, question = call["args"]["times_s"], call["args"]["question"]
     places = np.linspace(0, len(times) - 1, min(len(times), desk.grant(len(times))))
-    stills = desk.pictures([times[place] for place in np.unique(np.round(places).astype(int))])
+    stills, damage = desk.pictures([times[place] for place in np.unique(np.round(places).astype(int))])
     shown = [still.time_s for still in stills]
     steps = [after - before for before, after in pairwise(shown)]
     even = bool(steps) and max(steps) - min(steps) <= _EVEN * max(steps) + desk.video.info.frame_s
@@ -101,4 +101,5 @@ def look_at_frames(desk: ToolContext, call: Call) -> Look:
         stills,
         len(steps) / (shown[-1] - shown[0]) if even else None,
         every_frame=known is not None and len(known) == len(shown),
+        notes=damage,
     )
