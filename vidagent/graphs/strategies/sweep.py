@@ -254,18 +254,16 @@ def _closer(
     gaps = [Gap(a, b) for a, b in pairwise(times) if b - a > _TELLING_S]
     short = [one for one in occurrences if _is_short(one, times)]
     near = [gap for gap in gaps if any(_touches(one, gap) for one in short)]
-    if not near:
-        return []
-    seen = {t for t in times if any(one.start_s <= t < one.end_s for one in occurrences)}
-    step_s = _TELLING_S
-    while len(looks := packed(_groups(near, seen, step_s), frames)) > most_looks:
+    inside = {t for t in times if any(one.start_s <= t < one.end_s for one in occurrences)}
+    step_s, longest_s = _TELLING_S, max((gap.length_s for gap in near), default=0.0)
+    while len(looks := packed(_groups(near, inside, step_s), frames)) > most_looks and step_s <= longest_s:
         step_s *= _SLOWER
-    if step_s > max(gap.length_s for gap in near) / 2:
+    if step_s > longest_s / 2:
         return []
     rest = [gap for gap in gaps if gap not in near and gap.length_s > step_s]
     spare = most_looks * frames - sum(map(len, looks))
     if rest and len(rest) <= spare:
-        looks = packed([*_groups(near, seen, step_s), *([t] for t in points(rest, spare))], frames)
+        looks = packed([*_groups(near, inside, step_s), *([t] for t in points(rest, spare))], frames)
     return looks[:most_looks]
 
 
