@@ -145,11 +145,11 @@ def spans(found):
 
 def test_a_sweep_counts_where_the_planner_alone_does_not(sweep):
     alone, server = sweep(Counting(BALLS), "shapes")
-    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
     assert alone.count != 6
     found, server = sweep(Counting(BALLS))
     assert (found.status, found.count, len(found.spans)) == ("answered", 6, 6)
-    assert server.steps == ["route", *["look"] * server.steps.count("look"), "plan", "verify", "compose"]
+    assert server.steps == ["route", *["look"] * server.steps.count("look"), "plan", "verify"]
     assert server.steps.count("look") <= 4
     for (start_s, end_s), (first, last, _) in zip(spans(found), BALLS, strict=True):
         assert abs(start_s - first) <= _STEP_S
@@ -167,7 +167,7 @@ def test_what_lasts_several_steps_is_not_looked_at_closer(sweep):
     assert (found.count, len(found.spans)) == (2, 2)
     longest_s = max(after - before for before, after in pairwise(shown))
     assert longest_s < 0.3
-    assert found.answer == "A red ball is shown. One shorter than 0.3 s could have been missed."
+    assert found.answer == "There are 2 red balls. One shorter than 0.3 s could have been missed."
 
 
 @pytest.mark.parametrize(("balls", "looked"), [([(1.6, 5.4, LEFT)], 0), ([(2.9, 3.2, LEFT)], 1)])
@@ -175,7 +175,7 @@ def test_a_draft_that_the_overview_bears_out_needs_no_sweep(sweep, balls, looked
     """It does if each of its places lasts several times the second between two frames of the overview."""
     found, server = sweep(Counting(balls, spans=[one[:2] for one in balls]), sees=True)
     kinds = [step for step in server.steps if step != "look"]
-    assert kinds == ["route", *["plan"] * (1 + looked), "verify", "compose"]
+    assert kinds == ["route", *["plan"] * (1 + looked), "verify"]
     assert (server.steps.count("look") > 0) == looked
     assert (found.count, len(found.spans)) == (1, 1)
     if looked:
@@ -185,7 +185,7 @@ def test_a_draft_that_the_overview_bears_out_needs_no_sweep(sweep, balls, looked
 
 def test_a_count_within_one_picture_is_not_swept(sweep):
     _, server = sweep(Counting(PAIR, route={"within_picture": True}))
-    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
 
 
 def test_looks_are_cut_where_nothing_happens():
@@ -229,7 +229,7 @@ def test_two_at_once_are_two(sweep, boxes):
     assert [line.split(". ", 1)[0].strip() for line in ledger[-2:]] == ["1", "2"]
     (first, second) = spans(found)
     assert (
-        first[0] < second[0] < min(first[1], second[1])
+        first[0] <= second[0] < min(first[1], second[1])
     )  # without boxes, which of them ends first is not known
 
 
@@ -249,7 +249,7 @@ def test_what_is_not_there_is_counted_as_none(sweep):
 
 def test_a_draft_that_counts_otherwise_is_sent_back_once(sweep):
     found, server = sweep(Counting(BALLS, insists=2))
-    assert [step for step in server.steps if step != "look"] == ["route", "plan", "plan", "verify", "compose"]
+    assert [step for step in server.steps if step != "look"] == ["route", "plan", "plan", "verify"]
     [told] = [json.loads(text) for text in tool_results(plans(server)[1]) if "told_apart" in text]
     assert told["error"].startswith("the answer says 2, and the sweep told 6 apart")
     assert len(told["told_apart"]) == 6
@@ -288,7 +288,7 @@ def test_a_sweep_takes_half_of_a_budget_at_most(sweep, budget, most):
     assert "frame every" in block_of(plans(server)[0], "ledger")
 
 
-@pytest.mark.parametrize("budget", [Budget(frames=8), Budget(model_calls=8), Budget(completion_tokens=3500)])
+@pytest.mark.parametrize("budget", [Budget(frames=8), Budget(model_calls=6), Budget(completion_tokens=3500)])
 def test_a_budget_too_small_for_a_sweep_leaves_the_planner_alone(sweep, budget):
     found, server = sweep(Counting(BALLS), budget=budget)
     assert "told apart" not in texts(plans(server)[0])
@@ -344,9 +344,8 @@ def test_the_places_of_a_sweep_are_taken_to_the_frame_where_times_are_asked_for(
     """But not where two overlap."""
     found, server = sweep(Counting(BALLS, route={"times": times}), refined=True)
     assert (found.status, found.count) == ("answered", 6)
-    assert server.steps.index("verify") < len(server.steps) - 2 or not times
     if not times:
-        assert server.steps[-2:] == ["verify", "compose"]
+        assert server.steps[-1] == "verify"
         assert "known to" not in found.answer
         return
     first, second, third, pair_1, pair_2, last = spans(found)
