@@ -68,7 +68,7 @@ pytestmark = [pytest.mark.network, pytest.mark.usefixtures("sparse")]
 def test_one_look_goes_over_all_gaps_before_a_no_is_passed_on(ask):
     """The gaps are not alike, and each gets frames after its length."""
     found, server = ask(haunted([NO]))
-    assert server.steps == ["route", "plan", "look"]
+    assert server.steps == ["route", "plan", "look", "verify"]
     assert looked(server) == [[1.32, 2.64, 5.32, 6.64]]
     assert found.status == "not_found"
     assert found.answer.startswith("There is no ghost. Looked at ")
