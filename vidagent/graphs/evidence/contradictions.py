@@ -74,7 +74,8 @@ def _includes(entry: Entry, new: Entry) -> bool:
     within = entry.look.start_s - _SAME_FRAME_S <= new.look.start_s
     within = within and new.look.end_s <= entry.look.end_s + _SAME_FRAME_S
     fine = entry.look.every_frame or entry.look.fps >= _NO_COARSER * new.look.fps
-    return within and fine and _same_thing(entry, new)
+    asked, before = words_of(new.look.question), words_of(entry.look.question)
+    return within and fine and asked == before  # one other word, such as a colour, may ask for another thing
 
 
 def _clash(found: Entry, missed: Entry) -> Contradiction | None:
