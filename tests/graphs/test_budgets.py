@@ -17,8 +17,8 @@ from vidagent.video.video import Video
 pytestmark = pytest.mark.network
 
 CLAIMS = [{"text": f"It is seen at {t} s.", "ledger": ["L1"], "time_s": t} for t in (1.0, 2.0, 3.0)]
-VERIFIED = 3 + 2 + 3
-"""Frames of the claims: those at each time and its neighbours; the look named did not reach to 3 s."""
+VERIFIED = 7
+"""Frames of the claims: those at each time and its neighbours, a shared one once; the look named ends before 3 s."""
 FOUR_LOOKS = [clip_look(2 * n, 2 * n + 2) for n in range(4)]
 SEEN = observation(times=[2.0], what="A red bar.")
 

@@ -114,6 +114,13 @@ def test_a_look_that_shows_the_time_far_better_than_the_one_named_is_used():
     )
 
 
+def test_a_time_that_is_a_frame_of_another_look_is_judged_on_that_frame():
+    brief = entry("L2", [33.3], found=True, seen=[33.3])
+    assert (
+        times(Claim(text="It is there at 33.300 s.", ledger=["L0"], time_s=33.3), (COARSE, brief))[0] == 33.3
+    )
+
+
 def test_times_are_written_as_the_labels_of_the_frames_that_stand_for_them():
     claim = Claim(text='From 0.61 s to 1.8 s the sign says "at 1.2 s" 3 times.', ledger=["L1"], time_s=0.6)
     stills = claim_frames((FINE,), claim, Draft(found="yes", answer="x"), MOST)

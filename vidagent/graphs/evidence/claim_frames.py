@@ -52,6 +52,7 @@ def claim_frames(
         looks = [entry for entry in shown if entry.looked_at(claim.time_s)]
     if not looks:
         return []
+    looks = [*looks, *_exact(looks, shown, claim)]
     if (whole := _occurrences(shown, claim, draft)) is not None:
         return _evenly(whole, most)
     moments = sorted({_nearest(looks, time_s).time_s for time_s in _times(looks, claim)})
@@ -146,6 +147,17 @@ def _finest(looks: Sequence[Entry], at_s: float) -> Entry:
         return round(min(abs(still.time_s - at_s) for still in entry.look.stills), 4)
 
     return min(looks, key=lambda entry: (distance(entry), -(entry.look.fps or 0)))
+
+
+def _exact(looks: Sequence[Entry], shown: Sequence[Entry], claim: Claim) -> list[Entry]:
+    """Return further looks that show the very frame of one of the claim's times."""
+    known, times = {entry.id for entry in looks}, list(_times(shown, claim))
+    return [
+        entry
+        for entry in shown
+        if entry.id not in known
+        and any(abs(still.time_s - time_s) <= _SAME_S for still in entry.look.stills for time_s in times)
+    ]
 
 
 def _elsewhere(looks: Sequence[Entry], shown: Sequence[Entry], time_s: float) -> bool:
