@@ -90,7 +90,7 @@ def test_what_is_seen_there_goes_back_to_the_planner(ask):
 
 def test_a_planner_that_insists_is_let_through(ask):
     found, server = ask(haunted([NO], ghost=(1.3, 1.5)), budget=Budget(frames=100))
-    assert server.steps == ["route", "plan", "look", "plan"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
     assert found.status == "not_found"
 
 
@@ -105,14 +105,14 @@ def test_what_is_seen_well_enough_is_not_looked_at_again(ask, sparse):
     sparse("plan_sees_overview = true\n")
     fine = [clip_look(n, n + 2) for n in range(0, 8, 2)]
     found, server = ask(haunted(fine, [NO]))
-    assert server.steps == ["route", "plan", *["look"] * 4, "plan"]
+    assert server.steps == ["route", "plan", *["look"] * 4, "plan", "verify"]
     assert found.answer.endswith("no stretch longer than 0.7 s went unseen.")
 
 
 def test_a_crop_shows_a_part_only(ask):
     crops = [("crop", {"time_s": n / 2, "grid": "2x2:1,1", "question": "A ghost?"}) for n in range(6)]
     _, server = ask(Script(crops, [NO], look=observation(found=False)))
-    assert server.steps[-2:] == ["plan", "look"]
+    assert server.steps[-3:] == ["plan", "look", "verify"]
 
 
 def test_only_the_range_asked_about_is_looked_at(ask):

@@ -40,6 +40,8 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if draft is None:
         return {}
     claims = claims_of(draft, by_rules=run.client.profile.lacks("wording") or progress.kind == "speech")
+    if not any(entry.look.stills for entry in progress.entries):
+        claims = draft.claims
     asked = [_asked(progress, run, draft, claim) for claim in claims]
     if run.client.profile.lacks("verify"):
         for item in asked:
