@@ -79,7 +79,7 @@ def test_one_look_goes_over_all_gaps_before_a_no_is_passed_on(ask):
 
 def test_what_is_seen_there_goes_back_to_the_planner(ask):
     found, server = ask(haunted([NO], [YES], ghost=(5.2, 5.6)))
-    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
     told = [json.loads(text) for text in tool_results(server.bodies[3])]
     assert told[0]["held"].startswith("before it is passed on, code looks where no frame was looked at yet")
     looks = code_looks(server.bodies[3])
@@ -164,13 +164,13 @@ def test_it_takes_at_most_a_quarter_of_the_frames(ask, frames):
 
 def test_requests_are_left_to_answer_with(ask):
     _, server = ask(haunted([NO]), budget=Budget(model_calls=8))
-    assert server.steps == ["plan"]
+    assert server.steps == ["route", "plan", "verify"]
 
 
 def test_without_shapes_the_planner_is_taken_at_its_word(ask, sparse):
     sparse('without = ["shapes"]\n')
     found, server = ask(haunted([NO]))
-    assert server.steps == ["route", "plan"]
+    assert server.steps == ["route", "plan", "verify"]
     assert found.answer.endswith("no stretch longer than 4.0 s went unseen.")
 
 
@@ -201,7 +201,7 @@ def test_a_run_that_fails_amid_those_looks_goes_on_with_them(ask):
     with pytest.raises(ModelError):
         ask(gone)
     found, server = ask(haunted([NO]), resume="last")
-    assert server.steps == ["look"]
+    assert server.steps == ["look", "verify"]
     assert found.answer.endswith("; no stretch longer than 1.4 s went unseen.")
 
 

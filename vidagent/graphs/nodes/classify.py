@@ -49,6 +49,11 @@ _SEARCHES: dict[Kind, str] = {
     "choice": "It has options: look for what tells them apart.",
 }
 
+_WITHIN = (
+    "It asks how many there are in one picture: find one frame that shows them well, and count there, with a crop if "
+    "they are small."
+)
+
 
 async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask what kind of question it is, if the budget has room; else a run under another budget tries again."""
@@ -78,7 +83,7 @@ def advice(progress: Progress) -> list[str]:
     found = progress.route
     if found is None:
         return []
-    line = _SEARCHES[found.kind]
+    line = _WITHIN if found.kind == "count" and found.within_picture else _SEARCHES[found.kind]
     if found.anchor and found.kind == "order":
         line = _BESIDE.format(side=found.side or "before or after") + f' The event: "{found.anchor}".'
     if found.start_s is not None or found.end_s is not None:
