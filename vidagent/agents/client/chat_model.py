@@ -16,8 +16,10 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from vidagent.agents.client.wire_reply import mended_chunk, mended_reply
 from vidagent.agents.server.connection import ServerError, is_loopback, public_url
 from vidagent.agents.server.errors import explain
+from vidagent.agents.server.size_limit import limit_size
 
 _REASONING_KEYS = ("reasoning", "reasoning_content")
 _NO_KEY = "EMPTY"
@@ -48,8 +50,10 @@ class ChatVLM(ChatOpenAI):
             model=model,
             base_url=base_url,
             api_key=SecretStr(api_key or _NO_KEY),
-            http_async_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(base_url)),
-            default_headers={"Connection": "close"},
+            http_async_client=openai.DefaultAsyncHttpxClient(
+                trust_env=not is_loopback(base_url), event_hooks={"response": [limit_size]}
+            ),
+            default_headers={"Connection": "close", "Accept-Encoding": "identity"},
             max_retries=0,
             timeout=None,
             stream_usage=True,
@@ -110,6 +114,7 @@ class ChatVLM(ChatOpenAI):
             )
         reply = response if isinstance(response, dict) else response.model_dump(warnings=False)
         self._check(reply)
+        reply = mended_reply(reply)
         for choice in reply["choices"]:
             _break_calls_without_arguments(choice["message"])
         result = super()._create_chat_result(reply, generation_info)
@@ -122,6 +127,7 @@ class ChatVLM(ChatOpenAI):
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
+        chunk = mended_chunk(chunk)
         made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         choices = chunk.get("choices") or chunk.get("chunk", {}).get("choices") or []
         if made is not None and choices:
@@ -139,7 +145,9 @@ class ChatVLM(ChatOpenAI):
         choices = reply.get("choices")
         if not isinstance(choices, list) or not choices:
             raise ServerError(f"the model server at {where} replied without choices", retried=True)
-        if any(not isinstance(choice.get("message"), dict) for choice in choices):
+        if any(
+            not isinstance(choice, dict) or not isinstance(choice.get("message"), dict) for choice in choices
+        ):
             raise ServerError(f"the model server at {where} replied without a message", retried=True)
 
     @property
@@ -150,7 +158,14 @@ class ChatVLM(ChatOpenAI):
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (openai.OpenAIError, ValueError) as error:
+        except (
+            openai.OpenAIError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+        ) as error:
             key = self.openai_api_key
             secret = key.get_secret_value() if isinstance(key, SecretStr) else ""
             raise explain(

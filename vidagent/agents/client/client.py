@@ -7,7 +7,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from vidagent.agents.client.limits import (
     prompt_tokens,
 )
 from vidagent.agents.client.request_builder import Request, RequestBuilder
+from vidagent.agents.client.time_labels import with_time_labels
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
 from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.prompting.messages import count_frames, frame_load, render
@@ -193,6 +194,7 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
         on_sheets = False
+        messages, exact_s = with_time_labels(messages, self.profile.time_label)
 
         def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
             nonlocal on_sheets
@@ -203,8 +205,7 @@ class ModelClient:
             return request
 
         def parse(reply: AIMessage) -> TReply:
-            parsed = parse_reply(reply, schema)
-            return _without_boxes(parsed) if on_sheets else parsed
+            return _as_shown(parse_reply(reply, schema), exact_s, on_sheets=on_sheets)
 
         def repair(problem: str) -> str:
             return render("repair_reply", problem=problem, reply=outline(schema))
@@ -397,12 +398,20 @@ class ModelClient:
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
 
 
-def _without_boxes(reply: TReply) -> TReply:
-    """Drop the boxes of a reply about frames that shared a picture: they are places on that picture."""
+def _as_shown(reply: TReply, exact_s: Mapping[float, float], *, on_sheets: bool) -> TReply:
+    """Return a reply in the agent's terms: exact times, and no boxes that are places on a shared picture."""
     if not isinstance(reply, Observation):
         return reply
-    sightings = [sighting.model_copy(update={"box": None}) for sighting in reply.sightings]
-    return reply.model_copy(update={"sightings": sightings})
+    placed = [
+        sighting.model_copy(
+            update={
+                "time_s": exact_s.get(sighting.time_s, sighting.time_s),
+                **({"box": None} if on_sheets else {}),
+            }
+        )
+        for sighting in reply.sightings
+    ]
+    return reply.model_copy(update={"sightings": placed})
 
 
 def _endpoint(url: str, key: object, model: str) -> Endpoint:

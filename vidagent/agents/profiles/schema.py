@@ -26,6 +26,9 @@ the model made of it without the question, kept with the video's index for later
 Shown = Literal["plan", "overview", "look", "verify"]
 """What frames are shown for: the planner, a look over the whole video, another look, a check."""
 
+TimeLabel = Literal["<12.3 seconds>", "12.3 seconds", "12.3", "00:12", "Frame 1 sampled at 12.30 seconds:"]
+"""Forms of the time that a family of models was trained to find beside each frame of a video, by example."""
+
 AgentPart = Literal[
     "index",
     "overview",
@@ -174,6 +177,7 @@ class Profile:
         tiles: Most tiles the model cuts one picture into; 1 if it does not tile.
         context_tokens: Longest prompt and reply together.
         frame_tokens: Approximate prompt tokens of one frame; used if the server reports no usage.
+        time_label: The form of the label that stands beside the exact time of a frame; None for the exact time alone.
         structured: How to request a typed reply: by a JSON schema, by a forced function call, or in words.
         tool_calls: Whether the server parses function calls (`native`), the turn is bound to a JSON schema of calls
             (`schema`, for planners that are weak at them), or calls are written in the `text`.
@@ -211,6 +215,7 @@ class Profile:
     tiles: Count = 1
     context_tokens: Count = 32768
     frame_tokens: Annotated[int, Field(ge=0)] = 256
+    time_label: TimeLabel | None = None
     structured: Literal["json_schema", "tool", "prompt"] = "json_schema"
     tool_calls: Literal["native", "schema", "text"] = "native"
     tool_choice: Literal["auto", "required"] = "auto"

@@ -19,6 +19,7 @@ from vidagent.agents.server.connection import (
     public_url,
     short_line,
 )
+from vidagent.agents.server.size_limit import limit_size
 
 _ABSENT = frozenset({401, 403, 404, 405, 501})
 """Statuses of a path that is missing, or closed to us: a gateway may allow `/v1` and nothing else."""
@@ -218,6 +219,7 @@ class Endpoint:
             timeout=self._timeout_s,
             follow_redirects=True,
             trust_env=not is_loopback(self._base),
+            event_hooks={"response": [limit_size]},
         )
 
     def _unreached(self, error: Exception) -> ServerError:

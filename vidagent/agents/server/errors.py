@@ -20,8 +20,8 @@ _TOO_LONG = (
 )
 
 
-def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str, key: str) -> ServerError:
-    """Turn an error of the OpenAI client into one clear line."""
+def explain(error: Exception, *, base_url: str, model: str, key: str) -> ServerError:
+    """Turn an error of the OpenAI client, or of reading what it got, into one clear line."""
     where = public_url(base_url)
     if isinstance(error, openai.APIStatusError):
         return _status(error, where, model, key)
@@ -33,6 +33,9 @@ def explain(error: openai.OpenAIError | ValueError, *, base_url: str, model: str
         return ServerError(f"the model server at {where} sent broken JSON, cut off or not JSON", retried=True)
     if isinstance(error, UnicodeEncodeError):
         return ServerError(f"nothing can be sent to {where}: {_BAD_KEY}")
+    if not isinstance(error, openai.OpenAIError | ValueError):
+        line = f"the model server at {where} sent a reply in no known form ({type(error).__name__})"
+        return ServerError(line, retried=True)
     detail = short_line(str(error), key)
     if isinstance(error, openai.APIError) and "internal" in detail.casefold():
         line = f"the model server at {where} failed in the middle of a reply: {detail}"
@@ -71,6 +74,8 @@ def _connection(error: openai.APIConnectionError, where: str, key: str) -> Serve
     cause = error.__cause__
     while cause is not None and cause.__cause__ is not None:
         cause = cause.__cause__
+    if isinstance(cause, ServerError):
+        return cause
     if isinstance(cause, json.JSONDecodeError):
         return explain(cause, base_url=where, model="", key=key)
     if any("LocalProtocolError" in type(link).__name__ for link in _chain(error)):  # its text has the key
