@@ -136,3 +136,10 @@ def test_a_model_that_sees_is_preferred_on_one_server():
     assert describe(client).endswith(
         "there are also llama-3.3-70b (--model NAME, or `vidagent models use NAME`)"
     )
+
+
+def test_vidagents_own_server_is_not_asked(monkeypatch):
+    listed = {"data": [{"id": "vidagent", "owned_by": "vidagent"}]}
+    with ScriptedServer([], routes={"/v1/models": listed}) as own:
+        monkeypatch.setattr(model_choice, "LOCAL_URLS", (own.url,))
+        assert choose(load()).name == "signals"

@@ -35,6 +35,11 @@ class Labelled(NamedTuple):
     exact_s: dict[float, float]
 
 
+def label_of(form: TimeLabel, number: int, time_s: float) -> str:
+    """Return the label of a frame, by its number from 1 and its time."""
+    return _FORMS[form](number, time_s)[0]
+
+
 def with_time_labels(messages: Sequence[BaseMessage], form: TimeLabel | None) -> Labelled:
     """Add a family's label after the exact time of each single frame."""
     times_s = [
@@ -61,6 +66,6 @@ def _labelled(message: BaseMessage, form: TimeLabel, numbers: Mapping[float, int
         if frame is None or frame.cells_s or place == 0 or parts[place - 1].get("type") != "text":
             continue
         time_s = round(frame.time_s, 3)
-        label = _FORMS[form](numbers[time_s], time_s)[0]
+        label = label_of(form, numbers[time_s], time_s)
         parts[place - 1] = {"type": "text", "text": f"{parts[place - 1]['text']} {label}"}
     return message.model_copy(update={"content": parts})

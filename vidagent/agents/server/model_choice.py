@@ -39,6 +39,7 @@ _SEES = re.compile(
 )
 """Parts of the names of models that take pictures, for servers that do not say which do."""
 _OTHER_USE = re.compile(r"embed|rerank|whisper|tts|guard|moderation|bge-|asr")
+_OWN_SERVER = "vidagent"
 _NAMED = 3
 
 
@@ -237,8 +238,12 @@ def _beside(client: ModelClient) -> str:
 
 
 def _usable(server: Inventory) -> list[ServedModel]:
-    """Return the models that may look at a video, those that take pictures first."""
-    models = [model for model in server.models if not _OTHER_USE.search(model.name.casefold())]
+    """Return the models that may look at a video, those that take pictures first; never vidagent's own server."""
+    models = [
+        model
+        for model in server.models
+        if model.owner != _OWN_SERVER and not _OTHER_USE.search(model.name.casefold())
+    ]
     return sorted(models, key=_rank)
 
 
