@@ -1,9 +1,9 @@
 """Servers of many families at the first try: requests and tokens of the first and of the second question.
 
-`python -m benchmarks.first_contact` from the repository root. Each server is scripted (tests/agents/servers/families.py):
-an honest model behind the field names, limits, refusals and thoughts of its family. A question is asked twice with
-nothing but the base URL: once with the few requests by which vidagent asks a new server what it can do, and once
-without, when all is learned on the way. A step is lost if a reply could not be used.
+`python -m benchmarks.first_contact` from the repository root. Each server is scripted
+(`tests/agents/servers/families.py`): an honest model behind the field names, limits, refusals and thoughts of its
+family. A question is asked twice with nothing but the base URL: once with the few requests by which vidagent asks a new
+server what it can do, and once without, when all is learned on the way. A step is lost if a reply could not be used.
 """
 
 from __future__ import annotations
