@@ -53,14 +53,15 @@ _PROMPT = re.compile(
     re.IGNORECASE,
 )
 _NO_PICTURES = re.compile(
-    r"not a multimodal model|mmproj"
+    r"not a multimodal model|mmproj|no endpoints found that support image"
     r"|(images?|vision|multimodal|image_url).{0,60}(not (?:be )?(support|allow|accept)|unsupported)"
     r"|(not|n't) (support|accept|have).{0,40}(image|vision|multimodal)",
     re.IGNORECASE,
 )
 _MOST_PICTURES = re.compile(
     r"(?:at most|maximum(?: of| is)?|max(?:imum)?|up to|limit(?: of| is|:)?|only|exceeds?)\D{0,20}(\d+)\D{0,20}image"
-    r"|image\D{0,60}(?:at most|maximum|max|up to|limit|only|exceeds?|more than)\D{0,20}(\d+)",
+    r"|image\D{0,60}(?:at most|maximum|max|up to|limit|only|exceeds?|more than)\D{0,20}(\d+)"
+    r"(?!\d|\s*(?:[KMG]B|px|pix|byte|x))",
     re.IGNORECASE,
 )
 _TOO_MANY_PICTURES = re.compile(
@@ -158,7 +159,8 @@ def _context(error: ServerError, request: Request, facts: ServerFacts, profile: 
     longer = facts.token_scale * max(1.0, (counted_tokens or 0) / max(estimate, 1))
     if context == facts.context_tokens and longer <= facts.token_scale * 1.01:
         longer = facts.token_scale * _TIGHTER
-    if longer > _MOST_SCALE:
+    longer = min(longer, _MOST_SCALE)
+    if context == facts.context_tokens and longer <= facts.token_scale:
         return None
     changed = facts.with_changes(context_tokens=context, token_scale=longer)
     return Correction(changed, f"prompts are held to the server's context of {context:,} tokens")

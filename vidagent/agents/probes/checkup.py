@@ -17,6 +17,7 @@ from vidagent.agents.probes.runner import Probe, run_probes
 from vidagent.agents.profiles.schema import Form, Profile
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
+from vidagent.agents.server.facts import ServerFacts
 from vidagent.agents.server.inventory import Inventory, take_inventory
 from vidagent.agents.server.known_servers import KnownServers
 from vidagent.agents.server.model_choice import EMBEDDED, key_for, local_url, profile_for
@@ -46,6 +47,7 @@ class Checkup:
         findings: What was found.
         advice: Where the findings contradict the profile.
         lost: The probe at which the server stopped answering, or None.
+        facts: What later runs know of the server by this.
     """
 
     where: str
@@ -57,6 +59,7 @@ class Checkup:
     findings: tuple[Finding, ...]
     advice: tuple[Advice, ...]
     lost: str | None
+    facts: ServerFacts
 
     @property
     def unusable(self) -> str | None:
@@ -84,6 +87,7 @@ class Checkup:
             "unusable": self.unusable,
             "findings": [finding.to_dict() for finding in self.findings],
             "advice": [dataclasses.asdict(advice) for advice in self.advice],
+            "known": self.facts.to_dict(),
         }
 
 
@@ -113,8 +117,8 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
         model.context_tokens,
     )
     findings, lost = await run_probes(context, on_probe)
+    facts = ServerFacts() if lost else facts_of(findings, context, served, model)
     if not lost:
-        facts = facts_of(findings, context, served, model)
         KnownServers(settings.cache_dir or default_folder()).save(endpoint.where, model.name, facts)
     return Checkup(
         where=endpoint.where,
@@ -126,6 +130,7 @@ async def examine(settings: Settings, on_probe: Callable[[Probe], None]) -> Chec
         findings=tuple(findings),
         advice=() if lost else tuple(advise(profile, findings, model.context_tokens)),
         lost=lost,
+        facts=facts,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import re
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from vidagent.agents.profiles import loader
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.server.connection import ServerError, public_url
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
+from vidagent.agents.server.facts import ServerFacts
 from vidagent.agents.server.inventory import Inventory, take_inventory
 from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.config import Settings
@@ -81,15 +82,16 @@ def choose(settings: Settings) -> ModelClient:
     if settings.base_url is not None and settings.model is not None:
         return _served(settings.base_url, ServedModel(settings.model), settings)
     if settings.base_url is not None:
-        listed = _usable(_inventory(settings.base_url, settings))
+        server = _inventory(settings.base_url, settings)
+        listed = _usable(server)
         if not listed:
             raise _serves_none(settings.base_url)
-        return _served(settings.base_url, listed[0], settings, others=listed[1:])
+        return _served(settings.base_url, listed[0], settings, server.version, listed[1:])
     if settings.model == EMBEDDED:
         return _embedded(settings)
-    found = [(server.where, model) for server in _local() for model in _usable(server)]
+    found = [(server, model) for server in _local() for model in _usable(server)]
     if settings.model is not None:
-        found = [(where, model) for where, model in found if model.name == settings.model]
+        found = [(server, model) for server, model in found if model.name == settings.model]
         if not found:
             raise ModelError(
                 f"model {settings.model!r} needs a server, and none that has it answers on 127.0.0.1 at "
@@ -98,8 +100,8 @@ def choose(settings: Settings) -> ModelClient:
     if not found:
         return _embedded(settings)
     found.sort(key=lambda pair: _rank(pair[1]))
-    (where, model), *others = found
-    return _served(where, model, settings, others=[other for _, other in others])
+    (server, model), *others = found
+    return _served(server.where, model, settings, server.version, [other for _, other in others])
 
 
 def describe(client: ModelClient) -> str:
@@ -182,23 +184,33 @@ def key_for(settings: Settings) -> str | None:
     return settings.api_key.get_secret_value() if settings.api_key and settings.base_url else None
 
 
+def memory_of(url: str, model: ServedModel, settings: Settings, version: str | None = None) -> ServerMemory:
+    """Return what is known of a model on a server; what was known of another version of the server is forgotten."""
+    memory = ServerMemory.kept(settings.cache_dir or default_folder(), public_url(url), model.name)
+    if version is not None and memory.facts.version not in {None, version}:
+        memory.facts = ServerFacts()
+    if model.context_tokens is not None:
+        memory.facts = memory.facts.with_changes(context_tokens=model.context_tokens)
+    return memory
+
+
 def _served(
-    url: str, model: ServedModel, settings: Settings, *, others: list[ServedModel] | None = None
+    url: str,
+    model: ServedModel,
+    settings: Settings,
+    version: str | None = None,
+    others: Sequence[ServedModel] = (),
 ) -> ModelClient:
     from vidagent.agents.client.chat_model import (
         connect,  # takes a second to import, which the embedded model avoids
     )
 
-    folder = settings.cache_dir or default_folder()
-    memory = ServerMemory.kept(folder, public_url(url), model.name)
-    if model.context_tokens is not None and memory.facts.context_tokens is None:
-        memory.facts = memory.facts.with_changes(context_tokens=model.context_tokens)
     client = ModelClient(
         connect(url, model.name, api_key=key_for(settings)),
         profile_for(model.name, settings, url, model.owner),
-        memory=memory,
+        memory=memory_of(url, model, settings, version),
     )
-    client.others = tuple(other.name for other in others or ())
+    client.others = tuple(other.name for other in others)
     return client
 
 

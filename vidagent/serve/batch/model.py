@@ -25,6 +25,7 @@ from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.recording.request_key import ChatProxy
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.connection import ServerError, public_url
+from vidagent.agents.server.endpoint import ServedModel
 from vidagent.config import Settings
 from vidagent.errors import ModelError
 from vidagent.serve.batch.setup import Setup
@@ -70,7 +71,8 @@ def connect(setup: Setup) -> BatchModel:
     balanced = BalancedChat.over([chat_model.connect(url, name, api_key=key) for url in urls], setup.calls)
     profile = model_choice.profile_for(name, settings, urls[0])
     others = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
-    client = ModelClient(balanced, profile)
+    memory = model_choice.memory_of(urls[0], ServedModel(name), settings)
+    client = ModelClient(balanced, profile, memory=memory)
     description = model_choice.describe(client).replace(" (profile", f"{others} (profile")
     return BatchModel(client, VLM(balanced, profile, concurrency=setup.concurrency), description)
 
