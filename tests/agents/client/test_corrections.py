@@ -151,7 +151,7 @@ def test_a_thought_that_takes_the_reply_is_switched_off_then_given_room():
 
 def test_a_reply_beside_a_thought_is_used_and_thinking_switched_off_for_the_next():
     found, again = from_reply(
-        reply("a ball", cut=False, reasoning_content="hm"), request(), "look", ServerFacts(), PROFILE
+        reply("a ball", cut=False, reasoning_content="hm " * 100), request(), "look", ServerFacts(), PROFILE
     )
     assert found.facts.thinks
     assert not again
@@ -165,5 +165,6 @@ def test_a_step_whose_own_thought_took_the_reply_thinks_no_more():
 
 
 def test_a_plain_reply_teaches_nothing():
-    assert from_reply(reply("a ball", cut=False), request(), "look", ServerFacts(), PROFILE) == (None, False)
+    for plain in (reply("a ball", cut=False), reply("a ball", cut=False, reasoning_content="\n")):
+        assert from_reply(plain, request(), "look", ServerFacts(), PROFILE) == (None, False)
     assert not is_lost_in_thought(reply("half a sent"))

@@ -362,7 +362,7 @@ async def test_odd_replies_to_one_thing_spoil_nothing(reply):
         (HANG, r"model 'scripted' at \S+ sent no reply within 0\.3 s"),
         (PAGE, "answered with a page, not JSON"),
         (refusal(500, "dead"), r"failed \(500\): dead"),
-        ({**says("ok"), "usage": ["many"]}, "cannot be"),
+        ({**says("ok"), "choices": "none"}, "replied without choices"),
     ],
     ids=["hangs", "page", "crash", "odd"],
 )

@@ -72,6 +72,8 @@ _TOO_MANY_PICTURES = re.compile(
 _ONE = re.compile(r"(more than one|only (?:one|a single)|single|multiple)\D{0,20}image", re.IGNORECASE)
 _NEVER_LEFT_OUT = frozenset({"model", "messages", "tools", "stream"})
 _TIGHTER, _MOST_SCALE = 1.5, 16.0
+_CLOSING_TOKENS, _CLOSING_CHARS = 32, 128
+"""What a server may count as a thought where it closes one at once, such as vLLM with a budget of 0."""
 _FIRST_ROOM, _MORE_ROOM = 4096, 4
 _MOST_ROOM_SHARE = 0.75
 
@@ -107,8 +109,7 @@ def from_reply(
     if request.thought is not None:  # its own request, which is cut at its budget
         return None, False
     lost = is_lost_in_thought(reply)
-    thinks = bool(thought_in(reply)) or _thought_tokens(reply) > 0 or lost
-    if not thinks:
+    if not (lost or len(thought_in(reply)) > _CLOSING_CHARS or _thought_tokens(reply) > _CLOSING_TOKENS):
         return None, False
     if request.thinking != "off":
         if not lost:

@@ -214,10 +214,13 @@ class RequestBuilder:
         request = request.with_body(body or {})
         if not tools or not native:
             return request
-        binding = {} if tool_choice is None else {"tool_choice": tool_choice}
-        return dataclasses.replace(
-            request, tools=tuple(tools), binding=binding, uses=request.uses | {"tools"}
-        )
+        uses: set[Feature] = {*request.uses, "tools"}
+        binding: dict[str, Any] = {}
+        if tool_choice is not None and "forced_tool" not in self._refused:
+            binding["tool_choice"] = tool_choice
+            if tool_choice != "auto":
+                uses.add("forced_tool")
+        return dataclasses.replace(request, tools=tuple(tools), binding=binding, uses=frozenset(uses))
 
     def _with_tools(self, request: Request, tools: Sequence[BaseTool], must_call: str | None) -> Request:
         binding: dict[str, Any] = {}

@@ -55,7 +55,7 @@ class Tally:
 async def meet(client: ModelClient) -> CallUsage:
     """Find out what a server can do, unless that is known, and return what it cost.
 
-    A server that cannot be reached, or is too slow, is left to the run, which says so.
+    A server that cannot be reached is left to the run, which says so; one that is too slow is not asked again.
     """
     tally = Tally()
     if client.where is None or client.endpoint is None or client.memory.facts.probed:
@@ -66,8 +66,10 @@ async def meet(client: ModelClient) -> CallUsage:
             for part in (contact.look_up, contact.show, contact.offer_tool):
                 await part()
         contact.learn("it was asked what it can do", probed=True)
-    except (TimeoutError, ModelError) as error:
-        _log.info("%s was not asked what it can do: %s", client.title, error or "it took too long")
+    except TimeoutError:
+        contact.learn(f"it took longer than {DEADLINE_S:g} s to say what it can do", probed=True)
+    except ModelError as error:
+        _log.info("%s was not asked what it can do: %s", client.title, error)
     return tally.usage
 
 
