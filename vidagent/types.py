@@ -233,6 +233,16 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One part of an answer in parts: what is to be seen from `start_s` until `end_s`, and the verdict of its check."""
+
+    start_s: float
+    end_s: float
+    text: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """How much of the video was looked at: seconds, fraction of the duration, and spans."""
 
@@ -304,6 +314,8 @@ class Answer:
         choice: Index into the options, when options were given and one fits.
         confidence: From 0 to 1.
         spans: Where in the video the answer is; empty if nowhere, several for "every time".
+        parts: The parts of a summary, a story, a list of steps or of places, in order of time; empty for other answers.
+            `answer` holds them too, one line each.
         count: The number asked for, for counting questions.
         evidence: The checked claims that the answer rests on.
         coverage: What was looked at.
@@ -323,6 +335,7 @@ class Answer:
     run_id: str
     choice: int | None = None
     spans: tuple[Span, ...] = ()
+    parts: tuple[Part, ...] = ()
     count: int | None = None
     evidence: tuple[Evidence, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
@@ -346,6 +359,7 @@ class Answer:
             "choice": self.choice,
             "confidence": round(self.confidence, 3),
             "spans": [_span(span) for span in self.spans],
+            "parts": [_part(part) for part in self.parts],
             "count": self.count,
             "evidence": [_evidence(item) for item in self.evidence],
             "coverage": {
@@ -364,6 +378,10 @@ class Answer:
 
 def _span(span: Span) -> dict[str, float | int]:
     return {"start_s": round(span.start_s, 6), "end_s": round(span.end_s, 6), **_index(span.video)}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return dataclasses.asdict(part) | {"start_s": round(part.start_s, 6), "end_s": round(part.end_s, 6)}
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:

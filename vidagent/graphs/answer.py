@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from vidagent.graphs.answer_text import ever_refused, final_text
 from vidagent.graphs.evidence.boundaries import Refined
 from vidagent.graphs.evidence.grounding import NUMERALS, words_of
 from vidagent.graphs.evidence.ledger import Entry, coverage
+from vidagent.graphs.evidence.parts import joined, ranges
 from vidagent.graphs.evidence.refined_spans import refined_places
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Verified
@@ -20,6 +21,7 @@ from vidagent.types import (
     BudgetName,
     BudgetReport,
     Evidence,
+    Part,
     Span,
     Status,
     StepUsage,
@@ -53,7 +55,8 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         model=run.client.name,
         run_id=run_id,
         choice=choice if answers else None,
-        spans=_spans(progress) if answers or status == "partial" else (),
+        spans=_spans(progress, run) if answers or status == "partial" else (),
+        parts=_parts(progress) if answers or status == "partial" else (),
         count=_count(progress) if answers else None,
         evidence=tuple(_evidence(item, frame_path) for item in progress.supported),
         coverage=seen,
@@ -71,12 +74,17 @@ def _ended_by(state: State, *, answers: bool) -> BudgetName | None:
 
 
 def _answers(progress: Progress, choice: int | None) -> bool:
-    """Tell whether a draft stands: one of its claims is supported, or it is a "no" that chooses an option."""
+    """Tell whether a draft stands: one of its claims is supported, or it is a "no" that chooses an option.
+
+    A "no" to a question about the whole video, such as that nothing stands out, answers it by describing the video.
+    """
     draft, supported = progress.draft, progress.supported
     if draft is None or draft.found == "cannot_judge":
         return False
     if draft.found == "yes":
         return bool(supported)
+    if progress.kind == "whole" and any(item["verdict"] == "supported" for item in supported):
+        return True
     return choice is not None and progress.stands
 
 
@@ -85,9 +93,18 @@ def _none_refused(progress: Progress, draft: Draft) -> bool:
     return not progress.refused and progress.stands
 
 
-def _spans(progress: Progress) -> tuple[Span, ...]:
-    """Return the drafted spans of the answer, without those of refused claims."""
+def _parts(progress: Progress) -> tuple[Part, ...]:
+    return tuple(
+        Part(item["part_s"][0], item["part_s"][1], item["claim"], item["verdict"])
+        for item in joined(progress.told)
+    )
+
+
+def _spans(progress: Progress, run: Run) -> tuple[Span, ...]:
+    """Return the drafted spans of the answer, without those of refused claims; else where its parts are."""
     draft = progress.draft
+    if progress.told and not (draft and draft.spans):
+        return tuple(Span(*bounds) for bounds in ranges(progress.told, run.video.info.frame_s))
     if draft is not None and progress.supported:
         return tuple(Span(place.start_s, place.end_s) for place in _places(progress, draft))
     if ever_refused(progress):
@@ -151,16 +168,27 @@ def _count(progress: Progress) -> int | None:
 
 def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
     """Return the confidence: capped by the claims, and for a "no" by the coverage."""
-    draft, verified = progress.draft, progress.supported
+    draft = progress.draft
     denied = draft is not None and denies(draft, progress) and progress.stands
     if draft is None or not (answers or denied):
         return 0.0
-    parts = [draft.confidence, *(item["confidence"] for item in verified)]
+    parts = [draft.confidence, *_proved(progress)]
     if progress.composed is not None:
         parts.append(progress.composed.confidence)
-    if denied:
+    if denied or draft.found == "no":
         parts.append(highest_confidence(progress.own_entries, *range_of(progress, run)))
     return max(0.0, min(parts))
+
+
+def _proved(progress: Progress) -> Iterator[float]:
+    """Yield the confidence of each claim, and that of all parts together: their mean, those that fell included."""
+    yield from (
+        item["confidence"] for item in progress.supported if "part_s" not in item and not progress.told
+    )
+    if progress.told:
+        weight = {"supported": 1.0, "partial": 0.5, "unsupported": 0.0}
+        parts = [item for item in progress.verified if "part_s" in item]
+        yield sum(weight[item["verdict"]] * item["confidence"] for item in parts) / len(parts)
 
 
 def _choice(progress: Progress) -> int | None:

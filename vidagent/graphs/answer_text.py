@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from vidagent.graphs.evidence.grounding import ground_of, sentences_of, supported_words
+from vidagent.graphs.evidence.grounding import ground_of, sentences_of, supported_words, told_lines
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.refined_spans import with_precision
+from vidagent.graphs.part_lines import part_lines, parts_text
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
 from vidagent.graphs.strategies.gaps import longest_gap, range_of
@@ -27,6 +28,9 @@ def final_text(
         return f"The {ended_by} budget ended the search. {_so_far(progress, run, draft)} {looked}"
     if draft is None or (draft.found == "yes" and status != "answered"):
         return f"Not found: what was thought to be seen did not stand up to a second look. {looked}"
+    if progress.told:
+        told = parts_text(progress, draft)
+        return told if draft.found == "yes" else f"{told}\n{looked}"
     if draft.found != "yes":
         return f"{_denial(progress, run, draft)} {looked}"
     composed = progress.composed
@@ -64,10 +68,12 @@ def _denial(progress: Progress, run: Run, draft: Draft) -> str:
 
 def _so_far(progress: Progress, run: Run, draft: Draft | None) -> str:
     verified = progress.supported
+    if told := part_lines(progress.told):
+        return "\n".join(["Supported so far:", *told, ""])
     if verified and draft is not None:
         return f"Supported so far: {_supported(progress, run, draft)}"
     if verified:
-        return f"Supported so far: {' '.join(item['claim'] for item in verified)}"
+        return f"Supported so far: {told_lines(verified)}"
     if draft is not None and draft.found == "yes" and not ever_refused(progress):
         return f"Not verified: {draft.answer}"
     for entry in reversed(progress.own_entries):

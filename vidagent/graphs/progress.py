@@ -48,11 +48,18 @@ class Progress:
         return self.route.kind if self.route else None
 
     @property
+<<<<<<< HEAD
     def asks_times(self) -> bool:
         """Whether the answer has to say when something is; where the route does not tell, its kind decides."""
         if self.route is None:
             return True
         return self.route.kind in _TIMED if self.route.times is None else self.route.times
+=======
+    def in_parts(self) -> bool:
+        """Whether the answer is told in parts, each with its time."""
+        route = self.route
+        return route is not None and route.in_parts and not self.options and route.kind != "count"
+>>>>>>> 427062d (graphs: answers in parts, each part proved, kept or dropped by itself, and rendered by code)
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -101,9 +108,15 @@ class Progress:
         return [item for item in self.verified if item["verdict"] != "unsupported"]
 
     @property
+    def told(self) -> list[Verified]:
+        """The parts that were not refused, in order of time."""
+        return sorted((item for item in self.supported if "part_s" in item), key=lambda item: item["part_s"])
+
+    @property
     def stands(self) -> bool:
         """Whether all claims of the draft were checked, and none was refused."""
-        checked = self.draft is not None and len(self.verified) >= len(self.draft.claims)
+        draft = self.draft
+        checked = draft is not None and len(self.verified) >= len(draft.claims) + len(draft.parts)
         return checked and len(self.supported) == len(self.verified)
 
     @property

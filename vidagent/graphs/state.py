@@ -74,7 +74,7 @@ class Call(TypedDict):
 
 
 class Verified(TypedDict):
-    """A claim after its check."""
+    """A claim after its check; `part_s` is the start and the end of the part of the answer that it is, if it is one."""
 
     claim: str
     verdict: Verdict
@@ -83,6 +83,7 @@ class Verified(TypedDict):
     time_s: float
     ref: str | None
     box_px: list[int] | None
+    part_s: NotRequired[list[float]]
 
 
 class Check(TypedDict):

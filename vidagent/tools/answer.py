@@ -23,6 +23,21 @@ class Claim(BaseModel):
     )
 
 
+class Part(BaseModel):
+    """One part of an answer that has several, each with a time of its own."""
+
+    start_s: Seconds
+    end_s: Seconds | None = Field(
+        default=None, description="where it ends; null if it lasts until the next part begins"
+    )
+    text: str = Field(
+        min_length=1,
+        max_length=1000,
+        description="what is to be seen in it, in the question's language, without times or numbering",
+    )
+    ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
+
+
 class Place(BaseModel):
     """Where the answer is: from `start_s` until just before `end_s`."""
 
@@ -37,6 +52,7 @@ class Draft(BaseModel):
     answer: str
     claims: list[Claim] = []
     spans: list[Place] = []
+    parts: list[Part] = []
     count: int | None = None
     choice: int | None = None
     confidence: float = 0.5
@@ -60,6 +76,7 @@ def make(context: ToolContext) -> StructuredTool:
         answer: Annotated[str, Field(min_length=1, max_length=4000)],
         claims: Annotated[list[Claim], BeforeValidator(_claims)] = [],  # noqa: B006 - a schema default, never changed
         spans: Annotated[list[Place], BeforeValidator(_one)] = [],  # noqa: B006 - the same
+        parts: Annotated[list[Part], BeforeValidator(_one)] = [],  # noqa: B006 - the same
         count: Annotated[int | None, Field(ge=0, le=1_000_000)] = None,
         choice: Annotated[int | None, Field(ge=0, le=9999)] = None,
         confidence: Annotated[float, Field(ge=0, le=1)] = 0.5,
@@ -71,21 +88,24 @@ def make(context: ToolContext) -> StructuredTool:
 
         Args:
             found: Whether the video answers the question.
-            answer: The answer in one to three sentences.
+            answer: The answer in one to three sentences; with parts, a headline for them, without times.
             claims: What the answer rests on; each points to ledger entries and to the time that shows it.
             spans: Where the answer is; one for each occurrence asked about, none if it has no place in time.
+            parts: The answer part by part, in order of time, if it is told in parts: a summary, steps, a list. Each is
+                checked by itself, so they need neither claims nor spans beside them.
             count: The number, if the question asks how many.
             choice: Index of the option that is right, from 0, if options were given.
             confidence: From 0 to 1.
         """
-        if found == "yes" and not claims:
-            raise ToolError("an answer with found=yes needs at least one claim with its time_s")
+        if found == "yes" and not claims and not parts:
+            raise ToolError("an answer with found=yes needs at least one claim with its time_s, or parts")
         places = [_inside(context, place) for place in spans]
         return Draft(
             found=found,
             answer=answer,
             claims=claims,
             spans=places,
+            parts=_in_order(context, parts),
             count=count,
             choice=choice,
             confidence=confidence,
@@ -98,3 +118,17 @@ def _inside(context: ToolContext, place: Place) -> Place:
     start, end = sorted((place.start_s, place.end_s))
     last = context.duration_s
     return Place(start_s=min(start, last), end_s=min(end, last))
+
+
+def _in_order(context: ToolContext, parts: list[Part]) -> list[Part]:
+    """Return parts in order of time, inside the video, each with an end."""
+    last_s, frame_s = context.duration_s, context.video.info.frame_s
+    ordered = sorted(parts, key=lambda part: part.start_s)
+    placed = []
+    for number, part in enumerate(ordered, 1):
+        until_s = ordered[number].start_s if number < len(ordered) else last_s
+        start_s, end_s = sorted((part.start_s, until_s if part.end_s is None else part.end_s))
+        start_s = max(0.0, min(start_s, last_s - frame_s))
+        end_s = min(max(end_s, start_s + frame_s), last_s)
+        placed.append(part.model_copy(update={"start_s": start_s, "end_s": end_s}))
+    return placed

@@ -56,6 +56,14 @@ def format_time(t_s: float) -> str:
     return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
 
 
+def format_clock(t_s: float, *, hours: bool = False) -> str:
+    """Format seconds as a player's display does: `0:42`, `1:02:03`; with `hours` always the latter."""
+    minutes, seconds = divmod(int(max(0.0, t_s) + _SLACK_S), 60)
+    if hours or minutes >= 60:
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"
+
+
 def slack_s(t_s: float) -> float:
     """Return by how many seconds a time may differ from its frame's.
 

@@ -16,6 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 Judged = Literal["supported", "partial", "unsupported", "cannot_tell"]
 """The verdicts of a check; `cannot_tell` asks for better frames, and is never part of an answer."""
 
+Detail = Literal["brief", "normal", "detailed"]
+"""How long an answer the asker wants."""
+
 Kind = Literal[
     "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
 ]
@@ -69,10 +72,6 @@ def _truth(value: object) -> bool | None:
         return value
     word = str(value).strip().strip(".").casefold()
     return True if word in _YES else False if word in _NO else None
-
-
-def _is_true(value: object) -> bool:
-    return _truth(value) is True
 
 
 def _confidence(value: object) -> float:
@@ -151,6 +150,16 @@ def _kind(value: object) -> object:
         return value
     words = re.sub(r"[\s-]+", "_", value.strip().casefold())
     return next((kind for kind in get_args(Kind) if re.search(rf"(?:\b|_){kind}(?:\b|_)", words)), value)
+
+
+def _is_true(value: object) -> bool:
+    return _truth(value) is True
+
+
+def _detail(value: object) -> object:
+    """Find how long an answer is wanted in a word or a phrase; anything else is normal."""
+    word = str(value).strip().casefold()
+    return next((detail for detail in get_args(Detail) if detail in word), "normal")
 
 
 def _maybe_seconds(value: object) -> object:
@@ -252,6 +261,16 @@ class Route(Reply):
         default=None,
         description="true if the answer has to say when something is or how long it lasts; false if a number, a name, "
         "an option, or yes or no is all that is asked for",
+    )
+    in_parts: Annotated[bool, BeforeValidator(_is_true)] = Field(
+        default=False,
+        description="true if a good answer has several parts, each with its own time: what happens from beginning to "
+        "end, step by step, or in which parts or at which times something is; false if one statement answers it",
+    )
+    detail: Annotated[Detail, BeforeValidator(_detail)] = Field(
+        default="normal",
+        description='how long the answer is wanted: "brief" or "detailed" where the question asks for that, '
+        'else "normal"',
     )
 
 

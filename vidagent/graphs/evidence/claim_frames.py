@@ -54,12 +54,12 @@ def claim_frames(
         return []
     looks = [*looks, *_exact(looks, shown, claim)]
     if (whole := _occurrences(shown, claim, draft)) is not None:
-        return _evenly(whole, most)
+        return evenly(whole, most)
     moments = sorted({_nearest(looks, time_s).time_s for time_s in _times(looks, claim)})
     chosen = list(_around(looks, moments, 2 if anywhere else 1)) if moments else []
     if not moments or draft.found == "no":
         spread = _whole(looks) if draft.found == "no" else _telling(looks)
-        chosen += _evenly(spread or _telling(looks), min(most, _spread(looks)))
+        chosen += evenly(spread or _telling(looks), min(most, _spread(looks)))
     return list(dict.fromkeys(chosen))[:most]
 
 
@@ -117,7 +117,7 @@ def _around(looks: Sequence[Entry], moments: Sequence[float], beside: int) -> It
     yield from (*first, *last)
     between = [still for still in _whole(looks) if moments[0] < still.time_s < moments[-1]]
     number = max(_FEWEST_BETWEEN, round((moments[-1] - moments[0]) / _SPREAD_STEP_S))
-    yield from _evenly(between, number)
+    yield from evenly(between, number)
     for before, after in neighbours:
         yield from (*before, *after)
 
@@ -214,7 +214,7 @@ def _nearest(looks: Sequence[Entry], time_s: float) -> ShownFrame:
     )
 
 
-def _evenly(stills: Sequence[ShownFrame], number: int) -> list[ShownFrame]:
+def evenly(stills: Sequence[ShownFrame], number: int) -> list[ShownFrame]:
     """Return so many of them, evenly spread, in an order in which the first few are spread widely, too."""
     if not stills:
         return []

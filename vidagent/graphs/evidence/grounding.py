@@ -17,7 +17,7 @@ from vidagent.graphs.evidence.refined_spans import refined_places
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Verified
 from vidagent.tools.answer import Draft
-from vidagent.video.clock import format_time
+from vidagent.video.clock import format_clock, format_time
 
 MOST_CHARACTERS = 4000
 """Maximum characters of an answer, as in the schema of the `answer` tool."""
@@ -205,8 +205,20 @@ def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False)
     """
     words = draft.answer if covered(draft, progress, by_rules=by_rules) else None
     if words is None:
-        words = " ".join(item["claim"] for item in progress.supported)
+        words = told_lines(progress.supported)
     return _with_refined_times(words, draft, refined_places(progress, draft))
+
+
+def told_lines(verified: Sequence[Verified]) -> str:
+    """Return claims as an answer: one as it is, several one a line with their times."""
+    if len(verified) < 2:
+        return "".join(item["claim"] for item in verified)
+    return "\n".join(
+        item["claim"]
+        if any(_is(text, item["time_s"]) for text in _NUMBER.findall(item["claim"]))
+        else f"{format_clock(item['time_s'])} {item['claim']}"
+        for item in sorted(verified, key=lambda item: item["time_s"])
+    )
 
 
 def covered(draft: Draft, progress: Progress, *, by_rules: bool = False) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from vidagent.agents.client.client import ReplyError
 from vidagent.agents.prompting.messages import ClaimToCheck, verify_many_messages, verify_messages
 from vidagent.agents.prompting.replies import Judged, Judgement, Judgements
-from vidagent.errors import BudgetSpent
+from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.transcript_lines import Line
 from vidagent.graphs.state import Check, Run
@@ -35,6 +35,7 @@ class Asked:
         text: Its text as asked.
         stills: Its pictures, the most telling first.
         lines: Words spoken at its time.
+        part_s: The start and the end of the part of the answer that it is; None for a claim.
 
     Attributes:
         verdict: The verdict; None until it is given.
@@ -49,6 +50,7 @@ class Asked:
     text: str
     stills: list[ShownFrame]
     lines: Sequence[Line]
+    part_s: tuple[float, float] | None = None
     verdict: Judged | None = None
     why: str = ""
     confidence: float = 0.0
@@ -98,6 +100,8 @@ class Asked:
         """Return what the planner is told: the claim, the frames it was judged by, and what was missing."""
         times = sorted({round(still.time_s, 3) for still in self.judged})
         told: dict[str, object] = {"claim": self.claim.text, "why": self.why}
+        if self.part_s is not None:
+            told["part_s"] = [round(time_s, 3) for time_s in self.part_s]
         if len(times) > _MOST_LISTED:
             told["frames"] = f"{len(times)} from {times[0]:.3f} s to {times[-1]:.3f} s"
         elif times:
@@ -125,6 +129,21 @@ async def ask_all(run: Run, question: str, asked: Sequence[Asked], meter: StepMe
     for error in done:
         if error is not None:
             raise error
+
+
+async def decoded(run: Run, times_s: Sequence[float], meter: StepMeter) -> list[ShownFrame]:
+    """Return the frames at these times, in order, without those that are damaged in the file."""
+    if not times_s:
+        return []
+    async with run.decoding:
+        before = run.video.frames_decoded
+        try:
+            stills, _ = await asyncio.to_thread(run.desk(lambda frames: frames).pictures, times_s)
+        except ToolError:
+            return []
+        finally:
+            meter.decoded(run.video.frames_decoded - before)
+    return list(stills)
 
 
 async def closer_crops(run: Run, time_s: float, box: Box, meter: StepMeter) -> list[ShownFrame]:

@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from vidagent.agents.client.client import ReplyError
 from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.prompting.messages import route_messages
-from vidagent.agents.prompting.replies import Kind, Route
+from vidagent.agents.prompting.replies import Detail, Kind, Route
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.policy import LEAST_CALLS
@@ -55,6 +55,17 @@ _WITHIN = (
 )
 
 
+_IN_PARTS = (
+    "It is answered in parts: `parts` has one entry for each, in order of time, from where it begins to where it ends, "
+    "and `answer` is a headline of one or two sentences for them. A description is an answer: `found` is yes. {detail}"
+)
+_DETAIL: dict[Detail, str] = {
+    "brief": "It is wanted briefly: few parts, each in a short sentence.",
+    "normal": "Each part is told in a sentence or two; what looks and goes on the same is one part.",
+    "detailed": "It is wanted in detail: as many parts as there are, with all that the ledger shows of each.",
+}
+
+
 async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask what kind of question it is, if the budget has room; else a run under another budget tries again."""
     if run.client.profile.lacks("route"):
@@ -88,7 +99,12 @@ def advice(progress: Progress) -> list[str]:
         line = _BESIDE.format(side=found.side or "before or after") + f' The event: "{found.anchor}".'
     if found.start_s is not None or found.end_s is not None:
         line += f" It is about {_part(found)}."
-    return [f"The question is of the kind {found.kind}. {line}"]
+    lines = [f"The question is of the kind {found.kind}. {line}"]
+    if progress.in_parts:
+        lines.append(_IN_PARTS.format(detail=_DETAIL[found.detail]))
+    elif found.detail != "normal":
+        lines.append(f"The answer is wanted {'briefly' if found.detail == 'brief' else 'in detail'}.")
+    return lines
 
 
 def _affordable(run: Run, messages: Sequence[BaseMessage]) -> bool:

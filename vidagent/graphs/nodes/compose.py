@@ -14,6 +14,7 @@ from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.grounding import covered, ground_of, supported_words
 from vidagent.graphs.evidence.refined_spans import refined_note, refined_places, with_precision
+from vidagent.graphs.part_lines import parts_text
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update
 from vidagent.tools.answer import Draft
@@ -30,6 +31,9 @@ async def compose(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if draft is None or draft.found != "yes" or not progress.supported:
         return {}
     voice, composed = _AnswerStream(run), None
+    if progress.told:  # rendered by code
+        voice.finish(parts_text(progress, draft))
+        return {}
     if _ready(draft, progress, run):
         voice.finish(
             with_precision(supported_words(draft, progress, by_rules=_by_rules(run)), progress, draft)
@@ -118,6 +122,8 @@ def _settled(progress: Progress, draft: Draft) -> Iterator[str]:
         yield f"The count is {draft.count}."
     if draft.choice is not None and draft.choice < len(progress.options or []):
         yield f"The planner's choice is option {draft.choice}."
+    if progress.route is not None and progress.route.detail != "normal":
+        yield f"The answer is wanted {'briefly' if progress.route.detail == 'brief' else 'in detail'}."
     if note := refined_note(progress, draft):
         yield note
 

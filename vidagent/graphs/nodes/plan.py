@@ -15,6 +15,7 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted, contradictions
 from vidagent.graphs.evidence.ledger import Entry, summary
+from vidagent.graphs.evidence.parts import between_cuts, from_claims, with_kept
 from vidagent.graphs.nodes import describe
 from vidagent.graphs.nodes.classify import advice, turns_text
 from vidagent.graphs.nodes.look import run_tool
@@ -63,6 +64,7 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
         call_id, args = turn.answer
         try:
             draft = with_places(await asyncio.to_thread(_draft, progress, run, args, entries), count)
+            draft = await asyncio.to_thread(_with_parts, progress, run, draft)
             update |= {"draft": draft.model_dump(mode="json"), "draft_call": call_id, "stage": "drafted"}
         except ToolError as error:
             run.tell("note", f"answer: {error}", "plan")
@@ -200,6 +202,10 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
         raise ToolError("answer takes a draft")
     options, known = progress.options or [], {entry.id for entry in entries}
     claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
+    parts = [
+        part.model_copy(update={"ledger": [name for name in _ids(part.ledger) if name in known]})
+        for part in draft.parts
+    ]
     unknown = {name for claim in claims for name in claim.ledger} - known
     lenient = (
         progress.state.get("sent_back", 0) >= MAX_FORMAT_RETRIES or progress.state.get("landing") is not None
@@ -213,7 +219,17 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
             raise ToolError(f"choice must be from 0 to {len(options) - 1}, got {choice}")
         choice = None
     cited = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
-    return draft.model_copy(update={"claims": cited, "choice": choice})
+    return draft.model_copy(update={"claims": cited, "parts": parts, "choice": choice})
+
+
+def _with_parts(progress: Progress, run: Run, draft: Draft) -> Draft:
+    """Return a draft with the parts it means: between cuts, and with those of an earlier draft that stand."""
+    if progress.in_parts:
+        draft = from_claims(draft, run.video.info.frame_s)
+    if draft.parts and run.index.scanned():
+        parts = between_cuts(draft.parts, run.index.scan().cuts_s, progress.entries)
+        draft = draft.model_copy(update={"parts": parts})
+    return with_kept(draft, progress.told)
 
 
 def _ids(names: list[str]) -> list[str]:

@@ -5,26 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.evidence.claim_frames import claim_frames, with_labels
+from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, with_labels
 from vidagent.graphs.evidence.contradictions import contradicted
 from vidagent.graphs.evidence.grounding import sentences_of
 from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.parts import claim_of, frames_each, most_telling, proof_times
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
-from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops
+from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops, decoded
+from vidagent.graphs.part_lines import headline_sentences
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, Verified, refusal
+from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
 from vidagent.tools.answer import Claim, Draft
 from vidagent.types import Box
 
 MAX_VETOES = 2
 """Most times a draft is sent back because one of its claims is not supported."""
+MAX_PART_VETOES = 1
+"""Most times a draft in parts is sent back: its parts that stand are kept."""
 MAX_UNCLEAR = 1
 """Most times a draft is sent back only because frames that would show one of its claims are missing."""
 _MOST_SENTENCES = 8
 """Most sentences of a "no" that are checked; a longer one is worded by code."""
 _LONGEST_SENTENCE = 500
 
+_KEPT = (
+    "all parts that are not listed here stand and are kept; put these right as `why` says, after another look where it "
+    "is needed, and call `answer` with the headline and only these parts; one that you leave out is dropped"
+)
 _UNSEEN = "no frame was looked at for it, or none at its time"
 _UNCLEAR = "the frames looked at neither show it nor rule it out"
 
@@ -40,14 +49,22 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if draft is None:
         return {}
     claims = claims_of(draft, by_rules=run.client.profile.lacks("wording") or progress.kind == "speech")
+<<<<<<< HEAD
     if not any(entry.look.stills for entry in progress.entries):
         claims = draft.claims
     asked = [_asked(progress, run, draft, claim) for claim in claims]
+=======
+    carried = _carried(progress, draft)
+    parts = await _asked_parts(progress, run, draft, carried, meter)
+    middles = [item.stills[0] for item in parts if item.stills]
+    asked = [*(_asked(progress, run, draft, claim, middles) for claim in claims), *parts]
+>>>>>>> 427062d (graphs: answers in parts, each part proved, kept or dropped by itself, and rendered by code)
     if run.client.profile.lacks("verify"):
         for item in asked:
             _leave_unchecked(item, draft)
-        return {"verified": [_verified(item, progress.entries) for item in asked], "stage": "verified"}
-    run.tell("step", f"verifying {counted(len(claims), 'claim')}", "verify")
+        verified = [_verified(item, progress.entries) for item in asked]
+        return {"verified": [*verified, *carried], "stage": "verified"}
+    run.tell("step", f"verifying {counted(len(asked), 'claim')}", "verify")
     try:
         await ask_all(run, progress.question, asked, meter)
         unclear = [item for item in asked if item.verdict == "cannot_tell"]
@@ -56,34 +73,44 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     finally:  # also where a budget cuts it off
         done = [item for item in asked if item.verdict is not None]
         meter.partial = {
-            "verified": [_verified(item, progress.entries) for item in done],
+            "verified": [*(_verified(item, progress.entries) for item in done), *carried],
             "checks": [check for item in done for check in item.given],
         }
     return {**meter.partial, **_sent_back(progress, asked)}
 
 
 def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
-    """Return what is to be checked of a draft: its claims, and of one that says no each sentence of its answer.
+    """Return what is to be checked of a draft beside its parts: its claims, and the sentences that no claim covers.
+
+    These are those of an answer that says no, and of the headline of an answer in parts.
 
     Args:
         draft: The draft.
         by_rules: Whether its words are those of rules, or are about what is heard, so that no frame can show them.
     """
-    if draft.found == "yes" or by_rules:
+    if by_rules or (draft.found == "yes" and not draft.parts):
         return draft.claims
-    sentences = sentences_of(draft.answer)
+    sentences = headline_sentences(draft) if draft.parts else sentences_of(draft.answer)
     if len(sentences) > _MOST_SENTENCES or any(len(text) > _LONGEST_SENTENCE for text in sentences):
         return draft.claims
     claimed = {claim.text for claim in draft.claims}
     return [*draft.claims, *(Claim(text=text) for text in sentences if text not in claimed)]
 
 
-def _asked(progress: Progress, run: Run, draft: Draft, claim: Claim) -> Asked:
-    """Choose the evidence of a claim, and take an earlier verdict over the same one."""
+def _asked(
+    progress: Progress, run: Run, draft: Draft, claim: Claim, middles: Sequence[ShownFrame]
+) -> Asked:
+    """Choose the evidence of a claim, and take an earlier verdict over the same one.
+
+    A claim about all parts of an answer is checked on frames from the middle of each.
+    """
     entries = progress.entries
     lines = lines_for(entries, claim)
     worded = words_only(entries, claim, lines)
-    stills = [] if worded else claim_frames(entries, claim, draft, run.caps.frames)
+    if middles and claim.time_s is None and not claim.ledger:
+        stills = evenly(middles, run.caps.frames)
+    else:
+        stills = [] if worded else claim_frames(entries, claim, draft, run.caps.frames)
     item = Asked(claim, with_labels(claim.text, stills, entries), stills, lines)
     if not stills and not lines:
         item.give("unsupported", _UNSEEN, 1.0)
@@ -92,9 +119,42 @@ def _asked(progress: Progress, run: Run, draft: Draft, claim: Claim) -> Asked:
     return item
 
 
+def _carried(progress: Progress, draft: Draft) -> list[Verified]:
+    """Return the parts of the draft that an earlier check let stand."""
+    drafted = {(part.text, part.start_s, part.end_s) for part in draft.parts}
+    return [item for item in progress.told if (item["claim"], *item["part_s"]) in drafted]
+
+
+async def _asked_parts(
+    progress: Progress, run: Run, draft: Draft, carried: Sequence[Verified], meter: StepMeter
+) -> list[Asked]:
+    """Choose the frames of each part, spread over it, and decode them."""
+    known = {(item["claim"], *item["part_s"]) for item in carried}
+    parts = [part for part in draft.parts if (part.text, part.start_s, part.end_s) not in known]
+    lines = [lines_for(progress.entries, claim_of(part)) for part in parts]
+    number, frame_s = frames_each(len(parts) + 1, run.caps.frames), run.video.info.frame_s
+    times = [
+        [] if words_only(progress.entries, claim_of(part), said) else proof_times(part, number, frame_s)
+        for part, said in zip(parts, lines, strict=True)
+    ]
+    stills = await decoded(run, sorted({time_s for one in times for time_s in one}), meter)
+    asked = []
+    for part, said, wanted in zip(parts, lines, times, strict=True):
+        own = [still for still in stills if wanted and wanted[0] - frame_s < still.time_s <= wanted[-1]]
+        item = Asked(
+            claim_of(part), part.text, most_telling(own), said, (part.start_s, part.end_s or part.start_s)
+        )
+        if not own and not said:
+            item.give("unsupported", _UNSEEN, 1.0)
+        else:
+            item.use(progress.checks)
+        asked.append(item)
+    return asked
+
+
 async def _looks_closer(progress: Progress, run: Run, draft: Draft, item: Asked, meter: StepMeter) -> bool:
     """Give a claim better frames than those that allowed no verdict; tell whether there are any."""
-    if not item.stills:
+    if not item.stills or item.part_s is not None:
         return False
     stills = claim_frames(progress.entries, item.claim, draft, run.caps.frames, anywhere=True)
     box = _box(progress.entries, item.claim, item.stills[0].time_s)
@@ -113,14 +173,17 @@ async def _looks_closer(progress: Progress, run: Run, draft: Draft, item: Asked,
 def _sent_back(progress: Progress, asked: Sequence[Asked]) -> Update:
     """Send the draft back for the claims that were refused, or for lack of frames that show them."""
     refused = [item for item in asked if item.verdict == "unsupported"]
-    missing = [item for item in asked if item.verdict == "cannot_tell"]
+    in_parts = progress.draft is not None and bool(progress.draft.parts)
+    missing = [item for item in asked if item.verdict == "cannot_tell" and not in_parts]
     vetoes, unclear = progress.state.get("vetoes", 0), progress.state.get("unclear", 0)
-    vetoed = bool(refused) and vetoes < MAX_VETOES
+    vetoed = bool(refused) and vetoes < (MAX_PART_VETOES if in_parts else MAX_VETOES)
     wanted = bool(missing) and not refused and unclear < MAX_UNCLEAR
     if progress.state.get("landing") or not (vetoed or wanted):
         return {"stage": "verified"}
     why = (
-        "these claims are not supported by their frames; look again, then answer"
+        _KEPT
+        if in_parts
+        else "these claims are not supported by their frames; look again, then answer"
         if vetoed
         else "these claims cannot be judged from their frames; look where `why` says, closer or at more frames, or "
         "leave them out, then answer"
@@ -144,7 +207,7 @@ def _verified(item: Asked, entries: Sequence[Entry]) -> Verified:
         verdict, why, confidence = "partial", "looks contradict each other here", min(confidence, 0.5)
     still = item.best
     box = None if still is None else _box(entries, item.claim, still.time_s)
-    return Verified(
+    verified = Verified(
         claim=item.claim.text,
         verdict=verdict,
         why=why,
@@ -153,6 +216,9 @@ def _verified(item: Asked, entries: Sequence[Entry]) -> Verified:
         ref=None if still is None else still.ref,
         box_px=None if box is None else list(box),
     )
+    if item.part_s is not None:
+        verified["part_s"] = list(item.part_s)
+    return verified
 
 
 def _leave_unchecked(item: Asked, draft: Draft) -> None:

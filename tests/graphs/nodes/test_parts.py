@@ -1,0 +1,153 @@
+"""Answers in parts: each part is proved, kept or dropped by itself, and told with its time."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.graphs.scripts import Script, answer, clip_look
+from tests.scripted_server import claims_of, labelled_images, routes, step_of, texts, tool_results
+from vidagent import Budget
+
+pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
+
+LOOK = clip_look(0, 8)
+WALK = {"start_s": 0, "end_s": 3, "text": "A bar moves to the right.", "ledger": ["L1"]}
+REST = {"start_s": 3, "end_s": 5.5, "text": "The bar stands still.", "ledger": ["L1"]}
+GOES = {"start_s": 5.5, "end_s": None, "text": "The bar leaves the picture.", "ledger": ["L1"]}
+HEADLINE = "The video shows a moving bar."
+WHOLE = routes("whole", thing="what happens", in_parts=True)
+
+
+def parts(*wanted, headline=HEADLINE, **changed):
+    return answer(answer=headline, claims=[], spans=[], parts=list(wanted), **changed)
+
+
+class Judge(Script):
+    """A script whose checker gives the verdict of the first part of a claim that it knows, else `supported`."""
+
+    def __init__(self, *turns, verdict=None, route=WHOLE):
+        super().__init__(*turns, route=route)
+        self.verdict = verdict or {}
+
+    def _judge(self, claim):
+        verdict = next((verdict for part, verdict in self.verdict.items() if part in claim), "supported")
+        return {"why": "it goes on moving", "verdict": verdict, "confidence": 0.8}
+
+
+def checks(server):
+    return [body for body in server.bodies if step_of(body) == "verify"]
+
+
+def asked(server):
+    return [claim for body in checks(server) for claim, _, _ in claims_of(body)]
+
+
+def test_a_summary_is_a_headline_and_a_line_with_its_time_for_each_part(ask):
+    found, server = ask(Judge([LOOK], [parts(GOES, WALK, REST)]), "What happens in this video?")
+    assert (found.status, found.answer) == (
+        "answered",
+        f"{HEADLINE}\n0:00-0:03 {WALK['text']}\n0:03-0:05 {REST['text']}\n0:05-0:08 {GOES['text']}",
+    )
+    told = [(part["start_s"], part["end_s"], part["verdict"]) for part in found.to_dict()["parts"]]
+    assert told == [(0, 3, "supported"), (3, 5.5, "supported"), (5.5, 8, "supported")]
+    assert [part["text"] for part in found.to_dict()["parts"]] == [WALK["text"], REST["text"], GOES["text"]]
+    assert [(span.start_s, span.end_s) for span in found.spans] == [(0, 8)]
+    assert "compose" not in server.steps
+
+
+def test_each_part_is_checked_on_frames_from_its_first_to_its_last_in_few_calls(ask):
+    found, server = ask(Judge([LOOK], [parts(WALK, REST, GOES)]))
+    assert len(checks(server)) <= 3
+    assert asked(server).count(REST["text"]) == 1
+    [(start_s, end_s)] = [(a, b) for body in checks(server) for text, a, b in claims_of(body) if text == REST["text"]]
+    assert 3 <= start_s < 3.3
+    assert 5.1 < end_s < 5.5
+    assert all(len(labelled_images(body)) <= 6 for body in checks(server))
+    assert {item.claim for item in found.evidence} == {HEADLINE, WALK["text"], REST["text"], GOES["text"]}
+
+
+def test_one_part_that_falls_costs_no_other_and_only_it_is_written_again(ask):
+    better = {**REST, "text": "The bar moves on."}
+    found, server = ask(
+        Judge([LOOK], [parts(WALK, REST, GOES)], [parts(better)], verdict={"stands still": "unsupported"})
+    )
+    assert [part.text for part in found.parts] == [WALK["text"], "The bar moves on.", GOES["text"]]
+    assert "left out" not in found.answer
+    [told] = [json.loads(text) for text in tool_results(server.bodies[-2]) if '"claims"' in text]
+    assert [(claim["claim"], claim["part_s"]) for claim in told["claims"]] == [(REST["text"], [3, 5.5])]
+    assert asked(server).count(WALK["text"]) == 1
+
+
+def test_what_falls_again_is_dropped_and_counted_and_the_draft_goes_back_once(ask):
+    found, server = ask(
+        Judge([LOOK], [parts(WALK, REST, GOES)], verdict={"stands still": "unsupported"})
+    )
+    assert server.steps.count("plan") == 3
+    assert [part.text for part in found.parts] == [WALK["text"], GOES["text"]]
+    assert found.answer.endswith("\n(1 part was left out as not supported.)")
+    assert [(span.start_s, span.end_s) for span in found.spans] == [(0, 3), (5.5, 8)]
+    assert found.status == "answered"
+    assert found.confidence == pytest.approx(0.8 * 2 / 3)
+
+
+def test_a_headline_that_falls_leaves_the_parts(ask):
+    found, _ = ask(Judge([LOOK], [parts(WALK)], verdict={"video shows": "unsupported"}))
+    assert found.answer == f"0:00-0:03 {WALK['text']}"
+
+
+def test_frames_that_do_not_tell_are_no_reason_to_send_parts_back(ask):
+    found, server = ask(Judge([LOOK], [parts(WALK, REST)], verdict={"stands still": "cannot_tell"}))
+    assert server.steps.count("plan") == 2
+    assert [part.verdict for part in found.parts] == ["supported", "partial"]
+
+
+def test_parts_that_say_the_same_are_one_line(ask):
+    again = {**WALK, "start_s": 6, "end_s": 8}
+    joined = {**REST, "start_s": 5.5, "end_s": 6}
+    found, _ = ask(Judge([LOOK], [parts(WALK, REST, joined, again)]))
+    assert found.answer == (
+        f"{HEADLINE}\n0:00-0:03 A bar moves to the right (again at 0:06-0:08).\n0:03-0:06 {REST['text']}"
+    )
+    assert [(part.start_s, part.end_s) for part in found.parts] == [(0, 3), (3, 6), (6, 8)]
+
+
+def test_claims_with_times_are_parts_where_parts_are_wanted(ask):
+    claims = [
+        {"text": "The bar starts.", "ledger": ["L1"], "time_s": 1.0},
+        {"text": "The bar stops.", "ledger": ["L1"], "time_s": 3.0, "end_s": 4.0},
+    ]
+    found, _ = ask(Judge([LOOK], [answer(answer="1. The bar starts. 2. It stops.", claims=claims, spans=[])]))
+    assert found.answer.splitlines()[-2:] == ["0:01 The bar starts.", "0:03-0:04 The bar stops."]
+
+
+def test_a_no_about_the_whole_video_describes_it_and_its_words_are_checked(ask):
+    no = answer(found="no", answer="Nothing stands out. A bar moves.", claims=[], spans=[])
+    found, server = ask(Judge([LOOK], [no]), "Describe anything unusual.")
+    assert {"Nothing stands out.", "A bar moves."} <= set(asked(server))
+    assert found.status == "answered"
+    assert found.answer.startswith("Nothing stands out. A bar moves.")
+    assert found.confidence > 0
+
+
+def test_a_budget_that_ends_the_run_leaves_the_parts_that_stand(ask):
+    found, _ = ask(
+        Judge([LOOK], [parts(WALK, REST)], verdict={"stands still": "unsupported"}),
+        budget=Budget(model_calls=5),
+    )
+    assert found.status in {"partial", "answered"}
+    assert WALK["text"] in found.answer
+    assert [part.text for part in found.parts] == [WALK["text"]]
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"), [("brief", "wanted briefly"), ("normal", "a sentence or two"), ("in detail", "in detail")]
+)
+def test_the_planner_is_told_the_form_and_the_length_that_is_wanted(ask, detail, told):
+    route = routes("whole", in_parts="yes", detail=detail if detail != "in detail" else "detailed")
+    _, server = ask(Judge([LOOK], [parts(WALK)], route=route))
+    plan = next(texts(body) for body in server.bodies if step_of(body) == "plan")
+    assert re.search(r"`parts` has one entry for each", plan)
+    assert told in plan
