@@ -48,18 +48,17 @@ class Progress:
         return self.route.kind if self.route else None
 
     @property
-<<<<<<< HEAD
     def asks_times(self) -> bool:
         """Whether the answer has to say when something is; where the route does not tell, its kind decides."""
         if self.route is None:
             return True
         return self.route.kind in _TIMED if self.route.times is None else self.route.times
-=======
+
+    @property
     def in_parts(self) -> bool:
         """Whether the answer is told in parts, each with its time."""
         route = self.route
         return route is not None and route.in_parts and not self.options and route.kind != "count"
->>>>>>> 427062d (graphs: answers in parts, each part proved, kept or dropped by itself, and rendered by code)
 
     @cached_property
     def entries(self) -> list[Entry]:

@@ -49,16 +49,12 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if draft is None:
         return {}
     claims = claims_of(draft, by_rules=run.client.profile.lacks("wording") or progress.kind == "speech")
-<<<<<<< HEAD
-    if not any(entry.look.stills for entry in progress.entries):
+    if not any(entry.look.stills for entry in progress.entries) and not draft.parts:
         claims = draft.claims
-    asked = [_asked(progress, run, draft, claim) for claim in claims]
-=======
     carried = _carried(progress, draft)
     parts = await _asked_parts(progress, run, draft, carried, meter)
     middles = [item.stills[0] for item in parts if item.stills]
     asked = [*(_asked(progress, run, draft, claim, middles) for claim in claims), *parts]
->>>>>>> 427062d (graphs: answers in parts, each part proved, kept or dropped by itself, and rendered by code)
     if run.client.profile.lacks("verify"):
         for item in asked:
             _leave_unchecked(item, draft)
@@ -97,9 +93,7 @@ def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
     return [*draft.claims, *(Claim(text=text) for text in sentences if text not in claimed)]
 
 
-def _asked(
-    progress: Progress, run: Run, draft: Draft, claim: Claim, middles: Sequence[ShownFrame]
-) -> Asked:
+def _asked(progress: Progress, run: Run, draft: Draft, claim: Claim, middles: Sequence[ShownFrame]) -> Asked:
     """Choose the evidence of a claim, and take an earlier verdict over the same one.
 
     A claim about all parts of an answer is checked on frames from the middle of each.
