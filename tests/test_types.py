@@ -15,6 +15,7 @@ from vidagent.types import (
     Coverage,
     Evidence,
     Overview,
+    Part,
     Question,
     Span,
     StepUsage,
@@ -131,6 +132,7 @@ def test_the_answer_as_json():
         run_id="20260101-000000-abcdef",
         choice=0,
         spans=(Span(2.0, 3.00000049),),
+        parts=(Part(2.0, 3.00000049, "A bar moves.", "supported"),),
         count=1,
         evidence=(Evidence(2.0000004, "A bar.", "supported", "/tmp/frame.jpg", (0, 0, 8, 8)),),
         coverage=Coverage(1.23456, 0.123456, (Span(0, 1),)),
@@ -143,6 +145,7 @@ def test_the_answer_as_json():
         "choice": 0,
         "confidence": 0.877,
         "spans": [{"start_s": 2.0, "end_s": 3.0}],
+        "parts": [{"start_s": 2.0, "end_s": 3.0, "text": "A bar moves.", "verdict": "supported"}],
         "count": 1,
         "evidence": [
             {

@@ -288,7 +288,7 @@ def test_two_claims_may_be_said_in_any_order_but_not_each_at_the_others_time(ask
     kept, server = ask(read_by("unsupported", "A gate opens at 3 s. A bell rings at 1 s.", draft))
     assert (kept.answer, server.steps[-1]) == ("A gate opens at 3 s. A bell rings at 1 s.", "compose")
     swapped, server = ask(read_by("unsupported", "A gate opens at 1 s. A bell rings at 3 s.", draft))
-    assert (swapped.answer, server.steps[-1]) == ("A bell rings. A gate opens.", "verify")
+    assert (swapped.answer, server.steps[-1]) == ("0:01 A bell rings.\n0:03 A gate opens.", "verify")
 
 
 def test_words_that_were_told_and_do_not_stand_start_over(ask):

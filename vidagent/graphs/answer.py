@@ -76,14 +76,14 @@ def _ended_by(state: State, *, answers: bool) -> BudgetName | None:
 def _answers(progress: Progress, choice: int | None) -> bool:
     """Tell whether a draft stands: one of its claims is supported, or it is a "no" that chooses an option.
 
-    A "no" to a question about the whole video, such as that nothing stands out, answers it by describing the video.
+    A "no" to a question that asks to describe the whole video, such as that nothing stands out, describes it.
     """
     draft, supported = progress.draft, progress.supported
     if draft is None or draft.found == "cannot_judge":
         return False
     if draft.found == "yes":
         return bool(supported)
-    if progress.kind == "whole" and any(item["verdict"] == "supported" for item in supported):
+    if progress.in_parts and progress.kind == "whole" and any(item["verdict"] == "supported" for item in supported):
         return True
     return choice is not None and progress.stands
 

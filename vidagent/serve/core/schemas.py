@@ -118,6 +118,15 @@ class SpanBody(BaseModel):
     end_s: float
 
 
+class PartBody(BaseModel):
+    """One part of an answer in parts, and the verdict on it."""
+
+    start_s: float
+    end_s: float
+    text: str
+    verdict: Verdict
+
+
 class EvidenceBody(BaseModel):
     """One claim, the time that shows it, and the verdict on it."""
 
@@ -191,6 +200,7 @@ class AnswerBody(BaseModel):
     choice: int | None
     confidence: float
     spans: list[SpanBody]
+    parts: list[PartBody] = []
     count: int | None
     evidence: list[EvidenceBody]
     coverage: CoverageBody
