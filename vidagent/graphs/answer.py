@@ -83,7 +83,11 @@ def _answers(progress: Progress, choice: int | None) -> bool:
         return False
     if draft.found == "yes":
         return bool(supported)
-    if progress.in_parts and progress.kind == "whole" and any(item["verdict"] == "supported" for item in supported):
+    if (
+        progress.in_parts
+        and progress.kind == "whole"
+        and any(item["verdict"] == "supported" for item in supported)
+    ):
         return True
     return choice is not None and progress.stands
 
