@@ -56,8 +56,8 @@ def analyze_video(
         question: The question, 1 to 20,000 characters.
         options: At least two different answers to choose from; `Answer.choice` is the index of the chosen one.
         model: Name of the model on the server, or `signals` for the embedded model.
-        base_url: Base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. By default, one that
-            answers on 127.0.0.1:8000 is used, else the embedded model.
+        base_url: Base URL of an OpenAI-compatible server, such as `http://127.0.0.1:8000/v1`. By default, one on
+            127.0.0.1 at 8000, 11434, 8080 or 1234 that has a model is used, else the embedded model.
         engine: `server`, the default; or `vllm` or `transformers` to run the model in this process, with `model` as
             its folder or its name on the Hugging Face hub.
         api_key: API key of the server.

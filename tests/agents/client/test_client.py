@@ -30,7 +30,7 @@ from tests.scripted_server import (
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient, ReplyError
 from vidagent.agents.client.limits import CallLimits, CallUsage
-from vidagent.agents.client.request_builder import bounded
+from vidagent.agents.client.request_schemas import bounded
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Media, Thinking
 from vidagent.agents.prompting.messages import look_messages, plan_messages, verify_messages

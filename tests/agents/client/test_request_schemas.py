@@ -2,7 +2,7 @@
 
 from langchain_core.tools import tool
 
-from vidagent.agents.client.request_builder import bounded, calls_schema, strict_tool
+from vidagent.agents.client.request_schemas import bounded, calls_schema, strict_tool
 
 
 @tool

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,12 +28,13 @@ from vidagent.agents.client.limits import (
     estimate_tokens,
     prompt_tokens,
 )
+from vidagent.agents.client.reply_use import as_shown, cut_short, planned_turn, repeated
 from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.client.time_labels import with_time_labels
-from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply, split_thought
+from vidagent.agents.parsing.reply_parser import UnreadableError, parse_reply
 from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.prompting.messages import count_frames, frame_load, render
-from vidagent.agents.prompting.replies import Observation, outline
+from vidagent.agents.prompting.replies import outline
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import WriteLine
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
@@ -49,7 +50,6 @@ TReply = TypeVar("TReply", bound=BaseModel)
 _log = logging.getLogger(__name__)
 
 _REPAIRS = 2
-_REPEATED_CHARS = 2000
 
 
 class ReplyError(ModelError):
@@ -161,7 +161,7 @@ class ModelClient:
         call = _Call(
             "plan",
             build,
-            lambda reply: _planned(reply, offered),
+            lambda reply: planned_turn(reply, offered),
             repair,
             on_stream,
             schema_chars=schema_chars,
@@ -205,7 +205,7 @@ class ModelClient:
             return request
 
         def parse(reply: AIMessage) -> TReply:
-            return _as_shown(parse_reply(reply, schema), exact_s, on_sheets=on_sheets)
+            return as_shown(parse_reply(reply, schema), exact_s, on_sheets=on_sheets)
 
         def repair(problem: str) -> str:
             return render("repair_reply", problem=problem, reply=outline(schema))
@@ -263,8 +263,8 @@ class ModelClient:
             except UnreadableError as error:
                 if left == 1 and call.schema_chars and not (reply.tool_calls or reply.invalid_tool_calls):
                     self.learn(*corrections.without_tools(self.memory.facts))
-                problem = _cut_short(reply) or str(error)
-                sent = [*messages, _repeated(reply), HumanMessage(call.repair(problem))]
+                problem = cut_short(reply) or str(error)
+                sent = [*messages, repeated(reply), HumanMessage(call.repair(problem))]
         self.memory.learn(self.memory.facts.with_changes(refused=before.refused))
         raise ReplyError(f"{self.title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
 
@@ -398,22 +398,6 @@ class ModelClient:
         return f"model {self.name!r}" + (f" at {self.where}" if self.where else "")
 
 
-def _as_shown(reply: TReply, exact_s: Mapping[float, float], *, on_sheets: bool) -> TReply:
-    """Return a reply in the agent's terms: exact times, and no boxes that are places on a shared picture."""
-    if not isinstance(reply, Observation):
-        return reply
-    placed = [
-        sighting.model_copy(
-            update={
-                "time_s": exact_s.get(sighting.time_s, sighting.time_s),
-                **({"box": None} if on_sheets else {}),
-            }
-        )
-        for sighting in reply.sightings
-    ]
-    return reply.model_copy(update={"sightings": placed})
-
-
 def _endpoint(url: str, key: object, model: str) -> Endpoint:
     return Endpoint(url, key.get_secret_value() if isinstance(key, SecretStr) else None, model=model)
 
@@ -430,30 +414,6 @@ def _span_usage(used: CallUsage) -> dict[str, int]:
     }
 
 
-def _planned(reply: AIMessage, known: Sequence[str]) -> AIMessage:
-    """Return the planner's reply with clean calls, and without the text they were parsed from."""
-    calls = parse_calls(reply, known)
-    thought, text = split_thought(reply.text)
-    reasoning = {key: value for key, value in reply.additional_kwargs.items() if key.startswith("reasoning")}
-    if thought:
-        reasoning.setdefault("reasoning_content", thought)
-    return AIMessage(
-        text if reply.tool_calls or reply.invalid_tool_calls else "",
-        tool_calls=calls,
-        additional_kwargs=reasoning,
-        response_metadata=reply.response_metadata,
-        usage_metadata=reply.usage_metadata,
-        id=reply.id,
-    )
-
-
-def _repeated(reply: AIMessage) -> AIMessage:
-    """Return the unusable reply as plain text: calls in it would require results that do not exist."""
-    written = [str(call["args"]) for call in [*reply.tool_calls, *reply.invalid_tool_calls]]
-    text = "\n".join([split_thought(reply.text)[1], *written]).strip()
-    return AIMessage(text[:_REPEATED_CHARS] or "(empty)")
-
-
 def _broke_in_thought(error: ServerError, request: Request) -> bool:
     """Tell whether a server failed on a thought before a schema-constrained reply.
 
@@ -461,9 +421,3 @@ def _broke_in_thought(error: ServerError, request: Request) -> bool:
     thought's end, such as `<tool_call>`: the grammar then meets the rest of the thought.
     """
     return error.status == 500 and {"thinking_budget", "schema"} <= request.uses
-
-
-def _cut_short(reply: AIMessage) -> str | None:
-    if reply.response_metadata.get("finish_reason") == "length":
-        return "it was too long and was cut off; be brief"
-    return None

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
 from vidagent.agents.client import media, packing
 from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.media import PlacedMedia, holds_video
+from vidagent.agents.client.request_schemas import bounded, calls_schema, strict_tool
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
 from vidagent.agents.prompting.messages import count_frames
 from vidagent.agents.prompting.text_tool_calls import in_words
@@ -42,11 +42,6 @@ ThinkingMode = Literal["off", "free", "native", "two_phase"]
 _SHOWN: dict[Step, Shown] = {"plan": "plan", "look": "look", "verify": "verify"}
 _MOST_THOUGHT = 0.75
 """Maximum share of a reply for its thought, whatever its budget: the rest is for the reply itself."""
-
-_MOST_CALLS = 6
-"""Most calls in one turn."""
-_MOST_CHARS = 600
-_MOST_ITEMS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,50 +380,3 @@ def _with_schema(request: Request, name: str, schema: Mapping[str, Any]) -> Requ
     shape = {"name": name, "schema": bounded(schema), "strict": True}
     request = request.with_body({"response_format": {"type": "json_schema", "json_schema": shape}})
     return dataclasses.replace(request, uses=request.uses | {"schema"})
-
-
-def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dict[str, Any]:
-    """Return the schema of a turn that contains only calls of these tools, or of the one that must be called."""
-    functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
-    offered = [one for one in functions if must_call in (None, one["name"])]
-    call = {"anyOf": [_call(function) for function in offered]}
-    items = {"type": "array", "items": call, "minItems": 1, "maxItems": 1 if must_call else _MOST_CALLS}
-    return _object({"calls": items})
-
-
-def strict_tool(tool: BaseTool) -> dict[str, Any]:
-    """Return a tool whose arguments are constrained to their schema during generation."""
-    made = convert_to_openai_tool(tool, strict=True)
-    function = made["function"]
-    return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
-
-
-def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema that limits all texts and lists, so that a rambling model still closes its object."""
-    ended: dict[str, Any] = {}
-    for key, value in schema.items():
-        if isinstance(value, Mapping):
-            ended[key] = bounded(value)
-        elif isinstance(value, list):
-            ended[key] = [bounded(item) if isinstance(item, Mapping) else item for item in value]
-        else:
-            ended[key] = value
-    # xgrammar accepts a pattern or a length, not both.
-    if ended.get("type") == "string" and not {"enum", "const", "pattern"} & set(ended):
-        ended.setdefault("maxLength", _MOST_CHARS)
-    if ended.get("type") == "array":
-        ended.setdefault("maxItems", _MOST_ITEMS)
-    return ended
-
-
-def _call(function: Mapping[str, Any]) -> dict[str, Any]:
-    return _object({"name": {"const": function["name"]}, "arguments": function["parameters"]})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }

@@ -31,7 +31,7 @@ LOCAL_URLS = (
     "http://127.0.0.1:8080/v1",
     "http://127.0.0.1:1234/v1",
 )
-"""Where vLLM and SGLang, Ollama, llama.cpp and LM Studio listen by default."""
+"""Where vLLM, Ollama, llama.cpp and LM Studio listen by default."""
 _LOCAL_WAIT_S = 2.0
 """A port where nobody listens refuses at once; a busy machine may take a second to list its models."""
 _WAIT_S = 10.0

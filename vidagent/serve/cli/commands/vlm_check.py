@@ -45,7 +45,8 @@ def check(
 ) -> None:
     """Find out what a running server can do, by trying, and where its profile says otherwise.
 
-    A few dozen small requests are sent; without --base-url, to 127.0.0.1:8000.
+    A few dozen small requests are sent; without --base-url, to the first server found on this machine. What they find
+    is kept for later questions.
     """
     console.loudness(quiet=quiet, verbose=verbose)
     settings = lazy.config.load(base_url=base_url, model=model)

@@ -1,0 +1,61 @@
+"""Schemas of requests: of a turn of calls, of strict tools, and with limits on every text and list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+_MOST_CALLS = 6
+"""Most calls in one turn."""
+_MOST_CHARS = 600
+_MOST_ITEMS = 48
+
+
+def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dict[str, Any]:
+    """Return the schema of a turn that contains only calls of these tools, or of the one that must be called."""
+    functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
+    offered = [one for one in functions if must_call in (None, one["name"])]
+    call = {"anyOf": [_call(function) for function in offered]}
+    items = {"type": "array", "items": call, "minItems": 1, "maxItems": 1 if must_call else _MOST_CALLS}
+    return _object({"calls": items})
+
+
+def strict_tool(tool: BaseTool) -> dict[str, Any]:
+    """Return a tool whose arguments are constrained to their schema during generation."""
+    made = convert_to_openai_tool(tool, strict=True)
+    function = made["function"]
+    return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
+
+
+def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema that limits all texts and lists, so that a rambling model still closes its object."""
+    ended: dict[str, Any] = {}
+    for key, value in schema.items():
+        if isinstance(value, Mapping):
+            ended[key] = bounded(value)
+        elif isinstance(value, list):
+            ended[key] = [bounded(item) if isinstance(item, Mapping) else item for item in value]
+        else:
+            ended[key] = value
+    # xgrammar accepts a pattern or a length, not both.
+    if ended.get("type") == "string" and not {"enum", "const", "pattern"} & set(ended):
+        ended.setdefault("maxLength", _MOST_CHARS)
+    if ended.get("type") == "array":
+        ended.setdefault("maxItems", _MOST_ITEMS)
+    return ended
+
+
+def _call(function: Mapping[str, Any]) -> dict[str, Any]:
+    return _object({"name": {"const": function["name"]}, "arguments": function["parameters"]})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
