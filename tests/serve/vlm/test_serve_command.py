@@ -45,6 +45,14 @@ TINY = {
     "enforce-eager": True, "skip-mm-profiling": True, "max-num-seqs": "8",
     "limit-mm-per-prompt": {"image": 64, "video": 4}, "reasoning-parser": "qwen3",
 }  # fmt: skip
+
+
+def parsers(tool: str, reasoning: str | None = None) -> dict[str, object]:
+    """Return the flags of a model whose calls, and thoughts, the server parses."""
+    thought = {} if reasoning is None else {"reasoning-parser": reasoning}
+    return {"enable-auto-tool-choice": True, "tool-call-parser": tool, **thought}
+
+
 GOLDEN = [
     ("nemotron-nano-12b-v2-vl", "nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16", NEMOTRON),
     ("nemotron-nano-12b-v2-vl:bf16", "nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16", NEMOTRON),
@@ -57,6 +65,23 @@ GOLDEN = [
     ("qwen3-vl:30b-a3b", "Qwen/Qwen3-VL-30B-A3B-Instruct", QWEN),
     ("qwen3-vl-thinking:8b", "Qwen/Qwen3-VL-8B-Thinking", THINKING),
     ("qwen3-vl-thinking:30b-a3b", "Qwen/Qwen3-VL-30B-A3B-Thinking", THINKING),
+    ("qwen3.5", "Qwen/Qwen3.5-9B", parsers("qwen3_coder", "qwen3")),
+    ("qwen3.5:0.8b", "Qwen/Qwen3.5-0.8B", parsers("qwen3_coder", "qwen3")),
+    ("qwen3.5:27b-fp8", "Qwen/Qwen3.6-27B-FP8", parsers("qwen3_coder", "qwen3")),
+    ("qwen2.5-vl", "Qwen/Qwen2.5-VL-7B-Instruct", parsers("hermes")),
+    ("gemma-4", "google/gemma-4-12b-it", parsers("gemma4", "gemma4")),
+    ("glm-4.6v", "zai-org/GLM-4.6V-Flash", parsers("glm45", "glm45")),
+    ("minicpm-v", "openbmb/MiniCPM-V-4_5", parsers("qwen3_coder", "minicpmv")),
+    ("internvl3.5", "OpenGVLab/InternVL3_5-8B", {"max-model-len": "32768", "trust-remote-code": True}),
+    ("molmo2", "allenai/Molmo2-8B", {"max-model-len": "32768", "trust-remote-code": True}),
+    ("kimi-k2.5", "moonshotai/Kimi-K2.5", parsers("kimi_k2", "kimi_k2")),
+    ("cosmos", "nvidia/Cosmos-Reason2-8B", {**OPENCV, **parsers("hermes")}),
+    ("step", "stepfun-ai/Step3-VL-10B", parsers("step3p5", "step3p5")),
+    ("smolvlm", "HuggingFaceTB/SmolVLM2-2.2B-Instruct", {"max-model-len": "8192"}),
+    ("keye", "Kwai-Keye/Keye-VL-1_5-8B", parsers("hermes")),
+    ("ovis2.5", "AIDC-AI/Ovis2.5-2B", parsers("hermes")),
+    ("eagle2.5", "nvidia/Eagle2.5-8B", {"max-model-len": "32768"}),
+    ("ernie-4.5-vl", "baidu/ERNIE-4.5-VL-28B-A3B-PT", {"max-model-len": "32768"}),
     ("llava-next-video-7b", "llava-hf/LLaVA-NeXT-Video-7B-hf", LLAVA),
     ("tiny", "tiny-qwen3vl", TINY),
 ]
@@ -215,8 +240,8 @@ def test_a_profile_of_the_users_own(printed, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ("qwen4-vl", "no profile 'qwen4-vl'; there are default, "),
-        ("qwen3-vl:9b", "profile qwen3-vl has no variant '9b'; there are 8b, 30b-a3b"),
+        ("qwen4-vl", "no profile 'qwen4-vl'; there are anthropic, cosmos, default, "),
+        ("qwen3-vl:9b", "profile qwen3-vl has no variant '9b'; there are 8b, 4b, 2b, 32b-fp8, 30b-a3b"),
         ("default:bf16", "profile default has no variant 'bf16'; it has none"),
         ("default", "profile default names no model to serve; name one with --model"),
         ("/no/such.toml", "profile /no/such.toml cannot be read"),
