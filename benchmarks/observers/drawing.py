@@ -15,7 +15,7 @@ from benchmarks.observers.world import COLOURS, FPS, SIGN, Thing, World, slot_bo
 SIZE_WH = (480, 270)
 _COLUMNS, _ROWS, _SIDE = 8, 4, 10
 _BITS, _CHECK_BITS = 20, 12
-_DARK, _LIGHT = 25, 230
+_DARK, _LIGHT = 112, 144
 
 Rgb = NDArray[np.uint8]
 

@@ -93,6 +93,13 @@ def _ranked_times(lines: Sequence[_Line], moments: Sequence[Moment]) -> list[flo
     return [*read, *dict.fromkeys([*near, *fresh])]
 
 
+def _busy_times(context: ToolContext, taken: Sequence[float], most: int) -> list[float]:
+    """Return times of the seconds with the most change, for the room that moments leave on a page."""
+    end_s = context.duration_s - context.video.info.frame_s
+    busy = (min(t_s, end_s) for t_s in context.index.activity().busy_times(max(0, most)))
+    return [t_s for t_s in busy if all(abs(t_s - known_s) > _SAME_MOMENT_S / 2 for known_s in taken)]
+
+
 def _speech(context: ToolContext, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
     """Return what is known of the speech, and notes; for a query about speech it is transcribed first."""
     listen = bool(_SPEECH.search(query))
@@ -142,7 +149,7 @@ def _page_note(page: int, looked_at: int, left: int, *, matching: int) -> str:
     order = (
         "those of matching lines or near them first"
         if matching
-        else "no line matches, so they are those with most new detail, whatever the query"
+        else "no line matches, so they are those with most new detail or most change, whatever the query"
     )
     return f"page {page}: {looked_at} moments looked at, {left} more on later pages; {order}"
 
@@ -158,7 +165,7 @@ def make(context: ToolContext) -> StructuredTool:
         of hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
         busiest and stillest. None of these costs frames. Any other query also costs up to {frames} frames: those of
         the texts that match and moments near lines that match, then the moments at which most new detail comes up,
-        whatever the query, as pictures are not searched by meaning. That finds texts and objects shown for a fraction
+        then those with most change, whatever the query, as pictures are not searched by meaning. That finds texts and objects shown for a fraction
         of a second anywhere in hours of video. The next {frames} moments are on the next page.
 
         Args:
@@ -174,6 +181,8 @@ def make(context: ToolContext) -> StructuredTool:
         if speech or _SHOTS.search(query) or _MOTION.search(query):
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         times = _ranked_times(lines, context.index.scan().moments)
+        if page == 1:
+            times += _busy_times(context, times, context.caps.frames - len(times))
         first = (page - 1) * context.caps.frames
         page_times = times[first : first + context.caps.frames]
         try:

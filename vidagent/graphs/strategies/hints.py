@@ -19,11 +19,7 @@ def hinted_times(run: Run, start_s: float, end_s: float, most: int) -> list[floa
     worth in turn.
     """
     moments = [moment.time_s for moment in run.index.scan().moments] if run.index.scanned() else []
-    busy = [
-        t
-        for span in run.index.activity().busiest(most)
-        for t in (span.end_s, (span.start_s + span.end_s) / 2)
-    ]
+    busy = run.index.activity().busy_times(most)
     ranked = (
         t for pair in zip_longest(moments, busy) for t in pair if t is not None and start_s <= t < end_s
     )

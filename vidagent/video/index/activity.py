@@ -42,6 +42,14 @@ class Activity:
                 chosen.append(int(index))
         return [self._span(index, index + 1) for index in chosen]
 
+    def busy_times(self, most: int) -> list[float]:
+        """Return the ends and middles, in seconds, of the bins with the most change, busiest first.
+
+        What comes into the picture in a bin is there at its end, unless it is gone again, and then in its middle.
+        """
+        spans = self.busiest(most)
+        return [t for span in spans for t in (span.end_s, (span.start_s + span.end_s) / 2)][:most]
+
     def stillest(self) -> Span | None:
         """Return the longest run of bins with almost no change, or None if none stands out.
 
