@@ -45,7 +45,7 @@ LENGTHS_S = {10.0: 3, 60.0: 3, 1200.0: 2, 7200.0: 1}
 """Lengths, and how many worlds of each are drawn."""
 QUICK_LENGTHS_S = {10.0: 2, 60.0: 2, 1200.0: 1}
 QUICK_SKILLS = ("perfect", "literal", "forgetful-10", "inventive-5", "sloppy")
-_DELAY_S = 0.02
+_DELAY_S = 0.3
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def main() -> None:
     tasks = _tasks(skills, lengths, given.kind or KINDS)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["VIDAGENT_CACHE_DIR"] = folder
+        os.environ |= {"VIDAGENT_CACHE_DIR": folder, "VIDAGENT_PROBE_SERVER": "false"}
         videos = given.videos or Path(folder)
         videos.mkdir(parents=True, exist_ok=True)
         done = _run(tasks, lengths, videos)

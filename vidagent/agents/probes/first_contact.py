@@ -126,7 +126,7 @@ class _Contact:
         if _thinks(reply):
             reply = await self._switch_off() or reply
         if WORD.casefold() not in reply.text.casefold() and counts and not await self._grows(pictures):
-            self.learn("it drops pictures", images=0)
+            _log.warning("%s does not seem to see pictures; its answers may be guesses", self._client.title)
 
     async def _switch_off(self) -> AIMessage | None:
         """Find what switches thinking off; return the reply without a thought, or None."""
