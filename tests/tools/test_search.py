@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.media.make import SUBTITLES, encode
@@ -42,6 +43,14 @@ def test_moments_are_shown_page_by_page(scanned):
         (),
         (f"page 4: 0 moments looked at, 0 more on later pages; {unranked}",),
     )
+
+
+def test_few_moments_leave_room_for_the_seconds_with_most_change(scanned, monkeypatch):
+    tools = scanned([3.0], frames=4)
+    busy = Activity(1.0, np.array([0, 10, 0, 5, 0, 90, 0, 0], np.float32))
+    monkeypatch.setattr(tools.index, "activity", lambda: busy)
+    assert tools.times(tools.use("search", query="a red car")) == [2.0, 3.0, 5.48, 6.0]
+    assert tools.use("search", query="a red car", page=2).stills == ()
 
 
 def test_the_moments_of_matching_lines_come_first_best_first(scanned):

@@ -149,7 +149,7 @@ def _page_note(page: int, looked_at: int, left: int, *, matching: int) -> str:
     order = (
         "those of matching lines or near them first"
         if matching
-        else "no line matches, so they are those with most new detail or most change, whatever the query"
+        else "no line matches, so they are those with most new detail, whatever the query"
     )
     return f"page {page}: {looked_at} moments looked at, {left} more on later pages; {order}"
 
@@ -165,8 +165,9 @@ def make(context: ToolContext) -> StructuredTool:
         of hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
         busiest and stillest. None of these costs frames. Any other query also costs up to {frames} frames: those of
         the texts that match and moments near lines that match, then the moments at which most new detail comes up,
-        then those with most change, whatever the query, as pictures are not searched by meaning. That finds texts and objects shown for a fraction
-        of a second anywhere in hours of video. The next {frames} moments are on the next page.
+        whatever the query, as pictures are not searched by meaning; if these are few, the seconds with most change
+        too. That finds texts and objects shown for a fraction of a second anywhere in hours of video. The next
+        {frames} moments are on the next page.
 
         Args:
             query: What to look for, in one self-contained sentence; quote a text exactly.
@@ -181,8 +182,7 @@ def make(context: ToolContext) -> StructuredTool:
         if speech or _SHOTS.search(query) or _MOTION.search(query):
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         times = _ranked_times(lines, context.index.scan().moments)
-        if page == 1:
-            times += _busy_times(context, times, context.caps.frames - len(times))
+        times += _busy_times(context, times, context.caps.frames - len(times))
         first = (page - 1) * context.caps.frames
         page_times = times[first : first + context.caps.frames]
         try:
