@@ -109,8 +109,12 @@ class QuestionRun:
             return await saved_state(graph, thread), run
 
     async def _meet_server(self) -> list[dict[str, Any]]:
-        """Ask a server that is new what it can do, unless the settings or a budget forbid it; return what it cost."""
-        if not self.request.settings.probe_server or self.request.limits(State()) != Budget():
+        """Ask a server that is new what it can do, and return what it cost.
+
+        It is not asked if the settings forbid it or name a profile, nor for a question with a budget.
+        """
+        settings = self.request.settings
+        if not settings.probe_server or settings.profile or self.request.limits(State()) != Budget():
             return []
         began = time.monotonic()
         usage = await meet(self.client)
