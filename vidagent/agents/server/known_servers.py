@@ -52,7 +52,7 @@ class KnownServers:
         return known or ServerFacts()
 
     def save(self, url: str, model: str, facts: ServerFacts) -> None:
-        """Save the facts; their time of expiry begins now if they were probed or are the first."""
+        """Save the facts, whose time begins anew."""
         statement = (
             "INSERT INTO servers VALUES (?, ?, ?, ?, ?) ON CONFLICT (url, model) DO UPDATE SET "
             "form = excluded.form, saved_s = excluded.saved_s, facts = excluded.facts"
