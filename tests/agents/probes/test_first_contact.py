@@ -36,7 +36,7 @@ async def met(name):
         ("one image", 4, {"images": 1}),
         ("thinks 500 tokens", 5, {"thinks": True, "off": PROMPT_OFF}),
         ("thinks 3,000 tokens", 3, {"thinks": True, "off": TEMPLATE_OFF}),
-        ("Ollama", 3, {"kind": "Ollama", "version": "0.32.1", "context_tokens": 4096}),
+        ("Ollama", 4, {"thinks": True, "kind": "Ollama", "version": "0.32.1", "context_tokens": 4096}),
         ("llama.cpp", 2, {"kind": "llama.cpp", "context_tokens": 8192}),
         ("LM Studio", 3, {"kind": "LM Studio", "context_tokens": 4096, "refused": ("forced_tool",)}),
     ],

@@ -79,8 +79,8 @@ class _Contact:
     def __init__(self, client: ModelClient, tally: Tally) -> None:
         self._client, self._tally = client, tally
         thinking = client.profile.thinking
-        own = Switch("the profile's switch", thinking.off_body, thinking.off_prompt)
-        self._off = own if thinking.off_body or thinking.off_prompt else AS_IT_IS
+        self._own = Switch("the profile's switch", thinking.off_body, thinking.off_prompt)
+        self._off = self._own if thinking.can else AS_IT_IS  # what the run sends where it does not think
 
     def learn(self, line: str, **facts: Any) -> None:  # noqa: ANN401 - the types of the facts
         """Add facts to the client's memory."""
@@ -143,9 +143,12 @@ class _Contact:
         return None
 
     def _switches(self) -> Iterator[Switch]:
-        return (
-            switch for switch in OFF if (switch.body, switch.prompt) != (self._off.body, self._off.prompt)
-        )
+        """Yield what may switch thinking off, the profile's own switch first, without what was sent already."""
+        sent = [(self._off.body, self._off.prompt), ({}, None)]
+        for switch in (self._own, *OFF):
+            if (switch.body, switch.prompt) not in sent:
+                sent.append((switch.body, switch.prompt))
+                yield switch
 
     async def _grows(self, pictures: int) -> bool:
         """Tell whether a picture makes the prompt longer."""
