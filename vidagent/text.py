@@ -9,6 +9,9 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]
 """Characters that move the cursor, start an escape sequence, break a line or override the writing direction."""
 
 
+_SENTENCE_END = re.compile(r"[.!?…。！？][\"”»’')\]]*(?=\s|$)|[。！？]")
+
+
 def repair_surrogates(text: str) -> str:
     """Join surrogate pairs and replace lone surrogates, which UTF-8 cannot encode."""
     try:
@@ -50,6 +53,21 @@ def shortened(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return text[: most - 1].rpartition(" ")[0] + " …"
+
+
+def is_ended(text: str) -> bool:
+    """Tell whether a text ends with a sentence."""
+    text = text.rstrip()
+    found = list(_SENTENCE_END.finditer(text))
+    return bool(found) and found[-1].end() == len(text)
+
+
+def to_last_sentence(text: str) -> str:
+    """Return a text that was cut off up to its last sentence, or without one, up to its last word."""
+    found = list(_SENTENCE_END.finditer(text))
+    if found:
+        return text[: found[-1].end()]
+    return f"{text.rpartition(' ')[0] or text} …"
 
 
 def counted(count: int, what: str) -> str:

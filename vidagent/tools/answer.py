@@ -8,14 +8,30 @@ from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, BeforeValidator, Field
 
 from vidagent.errors import ToolError
+from vidagent.text import is_ended, to_last_sentence
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Seconds, make_tool
+
+_MOST_ANSWER, _MOST_CLAIM, _MOST_PART = 4000, 500, 1000
+"""Most characters of the answer, of a claim and of a part."""
+
+
+def _whole(most: int) -> BeforeValidator:
+    """End a text that a server cut at its limit with the last sentence before that."""
+
+    def ended(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the model wrote
+        cut = isinstance(value, str) and len(value) >= most and not is_ended(value)
+        return to_last_sentence(value[:most]) if cut else value
+
+    return BeforeValidator(ended)
 
 
 class Claim(BaseModel):
     """One statement of the answer that a frame can show."""
 
-    text: str = Field(min_length=1, max_length=500, description="the claim, self-contained, in one sentence")
+    text: Annotated[str, _whole(_MOST_CLAIM)] = Field(
+        min_length=1, max_length=_MOST_CLAIM, description="the claim, self-contained, in one sentence"
+    )
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
     time_s: Seconds | None = Field(default=None, description="the moment that shows it best, in seconds")
     end_s: Seconds | None = Field(
@@ -30,9 +46,9 @@ class Part(BaseModel):
     end_s: Seconds | None = Field(
         default=None, description="where it ends; null if it lasts until the next part begins"
     )
-    text: str = Field(
+    text: Annotated[str, _whole(_MOST_PART)] = Field(
         min_length=1,
-        max_length=1000,
+        max_length=_MOST_PART,
         description="what is to be seen in it, in the question's language, without times or numbering",
     )
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
@@ -73,10 +89,10 @@ def make(context: ToolContext) -> StructuredTool:
 
     def answer(
         found: Literal["yes", "no", "cannot_judge"],
-        answer: Annotated[str, Field(min_length=1, max_length=4000)],
+        answer: Annotated[str, _whole(_MOST_ANSWER), Field(min_length=1, max_length=_MOST_ANSWER)],
         claims: Annotated[list[Claim], BeforeValidator(_claims)] = [],  # noqa: B006 - a schema default, never changed
         spans: Annotated[list[Place], BeforeValidator(_one)] = [],  # noqa: B006 - the same
-        parts: Annotated[list[Part], BeforeValidator(_one)] = [],  # noqa: B006 - the same
+        parts: Annotated[list[Part], BeforeValidator(_one), Field(max_length=200)] = [],  # noqa: B006 - the same
         count: Annotated[int | None, Field(ge=0, le=1_000_000)] = None,
         choice: Annotated[int | None, Field(ge=0, le=9999)] = None,
         confidence: Annotated[float, Field(ge=0, le=1)] = 0.5,

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
@@ -31,7 +31,7 @@ from vidagent.agents.client.limits import (
 from vidagent.agents.client.reply_use import as_shown, cut_short, planned_turn, repeated
 from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.client.time_labels import with_time_labels
-from vidagent.agents.parsing.reply_parser import UnreadableError, parse_reply
+from vidagent.agents.parsing.reply_parser import CutTextError, UnreadableError, parse_reply
 from vidagent.agents.profiles.schema import Profile, Shown
 from vidagent.agents.prompting.messages import count_frames, frame_load, render
 from vidagent.agents.prompting.replies import outline
@@ -256,15 +256,27 @@ class ModelClient:
     async def _usable(self, messages: Sequence[BaseMessage], budget: CallBudget, call: _Call[T]) -> T:
         """Get a usable reply, asking again after an unusable one."""
         sent, problem, before = list(messages), "", self.memory.facts
+        cut: CutTextError | None = None
         for left in reversed(range(1 + _REPAIRS)):
-            reply = await self._answered(sent, budget, call)
+            try:
+                reply = await self._answered(sent, budget, call)
+            except BudgetSpent as spent:
+                if cut is None or spent.name == "seconds":
+                    raise
+                return cast("T", cut.reply)
             try:
                 return call.parse(reply)
             except UnreadableError as error:
+                if isinstance(error, CutTextError):
+                    if cut is not None or not left:
+                        return cast("T", error.reply)
+                    cut = error
                 if left == 1 and call.schema_chars and not (reply.tool_calls or reply.invalid_tool_calls):
                     self.learn(*corrections.without_tools(self.memory.facts))
-                problem = cut_short(reply) or str(error)
+                problem = str(error) if cut is error else cut_short(reply) or str(error)
                 sent = [*messages, repeated(reply), HumanMessage(call.repair(problem))]
+        if cut is not None:
+            return cast("T", cut.reply)
         self.memory.learn(self.memory.facts.with_changes(refused=before.refused))
         raise ReplyError(f"{self.title} gave no usable reply in {1 + _REPAIRS} attempts: {problem}")
 

@@ -8,9 +8,10 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from vidagent.agents.prompting.replies import MOST_CHARACTERS
+
 _MOST_CALLS = 6
 """Most calls in one turn."""
-_MOST_CHARS = 600
 _MOST_ITEMS = 48
 
 
@@ -42,7 +43,7 @@ def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
             ended[key] = value
     # xgrammar accepts a pattern or a length, not both.
     if ended.get("type") == "string" and not {"enum", "const", "pattern"} & set(ended):
-        ended.setdefault("maxLength", _MOST_CHARS)
+        ended.setdefault("maxLength", MOST_CHARACTERS)
     if ended.get("type") == "array":
         ended.setdefault("maxItems", _MOST_ITEMS)
     return ended

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from langchain_core.messages import AIMessage, ToolCall
 from pydantic import BaseModel, ValidationError
 
+from vidagent.agents.parsing.cut_texts import whole_texts
 from vidagent.agents.prompting.replies import Composition, Judgement, Observation
 from vidagent.text import repair_surrogates
 
@@ -38,6 +39,21 @@ _SEARCHED_CHARS = 200_000
 
 class UnreadableError(ValueError):
     """A reply that cannot be used; the message says why, for the model to read."""
+
+
+class CutTextError(UnreadableError):
+    """A reply with a text that was cut off.
+
+    Args:
+        reply: The reply, whose texts end with the last sentence before the cut.
+    """
+
+    def __init__(self, reply: BaseModel) -> None:
+        """Say what to do about it."""
+        super().__init__(
+            "a text in it reached its limit and was cut off; say the same more briefly, to the end"
+        )
+        self.reply = reply
 
 
 def split_thought(text: str) -> tuple[str, str]:
@@ -142,7 +158,7 @@ def parse_reply(message: AIMessage, schema: type[T]) -> T:
     for value in _candidates(message, text):
         for fields in _unwrapped(value, schema):
             try:
-                return schema.model_validate(_storable(fields))
+                return _whole(schema.model_validate(_storable(fields)), message)
             except ValidationError as error:
                 problem = _problems(error)
     if text and not text.startswith(("{", "[", "```", "<")):
@@ -150,6 +166,19 @@ def parse_reply(message: AIMessage, schema: type[T]) -> T:
     raise UnreadableError(
         problem if not text or problem != "it is empty" else "it is not the JSON object asked for"
     )
+
+
+def _whole(reply: T, message: AIMessage) -> T:
+    """Return a reply whose texts end with a sentence.
+
+    Raises:
+        CutTextError: If a long one was cut off.
+    """
+    cut_off = message.response_metadata.get("finish_reason") == "length"
+    whole, cut = whole_texts(reply, cut_off=cut_off)
+    if cut:
+        raise CutTextError(whole)
+    return whole
 
 
 def parse_calls(message: AIMessage, known: Collection[str]) -> list[ToolCall]:

@@ -196,6 +196,21 @@ def describe_messages(frames: Sequence[ShownFrame]) -> list[BaseMessage]:
     return [system, _human([*frames_content(frames), end])]
 
 
+def shots_messages(question: str, frames: Sequence[ShownFrame], shots: int) -> list[BaseMessage]:
+    """Ask for a description of some shots.
+
+    Args:
+        question: The question that will be asked about them.
+        frames: Their frames, in order of time.
+        shots: Their number.
+    """
+    system = SystemMessage(render("describe", reply=outline(Description)))
+    about = f"{counted(len(frames), 'frame')} of {counted(shots, 'shot')}"
+    end = render("describe_shots_end", shots=counted(shots, "shot"), question=_one_line(question))
+    blocks = [*question_blocks(question, None), block("overview", about), end]
+    return [system, _human([*frames_content(frames), _lines(*blocks)])]
+
+
 def look_messages(
     question: str,
     options: Sequence[str] | None,

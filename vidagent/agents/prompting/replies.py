@@ -12,6 +12,7 @@ import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 Judged = Literal["supported", "partial", "unsupported", "cannot_tell"]
 """The verdicts of a check; `cannot_tell` asks for better frames, and is never part of an answer."""
@@ -23,6 +24,9 @@ Kind = Literal[
     "whole", "at_time", "locate", "count", "order", "read", "speech", "how_long", "whether", "choice"
 ]
 """The kinds of questions; `agents/prompting/prompts/route.md` says what each means."""
+
+MOST_CHARACTERS = 600
+"""Most characters of a text whose field sets no limit of its own; servers end it there."""
 
 _CONFIDENCE_WORDS = {
     "very low": 0.1,
@@ -199,6 +203,8 @@ def _all_required(schema: dict[str, Any]) -> None:
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 MaybeSeconds = Annotated[float | None, BeforeValidator(_maybe_seconds)]
 Words = Annotated[str, BeforeValidator(_words)]
+LongWords = Annotated[str, BeforeValidator(_words), WithJsonSchema({"type": "string", "maxLength": 4000})]
+"""Text that holds all that was seen or is answered; what does not fit is asked for again, never cut."""
 MaybeWords = Annotated[str | None, BeforeValidator(_maybe_words)]
 Truth = Annotated[bool | None, BeforeValidator(_truth)]
 Confidence = Annotated[
@@ -297,10 +303,10 @@ class Observation(Reply):
         description="true if these frames show it, false if they clearly do not, "
         "null if it cannot be judged from these pictures",
     )
-    what: Words = Field(
+    what: LongWords = Field(
         default="",
-        description="one to three sentences: what is visible that answers the question, with frame times; "
-        "if it is not there, what is there instead",
+        description="what is visible that answers the question, with frame times: one to three sentences, or one for "
+        "each thing or event if several are asked about; if it is not there, what is there instead",
     )
     sightings: Annotated[list[Sighting], BeforeValidator(_sightings)] = Field(
         default_factory=list,
@@ -314,14 +320,16 @@ class Scene(Reply):
 
     start_s: Seconds = Field(description="time of the first of these frames, in seconds, copied exactly")
     end_s: Seconds = Field(description="time of the last of them")
-    what: Words = Field(description="who and what is visible and what happens, in one or two sentences")
+    what: LongWords = Field(description="who and what is visible and what happens, in one or two sentences")
 
 
 class Description(Reply):
     """What an overview shows, frame by frame or in groups of alike frames."""
 
     scenes: list[Scene] = Field(
-        min_length=1, description="one entry for each frame, or for each run of alike frames, in order"
+        min_length=1,
+        json_schema_extra={"maxItems": 128},
+        description="one entry for each frame, or for each run of alike frames, in order",
     )
 
 
@@ -353,14 +361,14 @@ class Judgements(Reply):
     """The verdicts of a fresh pair of eyes on several claims."""
 
     verdicts: Annotated[list[ClaimJudgement], BeforeValidator(_judgements)] = Field(
-        description="one entry for EVERY claim, in order"
+        json_schema_extra={"maxItems": 128}, description="one entry for EVERY claim, in order"
     )
 
 
 class Composition(Reply):
     """The final answer in words."""
 
-    answer: Words = Field(
+    answer: LongWords = Field(
         min_length=1, description="the answer, in one to three sentences, in the question's language"
     )
     choice: Annotated[int | None, BeforeValidator(read_choice)] = Field(
@@ -369,11 +377,19 @@ class Composition(Reply):
     confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
 
 
+def limit_of(field: FieldInfo) -> int | None:
+    """Return the most characters of a text field; None for another one, and for a text of the usual limit."""
+    schemas = (item.json_schema or {} for item in field.metadata if isinstance(item, WithJsonSchema))
+    return next((schema["maxLength"] for schema in schemas if "maxLength" in schema), None)
+
+
 def outline(schema: type[BaseModel], indent: int = 0) -> str:
     """Describe a reply's JSON, field by field, for a prompt."""
     lines = []
     for name, field in schema.model_fields.items():
-        lines.append(f'{"  " * indent}- "{name}": {field.description}')
+        limit = limit_of(field)
+        most = "" if limit is None else f"; at most {limit:,} characters"
+        lines.append(f'{"  " * indent}- "{name}": {field.description}{most}')
         inner = [arg for arg in get_args(field.annotation) if isinstance(arg, type)]
         lines += [outline(arg, indent + 1) for arg in inner if issubclass(arg, BaseModel)]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 from langchain_core.messages import ToolMessage
@@ -11,8 +12,8 @@ from pydantic import ValidationError
 
 from vidagent.agents.client.client import ReplyError
 from vidagent.agents.profiles.schema import Shown
-from vidagent.agents.prompting.messages import look_messages
-from vidagent.agents.prompting.replies import Observation
+from vidagent.agents.prompting.messages import look_messages, shots_messages
+from vidagent.agents.prompting.replies import Description, Observation
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
@@ -21,6 +22,7 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
 from vidagent.graphs.strategies.edges import Edges
+from vidagent.graphs.strategies.shots import Shots, told
 from vidagent.graphs.strategies.strategy import FRAMES, look_at_frames
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted, short_number
@@ -42,7 +44,7 @@ async def look(progress: Progress, run: Run, meter: StepMeter) -> Update:
         run.tell("note", f"{call['tool']}: {error}", "look")
         return _undone(call, str(error))
     except BudgetSpent as spent:
-        if call.get("by") == Edges.name and spent.name != "seconds":
+        if call.get("by") in {Edges.name, Shots.name} and spent.name != "seconds":
             return _undone(call, str(spent))
         if spent.name != "frames":
             raise
@@ -82,6 +84,8 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     run.tell("look", _line(seen), "look", id=call["entry"], **_event_data(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
+    if call.get("by") == Shots.name:
+        return await _described(progress, run, call, seen, meter)
     facts = "\n".join(seen.facts)  # its notes are for the planner: an observer cannot turn pages
     messages = look_messages(progress.state["question"], progress.options, seen.question, seen.stills, facts)
     purpose: Shown = "overview" if seen.tool == "overview" else "look"
@@ -89,6 +93,15 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))
     _keep_texts(run, entry)
     return entry
+
+
+async def _described(progress: Progress, run: Run, call: Call, seen: Look, meter: StepMeter) -> Entry:
+    """Have some shots described."""
+    times, cuts_s = [still.time_s for still in seen.stills], run.index.scan().cuts_s
+    shots = len({bisect_right(cuts_s, time_s) for time_s in times})
+    messages = shots_messages(progress.question, seen.stills, shots)
+    described = await run.client.ask("survey", messages, Description, meter, shown="look")
+    return Entry(call["entry"], seen, told(described.scenes, times, cuts_s))
 
 
 async def _use(run: Run, use: Callable[[ToolContext], Look], meter: StepMeter, sharers: int) -> Look:

@@ -19,12 +19,13 @@ from vidagent.graphs.state import Call, Proposed, Run, Stage, Update
 from vidagent.graphs.strategies.adjacent import Adjacent
 from vidagent.graphs.strategies.edges import Edges
 from vidagent.graphs.strategies.gaps import Gaps
+from vidagent.graphs.strategies.shots import Shots
 from vidagent.graphs.strategies.strategy import Proposal, Strategy
 from vidagent.graphs.strategies.sweep import Sweep
 
 _SWEEP = Sweep()
 STRATEGIES: dict[Stage, tuple[Strategy, ...]] = {
-    "searching": (_SWEEP,),
+    "searching": (_SWEEP, Shots()),
     "drafted": (Adjacent(), _SWEEP, Gaps()),
     "reviewed": (),
     "verified": (Edges(),),

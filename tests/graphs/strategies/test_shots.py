@@ -1,0 +1,131 @@
+"""Looks shot by shot: each shot once, alike ones together, described from cut to cut."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.graphs.scripts import Script, answer
+from tests.scripted_server import block_of, labelled_images, routes, says, step_of, texts
+from vidagent import Budget
+from vidagent.agents.prompting.replies import Scene
+from vidagent.graphs.strategies.shots import in_looks, joined, shots_of, spread, told
+from vidagent.video.index.scan import Scan
+from vidagent.video.index.video_index import Index
+
+CUTS_S = (2.0, 3.0, 5.0)
+PART = {"start_s": 2.0, "end_s": 5.0, "text": "A bar moves."}
+TOLD = answer(answer="A bar.", claims=[], spans=[], parts=[PART])
+WHOLE = routes("whole", in_parts=True)
+
+
+class Describing(Script):
+    """A script that describes each frame of a look as a scene of its own."""
+
+    def __call__(self, body):
+        if step_of(body) == "describe":
+            scenes = [{"start_s": t, "end_s": t, "what": f"Frame {t:.1f}."} for t, _ in labelled_images(body)]
+            return says(json.dumps({"scenes": scenes}))
+        return super().__call__(body)
+
+
+@pytest.fixture
+def cut(monkeypatch, few_frames):
+    """Let the clip have cuts."""
+    monkeypatch.setattr(Index, "scan", lambda self: Scan((), CUTS_S, (), exact=True))
+    monkeypatch.setattr(Index, "scanned", lambda self: True)
+
+
+def described(server):
+    return [body for body in server.bodies if step_of(body) == "describe"]
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("cut")
+def test_every_shot_is_described_once_before_the_planner_speaks(ask, monkeypatch, tmp_path):
+    (tmp_path / "few.toml").write_text("frames_per_call = 4\noverview_frames = 3\n")
+    found, server = ask(Describing([TOLD], route=WHOLE), "Summarise this video.")
+    assert server.steps.index("describe") < server.steps.index("plan")
+    times = sorted(t for body in described(server) for t, _ in labelled_images(body))
+    assert all(any(a <= t < b for t in times) for a, b in pairwise([0, *CUTS_S, 8]))
+    assert all(len(labelled_images(body)) <= 4 for body in described(server))
+    assert "Summarise this video." in texts(described(server)[0])
+    plan = next(body for body in server.bodies if step_of(body) == "plan")
+    ledger = block_of(plan, "ledger")
+    assert "described" in ledger
+    assert "2.000-3.000 s: Frame" in ledger
+    assert [(part.start_s, part.end_s) for part in found.parts] == [(2, 5)]
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize("route", [routes("whole"), routes("count", in_parts=True)])
+def test_other_questions_are_not_looked_at_shot_by_shot(ask, route):
+    _, server = ask(Describing([TOLD], route=route))
+    assert not [step for step in server.steps[: server.steps.index("plan")] if step == "describe"]
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("cut")
+def test_what_the_overview_shows_is_not_looked_at_again(ask):
+    _, server = ask(Describing([TOLD], route=WHOLE))  # nine frames of eight seconds
+    assert "describe" not in server.steps
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("cut")
+def test_looks_keep_to_a_share_of_the_budget(ask, tmp_path):
+    (tmp_path / "few.toml").write_text("frames_per_call = 4\noverview_frames = 3\n")
+    _, server = ask(Describing([TOLD], route=WHOLE), budget=Budget(model_calls=8))
+    assert len(described(server)) <= 2
+
+
+@pytest.mark.network
+def test_bounds_of_parts_are_the_cuts_that_they_mean(ask, cut):
+    near = {**PART, "start_s": 2.2, "end_s": 4.8}
+    found, _ = ask(Describing([answer(answer="A bar.", claims=[], spans=[], parts=[near])], route=WHOLE))
+    assert [(part.start_s, part.end_s) for part in found.parts] == [(2, 5)]
+
+
+# --- the rules
+
+
+def test_alike_shots_are_joined_also_where_they_take_turns():
+    shots = shots_of([1, 2, 3, 4, 5, 6, 7], 0, 8)
+    grey = [10, 90, 10, 90, 200, 200, 10, 90]
+    pictures = [np.full((2, 2, 3), level, np.float32) for level in grey]
+    assert joined(shots, pictures, 3) == [(0, 4), (4, 6), (6, 8)]
+    assert len(joined(shots, [], 3)) == 3
+
+
+def test_each_shot_has_a_frame_and_long_ones_have_more():
+    times = spread([(0, 1), (1, 2), (2, 12)], 8, 0.04)
+    assert [len(one) for one in times] == [1, 1, 5]
+    assert all(2 < t < 12 for t in times[2])
+    assert spread([(0, 0.04)], 9, 0.04) == [[0.02]]
+
+
+@pytest.mark.parametrize("number", [1, 7, 48, 97, 200])
+def test_looks_hold_every_frame_once_in_order(number):
+    times = [[float(place), place + 0.5] for place in range(number)]
+    looks = list(in_looks(times, 8, 48))
+    assert [t for look in looks for t in look] == [t for one in times for t in one]
+    assert max(map(len, looks)) <= 48
+    assert len(looks) <= max(1, -(-2 * number // 40))
+
+
+def test_a_scene_lasts_from_cut_to_cut_and_shares_a_shot_at_its_frames():
+    scenes = [
+        Scene(start_s=0.5, end_s=1.5, what="a"),
+        Scene(start_s=2.5, end_s=3.5, what="b"),
+        Scene(start_s=4.0, end_s=4.5, what="c"),
+    ]
+    seen = told(scenes, [0.5, 1.5, 2.5, 3.5, 4.0, 4.5], CUTS_S)
+    assert seen.what.splitlines() == [
+        "0.000-2.000 s: a",
+        "2.000-4.000 s: b",
+        "4.000-5.000 s: c",
+    ]
