@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from langchain_core.tools import StructuredTool
@@ -12,11 +13,12 @@ from vidagent.text import is_ended, to_last_sentence
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Seconds, make_tool
 
+_NUMBERING = re.compile(r"^\s*\d{1,3}[.)]\s+")
 _MOST_ANSWER, _MOST_CLAIM, _MOST_PART = 4000, 500, 1000
 """Most characters of the answer, of a claim and of a part."""
 
 
-def _whole(most: int) -> BeforeValidator:
+def _ended(most: int) -> BeforeValidator:
     """End a text that a server cut at its limit with the last sentence before that."""
 
     def ended(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the model wrote
@@ -26,12 +28,15 @@ def _whole(most: int) -> BeforeValidator:
     return BeforeValidator(ended)
 
 
+_AnswerText = Annotated[str, Field(min_length=1, max_length=_MOST_ANSWER), _ended(_MOST_ANSWER)]
+_ClaimText = Annotated[str, Field(min_length=1, max_length=_MOST_CLAIM), _ended(_MOST_CLAIM)]
+_PartText = Annotated[str, Field(min_length=1, max_length=_MOST_PART), _ended(_MOST_PART)]
+
+
 class Claim(BaseModel):
     """One statement of the answer that a frame can show."""
 
-    text: Annotated[str, _whole(_MOST_CLAIM)] = Field(
-        min_length=1, max_length=_MOST_CLAIM, description="the claim, self-contained, in one sentence"
-    )
+    text: _ClaimText = Field(description="the claim, self-contained, in one sentence")
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
     time_s: Seconds | None = Field(default=None, description="the moment that shows it best, in seconds")
     end_s: Seconds | None = Field(
@@ -46,9 +51,7 @@ class Part(BaseModel):
     end_s: Seconds | None = Field(
         default=None, description="where it ends; null if it lasts until the next part begins"
     )
-    text: Annotated[str, _whole(_MOST_PART)] = Field(
-        min_length=1,
-        max_length=_MOST_PART,
+    text: _PartText = Field(
         description="what is to be seen in it, in the question's language, without times or numbering",
     )
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
@@ -89,7 +92,7 @@ def make(context: ToolContext) -> StructuredTool:
 
     def answer(
         found: Literal["yes", "no", "cannot_judge"],
-        answer: Annotated[str, _whole(_MOST_ANSWER), Field(min_length=1, max_length=_MOST_ANSWER)],
+        answer: _AnswerText,
         claims: Annotated[list[Claim], BeforeValidator(_claims)] = [],  # noqa: B006 - a schema default, never changed
         spans: Annotated[list[Place], BeforeValidator(_one)] = [],  # noqa: B006 - the same
         parts: Annotated[list[Part], BeforeValidator(_one), Field(max_length=200)] = [],  # noqa: B006 - the same
@@ -146,5 +149,6 @@ def _in_order(context: ToolContext, parts: list[Part]) -> list[Part]:
         start_s, end_s = sorted((part.start_s, until_s if part.end_s is None else part.end_s))
         start_s = max(0.0, min(start_s, last_s - frame_s))
         end_s = min(max(end_s, start_s + frame_s), last_s)
-        placed.append(part.model_copy(update={"start_s": start_s, "end_s": end_s}))
+        text = _NUMBERING.sub("", part.text) or part.text
+        placed.append(part.model_copy(update={"start_s": start_s, "end_s": end_s, "text": text}))
     return placed

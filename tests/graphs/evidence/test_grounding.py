@@ -86,3 +86,30 @@ def test_precision_is_told_only_where_times_were_asked_for(monkeypatch, kind, to
     monkeypatch.setattr(refined_spans, "refined_places", lambda *_: [Refined(1.0, 3.0, 0.125, 0.125)])
     draft, progress = run("?", answer=RED[0], kind=kind, spans=[SPAN])
     assert ("known to within 0.125 s" in with_precision("It is.", progress, draft)) is told
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1. The red ball is shown. 2. The dog chases the cat.",
+        "1) The red ball is shown.\n2) The dog chases the cat.",
+        "0:01 The red ball is shown. 0:02 The dog chases the cat.",
+        "The red ball is shown from 1.5 s to 4.25 s. The dog chases the cat.",
+    ],
+)
+def test_list_numbers_clock_times_and_ends_of_stretches_are_no_reason_to_refuse_an_answer(answer):
+    draft, progress = run("What happens?", [RED, DOG], answer=answer)
+    draft.claims[0].time_s, draft.claims[0].end_s = 1.5, 4.25
+    assert covered(draft, progress)
+
+
+def test_a_quote_may_be_put_together_from_several_and_must_be_known():
+    claims = [('The sign says "EXIT".', 1.0), ('Below it stands "GATE 7".', 1.0)]
+    joined = 'The sign says "EXIT GATE 7".'
+    assert covered(*run("What is written?", claims, answer=joined), by_rules=True)
+    assert not covered(*run("What is written?", claims, answer='It says "ENTRY 7".'), by_rules=True)
+
+
+def test_claims_in_place_of_an_answer_have_their_times():
+    draft, progress = run("What happens?", [DOG, RED], answer="A cow sings.")
+    assert supported_words(draft, progress) == f"0:01 {RED[0]}\n0:02 {DOG[0]}"

@@ -152,3 +152,25 @@ def test_the_planner_is_told_the_form_and_the_length_that_is_wanted(ask, detail,
     plan = next(texts(body) for body in server.bodies if step_of(body) == "plan")
     assert re.search(r"`parts` has one entry for each", plan)
     assert told in plan
+
+
+def test_no_part_is_refused_for_the_numbers_and_times_that_a_planner_writes_into_it(ask):
+    numbered = {**WALK, "text": '1. At 0:01.5 a bar with "A 1" moves.'}
+    found, server = ask(Judge([LOOK], [parts(numbered)]))
+    assert server.steps.count("plan") == 2
+    assert [part.text for part in found.parts] == ['At 0:01.5 a bar with "A 1" moves.']
+
+
+def test_a_long_part_and_forty_seven_chapters_come_out_whole(ask):
+    long = [
+        {
+            "start_s": n / 6,
+            "end_s": (n + 1) / 6,
+            "text": f"Chapter {n}: " + "a bar moves on " * 20 + "slowly.",
+        }
+        for n in range(47)
+    ]
+    found, _ = ask(Judge([LOOK], [parts(*long)]))
+    assert [part.text for part in found.parts] == [part["text"] for part in long]
+    assert found.answer.endswith("slowly.")
+    assert len(found.answer) > 14_000

@@ -16,7 +16,7 @@ from vidagent.graphs.evidence.boundaries import Refined
 from vidagent.graphs.evidence.refined_spans import refined_places
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Verified
-from vidagent.tools.answer import Draft
+from vidagent.tools.answer import Claim, Draft
 from vidagent.video.clock import format_clock, format_time
 
 MOST_CHARACTERS = 4000
@@ -35,6 +35,8 @@ _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ONE_WORD = re.compile(r"^\s*[^\W\d_]+(?:,\s*|[.!]\s+)")
 _SENTENCE = re.compile(r"(?<=[.!?;。！？])\s*(?=\D)")
+_LIST_NUMBER = re.compile(r"(?:^|(?<=[.!?;:]\s))[ \t]*\d{1,3}[.)][ \t]+", re.MULTILINE)
+"""The number of an entry of a list, which says nothing."""
 _SLACK_S = 0.05
 """Tolerance around a place: the frame that shows it may lie just outside."""
 _SAME_S = 0.5e-3
@@ -84,7 +86,7 @@ class ClaimText:
     def _amounts(self, text: str) -> list[str]:
         """Return the numbers that are not its times."""
         numbers = _NUMBER.findall(text)
-        return [number for number in numbers if not any(_is(number, time_s) for time_s in self.times_s)]
+        return [number for number in numbers if not any(_shows(number, time_s) for time_s in self.times_s)]
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,10 @@ class Ground:
         """
         if len(answer) > MOST_CHARACTERS:
             return f"it has {len(answer):,} characters, more than {MOST_CHARACTERS:,}"
-        known = words_of(self.text)
+        known, answer = words_of(self.text), _LIST_NUMBER.sub("", answer)
         if self.says_refused(answer):
             return "it says what was refused"
-        if new := [quote for quote in _QUOTED.findall(answer) if _plain(quote) not in _plain(self.text)]:
+        if new := [quote for quote in _QUOTED.findall(answer) if not self._quotes(quote)]:
             return f"it quotes what no claim does: {new[0][:80]!r}"
         if unknown := [text for text in _NUMBER.findall(answer) if not self._holds(text)]:
             return f"it says {unknown[0][:20]}, which no claim does"
@@ -136,6 +138,7 @@ class Ground:
 
         Words of the question may be added. That needs no model to judge.
         """
+        answer = _LIST_NUMBER.sub("", answer)
         if self.yes_or_no:
             answer = _ONE_WORD.sub("", answer, count=1)
         sentences, reached = sentences_of(answer), {0}
@@ -166,10 +169,15 @@ class Ground:
         barred = (words_of(self.barred) - words_of(self.text)) & words_of(answer)
         return any(len(word) >= _TELLING for word in barred)
 
+    def _quotes(self, quote: str) -> bool:
+        """Tell whether the words of a quote are known: as they are, or from several quotes put together."""
+        known = set(re.findall(r"\w+", self.text.casefold()))
+        return _plain(quote) in _plain(self.text) or set(re.findall(r"\w+", quote.casefold())) <= known
+
     def _holds(self, text: str) -> bool:
         """Tell whether a number is a known one, at its written precision."""
         known = self.numbers.union(_value(number) for number in _NUMBER.findall(self.text))
-        return any(_is(text, number) for number in known)
+        return any(_shows(text, number) for number in known)
 
 
 def ground_of(draft: Draft, progress: Progress) -> Ground:
@@ -236,9 +244,14 @@ def words_of(text: str) -> set[str]:
     return pairs | {word[:_STEM] for word in _WORD.findall(_UNSPACED.sub(" ", text.casefold()))}
 
 
-def _numbers(draft: Draft, verified: Iterable[Verified], places: Iterable[Refined]) -> Iterable[float]:
+def _numbers(draft: Draft, verified: Sequence[Verified], places: Iterable[Refined]) -> Iterable[float]:
     yield from (item["time_s"] for item in verified)
     yield from (float(len(draft.claims)), float(len(draft.spans)))
+    told = {item["claim"] for item in verified}
+    for claim in draft.claims:
+        yield from _ends(claim) if claim.text in told else ()
+    for place in draft.spans:
+        yield from (place.start_s, place.end_s)
     if draft.count is not None:
         yield float(draft.count)
     bounds = [_bounds(place) for place in places]
@@ -249,9 +262,17 @@ def _numbers(draft: Draft, verified: Iterable[Verified], places: Iterable[Refine
 def _times(item: Verified, draft: Draft, places: Sequence[Refined]) -> Iterator[float]:
     """Yield the times that may be said of a claim: its own, and those of its place, as drafted and as refined."""
     yield item["time_s"]
+    for claim in draft.claims:
+        yield from _ends(claim) if claim.text == item["claim"] else ()
     for place, refined in zip(draft.spans, places, strict=True):
         if place.start_s - _SLACK_S <= item["time_s"] <= place.end_s + _SLACK_S:
             yield from (place.start_s, place.end_s, place.end_s - place.start_s, *_bounds(refined))
+
+
+def _ends(claim: Claim) -> Iterator[float]:
+    """Yield where a claim begins and ends, and how long it lasts."""
+    bounds = [time_s for time_s in (claim.time_s, claim.end_s) if time_s is not None]
+    yield from (*bounds, *([bounds[1] - bounds[0]] if len(bounds) > 1 else []))
 
 
 def _with_refined_times(words: str, draft: Draft, places: Sequence[Refined]) -> str:
@@ -302,6 +323,12 @@ def _is(text: str, number: float) -> bool:
     """Tell whether a written number equals this one, at its written precision."""
     half = 0.5 * 0.1 ** len(text.partition(".")[2])
     return abs(_value(text) - number) <= half + 1e-9
+
+
+def _shows(text: str, number: float) -> bool:
+    """Tell whether a written number equals this one, or is a clock's display at this time, without its fraction."""
+    clock = ":" in text and "." not in text
+    return _is(text, number) or (clock and 0 <= number - _value(text) < 1)
 
 
 def _value(text: str) -> float:
