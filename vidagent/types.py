@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, get_args
@@ -28,6 +29,8 @@ BudgetName = Literal[
     "thinking_tokens",
     "frames",
 ]
+_PART_LINE = re.compile(r"\d+:\d\d(?::\d\d)?(?:-\d+:\d\d(?::\d\d)?)? ")
+"""The time at the beginning of a part's line."""
 Box = tuple[int, int, int, int]
 """`(x0, y0, x1, y1)` in source pixels, right and bottom edges exclusive."""
 
@@ -342,6 +345,13 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     budget: BudgetReport = field(default_factory=BudgetReport)
     videos: tuple[VideoInfo, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The answer without the lines of its parts."""
+        if not self.parts:
+            return self.answer
+        return "\n".join(line for line in self.answer.splitlines() if not _PART_LINE.match(line))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON, whose keys and types are stable.

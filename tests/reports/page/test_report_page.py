@@ -284,3 +284,22 @@ def test_an_earlier_report_stays_until_the_new_one_is_whole(ask, tmp_path: Path,
         ask(usual(), report=tmp_path / "out.html")
     assert (tmp_path / "out.html").read_text() == "an earlier report"
     assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_parts_are_a_list_whose_times_lead_to_their_frames(ask, tmp_path):
+    parts = [
+        {"start_s": 0, "end_s": 3, "text": "The bar <moves>."},
+        {"start_s": 3, "end_s": 8, "text": "The bar rests."},
+    ]
+    path = tmp_path / "out.html"
+    told = answer(answer="A bar.", claims=[], spans=[], parts=parts)
+    ask(Script([told]), "What happens?", report=path)
+    page = path.read_text("utf-8")
+    read = Page(path)
+    assert {tag for tag, _ in read.tags} <= TAGS | {"a"}
+    links = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
+    names = {attrs["id"] for _, attrs in read.tags if "id" in attrs}
+    assert len(links) == 2
+    assert {link.removeprefix("#") for link in links} <= names
+    head = page[page.index('class="parts"') : page.index("</header>")]
+    assert head.index("0:00\u20130:03") < head.index("The bar &lt;moves&gt;.") < head.index("0:03\u20130:08")

@@ -1,4 +1,4 @@
-"""The spans of an answer as a CMX 3600 edit decision list, which editing programs read.
+"""The parts of an answer, or else its spans, as a CMX 3600 edit decision list, which editing programs read.
 
 The columns are those of the CMX 3600 list (Brooks Harris, "Guide to EDL Management", edlmax.com/maxguide.html): event,
 reel, channels, transition, source in and out, record in and out; outs are exclusive. Timecodes follow SMPTE ST 12-1: at
@@ -26,7 +26,7 @@ _TITLE_CHARACTERS = 70
 
 
 def edit_list(answer: Answer, question: str) -> str:
-    """Return the list: one cut per span in order, back to back on the record side."""
+    """Return the list: one cut per part or span in order, back to back on the record side."""
     rate = _timecode_rate(answer.video.fps)
     drops = rate.denominator == 1001 and round(rate) % 30 == 0
     lines = [
@@ -55,12 +55,14 @@ def timecode(frame: int, rate: Fraction) -> str:
 
 def _events(answer: Answer, rate: Fraction) -> Iterator[str]:
     record = 0
-    for number, span in enumerate(sorted(answer.spans), 1):
+    places = [(Span(part.start_s, part.end_s), part.text) for part in answer.parts]
+    places = places or [(span, answer.answer) for span in sorted(answer.spans)]
+    for number, (span, text) in enumerate(places, 1):
         first, end = _frames(span, rate)
         times = (first, end, record, record + end - first)
         yield f"{number:03d}  AX       V     C        {' '.join(timecode(frame, rate) for frame in times)}"
         yield f"* FROM CLIP NAME: {folded(PurePath(answer.video.path).name)}"
-        yield f"* COMMENT: {folded(answer.answer)}"
+        yield f"* COMMENT: {folded(text)}"
         record += end - first
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from vidagent.errors import UsageError
 from vidagent.graphs.state import Run, State
 from vidagent.reports.export.atomic_files import numbered, write
+from vidagent.reports.export.chapters import chapters
 from vidagent.reports.export.clips import write_clip
 from vidagent.reports.export.edl import edit_list
 from vidagent.reports.export.export_request import ExportFile, ExportRequest
@@ -85,6 +86,9 @@ def _export(export: ExportFile, report: RunReport) -> Iterator[WrittenFile]:
             yield WrittenFile(
                 write(path, edit_list(answer, report.question.text).encode("utf-8", "backslashreplace"))
             )
+        case ".ffmetadata":
+            text = chapters(answer, report.question.text)
+            yield WrittenFile(write(path, text.encode("utf-8", "backslashreplace")))
         case ".mp4":
             yield from _clips(path, report)
         case ".jpg" | ".png":

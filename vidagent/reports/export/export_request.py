@@ -13,10 +13,10 @@ from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import sidecars
 
 StrPath = str | os.PathLike[str]
-Kind = Literal[".csv", ".edl", ".jpg", ".json", ".mp4", ".png", ".srt", "folder"]
+Kind = Literal[".csv", ".edl", ".ffmetadata", ".jpg", ".json", ".mp4", ".png", ".srt", "folder"]
 _SYNONYMS = {".jpeg": ".jpg"}
 _REPORT_SUFFIXES = (".html", ".htm")
-_LEGAL = "a file ending in .csv, .edl, .jpg, .json, .mp4, .png or .srt, or a folder"
+_LEGAL = "a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .mp4, .png or .srt, or a folder"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def answer_json(answer: Answer) -> bytes:
 
 
 def rows(answer: Answer) -> bytes:
-    """Return a CSV table (RFC 4180, UTF-8): one row per span and per claim, with formulas defused."""
+    """Return a CSV table (RFC 4180, UTF-8): one row per span, part and claim, with formulas defused."""
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     writer.writerow(COLUMNS)
@@ -35,6 +35,10 @@ def rows(answer: Answer) -> bytes:
         bounds = (span.start_s, span.end_s)
         times = (*map(_seconds, bounds), *map(format_time, bounds))
         writer.writerow(("span", *times, _cell(answer.answer), *[""] * 5))
+    for part in answer.parts:
+        bounds = (part.start_s, part.end_s)
+        times = (*map(_seconds, bounds), *map(format_time, bounds))
+        writer.writerow(("part", *times, _cell(part.text), part.verdict, *[""] * 4))
     for item in answer.evidence:
         times = (_seconds(item.time_s), "", format_time(item.time_s), "")
         box = item.box_px or ("", "", "", "")
@@ -43,7 +47,7 @@ def rows(answer: Answer) -> bytes:
 
 
 def subtitles(answer: Answer) -> bytes:
-    """Return SubRip subtitles: the answer in each of its spans, and each claim at its time."""
+    """Return SubRip subtitles: each part; without parts, the answer in each of its spans and each claim."""
     cues = sorted(_cues(answer), key=lambda cue: cue[:2])
     blocks = [
         f"{number}\r\n{_clock(start_s)} --> {_clock(end_s)}\r\n{text}\r\n\r\n"
@@ -54,6 +58,10 @@ def subtitles(answer: Answer) -> bytes:
 
 def _cues(answer: Answer) -> Iterator[tuple[float, float, str]]:
     frame_s, last_s = answer.video.frame_s, answer.video.duration_s
+    for part in answer.parts:
+        yield part.start_s, max(part.end_s, part.start_s + frame_s), _line(part.text)
+    if answer.parts:
+        return
     for span in answer.spans:
         yield span.start_s, max(span.end_s, span.start_s + frame_s), _line(answer.answer)
     for item in answer.evidence:

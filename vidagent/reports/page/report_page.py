@@ -17,13 +17,14 @@ from vidagent.reports.page.steps import image, steps
 from vidagent.reports.page.timeline import span_text, timelines
 from vidagent.reports.run_report import Finding, RunReport
 from vidagent.text import counted
-from vidagent.types import Answer, Question
-from vidagent.video.clock import format_time
+from vidagent.types import Answer, Part, Question
+from vidagent.video.clock import format_clock, format_time
 
 _FRAME_QUALITY = 80
 _FRAME_SIZES = ((6, 960), (16, 640), (40, 320))
 """Longest side of the evidence's frames by their number; no more than the last number are shown."""
 _STATUS = {"answered": "answered", "not_found": "not found", "partial": "partial"}
+_HOUR_S = 3600.0
 _SIGNS = {"supported": "✓", "partial": "~", "unsupported": "✗"}
 
 
@@ -75,11 +76,31 @@ def _head(report: RunReport) -> Iterator[Html]:
     answer = report.answer
     yield el("p", _file_name(answer), class_="file")
     yield el("h1", report.question.text, dir="auto")
-    yield el("p", answer.answer, class_="answer", dir="auto")
+    yield el("p", answer.headline, class_="answer", dir="auto")
     yield el("p", *badges(answer), class_="badges")
     yield choices(report.question, answer)
-    if answer.spans:
+    if answer.parts:
+        yield el("ol", *(_part(report, part) for part in answer.parts), class_="parts")
+    elif answer.spans:
         yield el("ul", *(el("li", span_text(span)) for span in answer.spans), class_="spans")
+
+
+def _part(report: RunReport, part: Part) -> Html:
+    """Return a part with its time, which leads to the frame that proves it."""
+    hours = report.duration_s >= _HOUR_S
+    start, end = (format_clock(time_s, hours=hours) for time_s in (part.start_s, part.end_s))
+    proof = next(
+        (
+            number
+            for number, finding in enumerate(report.findings)
+            if finding.claim == part.text and part.start_s <= finding.time_s <= part.end_s
+        ),
+        None,
+    )
+    when = start if start == end else f"{start}\u2013{end}"
+    time = el("span", when) if proof is None else el("a", when, href=f"#claim-{proof}")
+    sign = None if part.verdict == "supported" else el("b", " ~ partial", class_=part.verdict)
+    return el("li", time, el("span", quoted(part.text), sign))
 
 
 def _file_name(answer: Answer) -> Html:
@@ -117,14 +138,20 @@ def _evidence(report: RunReport) -> Iterator[Html]:
     side = next((px for most, px in _FRAME_SIZES if len(findings) <= most), _FRAME_SIZES[-1][1])
     most = _FRAME_SIZES[-1][0]
     figures = [
-        _figure(report, finding, side if number < most else None) for number, finding in enumerate(findings)
+        _figure(
+            report,
+            finding,
+            side if number < most else None,
+            f"claim-{number}" if report.answer.parts else None,
+        )
+        for number, finding in enumerate(findings)
     ]
     yield el("div", *figures, class_="evidence")
     if len(findings) > most:
         yield el("p", f"The frames of the first {most} claims are shown.")
 
 
-def _figure(report: RunReport, finding: Finding, side_px: int | None) -> Html:
+def _figure(report: RunReport, finding: Finding, side_px: int | None, name: str | None) -> Html:
     """Return a claim with its frame, if there is one."""
     when = format_time(finding.time_s)
     words = [
@@ -140,7 +167,7 @@ def _figure(report: RunReport, finding: Finding, side_px: int | None) -> Html:
     if finding.box_px is not None:
         x0, y0, x1, y1 = finding.box_px
         words.append(el("p", f"box {x0},{y0} to {x1},{y1} px", class_="why"))
-    return el("figure", _photo(report, finding, side_px), el("figcaption", *words))
+    return el("figure", _photo(report, finding, side_px), el("figcaption", *words), id=name)
 
 
 def _photo(report: RunReport, finding: Finding, side_px: int | None) -> Html | None:

@@ -51,7 +51,10 @@ def show_answer(answer: Answer, options: Sequence[str] | None = None, *, as_json
         show_json(answer.to_dict())
         return
     out = stdout()
-    out.say(answer.answer, style="bold")
+    out.say(answer.headline, style="bold")
+    for line in answer.answer.splitlines() if answer.parts else ():
+        if line not in answer.headline.splitlines():
+            out.say(line)
     out.say("")
     for line in aligned(answer_rows(answer, options)):
         out.say(line)
@@ -113,8 +116,11 @@ def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterato
     if answer.count is not None:
         yield "count", str(answer.count)
     names = names_of([info.path for info in answer.videos])
-    yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in answer.spans])
-    evidence = [line for item in answer.evidence for line in _evidence(item, _in(names, item.video))]
+    spans = () if answer.parts else answer.spans  # its lines say when each part is
+    yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in spans])
+    told = {part.text for part in answer.parts}
+    items = [item for item in answer.evidence if item.claim not in told or item.frame]
+    evidence = [line for item in items for line in _evidence(item, _in(names, item.video))]
     yield from _labelled("evidence", evidence)
     yield "sure", f"{answer.confidence:.2f}"
     whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))

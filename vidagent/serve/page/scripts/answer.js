@@ -24,9 +24,9 @@ export function view(answer, asked, seek) {
   const times = [...answer.spans.flatMap((s) => [s.start_s, s.end_s]), ...answer.evidence.map((e) => e.time_s)];
   return el("div", { class: "answer" },
     badges(answer),
-    el("p", { class: "answer-text", dir: "auto" }, linked(answer.answer, times, answer.video.duration_s, seek)),
+    el("p", { class: "answer-text", dir: "auto" }, linked(headline(answer), times, answer.video.duration_s, seek)),
     options(answer, asked),
-    places(answer, seek),
+    answer.parts?.length ? chapters(answer, seek) : places(answer, seek),
     evidence(answer, times, seek),
   );
 }
@@ -84,6 +84,28 @@ function places(answer, seek) {
   if (!answer.spans.length) return null;
   return el("ul", { class: "places", "aria-label": "Where the answer is" }, answer.spans.map((span) =>
     el("li", {}, button([icon("play"), range(span.start_s, span.end_s), el("small", {}, ` ${lasting(span.end_s - span.start_s)}`)], () => seek(span.start_s), { class: "time place", title: "Show it in the player" }))));
+}
+
+/** Return the answer without the lines of its parts, which are listed below it. */
+function headline(answer) {
+  if (!answer.parts?.length) return answer.answer;
+  return answer.answer.split("\n").filter((line) => !/^\d+:\d\d[\d:-]* /.test(line)).join("\n");
+}
+
+function chapters(answer, seek) {
+  const proof = (part) => answer.evidence.find((item) => item.claim === part.text && item.time_s >= part.start_s && item.time_s <= part.end_s);
+  return el("ol", { class: "chapters", "aria-label": "Parts of the answer" }, answer.parts.map((part) => {
+    const weak = part.verdict === "supported" ? null : el("span", { class: `weak ${part.verdict}`, title: VERDICTS[part.verdict][1] }, icon(VERDICTS[part.verdict][0]), el("span", { class: "unseen" }, VERDICTS[part.verdict][1]));
+    const item = proof(part);
+    const go = item?.box_px ? { box: item.box_px, size: { width: answer.video.width, height: answer.video.height } } : {};
+    return el("li", {}, timeButton(span(part), part.start_s, seek, go), el("span", { dir: "auto" }, isolated(part.text), weak));
+  }));
+}
+
+/** Return the time of a part as a player shows it, without fractions. */
+function span({ start_s, end_s }) {
+  const [start, end] = [start_s, end_s].map((time) => clock(Math.floor(time + 1e-6)));
+  return start === end ? start : `${start}–${end}`;
 }
 
 function evidence(answer, times, seek) {
