@@ -70,8 +70,9 @@ def analyze_video(
         report: Path of an `.html` report with the answer, its spans, the evidence, each step and its cost.
         export: One or more paths to write, by suffix: `.mp4` for clips of the answer's spans (sound in 16 kHz),
             `.jpg`, `.png` or a folder for the frames of the evidence, `.json`, `.srt`, `.csv`, `.edl` or
-            `.ffmetadata` for the answer. Several clips or frames are numbered. Of several videos each gets files of its own, except for
-            `.json`: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`. Likewise the report gets one
+            `.ffmetadata` for the answer. Several clips or frames are numbered. Of several videos each gets files of its
+            own, except for `.json`: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`. Likewise the
+            report gets one
             page per video.
         resume: Id of an earlier run of the same question to resume, such as one that a budget ended.
         session: Name of a session, 1 to 64 letters, digits, dots, dashes and underscores. The question is then a
