@@ -32,7 +32,19 @@ import numpy as np
 from benchmarks.observers.billing import Billed
 from benchmarks.observers.drawing import draw
 from benchmarks.observers.model import SKILLS, Model
-from benchmarks.observers.world import FPS, KINDS, Mark, Question, World, make_world, mark, questions
+from benchmarks.observers.world import (
+    FPS,
+    IN_PARTS,
+    KINDS,
+    Mark,
+    PartsMark,
+    Question,
+    World,
+    make_world,
+    mark,
+    mark_parts,
+    questions,
+)
 from tests.scripted_server import ScriptedServer
 from vidagent import analyze_video
 from vidagent.api import frames_of
@@ -73,6 +85,7 @@ class Done:
     broken: int
     answer: str
     truth: str
+    parts: PartsMark | None = None
 
 
 def ask(task: Task, folder: Path) -> Done:
@@ -82,7 +95,7 @@ def ask(task: Task, folder: Path) -> Done:
     model = Model(world, question, SKILLS[task.skill], task.seed)
     billed = Billed(model, _DELAY_S if task.method == "agent" else 0.0)
     asked = _agent if task.method == "agent" else _uniform
-    answer = asked(_path(world, folder), question, billed)
+    answer, parts = asked(_path(world, folder), question, billed)
     return Done(
         task,
         mark(world, question, answer),
@@ -94,6 +107,7 @@ def ask(task: Task, folder: Path) -> Done:
         model.broken,
         f"{answer.status}: {answer.text}",
         _truth(world, question),
+        mark_parts(world, question, parts) if task.kind in IN_PARTS else None,
     )
 
 
@@ -111,19 +125,34 @@ def _sums(group: Sequence[Done]) -> dict[str, Any]:
     counts: dict[str, Any] = {name: marks.count(name) for name in ("right", "wrong", "abstained")}
     for name in ("calls", "rounds", "frames", "tokens"):
         counts[name] = round(statistics.mean(getattr(one, name) for one in group), 1)
-    return {"asked": len(group), **counts}
+    return {"asked": len(group), **counts, **_parts_sums([one.parts for one in group if one.parts])}
 
 
-def _agent(path: Path, question: Question, model: Billed) -> Prediction:
+def _parts_sums(marks: Sequence[PartsMark]) -> dict[str, Any]:
+    """Return the share of true parts told, false parts told among all, and how far times are off."""
+    if not marks:
+        return {}
+    told, false = sum(one.told for one in marks), sum(one.false for one in marks)
+    return {
+        "parts_told": round(told / max(1, sum(one.true for one in marks)), 3),
+        "parts_false": round(false / max(1, told + false), 3),
+        "off_s": round(statistics.mean(one.off_s for one in marks), 3),
+    }
+
+
+_Told = tuple[Prediction, list[tuple[float, float, str]]]
+"""An answer, and its parts: start, end and text of each."""
+
+
+def _agent(path: Path, question: Question, model: Billed) -> _Told:
     with ScriptedServer(model) as server:
-        return Prediction.of(
-            analyze_video(
-                path, question.text, options=question.options, base_url=server.url, model="scripted"
-            )
+        found = analyze_video(
+            path, question.text, options=question.options, base_url=server.url, model="scripted"
         )
+    return Prediction.of(found), [(part.start_s, part.end_s, part.text) for part in found.parts]
 
 
-def _uniform(path: Path, question: Question, model: Billed) -> Prediction:
+def _uniform(path: Path, question: Question, model: Billed) -> _Told:
     """Ask once, with frames in the middles of equal parts, and take the reply as it is."""
     length_s = _length_s(path)
     times = [float(t) for t in (np.arange(UNIFORM_FRAMES) + 0.5) * length_s / UNIFORM_FRAMES]
@@ -140,7 +169,8 @@ def _uniform(path: Path, question: Question, model: Billed) -> Prediction:
     if told.get("start_s") is not None:
         spans = (Span(told["start_s"], max(told["start_s"], told["end_s"])),)
     status: Status = "answered" if told["found"] else "not_found"
-    return Prediction(status, told["answer"], told["choice"], spans, told["count"])
+    parts = [(part["start_s"], part["end_s"], part["text"]) for part in told.get("parts", [])]
+    return Prediction(status, told["answer"], told.get("choice"), spans, told.get("count")), parts
 
 
 def _truth(world: World, question: Question) -> str:
@@ -198,6 +228,28 @@ def _table(found: Sequence[dict[str, Any]], done: Sequence[Done]) -> Iterator[st
         cells = [sums[name] for name in ("asked", "right", "wrong", "abstained")]
         means = [f"{sums[name]:,.0f}" for name in ("calls", "rounds", "frames", "tokens")]
         yield "| " + " | ".join(map(str, (skill, method, length, *cells, *means))) + " |"
+    yield from _parts_table(done)
+
+
+def _parts_table(done: Sequence[Done]) -> Iterator[str]:
+    """Yield how good answers in parts are, by skill, method, kind and length."""
+    groups: dict[tuple[str, ...], list[Done]] = defaultdict(list)
+    for one in done:
+        if one.parts is not None:
+            task = one.task
+            groups[task.skill, task.method, task.kind, f"{task.length_s:g} s"].append(one)
+    if groups:
+        yield "\n| skill | method | kind | length | true parts told | false parts | times off | calls |"
+        yield "|---|---|---|---|---|---|---|---|"
+    for names, group in groups.items():
+        sums = _sums(group)
+        cells = (
+            f"{sums['parts_told']:.0%}",
+            f"{sums['parts_false']:.1%}",
+            f"{sums['off_s']:.2f} s",
+            sums["calls"],
+        )
+        yield "| " + " | ".join(map(str, (*names, *cells))) + " |"
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.observers.drawing import SIZE_WH, BrokenCodeError, Rgb, read_code
-from benchmarks.observers.world import FPS, SIGN, Question, World, names_in, slot_box
+from benchmarks.observers.world import FPS, IN_PARTS, SIGN, Question, World, names_in, slot_box
 from tests.scripted_server import (
     block_of,
     calls,
@@ -44,6 +44,8 @@ _ROUTES = {
     "whether": "whether",
     "absent": "locate",
     "choice": "at_time",
+    "summary": "whole",
+    "steps": "whole",
 }
 _OWN_TURNS = 3
 """Turns in which the planner looks of its own accord before it gives up."""
@@ -129,6 +131,8 @@ class Model:
             return self._plan(body)
         if step == "look":
             return self._look(body)
+        if step == "describe" and self.question.kind in IN_PARTS:
+            return self._describe(body)
         if step == "describe":
             return says(
                 json.dumps({"scenes": [{"start_s": 0, "end_s": self.world.length_s, "what": "a scene"}]})
@@ -202,7 +206,24 @@ class Model:
         kind = _ROUTES[self.question.kind]
         at_s = self.question.at_s
         thing = self.question.things[0] if self.question.kind != "choice" else "what is in the picture"
-        return routes(kind, question=self.question.text, thing=thing, start_s=at_s, end_s=at_s)
+        in_parts = self.question.kind in IN_PARTS
+        return routes(
+            kind, question=self.question.text, thing=thing, start_s=at_s, end_s=at_s, in_parts=in_parts
+        )
+
+    def _describe(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Describe frame by frame what is seen."""
+        pictures = self._pictures(body)
+        seen = {name: self._observe(name, pictures) for name in self.question.things}
+        scenes = [
+            {
+                "start_s": picture.time_s,
+                "end_s": picture.time_s,
+                "what": ", ".join(name for name, found in seen.items() if picture in found) or "Nothing.",
+            }
+            for picture in pictures
+        ]
+        return says(json.dumps({"scenes": scenes}))
 
     def _look(self, body: dict[str, Any]) -> dict[str, Any]:
         names = self._asked(block_of(body, "looking_for") or "")
@@ -286,6 +307,8 @@ class Model:
     def _looks(self, offered: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
         """Return the looks that a careful planner asks for next, or none where it knows enough."""
         at_s, length_s = self.question.at_s, self.world.length_s
+        if self.question.kind in IN_PARTS:
+            return []
         if at_s is not None:
             if any(abs(time_s - at_s) <= 0.5 / FPS for seen in self._seen.values() for time_s in seen):
                 return []
@@ -309,6 +332,8 @@ class Model:
         found = {name: self._places(name) for name in self.question.things}
         ledger = block_of(body, "ledger") or ""
         known = {name: places for name, places in found.items() if places}
+        if known and self.question.kind in IN_PARTS:
+            return {"found": "yes", "answer": "Things are seen.", "parts": self._parts(), "confidence": 0.9}
         if not known or (
             self.question.kind not in {"choice", "order"} and not found[self.question.things[0]]
         ):
@@ -333,6 +358,8 @@ class Model:
         found = {name: self._places(name) for name in self.question.things if self._places(name)}
         if not found:
             return says(json.dumps({"answer": self._denial(), "found": False, "choice": None, "count": None}))
+        if self.question.kind in IN_PARTS:
+            return says(json.dumps({"answer": "Things are seen.", "found": True, "parts": self._parts()}))
         places = next(iter(found.values()))
         told = {
             "answer": self._words(found),
@@ -361,6 +388,14 @@ class Model:
         if start is not None and last is not None:
             found.append((start, last, min(self.world.length_s, last + 1 / FPS)))
         return found
+
+    def _parts(self) -> list[dict[str, Any]]:
+        """Return a part for each time that something was seen."""
+        return [
+            {"start_s": self._time(start), "end_s": self._time(end), "text": f"The {name} is seen."}
+            for name in self.question.things
+            for start, _, end in self._places(name)
+        ]
 
     def _claim(self, name: str, place: tuple[float, float, float], ledger: str) -> dict[str, Any]:
         start, _, end = place

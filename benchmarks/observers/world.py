@@ -14,8 +14,23 @@ from vidagent.types import Span
 FPS = 10
 """Frames a second of every drawn video."""
 
-Kind = Literal["when", "how long", "count", "order", "read", "whether", "absent", "choice"]
-KINDS: tuple[Kind, ...] = ("when", "how long", "count", "order", "read", "whether", "absent", "choice")
+Kind = Literal[
+    "when", "how long", "count", "order", "read", "whether", "absent", "choice", "summary", "steps"
+]
+KINDS: tuple[Kind, ...] = (
+    "when",
+    "how long",
+    "count",
+    "order",
+    "read",
+    "whether",
+    "absent",
+    "choice",
+    "summary",
+    "steps",
+)
+IN_PARTS: tuple[Kind, ...] = ("summary", "steps")
+"""The kinds whose answers have parts."""
 Mark = Literal["right", "wrong", "abstained"]
 
 COLOURS = {
@@ -81,6 +96,23 @@ class Question:
     options: tuple[str, ...] | None = None
     choice: int | None = None
     at_s: float | None = None
+
+
+@dataclass(frozen=True)
+class PartsMark:
+    """How good the parts of an answer are.
+
+    Args:
+        true: Number of the parts that there are.
+        told: How many of them are told.
+        false: Told parts in which nothing of what they say is to be seen.
+        off_s: How far the starts and ends of told parts are off, on average.
+    """
+
+    true: int
+    told: int
+    false: int
+    off_s: float
 
 
 @dataclass(frozen=True)
@@ -156,6 +188,28 @@ def questions(world: World) -> Iterator[Question]:
         options.index(shown.name),
         at_s,
     )
+    balls = tuple(thing.name for thing in world.things[:-1])
+    yield Question("summary", "Summarise this video with timestamps.", balls)
+    in_order = sorted((once, one, other, shown), key=lambda thing: thing.frames[0])
+    yield Question("steps", "Explain step by step what happens.", tuple(thing.name for thing in in_order))
+
+
+def mark_parts(world: World, question: Question, parts: Sequence[tuple[float, float, str]]) -> PartsMark:
+    """Compare the parts of an answer, each with start, end and text, with what is to be seen when."""
+    true = [(name, span) for name in question.things for span in world.thing(name).spans]
+    told, off_s, false = set(), list[float](), 0
+    for start_s, end_s, text in parts:
+        found = [
+            place
+            for place, (name, span) in enumerate(true)
+            if name in text.casefold() and start_s < span.end_s and span.start_s < end_s
+        ]
+        false += not found
+        told.update(found)
+        if len(found) == 1:
+            span = true[found[0]][1]
+            off_s.append((abs(start_s - span.start_s) + abs(end_s - span.end_s)) / 2)
+    return PartsMark(len(true), len(told), false, sum(off_s) / len(off_s) if off_s else 0.0)
 
 
 def mark(world: World, question: Question, answer: Prediction) -> Mark:
@@ -163,6 +217,8 @@ def mark(world: World, question: Question, answer: Prediction) -> Mark:
     claims = answer.status == "answered" or (
         answer.status == "partial" and bool(answer.spans or answer.count)
     )
+    if question.kind in IN_PARTS:
+        return "right" if claims else "abstained"  # `mark_parts` tells how right
     if question.kind == "absent":
         return "wrong" if claims else "abstained" if answer.status == "cannot_judge" else "right"
     if not claims:

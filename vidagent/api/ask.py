@@ -72,8 +72,7 @@ def analyze_video(
             `.jpg`, `.png` or a folder for the frames of the evidence, `.json`, `.srt`, `.csv`, `.edl` or
             `.ffmetadata` for the answer. Several clips or frames are numbered. Of several videos each gets files of its
             own, except for `.json`: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`. Likewise the
-            report gets one
-            page per video.
+            report gets one page per video.
         resume: Id of an earlier run of the same question to resume, such as one that a budget ended.
         session: Name of a session, 1 to 64 letters, digits, dots, dashes and underscores. The question is then a
             follow-up to the session's earlier questions about the same video, and reuses what they looked at.

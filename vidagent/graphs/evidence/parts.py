@@ -91,11 +91,18 @@ def frames_each(number: int, most: int) -> int:
     return max(_FEWEST, min(_MOST, most, _CALLS * most // max(1, number)))
 
 
-def proof_times(part: Part, number: int, frame_s: float) -> list[float]:
-    """Return the times of frames spread over a part, its first and its last among them."""
+def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[float] = ()) -> list[float]:
+    """Return the times of frames spread over a part, its first and its last among them.
+
+    These are the first and the last of it that were looked at, if there are two: its bounds need not be exact.
+    """
     last_s = max(part.start_s, _end(part) - frame_s)
     inset_s = min(_INSET * (last_s - part.start_s), _MOST_INSET_S)
-    times = np.linspace(part.start_s + inset_s, last_s - inset_s, number).tolist()
+    inside = [time_s for time_s in looked_s if part.start_s - _SAME_S <= time_s < _end(part) - _SAME_S]
+    first_s, last_s = (
+        (inside[0], inside[-1]) if len(inside) > 1 else (part.start_s + inset_s, last_s - inset_s)
+    )
+    times = np.linspace(first_s, last_s, number).tolist()
     return list(dict.fromkeys(round(time_s, 6) for time_s in times))
 
 

@@ -126,9 +126,12 @@ async def _asked_parts(
     known = {(item["claim"], *item["part_s"]) for item in carried}
     parts = [part for part in draft.parts if (part.text, part.start_s, part.end_s) not in known]
     lines = [lines_for(progress.entries, claim_of(part)) for part in parts]
+    looked_s = sorted({still.time_s for entry in progress.entries for still in entry.look.stills})
     number, frame_s = frames_each(len(parts) + 1, run.caps.frames), run.video.info.frame_s
     times = [
-        [] if words_only(progress.entries, claim_of(part), said) else proof_times(part, number, frame_s)
+        []
+        if words_only(progress.entries, claim_of(part), said)
+        else proof_times(part, number, frame_s, looked_s)
         for part, said in zip(parts, lines, strict=True)
     ]
     stills = await decoded(run, sorted({time_s for one in times for time_s in one}), meter)
