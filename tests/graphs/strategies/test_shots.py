@@ -12,7 +12,8 @@ from tests.graphs.scripts import Script, answer
 from tests.scripted_server import block_of, labelled_images, routes, says, step_of, texts
 from vidagent import Budget
 from vidagent.agents.prompting.replies import Scene
-from vidagent.graphs.strategies.shots import in_looks, joined, shots_of, spread, told
+from vidagent.graphs.strategies.shots import in_looks, joined, shots_of, spread, told, with_moments
+from vidagent.video.index.moments import Moment
 from vidagent.video.index.scan import Scan
 from vidagent.video.index.video_index import Index
 
@@ -77,6 +78,16 @@ def test_what_the_overview_shows_is_not_looked_at_again(ask):
 
 @pytest.mark.network
 @pytest.mark.usefixtures("cut")
+def test_moments_between_the_frames_of_the_overview_are_looked_at(ask, monkeypatch):
+    moments = (Moment(1.0, 4.5, (0, 0, 9, 9)), Moment(1.0, 0.0, (0, 0, 9, 9)))
+    monkeypatch.setattr(Index, "scan", lambda self: Scan(moments, CUTS_S, (), exact=True))
+    _, server = ask(Describing([TOLD], route=WHOLE))
+    [body] = described(server)
+    assert [t for t, _ in labelled_images(body)] == [4.48]
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("cut")
 def test_looks_keep_to_a_share_of_the_budget(ask, tmp_path):
     (tmp_path / "few.toml").write_text("frames_per_call = 4\noverview_frames = 3\n")
     _, server = ask(Describing([TOLD], route=WHOLE), budget=Budget(model_calls=8))
@@ -106,6 +117,10 @@ def test_each_shot_has_a_frame_and_long_ones_have_more():
     assert [len(one) for one in times] == [1, 1, 5]
     assert all(2 < t < 12 for t in times[2])
     assert spread([(0, 0.04)], 9, 0.04) == [[0.02]]
+
+
+def test_moments_are_added_where_no_frame_is_near():
+    assert with_moments([(0, 4), (4, 9)], [[2.0], [6.5]], [2.1, 5.0, 8.0]) == [[2.0], [5.0, 6.5, 8.0]]
 
 
 @pytest.mark.parametrize("number", [1, 7, 48, 97, 200])

@@ -36,6 +36,8 @@ _SCAN_RATE = 20.0
 """A budget of seconds allows a scan if it is no shorter than the video at this many times its speed."""
 _NEIGHBOURS = 2
 """How many shots on each side of a cut are compared, so that shots that take turns count as alike."""
+_NEAR_S = 0.25
+"""A frame this near to a moment shows it."""
 _SMALL_PX = 32
 _SAME_S = 1e-3
 
@@ -58,13 +60,19 @@ class Shots(Strategy):
         start_s, end_s = range_of(progress, run)
         shots = shots_of(run.index.scan().cuts_s, start_s, end_s)
         seen = sorted(frame_times(progress.entries, start_s, end_s))
-        if not looks or _is_seen(shots, seen):
+        moments = _moments(run, start_s, end_s, frames)
+        missed = [time_s for time_s in moments if not _is_near(time_s, seen)]
+        if not looks or (_is_seen(shots, seen) and not missed):
             return Proposal()
+        if _is_seen(shots, seen):
+            line = f"looking at {counted(len(missed), 'moment')} between the frames of the overview"
+            return Proposal([frames_look(missed, "")], line)
         wanted = max(2 * len(shots), round((end_s - start_s) / _STEP_S))
         most = min(looks * frames, max(frames, wanted))
         if len(shots) > most:
             shots = joined(shots, _pictures(run, shots), most)
-        packed = list(in_looks(spread(shots, most, run.video.info.frame_s), looks, frames))
+        times = with_moments(shots, spread(shots, most, run.video.info.frame_s), moments)
+        packed = list(in_looks(times, looks, frames))
         line = f"describing {counted(len(shots), 'shot')} in {counted(len(packed), 'look')}"
         return Proposal([frames_look(times, "") for times in packed], line)
 
@@ -97,6 +105,18 @@ def spread(shots: Sequence[Shot], most: int, frame_s: float) -> list[list[float]
         number = 1 + min(math.floor(spare * length_s / whole_s), max(0, round(length_s / frame_s) - 1))
         found.append([start_s + (place + 0.5) * length_s / number for place in range(number)])
     return found
+
+
+def with_moments(
+    shots: Sequence[Shot], times: Sequence[list[float]], moments: Sequence[float]
+) -> list[list[float]]:
+    """Add the moments of each shot to its frames, except where one is near."""
+    return [
+        sorted(
+            [*own, *(t for t in moments if start_s <= t < end_s and not _is_near(t, own))],
+        )
+        for (start_s, end_s), own in zip(shots, times, strict=True)
+    ]
 
 
 def in_looks(times: Sequence[Sequence[float]], looks: int, frames: int) -> Iterator[list[float]]:
@@ -152,6 +172,17 @@ def _pictures(run: Run, shots: Sequence[Shot]) -> list[Small]:
     except VideoError:
         return []
     return [fit(frame.rgb, _SMALL_PX).astype(np.float32) for frame in frames]
+
+
+def _moments(run: Run, start_s: float, end_s: float, most: int) -> list[float]:
+    """Return the moments of the index at which something comes up; none if they are too many to say anything."""
+    moments = sorted(moment.time_s for moment in run.index.scan().moments)
+    inside = [time_s for time_s in moments if start_s <= time_s < end_s]
+    return inside if len(inside) <= most else []
+
+
+def _is_near(time_s: float, seen_s: Sequence[float]) -> bool:
+    return any(abs(time_s - shown_s) <= _NEAR_S for shown_s in seen_s)
 
 
 def _is_seen(shots: Sequence[Shot], seen_s: Sequence[float]) -> bool:
