@@ -11,7 +11,8 @@ import pytest
 from tests.graphs.scripts import Script, answer, clip_look, observation
 from tests.scripted_server import block_of, labelled_images, routes, says, step_of, texts
 from vidagent import api
-from vidagent.agents.prompting.replies import Kind
+from vidagent.agents.prompting.messages import render
+from vidagent.agents.prompting.replies import Kind, Route, outline
 from vidagent.graphs.nodes.classify import _BESIDE, _SEARCHES
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.tools import NAMES
@@ -202,3 +203,25 @@ def test_an_event_is_spoken_of_only_where_one_is_named(ask):
     told = now(of_step(server, "plan")[0])
     assert "find when each thing it names comes" in told
     assert "The event" not in told
+
+
+def test_a_list_of_all_is_a_count_only_if_a_number_is_asked_for():
+    prompt = render("route", reply=outline(Route))
+    count = next(line for line in prompt.splitlines() if line.startswith("- `count`"))
+    assert "a number is asked for" in count
+    assert "without their number is no count" in count
+    assert "in_parts" in prompt
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"in_parts": "Yes", "detail": "very brief"}, (True, "brief")),
+        ({"in_parts": None, "detail": None}, (False, "normal")),
+        ({"in_parts": "no", "detail": "Detailed."}, (False, "detailed")),
+        ({}, (False, "normal")),
+    ],
+)
+def test_the_form_of_the_answer_is_read_leniently(given, read):
+    route = Route.model_validate({"kind": "whole", **given})
+    assert (route.in_parts, route.detail) == read

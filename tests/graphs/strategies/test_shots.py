@@ -12,6 +12,7 @@ from tests.graphs.scripts import Script, answer
 from tests.scripted_server import block_of, labelled_images, routes, says, step_of, texts
 from vidagent import Budget
 from vidagent.agents.prompting.replies import Scene
+from vidagent.graphs.nodes import survey
 from vidagent.graphs.strategies.shots import in_looks, joined, shots_of, spread, told, with_moments
 from vidagent.video.index.moments import Moment
 from vidagent.video.index.scan import Scan
@@ -67,6 +68,19 @@ def test_every_shot_is_described_once_before_the_planner_speaks(ask, monkeypatch
 def test_other_questions_are_not_looked_at_shot_by_shot(ask, route):
     _, server = ask(Describing([TOLD], route=route))
     assert not [step for step in server.steps[: server.steps.index("plan")] if step == "describe"]
+
+
+@pytest.mark.network
+def test_a_video_is_scanned_for_them_also_where_the_survey_does_not(ask, few_frames, monkeypatch):
+    monkeypatch.setattr(survey, "SCAN_AT_ONCE_S", 0.0)
+    scans = []
+    scan = Index.scan
+    monkeypatch.setattr(Index, "scan", lambda self: scans.append(1) or scan(self))
+    ask(Describing([TOLD], route=WHOLE))
+    assert scans
+    scans.clear()
+    ask(Describing([TOLD], route=routes("locate")))
+    assert not scans
 
 
 @pytest.mark.network

@@ -33,6 +33,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.held_at: str | None = None
+        self.draft = answer(claims=[SEEN])
         self.go = threading.Event()
 
     def hold(self, step: str) -> None:
@@ -47,7 +48,7 @@ class Waiting:
     def __call__(self, body):
         if step_of(body) == self.held_at:
             self.go.wait(PATIENCE_MS / 1000)
-        script = Script([clip_look(1, 3)], [answer(claims=[SEEN])])
+        script = Script([clip_look(1, 3)], [self.draft])
         script.planned = int(any(message["role"] == "tool" for message in body["messages"]))
         return script(body)
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.graphs.scripts import answer
 from tests.serve.page.conftest import DESK, PATIENCE_MS, Watched, accessible
 from tests.serve.rest.test_jobs import added, job
 from tests.serve.running import QUESTION, running
@@ -78,6 +79,25 @@ def test_from_upload_to_follow_up_and_over_a_reload(page, root, plays):
     expect(page.get_by_role("navigation").get_by_role("link")).to_have_count(1)
     page.get_by_role("link", name="New question").click()
     expect(page.get_by_role("heading", name="Earlier uploads")).to_be_visible()
+
+
+def test_parts_are_a_list_whose_times_move_the_player(page, plays):
+    parts = [
+        {"start_s": 0, "end_s": 2.5, "text": "A bar moves to the right, past the middle of the picture."},
+        {"start_s": 2.5, "end_s": None, "text": "The bar goes on, and nothing else is to be seen."},
+    ]
+    plays.draft = answer(answer="It is seen.", claims=[], spans=[], parts=parts)
+    choose(page)
+    ask(page)
+    answered(page)
+    expect(page.locator(".answer-text")).to_have_text("It is seen.")
+    listed = page.get_by_role("list", name="Parts of the answer")
+    expect(listed.get_by_role("listitem")).to_have_text(
+        ["0:00–0:02" + parts[0]["text"], "0:02–0:04" + parts[1]["text"]]
+    )
+    listed.get_by_role("button").nth(1).click()
+    assert 2.5 <= at(page) < 2.54
+    accessible(page)
 
 
 def test_a_reload_goes_on_with_a_running_question_and_it_can_be_stopped(page, plays, client):

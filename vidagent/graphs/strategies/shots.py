@@ -26,8 +26,10 @@ _MOST_LOOKS = 8
 """Most looks, done in parallel."""
 _STEP_S = 4.0
 """Time between the frames of a long shot, if so many looks are enough for it."""
-_FINE_S = 2.5
-"""If the overview's frames are no further apart, and each shot has one, it is enough."""
+_FINE_S = 1.0
+"""If the overview's frames are no further apart, and each shot has one, it is enough; as far as a few looks go, these
+come so near, too."""
+_FEW_LOOKS = 2
 _SHARE = 2
 """The looks take at most half of what is left of a budget."""
 _LOOK_TOKENS = 1000
@@ -67,8 +69,9 @@ class Shots(Strategy):
         if _is_seen(shots, seen):
             line = f"looking at {counted(len(missed), 'moment')} between the frames of the overview"
             return Proposal([frames_look(missed, "")], line)
-        wanted = max(2 * len(shots), round((end_s - start_s) / _STEP_S))
-        most = min(looks * frames, max(frames, wanted))
+        length_s = end_s - start_s
+        fine = min(_FEW_LOOKS * frames, round(length_s / _FINE_S))
+        most = min(looks * frames, max(2 * len(shots), round(length_s / _STEP_S), fine))
         if len(shots) > most:
             shots = joined(shots, _pictures(run, shots), most)
         times = with_moments(shots, spread(shots, most, run.video.info.frame_s), moments)
