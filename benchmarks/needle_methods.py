@@ -203,7 +203,7 @@ def _in_one_call(video: Path, question: Question, frames: int, *, grid: bool) ->
             caps,
             lambda wanted: wanted,
         )
-        stills = _cropped(context, frames) if grid else context.pictures(_even(context, frames))
+        stills = _cropped(context, frames) if grid else context.pictures(_even(context, frames))[0]
         messages = look_messages(question.text, None, question.text, stills)
         gate = StepMeter(Meter(Budget()), "look")
         seen = asyncio.run(choose(settings).ask("look", messages, Observation, gate, shown="overview"))
