@@ -63,7 +63,8 @@ async def combine_answers(
     if (why := _beyond(together, question, options, goal, parts)) is not None:
         events.tell("note", f"each video has its own line in place of the composed answer: {why}", "compose")
         return plain
-    answer = about_showing(together.answer, parts)
+    said = together.answer
+    answer = said if said == plain["answer"] else about_showing(said, parts)  # code's own lines stay in order
     if answer is None:
         events.tell(
             "note",
