@@ -97,13 +97,16 @@ def _shared(found: Entry, missed: Entry) -> Iterator[float]:
     for sighting in found.observation.sightings if found.observation else ():
         still = missed.still_at(sighting.time_s)
         same = still is not None and abs(still.time_s - sighting.time_s) <= _SAME_FRAME_S
-        if same and not (_at_end(found, sighting.time_s) and _at_end(missed, sighting.time_s)):
+        if same and not (_meet(found, missed, sighting.time_s) or _meet(missed, found, sighting.time_s)):
             yield sighting.time_s
 
 
-def _at_end(entry: Entry, time_s: float) -> bool:
-    ends = (entry.look.stills[0].time_s, entry.look.stills[-1].time_s) if len(entry.look.stills) > 1 else ()
-    return any(abs(end_s - time_s) <= _SAME_FRAME_S for end_s in ends)
+def _meet(earlier: Entry, later: Entry, time_s: float) -> bool:
+    """Tell whether one look of several frames ends at a time, and another begins there."""
+    if min(len(earlier.look.stills), len(later.look.stills)) < 2:
+        return False
+    last_s, first_s = earlier.look.stills[-1].time_s, later.look.stills[0].time_s
+    return max(abs(last_s - time_s), abs(first_s - time_s)) <= _SAME_FRAME_S
 
 
 def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequence[Entry]) -> bool:
