@@ -31,7 +31,7 @@ def test_a_model_finds_its_profile(model, name):
 def test_every_profile_is_whole(name):
     profile = loader.load(name)
     assert profile.name == name
-    assert set(profile.completion_tokens) == {"survey", "route", "plan", "look", "verify", "compose"}
+    assert set(profile.completion_tokens) == {"route", "plan", "look", "verify", "compose"}
     room = profile.context_tokens - max(profile.completion_tokens.values())
     assert max(profile.frames_per_call, profile.overview_frames) * profile.frame_tokens < room
 
@@ -80,7 +80,7 @@ def test_a_server_takes_what_its_profile_sends(name):
 def test_thoughts_fit_into_replies(name):
     profile = loader.load(name)
     allotted = profile.thinking.tokens
-    assert set(allotted) == set(profile.completion_tokens) - {"survey", "route"}
+    assert set(allotted) == set(profile.completion_tokens) - {"route"}
     if profile.thinking.can:
         assert all(2 * tokens <= profile.completion_tokens[step] for step, tokens in allotted.items())
 

@@ -100,7 +100,7 @@ async def _described(progress: Progress, run: Run, call: Call, seen: Look, meter
     times, cuts_s = [still.time_s for still in seen.stills], run.index.scan().cuts_s
     shots = len({bisect_right(cuts_s, time_s) for time_s in times})
     messages = shots_messages(progress.question, seen.stills, shots)
-    described = await run.client.ask("survey", messages, Description, meter, shown="look")
+    described = await run.client.ask("look", messages, Description, meter, shown="look")
     return Entry(call["entry"], seen, told(described.scenes, times, cuts_s))
 
 

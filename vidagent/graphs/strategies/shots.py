@@ -211,5 +211,5 @@ def _reach(run: Run) -> tuple[int, int]:
     profile, frames = run.client.profile, run.caps.frames
     allowed = allowance(run, _SHARE)
     most = min(_MOST_LOOKS * frames, allowed.most_frames(profile.frame_tokens + _LOOK_TOKENS / frames))
-    looks = min(math.ceil(most / frames), allowed.most_looks(profile.completion_tokens.get("survey", 1)))
+    looks = min(math.ceil(most / frames), allowed.most_looks(profile.completion_tokens.get("look", 1)))
     return int(looks), int(min(frames, most))
