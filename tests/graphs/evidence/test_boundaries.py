@@ -14,6 +14,7 @@ from vidagent.graphs.evidence.boundaries import (
     Edge,
     Reach,
     first_edges,
+    frames_to_show,
     frames_wanted,
     narrowed,
     placed,
@@ -301,3 +302,9 @@ def test_an_observer_with_one_word_moves_nothing_but_what_earlier_looks_saw(show
         known = settle(*refine(case, observer, looks=MOST_LOOKS))
         far, drafted = off((known.start_s, known.end_s), case.truth), off(case.span, case.truth)
         assert all(one <= other + 1e-9 for one, other in zip(far, drafted, strict=True)), case
+
+
+@pytest.mark.parametrize("mark_s", [40.0, 39.6])
+def test_a_mark_at_the_far_side_of_a_gap_shows_the_frame_before_it(mark_s):
+    known = [float(n) for n in range(41)]
+    assert frames_to_show(known, 6, [mark_s]) == [0, 10, 20, 30, 39, 40]

@@ -242,8 +242,8 @@ def frames_to_show(known: Sequence[float], most: int, marks: Sequence[float]) ->
     chosen, room = {0, last}, 2 + (most - 2) // 3
     for number, mark_s in enumerate(marks):
         place = min(range(len(known)), key=lambda n: abs(known[n] - mark_s))
-        for beside in ({place - 1, place}, {place + 1} if number == 0 else set()):
-            if 0 < place < last and len(chosen | beside) <= room:
+        for beside in ({place - 1, place}, {min(place + 1, last)} if number == 0 else set()):
+            if place > 0 and len(chosen | beside) <= room:
                 chosen |= beside
     even = most - len(chosen)
     steps = (round(last * n / (even + 1)) for n in range(1, even + 1))
