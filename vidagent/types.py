@@ -131,10 +131,10 @@ class Budget:
         steps: Turns of the planner.
         model_calls: Requests to the model.
         prompt_tokens: Prompt tokens over all requests.
-        computed_tokens: Prompt tokens that the server had to compute: all but those that it reports as cached.
         completion_tokens: Generated tokens over all requests, thinking included.
         thinking_tokens: Reasoning tokens over all requests; 0 turns thinking off.
         frames: Frames shown to the model over all requests.
+        computed_tokens: Prompt tokens that the server had to compute: all but those that it reports as cached.
 
     Raises:
         BudgetError: If a field is zero or negative (`thinking_tokens` may be 0) or not a number.
@@ -144,10 +144,10 @@ class Budget:
     steps: int | None = None
     model_calls: int | None = None
     prompt_tokens: int | None = None
-    computed_tokens: int | None = None
     completion_tokens: int | None = None
     thinking_tokens: int | None = None
     frames: int | None = None
+    computed_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse limits that would end a run before it starts."""

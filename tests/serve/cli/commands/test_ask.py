@@ -72,7 +72,7 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
     )
     budgets = (
         "--budget-seconds 1.5 --budget-steps 2 --budget-model-calls 3 --budget-prompt-tokens 4 "
-        "--budget-completion-tokens 5 --budget-thinking-tokens 0 --budget-frames 7"
+        "--budget-completion-tokens 5 --budget-thinking-tokens 0 --budget-frames 7 --budget-computed-tokens 8"
     )
     files = ("--save-frames", str(tmp_path), "--report", str(tmp_path / "out.html"), "--export", "out.csv")
     done = command(
@@ -87,7 +87,7 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "model": "m",
             "base_url": "http://127.0.0.1:1/v1",
             "engine": None,
-            "budget": Budget(1.5, 2, 3, 4, 5, 0, 7),
+            "budget": Budget(1.5, 2, 3, 4, 5, 0, 7, 8),
             "fps": 2.5,
             "num_frames": None,
             "decoder": "decord",
