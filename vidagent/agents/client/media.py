@@ -21,8 +21,10 @@ from langchain_core.messages import BaseMessage
 from vidagent.agents.profiles.schema import Form, Media, Shown
 from vidagent.agents.prompting.messages import (
     FRAME_REFS,
+    FRAMES_SHOWN,
     Part,
     count_frames,
+    count_shown,
     frame_of,
     parts_of,
     picture_of,
@@ -91,7 +93,8 @@ def place(messages: Sequence[BaseMessage], media: Media, shown: Shown) -> Placed
     if row is not None and video is not None:
         sent[row.message] = _replaced(sent[row.message], row, video)
     body = _body(media, video, pictures=count_frames(sent) > 0)
-    return PlacedMedia([_on_wire(message, body, named=media.image_ids) for message in sent], body)
+    wire = [_on_wire(message, body, named=media.image_ids) for message in sent]
+    return PlacedMedia([_with_count(*pair) for pair in zip(messages, wire, strict=True)], body)
 
 
 def holds_video(messages: Sequence[BaseMessage]) -> bool:
@@ -223,6 +226,14 @@ def _on_wire(message: BaseMessage, body: Mapping[str, Any], *, named: bool) -> B
         refs = [frame.ref for frame in frames]
         update["additional_kwargs"] = {**message.additional_kwargs, FRAME_REFS: refs}
     return message.model_copy(update=update)
+
+
+def _with_count(message: BaseMessage, wire: BaseMessage) -> BaseMessage:
+    """Keep how many frames a message shows where the pictures in it no longer tell."""
+    shown = count_shown([message])
+    if shown == count_shown([wire]):
+        return wire
+    return wire.model_copy(update={"additional_kwargs": {**wire.additional_kwargs, FRAMES_SHOWN: shown}})
 
 
 def _picture(part: Part) -> Part:

@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import AIMessage, BaseMessage
 
 from vidagent.agents.client.limits import prompt_tokens
-from vidagent.agents.prompting.messages import Part, frame_load, frame_of, parts_of
+from vidagent.agents.prompting.messages import (
+    FRAMES_SHOWN,
+    Part,
+    count_frames,
+    frame_load,
+    frame_of,
+    parts_of,
+)
 from vidagent.images import jpeg, sheet
 from vidagent.images.shown_frame import ShownFrame
 
@@ -92,7 +99,10 @@ def _on_sheets(message: BaseMessage, per_picture: int, side_px: int) -> BaseMess
             frames = [frame for place in places if (frame := frame_of(parts[place])) is not None]
             laid_out += _sheet(frames, labels, side_px)
         end = run[-1] + 1
-    return message.model_copy(update={"content": [*laid_out, *parts[end:]]}) if laid_out else message
+    if not laid_out:
+        return message
+    fields = {**message.additional_kwargs, FRAMES_SHOWN: count_frames([message])}
+    return message.model_copy(update={"content": [*laid_out, *parts[end:]], "additional_kwargs": fields})
 
 
 def _sheet(frames: Sequence[ShownFrame], labels: Sequence[str], side_px: int) -> list[Part]:

@@ -16,7 +16,7 @@ from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.media import PlacedMedia, holds_video
 from vidagent.agents.client.request_schemas import bounded, calls_schema, strict_tool
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
-from vidagent.agents.prompting.messages import count_frames
+from vidagent.agents.prompting.messages import count_frames, count_shown
 from vidagent.agents.prompting.text_tool_calls import in_words
 from vidagent.agents.server.facts import ServerFacts, applied
 from vidagent.agents.server.known_servers import ServerMemory
@@ -250,7 +250,7 @@ class RequestBuilder:
         placed = media.place(fitting, self._media, shown or _SHOWN.get(step, "look"))
         request = self._request(step, placed.messages, self.profile.thinking, limits, most, stream=stream)
         uses = request.uses | self._media_features(placed)
-        request = dataclasses.replace(request, frames=count_frames(messages), uses=uses, packed=packed)
+        request = dataclasses.replace(request, frames=count_shown(fitting), uses=uses, packed=packed)
         return request.with_body(placed.body)
 
     def _request(

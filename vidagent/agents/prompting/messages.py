@@ -42,6 +42,11 @@ FRAME_REFS = "frame_refs"
 
 A server does not get it; a recorder takes a picture's hash from it.
 """
+FRAMES_SHOWN = "frames_shown"
+"""Key of a message's `additional_kwargs`: how many frames it shows, if not one in each of its pictures.
+
+A server does not get it; a recorder counts by it, as a grid or a video shows several frames.
+"""
 
 _NAMES = (
     "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response|"
@@ -356,6 +361,11 @@ def count_frames(messages: Iterable[BaseMessage]) -> int:
 def frame_load(messages: Iterable[BaseMessage]) -> float:
     """Return how many single frames take as many tokens as the pictures in the messages."""
     return sum(CELL_SHARE * len(cells) or 1.0 for cells in _cells_of(messages))
+
+
+def count_shown(messages: Iterable[BaseMessage]) -> int:
+    """Count the frames shown in messages as they are sent, those in a grid or a video one by one."""
+    return sum(message.additional_kwargs.get(FRAMES_SHOWN, count_frames([message])) for message in messages)
 
 
 def _cells_of(messages: Iterable[BaseMessage]) -> Iterator[tuple[float, ...]]:

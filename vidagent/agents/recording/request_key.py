@@ -23,7 +23,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from vidagent.agents.prompting.messages import (
     FRAME_REFS,
     Part,
-    count_frames,
+    count_shown,
     parts_of,
     picture_of,
     read_step,
@@ -36,7 +36,7 @@ WriteLine = Callable[[TraceLine], None]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request as it is recorded: its key, its step, the number of its pictures, and its body."""
+    """One request as it is recorded: its key, its step, the number of frames that it shows, and its body."""
 
     key: str
     step: str
@@ -80,7 +80,7 @@ def describe_request(
     body = options.get("extra_body", {})
     names = sorted([*options, *(f"extra_body.{name}" for name in body)])
     key = hash_of((step, content, shape, body.get("response_format"), names))
-    return RecordedRequest(key, step, count_frames(messages), {"messages": content, **options})
+    return RecordedRequest(key, step, count_shown(messages), {"messages": content, **options})
 
 
 def options_of(stop: list[str] | None, kwargs: Mapping[str, Any]) -> TraceLine:
