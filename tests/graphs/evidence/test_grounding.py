@@ -113,3 +113,12 @@ def test_a_quote_may_be_put_together_from_several_and_must_be_known():
 def test_claims_in_place_of_an_answer_have_their_times():
     draft, progress = run("What happens?", [DOG, RED], answer="A cow sings.")
     assert supported_words(draft, progress) == f"0:01 {RED[0]}\n0:02 {DOG[0]}"
+
+
+def test_a_claim_that_says_a_time_near_its_frame_gets_no_other_one():
+    draft, progress = run(
+        "What happens?",
+        [("The ball is shown at 1.0 s.", 0.8), ("The dog barks for 5 s.", 2.0)],
+        answer="A cow sings.",
+    )
+    assert supported_words(draft, progress) == "The ball is shown at 1.0 s.\n0:02 The dog barks for 5 s."

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.evidence.boundaries import Refined
+from vidagent.graphs.evidence.ledger import MOST_SEEN_S
 from vidagent.graphs.evidence.refined_spans import refined_places
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Verified
@@ -218,12 +219,19 @@ def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False)
 
 
 def told_lines(verified: Sequence[Verified]) -> str:
-    """Return claims as an answer: one as it is, several one a line with their times."""
+    """Return claims as an answer: one as it is, several one a line, with the time of its frame if it says none near it.
+
+    The frame that shows a claim best may lie beside the time in its words, where few frames were looked at.
+    """
     if len(verified) < 2:
         return "".join(item["claim"] for item in verified)
     return "\n".join(
         item["claim"]
         if any(_is(text, item["time_s"]) for text in _NUMBER.findall(item["claim"]))
+        or any(
+            (match["unit"] or ":" in match[0]) and abs(_value(match[0]) - item["time_s"]) <= MOST_SEEN_S
+            for match in _TIME.finditer(item["claim"])
+        )
         else f"{format_clock(item['time_s'])} {item['claim']}"
         for item in sorted(verified, key=lambda item: item["time_s"])
     )
