@@ -28,9 +28,11 @@ from tests.scripted_server import (
     tool_names,
 )
 from vidagent.images import jpeg
+from vidagent.images.resize import enlarge
 from vidagent.images.tiles import crop
 from vidagent.tools import NAMES
 from vidagent.types import Answer
+from vidagent.video.index.activity import Activity
 from vidagent.video.index.scan import Moment, Scan
 from vidagent.video.index.video_index import Index
 
@@ -41,11 +43,17 @@ KINDS += ["start_10_mp4", "start_100_ts", "late_video_mp4", "mpegts"]
 MORE_KINDS = ["h264_mkv", "open_gop", "turned_180", "start_10_mkv", "late_video_mkv", "hevc", "vp9", "av1"]
 ASKED = 3.3, 0.111, 6.0
 """Times of the moments that search finds here, on and between frames."""
+CHANGES = np.array([0, 0, 9, 0, 0, 5, 0, 0], np.float32)
+"""Change in each second here: most in the third, less in the sixth."""
+BUSY = 3.0, 2.5, 5.5
+"""Ends and middles of these seconds, without 6.0, at which there is a moment."""
 LABEL_S = 0.0005
 """Times beside pictures have three decimals."""
 NOISE = 12.0
 """Mean difference of grey levels that two lossy codings leave; another frame's code differs by 40 and more."""
 CROP = re.compile(r"crop (\d+),(\d+),(\d+),(\d+) px$")
+ENLARGED = 4
+"""How many times a crop of these small videos is enlarged: the most there is."""
 WHOLE = (0, 0, *SIZE_WH)
 LEFT = (0, 0, 160, 180)
 
@@ -86,6 +94,7 @@ def ran(request: pytest.FixtureRequest, clip, tmp_path_factory: pytest.TempPathF
         patch.setattr(
             Index, "scan", lambda _: Scan(tuple(Moment(1.0, t, WHOLE) for t in ASKED), (), (), True)
         )
+        patch.setattr(Index, "activity", lambda _: Activity(1.0, CHANGES))
         found = vidagent.analyze_video(video.path, "Where is the bar?", base_url=server.url, model="scripted")
     return Ran(video, full_decode(video.path), server.bodies, server.steps, found)
 
@@ -124,6 +133,8 @@ def wrong_pictures(body, truth: Truth, clip) -> list[str]:
         index = truth.at(time_s + LABEL_S)
         code, rgb = truth.codes[index], jpeg.decode(data)
         wanted = crop(draw_code(code), box)
+        if box != WHOLE:
+            wanted = enlarge(wanted, ENLARGED * max(wanted.shape[:2]))
         if abs(truth.times_s[index] - time_s) > LABEL_S + 1e-6:
             wrong.append(f"{time_s}: no frame begins then, the nearest at {truth.times_s[index]}")
         if abs(code.millis / 1000 + clip.offset_s - time_s) > clip.tolerance_s + LABEL_S:
@@ -165,8 +176,10 @@ def test_each_tool_shows_the_frames_asked_for(ran: Ran):
     assert shown["When does it move?"] == ran.between(2.0, 2.5)
     assert shown["What is in the halves?"] == [ran.at(2.5)] * 2
     assert shown["What is on the left?"] == [ran.at(3.3)]
-    assert shown["a red bar"] == sorted(ran.at(t) for t in ASKED)
+    assert shown["a red bar"] == sorted({ran.at(t) for t in (*ASKED, *BUSY)}), "moments, and change"
     known, seen = ran.between(1.0, 4.0), shown["Where is the bar?"]
+    if {ran.at(1.0), ran.at(4.0)} == {1.0, 4.0}:  # both bounds are frames, so both are shown
+        known.append(4.0)
     assert (seen[0], seen[-1]) == (known[0], known[-1])
     assert len(seen) == min(32, len(known))
     steps = [known.index(after) - known.index(before) for before, after in pairwise(seen)]
@@ -191,4 +204,5 @@ def test_the_frames_of_the_evidence_are_kept(clip, tmp_path: Path):
     frame = Path(evidence.frame)
     assert frame.parent == tmp_path / "kept"
     assert read_code(jpeg.decode(frame.read_bytes())).millis == round(1000 * evidence.time_s) == 2280
-    assert len(list((tmp_path / "kept").glob("look-*.jpg"))) == 6
+    kept = [path.stem.split("-")[2] for path in (tmp_path / "kept").glob("look-*.jpg")]
+    assert sorted(kept) == ["clip", "crop", "crop", "overview", "overview", "resample", "search"]

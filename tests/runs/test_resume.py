@@ -166,8 +166,7 @@ def test_a_run_goes_on_after_its_server_failed(ask):
     [
         (Budget(model_calls=1), ["route", "plan", "look"]),
         (Budget(model_calls=2), ["verify", "look"]),
-        (Budget(model_calls=3), ["look"]),  # its places are taken to the frame before it is composed
-        (Budget(frames=40), ["plan", "verify"]),
+        (Budget(frames=40), ["plan", "compose"]),  # its claim was checked over these pictures
         (Budget(completion_tokens=70), ["verify", "look"]),
     ],
 )
@@ -182,6 +181,12 @@ def test_a_run_that_a_budget_ended_goes_on_under_a_larger_one(ask, budget, again
     assert (found.status, found.budget.ended_by) == ("answered", None)
     assert found.budget.limit == Budget(model_calls=50)
     assert found.usage.model_calls == first.usage.model_calls + len(server.bodies)
+
+
+def test_three_calls_are_enough_to_look_at_the_overview_and_answer(ask):
+    found, server = ask(usual(), budget=Budget(model_calls=3))
+    assert server.steps == ["plan", "plan", "verify"]
+    assert (found.status, found.answer, found.budget.ended_by) == ("answered", "It is seen.", None)
 
 
 def test_a_look_that_a_budget_cut_off_may_be_asked_for_again(ask):
