@@ -174,3 +174,13 @@ def test_a_long_part_and_forty_seven_chapters_come_out_whole(ask):
     assert [part.text for part in found.parts] == [part["text"] for part in long]
     assert found.answer.endswith("slowly.")
     assert len(found.answer) > 14_000
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_draft_is_told_in_parts_or_by_claims_and_checked_once(ask, wanted):
+    claim = {"text": "A bar is there.", "ledger": ["L1"], "time_s": 1.0}
+    both = answer(answer=claim["text"], claims=[claim], spans=[], parts=[WALK])
+    found, server = ask(Judge([LOOK], [both], route=routes("whole", in_parts=wanted)))
+    assert [part.text for part in found.parts] == ([WALK["text"]] if wanted else [])
+    assert (WALK["text"] in asked(server)) == wanted
+    assert asked(server).count(claim["text"]) == 1

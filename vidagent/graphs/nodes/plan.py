@@ -223,9 +223,15 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
 
 
 def _with_parts(progress: Progress, run: Run, draft: Draft) -> Draft:
-    """Return a draft with the parts it means: between cuts, and with those of an earlier draft that stand."""
+    """Return a draft with the parts it means: between cuts, and with those of an earlier draft that stand.
+
+    It is told either in parts or by claims, as the question wants it: both would be checked twice.
+    """
     if progress.in_parts:
         draft = from_claims(draft, run.video.info.frame_s)
+    if draft.parts and draft.claims:
+        told: Update = {"claims": [], "spans": []} if progress.in_parts else {"parts": []}
+        draft = draft.model_copy(update=told)
     if draft.parts and run.index.scanned():
         parts = between_cuts(draft.parts, run.index.scan().cuts_s, progress.entries)
         draft = draft.model_copy(update={"parts": parts})
