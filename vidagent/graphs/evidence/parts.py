@@ -92,18 +92,20 @@ def frames_each(number: int, most: int) -> int:
 
 
 def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[float] = ()) -> list[float]:
-    """Return the times of frames spread over a part, its first and its last among them.
+    """Return the times of frames spread over a part, from its first to its last.
 
-    These are the first and the last of it that were looked at, if there are two: its bounds need not be exact.
+    Frames of it that were looked at are among them, as the part rests on these and its bounds need not be exact.
     """
     last_s = max(part.start_s, _end(part) - frame_s)
     inset_s = min(_INSET * (last_s - part.start_s), _MOST_INSET_S)
     inside = [time_s for time_s in looked_s if part.start_s - _SAME_S <= time_s < _end(part) - _SAME_S]
-    first_s, last_s = (
-        (inside[0], inside[-1]) if len(inside) > 1 else (part.start_s + inset_s, last_s - inset_s)
-    )
-    times = np.linspace(first_s, last_s, number).tolist()
-    return list(dict.fromkeys(round(time_s, 6) for time_s in times))
+    if len(inside) >= number:
+        places = np.linspace(0, len(inside) - 1, number).round().astype(int)
+        return list(dict.fromkeys(inside[place] for place in places))
+    times = np.linspace(part.start_s + inset_s, last_s - inset_s, number)
+    for time_s in inside:
+        times[int(np.abs(times - time_s).argmin())] = time_s
+    return sorted(dict.fromkeys(round(time_s, 6) for time_s in times.tolist()))
 
 
 def most_telling(stills: Sequence[ShownFrame]) -> list[ShownFrame]:
