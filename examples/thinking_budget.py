@@ -40,12 +40,13 @@ def two_phase(profile: Profile) -> Profile:
 async def think(given: argparse.Namespace) -> dict[str, Any]:
     """Ask once, in two requests, and return what NVIDIA's client returns, and the cost."""
     settings = config.load(model=given.model, profile=given.profile)
+    base_url = given.base_url or model_choice.local_url()
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    model = settings.model or model_choice.first_model(given.base_url, settings)
+    model = settings.model or model_choice.first_model(base_url, settings)
     vlm = VLM(
-        connect(given.base_url, model, api_key=key),
+        connect(base_url, model, api_key=key),
         two_phase(model_choice.profile_for(model, settings)),
-        endpoint=Endpoint(given.base_url, key, model=model),
+        endpoint=Endpoint(base_url, key, model=model),
     )
     reply = await vlm.ask(
         given.question,
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Hold a thought to a budget in two phases.")
     parser.add_argument("question")
     parser.add_argument("images", nargs="*", metavar="FILE|URL")
-    parser.add_argument("--base-url", default=model_choice.LOCAL_URL)
+    parser.add_argument("--base-url", help="the server's base URL; the first on this machine with a model")
     parser.add_argument("--model", help="the model's name; the first that the server lists")
     parser.add_argument("--profile", help="a model profile by name, or the path of a .toml file")
     parser.add_argument("--system", default=SYSTEM, help="the system prompt (%(default)s)")
