@@ -40,7 +40,7 @@ def test_the_tools_and_their_arguments(told):
         "clip": ["start_s", "end_s", "question"],
         "resample": ["start_s", "end_s", "fps", "question"],
         "crop": ["time_s", "question", "box", "grid"],
-        "answer": ["found", "answer", "claims", "spans", "count", "choice", "confidence"],
+        "answer": ["found", "answer", "claims", "spans", "parts", "count", "choice", "confidence"],
     }
     assert {name: tool["parameters"]["required"] for name, tool in told.items()} == {
         "overview": ["question"],
@@ -106,8 +106,11 @@ def test_no_file_and_no_handle_is_visible(bench, told):
         assert secret not in text
 
 
-def test_the_answer_says_what_a_claim_is(told):
+def test_the_answer_says_what_claims_and_parts_are(told):
     claim = told["answer"]["parameters"]["properties"]["claims"]["items"]
-    assert set(claim["properties"]) == {"text", "ledger", "time_s"}
+    assert set(claim["properties"]) == {"text", "ledger", "time_s", "end_s"}
     assert claim["required"] == ["text"]
+    part = told["answer"]["parameters"]["properties"]["parts"]["items"]
+    assert set(part["properties"]) == {"start_s", "end_s", "text", "ledger"}
+    assert part["required"] == ["start_s", "text"]
     assert told["answer"]["parameters"]["properties"]["found"]["enum"] == ["yes", "no", "cannot_judge"]
