@@ -31,6 +31,8 @@ from vidagent.video.video import Video
 FPS, SECONDS = 5, 3
 SHOWN = range(6, 9)
 QUESTION = "When does the text 'PIER 9' appear?"
+UNCHECKED = " ".join(f"Nothing is to be seen in place {letter}." for letter in "abcdefghi")
+"""A "no" of more sentences than are checked."""
 CLAIMS = [
     {"text": "It is seen first.", "ledger": ["L1"], "time_s": 2.0},
     {"text": "It is seen again.", "ledger": ["L2"], "time_s": 5.0},
@@ -115,7 +117,7 @@ def test_everything_at_once_from_the_command_line(pier, tmp_path):
         (
             "--export",
             "clip.avi",
-            "an export is a file ending in .csv, .edl, .jpg, .json, .mp4, .png or .srt, or",
+            "an export is a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .mp4, .png or .srt, or",
         ),
         ("--export", "no/clip.mp4", "cannot be written: No such file or directory"),
         ("--export", "taken/frames/", "cannot be written: Not a directory"),
@@ -157,9 +159,9 @@ def test_several_spans_and_frames_are_numbered(ask, clip, tmp_path):
 @pytest.mark.network
 def test_an_answer_that_found_nothing_leaves_what_it_can(ask, tmp_path):
     heard = []
-    script = Script([clip_look(2.0, 4.0)], [answer(found="no", answer="No", claims=[], spans=[])])
+    nothing = answer(found="no", answer=UNCHECKED, claims=[], spans=[])
     wanted = [tmp_path / name for name in ("clip.mp4", "a.csv", "a.srt", "a.edl", "a.json", "shot.jpg", "f")]
-    ask(script, export=wanted, on_event=heard.append)
+    ask(Script([clip_look(2.0, 4.0)], [nothing]), export=wanted, on_event=heard.append)
     assert names(tmp_path) == ["a.csv", "a.edl", "a.json", "a.srt", "few.toml"]
     notes = [event.text for event in heard if event.kind == "note"]
     assert notes == [
@@ -168,6 +170,21 @@ def test_an_answer_that_found_nothing_leaves_what_it_can(ask, tmp_path):
         f"{tmp_path / 'f'} is not written: no claim of the answer has a frame",
     ]
     assert (tmp_path / "a.srt").read_bytes() == b""
+
+
+@pytest.mark.network
+def test_a_no_leaves_the_frames_that_its_sentences_were_checked_on(ask, tmp_path):
+    heard = []
+    nothing = answer(found="no", answer="No bar is shown.", claims=[], spans=[])
+    wanted = [tmp_path / name for name in ("clip.mp4", "shot.jpg", "f")]
+    found = ask(Script([clip_look(2.0, 4.0)], [nothing]), export=wanted, on_event=heard.append)
+    (item,) = found.evidence
+    assert (found.status, item.claim, item.verdict) == ("not_found", "No bar is shown.", "supported")
+    assert names(tmp_path) == ["f", "few.toml", "shot.jpg"]
+    for name in ("shot.jpg", f"f/evidence-1-{item.time_s:.3f}s.jpg"):
+        assert read_code(jpeg.decode((tmp_path / name).read_bytes())).millis == 1000 * item.time_s
+    notes = [event.text for event in heard if event.kind == "note"]
+    assert notes == [f"{tmp_path / 'clip.mp4'} is not written: the answer has no place in the video"]
 
 
 @pytest.mark.network
@@ -200,13 +217,10 @@ def test_a_full_disk_costs_no_answer(clip, tmp_path, monkeypatch):
 
 @pytest.mark.network
 def test_where_the_seconds_are_spent_nothing_is_decoded_for_frames(ask, tmp_path, monkeypatch):
-    script, verdicts = usual(), []
+    script = usual()
 
     def slow(body):
-        if step_of(body) == "verify":
-            verdicts.append(body)
-            return HANG if len(verdicts) > 1 else script(body)
-        return script(body)
+        return HANG if step_of(body) == "compose" else script(body)
 
     wanted = {"report": tmp_path / "out.html", "export": tmp_path / "f"}
     done: list[str] = []
@@ -216,6 +230,6 @@ def test_where_the_seconds_are_spent_nothing_is_decoded_for_frames(ask, tmp_path
     assert "frames" in done
     assert "frames" not in done[done.index("verdict") :]
     assert (found.status, found.budget.ended_by) == ("partial", "seconds")
-    (frame,) = (tmp_path / "f").iterdir()
-    assert read_code(jpeg.decode(frame.read_bytes())).millis == 2000
+    frames = sorted((tmp_path / "f").iterdir())
+    assert [read_code(jpeg.decode(frame.read_bytes())).millis for frame in frames] == [2000, 5000]
     assert any("(supported)" in alt for alt, _ in Page(tmp_path / "out.html").pictures())

@@ -233,10 +233,21 @@ def test_nothing_found_says_what_was_looked_at(page):
     words = squeezed(read.words)
     assert "not found" in words
     assert "There is no bar. Looked at" in words
-    assert "No claim was made, so none was checked." in words
+    assert "1 claim checked and kept" in words
+    assert [path["class"] for path in read.all("path", "claim")] == ["claim supported"]
     assert "nothing found : only blocks" in words
     assert read.all("rect", "answer") == []
-    assert len(read.pictures()) == 9 + 6
+    assert len(read.pictures()) == 1 + 9 + 6
+
+
+def test_a_no_of_more_sentences_than_are_checked_says_that_nothing_was(page):
+    many = " ".join(f"Nothing is to be seen in place {letter}." for letter in "abcdefghi")
+    look = observation(found=False, what="only blocks")
+    read, found = page(
+        Script([clip_look(2.0, 4.0)], [answer(found="no", answer=many, claims=[], spans=[])], look=look)
+    )
+    assert (found.status, found.evidence) == ("not_found", ())
+    assert "No claim was made, so none was checked." in squeezed(read.words)
 
 
 def test_a_budget_that_ended_the_run_is_named(page):
