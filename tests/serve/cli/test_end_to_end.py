@@ -20,8 +20,12 @@ FPS, SECONDS = 5, 3
 SHOWN_S = (1.2, 1.8)
 QUESTION = "When does the text 'PIER 9' appear?"
 KEYS = {
-    "status", "answer", "choice", "confidence", "spans", "count", "evidence", "coverage", "usage", "budget", "video",
-    "model", "run_id",
+    "status", "answer", "choice", "confidence", "spans", "parts", "count", "evidence", "coverage", "usage", "budget",
+    "video", "model", "run_id",
+}  # fmt: skip
+USAGE_KEYS = {
+    "seconds", "steps", "model_calls", "prompt_tokens", "completion_tokens", "thinking_tokens", "cached_tokens",
+    "computed_tokens", "frames_decoded", "frames_sent", "rounds", "by_step",
 }  # fmt: skip
 
 
@@ -78,6 +82,9 @@ def test_ask_answers_to_the_frame(clip, tmp_path):
     assert answer["status"] == "answered"
     assert answer["spans"][0]["start_s"] == pytest.approx(SHOWN_S[0], abs=1e-6)
     assert answer["video"]["path"] == str(clip)
+    assert answer["parts"] == []  # the answer to "when" has no parts
+    assert set(answer["usage"]) == USAGE_KEYS
+    assert 0 < answer["usage"]["rounds"] <= answer["usage"]["model_calls"]
     assert answer["usage"]["frames_sent"] <= 200
     (frame, *_) = [Path(item["frame"]) for item in answer["evidence"] if item["frame"]]
     assert frame.parent == tmp_path / "frames"
