@@ -366,17 +366,6 @@ def labelled_images(body: dict[str, Any]) -> list[tuple[float, bytes]]:
     return found
 
 
-def frames_shown(body: dict[str, Any]) -> int:
-    """Count the frames that a request shows, those of a grid one by one."""
-    shown, label = 0, ""
-    for part in parts(body):
-        if part["type"] == "image_url":
-            grid = GRID.fullmatch(label)
-            shown += 1 if grid is None else len(re.split(", | / ", grid[1]))
-        label = part.get("text", "")
-    return shown
-
-
 def _body(content_type: str, data: bytes) -> Any:
     """Return a form as its content type and bytes, and anything else as JSON."""
     return (content_type, data) if content_type.startswith("multipart/form-data") else json.loads(data)

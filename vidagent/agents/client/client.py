@@ -287,18 +287,21 @@ class ModelClient:
         limits, may_think = CallLimits(), True
         request: Request | None = None
 
+        def built() -> Request:
+            return self._builder.finished(call.build(messages, limits))
+
         async def attempt() -> AIMessage:
             nonlocal limits, request
             while True:
                 need = self._need(call, messages)
                 limits = await self._admitted(call.step, need, budget, may_think=may_think)
-                request = self._builder.finished(call.build(messages, limits))
+                request = built()
                 if request.pictures and self.memory.facts.images == 0:
                     raise ModelError(f"{self.title} takes no pictures; name another model (--model)")
                 try:
                     reply = await self._run(call, request, limits, budget, need)
                 except ServerError as error:
-                    if not self._corrected(error, request):
+                    if not self._corrected(error, request, built):
                         raise
                     continue
                 if not (call.judged and self._is_to_be_repeated(reply, call.step, request)):
@@ -316,12 +319,39 @@ class ModelClient:
 
         return await retry(attempt, allowed=allowed, wait_s=wait_s)
 
-    def _corrected(self, error: ServerError, request: Request) -> bool:
-        """Learn from an error, and tell whether the request is worth another try."""
-        if self.memory.facts is not request.facts:  # another request has learned something since
+    def _corrected(self, error: ServerError, request: Request, rebuilt: Callable[[], Request]) -> bool:
+        """Learn from an error, and tell whether the request is worth another try.
+
+        Args:
+            error: What the server said to the request.
+            request: The request as it was sent.
+            rebuilt: Builds it by what is known now.
+        """
+
+        def differs() -> bool:
+            none = request.pictures > 0 and self.memory.facts.images == 0
+            return none or rebuilt() != request
+
+        if self.memory.facts is not request.facts and differs():  # another request has learned something since
             return True
-        found = corrections.from_error(error, request, self.memory.facts, self.own_profile)
+        found = self._useful(error, request, differs)
         return found is not None and self.learn(*found)
+
+    def _useful(
+        self, error: ServerError, request: Request, differs: Callable[[], bool]
+    ) -> corrections.Correction | None:
+        """Return the first correction that changes the request; a guess that changes nothing is not kept."""
+        before = self.memory.facts
+        try:
+            while found := corrections.from_error(error, request, self.memory.facts, self.own_profile):
+                if found.facts == self.memory.facts:
+                    return None
+                self.memory.facts = found.facts
+                if differs():
+                    return found
+            return None
+        finally:
+            self.memory.facts = before
 
     def _is_to_be_repeated(self, reply: AIMessage, step: Step, request: Request) -> bool:
         """Learn from how a model thought, and tell whether its thought took the place of a reply."""

@@ -59,7 +59,7 @@ class Request:
         thought: Reasoning tokens to generate first in a request of their own; None for a single request.
         stream: Whether the reply is streamed.
         packed: Whether frames share pictures to fit into the request.
-        facts: What was known about the server when the request was built.
+        facts: What was known about the server when the request was built; not compared.
     """
 
     messages: list[BaseMessage]
@@ -72,7 +72,7 @@ class Request:
     thought: int | None = None
     stream: bool = False
     packed: bool = False
-    facts: ServerFacts = field(default_factory=ServerFacts)
+    facts: ServerFacts = field(default_factory=ServerFacts, compare=False)
 
     @property
     def pictures(self) -> int:
