@@ -332,7 +332,9 @@ class ModelClient:
             none = request.pictures > 0 and self.memory.facts.images == 0
             return none or rebuilt() != request
 
-        if self.memory.facts is not request.facts and differs():  # another request has learned something since
+        if (
+            self.memory.facts is not request.facts and differs()
+        ):  # another request has learned something since
             return True
         found = self._useful(error, request, differs)
         return found is not None and self.learn(*found)
