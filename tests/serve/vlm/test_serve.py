@@ -95,6 +95,25 @@ def test_ctrl_c_while_it_starts(tmp_path, arguments):
     ]
 
 
+def test_a_signal_at_any_moment_of_a_wait_is_taken():
+    """Send one at each line that runs during a wait; a handler that takes the lock of the wait never returns."""
+    code = """
+import signal, sys
+from vidagent.serve.vlm.launcher import _Interruption
+
+def at_each_line(frame, event, arg):
+    signal.raise_signal(signal.SIGHUP)
+    return at_each_line
+
+with _Interruption() as interruption:
+    sys.settrace(at_each_line)
+    came = interruption.wait(0)
+    sys.settrace(None)
+    assert came and interruption.asked() and interruption.again()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
 def test_a_server_that_dies_before_it_is_healthy_is_a_model_error(tmp_path, arguments, log):
     words = "\n".join(
         [

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import queue
 import shlex
 import shutil
 import signal
 import socket
 import sys
-import threading
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -235,12 +236,16 @@ class _Launch:
 
 
 class _Interruption:
-    """Catches Ctrl-C, SIGTERM and SIGHUP while it is entered; those that the caller has ignored stay so (nohup)."""
+    """Catches Ctrl-C, SIGTERM and SIGHUP while it is entered; those that the caller has ignored stay so (nohup).
+
+    Handlers run in the thread that waits, at any instruction of it, so what they call must be reentrant:
+    `SimpleQueue.put` is, `Event.set` is not and could wait for itself.
+    """
 
     def __init__(self) -> None:
         """Start with no signal."""
         self.caught: list[signal.Signals] = []
-        self._asked = threading.Event()
+        self._came: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -260,7 +265,7 @@ class _Interruption:
 
     def asked(self) -> bool:
         """Whether a signal has come."""
-        return self._asked.is_set()
+        return bool(self.caught)
 
     def again(self) -> bool:
         """Tell whether a second one has come: the user will not wait any longer."""
@@ -268,12 +273,15 @@ class _Interruption:
 
     def wait(self, seconds: float) -> bool:
         """Wait, at most so long, and tell whether a signal has come."""
-        return self._asked.wait(seconds)
+        if not self.caught:
+            with contextlib.suppress(queue.Empty):
+                self._came.get(timeout=seconds)
+        return self.asked()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.caught.append(signal.Signals(number))
-        self._asked.set()
+        self._came.put(None)
 
 
 def _get(url: str) -> bytes | None:
