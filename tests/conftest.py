@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)
+    os.environ["VIDAGENT_PROBE_SERVER"] = "false"  # for fixtures that outlive a test, too
     if FOLDER not in os.environ:  # the workers of a run have it from the first process
         folder = tempfile.TemporaryDirectory(prefix="vidagent-tests-")
         os.environ[FOLDER] = folder.name
