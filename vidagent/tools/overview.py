@@ -38,8 +38,8 @@ def make(context: ToolContext) -> StructuredTool:
     def overview(question: Question) -> Look:
         """Look at {frames} frames spread evenly over the whole video ({duration}).
 
-        Use it first, to learn what the video is and roughly where things are. Events shorter than the gap
-        between two frames ({gap:.1f} s) can be missed: use search for those.
+        Use it to learn what the video is and roughly where things are, if no overview was given. Events shorter
+        than the gap between two frames ({gap:.1f} s) can be missed: use search for those.
 
         Args:
             question: What to look for, in one self-contained sentence.

@@ -182,7 +182,8 @@ def make(context: ToolContext) -> StructuredTool:
         if speech or _SHOTS.search(query) or _MOTION.search(query):
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         times = _ranked_times(lines, context.index.scan().moments)
-        times += _busy_times(context, times, context.caps.frames - len(times))
+        if not lines:
+            times += _busy_times(context, times, context.caps.frames - len(times))
         first = (page - 1) * context.caps.frames
         page_times = times[first : first + context.caps.frames]
         try:

@@ -167,7 +167,7 @@ def test_what_lasts_several_steps_is_not_looked_at_closer(sweep):
     assert (found.count, len(found.spans)) == (2, 2)
     longest_s = max(after - before for before, after in pairwise(shown))
     assert longest_s < 0.3
-    assert found.answer == "There are 2 red balls. One shorter than 0.3 s could have been missed."
+    assert found.answer == "There are 2 red balls. Any shorter than 0.3 s could have been missed."
 
 
 @pytest.mark.parametrize(("balls", "looked"), [([(1.6, 5.4, LEFT)], 0), ([(2.9, 3.2, LEFT)], 1)])

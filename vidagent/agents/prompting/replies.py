@@ -271,7 +271,8 @@ class Route(Reply):
     in_parts: Annotated[bool, BeforeValidator(_is_true)] = Field(
         default=False,
         description="true if a good answer has several parts, each with its own time: what happens from beginning to "
-        "end, step by step, or in which parts or at which times something is; false if one statement answers it",
+        "end, step by step, or all parts of a certain kind; false if one statement answers it, also one that says "
+        "when something is",
     )
     detail: Annotated[Detail, BeforeValidator(_detail)] = Field(
         default="normal",

@@ -20,7 +20,12 @@ MOST_SEEN_S = 1.0
 """Longest time around a frame for which it counts as evidence, however far its neighbours are."""
 
 _MOST_TOLD = 600
+_MOST_OLDER = 160
+_LATEST = 6
 """Most characters of what a look showed in its line for the planner."""
+
+
+_SAME_FRAME_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,12 @@ class Entry:
     def still_at(self, time_s: float) -> ShownFrame | None:
         """Return the picture nearest to a time, or None if the look had none."""
         return min(self.look.stills, key=lambda still: abs(still.time_s - time_s), default=None)
+
+    def shows(self, time_s: float) -> bool:
+        """Tell whether the whole frame of this time, in seconds, is among its pictures."""
+        return any(
+            not still.cropped and abs(still.time_s - time_s) < _SAME_FRAME_S for still in self.look.stills
+        )
 
     def looked_at(self, time_s: float) -> bool:
         """Tell whether the look covers a time: within a second of one of its pictures, or between two neighbours."""
@@ -117,11 +128,18 @@ _ENTRY = TypeAdapter(Entry)
 
 
 def summary(entries: Sequence[Entry], doubts: Sequence[str] = ()) -> str:
-    """Return the ledger as the planner sees it: one line per entry, then the contradictions between looks."""
-    return "\n".join([*map(_line, entries), *doubts]) or "(nothing looked at yet)"
+    """Return the ledger as the planner sees it: one line per entry, then the contradictions between looks.
+
+    The latest looks are told at length; those before them, whose results the planner has had, more shortly.
+    """
+    older = max(0, len(entries) - _LATEST)
+    lines = [
+        _line(entry, _MOST_OLDER if place < older else _MOST_TOLD) for place, entry in enumerate(entries)
+    ]
+    return "\n".join([*lines, *doubts]) or "(nothing looked at yet)"
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: Entry, most: int) -> str:
     look, seen = entry.look, entry.observation
     where = f"{entry.id} {look.tool} {look.start_s:.3f}-{look.end_s:.3f} s"
     if look.stills:
@@ -133,7 +151,7 @@ def _line(entry: Entry) -> str:
     found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]
     times = [sighting.time_s for sighting in seen.sightings]
     at = f" at {min(times):.3f}-{max(times):.3f} s" if times else ""
-    return f"{where}: {found}{at}. {shortened(seen.what, _MOST_TOLD)}"
+    return f"{where}: {found}{at}. {shortened(seen.what, most)}"
 
 
 def coverage(entries: Iterable[Entry], duration_s: float) -> Coverage:

@@ -51,7 +51,7 @@ def missed_text(progress: Progress) -> str:
     longest_s = max((after - before for before, after in pairwise(times)), default=0.0)
     if longest_s <= _NO_GAP_S:
         return ""
-    return f"One shorter than {math.ceil(longest_s * 10 - 1e-6) / 10:.1f} s could have been missed."
+    return f"Any shorter than {math.ceil(longest_s * 10 - 1e-6) / 10:.1f} s could have been missed."
 
 
 def _is_overview(entry: Entry) -> bool:

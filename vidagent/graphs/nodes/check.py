@@ -243,8 +243,15 @@ async def _ask_many(
 
 
 def _claim(item: Asked) -> ClaimToCheck:
+    """Return a claim with its own stretch: of a claim with a time the frames of that, else all that it is judged by."""
     times = [still.time_s for still in item.judged]
-    return ClaimToCheck(item.text, min(times), max(times)) if times else ClaimToCheck(item.text)
+    if not times:
+        return ClaimToCheck(item.text)
+    bounds = [t for t in (item.claim.time_s, item.claim.end_s) if t is not None] or [min(times), max(times)]
+    start_s, end_s = (
+        min(times, key=lambda shown_s: abs(shown_s - bound)) for bound in (bounds[0], bounds[-1])
+    )
+    return ClaimToCheck(item.text, min(start_s, end_s), max(start_s, end_s))
 
 
 def _loaded(run: Run, stills: Sequence[ShownFrame]) -> list[ShownFrame]:

@@ -49,6 +49,7 @@ _SEARCHES: dict[Kind, str] = {
     "choice": "It has options: look for what tells them apart.",
 }
 
+_WHERE = "It asks where: find one moment that shows it well."
 _WITHIN = (
     "It asks how many there are in one picture: find one frame that shows them well, and count there, with a crop if "
     "they are small."
@@ -95,11 +96,13 @@ def advice(progress: Progress) -> list[str]:
     if found is None:
         return []
     line = _WITHIN if found.kind == "count" and found.within_picture else _SEARCHES[found.kind]
+    if found.kind == "locate" and not progress.asks_times:
+        line = _WHERE
     if found.anchor and found.kind == "order":
         line = _BESIDE.format(side=found.side or "before or after") + f' The event: "{found.anchor}".'
     if found.start_s is not None or found.end_s is not None:
         line += f" It is about {_part(found)}."
-    lines = [f"The question is of the kind {found.kind}. {line}"]
+    lines = [f"The question is of the kind {found.kind}. Where nothing seen so far settles it: {line}"]
     if progress.in_parts:
         lines.append(_IN_PARTS.format(detail=_DETAIL[found.detail]))
     elif found.detail != "normal":

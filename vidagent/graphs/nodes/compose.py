@@ -67,7 +67,9 @@ async def _composed(
     """
     words = supported_words(draft, progress, by_rules=True)
     status = "\n".join([f"answered. The planner's draft: {words}", *_settled(progress, draft)])
-    messages = compose_messages(progress.question, progress.options, "\n".join(_claims(progress)), status)
+    messages = compose_messages(
+        progress.question, progress.options, "\n".join(_claims(progress, draft)), status
+    )
     try:
         composed = await run.client.ask(
             "compose", messages, Composition, meter, on_stream=voice.receive if run.stream else None
@@ -99,7 +101,7 @@ async def _beyond(answer: str, draft: Draft, progress: Progress, run: Run, meter
         return why
     if profile.lacks("verify"):
         return "its words are not theirs, and the profile leaves checks out"
-    known = "\n".join([*_claims(progress), *_worked_out(draft, progress)])
+    known = "\n".join([*_claims(progress, draft), *_worked_out(draft, progress)])
     messages = wording_messages(progress.question, progress.options, known, answer)
     try:
         judged = await run.client.ask(
@@ -128,9 +130,12 @@ def _settled(progress: Progress, draft: Draft) -> Iterator[str]:
         yield note
 
 
-def _claims(progress: Progress) -> Iterator[str]:
+def _claims(progress: Progress, draft: Draft) -> Iterator[str]:
+    ends = {claim.text: claim.end_s for claim in draft.claims}
     for item in progress.supported:
-        yield f"- [{item['verdict']}] at {item['time_s']:.3f} s: {item['claim']}"
+        end_s = ends.get(item["claim"])
+        until = "" if end_s is None else f"-{end_s:.3f}"
+        yield f"- [{item['verdict']}] at {item['time_s']:.3f}{until} s: {item['claim']}"
 
 
 def _worked_out(draft: Draft, progress: Progress) -> Iterator[str]:

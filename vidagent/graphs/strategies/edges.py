@@ -129,7 +129,10 @@ def _begun(progress: Progress, run: Run) -> Refining:
         frames = placed([shown for entry in looks if (shown := read_frames(entry)) is not None])
         moment_s = _frame_at(run, _moment(place, own))
         span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
-        edges += _opened_together(run, first_edges(number, span, frames, moment_s, reach))
+        known = (
+            _as_drafted(run, edge, entries) for edge in first_edges(number, span, frames, moment_s, reach)
+        )
+        edges += _opened_together(run, *known)
         questions[str(number)] = _asked(thing) if thing else _question(place, own, looks)
     return Refining(progress.state["draft_call"], tuple(edges), questions, _floors(run))
 
@@ -142,7 +145,22 @@ def _is_about(entry: Entry, thing: str) -> bool:
     return bool(words) and len(words & words_of(entry.look.question)) >= _SAME_WORDS * len(words)
 
 
-def _opened_together(run: Run, edges: tuple[Edge, Edge]) -> list[Edge]:
+def _as_drafted(run: Run, edge: Edge, entries: Sequence[Entry]) -> Edge:
+    """Leave an edge where the planner drafted it if it had both frames next to it looked at.
+
+    What an observer was asked may be more than the place, such as a movement that only ends in it.
+    """
+    start_s = max(0.0, edge.drafted_s - _BACK_S)
+    before = [float(t) for t in run.video.frame_times(start_s, edge.drafted_s - SAME_S)][-1:]
+    after = [float(t) for t in run.video.frame_times(edge.drafted_s - SAME_S, edge.drafted_s + SAME_S)]
+    beside = [*before, *after[:1]]
+    if len(beside) < 2 or not all(any(entry.shows(t) for entry in entries) for t in beside):
+        return edge
+    inside_s, outside_s = beside if edge.side == "end" else reversed(beside)
+    return dataclasses.replace(edge, inside_s=inside_s, outside_s=outside_s, first=(inside_s, outside_s))
+
+
+def _opened_together(run: Run, *edges: Edge) -> list[Edge]:
     """Open both edges if one may lie far out: the observer has to say no at the other to be believed."""
     far = any(edge.outside_s is None and _gap(run, edge) > 0 for edge in edges)
     return [dataclasses.replace(edge, sure=not far) for edge in edges]

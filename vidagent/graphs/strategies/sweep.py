@@ -38,7 +38,7 @@ _MOST_LOOKS = 3
 _COARSE_S = 2.0
 """Time between the frames of a first pass, if so many looks are enough for it."""
 _FINE_S = 0.5
-"""If even steps of one look are no longer, its frames need no moments of the index between them."""
+"""Steps no longer than this need no moments of the index between them, and no sweep beside them."""
 _SETTLES_S = 1.5
 """If the frames of the overview are no further apart, the planner speaks first: it may have seen all there is."""
 _SEVERAL = 3
@@ -197,14 +197,16 @@ def _is_overview(entry: Entry) -> bool:
 def _is_settled(progress: Progress, run: Run, start_s: float, end_s: float) -> bool:
     """Tell whether the frames seen so far may be enough: the planner has yet to speak, or they bear out its draft.
 
-    They do if each of its places lasts several times the longest gap between them, and the index hints at nothing
-    shorter.
+    They do if no gap between them is longer than half a second, or if each of its places lasts several times the
+    longest gap and the index hints at nothing shorter.
     """
     draft, entries = progress.reviewed_draft, progress.own_entries
     step_s = longest_gap(entries, start_s, end_s)
     if draft is None:
         return step_s <= _SETTLES_S and run.client.profile.plan_sees_overview
     if draft.found != "yes":
+        return True
+    if draft.count is not None and step_s <= _FINE_S:
         return True
     lengths = [place.end_s - place.start_s for place in draft.spans]
     if draft.count != len(lengths) or min(lengths, default=0.0) < _SEVERAL * step_s:
