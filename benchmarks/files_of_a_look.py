@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             request, budget = make_request("Where is the bar?"), Budget(seconds=600)
             run = make_run(client, video, request, record, budget, lambda event: None)
-            run.meter.resume([], 0.0, time.monotonic())
+            run.meter.resume({}, time.monotonic())
             node = build().builder.nodes["look"].runnable.afunc
             look_once(node, run, args.tool)
             found = functions_run(lambda: look_once(node, run, args.tool))
