@@ -265,6 +265,13 @@ def test_a_last_frame_taken_for_the_end_is_set_right_without_a_look(ask):
     assert [(item.start_s, item.end_s) for item in found.spans] == [(1.24, 1.68)]
 
 
+def test_an_edge_inside_of_what_was_seen_stays_where_the_planner_had_both_its_frames(ask):
+    """What is asked for may be the end of a movement, every frame of which an observer lists."""
+    found, server = ask(Sees([(26, 46)], exact_looks(), [(1.24, 1.68)]), QUESTION)
+    assert closer_looks(server) == []
+    assert [(item.start_s, item.end_s) for item in found.spans] == [(1.24, 1.68)]
+
+
 @pytest.mark.parametrize("kind", ["locate", "how_long", "count", "order", "whether"])
 @pytest.mark.parametrize("times", [True, False, None])
 def test_edges_are_sought_where_times_are_asked_for(ask, kind, times):

@@ -55,6 +55,8 @@ _LEAST = 3
 """Minimum frames of a look that brings two frames closer: these, and one between."""
 _LISTED_S = 120.0
 """Frames of a gap up to this long are counted exactly."""
+_MEANT = 1.5
+"""Frames from which on a drafted edge lies inside of what was seen on purpose, and not by one frame too few."""
 _BACK_S = 10.0
 """How far back to search for the frame on screen at a time."""
 _PROMPT_TOKENS = 2000
@@ -146,10 +148,12 @@ def _is_about(entry: Entry, thing: str) -> bool:
 
 
 def _as_drafted(run: Run, edge: Edge, entries: Sequence[Entry]) -> Edge:
-    """Leave an edge where the planner drafted it if it had both frames next to it looked at.
+    """Leave an edge where the planner drafted it, well inside of what was seen, if both frames next to it were shown.
 
     What an observer was asked may be more than the place, such as a movement that only ends in it.
     """
+    if (edge.inside_s - edge.drafted_s) * edge.onward < _MEANT * run.video.info.frame_s:
+        return edge
     start_s = max(0.0, edge.drafted_s - _BACK_S)
     before = [float(t) for t in run.video.frame_times(start_s, edge.drafted_s - SAME_S)][-1:]
     after = [float(t) for t in run.video.frame_times(edge.drafted_s - SAME_S, edge.drafted_s + SAME_S)]
