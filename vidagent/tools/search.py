@@ -182,7 +182,7 @@ def make(context: ToolContext) -> StructuredTool:
         if speech or _SHOTS.search(query) or _MOTION.search(query):
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         times = _ranked_times(lines, context.index.scan().moments)
-        if not lines:
+        if not lines and not _SPEECH.search(query):
             times += _busy_times(context, times, context.caps.frames - len(times))
         first = (page - 1) * context.caps.frames
         page_times = times[first : first + context.caps.frames]

@@ -33,7 +33,7 @@ async def met(name):
         ("no schema", 2, {"counts_tokens": True}),
         ("no tools", 4, {"refused": ("forced_tool", "tools")}),
         ("ignores tools", 2, {"refused": ("tools",)}),
-        ("one image", 4, {"images": 1}),
+        ("one image", 3, {"images": 1}),
         ("thinks 500 tokens", 5, {"thinks": True, "off": PROMPT_OFF}),
         ("thinks 3,000 tokens", 3, {"thinks": True, "off": TEMPLATE_OFF}),
         ("Ollama", 4, {"thinks": True, "kind": "Ollama", "version": "0.32.1", "context_tokens": 4096}),

@@ -218,6 +218,13 @@ def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False)
     return _with_refined_times(words, draft, refined_places(progress, draft))
 
 
+def drafted_words(draft: Draft, progress: Progress) -> str:
+    """Return the draft's answer, which may say more than its claims; if it says what was refused, the claims."""
+    if ground_of(draft, progress).says_refused(draft.answer):
+        return told_lines(progress.supported)
+    return _with_refined_times(draft.answer, draft, refined_places(progress, draft))
+
+
 def told_lines(verified: Sequence[Verified]) -> str:
     """Return claims as an answer: one as it is, several one a line, with the time of its frame if it says none near it.
 

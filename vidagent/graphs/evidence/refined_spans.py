@@ -73,10 +73,10 @@ def precision_text(places: Sequence[Refined]) -> str:
 def refined_note(progress: Progress, draft: Draft) -> str:
     """Describe the draft's places if looks at their edges have moved one of them."""
     places = refined_places(progress, draft)
-    bounds = [(place.start_s, place.end_s) for place in places]
-    if bounds == [(place.start_s, place.end_s) for place in draft.spans]:
+    bounds = [f"{place.start_s:.3f}-{place.end_s:.3f} s" for place in places]
+    if bounds == [f"{place.start_s:.3f}-{place.end_s:.3f} s" for place in draft.spans]:
         return ""
-    listed = ", ".join(f"{start_s:.3f}-{end_s:.3f} s" for start_s, end_s in bounds)
+    listed = ", ".join(bounds)
     return f"Looked at closer, it is at {listed}: these times hold where the claims have others."
 
 

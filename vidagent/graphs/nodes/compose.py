@@ -12,7 +12,7 @@ from vidagent.agents.prompting.messages import compose_messages, wording_message
 from vidagent.agents.prompting.replies import Composition, Judgement
 from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.evidence.grounding import covered, ground_of, supported_words
+from vidagent.graphs.evidence.grounding import covered, drafted_words, ground_of, supported_words
 from vidagent.graphs.evidence.refined_spans import refined_note, refined_places, with_precision
 from vidagent.graphs.part_lines import parts_text
 from vidagent.graphs.progress import Progress
@@ -65,7 +65,7 @@ async def _composed(
     Raises:
         BudgetSpent: If no request is left for it.
     """
-    words = supported_words(draft, progress, by_rules=True)
+    words = drafted_words(draft, progress)
     status = "\n".join([f"answered. The planner's draft: {words}", *_settled(progress, draft)])
     messages = compose_messages(
         progress.question, progress.options, "\n".join(_claims(progress, draft)), status
