@@ -221,5 +221,6 @@ def test_the_composer_knows_the_count_and_the_choice(ask):
     draft = answer(answer="Something else.", claims=[BAR], count=1, choice=1)
     _, server = ask(Judge([LOOK], [draft]), options=["a ball", "a bar"])
     status = block_of(next(body for body in server.bodies if step_of(body) == "compose"), "status")
+    assert "The planner's draft: Something else." in status
     assert "The count is 1." in status
     assert "The planner's choice is option 1." in status

@@ -20,9 +20,11 @@ MOST_SEEN_S = 1.0
 """Longest time around a frame for which it counts as evidence, however far its neighbours are."""
 
 _MOST_TOLD = 600
-_MOST_OLDER = 160
-_LATEST = 6
 """Most characters of what a look showed in its line for the planner."""
+_MOST_OLDER = 160
+"""The same for all but the latest looks."""
+_LATEST = 6
+"""How many looks are the latest."""
 
 
 _SAME_FRAME_S = 1e-3
