@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
+from vidagent.graphs.evidence.ledger import MOST_SEEN_S, SAME_FRAME_S, Entry
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.answer import Claim, Draft
 
@@ -22,7 +22,6 @@ _SPREAD_STEP_S = 2.0
 """Seconds of what was looked at for which one spread frame stands, as far as the frames of a call go."""
 _FEWEST_BETWEEN = 3
 _MOST_CROPS = 2
-_SAME_S = 1e-3
 _TIME = re.compile(
     r"(?<![\w.])(?:(?P<clock>\d+(?::[0-5]\d)+(?:\.\d+)?)|(?P<seconds>\d+(?:\.\d+)?))"
     r"(?P<unit>\s?(?:s|sec|seconds?)\b)?(?![\w:]|\.\d)"
@@ -76,7 +75,7 @@ def with_labels(text: str, stills: Sequence[ShownFrame], entries: Sequence[Entry
         if time_s is None or _in_quotes(text, match.start()):
             return match[0]
         nearest = min(labels, key=lambda shown_s: abs(shown_s - time_s))
-        if abs(nearest - time_s) > abs(_nearest(shown, time_s).time_s - time_s) + _SAME_S:
+        if abs(nearest - time_s) > abs(_nearest(shown, time_s).time_s - time_s) + SAME_FRAME_S:
             return match[0]
         return f"{nearest:.3f}{' s' if match['unit'] or match['clock'] else ''}"
 
@@ -125,20 +124,20 @@ def _around(looks: Sequence[Entry], moments: Sequence[float], beside: int) -> It
 def _parts(looks: Sequence[Entry], at_s: float) -> Iterator[ShownFrame]:
     """Yield the pictures of the finest look at a moment, and crops of the same frame."""
     best = _finest(looks, at_s)
-    yield from (still for still in best.look.stills if abs(still.time_s - at_s) <= _SAME_S)
+    yield from (still for still in best.look.stills if abs(still.time_s - at_s) <= SAME_FRAME_S)
     crops = [
         still
         for entry in looks
         for still in entry.look.stills
-        if still.cropped and abs(still.time_s - at_s) <= _SAME_S
+        if still.cropped and abs(still.time_s - at_s) <= SAME_FRAME_S
     ]
     yield from crops[-_MOST_CROPS:]
 
 
 def _beside(looks: Sequence[Entry], at_s: float, number: int) -> tuple[list[ShownFrame], list[ShownFrame]]:
     stills = _finest(looks, at_s).look.stills
-    before = [still for still in stills if still.time_s < at_s - _SAME_S][-number:]
-    after = [still for still in stills if still.time_s > at_s + _SAME_S][:number]
+    before = [still for still in stills if still.time_s < at_s - SAME_FRAME_S][-number:]
+    after = [still for still in stills if still.time_s > at_s + SAME_FRAME_S][:number]
     return before, after
 
 
@@ -156,7 +155,7 @@ def _exact(looks: Sequence[Entry], shown: Sequence[Entry], claim: Claim) -> list
         entry
         for entry in shown
         if entry.id not in known
-        and any(abs(still.time_s - time_s) <= _SAME_S for still in entry.look.stills for time_s in times)
+        and any(abs(still.time_s - time_s) <= SAME_FRAME_S for still in entry.look.stills for time_s in times)
     ]
 
 

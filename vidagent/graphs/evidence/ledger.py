@@ -27,7 +27,8 @@ _LATEST = 6
 """How many looks are the latest."""
 
 
-_SAME_FRAME_S = 1e-3
+SAME_FRAME_S = 1e-3
+"""Times no further apart are those of one frame, whose label is rounded to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Entry:
     def shows(self, time_s: float) -> bool:
         """Tell whether the whole frame of this time, in seconds, is among its pictures."""
         return any(
-            not still.cropped and abs(still.time_s - time_s) < _SAME_FRAME_S for still in self.look.stills
+            not still.cropped and abs(still.time_s - time_s) < SAME_FRAME_S for still in self.look.stills
         )
 
     def looked_at(self, time_s: float) -> bool:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.ledger import SAME_FRAME_S, Entry
 from vidagent.graphs.state import Verified
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.answer import Claim, Draft, Part
 
-_SAME_S = 1e-3
 _NEAR_S = 0.5
 """A bound this near to a cut means the cut."""
 _FEWEST, _MOST = 2, 6
@@ -35,11 +34,11 @@ def between_cuts(parts: Sequence[Part], cuts_s: Sequence[float], entries: Sequen
     times = sorted({still.time_s for entry in entries for still in entry.look.stills})
 
     def moved(bound_s: float) -> float:
-        place = bisect_right(cuts_s, bound_s + _SAME_S)
+        place = bisect_right(cuts_s, bound_s + SAME_FRAME_S)
         shot_s = cuts_s[place - 1] if place else 0.0
-        at = bisect_left(times, bound_s - _SAME_S)
+        at = bisect_left(times, bound_s - SAME_FRAME_S)
         before_s = times[at - 1] if at else 0.0
-        looked_at = at < len(times) and abs(times[at] - bound_s) <= _SAME_S
+        looked_at = at < len(times) and abs(times[at] - bound_s) <= SAME_FRAME_S
         if bound_s - shot_s <= _NEAR_S or (looked_at and shot_s > before_s):
             return shot_s
         after_s = cuts_s[place] if place < len(cuts_s) else None
@@ -98,7 +97,9 @@ def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[floa
     """
     last_s = max(part.start_s, _end(part) - frame_s)
     inset_s = min(_INSET * (last_s - part.start_s), _MOST_INSET_S)
-    inside = [time_s for time_s in looked_s if part.start_s - _SAME_S <= time_s < _end(part) - _SAME_S]
+    inside = [
+        time_s for time_s in looked_s if part.start_s - SAME_FRAME_S <= time_s < _end(part) - SAME_FRAME_S
+    ]
     if len(inside) >= number:
         places = np.linspace(0, len(inside) - 1, number).round().astype(int)
         return list(dict.fromkeys(inside[place] for place in places))
@@ -124,7 +125,7 @@ def joined(told: Sequence[Verified]) -> list[Verified]:
     found: list[Verified] = []
     for item in told:
         last = found[-1] if found else None
-        if last is None or not _same(last, item) or last["part_s"][1] < item["part_s"][0] - _SAME_S:
+        if last is None or not _same(last, item) or last["part_s"][1] < item["part_s"][0] - SAME_FRAME_S:
             found.append(item)
             continue
         weaker = item if item["verdict"] == "partial" else last

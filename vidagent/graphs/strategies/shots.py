@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vidagent.agents.prompting.replies import Observation, Scene
 from vidagent.errors import VideoError
+from vidagent.graphs.evidence.ledger import SAME_FRAME_S
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
 from vidagent.graphs.strategies.gaps import frame_times, range_of
@@ -41,7 +42,6 @@ _NEIGHBOURS = 2
 _NEAR_S = 0.25
 """A frame this near to a moment shows it."""
 _SMALL_PX = 32
-_SAME_S = 1e-3
 
 Shot = tuple[float, float]
 Small = NDArray[np.float32]
@@ -149,7 +149,7 @@ def told(scenes: Sequence[Scene], shown_s: Sequence[float], cuts_s: Sequence[flo
         if after is not None:
             end_s = _begins(after, scene.end_s, cuts_s)
         else:
-            cut = bisect_right(cuts_s, max(scene.end_s, shown_s[-1]) + _SAME_S)
+            cut = bisect_right(cuts_s, max(scene.end_s, shown_s[-1]) + SAME_FRAME_S)
             end_s = cuts_s[cut] if cut < len(cuts_s) else max(scene.end_s, shown_s[-1])
         lines.append(f"{start_s:.3f}-{max(start_s, end_s):.3f} s: {' '.join(scene.what.split())}")
     return Observation(found=None, what="\n".join(lines))
@@ -157,7 +157,7 @@ def told(scenes: Sequence[Scene], shown_s: Sequence[float], cuts_s: Sequence[flo
 
 def _begins(first_s: float, before_s: float | None, cuts_s: Sequence[float]) -> float:
     """Return where a scene begins: at the cut before its first frame, if the frame before that is of another scene."""
-    place = bisect_right(cuts_s, first_s + _SAME_S)
+    place = bisect_right(cuts_s, first_s + SAME_FRAME_S)
     cut_s = cuts_s[place - 1] if place else 0.0
     return cut_s if before_s is None or cut_s > before_s else first_s
 
@@ -191,7 +191,7 @@ def _is_near(time_s: float, seen_s: Sequence[float]) -> bool:
 def _is_seen(shots: Sequence[Shot], seen_s: Sequence[float]) -> bool:
     """Tell whether the frames seen show each shot, in short steps."""
     inside = (
-        bisect_left(seen_s, end_s - _SAME_S) > bisect_left(seen_s, start_s - _SAME_S)
+        bisect_left(seen_s, end_s - SAME_FRAME_S) > bisect_left(seen_s, start_s - SAME_FRAME_S)
         for start_s, end_s in shots
     )
     bounds = [shots[0][0], *seen_s, shots[-1][1]]
