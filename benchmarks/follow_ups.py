@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.needle_videos import Question, draw
 from vidagent import analyze_video
-from vidagent.agents.signals.vision.ocr import shared_reader
 from vidagent.api import index_video
 from vidagent.types import Answer
+from vidagent.video.texts.reader import shared_reader
 
 _FRAME_S = 0.04
 _TEXTS = 10

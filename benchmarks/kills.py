@@ -1,10 +1,11 @@
 """Kill runs at random moments, go on with them, and compare each answer with that of a run left alone.
 
-`python -m benchmarks.kills [--kills 50] [--model scripted|signals] [--seed 6]` from the repository root. Each run is a
-process of its own over a clip of 8 s, ended by SIGKILL at a moment drawn from the time between a run's first sign on
-disk and its answer. `scripted` is
-a server on the loopback that asks for one look, then three side by side, and takes 0.02 to 0.2 s for a reply. What was
-done twice is read from the runs' traces: a step that was kept and then began again.
+`python -m benchmarks.kills [--kills 50] [--model scripted|signals] [--door command|library] [--seed 6]` from the
+repository root. Each run is a process of its own over a clip of 8 s, ended by SIGKILL at a moment drawn from the time
+between a run's first sign on disk and its answer. `scripted` is a server on the loopback that asks for one look, then
+three side by side, and takes 0.02 to 0.2 s for a reply. What was done twice is read from the runs' traces: a step that
+was kept and then began again. `library` asks by `analyze_video` in a program, instead of by `vidagent ask`; what
+transcribes speech is killed by `benchmarks.speech_kills`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,14 @@ QUESTIONS = {"scripted": "When is it seen?", "signals": "How many shots are ther
 TURNS = [[clip_look(1, 3)], [clip_look(0, 2), clip_look(2, 4), clip_look(4, 6)], [answer()]]
 LONGEST_S = 120
 VARIES = ("run_id", "usage")
+PROGRAM = """
+import json, sys
+from vidagent import analyze_video
+video, question, model, url, run = sys.argv[1:]
+answer = analyze_video(video, question, model=model, base_url=url or None, resume=run or None)
+print(json.dumps(answer.to_dict()))
+"""
+"""Asks by the library."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +89,19 @@ class Bench:
         model: `scripted` or `signals`.
         url: The server's base URL, for `scripted`.
         folder: A folder for the caches.
+        door: `command` or `library`.
     """
 
-    def __init__(self, clip: Path, model: str, url: str | None, folder: Path) -> None:
+    def __init__(self, clip: Path, model: str, url: str | None, folder: Path, door: str) -> None:
         """Remember what to ask."""
-        self._question = ["ask", str(clip), QUESTIONS[model], "--model", model]
-        self._question += [] if url is None else ["--base-url", url]
+        self._asked, self._door = (str(clip), QUESTIONS[model], model, url), door
         self._folder = folder
         (folder / "few.toml").write_text("frames_per_call = 6\noverview_frames = 9\n")
         self._profile = {} if url is None else {"VIDAGENT_PROFILE": str(folder / "few.toml")}
 
     def alone(self, cache: str) -> tuple[dict[str, Any], float]:
         """Leave a run alone; return its answer and the seconds from its first sign to its end."""
-        with self._process(cache, *self._question) as process:
+        with self._process(cache, self._question()) as process:
             self._begun(cache, process)
             began = time.monotonic()
             said, _ = process.communicate(timeout=LONGEST_S)
@@ -106,7 +115,7 @@ class Bench:
 
     def kill(self, cache: str, at_s: float, usual: dict[str, Any]) -> Kill | None:
         """Kill a run and go on with it; None if it had kept nothing, or was over, by then."""
-        with self._process(cache, *self._question) as process:
+        with self._process(cache, self._question()) as process:
             self._begun(cache, process)
             try:
                 process.wait(at_s)
@@ -118,7 +127,7 @@ class Bench:
             return None
         [record] = records
         kept = len(_kept(read_lines(record.trace)))
-        resumed = json.loads(self._said(cache, *self._question, "--resume", record.run_id))
+        resumed = json.loads(self._said(cache, self._question(record.run_id)))
         lines = list(read_lines(record.trace))
         return Kill(
             at_s=at_s,
@@ -126,23 +135,35 @@ class Bench:
             requests=sum(line["kind"] == "request" for line in lines),
             again=len(ran_again(lines)),
             same=essence(resumed, record) == usual,
-            replayed=json.loads(self._said(cache, "runs", "replay", "--last")) == resumed,
+            replayed=json.loads(self._said(cache, _command("runs", "replay", "--last"))) == resumed,
         )
 
-    def _said(self, cache: str, *arguments: str) -> str:
-        with self._process(cache, *arguments) as process:
+    def _question(self, resume: str = "") -> list[str]:
+        """Return the command that asks, or goes on with a run."""
+        clip, question, model, url = self._asked
+        if self._door == "library":
+            return [sys.executable, "-c", PROGRAM, clip, question, model, url or "", resume]
+        words = [] if url is None else ["--base-url", url]
+        words += ["--resume", resume] if resume else []
+        return _command("ask", clip, question, "--model", model, *words)
+
+    def _said(self, cache: str, command: list[str]) -> str:
+        with self._process(cache, command) as process:
             said, wrong = process.communicate(timeout=LONGEST_S)
         if process.returncode:
-            raise RuntimeError(f"{arguments} ended with {process.returncode}: {wrong}")
+            raise RuntimeError(f"{command} ended with {process.returncode}: {wrong}")
         return said
 
     @contextmanager
-    def _process(self, cache: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "vidagent", *arguments, "--json", "-q"]
+    def _process(self, cache: str, command: list[str]) -> Iterator[subprocess.Popen[str]]:
         env = {**os.environ, **self._profile, "VIDAGENT_CACHE_DIR": str(self._folder / cache)}
         pipe = subprocess.PIPE
         with subprocess.Popen(command, env=env, text=True, stdout=pipe, stderr=pipe) as process:
             yield process
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "vidagent", *arguments, "--json", "-q"]
 
 
 def essence(told: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
@@ -168,11 +189,11 @@ def _kept(lines: Iterable[dict[str, Any]]) -> set[str]:
     return {line["task"] for line in lines if line["kind"] == "kept"}
 
 
-def run_kills(clip: Path, model: str, kills: int, seed: int) -> tuple[list[Kill], int]:
+def run_kills(clip: Path, model: str, door: str, kills: int, seed: int) -> tuple[list[Kill], int]:
     """Kill so many runs; return what became of them, and how many were over or had kept nothing."""
     draw, done, missed = random.Random(seed), list[Kill](), 0
     with tempfile.TemporaryDirectory() as name, ScriptedServer(script, models=("scripted",)) as server:
-        bench = Bench(clip, model, server.url if model == "scripted" else None, Path(name))
+        bench = Bench(clip, model, server.url if model == "scripted" else None, Path(name), door)
         first, took_s = bench.alone("alone")
         usual = essence(first, list_run_folders(Path(name) / "alone")[0])
         while len(done) < kills:
@@ -206,16 +227,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--model", choices=sorted(QUESTIONS), default="scripted")
+    parser.add_argument("--door", choices=("command", "library"), default="command")
     parser.add_argument("--seed", type=int, default=6)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         clip = CLIPS["h264"](Path(name)).path
-        done, missed = run_kills(clip, asked.model, asked.kills, asked.seed)
+        done, missed = run_kills(clip, asked.model, asked.door, asked.kills, asked.seed)
     print(
         "| model | killed | over, or nothing kept | steps kept by then | same answer | with a step run twice "
         "| replayed |\n|---|---|---|---|---|---|---|"
     )
-    print(row(asked.model, done, missed))
+    print(row(f"{asked.model}, {asked.door}", done, missed))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,7 +181,7 @@ class Bench:
             self.left.idle[route] += 1
 
 
-async def until(true: Any) -> bool:  # noqa: ANN401 - a callable
+async def until(true: Callable[[], bool]) -> bool:
     """Wait until something is true; tell whether it came true."""
     until_s = time.monotonic() + LONGEST_S
     while not true():

@@ -1,11 +1,12 @@
 """Fifty clients ask a server for a minute, with a scripted VLM that takes 0.2 s for each reply.
 
-`python -m benchmarks.load_rest [--clients 50] [--seconds 60] [--running 8]` from the repository root. VLM, server and
-clients are processes of their own, on the loopback. The clients come within a second, each asks `/vidagent/invoke`;
-one that is refused waits as a patient client would, 0.25 to 0.75 s. Beside them `/healthz` is asked 20 times a second,
-and memory and open files of the server are read each second. Goals: of the accepted requests 99.9% are answered;
-refusals are 429 or 503 and come within 0.1 s at the 99th percentile; `/healthz` within 0.05 s; neither memory nor open
-files grow.
+`python -m benchmarks.load_rest [--clients 50] [--seconds 60] [--running 8] [--faults 0]` from the repository root.
+VLM, server and clients are processes of their own, on the loopback. The clients come within a second, each asks
+`/vidagent/invoke`; one that is refused waits as a patient client would, 0.25 to 0.75 s. Beside them `/healthz` is
+asked 20 times a second, and memory and open files of the server are read each second. Goals: of the accepted requests
+99.9% are answered; refusals are 429 or 503 and come within 0.1 s at the 99th percentile; `/healthz` within 0.05 s;
+neither memory nor open files grow. As a soak, `--seconds 1800 --faults 0.1` has a tenth of the VLM's replies fail;
+the goal is then 99.5%.
 """
 
 from __future__ import annotations
@@ -98,11 +99,12 @@ def growth(values: list[int]) -> tuple[int, int]:
     return int(np.median(values[part : 2 * part])), int(np.median(values[-part:]))
 
 
-def told(seen: Seen) -> None:
+def told(seen: Seen, faults: float) -> None:
     """Print the table."""
     bad = sum(count for status, count in seen.statuses.items() if status not in REFUSALS | {200})
     accepted = seen.statuses[200] + bad
-    print(f"accepted {accepted}, of them answered {seen.statuses[200] / max(1, accepted):.2%} (goal 99.9%)")
+    least = "99.5%" if faults else "99.9%"
+    print(f"accepted {accepted}, of them answered {seen.statuses[200] / max(1, accepted):.2%} (goal {least})")
     print(f"statuses {dict(sorted(seen.statuses.items()))}")
     for kind, goal in (("answer", ""), ("refusal", "goal 100 ms"), ("health", "goal 50 ms")):
         times = np.array(seen.seconds[kind] or [np.nan]) * 1000
@@ -121,15 +123,17 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--running", type=int, default=8)
+    parser.add_argument("--faults", type=float, default=0.0)
     args = parser.parse_args()
     flags = ("--insecure-local", "--max-running", str(args.running), "--max-per-client", str(args.running))
     print(machine())
     with (
         tempfile.TemporaryDirectory() as folder,
-        vlm(0.2) as model,
+        vlm(0.2, args.faults) as model,
         served(Path(folder), model, *flags) as server,
     ):
-        told(asyncio.run(load(server, args.clients, args.seconds)))
+        told(asyncio.run(load(server, args.clients, args.seconds)), args.faults)
+        print("the VLM ", httpx.get(model.removesuffix("/v1") + "/stats").json())
 
 
 if __name__ == "__main__":

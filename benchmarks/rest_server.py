@@ -62,9 +62,9 @@ def command(*words: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def vlm(delay_s: float) -> Iterator[str]:
-    """Run a scripted VLM that takes so long for a reply; give its base URL."""
-    words = [sys.executable, "-m", "benchmarks.rest_vlm", "--delay", str(delay_s)]
+def vlm(delay_s: float, faults: float = 0.0) -> Iterator[str]:
+    """Run a scripted VLM that takes so long for a reply, a part of which are faults; give its base URL."""
+    words = [sys.executable, "-m", "benchmarks.rest_vlm", "--delay", str(delay_s), "--faults", str(faults)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

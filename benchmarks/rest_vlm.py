@@ -4,7 +4,8 @@ It prints its base URL, answers `/v1/models` and `/v1/chat/completions` (streame
 after the delay, and tells at `/stats` how many questions it holds open, how many clients left before their reply, and
 how many it was asked. The script is that of the tests: one look, then the answer. Where a question has
 `leaver-NUMBER-HOLD` in it, HOLD of its replies come at once and those behind them after the delay; `/stats` tells which
-of these are open, and when on the monotonic clock each was left.
+of these are open, and when on the monotonic clock each was left. With `--faults 0.1` a tenth of the replies are errors,
+pages, half of what they should be, or no replies at all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import random
 import re
 import time
 from collections import Counter
@@ -23,18 +25,27 @@ from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import _events as as_stream
 
 LINE = b"\r\n"
+FAULTS = {
+    "500": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+    "503": b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    "429": b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    "page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+    "cut": b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{"choices": [',
+    "none": b"",
+}
 LEAVER = re.compile(rb"leaver-(\d+)-(\d)")
 
 
 @dataclass
 class Stats:
-    """What went on: questions held open, clients that left before their reply, questions in all; leavers by number."""
+    """What went on: questions held open, clients that left before their reply, questions in all; leavers; faults."""
 
     open: int = 0
     gone: int = 0
     asked: int = 0
     held: list[int] = field(default_factory=list)
     left_s: dict[int, float] = field(default_factory=dict)
+    faults: Counter[str] = field(default_factory=Counter)
 
 
 def reply_to(body: dict[str, Any]) -> dict[str, Any]:
@@ -49,11 +60,12 @@ class Vlm:
 
     Args:
         delay_s: Seconds before each reply.
+        faults: Part of the replies that are faults.
     """
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, faults: float = 0.0) -> None:
         """Start with no question."""
-        self.delay_s, self.stats = delay_s, Stats()
+        self.delay_s, self.faults, self.stats = delay_s, faults, Stats()
         self._asked_by: Counter[int] = Counter()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,6 +87,12 @@ class Vlm:
         if path.endswith("/chat/completions"):
             body = json.loads(data)
             if not await self._held(reader, data):
+                raise ConnectionError
+            if random.random() < self.faults:
+                name = random.choice(list(FAULTS))
+                self.stats.faults[name] += 1
+                writer.write(FAULTS[name])
+                await writer.drain()
                 raise ConnectionError
             told = reply_to(body)
             streams = bool(body.get("stream"))
@@ -124,7 +142,9 @@ async def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay", type=float, default=0.2, metavar="SECONDS")
-    vlm = Vlm(parser.parse_args().delay)
+    parser.add_argument("--faults", type=float, default=0.0, metavar="PART")
+    args = parser.parse_args()
+    vlm = Vlm(args.delay, args.faults)
     server = await asyncio.start_server(vlm.serve, "127.0.0.1", 0, limit=1 << 24)
     port = server.sockets[0].getsockname()[1]
     print(f"http://127.0.0.1:{port}/v1", flush=True)

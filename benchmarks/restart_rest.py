@@ -18,9 +18,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -73,7 +73,7 @@ class Bench:
                 self.refused += 1
             await asyncio.sleep(self.draw.uniform(0, 0.5))
 
-    async def live(self, url: str, count: int, end: Any, events: int) -> None:  # noqa: ANN401 - a callable
+    async def live(self, url: str, count: int, end: Callable[[], None], events: int) -> None:
         """Give jobs to a server, follow all of them, and end it."""
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
             self._following = [asyncio.create_task(follow(client, job)) for job in self.jobs]

@@ -1,4 +1,4 @@
-"""Hold thinking budgets against a real vLLM server: plan, verify and compose, natively and in two phases.
+"""Hold thinking budgets against a real vLLM server: plan, look and verify, natively and in two phases.
 
     python -m benchmarks.thinking_budgets --base-url http://127.0.0.1:8000/v1
 
@@ -33,15 +33,15 @@ from vidagent.agents.client.request_builder import Request, RequestBuilder
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, parse_reply
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.profiles.schema import Profile
-from vidagent.agents.prompting.messages import compose_messages, plan_messages, verify_messages
-from vidagent.agents.prompting.replies import Composition, Judgement
+from vidagent.agents.prompting.messages import look_messages, plan_messages, verify_messages
+from vidagent.agents.prompting.replies import Judgement, Observation
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.types import Step
 
 BUDGETS = (0, 16, 64, 256)
-STEPS: tuple[Step, ...] = ("plan", "verify", "compose")
+STEPS: tuple[Step, ...] = ("plan", "look", "verify")
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def profile_for(name: str, *, native: bool) -> Profile:
     profile = load(name)
     field = "thinking_token_budget" if native else None
     thinking = dataclasses.replace(profile.thinking, can=True, steps=STEPS, budget_field=field)
-    tokens = {**profile.completion_tokens, "plan": 1024, "verify": 1024, "compose": 1024}
+    tokens = {**profile.completion_tokens, "plan": 1024, "look": 1024, "verify": 1024}
     sampling, body = {"temperature": 1.0}, {**profile.body, "return_token_ids": True}
     return dataclasses.replace(
         profile, thinking=thinking, completion_tokens=tokens, sampling=sampling, body=body
@@ -134,14 +134,14 @@ def build(builder: RequestBuilder, step: Step, limits: CallLimits, *, stream: bo
         return builder.ask(
             step, verify_messages("When?", "at 1.5 s", frames), Judgement, limits, stream=stream
         )
-    messages = compose_messages("When?", None, "- [supported] at 1.500 s: it falls", "answered")
-    return builder.ask(step, messages, Composition, limits, stream=stream)
+    messages = look_messages("When?", None, "Does it fall?", frames)
+    return builder.ask(step, messages, Observation, limits, stream=stream)
 
 
 READERS: dict[Step, Callable[[AIMessage], object]] = {
     "plan": lambda reply: parse_calls(reply, ["clip", "answer"]),
     "verify": lambda reply: parse_reply(reply, Judgement),
-    "compose": lambda reply: parse_reply(reply, Composition),
+    "look": lambda reply: parse_reply(reply, Observation),
 }
 
 

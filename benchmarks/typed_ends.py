@@ -37,14 +37,13 @@ look_concurrency = 2
 plan = 1024
 look = 512
 verify = 512
-compose = 512
 
 [sampling]
 temperature = 1.0
 
 [thinking]
 can = true
-steps = ["plan", "verify", "compose"]
+steps = ["plan", "verify"]
 on_body = {{ chat_template_kwargs = {{ enable_thinking = true }} }}
 off_body = {{ chat_template_kwargs = {{ enable_thinking = false }} }}
 {field}
@@ -52,7 +51,6 @@ off_body = {{ chat_template_kwargs = {{ enable_thinking = false }} }}
 [thinking.tokens]
 plan = 64
 verify = 32
-compose = 16
 """
 
 
@@ -70,8 +68,10 @@ class End:
     @property
     def typed(self) -> bool:
         """Whether it ended as the contract has it."""
+        if "Traceback" in self.said or "internal error" in self.said:
+            return False
         if self.code == 4:
-            return self.said.count("\n") <= 1 and "Traceback" not in self.said
+            return self.said.count("\n") <= 1
         return self.code in {0, 5} and self.answer is not None and self.answer["status"] in STATUSES
 
     @property
@@ -88,7 +88,7 @@ class End:
         return all(used[name] <= limit + 1 for name, limit in self.limits.items())
 
 
-STATUSES = frozenset({"answered", "not_found", "partial"})
+STATUSES = frozenset({"answered", "not_found", "cannot_judge", "partial"})
 
 
 def ask(number: int, video: str, base_url: str, folder: Path) -> End:

@@ -57,7 +57,8 @@ def compare(answer: Answer, frames: Path) -> int:
     )
     print(f"check     {'right' if right else 'WRONG'}: {off}")
     sheets = len(list(frames.glob("look-*.jpg")))
-    print(f"frames    {len(saved)} of the evidence and {sheets} sheets of what was looked at, in {frames}/")
+    kept = f"{len(saved)} of the evidence and {sheets} {'sheet' if sheets == 1 else 'sheets'}"
+    print(f"frames    {kept} of what was looked at, in {frames}/")
     return 0 if right and saved else 1
 
 

@@ -2,7 +2,7 @@
 
     python examples/llava_next_video.py picture.jpg talk.mp4 --model llava-hf/LLaVA-NeXT-Video-7B-hf
 
-Needs `pip install 'vidagent[transformers]'`; `--four-bit` needs bitsandbytes and `--flash-attention` flash-attn, both
+Needs `pip install '.[transformers]'`; `--four-bit` needs bitsandbytes and `--flash-attention` flash-attn, both
 with CUDA.
 """
 

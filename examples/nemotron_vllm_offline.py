@@ -2,7 +2,7 @@
 
     python examples/nemotron_vllm_offline.py photo.jpg talk.mp4
 
-Needs `pip install 'vidagent[vllm]'`. vLLM samples a video by its path itself (`media_io_kwargs`); own samples go in as
+Needs `pip install '.[vllm]'`. vLLM samples a video by its path itself (`media_io_kwargs`); own samples go in as
 arrays, with metadata from which the model is told their times. Of a video's tokens the share `--pruning` is left out
 (EVS). Further arguments of `vllm.LLM` are JSON: `--arguments '{"tensor_parallel_size": 2}'`.
 """

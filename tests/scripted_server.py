@@ -21,7 +21,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -34,9 +34,8 @@ STEPS = {
     "ledger": "plan",
     "looking_for": "look",
     "claim": "verify",
-    "claims": "compose",
     "overview": "describe",
-    "video": "route",
+    "facts": "route",
     "videos": "turn",
     "parts": "together",
 }
@@ -55,6 +54,8 @@ class Raw:
         drip_s: Seconds between one byte of the body and the next; 0 sends it at once.
         sent: Bytes of the body after which the connection is dropped; None sends all.
         hang: Whether to read the request and never answer.
+        pieces: Makes the body piece by piece instead, as long as anybody reads it.
+        length: The length that the head claims, if another than the body's; pieces claim none by themselves.
     """
 
     body: bytes | str | dict[str, Any] = b""
@@ -65,6 +66,8 @@ class Raw:
     drip_s: float = 0.0
     sent: int | None = None
     hang: bool = False
+    pieces: Callable[[], Iterable[bytes]] | None = None
+    length: int | None = None
 
     @property
     def data(self) -> bytes:
@@ -157,7 +160,7 @@ class ScriptedServer:
         self._script, self._models, self._api_key = script, tuple(models), api_key
         self._failure: BaseException | None = None
         self._lock, self._closing = threading.Lock(), threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"owner": self}))
         self._http.daemon_threads, self._http.block_on_close = True, False
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
@@ -172,6 +175,11 @@ class ScriptedServer:
         self._http.server_close()
         if self._failure is not None and args[0] is None:
             raise self._failure
+
+    def refuse(self) -> None:
+        """Refuse all connections from now on; those that are open go on."""
+        self._http.shutdown()
+        self._http.server_close()
 
     @property
     def steps(self) -> list[str | None]:
@@ -205,59 +213,73 @@ class ScriptedServer:
         reply = reply(body) if callable(reply) else reply
         return Raw(reply) if isinstance(reply, dict) else reply
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args: object) -> None:
-                """Keep quiet."""
+class _Handler(BaseHTTPRequestHandler):
+    """Answers requests as its owner's script says."""
 
-            def do_GET(self) -> None:
-                self._send(server._beside(self.path, None) or Raw(b"", status=404))
+    owner: ScriptedServer
 
-            def do_POST(self) -> None:
-                data = self.rfile.read(int(self.headers["content-length"]))
-                body = _body(self.headers.get("content-type", ""), data)
-                beside = server._beside(self.path, body)
-                if beside is not None or self.path.rstrip("/") != "/v1/chat/completions":
-                    return self._send(beside or Raw({"detail": "Not Found"}, status=404))
-                reply = server._reply(body, {name.lower(): value for name, value in self.headers.items()})
-                if isinstance(reply, dict) and body.get("stream"):
-                    return self._send(Raw(_events(reply), content_type="text/event-stream"))
-                return self._send(reply if isinstance(reply, Raw) else Raw(reply))
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
 
-            def _send(self, reply: Raw) -> None:
-                try:
-                    self._try_to_send(reply)
-                except OSError:
-                    server.gone += 1
+    def do_GET(self) -> None:
+        self._send(self.owner._beside(self.path, None) or Raw(b"", status=404))
 
-            def _try_to_send(self, reply: Raw) -> None:
-                if reply.hang:
-                    server._closing.wait()
-                    return self._drop()
-                server._closing.wait(reply.delay_s)
-                data = reply.data
-                if reply.sent == 0:
-                    return self._drop()
-                self.send_response(reply.status)
-                for name, value in {"content-type": reply.content_type, **reply.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                shown = data[: reply.sent]
-                step = 1 if reply.drip_s else max(len(shown), 1)
-                for start in range(0, len(shown), step):
-                    if server._closing.wait(reply.drip_s):
-                        return self._drop()
-                    self.wfile.write(shown[start : start + step])
-                return self._drop() if reply.sent is not None else None
+    def do_POST(self) -> None:
+        data = self.rfile.read(int(self.headers["content-length"]))
+        body = _body(self.headers.get("content-type", ""), data)
+        beside = self.owner._beside(self.path, body)
+        if beside is not None or self.path.rstrip("/") != "/v1/chat/completions":
+            return self._send(beside or Raw({"detail": "Not Found"}, status=404))
+        reply = self.owner._reply(body, {name.lower(): value for name, value in self.headers.items()})
+        if isinstance(reply, dict) and body.get("stream"):
+            return self._send(Raw(_events(reply), content_type="text/event-stream"))
+        return self._send(reply if isinstance(reply, Raw) else Raw(reply))
 
-            def _drop(self) -> None:
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
+    def _send(self, reply: Raw) -> None:
+        try:
+            self._try_to_send(reply)
+        except OSError:
+            self.owner.gone += 1
 
-        return Handler
+    def _try_to_send(self, reply: Raw) -> None:
+        if reply.hang:
+            self.owner._closing.wait()
+            return self._drop()
+        self.owner._closing.wait(reply.delay_s)
+        data = reply.data
+        if reply.sent == 0:
+            return self._drop()
+        self._head(reply, len(data))
+        if reply.pieces is not None:
+            return self._pour(reply.pieces())
+        shown = data[: reply.sent]
+        step = 1 if reply.drip_s else max(len(shown), 1)
+        for start in range(0, len(shown), step):
+            if self.owner._closing.wait(reply.drip_s):
+                return self._drop()
+            self.wfile.write(shown[start : start + step])
+        return self._drop() if reply.sent is not None else None
+
+    def _head(self, reply: Raw, length: int) -> None:
+        self.send_response(reply.status)
+        for name, value in {"content-type": reply.content_type, **reply.headers}.items():
+            self.send_header(name, value)
+        claimed = length if reply.length is None and reply.pieces is None else reply.length
+        if claimed is not None:
+            self.send_header("content-length", str(claimed))
+        self.end_headers()
+
+    def _pour(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            if self.owner._closing.is_set():
+                return self._drop()
+            self.wfile.write(piece)
+        return None
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
 
 def parts(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from vidagent.serve.cli.app import app
 
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
-PAPERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md", *DOCS)
+PAPERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md", *DOCS)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -43,6 +43,12 @@ def test_make_commands_in_the_papers_exist(paper):
 
 def test_the_readme_leads_with_the_two_commands():
     assert text("README.md").index("make demo") < text("README.md").index("make test")
+
+
+def test_what_is_installed_from_a_clone_is_the_clone():
+    """The package is in no registry: `pip install 'vidagent[serve]'` finds nothing before it is installed."""
+    told = [name for name in tracked() if name.endswith((".md", ".sh")) or name.startswith("examples/")]
+    assert [name for name in told if re.search(r"pip install '?vidagent\b", text(name))] == []
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -108,6 +114,12 @@ def test_the_paths_in_the_architecture_exist():
     paths = [name for name in named if "/" in name or name.endswith((".py", ".toml"))]
     assert len(paths) > 30
     assert [path for path in paths if not any((ROOT / top / path).exists() for top in ("", "vidagent"))] == []
+
+
+def test_the_tests_that_security_rests_on_exist():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text("docs/security.md"))
+    assert len(named) > 35
+    assert [pair for pair in named if f"def {pair[1]}(" not in text(pair[0])] == []
 
 
 def test_no_path_of_one_machine():

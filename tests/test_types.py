@@ -67,6 +67,19 @@ def test_only_seconds_may_be_parts_of_one():
         Budget(frames=1.5)
 
 
+def test_a_budget_may_be_a_mapping():
+    assert Budget.of({"seconds": 30, "frames": None}) == Budget(seconds=30)
+    assert Budget.of(Budget(frames=3)) == Budget(frames=3)
+    with pytest.raises(
+        BudgetError, match=r"no limit 'second'; did you mean 'seconds'\? \(the limits are seconds, "
+    ):
+        Budget.of({"second": 30})
+    with pytest.raises(BudgetError, match=r"a Budget or a mapping .*; got 30 "):
+        Budget.of(30)
+    with pytest.raises(BudgetError, match="frames must be a whole number"):
+        Budget.of({"frames": "many"})
+
+
 def test_an_error_of_a_budget_exits_2():
     assert (BudgetError.exit_code, issubclass(BudgetError, UsageError)) == (2, True)
 

@@ -15,26 +15,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vidagent.errors import ModelError, UsageError, VidagentError, VideoError
-from vidagent.types import (
-    Answer,
-    Budget,
-    BudgetReport,
-    Coverage,
-    Evidence,
-    Part,
-    Span,
-    StepUsage,
-    Usage,
-    VideoInfo,
-)
 
 if TYPE_CHECKING:
     from vidagent.api import (
         VLM,
         Available,
+        Diagnosis,
         DryRun,
         DryRuns,
         Event,
+        Finding,
         IndexReport,
         Picture,
         Probe,
@@ -42,9 +32,23 @@ if TYPE_CHECKING:
         Seen,
         Session,
         Size,
+        TextTrack,
+        Tracks,
         aanalyze_video,
         analyze_video,
         astream_video,
+    )
+    from vidagent.types import (
+        Answer,
+        Budget,
+        BudgetReport,
+        Coverage,
+        Evidence,
+        Part,
+        Span,
+        StepUsage,
+        Usage,
+        VideoInfo,
     )
 
     __version__: str
@@ -56,10 +60,12 @@ __all__ = [
     "Budget",
     "BudgetReport",
     "Coverage",
+    "Diagnosis",
     "DryRun",
     "DryRuns",
     "Event",
     "Evidence",
+    "Finding",
     "IndexReport",
     "ModelError",
     "Part",
@@ -71,6 +77,8 @@ __all__ = [
     "Size",
     "Span",
     "StepUsage",
+    "TextTrack",
+    "Tracks",
     "Usage",
     "UsageError",
     "VidagentError",
@@ -82,11 +90,27 @@ __all__ = [
     "astream_video",
 ]
 
+_TYPES = {
+    "Answer",
+    "Budget",
+    "BudgetReport",
+    "Coverage",
+    "Evidence",
+    "Part",
+    "Span",
+    "StepUsage",
+    "Usage",
+    "VideoInfo",
+}
+"""Names that need nothing of the agent: the decoding process starts without it."""
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module attribute protocol (PEP 562)
     """Import the rest on first use, so that `import vidagent` stays cheap."""
     if name == "__version__":
         return import_module("importlib.metadata").version("vidagent")
+    if name in _TYPES:
+        return getattr(import_module("vidagent.types"), name)
     if name in __all__:
         return getattr(import_module("vidagent.api"), name)
     raise AttributeError(f"module 'vidagent' has no attribute {name!r}")

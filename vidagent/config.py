@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         description="whether a server that is new to vidagent is asked, by a few small requests, what it can do",
     )
     decoder: DecoderName = Field(default="pyav", description="the library that decodes videos")
+    video_stream: int | None = Field(
+        default=None,
+        ge=0,
+        description="number of the video stream in the file; None is the one that a player shows",
+    )
     cache_dir: Path | None = Field(
         default=None, description="where indexes are kept; None is the user's cache folder"
     )

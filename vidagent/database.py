@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vidagent.private_folder import make_private
+
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 BUSY_S = 10.0
@@ -109,7 +111,7 @@ class RebuildableDatabase(Database):
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """See `Database.write`."""
         if not self.path.is_file():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path.parent)
             self._rebuild()
         return self._run(work)
 

@@ -45,7 +45,8 @@ class BudgetSpent(VidagentError):  # noqa: N818 - the end of a run, not an error
     """A budget ran out.
 
     Attributes:
-        name: The field of `Budget` that ended the run, such as `"frames"`.
+        name: The field of `Budget` that ended the run, such as `"frames"`; `"context"` if no shorter form of a request
+            fits the model's context.
     """
 
     exit_code = 5

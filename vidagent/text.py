@@ -8,7 +8,11 @@ from typing import Any
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Characters that move the cursor, start an escape sequence, break a line or override the writing direction."""
 
-
+QUOTED = re.compile(
+    r"(?<!\w)\"[^\"]*\"(?!\w)|“[^“”]*”|„[^„“”\"]*[“”\"]|«[^«»]*»|»[^«»]*«|‹[^‹›]*›|「[^「」]*」|『[^『』]*』"
+    r"|‘(?:[^‘’]|(?<=\w)’(?=\w))*’|(?<!\w)'(?:[^']|(?<=\w)'(?=\w))*'(?!\w)"
+)
+"""A quotation; a mark for inches and an apostrophe are none."""
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"”»’')\]]*(?=\s|$)|[。！？]")
 
 
@@ -63,11 +67,11 @@ def is_ended(text: str) -> bool:
 
 
 def to_last_sentence(text: str) -> str:
-    """Return a text that was cut off up to its last sentence, or without one, up to its last word."""
+    """Return a text that was cut off up to its last sentence, or without one, up to its last word, never longer."""
     found = list(_SENTENCE_END.finditer(text))
     if found:
         return text[: found[-1].end()]
-    return f"{text.rpartition(' ')[0] or text} …"
+    return f"{text[:-2].rpartition(' ')[0] or text[:-2]} …"
 
 
 def counted(count: int, what: str) -> str:

@@ -9,14 +9,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, get_args
 
+from vidagent import notebook
 from vidagent.errors import BudgetError, UsageError
+from vidagent.keywords import did_you_mean
 from vidagent.text import repair_surrogates
 
-Status = Literal["answered", "not_found", "partial"]
+Status = Literal["answered", "not_found", "cannot_judge", "partial"]
+NO_CLAIMS: frozenset[Status] = frozenset(("not_found", "cannot_judge"))
+"""Statuses of answers that claim nothing."""
 Verdict = Literal["supported", "partial", "unsupported"]
 Step = Literal["survey", "route", "propose", "plan", "look", "verify", "compose"]
 BudgetName = Literal[
@@ -29,8 +34,13 @@ BudgetName = Literal[
     "thinking_tokens",
     "frames",
 ]
-_PART_LINE = re.compile(r"\d+:\d\d(?::\d\d)?(?:-\d+:\d\d(?::\d\d)?)? ")
+Limit = BudgetName | Literal["context"]
+"""What may end a run early: a budget, or the model's context, too small for the shortest form of a request."""
+_CLOCK = r"\d+:\d\d(?::\d\d)?(?:\.\d)?"
+_PART_LINE = re.compile(rf"{_CLOCK}(?:-{_CLOCK})? ")
 """The time at the beginning of a part's line."""
+SEEN_WITHIN_S = 0.5
+"""How far from a frame that was looked at a moment still counts as covered."""
 Box = tuple[int, int, int, int]
 """`(x0, y0, x1, y1)` in source pixels, right and bottom edges exclusive."""
 
@@ -154,6 +164,27 @@ class Budget:
         for name in get_args(BudgetName):
             self._check(name, getattr(self, name))
 
+    @classmethod
+    def of(cls, limits: Budget | Mapping[str, Any]) -> Budget:
+        """Return a budget as it is, or that of a mapping such as `{"seconds": 30, "frames": 200}`.
+
+        Raises:
+            BudgetError: If it is neither, a key is no limit, or a value is out of range.
+        """
+        if isinstance(limits, Budget):
+            return limits
+        names = get_args(BudgetName)
+        if not isinstance(limits, Mapping):
+            raise BudgetError(
+                f'a budget is a Budget or a mapping such as {{"seconds": 30}}; got {limits!r} '
+                f"(the limits are {', '.join(names)})"
+            )
+        for name in limits:
+            if name not in names:
+                hint = did_you_mean(str(name), names)
+                raise BudgetError(f"a budget has no limit {name!r}{hint} (the limits are {', '.join(names)})")
+        return cls(**limits)
+
     @staticmethod
     def _check(name: str, value: float | None) -> None:
         if value is None:
@@ -172,21 +203,28 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """Facts of a video from its container, after rotation.
+    """Facts of a video from its container, as a player shows it: cropped, with square pixels, upright.
 
     Args:
         path: Path as given by the caller.
         duration_s: Seconds from the first displayed instant to the end of the last frame.
         fps: Average frame rate of the video stream.
-        width: Displayed width in pixels, after rotation.
-        height: Displayed height in pixels.
+        width: Displayed width in square pixels, after rotation.
+        height: Displayed height in square pixels.
         sha256: Hex digest of the file's bytes.
         codec: Codec name as FFmpeg spells it, such as `"h264"`.
         container: FFmpeg demuxer name, such as `"mov,mp4,m4a,3gp,3g2,mj2"`.
         rotation_deg: Clockwise rotation of the coded picture by a player: 0, 90, 180 or 270.
         audio: Audio codec name, or None.
         subtitles: Names of the text subtitle tracks and sidecar files, such as `"eng"` or `"talk.srt"`.
-        frame_count: Number of frames by the container, or None.
+        frame_count: Number of frames that the container lists, or None.
+        pixel_aspect: Width of a coded pixel divided by its height.
+        cropped: Whether the container has the player crop the coded pictures.
+        hdr: `"HDR10 (PQ)"` or `"HLG"` for high dynamic range, of which the frames are mapped to standard range.
+        interlaced: Whether the frames are of two fields, of which the second is drawn from the first.
+        stream: Number of the video stream among all streams of the file.
+        other_streams: A line about each of the other video streams, which begins with its number.
+        clock_jumps: How often the time stamps jump; the times given here go on.
     """
 
     path: str
@@ -201,6 +239,13 @@ class VideoInfo:
     audio: str | None = None
     subtitles: tuple[str, ...] = ()
     frame_count: int | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    cropped: bool = False
+    hdr: str | None = None
+    interlaced: bool = False
+    stream: int = 0
+    other_streams: tuple[str, ...] = ()
+    clock_jumps: int = 0
 
     @property
     def frame_s(self) -> float:
@@ -237,21 +282,40 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of an answer in parts: what is to be seen from `start_s` until `end_s`, and the verdict of its check."""
+    """One part of an answer in parts: what is to be seen from `start_s` until `end_s`, and the verdict of its check.
+
+    `video` is the index of the video if there are several.
+    """
 
     start_s: float
     end_s: float
     text: str
     verdict: Verdict
+    video: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the video was looked at: seconds, fraction of the duration, and spans."""
+    """How much of the video lies within `SEEN_WITHIN_S` of a frame that was looked at.
+
+    It says where frames were taken, not that every moment was seen: what is shown between two of them may be missed.
+
+    Args:
+        seconds_seen: Seconds of the video.
+        fraction: The same as a fraction of the duration.
+        spans: Where they are.
+    """
 
     seconds_seen: float = 0.0
     fraction: float = 0.0
     spans: tuple[Span, ...] = ()
+
+    @property
+    def share(self) -> str:
+        """The fraction in words, rounded down: `frames within 0.5 s of 42%`."""
+        percent = 100 * self.fraction
+        shown = f"{int(percent)}" if percent >= 10 else f"{percent:.1f}"
+        return f"frames within {SEEN_WITHIN_S:g} s of {shown}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,12 +363,17 @@ class Usage:
         return cls(seconds=seconds, steps=plans, rounds=rounds, by_step=by_step, **sums)
 
 
+def limit_title(name: str) -> str:
+    """Return what ended a run in words, such as `frames budget`."""
+    return "model's context" if name == "context" else f"{name} budget"
+
+
 @dataclass(frozen=True, slots=True)
 class BudgetReport:
-    """The limits of a run, and which of them ended it."""
+    """The limits of a run, and which of them, or whether the model's context, ended it."""
 
     limit: Budget = field(default_factory=Budget)
-    ended_by: BudgetName | None = None
+    ended_by: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +381,8 @@ class Answer:
     """The answer to one question, with its evidence and its cost.
 
     Args:
-        status: `answered`, `not_found`, or `partial` when a budget ended the run.
+        status: `answered`, `not_found` (looked for, and not there), `cannot_judge` (the model cannot tell, and claims
+            nothing), or `partial` when a budget, or the model's context, ended the run.
         answer: The answer in words.
         choice: Index into the options, when options were given and one fits.
         confidence: From 0 to 1.
@@ -348,15 +418,32 @@ class Answer:
 
     @property
     def headline(self) -> str:
-        """The answer without the lines of its parts."""
+        """The answer without the lines of its parts, and without what follows the last of them."""
+        return self._around_parts[0]
+
+    @property
+    def closing(self) -> str:
+        """What the answer says after the lines of its parts, such as how many were left out."""
+        return self._around_parts[1]
+
+    @property
+    def _around_parts(self) -> tuple[str, str]:
         if not self.parts:
-            return self.answer
-        return "\n".join(line for line in self.answer.splitlines() if not _PART_LINE.match(line))
+            return self.answer, ""
+        lines = self.answer.splitlines()
+        told = [place for place, line in enumerate(lines) if _PART_LINE.match(line)]
+        last = told[-1] if told else len(lines)
+        headline = (line for place, line in enumerate(lines) if place < last and place not in told)
+        return "\n".join(headline).strip(), "\n".join(lines[last + 1 :]).strip()
+
+    def _repr_html_(self) -> str:
+        """Return the answer as a notebook shows it, with the frames of its evidence."""
+        return notebook.page(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON, whose keys and types are stable.
 
-        For several videos it has `videos`, and each span and claim has its index into them, `video`.
+        For several videos it has `videos`, and each span, part and claim has its index into them, `video`.
         """
         usage = dataclasses.asdict(self.usage)
         usage["seconds"] = round(self.usage.seconds, 3)
@@ -391,7 +478,9 @@ def _span(span: Span) -> dict[str, float | int]:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    return dataclasses.asdict(part) | {"start_s": round(part.start_s, 6), "end_s": round(part.end_s, 6)}
+    fields = dataclasses.asdict(part) | {"start_s": round(part.start_s, 6), "end_s": round(part.end_s, 6)}
+    del fields["video"]
+    return fields | _index(part.video)
 
 
 def _evidence(item: Evidence) -> dict[str, Any]:

@@ -26,8 +26,10 @@ from tests.scripted_server import (
     routes,
     says,
     step_of,
+    texts,
     tool_names,
 )
+from vidagent.graphs.strategies.gaps import ADVICE
 from vidagent.images import jpeg
 
 _LABEL = re.compile(r"t = (\d+\.\d+) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
@@ -112,15 +114,18 @@ class Model:
     Attributes:
         wrong_labels: Pictures whose label names another frame.
         broken: Pictures that no frame of the video is.
+        draft: The last answer that it gave as the planner.
     """
 
     def __init__(self, world: World, question: Question, skill: Skill, seed: int) -> None:
         """Start with nothing seen."""
         self.world, self.question, self.skill = world, question, skill
         self.wrong_labels = self.broken = 0
+        self.draft: dict[str, Any] = {}
         self._rng = random.Random(f"{skill.name} {seed} {question.text}")
         self._seen: dict[str, dict[float, bool]] = {}
         self._turns = 0
+        self._halves = False
 
     def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
         """Answer a request."""
@@ -139,8 +144,6 @@ class Model:
             )
         if step == "verify":
             return self._verify(body)
-        if step == "compose":
-            return self._compose(body)
         return self._directly(body)
 
     # What is seen
@@ -240,8 +243,6 @@ class Model:
         return says(json.dumps(told))
 
     def _verify(self, body: dict[str, Any]) -> dict[str, Any]:
-        if block_of(body, "claims") is not None:  # a check of words against claims, without pictures
-            return says(json.dumps({"why": "The claims say it.", "verdict": "supported", "confidence": 0.9}))
         pictures = self._pictures(body)
         told = [
             {
@@ -284,27 +285,18 @@ class Model:
             return "unsupported" if outside or missing else "supported"
         return "supported"
 
-    def _compose(self, body: dict[str, Any]) -> dict[str, Any]:
-        lines = (block_of(body, "claims") or "").splitlines()
-        told = " ".join(
-            line.partition(" s: ")[2] or line for line in lines if "unsupported" not in line.split(":")[0]
-        )
-        if "not_found" in (block_of(body, "status") or ""):
-            told = self._denial()
-        choice = self.question.choice if self._choice() is None else self._choice()
-        return says(json.dumps({"answer": told or "It is seen.", "choice": choice, "confidence": 0.9}))
-
     def _plan(self, body: dict[str, Any]) -> dict[str, Any]:
         self._turns += 1
         for name in self.question.things:
             fresh = [p for p in self._pictures(body) if p.time_s not in self._seen.get(name, {})]
             self._observe(name, fresh)
-        looks = [] if must_call(body) == "answer" or self.skill.early else self._looks(tool_names(body))
+        looks = [] if must_call(body) == "answer" or self.skill.early else self._looks(body)
         if looks and self._turns <= _OWN_TURNS:
             return calls(*(looks * 2 if self.skill.repeats else looks))
-        return calls(("answer", self._answer(body)))
+        self.draft = self._answer(body)
+        return calls(("answer", self.draft))
 
-    def _looks(self, offered: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    def _looks(self, body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         """Return the looks that a careful planner asks for next, or none where it knows enough."""
         at_s, length_s = self.question.at_s, self.world.length_s
         if self.question.kind in IN_PARTS:
@@ -319,8 +311,13 @@ class Model:
         if not missing:
             return []
         ask = f"Is the {missing[0]} seen?"
-        if self._turns == 1 and "search" in offered:
-            return [("search", {"query": missing[0], "question": ask})] if "search" in offered else []
+        if len(missing) == len(self.question.things) and ADVICE in texts(body):
+            return []
+        if self._turns == 1 and "search" in tool_names(body):
+            return [("search", {"query": missing[0], "question": ask})]
+        if self._halves:
+            return []
+        self._halves = True
         half = length_s / 2
         return [
             ("clip", {"start_s": 0.0, "end_s": half, "question": ask}),
@@ -439,9 +436,9 @@ class Model:
             return f"It is {self.question.options[choice]}."
         name, places = next(iter(known.items()))
         if self.question.kind == "count":
-            return f"The {name} appears {len(places)} times."
+            return f"In all, the {name} turns up {len(places)} times."
         start, _, end = places[0]
-        return f"The {name} is seen from {self._time(start):.3f} s to {self._time(end):.3f} s."
+        return f"One can see the {name} from {self._time(start):.3f} s to {self._time(end):.3f} s."
 
     def _denial(self) -> str:
         return f"No {self.question.things[0]} is seen."

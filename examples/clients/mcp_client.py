@@ -3,7 +3,7 @@
     python examples/clients/mcp_client.py talk.mp4 'When is the code shown?' --root .
     python examples/clients/mcp_client.py talk.mp4 'When is the code shown?' --url http://127.0.0.1:8090/mcp
 
-Needs `pip install 'vidagent[mcp]'`. Without --url it starts the server itself, and they speak through its stdin and
+Needs `pip install '.[mcp]'`. Without --url it starts the server itself, and they speak through its stdin and
 stdout; with it, the server is one that was started with `vidagent mcp --http --root .`
 """
 

@@ -3,6 +3,7 @@
     vidagent serve --insecure-local
     python examples/clients/openai_client.py talk.mp4 'When is the code shown?'
 
+The upload stays for the next question, unless --delete asks for its end; a file that was there before is never deleted.
 Needs `pip install openai`; with keys, `--key` or VIDAGENT_SERVE_KEY.
 """
 
@@ -16,19 +17,26 @@ import openai
 
 
 def main() -> None:
-    """Upload, ask with a stream, print, and delete what was uploaded."""
+    """Upload, ask with a stream, print, and with --delete remove what was uploaded here."""
     parser = argparse.ArgumentParser(description="Ask a server with OpenAI's client.")
     parser.add_argument("video", type=Path, help="a video file of yours, which is uploaded")
     parser.add_argument("question")
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--key", default=os.environ.get("VIDAGENT_SERVE_KEY", "none"))
+    parser.add_argument(
+        "--delete", action="store_true", help="delete the upload in the end, if it was not there before"
+    )
     wanted = parser.parse_args()
     with openai.OpenAI(base_url=f"{wanted.url}/v1", api_key=wanted.key, timeout=600) as client:
+        before = {file.id for file in client.files.list()}
         file = client.files.create(file=wanted.video, purpose="user_data")
         try:
             ask(client, file.id, wanted.question)
         finally:
-            client.files.delete(file.id)
+            if (
+                wanted.delete and file.id not in before
+            ):  # the id is the hash of the bytes: it may be an earlier upload
+                client.files.delete(file.id)
 
 
 def ask(client: openai.OpenAI, video: str, question: str) -> None:

@@ -5,7 +5,7 @@
 #
 #     sh examples/clients/pipeline.sh 'When does the text "GATE 7" appear?' videos/*.mp4 | sort -k 3
 #
-# Needs `pip install vidagent` and jq.
+# Needs `pip install .` and jq.
 set -u
 
 question=$1

@@ -2,7 +2,7 @@
 
     python examples/clients/python_api.py talk.mp4 'When does the text "GATE 7" appear?'
 
-Needs `pip install vidagent`, and no server: the model is the one that `vidagent models` marks with a star.
+Needs `pip install .`, and no server: the model is the one that `vidagent models` marks with a star.
 """
 
 from __future__ import annotations

@@ -51,8 +51,41 @@ def test_it_answers_inside_and_outside_of_an_event_loop(path, server):
     inside = asyncio.run(notebook())
     server._script = Script([clip_look(1, 3)], [answer()])
     awaited = asyncio.run(vidagent.aanalyze_video(path, QUESTION, **options))
-    assert {found.answer for found in (outside, inside, awaited)} == {"It is seen."}
+    assert {found.answer for found in (outside, inside, awaited)} == {"Something is to be seen."}
     assert len({found.run_id for found in (outside, inside, awaited)}) == 3
+
+
+async def awaited(**wrong):
+    return await vidagent.aanalyze_video("no.mp4", QUESTION, **wrong)
+
+
+async def streamed(**wrong):
+    return [event async for event in vidagent.astream_video("no.mp4", QUESTION, **wrong)]
+
+
+CALLED = {
+    "analyze_video": lambda **wrong: vidagent.analyze_video("no.mp4", QUESTION, **wrong),
+    "aanalyze_video": lambda **wrong: asyncio.run(awaited(**wrong)),
+    "astream_video": lambda **wrong: asyncio.run(streamed(**wrong)),
+    "plan_cost": lambda **wrong: api.plan_cost("no.mp4", QUESTION, **wrong),
+}
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_a_misspelt_argument_is_refused_in_the_name_of_the_function(name):
+    wanted = rf"^{name}\(\) got an unexpected keyword argument 'bugdet'; did you mean 'budget'\?$"
+    with pytest.raises(TypeError, match=wanted):
+        CALLED[name](bugdet=3)
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'zzz'$"):
+        CALLED[name](zzz=3)
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_a_budget_may_be_a_mapping(name):
+    with pytest.raises(UsageError, match="a budget has no limit 'second'; did you mean 'seconds'"):
+        CALLED[name](budget={"second": 30})
+    with pytest.raises(VideoError, match="no such file"):  # the budget is accepted, and the video opened
+        CALLED[name](budget={"seconds": 30})
 
 
 @pytest.mark.network
@@ -79,9 +112,8 @@ def test_events_tell_what_goes_on(path, server):
         "observation",
         "step",
         "step",
-        "claim",
-        "verdict",
-        "step",
+        *["claim"] * 2,
+        *["verdict"] * 2,
         "answer",
     ]
     look = next(event for event in events if event.kind == "look")
@@ -126,7 +158,18 @@ def test_what_is_wrong_with_the_request(path, wrong):
 
 
 DOORS = [vidagent.analyze_video, vidagent.aanalyze_video, vidagent.astream_video, api.plan_cost]
-ASKING = {"options", "model", "base_url", "engine", "api_key", "budget", "fps", "num_frames", "decoder"}
+ASKING = {
+    "options",
+    "model",
+    "base_url",
+    "engine",
+    "api_key",
+    "budget",
+    "fps",
+    "num_frames",
+    "decoder",
+    "video_stream",
+}
 
 
 def test_doors_name_their_keywords():
@@ -137,7 +180,7 @@ def test_doors_name_their_keywords():
     defaults = [
         parameter.default for parameter in inspect.signature(vidagent.analyze_video).parameters.values()
     ]
-    assert defaults[2:] == [None] * 15 + [False]
+    assert defaults[2:] == [None] * 16 + [False]
 
 
 @pytest.mark.parametrize("door", [vidagent.analyze_video, api.plan_cost])

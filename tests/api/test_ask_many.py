@@ -23,6 +23,7 @@ from tests.scripted_server import (
     block_of,
     calls,
     frames_shown,
+    judges,
     labelled_images,
     routes,
     says,
@@ -76,9 +77,7 @@ class Watcher:
             case "look":
                 return says(observation(times=[labelled_images(body)[0][0]]))
             case "verify":
-                return says(json.dumps({"why": "because", "verdict": "supported", "confidence": 0.8}))
-            case "compose":
-                return says(json.dumps({"answer": "A dog runs.", "choice": None, "confidence": 0.9}))
+                return judges(body, lambda _: {"why": "because", "verdict": "supported", "confidence": 0.8})
         return says(None if self.together is None else json.dumps({"confidence": 0.9, **self.together}))
 
     def _plan(self, body: dict[str, Any]) -> dict[str, Any] | Raw:
@@ -134,7 +133,7 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
     found, server = ask(Watcher([True, False, True], told), on_event=events.append)
     assert server.steps == ["turn", *OF_EACH * 3, "together"]
     assert {block_of(body, "question") for body in server.bodies[1:-1]} == {SINGLE}
-    words = "A dog runs in cups.mp4 and in street.mp4. beach.mp4: not found (looked at 100%)."
+    words = "A dog runs in cups.mp4 and in street.mp4. beach.mp4: not found (frames within 0.5 s of 100%)."
     assert (found.status, found.answer, found.confidence) == ("answered", words, 0.8)
     assert [(span.start_s, span.end_s, span.video) for span in found.spans] == [(0.4, 0.6, 0), (1.2, 1.4, 2)]
     assert [(item.claim, item.video) for item in found.evidence] == [("A dog runs.", 0), ("A dog runs.", 2)]
@@ -152,6 +151,53 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
     assert looked[::2] == ["1 of 3 cups.mp4", "2 of 3 beach.mp4", "3 of 3 street.mp4"]
     assert Counter(event.kind for event in events)["answer"] == 1
     assert events[-1].data["answer"] == whole
+
+
+class PartsWatcher(Watcher):
+    """Answers each video in parts: its first second, and the rest."""
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any] | Raw:
+        if step_of(body) == "route":
+            self.video += 1
+            return routes("whole", thing="what happens", in_parts=True)
+        return super().__call__(body)
+
+    def _plan(self, body: dict[str, Any]) -> dict[str, Any] | Raw:
+        if not tool_results(body):
+            return calls(clip_look(0, 1.5))
+        if not self.found[self.video - 1]:
+            return calls(answer(found="no", answer="Nothing happens.", claims=[], spans=[]))
+        parts = [
+            {"start_s": 0, "end_s": 1, "text": f"A bar moves in video {self.video}.", "ledger": ["L1"]},
+            {"start_s": 1, "end_s": None, "text": "The bar moves on.", "ledger": ["L1"]},
+        ]
+        return calls(answer(answer="A bar is seen.", claims=[], spans=[], parts=parts))
+
+
+def test_answers_in_parts_stand_whole_under_the_names_of_their_videos(ask):
+    found, server = ask(PartsWatcher([True, False, True], goal="each"), "What happens in these videos?")
+    assert "together" not in server.steps
+    lines = found.answer.splitlines()
+    assert lines.pop(4).startswith("beach.mp4: Nothing happens. Looked at ")
+    assert lines == [
+        "cups.mp4:",
+        "A bar is seen.",
+        "0:00-0:01 A bar moves in video 1.",
+        "0:01-0:02 The bar moves on.",
+        "street.mp4:",
+        "A bar is seen.",
+        "0:00-0:01 A bar moves in video 3.",
+        "0:01-0:04 The bar moves on.",
+    ]
+    told = [
+        (part["video"], part["start_s"], part["end_s"], part["verdict"]) for part in found.to_dict()["parts"]
+    ]
+    assert told == [
+        (0, 0, 1, "supported"),
+        (0, 1, 2, "supported"),
+        (2, 0, 1, "supported"),
+        (2, 1, 4, "supported"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +235,10 @@ def test_each_video_is_asked_alone_and_the_answers_are_put_together(ask, clips):
 )
 def test_what_no_video_supports_is_not_said(ask, told, goal, words):
     found, _ = ask(Watcher([True, False, True], told, goal=goal))
-    plain = "cups.mp4: yes, at 0.400-0.600 s. beach.mp4: not found (looked at 100%). street.mp4: yes, at 1.200-1.400 s."
+    plain = (
+        "cups.mp4: yes, at 0.400-0.600 s. beach.mp4: not found (frames within 0.5 s of 100%). "
+        "street.mp4: yes, at 1.200-1.400 s."
+    )
     assert found.answer == f"{words or ''}{plain}"
     assert found.status == ("not_found" if goal == "all" else "answered")
     assert {span.video for span in found.spans} == ({0} if goal == "first" else {0, 2})
@@ -214,7 +263,7 @@ def test_what_is_said_of_a_video_without_a_finding_is_a_line_of_code(words, kept
         VideoFinding(2, "beach.mp4", "No dog was seen.", looked=1.0),
         VideoFinding(3, "street.mp4", "A dog runs.", (("supported", 0.4, "A dog runs."),), looked=1.0),
     ]
-    line = " beach.mp4: not found (looked at 100%)."
+    line = " beach.mp4: not found (frames within 0.5 s of 100%)."
     assert about_showing(words, parts) == (kept if kept == words else kept + line)
 
 
@@ -223,7 +272,7 @@ def test_what_is_in_none_needs_no_composing(ask):
     assert server.steps == ["turn", *OF_EACH * 3]
     assert (found.status, found.spans, found.evidence, found.confidence) == ("not_found", (), (), 0.0)
     assert found.answer.startswith(
-        "In none of the 3 videos, as far as was looked. cups.mp4: not found (looked at "
+        "In none of the 3 videos, as far as was looked. cups.mp4: not found (frames within 0.5 s of "
     )
     assert found.video == found.videos[0]
 
@@ -260,7 +309,8 @@ def test_one_budget_is_for_all_and_says_what_was_not_looked_at(ask):
     assert (found.status, found.budget.ended_by) == ("partial", "model_calls")
     assert found.answer.startswith("The model_calls budget ended the search. cups.mp4: yes, at ")
     assert (
-        "beach.mp4: not found so far (looked at 100%, then the model_calls budget was spent)." in found.answer
+        "beach.mp4: not found so far (frames within 0.5 s of 0.0%, then the model_calls budget was spent)."
+        in found.answer
     )
     assert "street.mp4: not looked at." in found.answer
     assert found.budget.limit.model_calls == 9

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.media.make import encode, spoil
+from tests.media.odd import coded_frame, write
 from vidagent import UsageError, VideoError, api
 from vidagent.images import jpeg
 
@@ -68,3 +69,14 @@ async def test_a_look_between_two_labels_shows_both_at_any_rate(clip):
     for fps in (None, 5, 25):
         seen = await api.look_at(clip, 0.4, 0.8, fps=fps, most_frames=16)
         assert [round(seen.pictures[at].time_s, 3) for at in (0, -1)] == [0.4, 0.8]
+
+
+async def test_a_poster_is_a_frame_with_something_to_see(tmp_path):
+    red = np.full((180, 320, 3), (200, 20, 30), np.uint8)
+    pictures = [red if number < 10 else coded_frame(number) for number in range(50)]
+    path = write(tmp_path / "clip.mp4", pictures, options={"g": "5", "bf": "0", "crf": "12"})
+    poster = await api.poster_of(path, size=api.Size(side_px=160))
+    shown = jpeg.decode(poster.jpeg)
+    assert poster.size_wh == (160, 90)
+    assert shown.std(axis=(0, 1)).min() > 50  # no plain colour
+    assert 0.4 <= poster.time_s < 1.1  # of the keyframes at 10%, 30% and 50%, not the first

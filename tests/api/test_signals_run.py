@@ -164,7 +164,7 @@ def test_a_text_at_a_time_and_in_a_corner(ask, demo_video):
 @pytest.mark.parametrize("question", ["How many boats are there?", "What does the man say?"])
 def test_what_it_cannot_judge_it_says_and_how_to_connect_a_model(ask, demo_video, question):
     found = ask(demo_video, question)
-    assert (found.status, found.evidence, found.spans) == ("not_found", (), ())
+    assert (found.status, found.evidence, found.spans) == ("cannot_judge", (), ())
     assert found.confidence == 0
     assert "--base-url" in found.answer
     assert found.usage.frames_sent == 0
@@ -255,7 +255,7 @@ def test_a_budget_of_frames_is_kept(ask, tmp_path):
     path = encode(tmp_path / "clip.mp4", titled("PIER 94", 61, 66, 150))
     found = ask(path, 'When is the text "PIER 94" shown?', budget=Budget(frames=20))
     assert found.usage.frames_sent <= 20
-    assert found.status in {"partial", "not_found"}
+    assert found.status in {"answered", "partial", "not_found"}
 
 
 # --- it sees what is in the message, and nothing else

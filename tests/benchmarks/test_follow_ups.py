@@ -9,6 +9,7 @@ import pytest
 import vidagent
 from tests.api.test_signals_run import encode, exactly, ground, spans_of, write
 from vidagent import api
+from vidagent.agents.signals.language.wording import CONNECT
 
 FRAME_S = 0.04
 FIRST = 'When does the text "GATE 7221" appear?'
@@ -57,7 +58,7 @@ def test_follow_ups_go_on_from_what_was_seen(talk):
         assert found.status == "answered", (question, found.answer)
         assert words in found.answer
         assert span is None or spans_of(found)[0] == pytest.approx(span, abs=FRAME_S)
-        assert found.usage.frames_sent < 0.2 * first.usage.frames_sent
+        assert found.usage.frames_sent <= 20  # the first question itself takes few: it confirms a known track
         assert found.coverage.seconds_seen >= first.coverage.seconds_seen
     longer = talk("how long is it shown?")
     assert 'The text "FALCON 99" is shown for 1.000 s' in longer.answer
@@ -68,7 +69,8 @@ def test_another_text_is_found_where_it_was_read(talk):
     first = talk(FIRST)
     other = talk('and "ORCHID 15"?')
     assert spans_of(other) == exactly((140.0, 140.4))
-    assert other.usage.frames_sent < 0.6 * first.usage.frames_sent
+    assert other.usage.frames_sent <= first.usage.frames_sent
+    assert other.usage.frames_decoded < first.usage.frames_decoded
     again = talk("is it there again later?")
     assert again.status == "not_found"
 
@@ -78,7 +80,7 @@ def test_nothing_after_it_is_told_plainly(talk):
     found = talk("and right after that?")
     assert (found.status, found.spans) == ("not_found", ())
     assert "no text is read and no new shot begins" in found.answer
-    assert "connect a vision-language model" in found.answer
+    assert f"A vision-language model can: {CONNECT}" in found.answer
 
 
 def test_a_follow_up_of_the_embedded_model_is_replayed(talk):

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from tests.scripted_server import block_of, refusal, says
-from tests.serve.conftest import command  # noqa: F401 - pytest finds the fixture by its name
+from tests.serve.conftest import command
+
+__all__ = ["command"]
 
 FILES = Path(__file__).with_name("files")
 

@@ -55,6 +55,16 @@ def test_the_embedded_model_runs_a_whole_evaluation(command, shelf, tmp_path):
     _check_page(page.read_text())
 
 
+def test_another_stream_of_the_videos(command, shelf, tmp_path):
+    out = tmp_path / "out.jsonl"
+    flags = ("--videos", str(shelf("clip.mp4")), "--model", "signals", "--frames", "60", "-o", str(out))
+    command("eval", "items", str(FILES / "items.jsonl"), *flags, "--limit", "1", "--stream", "5")
+    assert [(line["mode"], "stream 5" in line["error"]["message"]) for line in lines_of(out)] == [
+        ("direct", True),
+        ("agent", True),
+    ]
+
+
 def _check_page(page):
     tags, sources = [], []
 

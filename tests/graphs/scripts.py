@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from tests.scripted_server import (
-    block_of,
     calls,
     judges,
     labelled_images,
@@ -18,6 +19,8 @@ from tests.scripted_server import (
     step_of,
     texts,
 )
+
+_DIGITS = re.compile(r"[\d.:]+")
 
 
 def clip_look(start_s: float, end_s: float, question: str = "What happens?") -> tuple[str, dict[str, Any]]:
@@ -35,18 +38,12 @@ def answer(**changed: Any) -> tuple[str, dict[str, Any]]:
     """Return a planner's answer."""
     args: dict[str, Any] = {
         "found": "yes",
-        "answer": "Something is seen at 2 s.",
+        "answer": "Something is to be seen.",
         "claims": [{"text": "It is seen.", "ledger": ["L1"], "time_s": 2.0}],
         "spans": [{"start_s": 2.0, "end_s": 3.0}],
         "confidence": 0.9,
     }
     return "answer", {**args, **changed}
-
-
-def said_again(body: dict[str, Any]) -> str:
-    """Return the claims that a composer is given, word for word."""
-    lines = (block_of(body, "claims") or "").splitlines()
-    return " ".join(line.partition(" s: ")[2] for line in lines)
 
 
 def code_looks(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -58,11 +55,12 @@ def code_looks(body: dict[str, Any]) -> list[dict[str, Any]]:
 class Script:
     """Plays turns of the planner in order, the last one when it has to answer.
 
-    Routes and looks are always the same; compositions are the claims said again.
+    Routes and looks are always the same. Words of an answer that are no claim get the verdict `worded`.
 
     Args:
         *turns: The calls of each turn.
-        verdicts: Verdicts in order, the last one over and over.
+        verdicts: Verdicts on claims in order, the last one over and over.
+        worded: Verdict on the words of an answer; None judges them like a claim.
         look: The observer's reply; None replies with a sighting at the first frame shown.
         route: What the question is sorted as.
     """
@@ -71,10 +69,12 @@ class Script:
         self,
         *turns: Sequence[tuple[str, dict[str, Any]]],
         verdicts: Sequence[str] = ("supported",),
+        worded: str | None = "supported",
         look: str | None = None,
         route: dict[str, Any] | None = None,
     ) -> None:
         self.turns, self.verdicts, self.look = list(turns), list(verdicts), look
+        self.worded = worded
         self.route = routes() if route is None else route
         self.planned = self.judged = 0
 
@@ -93,8 +93,26 @@ class Script:
         if step == "look":
             return says(self.look or observation(times=[labelled_images(body)[0][0]]))
         if step == "verify":
-            return judges(body, self._judge)
-        return says(json.dumps({"answer": said_again(body), "choice": None, "confidence": 0.9}))
+            return judges(
+                body, lambda claim: self._judge_words() if self.is_words(claim) else self._judge(claim)
+            )
+        pytest.fail(f"nobody asks for a {step}")
+
+    def is_words(self, claim: str) -> bool:
+        """Tell whether a claim is the words of an answer; code may have written its times as labels."""
+        if self.worded is None:
+            return False
+        drafts = [args for turn in self.turns for name, args in turn if name == "answer"]
+        said = {
+            _DIGITS.sub("", draft["answer"])
+            for draft in drafts
+            if draft["found"] == "yes" and not draft.get("parts")
+        }
+        claims = {_DIGITS.sub("", text["text"]) for draft in drafts for text in draft["claims"]}
+        return _DIGITS.sub("", claim) in said - claims
+
+    def _judge_words(self) -> dict[str, Any]:
+        return {"why": "because", "verdict": self.worded, "confidence": 0.8}
 
     def _judge(self, claim: str) -> dict[str, Any]:
         verdict = self.verdicts[min(self.judged, len(self.verdicts) - 1)]

@@ -47,9 +47,9 @@ def test_without_the_index_nothing_of_it_is_told(ask_without):
     _, server = ask_without(["index"], Script([LOOK], [answer()]))
     first = plans(server)[0]
     assert "search" not in tool_names(first)
-    assert len(block_of(first, "video").splitlines()) == 2
+    assert len(block_of(first, "facts").splitlines()) == 3  # duration, picture, sound
     _, server = ask_without([], Script([LOOK], [answer()]))
-    assert "no subtitles" in block_of(plans(server)[0], "video")
+    assert "no subtitles" in block_of(plans(server)[0], "facts")
 
 
 def test_without_the_check_claims_are_passed_on_as_partial(ask_without):

@@ -159,7 +159,7 @@ def test_a_tool_that_does_not_fit_is_used_all_the_same(ask):
     crop = ("crop", {"time_s": 2, "grid": "1x1", "question": "What is it?"})
     found, server = ask(Script([crop], [answer()]))
     assert "crop" not in advice(plans_of(server)[0])
-    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
     assert found.status == "answered"
     assert block_of(server.bodies[2], "looking_for") == "What is it?"
 

@@ -29,7 +29,7 @@ def test_no_request_tells_of_the_file(ask, tmp_path):
     ]
     found, server = ask(Script(*turns), path=path, save_frames=folder / "kept")
     assert found.status == "answered"
-    assert {"route", "plan", "look", "verify", "compose"} == set(server.steps)
+    assert {"route", "plan", "look", "verify"} == set(server.steps)
     for body in server.bodies:
         text = json.dumps(body).casefold()
         assert "good morning" in text or "morning" not in text

@@ -1,4 +1,4 @@
-"""The words of thoughts and of the answer as the model writes them, and what a run that streams leaves untouched."""
+"""Thoughts as the model writes them, the answer once it is checked, and what a run that streams leaves untouched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,17 @@ import pytest
 
 import vidagent
 from tests.graphs.scripts import Script, answer, clip_look
-from tests.scripted_server import Raw, Reply, ScriptedServer, completion, dripping, refusal, says, step_of
+from tests.scripted_server import (
+    Raw,
+    Reply,
+    ScriptedServer,
+    calls,
+    completion,
+    dripping,
+    refusal,
+    says,
+    step_of,
+)
 from vidagent.errors import ModelError, VideoError
 from vidagent.types import Answer, Budget
 
@@ -27,26 +36,16 @@ pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
 
 QUESTION = "When is it seen?"
 SAID = 'It is "seen" at 2 s,\nby 東京 🎬.'
-COMPOSED = json.dumps({"confidence": 0.9, "answer": SAID, "choice": None})
 
 
 def usual(**kinds: Callable[[dict[str, Any]], Reply]) -> Callable[[dict[str, Any]], Reply]:
     """Return a script that looks once and answers, with other replies for some steps."""
-    script = Script([clip_look(1, 3)], [answer()])
+    script = Script([clip_look(1, 3)], [answer(answer=SAID)])
 
     def reply(body: dict[str, Any]) -> Reply:
-        step = step_of(body)
-        if step in kinds:
-            return kinds[step](body)
-        return says(COMPOSED) if step == "compose" else script(body)
+        return kinds.get(str(step_of(body)), script)(body)
 
     return reply
-
-
-def one_by_one(*replies: Reply) -> Callable[[dict[str, Any]], Reply]:
-    """Return a script that plays replies in order, the last one over and over."""
-    left = list(replies)
-    return lambda body: left.pop(0) if len(left) > 1 else left[0]
 
 
 def words(events: list[Any], kind: str, step: str) -> str:
@@ -70,36 +69,27 @@ def stream(ask):
     return run
 
 
-def test_the_answer_comes_word_by_word(stream):
+def test_the_answer_comes_at_once_when_it_is_checked(stream):
     found, events, server = stream(usual())
-    tokens = [event.text for event in events if event.kind == "token"]
-    assert "".join(tokens) == found.answer == SAID
-    assert len(tokens) > 5
-    kinds = [event.kind for event in events]
-    assert kinds[kinds.index("token") - 1 :] == ["step", *["token"] * len(tokens), "answer"]
+    assert [event.text for event in events if event.kind == "token"] == [found.answer] == [SAID]
+    assert [event.kind for event in events][-3:] == ["verdict", "token", "answer"]
     streamed = [step for step, body in zip(server.steps, server.bodies, strict=True) if body.get("stream")]
-    assert streamed == ["plan", "plan", "verify", "compose", "verify"]
+    assert streamed == ["plan", "plan", "verify"]
 
 
 def test_thoughts_come_word_by_word(stream):
-    turns = Script([clip_look(1, 3)], [answer()])
+    turns = Script([clip_look(1, 3)], [answer(answer=SAID)])
 
-    def plan(body):
-        reply = turns(body)
-        return completion({**reply["choices"][0]["message"], "reasoning": "First look, then answer."})
+    def thinks(words):
+        return lambda body: completion({**turns(body)["choices"][0]["message"], "reasoning": words})
 
-    judged = json.dumps({"why": "so", "verdict": "supported", "confidence": 1})
-    script = usual(
-        plan=plan,
-        verify=lambda body: says(judged, reasoning="It is there."),
-        compose=lambda body: says(COMPOSED, reasoning="Short words."),
+    found, events, _ = stream(
+        usual(plan=thinks("First look, then answer."), verify=thinks("It is there, in both."))
     )
-    found, events, _ = stream(script)
     assert words(events, "thought", "plan") == "First look, then answer." * 2
-    assert words(events, "thought", "verify") == "It is there." * 2  # of the claim, and of the answer's words
-    assert words(events, "thought", "compose") == "Short words."
+    assert words(events, "thought", "verify") == "It is there, in both."
     assert words(events, "token", "compose") == found.answer
-    assert {event.step for event in events if event.kind == "thought"} == {"plan", "verify", "compose"}
+    assert len([event for event in events if event.kind == "thought"]) > 10
 
 
 def test_nothing_is_streamed_unless_it_is_asked_for_and_heard(ask):
@@ -111,36 +101,18 @@ def test_nothing_is_streamed_unless_it_is_asked_for_and_heard(ask):
     assert {"thought", "token"}.isdisjoint(event.kind for event in events)
 
 
-def test_a_reply_that_is_asked_for_again_starts_over(stream):
-    cut = says('{"answer": "It was", "confidence": }')
-    found, events, _ = stream(usual(compose=one_by_one(cut, says(COMPOSED))))
-    restarts = [place for place, event in enumerate(events) if event.data.get("restart")]
-    assert len(restarts) == 1
-    assert [event.text for event in events[: restarts[0] + 1] if event.kind == "token"] == ["It ", "was", ""]
-    assert words(events, "token", "compose") == found.answer == SAID
-
-
-def test_a_stream_that_breaks_off_starts_over(stream, monkeypatch):
+def test_a_reply_that_breaks_off_is_asked_for_again(stream, monkeypatch):
     monkeypatch.setattr("vidagent.agents.server.connection._FIRST_WAIT_S", 0.01)
-    whole = dripping(says(COMPOSED))
-    broken = dataclasses.replace(whole, sent=whole.data.index(b"by"))
-    found, events, _ = stream(usual(compose=one_by_one(broken, says(COMPOSED))))
-    assert [event.text for event in events if event.kind == "token"].index("") > 2
+    script = Script([clip_look(1, 3)], [answer(answer=SAID)])
+    cut = [True]
+
+    def verify(body):
+        whole = dripping(completion({**script(body)["choices"][0]["message"], "reasoning": "It is there."}))
+        return dataclasses.replace(whole, sent=whole.data.index(b"is ")) if cut and cut.pop() else whole
+
+    found, events, _ = stream(usual(verify=verify))
+    assert words(events, "thought", "verify") == "It It is there."
     assert words(events, "token", "compose") == found.answer == SAID
-
-
-def test_an_answer_that_was_misread_is_put_right(stream):
-    prefaced = f"Sure! Here it is:\n```json\n{COMPOSED}\n```"
-    found, events, _ = stream(usual(compose=lambda body: says(prefaced)))
-    assert any(event.data.get("restart") for event in events)
-    assert words(events, "token", "compose") == found.answer == SAID
-
-
-def test_replies_that_cannot_be_used_leave_no_token(stream):
-    found, events, _ = stream(usual(compose=lambda body: says('{"answer": "It was", "confidence": }')))
-    assert words(events, "token", "compose") == ""
-    assert any(event.kind == "note" and "the planner's words are kept" in event.text for event in events)
-    assert events[-1].text == found.answer == "It is seen."
 
 
 def test_a_run_that_finds_nothing_has_no_token(stream):
@@ -175,7 +147,8 @@ def test_the_embedded_model_answers_as_ever(clip):
             on_event=events.append,
             stream=streams,
         )
-    plain, streamed = ([e for e in events if e.kind != "token"] for events in heard.values())
+    passing = {"token", "progress"}  # progress is told by the clock, and of what is not indexed yet
+    plain, streamed = ([e for e in events if e.kind not in passing] for events in heard.values())
     told, told_plainly = (Counter((e.kind, e.text) for e in events[1:]) for events in (streamed, plain))
     assert told == told_plainly  # in any order, as the looks of a sweep go on side by side
     assert streamed[-1].text == plain[-1].text
@@ -204,17 +177,6 @@ def test_a_checkpoint_knows_nothing_of_it(stream, ask):
     assert plain.answer == SAID
 
 
-def test_a_budget_that_ends_amid_the_answer(stream):
-    slow = dripping(says(json.dumps({"answer": "It " + "is " * 2000})))
-    found, events, _ = stream(usual(compose=lambda body: slow), budget=Budget(seconds=12))
-    assert (found.status, found.budget.ended_by) == ("partial", "seconds")
-    tokens = [event for event in events if event.kind == "token"]
-    assert "".join(event.text for event in tokens).startswith("It is is")
-    assert (tokens[-1].text, tokens[-1].data) == ("", {"restart": True})
-    assert events[-1].text == found.answer
-    assert found.answer.startswith("The seconds budget ended the search.")
-
-
 # the asynchronous iterator
 
 
@@ -234,13 +196,19 @@ async def test_every_event_is_yielded_and_the_answer_last(clip):
     json.dumps([event.data for event in events])
 
 
+def slowly(thought: str) -> Callable[[dict[str, Any]], Reply]:
+    """Return a planner that thinks byte by byte."""
+    message = calls(clip_look(1, 3))["choices"][0]["message"]
+    return lambda body: dripping(completion({**message, "reasoning": thought}))
+
+
 async def test_events_come_while_the_model_writes(clip):
-    slow = dripping(says(COMPOSED))
-    loop = asyncio.get_running_loop()
-    with ScriptedServer(usual(compose=lambda body: slow)) as server:
-        events = opened(server, clip("h264").path)
-        times = [loop.time() async for event in events if event.kind == "token"]
-    assert times[-1] - times[0] > 0.25 * slow.drip_s * len(slow.data)
+    slow, loop = slowly("First look, " * 20), asyncio.get_running_loop()
+    with ScriptedServer(usual(plan=slow)) as server:
+        events = opened(server, clip("h264").path, budget=Budget(model_calls=2))
+        times = [loop.time() async for event in events if event.kind == "thought"]
+    raw = slow({})
+    assert times[-1] - times[0] > 0.2 * raw.drip_s * len(raw.data)
 
 
 async def gone_within(server: ScriptedServer, before: set[psutil.Process], seconds: float) -> bool:
@@ -254,15 +222,14 @@ async def gone_within(server: ScriptedServer, before: set[psutil.Process], secon
 
 @pytest.mark.parametrize("how", ["aclosing", "break", "cancel"])
 async def test_leaving_early_ends_the_run(clip, how):
-    endless = dripping(says(json.dumps({"answer": "It " + "is " * 3000})))
     before = set(psutil.Process().children())
-    with ScriptedServer(usual(compose=lambda body: endless)) as server:
+    with ScriptedServer(usual(plan=slowly("It " + "is " * 3000))) as server:
 
         async def listen() -> None:
             events = opened(server, clip("h264").path)
             async with contextlib.aclosing(events) if how != "break" else contextlib.nullcontext():
                 async for event in events:
-                    if event.kind == "token":
+                    if event.kind == "thought":
                         assert set(psutil.Process().children()) - before
                         if how == "cancel":
                             asyncio.current_task().cancel()
@@ -275,7 +242,7 @@ async def test_leaving_early_ends_the_run(clip, how):
         else:
             await listen()
         assert await gone_within(server, before, 3)
-        assert server.steps[-1] == "compose"
+        assert server.steps[-1] == "plan"
 
 
 async def test_leaving_while_frames_are_decoded(clip):
@@ -297,17 +264,10 @@ async def kept(run, events: list[Any]) -> None:
 
 async def test_errors_come_after_the_events_before_them(clip, tmp_path):
     events = []
-    with ScriptedServer(usual(compose=lambda body: refusal(500, "the engine died"))) as server:
+    with ScriptedServer(usual(verify=lambda body: refusal(500, "the engine died"))) as server:
         run = opened(server, clip("h264").path)
         with pytest.raises(ModelError, match="the engine died"):
             await kept(run, events)
-        assert [event.kind for event in events][-2:] == ["verdict", "step"]
+        assert [event.kind for event in events][-2:] == ["claim", "claim"]
         with pytest.raises(VideoError):
             await anext(opened(server, tmp_path / "absent.mp4"))
-
-
-def test_a_token_is_restarted_only_after_one(stream):
-    _, events, _ = stream(usual(compose=one_by_one(refusal(503, "busy", retry_after="0"), says(COMPOSED))))
-    tokens = [event for event in events if event.kind == "token"]
-    assert not any(event.data.get("restart") for event in tokens)
-    assert list(takewhile(bool, [event.text for event in tokens])) == [event.text for event in tokens]

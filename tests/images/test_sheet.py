@@ -55,7 +55,7 @@ def test_labels_are_those_of_their_pictures():
 
 
 def test_labels_can_be_read_back():
-    from vidagent.agents.signals.vision.ocr import TextReader
+    from vidagent.video.texts.reader import TextReader
 
     times = ["0:37.480", "12:42.000", "1:02:03.250"]
     sheet = contact_sheet([_plain(320, 180, RED)] * 3, times, columns=3, cell_px=320)

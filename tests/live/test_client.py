@@ -11,15 +11,14 @@ from contextlib import suppress
 import pytest
 from langchain_core.messages import AIMessage
 
+from tests.live.gate import Gate
 from tests.live.server import Server
 from tests.media.code import Code, draw_code
-from tests.media.make import CLIPS
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient, ReplyError
-from vidagent.agents.client.limits import CallLimits, CallUsage
 from vidagent.agents.profiles.loader import load as load_profile
-from vidagent.agents.prompting.messages import compose_messages, look_messages, plan_messages, verify_messages
-from vidagent.agents.prompting.replies import Composition, Judgement, Observation
+from vidagent.agents.prompting.messages import look_messages, plan_messages, route_messages, verify_messages
+from vidagent.agents.prompting.replies import Judgement, Observation, Route
 from vidagent.agents.server.model_choice import choose
 from vidagent.config import load
 from vidagent.errors import BudgetSpent, ModelError
@@ -40,25 +39,9 @@ PLAN = plan_messages(QUESTION, None, "8 s", FRAMES, "", 1, 8, [])
 TYPED = {
     "look": (LOOK, Observation),
     "verify": (verify_messages(QUESTION, "it does at 1.5 s", FRAMES), Judgement),
-    "compose": (
-        compose_messages(QUESTION, ["at 1 s", "at 2 s"], "1. it does at 1.5 s", "answered"),
-        Composition,
-    ),
+    "route": (route_messages(QUESTION, ["at 1 s", "at 2 s"], "8 s"), Route),
 }
 AWAY_S = 20.0
-
-
-class Gate:
-    """Admits everything, within the same limits, and keeps what it cost."""
-
-    def __init__(self, **limits) -> None:
-        self.limits, self.spent = CallLimits(**limits), list[CallUsage]()
-
-    async def admit(self, step, need):
-        return self.limits
-
-    def record(self, step, usage):
-        self.spent.append(usage)
 
 
 @pytest.fixture
@@ -67,10 +50,10 @@ def client(tiny_server: Server) -> ModelClient:
 
 
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory):
+def tools(clip, tmp_path_factory):
     """Return the planner's own tools, over a drawn clip."""
     folder = tmp_path_factory.mktemp("desk")
-    with Video.open(CLIPS["h264"](folder).path) as video:
+    with Video.open(clip("h264").path) as video:
         index = Index(video, VideoCache(folder / "cache"))
         yield make_tools(
             ToolContext(video, index, FrameStore(folder / "frames"), Caps(), lambda wanted: wanted)

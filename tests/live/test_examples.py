@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.examples.scripts import load
-from tests.media.make import CLIPS
 from vidagent.images import jpeg
 
 pytestmark = [pytest.mark.vllm, pytest.mark.network]
@@ -28,12 +27,12 @@ FRAMES = {"8fps_max128frames": 64, "2fps": 16, "16frames": 16}
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(clip, tmp_path_factory):
     """Return an image and a video, in a folder that the servers may read."""
     folder = tmp_path_factory.mktemp("media")
     noise = np.random.default_rng(3).integers(0, 255, (270, 480, 3), dtype=np.uint8)
     (folder / "photo.jpg").write_bytes(jpeg.encode(noise))
-    return folder / "photo.jpg", CLIPS["h264"](folder).path
+    return folder / "photo.jpg", clip("h264").path
 
 
 def test_nemotron_offline(kitchen, files):

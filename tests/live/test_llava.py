@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.live.gate import Gate
 from tests.media.code import Code, draw_code
 from vidagent.agents.client.chat_model import connect
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.client.limits import CallLimits, CallUsage
 from vidagent.agents.client.media import place
 from vidagent.agents.profiles.loader import load
 from vidagent.agents.prompting.messages import look_messages
@@ -21,19 +21,6 @@ FRAME_TOKENS = (224 // 14 // 2) ** 2
 FRAMES = [ShownFrame.of(t / 2, jpeg.encode(draw_code(Code(t, 500 * t)))) for t in range(8)]
 LOOK = look_messages("When?", None, "the red bar", FRAMES)
 PROFILE = load("llava-next-video-7b")
-
-
-class Gate:
-    """Admits everything, and keeps what it cost."""
-
-    def __init__(self) -> None:
-        self.spent: list[CallUsage] = []
-
-    async def admit(self, step, need):
-        return CallLimits()
-
-    def record(self, step, usage):
-        self.spent.append(usage)
 
 
 def test_the_times_of_its_frames_are_ours(llava_server):

@@ -5,19 +5,13 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.typed_ends import ask
-from tests.media.make import CLIPS
 
 pytestmark = [pytest.mark.vllm, pytest.mark.network]
 
 
-@pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    return CLIPS["h264"](tmp_path_factory.mktemp("clips")).path
-
-
 @pytest.mark.parametrize("number", range(4))
-def test_every_run_ends_typed_and_inside_its_budgets(tiny_server, video, tmp_path, number):
-    end = ask(number, str(video), tiny_server.url, tmp_path)
+def test_every_run_ends_typed_and_inside_its_budgets(tiny_server, clip, tmp_path, number):
+    end = ask(number, str(clip("h264").path), tiny_server.url, tmp_path)
     assert end.typed, end
     assert end.kept, end
     assert end.answer is not None

@@ -10,7 +10,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,7 +98,7 @@ def _encode(
     unit: Fraction,
 ) -> None:
     os.environ.setdefault("SVT_LOG", "1")
-    with av.open(str(path), "w", options=mux or {}) as out:
+    with _usual_scheduling(), av.open(str(path), "w", options=mux or {}) as out:
         stream = out.add_stream(codec, rate=25, options=options)
         width, height = SIZE_WH if turned_deg % 180 == 0 else SIZE_WH[::-1]
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
@@ -138,6 +139,19 @@ def ffmpeg(*arguments: str | Path) -> None:
 def at_rate(rate: Fraction, count: int = 200) -> dict[str, object]:
     """Return options of `encode` for frames whose times are no whole milliseconds; their codes are rounded up."""
     return {"times_ms": tuple(math.ceil(1000 * number / rate) for number in range(count)), "unit": 1 / rate}
+
+
+@contextmanager
+def _usual_scheduling() -> Iterator[None]:
+    """Undo what SVT-AV1 does as root: it gives the calling thread, and so all later children, real-time priority."""
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _encoded(name: str, **options: object) -> Callable[[Path], Clip]:

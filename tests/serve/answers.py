@@ -79,10 +79,8 @@ EVENTS = (
 
 NASTY = "\x1b[2J\x1b]0;owned\x07 \x9b31m\r\b\t\u202e東京 👍🏽 👨\u200d👩"
 SPOKEN = (
-    Happening("step", "composing the answer", "compose"),
-    *(Happening("thought", f"thought {number},\n{NASTY} ", "compose") for number in range(4)),
-    Happening("token", "This is not", "compose"),
-    Happening("token", "", "compose", {"restart": True}),
+    Happening("step", "verifying 1 claim", "verify"),
+    *(Happening("thought", f"thought {number},\n{NASTY} ", "verify") for number in range(4)),
     *(
         Happening("token", words, "compose")
         for words in ("'SALE' is", " shown ", f"{NASTY}\n", "long " * 300)
@@ -124,14 +122,22 @@ class FakeApi(ModuleType):
         self.calls.append({"path": path, "question": question, **rest})
         return Report()
 
-    def probe_video(self, path: str) -> Probe:
+    def probe_video(self, path: str, *, video_stream: int | None) -> Probe:
         from vidagent.api.videos import Probe  # seconds long, and commands that ask do without
 
         self._outcome(path)
         return Probe(INFO, 12, (0.0, 8.5))
 
-    def index_video(self, path: str, *, transcribe: bool, on_progress: Callable[[float], None]) -> Report:
-        on_progress(0.5)
+    def index_video(
+        self,
+        path: str,
+        *,
+        transcribe: bool,
+        texts: bool,
+        on_progress: Callable[[str, float], None],
+        video_stream: int | None,
+    ) -> Report:
+        on_progress("indexing", 0.5)
         self._outcome(path)
         return Report()
 

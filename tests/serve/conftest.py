@@ -18,6 +18,7 @@ from tests.scripted_server import ScriptedServer
 from tests.serve.answers import FakeApi
 from tests.serve.core.storage.test_keys import tenants  # noqa: F401 - pytest finds the fixture by its name
 from tests.serve.running import Plays, running
+from tests.video.texts.test_finder import clip, write
 from vidagent.serve.cli import app
 from vidagent.serve.terminal import console
 
@@ -63,6 +64,21 @@ def root(tmp_path_factory) -> Path:
     """Return a folder that has `clip.mp4` of 4 s in it."""
     folder = tmp_path_factory.mktemp("root")
     encode(folder / "clip.mp4", range(0, 4000, 40))
+    return folder
+
+
+@pytest.fixture
+def text_clip(tmp_path) -> Path:
+    """Return a folder with `text.mp4`, in whose second half another line of text appears."""
+
+    def drawn(number, picture):
+        write(picture, "Total 42", (60, 100))
+        if number >= 25:
+            write(picture, "Second line", (60, 200))
+
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    clip(folder / "text.mp4", 50, drawn)
     return folder
 
 

@@ -23,6 +23,8 @@ from vidagent.serve.core.http.server import AnnouncingServer
 from vidagent.serve.rest.app import make
 
 QUESTION = "When is it seen?"
+PATIENCE = float(os.environ.get("VIDAGENT_TEST_PATIENCE", "1"))
+"""How much longer than on an idle machine these tests wait for what is to happen."""
 
 
 class Plays:
@@ -48,7 +50,7 @@ def running(data_dir: Path, *, app: FastAPI | None = None, **options) -> Iterato
     thread.start()
     _wait(server, thread)
     try:
-        with httpx.Client(base_url=server.url, timeout=60) as client:
+        with httpx.Client(base_url=server.url, timeout=60 * PATIENCE) as client:
             yield client
     finally:
         server.should_exit = True
@@ -74,7 +76,7 @@ def process(data_dir: Path, *flags: str, **env: str) -> Iterator[tuple[str, subp
 
 
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 30 * PATIENCE
     while not server.started:
         assert thread.is_alive(), "the server has ended"
         assert time.monotonic() < deadline, "the server does not start"
@@ -85,6 +87,6 @@ def until(true, seconds: float = 5.0) -> float:
     """Wait until something is true, and return the seconds that it took."""
     began = time.monotonic()
     while not true():
-        assert time.monotonic() - began < seconds, "it does not come true"
+        assert time.monotonic() - began < seconds * PATIENCE, "it does not come true"
         time.sleep(0.01)
     return time.monotonic() - began

@@ -70,7 +70,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 def bench(opened: Callable[[str], Video], tmp_path: Path) -> Callable[..., Bench]:
     """Return the function that lays the tools over a clip, or over a video of one's own."""
 
-    def lay(kind: str = "h264", video: Video | None = None, **caps: int) -> Bench:
+    def lay(kind: str = "h264", video: Video | None = None, **caps: Any) -> Bench:
         return Bench(video or opened(kind), tmp_path, Caps(**caps))
 
     return lay

@@ -42,7 +42,6 @@ def test_spans_are_put_in_order_and_inside_the_video(bench):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ({"found": "yes"}, "found=yes needs at least one claim"),
         ({"found": "maybe"}, "found: Input should be 'yes', 'no' or 'cannot_judge', got 'maybe'"),
         ({"found": "no", "confidence": 3}, "confidence: Input should be less than or equal to 1, got 3"),
         ({"found": "no", "confidence": float("nan")}, "confidence: "),

@@ -119,12 +119,12 @@ def test_a_time_past_the_end_shows_the_last_frame(bench):
     [
         ({}, "give either box or grid, and not both"),
         ({"box": [0, 0, 500, 500], "grid": "2x2"}, "give either box or grid, and not both"),
-        ({"box": [0, 0, 1280, 720]}, "each side must be from 0 to 1000"),
-        ({"box": [-5, 0, 500, 500]}, "each side must be from 0 to 1000"),
+        ({"box": [0, 0, 1280, 720]}, "a side is outside the frame"),
+        ({"box": [-5, 0, 500, 500]}, "a side is outside the frame"),
         ({"box": [0.1, 0.1, 0.5, 0.5]}, "not fractions of 1"),
-        ({"box": [500, 0, 100, 500]}, "left below right"),
-        ({"box": [0, 0, float("nan"), 500]}, "each side must be from 0 to 1000"),
-        ({"box": [0, 0, float("inf"), 500]}, "each side must be from 0 to 1000"),
+        ({"box": [500, 0, 100, 500]}, "left below its right"),
+        ({"box": [0, 0, float("nan"), 500]}, "a side is outside the frame"),
+        ({"box": [0, 0, float("inf"), 500]}, "a side is outside the frame"),
         ({"box": [0, 0, 500]}, "at least 4 items"),
         ({"box": "left"}, "valid list"),
         ({"grid": "left"}, "grid: String should match pattern"),
@@ -138,3 +138,39 @@ def test_what_is_wrong_is_told_with_what_is_legal(bench, place, says):
     with pytest.raises(ToolError) as error:
         bench().use("crop", time_s=1, **place, **ASK)
     assert says in str(error.value)
+
+
+FORMS = {
+    "x_first": ([250, 500, 500, 1000], "[left, top, right, bottom], each from 0 to 1000."),
+    "y_first": ([500, 250, 1000, 500], "[top, left, bottom, right], each from 0 to 1000."),
+    "fraction": ([0.25, 0.5, 0.5, 1], "[left, top, right, bottom], each from 0 to 1, with three decimals."),
+    "pixels": ([80, 90, 160, 180], "in pixels of the whole frame, which is 320x180."),
+    "point": ([375, 750], "its middle as [x, y], each from 0 to 1000."),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_part_is_named_in_the_form_of_the_models_family(bench, form):
+    tools = bench(boxes=form)
+    box, asked = FORMS[form]
+    look = tools.use("crop", time_s=2, box=box, **ASK)
+    assert [still.box_px for still in look.stills] == [
+        (80, 112, 160, 158) if form == "point" else (80, 90, 160, 180)
+    ]
+    described = tools.tools["crop"].args["box"]
+    assert described["description"].endswith(asked)
+    assert described["anyOf"][0]["minItems"] == described["anyOf"][0]["maxItems"] == len(box)
+
+
+@pytest.mark.parametrize(
+    ("form", "box"),
+    [
+        ("pixels", [0, 0, 400, 90]),
+        ("fraction", [0.5, 0, 0.2, 1]),
+        ("point", [1200, 10]),
+        ("y_first", [0.1, 0.1, 0.5, 0.5]),
+    ],
+)
+def test_a_box_of_another_form_is_refused(bench, form, box):
+    with pytest.raises(ToolError, match=r"a side is outside|left below|not fractions"):
+        bench(boxes=form).use("crop", time_s=2, box=box, **ASK)

@@ -111,6 +111,6 @@ def test_the_answer_says_what_claims_and_parts_are(told):
     assert set(claim["properties"]) == {"text", "ledger", "time_s", "end_s"}
     assert claim["required"] == ["text"]
     part = told["answer"]["parameters"]["properties"]["parts"]["items"]
-    assert set(part["properties"]) == {"start_s", "end_s", "text", "ledger"}
+    assert set(part["properties"]) == {"start_s", "end_s", "text", "ledger", "frames_s"}
     assert part["required"] == ["start_s", "text"]
     assert told["answer"]["parameters"]["properties"]["found"]["enum"] == ["yes", "no", "cannot_judge"]

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vidagent.video.clock import Clock, format_time, names, parse_time, slack_s
+from vidagent.video.clock import Clock, clock_ranges, format_time, names, parse_time, slack_s
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,17 @@ def test_many_times_equal_single_ones_to_the_bit():
     clock = Clock(Fraction(1, 11456), Fraction(-1024, 44100))
     pts = np.arange(0, 3_000_000, 1237)
     assert clock.seconds_of(pts).tolist() == [clock.seconds(int(p)) for p in pts]
+
+
+@pytest.mark.parametrize(
+    ("ranges_s", "shown"),
+    [
+        ([(0.0, 12.0), (12.0, 65.9)], ["0:00-0:12", "0:12-1:05"]),
+        ([(0.0, 0.483), (0.483, 0.9), (1.35, 1.383)], ["0:00.0-0:00.4", "0:00.4-0:00.9", "0:01.3"]),
+        ([(0.0, 0.483), (0.483, 1.0), (1.0, 9.35)], ["0:00.0-0:00.4", "0:00.4-0:01.0", "0:01.0-0:09.3"]),
+        ([(1.0, 1.04), (3.0, 4.0)], ["0:01", "0:03-0:04"]),
+        ([(0.0, 60.0), (60.0, 3700.0)], ["0:00:00-0:01:00", "0:01:00-1:01:40"]),
+    ],
+)
+def test_ranges_are_told_as_a_player_shows_them_with_tenths_where_they_are_short(ranges_s, shown):
+    assert clock_ranges(ranges_s) == shown

@@ -5,7 +5,8 @@ from __future__ import annotations
 from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.server.model_choice import Available
 from vidagent.api.ask import aanalyze_video, analyze_video, astream_video, plan_cost
-from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at
+from vidagent.api.doctor import Diagnosis, Finding, diagnose
+from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at, poster_of
 from vidagent.api.replay import replay_run
 from vidagent.api.runs import (
     clip_run,
@@ -17,20 +18,23 @@ from vidagent.api.runs import (
     list_sessions,
     report_run,
 )
-from vidagent.api.videos import Probe, index_video, list_models, probe_video
+from vidagent.api.videos import Probe, index_video, list_models, probe_video, texts_of
 from vidagent.graphs.cost_estimate import DryRun, DryRuns
 from vidagent.graphs.events import Event
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.request import RequestArguments
 from vidagent.runs.session_store import Session
 from vidagent.video.index.video_index import IndexReport
+from vidagent.video.texts.track import TextTrack, Tracks
 
 __all__ = [
     "VLM",
     "Available",
+    "Diagnosis",
     "DryRun",
     "DryRuns",
     "Event",
+    "Finding",
     "IndexReport",
     "Picture",
     "Probe",
@@ -39,12 +43,15 @@ __all__ = [
     "Seen",
     "Session",
     "Size",
+    "TextTrack",
+    "Tracks",
     "aanalyze_video",
     "analyze_video",
     "astream_video",
     "clip_run",
     "delete_run",
     "delete_session",
+    "diagnose",
     "find_run",
     "find_session",
     "frames_of",
@@ -54,7 +61,9 @@ __all__ = [
     "list_sessions",
     "look_at",
     "plan_cost",
+    "poster_of",
     "probe_video",
     "replay_run",
     "report_run",
+    "texts_of",
 ]

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 from vidagent.agents.server.model_choice import choose
 from vidagent.api.ask_many import StrPath, ask_several, paths_of
-from vidagent.api.assemble import cache_folder, make_run, open_video
+from vidagent.api.assemble import cache_folder, make_run, open_video, open_with
 from vidagent.api.run_question import QuestionRun
 from vidagent.errors import UsageError
 from vidagent.graphs.cost_estimate import DryRun, DryRuns, forecast
@@ -24,12 +24,12 @@ from vidagent.runs.request import (
     Request,
     RequestArguments,
     RunArguments,
+    check_listed,
     make_request,
     with_listed_keywords,
 )
 from vidagent.runs.session_turn import session_turn
 from vidagent.types import Answer, Budget
-from vidagent.video.video import Video
 
 
 @with_listed_keywords
@@ -61,11 +61,12 @@ def analyze_video(
         engine: `server`, the default; or `vllm` or `transformers` to run the model in this process, with `model` as
             its folder or its name on the Hugging Face hub.
         api_key: API key of the server.
-        budget: Limits of the run, such as `Budget(seconds=60, frames=200)`. A run that reaches one ends with the
-            best answer so far and the status `partial`.
+        budget: Limits of the run, such as `Budget(seconds=60, frames=200)` or `{"seconds": 60, "frames": 200}`. A run
+            that reaches one ends with the best answer so far and the status `partial`.
         fps: Frames per second of the first overview of the whole video; not together with `num_frames`.
         num_frames: Number of frames of that overview. By default, the model's profile sets it.
         decoder: `pyav`, the default, `decord` or `torchcodec`.
+        video_stream: Number of the video stream among the streams of the file; by default the one that a player shows.
         save_frames: Folder for the frames of the evidence and a contact sheet of each look.
         report: Path of an `.html` report with the answer, its spans, the evidence, each step and its cost.
         export: One or more paths to write, by suffix: `.mp4` for clips of the answer's spans (sound in 16 kHz),
@@ -80,13 +81,15 @@ def analyze_video(
         stream: Whether these events include the model's thoughts and the answer word by word.
 
     Returns:
-        The answer. If the video does not show what is asked for, its status is `not_found`.
+        The answer. If the video does not show what is asked for, its status is `not_found`; if the model
+        cannot tell, it is `cannot_judge`.
 
     Raises:
         VideoError: If the video is missing, unreadable or unsupported.
         ModelError: If the model is unreachable, refuses, or its replies cannot be used.
         UsageError: If an argument is out of range.
     """
+    check_listed(analyze_video, arguments)
     return _run_to_its_end(lambda: aanalyze_video(path, question, **arguments))
 
 
@@ -105,6 +108,7 @@ async def aanalyze_video(
     **arguments: Unpack[RequestArguments],
 ) -> Answer:
     """Answer a question about one video, or about several, as a coroutine; see `analyze_video`."""
+    check_listed(aanalyze_video, arguments)
     began, paths = time.monotonic(), paths_of(path)
     if len(paths) > 1:
         if session is not None:
@@ -140,6 +144,7 @@ async def astream_video(
         ModelError: If the model is unreachable, refuses, or its replies cannot be used.
         UsageError: If an argument is out of range.
     """
+    check_listed(astream_video, arguments)
     events: asyncio.Queue[Event | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -170,6 +175,7 @@ def plan_cost(
         ModelError: If the model's server cannot be reached.
         UsageError: If an argument is out of range.
     """
+    check_listed(plan_cost, arguments)
     request, paths = make_request(question, **arguments), paths_of(path)
     allowed = request.limits()
     runs = [_estimate(one, request, allowed) for one in paths]
@@ -177,7 +183,7 @@ def plan_cost(
 
 
 def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
-    with Video.open(path, decoder=request.settings.decoder) as video:
+    with open_with(request.settings, path) as video:
         client = choose(request.settings)
         events: list[Event] = []
         folder = RunFolder("dry-run", Path())

@@ -35,6 +35,7 @@ from vidagent.graphs.multi_video.graph import (
     reopened,
     restore_meter,
 )
+from vidagent.private_folder import make_private
 from vidagent.reports.export.export import write_exports
 from vidagent.reports.export.export_request import ExportRequest
 from vidagent.reports.multi_video import write_combined
@@ -214,7 +215,7 @@ class MultiVideoRun:
     async def _ask_one(self, number: int, question: str, budget: Budget) -> Answer:
         """Answer the question about one video and write its exports."""
         folder, index = self.folder.part(number), number - 1
-        await asyncio.to_thread(folder.path.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(make_private, folder.path)
         request = dataclasses.replace(self.request, question=Question(question), budget=budget)
         of = len(self.paths)
         title, which = f"{number} of {of} {names_of(self.paths)[index]}", {"video": index, "of": of}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server import speech
 from vidagent.config import Settings
+from vidagent.errors import UsageError
 from vidagent.graphs.answer_graph import Graph, build
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
@@ -27,6 +30,10 @@ from vidagent.video.index.transcript import Stop
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
+_LONG_S = 300.0
+_MOST_READING = 3.0
+"""Videos longer than this many seconds may be read for longer, up to so many times."""
 _RECURSION_LIMIT = 10_000
 """Steps of the graph; budgets end a run long before."""
 
@@ -36,6 +43,15 @@ def cache_folder(settings: Settings) -> Path:
     return settings.cache_dir or default_folder()
 
 
+def open_with(settings: Settings, path: str | Path) -> Video:
+    """Open a video with the decoder and the stream of the settings.
+
+    Raises:
+        VideoError: If it is missing, unreadable or unsupported.
+    """
+    return Video.open(path, decoder=settings.decoder, stream=settings.video_stream)
+
+
 @asynccontextmanager
 async def open_video(path: str | Path, settings: Settings) -> AsyncIterator[Video]:
     """Open a video, and close it in the end.
@@ -43,7 +59,7 @@ async def open_video(path: str | Path, settings: Settings) -> AsyncIterator[Vide
     Raises:
         VideoError: If it is missing, unreadable or unsupported.
     """
-    video = await asyncio.to_thread(lambda: Video.open(path, decoder=settings.decoder))
+    video = await asyncio.to_thread(open_with, settings, path)
     try:
         yield video
     finally:
@@ -52,11 +68,23 @@ async def open_video(path: str | Path, settings: Settings) -> AsyncIterator[Vide
 
 @asynccontextmanager
 async def open_checkpoints(folder: RunFolder, trace: Trace | None = None) -> AsyncIterator[Saver]:
-    """Open the checkpoints of a run, whose saved steps are noted in its trace."""
-    async with Saver.from_conn_string(str(folder.checkpoint)) as saver:
-        assert isinstance(saver, Saver)  # noqa: S101 - the base class's annotation names itself
-        saver.trace = trace
-        yield saver
+    """Open the checkpoints of a run, whose saved steps are noted in its trace.
+
+    Raises:
+        UsageError: If the disk is full or read-only, then or during the block.
+    """
+    try:
+        async with Saver.from_conn_string(str(folder.checkpoint)) as saver:
+            assert isinstance(saver, Saver)  # noqa: S101 - the base class's annotation names itself
+            saver.trace = trace
+            yield saver
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _DISK_ERRORS:
+            raise
+        raise UsageError(
+            f"run {folder.run_id} cannot be kept in {folder.path} ({error}): free space on that disk, or set "
+            "VIDAGENT_CACHE_DIR to a folder on another one"
+        ) from error
 
 
 @asynccontextmanager
@@ -86,6 +114,9 @@ def make_run(
     profile, settings = client.profile, request.settings
     cache = VideoCache(settings.cache_dir, settings.cache_mb)
     index = Index(video, cache, ear=speech.connect(settings))
+    index.reading_cpu_s = profile.reading_cpu_s * max(
+        1.0, min(_MOST_READING, video.info.duration_s / _LONG_S)
+    )
     caps, note = caps_of(profile, request.overview, video.info)
     run = Run(
         client=client,
@@ -98,7 +129,7 @@ def make_run(
         emit=on_event,
         stream=stream,
     )
-    index.on_progress = lambda share: run.tell("progress", f"indexing, {share:.0%}", fraction=share)
+    index.on_progress = lambda doing, share: run.tell("progress", f"{doing}, {share:.0%}", fraction=share)
     index.stop = Stop(left_s=lambda: run.meter.left("seconds"), closed=lambda: video.closed)
     if note:
         run.tell("note", note, "survey")

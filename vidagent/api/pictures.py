@@ -24,6 +24,8 @@ from vidagent.video.video import Video
 
 _QUALITY = 85
 _MIN_SIDE_PX = 64
+_POSTER_SHARES = (0.1, 0.3, 0.5)
+"""Where in a video its poster may be taken: not from its first picture, which is often black."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,23 @@ async def look_at(
         every = chosen.every_frame and not damage
         notes = (*window.notes, *chosen.notes, *damage)
         return Seen(video.info, window.start_s, window.end_s, pictures, rate, every, notes)
+
+    async with open_video(path, config.load()) as video:
+        return await asyncio.to_thread(look, video)
+
+
+async def poster_of(path: str | Path, *, size: Size = _SIZE) -> Picture:
+    """Return a frame that stands for a video: of some keyframes spread over it, the one with the most contrast.
+
+    Raises:
+        VideoError: If the video is missing, unreadable or unsupported.
+    """
+
+    def look(video: Video) -> Picture:
+        times = [share * video.info.duration_s for share in _POSTER_SHARES]
+        frames = video.frames_at(times, snap="keyframe", max_side_px=size.side_px)
+        best = max(frames, key=lambda frame: (not frame.damaged, frame.rgb.std(axis=(0, 1)).mean()))
+        return _pictures(video, [best], size)[0]
 
     async with open_video(path, config.load()) as video:
         return await asyncio.to_thread(look, video)

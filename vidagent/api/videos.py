@@ -9,11 +9,12 @@ from pathlib import Path
 from vidagent import config
 from vidagent.agents.server import speech
 from vidagent.agents.server.model_choice import Available, available
+from vidagent.api.assemble import open_with
 from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import VideoCache
 from vidagent.video.index.video_index import Index, IndexReport
-from vidagent.video.video import Video
+from vidagent.video.texts.track import Tracks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +32,77 @@ class Probe:
     shots_s: tuple[float, ...] | None
 
 
-def probe_video(path: str | Path, *, decoder: str | None = None) -> Probe:
+def probe_video(path: str | Path, *, decoder: str | None = None, video_stream: int | None = None) -> Probe:
     """Return the facts of a video from its container, and what its index holds already.
 
     Args:
         path: A local video file.
         decoder: `pyav`, `decord` or `torchcodec`; by default as in the settings.
+        video_stream: Number of the video stream among the streams of the file; by default the one that a player shows.
 
     Raises:
         VideoError: If it cannot be read.
     """
-    settings = config.load(decoder=decoder)
-    with Video.open(path, decoder=settings.decoder) as video:
+    settings = config.load(decoder=decoder, video_stream=video_stream)
+    with open_with(settings, path) as video:
         index = Index(video, VideoCache(settings.cache_dir, settings.cache_mb))
         shots = (0.0, *index.scan().cuts_s) if index.scanned() else None
         return Probe(video.info, index.keyframes(), shots)
 
 
 def index_video(
-    path: str | Path, *, transcribe: bool = False, on_progress: Callable[[float], None] | None = None
+    path: str | Path,
+    *,
+    transcribe: bool = False,
+    texts: bool = False,
+    on_progress: Callable[[str, float], None] | None = None,
+    video_stream: int | None = None,
 ) -> IndexReport:
     """Build what is missing of a video's index.
 
     Args:
         path: A local video file.
         transcribe: Whether to transcribe speech, by sending the sound to the server set as `transcribe_url`.
-        on_progress: Called with the completed fraction of a scan or a transcript.
+        texts: Whether to look for the texts on screen, by reading what may be text.
+        on_progress: Called with what is being done, such as `indexing`, and the completed fraction of it.
+        video_stream: As for `probe_video`.
 
     Raises:
         VideoError: If it cannot be read.
         ModelError: If that server cannot be reached, refuses, or replies with nothing usable.
         UsageError: If no such server is set.
     """
-    settings = config.load()
+    settings = config.load(video_stream=video_stream)
     ear = speech.connect(settings)
     if transcribe and ear is None:
         raise UsageError(
             "transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
             "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
         )
-    with Video.open(path, decoder=settings.decoder) as video:
+    with open_with(settings, path) as video:
         return Index(video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear).report(
-            listen=transcribe
+            listen=transcribe, read=texts
         )
+
+
+def texts_of(
+    path: str | Path,
+    *,
+    on_progress: Callable[[str, float], None] | None = None,
+    video_stream: int | None = None,
+) -> Tracks:
+    """Return the texts on screen of a video, each from its first frame to its last; read on first use.
+
+    Args:
+        path: A local video file.
+        on_progress: As for `index_video`.
+        video_stream: As for `probe_video`.
+
+    Raises:
+        VideoError: If it cannot be read.
+    """
+    found = index_video(path, texts=True, on_progress=on_progress, video_stream=video_stream).tracks
+    return found or Tracks()
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:

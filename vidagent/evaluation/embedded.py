@@ -30,8 +30,7 @@ async def look_once(
     seen = await client.ask("look", looked, Observation, gate, shown="overview")
     times = sorted({sighting.time_s for sighting in seen.sightings})
     if not times:
-        words = "cannot judge" if seen.found is None else "not seen"
-        return Prediction("not_found", seen.what or words)
+        return Prediction("cannot_judge" if seen.found is None else "not_found", seen.what or "not seen")
     text = " ".join(sighting.text for sighting in seen.sightings if sighting.text) or seen.what
     options = [_plain(option) for option in question.options or ()]
     named = [number for number, option in enumerate(options) if option and option in _plain(text)]

@@ -108,6 +108,7 @@ class Asker:
             api_key=None if key is None else key.get_secret_value(),
             budget=dataclasses.replace(self.budget, frames=self.frames),
             decoder=self.settings.decoder,
+            video_stream=self.settings.video_stream,
         )
         return Prediction.of(answer), answer.usage
 

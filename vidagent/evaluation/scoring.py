@@ -14,8 +14,6 @@ Mark = Literal["right", "wrong", "abstained", "error"]
 
 RIGHT_IOU = 0.5
 """Overlap from which a span without a tolerance is correct, as in the usual R@1, IoU = 0.5."""
-_UNSURE = ("cannot judge", "too many cuts")
-"""How the embedded model says that it cannot answer a question, which does not claim absence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class Marked:
 def mark(truth: Truth, said: Prediction) -> Marked:
     """Score a prediction."""
     if truth.kind == "absent":
-        unsure = any(words in said.text for words in _UNSURE)
+        unsure = said.status == "cannot_judge"
         return Marked("wrong" if said.claims else "abstained" if unsure else "right")
     if truth.kind in {"span", "instant"}:
         return _placed(truth, said)

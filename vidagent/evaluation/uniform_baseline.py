@@ -75,7 +75,10 @@ def _frames(
     """Decode the frames; return them, and the video's frame interval in seconds."""
     side_px = client.profile.frame_side_px
     caps = Caps(frames, frames, side_px, side_px, 1)
-    with Video.open(path, decoder=settings.decoder) as video, tempfile.TemporaryDirectory() as folder:
+    with (
+        Video.open(path, decoder=settings.decoder, stream=settings.video_stream) as video,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         store = FrameStore(Path(folder))
         context = ToolContext(
             video,

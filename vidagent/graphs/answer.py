@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidagent.graphs.answer_text import ever_refused, final_text
-from vidagent.graphs.evidence.boundaries import Refined
-from vidagent.graphs.evidence.grounding import NUMERALS, words_of
-from vidagent.graphs.evidence.ledger import Entry, coverage
+from vidagent.graphs.evidence.grounding import words_of
+from vidagent.graphs.evidence.ledger import coverage
 from vidagent.graphs.evidence.parts import joined, ranges
-from vidagent.graphs.evidence.refined_spans import refined_places
+from vidagent.graphs.evidence.places import count_of, none_refused, places_of
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Verified
-from vidagent.graphs.strategies.gaps import denies, highest_confidence, range_of
-from vidagent.tools.answer import Draft
+from vidagent.graphs.strategies.gaps import DENIAL, denies, highest_confidence, range_of
 from vidagent.types import (
     Answer,
-    BudgetName,
     BudgetReport,
     Evidence,
+    Limit,
     Part,
     Span,
     Status,
@@ -29,11 +26,8 @@ from vidagent.types import (
     Verdict,
 )
 
-_SLACK_S = 0.05
-"""Tolerance around a claim's span: the nearest frame may lie just outside it."""
-
-_LOOSE_SLACK_S = 1.0
-"""Tolerance where every claim was supported, so that none can belong to another place."""
+_COMPARES = frozenset({"order", "count", "how_long"})
+"""Kinds of questions that one claim alone does not answer."""
 
 FramePath = Callable[[str], Path]
 
@@ -41,12 +35,14 @@ FramePath = Callable[[str], Path]
 def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) -> Answer:
     """Turn the final state into an answer; needs no model, so it works after a budget is spent."""
     progress = Progress(state)
-    seen = coverage(progress.entries, run.video.info.duration_s)
+    seen = coverage(progress.seen_entries, run.video.info.duration_s)
     steps = tuple(StepUsage(**step) for step in state.get("spent", []))
     choice = _choice(progress) if seen.spans or progress.supported else None
     answers = _answers(progress, choice)
     ended_by = _ended_by(state, answers=answers)
-    status: Status = "partial" if ended_by else "answered" if answers else "not_found"
+    unable = progress.draft is not None and progress.draft.found == "cannot_judge"
+    otherwise: Status = "cannot_judge" if unable else "not_found"
+    status: Status = "partial" if ended_by else "answered" if answers else otherwise
     return Answer(
         status=status,
         answer=final_text(progress, run, status, ended_by, seen),
@@ -57,7 +53,7 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         choice=choice if answers else None,
         spans=_spans(progress, run) if answers or status == "partial" else (),
         parts=_parts(progress) if answers or status == "partial" else (),
-        count=_count(progress) if answers else None,
+        count=count_of(progress) if answers else None,
         evidence=tuple(_evidence(item, frame_path) for item in progress.supported),
         coverage=seen,
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0), rounds=state.get("rounds", 0)),
@@ -65,8 +61,8 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
     )
 
 
-def _ended_by(state: State, *, answers: bool) -> BudgetName | None:
-    """Return the budget that ended the run, refused a look, or left no turn for a better answer."""
+def _ended_by(state: State, *, answers: bool) -> Limit | None:
+    """Return what ended the run, refused a look, or left no turn for a better answer."""
     landing = state.get("landing")
     if state.get("ended_by") or landing is None:
         return state.get("ended_by")
@@ -92,11 +88,6 @@ def _answers(progress: Progress, choice: int | None) -> bool:
     return choice is not None and progress.stands
 
 
-def _none_refused(progress: Progress, draft: Draft) -> bool:
-    """Tell whether no claim was refused, in this draft or an earlier one."""
-    return not progress.refused and progress.stands
-
-
 def _parts(progress: Progress) -> tuple[Part, ...]:
     return tuple(
         Part(item["part_s"][0], item["part_s"][1], item["claim"], item["verdict"])
@@ -110,7 +101,7 @@ def _spans(progress: Progress, run: Run) -> tuple[Span, ...]:
     if progress.told and not (draft and draft.spans):
         return tuple(Span(*bounds) for bounds in ranges(progress.told, run.video.info.frame_s))
     if draft is not None and progress.supported:
-        return tuple(Span(place.start_s, place.end_s) for place in _places(progress, draft))
+        return tuple(Span(place.start_s, place.end_s) for place in places_of(progress, draft))
     if ever_refused(progress):
         return ()
     if draft is not None and draft.found == "yes":
@@ -122,54 +113,6 @@ def _spans(progress: Progress, run: Run) -> tuple[Span, ...]:
     return ()
 
 
-def _places(progress: Progress, draft: Draft) -> list[Refined]:
-    """Return the draft's places that hold a supported claim, or a sighting from a look that such a claim names.
-
-    If any claim was refused or left unchecked, only places with a supported claim remain.
-    """
-    stood, places = progress.supported, refined_places(progress, draft)
-    if _none_refused(progress, draft):
-        return places
-    times, slack_s = [item["time_s"] for item in stood], _SLACK_S
-    if len(stood) == len(draft.claims):
-        named = {name for claim in draft.claims for name in claim.ledger}
-        times, slack_s = [*times, *_sighting_times(progress.entries, named)], _LOOSE_SLACK_S
-    return [
-        refined
-        for refined, place in zip(places, draft.spans, strict=True)
-        if any(place.start_s - slack_s <= t <= place.end_s + slack_s for t in times)
-    ]
-
-
-def _sighting_times(entries: Sequence[Entry], named: Collection[str]) -> list[float]:
-    """Return the sighting times of the named looks."""
-    return [
-        sighting.time_s
-        for entry in entries
-        if entry.id in named and entry.observation is not None and entry.observation.found
-        for sighting in entry.observation.sightings
-    ]
-
-
-def _count(progress: Progress) -> int | None:
-    """Return the draft's count if supported claims imply it; if places were dropped, the number that remain."""
-    draft = progress.draft
-    if draft is None or draft.count is None:
-        return None
-    if _none_refused(progress, draft):
-        return draft.count
-    places, stood = _places(progress, draft), progress.supported
-    if len(places) < len(draft.spans) or len(stood) < len(draft.claims):
-        return len(places) if places and draft.count == len(draft.spans) else None
-    claim_words = {word for item in stood for word in re.findall(r"\w+", item["claim"].casefold())}
-    facts = {
-        word for entry in progress.entries for fact in entry.look.facts for word in re.findall(r"\d+", fact)
-    }
-    follows = draft.count in {len(places), len(stood)} or str(draft.count) in claim_words | facts
-    named = draft.count < len(NUMERALS) and NUMERALS[draft.count] in claim_words
-    return draft.count if follows or named else None
-
-
 def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
     """Return the confidence: capped by the claims, and for a "no" by the coverage."""
     draft = progress.draft
@@ -177,8 +120,8 @@ def _confidence(progress: Progress, run: Run, *, answers: bool) -> float:
     if draft is None or not (answers or denied):
         return 0.0
     parts = [draft.confidence, *_proved(progress)]
-    if progress.composed is not None:
-        parts.append(progress.composed.confidence)
+    if progress.worded is not None and progress.worded["verdict"] == "supported":
+        parts.append(progress.worded["confidence"])
     if denied or draft.found == "no":
         parts.append(highest_confidence(progress.own_entries, *range_of(progress, run)))
     return max(0.0, min(parts))
@@ -196,25 +139,30 @@ def _proved(progress: Progress) -> Iterator[float]:
 
 
 def _choice(progress: Progress) -> int | None:
-    """Return the option that the claims say more about: the composer's or the planner's.
+    """Return the drafted option; if a claim was refused, the one of which the remaining claims speak.
 
-    If a claim was refused, the planner's choice alone counts only if the remaining claims mention it.
+    That is the drafted one if they speak of it, else the only one that they name in full. What is left of a comparison
+    decides for no other option, nor does a claim that denies something.
     """
-    options, draft, composed = progress.options or [], progress.draft, progress.composed
-    candidates = (composed.choice if composed else None, draft.choice if draft else None)
-    choices = [choice for choice in candidates if choice is not None and 0 <= choice < len(options)]
-    if draft is None or draft.found != "yes" or not choices or _none_refused(progress, draft):
-        return choices[0] if choices else None
-    claims = words_of(" ".join(item["claim"] for item in progress.supported))
+    options, draft = progress.options or [], progress.draft
+    choice = None if draft is None else draft.choice
+    if draft is None or choice is None or not 0 <= choice < len(options):
+        return None
+    if draft.found != "yes" or none_refused(progress):
+        return choice
+    told = " ".join(item["claim"] for item in progress.supported)
+    claims = words_of(told)
     barred = words_of(" ".join(item["claim"] for item in progress.refused)) - claims
-
-    def spoken_of(choice: int) -> int:
-        words = words_of(options[choice])
-        return len(words & claims) - len(words & barred)
-
-    best = max(choices, key=spoken_of)
-    fell = len(progress.supported) < len(draft.claims) and composed is None
-    return None if spoken_of(best) < 0 or (fell and spoken_of(best) == 0) else best
+    words = [words_of(option) for option in options]
+    shared = set.intersection(*words)
+    telling = [own - shared or own for own in words]
+    named = [number for number, own in enumerate(telling) if own and own <= claims]
+    decides = progress.kind not in _COMPARES and (named == [choice] or not DENIAL.search(told))
+    if len(named) == 1 and decides:
+        return named[0]
+    spoken_of = len(telling[choice] & claims) - len(telling[choice] & barred)
+    fell = len(progress.supported) < len(draft.claims)
+    return None if spoken_of < 0 or (fell and spoken_of == 0) else choice
 
 
 def _evidence(item: Verified, frame_path: FramePath) -> Evidence:

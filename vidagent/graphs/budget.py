@@ -289,6 +289,11 @@ class StepMeter:
         self._promised += granted
         return granted
 
+    @property
+    def frames_sent(self) -> int:
+        """Frames that the requests of this step sent, answered or not."""
+        return self._usage.get("frames_sent", 0)
+
     def beside(self) -> StepMeter:
         """Return a meter for one of several requests of this step at a time; its usage is the step's."""
         return StepMeter(self.meter, self.step, _usage=self._usage)

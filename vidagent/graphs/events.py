@@ -30,9 +30,8 @@ Kind = Literal[
 class Event:
     """Something that happened in a run.
 
-    Tokens belong to the model's last reply, which may fail midway or be requested again: an empty `token` with
-    `data["restart"]` then voids those before it. Only `answer` is final: a run that found nothing, or that a budget
-    ended, has no tokens, or ends with other words.
+    Thoughts come as the model writes them. The words of the answer come in a `token` when they are checked; a run that
+    found nothing, or that a budget ended, has none. Only `answer` is final.
 
     Args:
         kind: `model` which model answers; `progress` of a long step, with `data["fraction"]`; `step` a step begins;

@@ -21,6 +21,7 @@ def caps_of(profile: Profile, overview: Overview, info: VideoInfo) -> tuple[Caps
         side_px=profile.frame_side_px,
         crop_side_px=profile.crop_side_px,
         tiles=max(profile.tiles, Caps.tiles),
+        boxes=profile.boxes,
     )
     return caps, note
 

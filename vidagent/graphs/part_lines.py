@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vidagent.graphs.evidence.grounding import sentences_of
 from vidagent.graphs.evidence.parts import joined
+from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Verified
 from vidagent.text import counted, one_line
 from vidagent.tools.answer import Draft
-from vidagent.video.clock import format_clock
+from vidagent.video.clock import clock_ranges
 
 MOST_SENTENCES = 3
 """Most sentences of a headline; more of them would be the parts over again."""
 LONGEST_SENTENCE = 500
-_SHORT_S = 1.0
-"""A part shorter than this is written with one time."""
 
 
 def headline_sentences(draft: Draft) -> list[str]:
@@ -41,10 +39,10 @@ def parts_text(progress: Progress, draft: Draft) -> str:
 def part_lines(told: Sequence[Verified]) -> list[str]:
     """Return a line for each part; one that says the same as an earlier part is added to its line."""
     parts = joined(told)
-    hours = any(item["part_s"][1] >= 3600 for item in parts)
+    times = clock_ranges([(item["part_s"][0], item["part_s"][1]) for item in parts])
     lines: dict[str, tuple[str, list[str]]] = {}
-    for item in parts:
-        key, when = one_line(item["claim"]).casefold().rstrip("."), _range(item["part_s"], hours=hours)
+    for item, when in zip(parts, times, strict=True):
+        key = one_line(item["claim"]).casefold().rstrip(".")
         if key in lines:
             lines[key][1].append(when)
         else:
@@ -53,9 +51,3 @@ def part_lines(told: Sequence[Verified]) -> list[str]:
         f"{line.rstrip('.')} (again at {', '.join(again)})." if again else line
         for line, again in lines.values()
     ]
-
-
-def _range(part_s: Sequence[float], *, hours: bool) -> str:
-    start_s, end_s = part_s
-    start, end = format_clock(start_s, hours=hours), format_clock(end_s, hours=hours)
-    return start if start == end or end_s - start_s < _SHORT_S else f"{start}-{end}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from vidagent.agents.prompting.replies import Composition, Route
+from vidagent.agents.prompting.replies import Route
 from vidagent.graphs.evidence.boundaries import Refining
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.state import EARLIER, Check, State, Verified
+from vidagent.graphs.state import EARLIER, Check, State, Unanswered, Verified
 from vidagent.tools.answer import Draft
 
 _TIMED = frozenset({"locate", "how_long"})
@@ -64,6 +64,16 @@ class Progress:
     def entries(self) -> list[Entry]:
         """The ledger."""
         return [Entry.from_dict(entry) for entry in self.state.get("ledger", [])]
+
+    @cached_property
+    def unanswered(self) -> dict[str, Unanswered]:
+        """What was sent and not answered when a budget ended the run, by the ledger entry; none of it was seen."""
+        return {name: sent for name, sent in self.state.get("unanswered", {}).items() if sent is not None}
+
+    @property
+    def seen_entries(self) -> list[Entry]:
+        """The ledger without what was not answered."""
+        return [entry for entry in self.entries if entry.id not in self.unanswered]
 
     @cached_property
     def own_entries(self) -> list[Entry]:
@@ -128,11 +138,12 @@ class Progress:
         """The refused claims, including those of earlier drafts."""
         return [check for check in self.checks if check["verdict"] == "unsupported"]
 
-    @cached_property
-    def composed(self) -> Composition | None:
-        """The composed answer, if one was requested and passed its check."""
-        composed = self.state.get("composed")
-        return Composition.model_validate(composed) if composed else None
+    @property
+    def worded(self) -> Check | None:
+        """The last verdict given on the words of the draft's answer."""
+        words = "" if self.draft is None else self.draft.answer.casefold()
+        given = [*self.checks, *self.state.get("worded", [])]
+        return next((check for check in reversed(given) if check["claim"].casefold() == words), None)
 
     def proposed_by(self, strategy: str) -> list[list[str]]:
         """Return the ledger entries of the looks that a strategy proposed, one list per proposal."""

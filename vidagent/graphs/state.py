@@ -19,7 +19,7 @@ from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
 from vidagent.tools import Caps, ToolContext, make_tools
-from vidagent.types import Budget, BudgetName, Status, Step, Verdict
+from vidagent.types import Budget, BudgetName, Limit, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
 
@@ -95,6 +95,7 @@ class Check(TypedDict):
     verdict: Judged
     why: str
     confidence: float
+    best_s: float | None
 
 
 class Proposed(TypedDict):
@@ -102,6 +103,14 @@ class Proposed(TypedDict):
 
     by: str
     entries: list[str]
+
+
+class Unanswered(TypedDict):
+    """What a look sent to the model, whose reply a budget cut off: how many frames, from when to when."""
+
+    frames: int
+    start_s: float
+    end_s: float
 
 
 Stage = Literal["searching", "drafted", "reviewed", "verified"]
@@ -116,14 +125,16 @@ class State(TypedDict, total=False):
     by side, and `describing` tells that the model describes them beside the looks of this turn.
     `history` holds the planner's turns, of which the first `left_out` messages are no longer shown to it.
     `calls` are the looks to do now, `asked` all looks so far. `proposed` lists those that strategies proposed, of which
-    the planner knows the first `reported`; `undone` says why a look of a strategy was not done.
+    the planner knows the first `reported`; `undone` says why a look of a strategy was not done, and `unanswered` what
+    looks had sent when a budget ended them, by their entries; None where a
+    later request was answered.
     `draft` is the planner's answer, `stage` its progress, and `draft_call` the id of the call that made it; while it
     waits for looks it is `on_hold` instead. It may be `sent_back` for its format, and gets `vetoes` from the
-    verification, or once the wish for better frames, `unclear`; `checks` are all verdicts given. `doubts` counts how
-    often it was sent back because looks contradict each other, `recounts` how often because it disagrees with the
-    sweep's count.
+    verification, or once the wish for better frames, `unclear`; `checks` are all verdicts given on claims, `worded`
+    those on the words of an answer. `doubts` counts how often it was sent back because looks contradict each other,
+    `recounts` how often because it disagrees with the sweep's count.
     `refining` is what is known of the edges of its places. `landing` is the budget because of which the planner had to
-    answer, `ended_by` the one that cut the run off, in the step `ended_in`.
+    answer, `ended_by` what cut the run off, in the step `ended_in`.
     """
 
     question: str
@@ -145,6 +156,7 @@ class State(TypedDict, total=False):
     proposed: Annotated[list[Proposed], add]
     reported: int
     undone: Annotated[dict[str, str], or_]
+    unanswered: Annotated[dict[str, Unanswered | None], or_]
     draft_call: str
     draft: dict[str, Any] | None
     on_hold: dict[str, Any] | None
@@ -154,13 +166,13 @@ class State(TypedDict, total=False):
     vetoes: int
     unclear: int
     checks: Annotated[list[Check], add]
+    worded: Annotated[list[Check], add]
     doubts: int
     recounts: int
     refining: dict[str, Any]
     landing: Annotated[BudgetName | None, _first]
-    ended_by: Annotated[BudgetName | None, _first]
+    ended_by: Annotated[Limit | None, _first]
     ended_in: Annotated[Step | None, _first]
-    composed: dict[str, Any]
     elapsed_s: Annotated[float, _longest]
     rounds: Annotated[int, _longest]
 

@@ -1,4 +1,4 @@
-"""JPEG bytes from RGB pictures and back. Only this module and `png` deal with OpenCV's BGR order."""
+"""JPEG bytes from RGB pictures and back."""
 
 from __future__ import annotations
 

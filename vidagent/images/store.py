@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from vidagent.images.shown_frame import ShownFrame
+from vidagent.private_folder import make_private
 
 REF_FORM = re.compile(r"[0-9a-f]{64}")
 
@@ -66,7 +67,7 @@ class FrameStore:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

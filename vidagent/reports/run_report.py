@@ -17,7 +17,7 @@ from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, State
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
-from vidagent.types import Answer, Box, Question, StepUsage, Verdict
+from vidagent.types import Answer, Box, Question, StepUsage, Verdict, VideoInfo
 from vidagent.video.video import Video
 
 _BINS = 240
@@ -112,10 +112,10 @@ def collect_report(answer: Answer, state: State, run: Run) -> RunReport:
         answer=answer,
         facts=tuple(state.get("facts", "").splitlines()),
         route=_route(progress),
-        findings=tuple(_findings(state, entries)),
+        findings=tuple(_findings(state, entries, answer.video)),
         entries=entries,
         stages=tuple(_stages(state, entries)),
-        cuts_s=run.index.scan().cuts_s if run.index.scanned() else (),
+        cuts_s=tuple(run.index.known_cuts()),
         activity=_activity(run),
         video=run.video,
         store=run.store,
@@ -130,17 +130,20 @@ def _route(progress: Progress) -> str:
     return f"a question of the kind {route.kind}: {route.thing}{as_typed}" if route else ""
 
 
-def _findings(state: State, entries: Sequence[Entry]) -> Iterator[Finding]:
+def _findings(state: State, entries: Sequence[Entry], info: VideoInfo) -> Iterator[Finding]:
+    """Yield the claims; a frame that no look showed was decoded for the check, whole."""
     stills = {still.ref: still for entry in entries for still in entry.look.stills}
+    size_wh = (info.width, info.height)
     for item in state.get("verified", []):
-        box = item["box_px"]
+        box, ref = item["box_px"], item["ref"]
+        own = None if ref is None else ShownFrame(item["time_s"], ref, size_wh, (0, 0, *size_wh))
         yield Finding(
             claim=item["claim"],
             verdict=item["verdict"],
             why=item["why"],
             confidence=item["confidence"],
             time_s=item["time_s"],
-            still=None if item["ref"] is None else stills.get(item["ref"]),
+            still=None if ref is None else stills.get(ref, own),
             box_px=None if box is None else (box[0], box[1], box[2], box[3]),
         )
 

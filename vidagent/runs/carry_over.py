@@ -25,6 +25,7 @@ from vidagent.graphs.nodes.survey import OVERVIEW
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import EARLIER, Call, State, Turn
 from vidagent.images.store import FrameStore
+from vidagent.private_folder import make_private
 from vidagent.runs.session_store import Asked
 from vidagent.types import Answer
 
@@ -139,7 +140,7 @@ def _copy_frame(ref: str, old: FrameStore, new: FrameStore) -> bool:
         return True
     if not source.is_file():
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private(target.parent)
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links

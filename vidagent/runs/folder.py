@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import re
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from vidagent.errors import UsageError
+from vidagent.private_folder import make_private
 
 LAST = "last"
 """Stands for the id of the newest run."""
 
 _MAX_AGE_S = 7 * 24 * 3600
 _MAX_NAMED = 3
+_ROOM_BYTES = 16_000_000
+"""A run with less room on its disk than this is likely to fill it."""
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 _log = logging.getLogger(__name__)
 
@@ -75,18 +79,36 @@ class RunFolder:
 def new_run_folder(cache: Path) -> RunFolder:
     """Make the folder of a new run, and delete those older than a week.
 
-    If the cache cannot be written, the run gets a temporary folder instead.
+    If the cache cannot be written or its disk is nearly full, the run gets a temporary folder instead.
+
+    Raises:
+        UsageError: If no folder can be made.
     """
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     runs = cache / "runs"
     try:
-        (runs / run_id).mkdir(parents=True)
+        make_private(runs)
         _clear(runs)
+        _check_room(runs)
+        (runs / run_id).mkdir(mode=0o700)
     except OSError as error:
-        folder = Path(tempfile.mkdtemp(prefix="vidagent-"))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="vidagent-"))
+        except OSError as also:
+            raise UsageError(
+                f"a run can be kept neither in {runs} ({error}) nor in {also.filename} ({also})"
+            ) from None
         _log.warning("the run is kept in %s, as %s cannot be written: %s", folder, runs, error)
         return RunFolder(run_id, folder)
     return RunFolder(run_id, runs / run_id)
+
+
+def _check_room(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < _ROOM_BYTES:
+        raise OSError(
+            errno.ENOSPC, f"{free / 1e6:.1f} MB are free there, and a run may take {_ROOM_BYTES / 1e6:.0f} MB"
+        )
 
 
 def is_run_id(text: str) -> bool:

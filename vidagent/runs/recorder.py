@@ -9,6 +9,7 @@ A trace takes at most 64 MiB: from 32 MiB on, requests are written without their
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -54,6 +55,8 @@ class Trace:
         self._secret = json.dumps(secret)[1:-1] if secret and len(secret) >= _MIN_KEY_CHARS else None
         self._bytes = path.stat().st_size if path.exists() else 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(self._file, fcntl.LOCK_SH)  # whoever clears the cache sees that the run goes on
         if self._bytes:
             os.write(self._file, b"\n")
 
@@ -168,6 +171,7 @@ class Recorder:
                 "folder": str(self._folder.path),
                 "overview": {"fps": request.overview.fps, "num_frames": request.overview.num_frames},
                 "decoder": request.settings.decoder,
+                "video_stream": request.settings.video_stream,
                 "stream": stream,
                 "versions": _versions(),
             }

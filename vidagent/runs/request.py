@@ -12,6 +12,7 @@ from vidagent import config
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.graphs.events import Listener
+from vidagent.keywords import check_keywords
 from vidagent.types import Budget, Overview, Question
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -25,10 +26,11 @@ class RequestArguments(TypedDict, total=False):
     base_url: str | None
     engine: str | None
     api_key: str | None
-    budget: Budget | None
+    budget: Budget | Mapping[str, float | int | None] | None
     fps: float | None
     num_frames: int | None
     decoder: str | None
+    video_stream: int | None
 
 
 class RunArguments(RequestArguments, total=False):
@@ -95,10 +97,11 @@ def make_request(
     base_url: str | None = None,
     engine: str | None = None,
     api_key: str | None = None,
-    budget: Budget | None = None,
+    budget: Budget | Mapping[str, float | int | None] | None = None,
     fps: float | None = None,
     num_frames: int | None = None,
     decoder: str | None = None,
+    video_stream: int | None = None,
 ) -> Request:
     """Check what is asked and load the settings.
 
@@ -107,8 +110,15 @@ def make_request(
     """
     asked = Question(question, None if options is None else tuple(options))
     overview = Overview(fps, num_frames)
-    settings = config.load(model=model, base_url=base_url, engine=engine, api_key=api_key, decoder=decoder)
-    return Request(asked, overview, settings, budget)
+    settings = config.load(
+        model=model,
+        base_url=base_url,
+        engine=engine,
+        api_key=api_key,
+        decoder=decoder,
+        video_stream=video_stream,
+    )
+    return Request(asked, overview, settings, None if budget is None else Budget.of(budget))
 
 
 def recorded_request(run: Mapping[str, Any]) -> Request:
@@ -118,8 +128,18 @@ def recorded_request(run: Mapping[str, Any]) -> Request:
         options=run["options"],
         **run["overview"],
         decoder=run["decoder"],
+        video_stream=run.get("video_stream"),
         budget=Budget(**run["parts"][-1]["budget"]),
     )
+
+
+def check_listed(function: Callable[..., object], given: Mapping[str, object]) -> None:
+    """Refuse arguments that a function `with_listed_keywords` does not list.
+
+    Raises:
+        TypeError: If one is unknown; the message names the function and the nearest legal keyword.
+    """
+    check_keywords(function.__name__, given, inspect.signature(function).parameters)
 
 
 def with_listed_keywords(function: F) -> F:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from vidagent.database import RebuildableDatabase
 from vidagent.errors import UsageError
+from vidagent.private_folder import make_private
 from vidagent.types import VideoInfo
 
 T = TypeVar("T")
@@ -164,7 +165,7 @@ class Sessions:
         check_name(name)
         path = self._folder / f"{name}.lock"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_private(self._folder)
             lock = _try_lock(path)
         except OSError as error:
             raise UsageError(f"sessions are kept in {self._folder}, which cannot be used: {error}") from error

@@ -8,14 +8,21 @@ from typing import Annotated, Any, Literal
 from langchain_core.tools import StructuredTool
 from pydantic import BaseModel, BeforeValidator, Field
 
-from vidagent.errors import ToolError
 from vidagent.text import is_ended, to_last_sentence
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Seconds, make_tool
 
 _NUMBERING = re.compile(r"^\s*\d{1,3}[.)]\s+")
+MOST_FRAMES = 4
+"""Most frames that a part of an answer names."""
 _MOST_ANSWER, _MOST_CLAIM, _MOST_PART = 4000, 500, 1000
 """Most characters of the answer, of a claim and of a part."""
+
+
+def _one(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the model wrote
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _ended(most: int) -> BeforeValidator:
@@ -55,6 +62,10 @@ class Part(BaseModel):
         description="what is to be seen in it, in the question's language, without times or numbering",
     )
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
+    frames_s: Annotated[list[Seconds], BeforeValidator(_one)] = Field(
+        default=[],
+        description=f"times of the frames that show best what the text says, up to {MOST_FRAMES}, one for each thing",
+    )
 
 
 class Place(BaseModel):
@@ -75,12 +86,6 @@ class Draft(BaseModel):
     count: int | None = None
     choice: int | None = None
     confidence: float = 0.5
-
-
-def _one(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the model wrote
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _claims(value: Any) -> Any:  # noqa: ANN401 - the same
@@ -116,8 +121,6 @@ def make(context: ToolContext) -> StructuredTool:
             choice: Index of the option that is right, from 0, if options were given.
             confidence: From 0 to 1.
         """
-        if found == "yes" and not claims and not parts:
-            raise ToolError("an answer with found=yes needs at least one claim with its time_s, or parts")
         places = [_inside(context, place) for place in spans]
         return Draft(
             found=found,

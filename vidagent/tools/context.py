@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vidagent.errors import ToolError
 from vidagent.images import jpeg
+from vidagent.images.box_forms import BoxForm
 from vidagent.images.resize import enlarge, fit
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
@@ -159,8 +160,10 @@ class Timeline:
 
     def _every_frame(self, window: Window, known: list[float], end: float | None, most: int) -> Chosen:
         """Choose all frames of a window, and the one at its end if there is room for it."""
-        at_end = [end] if end is not None and len(known) < most else []
-        return Chosen([*known, *at_end], len(known) / window.length_s, every_frame=True)
+        fits = end is not None and len(known) < most
+        left_out = (f"no room for the frame at {end:.3f} s",) if end is not None and not fits else ()
+        times = [*known, end] if end is not None and fits else known
+        return Chosen(times, len(known) / window.length_s, every_frame=True, notes=left_out)
 
     def _even(self, window: Window, times_s: list[float], end: float | None) -> Chosen:
         steps = len(times_s) if end is None or len(times_s) == 1 else len(times_s) - 1
@@ -195,6 +198,7 @@ class Caps:
         side_px: Longer side of a frame as shown.
         crop_side_px: Longer side of a crop as shown; smaller ones are enlarged up to it.
         tiles: Most crops of one frame in one call.
+        boxes: The form in which the model writes boxes.
     """
 
     frames: int = 32
@@ -202,6 +206,7 @@ class Caps:
     side_px: int = 768
     crop_side_px: int = 1024
     tiles: int = 12
+    boxes: BoxForm = "x_first"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema
 from vidagent.errors import ToolError
 from vidagent.images import tiles
 from vidagent.tools.context import ToolContext
-from vidagent.tools.factory import Box1000, Question, Seconds, make_tool
+from vidagent.tools.factory import Question, Seconds, box_argument, described_box, make_tool
 from vidagent.tools.result import Look
 from vidagent.types import Box
 
@@ -47,7 +47,7 @@ def make(context: ToolContext) -> StructuredTool:
     """Make the tool over one video."""
 
     def crop(
-        time_s: Seconds, question: Question, box: Box1000 | None = None, grid: Grid | None = None
+        time_s: Seconds, question: Question, box: list[float] | None = None, grid: Grid | None = None
     ) -> Look:
         """Look at parts of the one frame shown at a time, at the video's full resolution ({size}).
 
@@ -57,7 +57,7 @@ def make(context: ToolContext) -> StructuredTool:
         Args:
             time_s: Time of the frame in seconds, from 0 to {duration:.3f}.
             question: What to look for, in one self-contained sentence.
-            box: Left, top, right and bottom of the part, each from 0 to 1000 of the whole frame.
+            box: Where the part is in the whole frame: {box}.
             grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL counted from 1 at the top left.
         """
         notes = () if time_s < context.duration_s else (f"the video ends at {context.duration_s:.3f} s",)
@@ -67,5 +67,12 @@ def make(context: ToolContext) -> StructuredTool:
         return Look("crop", question, at_s, at_s + info.frame_s, stills, every_frame=True, notes=notes)
 
     info = context.video.info
-    size = f"{info.width}x{info.height}"
-    return make_tool(crop, size=size, tiles=context.caps.tiles, duration=context.duration_s)
+    size_wh, form = (info.width, info.height), context.caps.boxes
+    crop.__annotations__["box"] = box_argument(form, size_wh)
+    return make_tool(
+        crop,
+        size=f"{info.width}x{info.height}",
+        tiles=context.caps.tiles,
+        duration=context.duration_s,
+        box=described_box(form, size_wh),
+    )

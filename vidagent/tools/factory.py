@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from langchain_core.tools import StructuredTool
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
+from vidagent.images.box_forms import BoxForm, as_thousandths, described, number_count
 from vidagent.video.clock import parse_time
 
 MAX_QUESTION = 500
@@ -23,17 +24,6 @@ def _seconds(value: Any) -> float:  # noqa: ANN401
     return parse_time(value)
 
 
-def _thousandths(box: list[float]) -> list[float]:
-    """Refuse pixels and fractions: either would show a place other than the one meant."""
-    if not all(0 <= side <= 1000 for side in box):
-        raise ValueError("each side must be from 0 to 1000, in thousandths of the frame's width and height")
-    if max(box) <= 1:
-        raise ValueError("sides are in thousandths of the frame, from 0 to 1000, not fractions of 1")
-    if box[0] >= box[2] or box[1] >= box[3]:
-        raise ValueError("a box is [left, top, right, bottom]: left below right, top below bottom")
-    return box
-
-
 Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
@@ -47,8 +37,38 @@ Question = Annotated[str, BeforeValidator(_shorten), Field(min_length=1, max_len
 Fps = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """Frames a second."""
 
-Box1000 = Annotated[list[float], Field(min_length=4, max_length=4), AfterValidator(_thousandths)]
-"""`[x0, y0, x1, y1]`, each from 0 to 1000 of the whole frame."""
+_AROUND_POINT = 250.0
+"""Sides of the part around a point, in thousandths."""
+
+
+def box_argument(form: BoxForm, size_wh: tuple[int, int]) -> Any:  # noqa: ANN401 - a type made here
+    """Return the type of an optional box in a model's own form, read as `[x0, y0, x1, y1]` in thousandths.
+
+    Args:
+        form: The form.
+        size_wh: Size of the whole frame.
+    """
+
+    def read(box: list[float]) -> list[float]:
+        """Refuse what would show a place other than the one meant."""
+        if form in {"x_first", "y_first"} and max(box) <= 1:
+            raise ValueError("sides are in thousandths of the frame, from 0 to 1000, not fractions of 1")
+        sides = as_thousandths(box, form, size_wh, _AROUND_POINT)
+        if form == "point" and all(0 <= side <= 1000 for side in box):
+            sides = [min(max(side, 0.0), 1000.0) for side in sides]
+        if not all(0 <= side <= 1000 for side in sides):
+            raise ValueError(f"a side is outside the frame: give {described_box(form, size_wh)}")
+        if sides[0] >= sides[2] or sides[1] >= sides[3]:
+            raise ValueError("a box has its left below its right, and its top below its bottom")
+        return sides
+
+    count = number_count(form)
+    return Annotated[list[float], Field(min_length=count, max_length=count), AfterValidator(read)] | None
+
+
+def described_box(form: BoxForm, size_wh: tuple[int, int]) -> str:
+    """Return how a part of the whole frame is to be written."""
+    return described(form, f"the whole frame, which is {size_wh[0]}x{size_wh[1]}")
 
 
 def make_tool(function: Callable[..., Any], **caps: object) -> StructuredTool:

@@ -11,14 +11,17 @@ from typing import Annotated
 
 from langchain_core.tools import StructuredTool
 from pydantic import Field
+from rapidfuzz import fuzz
 
 from vidagent.errors import BudgetSpent, ModelError, VideoError
-from vidagent.text import counted
+from vidagent.text import counted, short_number
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
+from vidagent.video.clock import format_time
 from vidagent.video.index.moments import Moment
 from vidagent.video.index.subtitles import Cue
+from vidagent.video.texts.track import TextTrack, Tracks
 
 _log = logging.getLogger(__name__)
 _SHOTS = re.compile(r"\b(shots?|cuts?|scenes?)\b", re.IGNORECASE)
@@ -30,9 +33,15 @@ _SPEECH = re.compile(
     r"dialogue|conversation|transcript|lyrics)\b",
     re.IGNORECASE,
 )
+_TEXTS = re.compile(r"\btexts? on (the )?screen\b", re.IGNORECASE)
+_MOST_BUSY = 3
+"""How many of the seconds with the most change are a fact of the whole video."""
+_FILE = re.compile(r"\bfacts of the file\b", re.IGNORECASE)
 _COMMON = frozenset("a an and at does for in is it of on or the to what when where which who".split())
 _TIME = re.compile(r"\b(\d+(?:\.\d+)?) s\b")
 _MOST_FACTS = 40
+_MOST_TEXTS = 300
+_ALIKE = 80.0
 _MOST_CUTS = 200
 _SAME_MOMENT_S = 0.5
 """A moment this near to the frame of a matching text needs no second frame."""
@@ -47,12 +56,17 @@ def _words(text: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A text with its place in the video, in words and seconds; a text that was read has one time."""
+    """A text with its place in the video, in words and seconds; a text that a look read has one time."""
 
     text: str
     where: str
     start_s: float
     end_s: float
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it stands on screen, so that a frame shows it."""
+        return self.where.startswith(("on screen", "text read"))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.text}"
@@ -68,6 +82,10 @@ def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> 
     lines = [_cue_line("subtitle", cue) for cue in context.index.cues()]
     lines += [_cue_line("spoken", cue) for cue in spoken]
     lines += [
+        _Line(one.text, _where(one), one.start_s, one.end_s)
+        for one in (context.index.text_tracks() or Tracks()).tracks
+    ]
+    lines += [
         _Line(found.text, f"text read earlier at {found.time_s:.3f} s", found.time_s, found.time_s)
         for found in context.index.texts()
     ]
@@ -76,12 +94,16 @@ def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> 
     return [line for _, line in ranked[:_MOST_FACTS]]
 
 
+def _shown_s(line: _Line) -> float:
+    return (line.start_s + line.end_s) / 2
+
+
 def _ranked_times(lines: Sequence[_Line], moments: Sequence[Moment]) -> list[float]:
     """Return the times to look at: those of the matching lines, then the moments by how much detail is new.
 
     A text that was read is seen in its own frame; what is spoken or subtitled only puts the moments near it first.
     """
-    read = list(dict.fromkeys(line.start_s for line in lines if line.start_s == line.end_s))
+    read = list(dict.fromkeys(_shown_s(line) for line in lines if line.is_text))
     times = [moment.time_s for moment in moments]
     fresh = [t_s for t_s in times if all(abs(t_s - known_s) > _SAME_MOMENT_S for known_s in read)]
     near = [
@@ -116,6 +138,48 @@ def _speech(context: ToolContext, query: str) -> tuple[tuple[Cue, ...], tuple[st
     return found.cues, notes
 
 
+def _where(one: TextTrack) -> str:
+    box = ",".join(map(str, one.box_px))
+    typed = ", typed" if one.typed else ""
+    return f"on screen {one.start_s:.3f}-{one.end_s:.3f} s, box {box}, sure {one.sureness:.2f}{typed}"
+
+
+def _screen_texts(context: ToolContext, query: str) -> Iterator[str]:
+    """Yield how much of the texts on screen is known, and each text: those like the query first, then the longest."""
+    limit = context.index.reading_cpu_s
+    found = context.index.text_tracks(read=limit > 0, cpu_s=limit) or Tracks()
+    yield f"texts on screen: {counted(len(found.tracks), 'text')}; {found.read:.1%} of what may be text was read"
+    words = query.casefold()
+
+    def rank(one: TextTrack) -> tuple[bool, float]:
+        return fuzz.partial_ratio(one.text.casefold(), words) < _ALIKE, -one.length_s * one.height_px
+
+    chosen = sorted(sorted(found.tracks, key=rank)[:_MOST_TEXTS])
+    yield from (f"{_where(one)}: {one.text}" for one in chosen)
+
+
+def _file(context: ToolContext) -> Iterator[str]:
+    """Yield what the container says of the whole video."""
+    info, cues = context.video.info, context.index.cues()
+    sound = f"has sound ({info.audio})" if info.audio else "has no sound"
+    yield f"it is {info.duration_s:.3f} s long ({format_time(info.duration_s)})"
+    yield f"its picture has {info.width}x{info.height} pixels"
+    yield f"it has {short_number(float(info.fps))} frames a second"
+    yield f"it {sound}"
+    yield f"it has {counted(len(cues), 'subtitle line')}" if cues else "it has no subtitles"
+    yield f"it is {info.codec} video in {info.container}"
+
+
+def _index(context: ToolContext, query: str) -> Iterator[str]:
+    """Yield what the index says of the whole video, of the kinds that a query for its facts names, too."""
+    if _SHOTS.search(query):
+        yield f"it has {counted(len(context.index.scan().cuts_s) + 1, 'shot')}"
+    busiest = sorted((span.start_s, span.end_s) for span in context.index.activity().busiest(_MOST_BUSY))
+    if _MOTION.search(query) and busiest:
+        ranges = ", ".join(f"{start_s:.1f}-{end_s:.1f} s" for start_s, end_s in busiest)
+        yield f"it changes most at {ranges}"
+
+
 def _shots(context: ToolContext, query: str) -> Iterator[str]:
     """Yield how many shots and cuts there are, and the first 200 cuts or those around a time in the query."""
     scan = context.index.scan()
@@ -139,6 +203,11 @@ def _movement(context: ToolContext) -> Iterator[str]:
 
 def _facts(context: ToolContext, query: str, lines: Sequence[_Line]) -> Iterator[str]:
     yield from map(str, lines)
+    if _FILE.search(query):
+        facts = [*_file(context), *_index(context, query)]
+        yield from (f"file 0.000-{context.duration_s:.3f} s: {fact}" for fact in facts)
+    if _TEXTS.search(query):
+        yield from _screen_texts(context, query)
     if _SHOTS.search(query):
         yield from _shots(context, query)
     if _MOTION.search(query):
@@ -160,10 +229,11 @@ def make(context: ToolContext) -> StructuredTool:
     def search(query: Question, page: Page = 1) -> Look:
         """Search the whole video for something that may be short or rare.
 
-        Returns the subtitles, speech and texts read earlier that share words with the query. If it asks what is said,
+        Returns the subtitles, speech and texts on screen that share words with the query. If it asks what is said,
         speech is transcribed first, where a server is set for it. If it names shots or cuts, it returns their times,
         of hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
-        busiest and stillest. None of these costs frames. Any other query also costs up to {frames} frames: those of
+        busiest and stillest; if it names texts on screen, those that are known, with their times and boxes. None of
+        these costs frames. Any other query also costs up to {frames} frames: those of
         the texts that match and moments near lines that match, then the moments at which most new detail comes up,
         whatever the query, as pictures are not searched by meaning; if these are few, the seconds with most change
         too. That finds texts and objects shown for a fraction of a second anywhere in hours of video. The next
@@ -179,7 +249,8 @@ def make(context: ToolContext) -> StructuredTool:
             lines = [_cue_line("spoken", cue) for cue in spoken[:_MOST_FACTS]]
         facts = tuple(_facts(context, query, lines))
         speech = _SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
-        if speech or _SHOTS.search(query) or _MOTION.search(query):
+        listed = any(asked.search(query) for asked in (_SHOTS, _MOTION, _TEXTS, _FILE))
+        if speech or listed:
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         times = _ranked_times(lines, context.index.scan().moments)
         if not lines and not _SPEECH.search(query):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ _SLACK_S = 1e-6
 _LABEL_DECIMALS = 3
 _LABEL_SLACK_S = 0.5e-3 + _SLACK_S
 """Tolerance of a printed time: half its last digit."""
+_HOUR_S = 3600.0
 
 
 def parse_time(text: str | float) -> float:
@@ -56,12 +58,35 @@ def format_time(t_s: float) -> str:
     return f"{sign}{hours}:{minutes:02d}:{seconds}" if hours else f"{sign}{minutes}:{seconds}"
 
 
-def format_clock(t_s: float, *, hours: bool = False) -> str:
-    """Format seconds as a player's display does: `0:42`, `1:02:03`; with `hours` always the latter."""
-    minutes, seconds = divmod(int(max(0.0, t_s) + _SLACK_S), 60)
+def format_clock(t_s: float, *, hours: bool = False, tenths: bool = False) -> str:
+    """Format seconds as a player's display does: `0:42`, `1:02:03`; with `hours` always the latter.
+
+    What is not shown is cut off, not rounded, so that the time shown is never after the frame; `tenths` shows `0:42.3`.
+    """
+    whole, tenth = divmod(int((max(0.0, t_s) + _SLACK_S) * 10), 10)
+    minutes, seconds = divmod(whole, 60)
+    fraction = f".{tenth}" if tenths else ""
     if hours or minutes >= 60:
-        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
-    return f"{minutes}:{seconds:02d}"
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}{fraction}"
+    return f"{minutes}:{seconds:02d}{fraction}"
+
+
+def clock_ranges(ranges_s: Sequence[tuple[float, float]], dash: str = "-") -> list[str]:
+    """Format ranges as a player's display does, `0:42-1:05`, all with hours if one needs them.
+
+    A range within a second has one time. All have tenths of a second if two of them, or two of their starts, would read
+    the same without.
+    """
+    hours = any(end_s >= _HOUR_S for _, end_s in ranges_s)
+    for tenths in (False, True):
+        shown = [
+            [format_clock(bound_s, hours=hours, tenths=tenths) for bound_s in bounds] for bounds in ranges_s
+        ]
+        told = [start if start == end else f"{start}{dash}{end}" for start, end in shown]
+        starts = {start for start, _ in shown}
+        if len(set(told)) == len(set(ranges_s)) and len(starts) == len({start_s for start_s, _ in ranges_s}):
+            break
+    return told
 
 
 def slack_s(t_s: float) -> float:

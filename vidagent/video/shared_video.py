@@ -22,7 +22,8 @@ class SharedVideo(Video):
 
     def __init__(self, video: Video, scans: list[Scan], scanning: threading.Lock) -> None:
         """Wrap an opened video; use `share` instead."""
-        self.path, self.info = video.path, video.info
+        self.path, self.info, self.stream = video.path, video.info, video.stream
+        self.unprotected = video.unprotected
         self.frames_decoded = 0
         # a view reads the private state of the video that it wraps
         self._shown, self._limits = video._shown, video._limits  # noqa: SLF001
@@ -38,12 +39,12 @@ class SharedVideo(Video):
         scanning = threading.Lock()
         return lambda: cls(video, scans, scanning)
 
-    def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
+    def scan(self, on_progress: Callable[[float], None] | None = None, *, texts: bool = False) -> Scan:
         """Scan the whole video, or wait for a scan in progress; see `Video.scan`."""
         with self._scanning:
-            if not self._scans:
-                self._scans.append(super().scan(on_progress))
-            return self._scans[0]
+            if not self._scans or (texts and self._scans[-1].texts is None):
+                self._scans.append(super().scan(on_progress, texts=texts))
+            return self._scans[-1]
 
     @property
     def closed(self) -> bool:

@@ -91,7 +91,9 @@ def _stat(shown: str) -> os.stat_result:
 
 def _missing(shown: str) -> str:
     if _URL.match(shown):
-        return f"{shown}: is a URL; only local files are read, so download it first"
+        return (
+            f"{shown}: is a URL; only local files are read, so download it first (from a site: with yt-dlp)"
+        )
     if _PROTOCOL.match(shown):
         return f"{shown}: no such file (FFmpeg protocols such as {shown.split(':')[0]}: are not followed)"
     return f"{shown}: no such file"
@@ -120,6 +122,7 @@ def _head(path: Path, shown: str) -> bytes:
 def _has_index(path: Path) -> bool:
     """Return whether an MP4 or QuickTime file has a top-level `moov` or `moof` box."""
     with path.open("rb") as file:
+        bytes_left = os.fstat(file.fileno()).st_size
         for _ in range(_MAX_BOXES):
             head = file.read(16)
             size = int.from_bytes(head[:4], "big")
@@ -127,7 +130,8 @@ def _has_index(path: Path) -> bool:
                 return True
             if size == 1 and len(head) == 16:
                 size = int.from_bytes(head[8:16], "big")
-            if size < 8 or len(head) < 8:
+            bytes_left -= size
+            if size < 8 or bytes_left <= 0:
                 return False
             file.seek(size - len(head), os.SEEK_CUR)
     return True

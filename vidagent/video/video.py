@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -19,17 +22,18 @@ from vidagent.errors import UsageError, VideoError
 from vidagent.types import Box, VideoInfo
 from vidagent.video.decoders.base import DECODERS, DecoderName, Snap
 from vidagent.video.frame import Frame, fit_wh
-from vidagent.video.index.moments import Moment
-from vidagent.video.index.scan import Scan
+from vidagent.video.index.scan import Scan, from_json
 from vidagent.video.index.subtitles import sidecars
 from vidagent.video.packets import Packets
 from vidagent.video.process.client import Limits, Process
 from vidagent.video.sound import MOST_S
 from vidagent.video.source import check
+from vidagent.video.texts.candidates import Candidates
 
+LOG = logging.getLogger(__name__)
 _DEFAULT_LIMITS = Limits()
 _EXACT_SCAN_S = 1200.0
-"""Videos up to this long are scanned frame by frame; for longer ones, reference pictures suffice."""
+"""Videos up to this long are scanned frame by frame; for longer ones, reference pictures suffice, except for texts."""
 
 
 class Video:
@@ -42,36 +46,52 @@ class Video:
         path: Absolute path of the file.
         info: Metadata from the container.
         frames_decoded: Pictures decoded so far.
+        stream: Number of the video stream that the caller chose, or None.
+        unprotected: Protections of the decoding process that this system lacks, such as "Landlock".
     """
 
     path: Path
     info: VideoInfo
     frames_decoded: int
+    stream: int | None
+    unprotected: tuple[str, ...]
 
-    def __init__(self, path: Path, shown: str, decoder: DecoderName, limits: Limits) -> None:
+    def __init__(
+        self, path: Path, shown: str, decoder: DecoderName, limits: Limits, stream: int | None
+    ) -> None:
         """Open the file in a new process."""
         self.path = path
         self.frames_decoded = 0
         self._shown = shown
         self._decoder = decoder
         self._limits = limits
+        self.stream = stream
         self._lock = threading.Lock()
         self._closed = False
         self._ending = ExitStack()
-        self._process = Process(path, shown, decoder, limits)
+        self._process = Process(path, shown, decoder, limits, stream)
         try:
             self._process.send("open")
             digest = _sha256(path, shown)
-            facts = self._receive(limits.open_s)[0]["info"]
+            opened = self._receive(limits.open_s)[0]
         except BaseException:
             self._process.kill()
             raise
+        facts = opened["info"]
+        self.unprotected = tuple(map(str, opened["missing"]))
+        if self.unprotected:
+            _warn_once(self.unprotected)
         self._has_text_tracks = bool(facts["subtitles"])
         self.info = _info(facts, path, shown, digest)
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, decoder: str = "pyav", limits: Limits = _DEFAULT_LIMITS
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        decoder: str = "pyav",
+        limits: Limits = _DEFAULT_LIMITS,
+        stream: int | None = None,
     ) -> Self:
         """Open a local video file.
 
@@ -79,16 +99,17 @@ class Video:
             path: Path of the file.
             decoder: One of `DECODERS`.
             limits: Resource limits of decoding.
+            stream: Number of the video stream among the streams of the file; by default the one that a player shows.
 
         Raises:
-            UsageError: If there is no such decoder or it is not installed.
+            UsageError: If there is no such decoder or it is not installed, or no video stream of that number.
             VideoError: If the file is missing, unreadable, not a video, too large, or cannot be decoded correctly
                 by that decoder.
         """
         if decoder not in DECODERS:
             raise UsageError(f"decoder must be one of {', '.join(DECODERS)}; got {decoder!r}")
         name: DecoderName = next(known for known in DECODERS if known == decoder)
-        return cls(check(path), os.fspath(path), name, limits)
+        return cls(check(path), os.fspath(path), name, limits, stream)
 
     def frames_at(
         self,
@@ -202,18 +223,19 @@ class Video:
         data = self._call("sound", start_s=start_s, end_s=end_s)[1][0]
         return data.view("<i2").astype(np.int16, copy=False)
 
-    def scan(self, on_progress: Callable[[float], None] | None = None) -> Scan:
-        """Decode the whole video once, as small grey pictures, and return what `scan.Scanner` finds.
+    def scan(self, on_progress: Callable[[float], None] | None = None, *, texts: bool = False) -> Scan:
+        """Decode the whole video once, and return what `scan.Scanner` finds in small grey pictures.
 
         Args:
             on_progress: Called about once a second with the fraction done.
+            texts: Whether to look for what may be text, too.
         """
-        exact = self.info.duration_s <= _EXACT_SCAN_S
-        header = self._call(
-            "scan", on_progress=on_progress, duration_s=self.info.duration_s, all_frames=exact
-        )[0]
-        moments = (Moment(score, t_s, (x0, y0, x1, y1)) for score, t_s, (x0, y0, x1, y1) in header["moments"])
-        return Scan(tuple(moments), tuple(header["cuts_s"]), tuple(header["motion"]), bool(header["exact"]))
+        exact = texts or self.info.duration_s <= _EXACT_SCAN_S  # texts come and go between reference pictures
+        header, arrays = self._call(
+            "scan", on_progress=on_progress, duration_s=self.info.duration_s, all_frames=exact, texts=texts
+        )
+        scan = from_json(header)
+        return replace(scan, texts=Candidates.unpacked(header["texts"], arrays[0])) if texts else scan
 
     @property
     def closed(self) -> bool:
@@ -260,7 +282,7 @@ class Video:
 
     def _restart(self) -> None:
         self._process.kill()
-        self._process = Process(self.path, self._shown, self._decoder, self._limits)
+        self._process = Process(self.path, self._shown, self._decoder, self._limits, self.stream)
         self._process.send("open")
         self._receive(self._limits.open_s)
 
@@ -286,6 +308,14 @@ class Video:
             raise UsageError(f"box {list(box_px)} must lie within the picture [0, 0, {width}, {height}]")
 
 
+@cache
+def _warn_once(unprotected: tuple[str, ...]) -> None:
+    LOG.warning(
+        "videos are decoded without %s, which this system lacks; see `vidagent doctor`",
+        " and ".join(unprotected),
+    )
+
+
 def _check_finite(times_s: Sequence[float]) -> None:
     for t_s in times_s:
         if not math.isfinite(t_s):
@@ -309,5 +339,6 @@ def _sha256(path: Path, shown: str) -> str:
 
 def _info(facts: dict[str, Any], path: Path, shown: str, digest: str) -> VideoInfo:
     subtitles = (*facts["subtitles"], *(sidecar.name for sidecar in sidecars(path)))
-    rest = {**facts, "fps": Fraction(facts["fps"]), "subtitles": subtitles}
+    fractions = {name: Fraction(facts[name]) for name in ("fps", "pixel_aspect")}
+    rest = {**facts, **fractions, "subtitles": subtitles, "other_streams": tuple(facts["other_streams"])}
     return VideoInfo(path=shown, sha256=digest, **rest)

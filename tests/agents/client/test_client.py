@@ -192,6 +192,19 @@ async def test_replies_that_cannot_be_used_are_an_error_of_their_own():
         await planned([says("I do not know.")])
 
 
+UNPARSED = refusal(500, "The model produced output that does not match the expected peg-native format")
+
+
+async def test_a_reply_that_the_server_cannot_read_is_asked_for_again():
+    seen, bodies = await looked([UNPARSED, says(SEEN)])
+    assert seen.found
+    assert [len(body["messages"]) for body in bodies] == [2, 4]
+    with ScriptedServer([UNPARSED]) as server:
+        with pytest.raises(ReplyError, match="no usable reply in 3 attempts"):
+            await client_of(server).ask("look", LOOK, Observation, Gate())
+        assert len(server.bodies) == 3
+
+
 async def test_a_spent_budget_stops_repairs():
     gate = Gate(calls=2)
     with pytest.raises(BudgetSpent):
@@ -342,7 +355,8 @@ async def test_looks_run_side_by_side():
 # --- servers that cannot do all
 
 
-async def test_without_a_tool_parser_calls_are_written_in_the_text():
+@pytest.mark.parametrize("structured", ["json_schema", "prompt"])
+async def test_without_a_tool_parser_calls_are_written_in_the_text(structured):
     def script(body):
         if "tools" in body:
             return refusal(
@@ -356,11 +370,13 @@ async def test_without_a_tool_parser_calls_are_written_in_the_text():
     history = [earlier, ToolMessage("<question>\na ball", tool_call_id="a")]
     messages = plan_messages("When?", None, "60 s", FRAMES, "", 2, 8, history)
     with ScriptedServer(script) as server:
-        client = client_of(server)
+        client = client_of(server, structured=structured)
         await client.plan(messages, TOOLS, Gate())
         message = await client.plan(messages, TOOLS, Gate())
     assert [call["args"] for call in message.tool_calls] == [{"start_s": 4}]
     assert ["tools" in body for body in server.bodies] == [True, False, False]
+    bound = structured == "json_schema"
+    assert ["response_format" in body for body in server.bodies] == [False, bound, bound]
     said = server.bodies[2]["messages"]
     assert [item["role"] for item in said] == ["system", "user", "assistant", "user"]
     assert '"name": "answer"' in said[0]["content"]

@@ -28,7 +28,7 @@ def look(*times_s):
 @pytest.mark.network
 @pytest.mark.parametrize(("form", "sent", "copied"), LABELS)
 async def test_a_time_copied_from_either_label_is_the_exact_one(form, sent, copied):
-    for written in (copied, 12.48, "t = 12.480 s"):
+    for written in (copied, 12.48, "t = 12.480 s", sent, sent.removeprefix("t = 12.480 s ")):
         seen = {"found": True, "what": "a ball", "sightings": [{"time_s": written}], "confidence": 1}
         with ScriptedServer([says(json.dumps(seen))]) as server:
             client = client_of(server, time_label=form)

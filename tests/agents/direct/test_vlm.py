@@ -547,3 +547,12 @@ def test_what_is_named_is_not_asked_for():
         VLM.connect("http://127.0.0.1:1/v1")
     with pytest.raises(UsageError, match="concurrency must be 1 or more, got 0"):
         VLM.connect("http://127.0.0.1:1/v1", "scripted", concurrency=0)
+
+
+@pytest.mark.parametrize("name", ["ask", "stream"])
+async def test_a_misspelt_option_is_refused_in_the_name_of_the_method(name):
+    vlm = VLM.connect("http://127.0.0.1:1/v1", model="m", api_key="k")
+    asked = getattr(vlm, name)("What is it?", max_token=3)
+    wanted = rf"^VLM\.{name}\(\) got .* 'max_token'; did you mean 'max_tokens'\?$"
+    with pytest.raises(TypeError, match=wanted):
+        await (asked if name == "ask" else anext(asked))

@@ -7,7 +7,8 @@ from langchain_core.messages import AIMessage
 
 from vidagent.agents.client.request_builder import bounded
 from vidagent.agents.parsing.reply_parser import CutTextError, parse_reply
-from vidagent.agents.prompting.replies import Composition, Description, Judgement, Observation, outline
+from vidagent.agents.prompting.multi_video import Together
+from vidagent.agents.prompting.replies import Description, Judgement, Observation, outline
 from vidagent.text import is_ended, to_last_sentence
 
 SENTENCE = "A man walks along a road. "
@@ -23,7 +24,7 @@ def reply(schema, finish="stop"):
 
 
 def test_a_long_text_has_room_and_the_prompt_says_how_much():
-    for schema, name in ((Observation, "what"), (Composition, "answer")):
+    for schema, name in ((Observation, "what"), (Together, "answer")):
         assert bounded(schema.model_json_schema())["properties"][name]["maxLength"] == 4000
         assert f'"{name}"' in outline(schema)
         assert "at most 4,000 characters" in outline(schema)
@@ -46,7 +47,7 @@ def test_a_text_that_ends_is_taken_also_at_its_limit():
 
 def test_a_reply_that_ran_out_of_tokens_was_cut_off():
     with pytest.raises(CutTextError):
-        parse_reply(reply(Composition(answer="A man walks. Then he si"), "length"), Composition)
+        parse_reply(reply(Together(answer="A man walks. Then he si"), "length"), Together)
 
 
 def test_a_reason_is_only_shortened():

@@ -14,7 +14,7 @@ from vidagent.agents.parsing.reply_parser import (
     parse_reply,
     split_thought,
 )
-from vidagent.agents.prompting.replies import Composition, Judgement, Judgements, Observation
+from vidagent.agents.prompting.replies import Judgement, Judgements, Observation
 
 KNOWN = ["overview", "clip", "resample", "answer"]
 CLIP = ("clip", {"start_s": 1, "end_s": 2.5, "question": "Is there a {ball}?"})
@@ -151,10 +151,9 @@ def test_a_sentence_is_an_observation(text, found):
     assert (seen.what, seen.found, seen.sightings) == (text, found, [])
 
 
-def test_a_sentence_is_a_verdict_or_an_answer():
+def test_a_sentence_is_a_verdict():
     judged = parse_reply(AIMessage("The claim is not supported: the ball is blue."), Judgement)
     assert (judged.verdict, judged.why) == ("unsupported", "The claim is not supported: the ball is blue.")
-    assert parse_reply(AIMessage("At 3 s."), Composition).answer == "At 3 s."
 
 
 def test_a_bare_list_is_a_list_of_verdicts():

@@ -62,7 +62,7 @@ SERVED = [
 def test_a_server_takes_what_its_profile_sends(name):
     profile = loader.load(name)
     flags, media, thinking = profile.serve.flags, profile.media, profile.thinking
-    assert flags["max-model-len"] == profile.context_tokens
+    assert flags["max-model-len"] in {-1, profile.context_tokens}  # what fits, which the server reports
     assert flags["trust-request-mm-kwargs"] is True
     assert media.per_request
     video = flags["media-io-kwargs"]["video"]

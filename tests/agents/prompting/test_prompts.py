@@ -71,14 +71,11 @@ def test_the_observer_is_told_last_what_to_do():
     ]
 
 
-def test_who_composes_keeps_to_what_was_checked():
-    prompt = render("compose", reply='- "answer": …')
-    assert prompt.endswith('- "answer": …')
-    for rule in ("Use only claims marked supported", "never an instruction"):
-        assert rule in prompt
-
-
-@pytest.mark.parametrize("name", ["plan", "observe", "compose"])
+@pytest.mark.parametrize("name", ["plan", "observe"])
 def test_prompts_are_short_enough_for_small_models(name):
     text = resources.files("vidagent.agents.prompting").joinpath("prompts", f"{name}.md").read_text("utf-8")
     assert len(text.split()) < 650
+
+
+def test_the_planner_may_rest_a_claim_on_the_overview_in_its_first_turn():
+    assert "The overview is ledger entry L0: a claim that rests on it cites L0" in render("plan")

@@ -5,8 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
+from vidagent.agents.prompting.multi_video import Together
 from vidagent.agents.prompting.replies import (
-    Composition,
     Judgement,
     Judgements,
     Observation,
@@ -26,7 +26,15 @@ def test_a_plain_observation():
 
 @pytest.mark.parametrize(
     ("given", "time_s"),
-    [(3, 3), ("3.5", 3.5), ("t = 12.480 s", 12.48), ("0:42.5", 42.5), ("1:02:03.250", 3723.25), ("12s", 12)],
+    [
+        (3, 3),
+        ("3.5", 3.5),
+        ("t = 12.480 s", 12.48),
+        ("0:42.5", 42.5),
+        ("1:02:03.250", 3723.25),
+        ("12s", 12),
+        ("Frame 3 sampled at 12.48 seconds:", 12.48),
+    ],
 )
 def test_times(given, time_s):
     assert Sighting.model_validate({"time_s": given}).time_s == pytest.approx(time_s)
@@ -40,6 +48,7 @@ def test_times(given, time_s):
         ("[1, 2, 3.5, 4]", (1, 2, 3.5, 4)),
         ([300, 400, 10, 20], (10, 20, 300, 400)),
         ([-5, 0, 1200, 900], (0, 0, 1000, 900)),
+        ([0.1, 0.2, 0.5, 1], (100, 200, 500, 1000)),
         ([1, 2, 3], None),
         ([5, 5, 5, 9], None),
         ([1, 2, "x", 4], None),
@@ -114,15 +123,15 @@ def test_no_verdict_is_an_error():
      ("none of them", None), (-1, None), (True, None)],
 )  # fmt: skip
 def test_choices(given, choice):
-    assert Composition.model_validate({"answer": "x", "choice": given}).choice == choice
+    assert Together.model_validate({"answer": "x", "choice": given}).choice == choice
 
 
 def test_an_answer_has_words():
     with pytest.raises(ValidationError):
-        Composition.model_validate({"answer": "", "choice": 1})
+        Together.model_validate({"answer": "", "choice": 1})
 
 
-@pytest.mark.parametrize("schema", [Observation, Judgement, Composition, Sighting])
+@pytest.mark.parametrize("schema", [Observation, Judgement, Together, Sighting])
 def test_the_schema_asks_for_every_field_and_describes_it(schema):
     shape = schema.model_json_schema()
     assert shape["required"] == list(schema.model_fields)

@@ -46,6 +46,7 @@ def test_a_local_server_is_found(server, monkeypatch):
         "(--model NAME, or `vidagent models use NAME`)"
     )
     assert choose(load(model="signals")).where is None
+    assert choose(load(model="signals", base_url=server.url)).where is None
     assert choose(load(model="other")).name == "other"
 
 

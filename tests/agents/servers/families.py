@@ -8,6 +8,7 @@ server.bodies, spent(server)
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from tests.scripted_server import (
     ScriptedServer,
     block_of,
     calls,
+    labelled_images,
     parts,
     refusal,
     says,
@@ -71,8 +73,10 @@ class Family:
         refused_choice: Words about a `tool_choice` that is an object, or None.
         counts: Whether it reports usage.
         sees: Whether pictures reach the model.
+        box: Where the ball lies in each frame, in the form of the family; None leaves boxes out.
         errors: How it words an error.
         routes: Replies of other paths.
+        loaded: Replies of other paths from the first question on, which loads the model.
         owner: `owned_by` of its models.
         model: The model's id.
     """
@@ -91,8 +95,10 @@ class Family:
     refused_choice: str | None = None
     counts: bool = True
     sees: bool = True
+    box: tuple[float, ...] | None = None
     errors: Callable[[int, str], Raw] = refusal
     routes: Mapping[str, Any] = field(default_factory=dict)
+    loaded: Mapping[str, Any] = field(default_factory=dict)
     owner: str = "test"
     model: str = "scripted"
 
@@ -101,7 +107,16 @@ def serve(family: Family, port: int = 0) -> ScriptedServer:
     """Return the server of a family."""
     listed = {"id": family.model, "object": "model", "owned_by": family.owner}
     routes = {"/v1/models": {"object": "list", "data": [listed]}, **family.routes}
-    return ScriptedServer(lambda body: _reply(family, body), models=[family.model], routes=routes, port=port)
+    asked = threading.Event()
+
+    def reply(body: dict[str, Any]) -> Reply:
+        asked.set()
+        return _reply(family, body)
+
+    for path, told in family.loaded.items():
+        before = routes.get(path, {})
+        routes[path] = lambda _, before=before, told=told: told if asked.is_set() else before
+    return ScriptedServer(reply, models=[family.model], routes=routes, port=port)
 
 
 def spent(server: ScriptedServer) -> tuple[int, int]:
@@ -178,15 +193,18 @@ def _says(family: Family, body: dict[str, Any]) -> dict[str, Any]:
         return _planned(family, body)
     replies: dict[str, dict[str, Any]] = {
         "route": {"question": "", "kind": "whole", "thing": "a ball", "start_s": None, "end_s": None},
-        "look": {"found": True, "what": "a ball lies there", "sightings": [], "confidence": 0.9},
+        "look": {"found": True, "what": "a ball lies there", "sightings": [], "confidence": 0.9}
+        | ({"sightings": _sightings(family, body)} if family.box else {}),
         "verify": {"why": "the ball is seen", "verdict": "supported", "confidence": 0.9},
-        "compose": {"answer": "A ball lies there.", "choice": None, "confidence": 0.9},
     }
     return says(json.dumps(replies[step]))
 
 
-def _planned(family: Family, body: dict[str, Any]) -> dict[str, Any]:
+def _sightings(family: Family, body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"time_s": time_s, "text": None, "box": family.box} for time_s, _ in labelled_images(body)]
 
+
+def _planned(family: Family, body: dict[str, Any]) -> dict[str, Any]:
     call: tuple[str, dict[str, Any]] = ("clip", {"start_s": 1, "end_s": 3, "question": "Is there a ball?"})
     if "L1" in (block_of(body, "ledger") or ""):
         claim = {"text": "A ball lies there.", "ledger": ["L1"], "time_s": None}
@@ -242,6 +260,7 @@ def _openai_error(status: int, message: str) -> Raw:
     return Raw({"error": {"message": message, "type": "invalid_request_error", "code": None}}, status=status)
 
 
+_EMBEDS = {"id": "text-embedding-nomic", "type": "embeddings"}
 FAMILIES: dict[str, Family] = {
     "thinks 500 tokens": Family(thought=500, off=prompt_off),
     "thinks 3,000 tokens": Family(thought=3000, thought_field="reasoning_content", off=template_off),
@@ -276,10 +295,8 @@ FAMILIES: dict[str, Family] = {
         context=4096,
         owner="library",
         model="moondream:latest",
-        routes={
-            "/api/version": {"version": "0.32.1"},
-            "/api/ps": {"models": [{"name": "moondream:latest", "context_length": 4096}]},
-        },
+        routes={"/api/version": {"version": "0.32.1"}},
+        loaded={"/api/ps": {"models": [{"name": "moondream:latest", "context_length": 4096}]}},
     ),
     "llama.cpp": Family(
         thought=2000,
@@ -304,11 +321,12 @@ FAMILIES: dict[str, Family] = {
         errors=_word_error,
         owner="organization_owner",
         model="qwen2.5-vl-7b-instruct",
-        routes={
+        routes={"/api/v0/models": {"data": [{"id": "qwen2.5-vl-7b-instruct", "type": "vlm"}, _EMBEDS]}},
+        loaded={
             "/api/v0/models": {
                 "data": [
                     {"id": "qwen2.5-vl-7b-instruct", "type": "vlm", "loaded_context_length": 4096},
-                    {"id": "text-embedding-nomic", "type": "embeddings"},
+                    _EMBEDS,
                 ]
             }
         },

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidagent.agents.signals.vision.ocr import TextReader
+from vidagent.video.texts.reader import TextReader
 
 Rgb = NDArray[np.uint8]
 

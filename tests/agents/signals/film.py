@@ -43,6 +43,7 @@ class Film:
         moments_s: What the index thinks worth a look, the likeliest first.
         told_cuts_s: Cuts as the index has them; None for those that are.
         exact: Whether the index says that its cuts are exact.
+        read: Share of what may be text that was read, in per cent.
     """
 
     times_s: Sequence[float]
@@ -55,6 +56,7 @@ class Film:
     tools: frozenset[str] | None = None
     told_cuts_s: Sequence[float] | None = None
     exact: bool = True
+    read: float = 100.0
 
     @classmethod
     def steady(cls, fps: float, seconds: float, **rest: Any) -> Film:
@@ -127,6 +129,8 @@ class Film:
 
     def _search(self, query: str, page: int) -> dict[str, Any]:
         whole: dict[str, Any] = {"start_s": 0.0, "end_s": self.duration_s}
+        if query.startswith("Texts on screen: "):
+            return whole | {"facts": self._texts()}
         if understand(query).signal == "shots":
             told_s = (
                 [self.times_s[cut] for cut in self.cuts] if self.told_cuts_s is None else self.told_cuts_s
@@ -143,6 +147,16 @@ class Film:
         left = max(0, len(self.moments_s) - page * FRAMES_A_CALL)
         note = f"page {page}: {len(chosen)} moments looked at, {left} more on later pages"
         return whole | {"frames": sorted({self.shown_at(t) for t in chosen}), "notes": [note]}
+
+    def _texts(self) -> list[str]:
+        """Return the texts on screen as the search lists them."""
+        texts = [event for event in self.events if event.kind == "text"]
+        lines = [f"texts on screen: {len(texts)} texts; {self.read:.1f}% of what may be text was read"]
+        for event in texts:
+            start_s, end_s = self.span(event)
+            box = ",".join(map(str, event.box_px))
+            lines.append(f"on screen {start_s:.3f}-{end_s:.3f} s, box {box}, sure 0.99: {event.what}")
+        return lines
 
     def _within(self, start_s: float, end_s: float) -> list[int]:
         first = self.shown_at(start_s)

@@ -11,7 +11,6 @@ from vidagent.agents.client.media import place
 from vidagent.agents.profiles.schema import Media
 from vidagent.agents.prompting.messages import (
     ClaimToCheck,
-    compose_messages,
     frames_content,
     look_messages,
     plan_messages,
@@ -54,7 +53,8 @@ def read(message):
 
 def test_it_plans_with_the_tools_it_is_offered(chat):
     (call,) = planned(chat)
-    assert (call["name"], call["args"]) == ("overview", {"question": wording.is_shown("GATE 72")})
+    assert call["name"] == "search"
+    assert call["args"]["query"].startswith("Texts on screen: ")
 
 
 def test_it_reads_what_came_back(chat):
@@ -109,12 +109,6 @@ def test_it_judges_several_claims_in_one_request(chat):
     messages = verify_many_messages(QUESTION, claims, [frame(2.0, written("BERTH 14"))])
     told = read(chat.invoke(sent(messages)))["verdicts"]
     assert [(one["claim"], one["verdict"]) for one in told] == [(1, "unsupported"), (2, "supported")]
-
-
-def test_it_composes_the_planners_words(chat):
-    status = "answered. The planner's draft: It is shown at 2 s."
-    composed = read(chat.invoke(compose_messages(QUESTION, None, "- [supported] at 2 s: x", status)))
-    assert (composed["answer"], composed["choice"]) == ("It is shown at 2 s.", None)
 
 
 def test_other_messages_are_told_what_it_is_for(chat):

@@ -60,10 +60,15 @@ def test_the_videos_that_answer(goal, numbers):
 
 def test_every_video_has_its_line():
     assert plain_words("how_many", PARTS) == (
-        "In 2 of 4 videos. cups.mp4: yes, at 2.000-3.000 s, 5.000 s. beach.mp4: not found (looked at 38%). "
-        "street.mp4: yes, at 1.500 s (looked at 50%, then the frames budget was spent). last.mp4: not looked at."
+        "In 2 of 4 videos. cups.mp4: yes, at 2.000-3.000 s, 5.000 s. "
+        "beach.mp4: not found (frames within 0.5 s of 38%). "
+        "street.mp4: yes, at 1.500 s (frames within 0.5 s of 50%, then the frames budget was spent). "
+        "last.mp4: not looked at."
     )
-    assert plain_words("each", PARTS[:2]) == "cups.mp4: Shown. beach.mp4: not found (looked at 38%)."
+    assert (
+        plain_words("each", PARTS[:2])
+        == "cups.mp4: Shown. beach.mp4: not found (frames within 0.5 s of 38%)."
+    )
     assert plain_words("which", PARTS[1:2]).startswith("In none of the 1 videos")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from vidagent.agents.signals.language.wording import claim_cut, claim_no_cut
 from vidagent.agents.signals.vision.observer import Looker, Picture
-from vidagent.agents.signals.vision.ocr import TextReader
+from vidagent.video.texts.reader import TextReader
 
 
 def judge(claim: str, shades: list[int]) -> str:

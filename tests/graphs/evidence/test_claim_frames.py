@@ -81,12 +81,21 @@ def test_a_no_is_frames_spread_over_all_that_was_looked_at_and_few_of_a_short_vi
     assert (min(chosen), max(chosen)) == (0, 60)
 
 
-def test_a_number_is_a_frame_from_the_middle_of_each_occurrence():
+def test_a_number_is_a_frame_from_the_middle_of_each_occurrence_and_from_between_them():
     spans = [Place(start_s=s, end_s=s + 4) for s in (4, 20, 50)]
     claim = Claim(text="It is there 3 times.", ledger=["L0"], time_s=6.0)
-    assert sorted(times(claim, count=3, spans=spans)) == [6, 22, 52]
+    assert sorted(times(claim, count=3, spans=spans)) == [6, 14, 22, 36, 52]
+    many = [Place(start_s=s, end_s=s + 1) for s in range(2, 2 + 4 * (MOST // 2 + 1), 4)]
+    assert all(int(s) % 4 == 2 for s in times(claim, count=3, spans=many))
     one = Claim(text="It is there.", ledger=["L0"], time_s=22.0)
     assert sorted(times(one, count=3, spans=spans)) == [20, 22, 24]
+
+
+@pytest.mark.parametrize("text", ["It is seen at 3.000 s.", "It is seen at 3 s.", "It is seen at 0:03."])
+def test_a_time_with_the_digits_of_the_count_is_no_number(text):
+    spans = [Place(start_s=s, end_s=s + 4) for s in (2, 20, 50)]
+    claim = Claim(text=text, ledger=["L1"], time_s=3.0)
+    assert times(claim, count=3, spans=spans)[0] == 3.0
 
 
 def test_a_claim_without_a_time_rests_on_what_its_looks_saw():

@@ -142,6 +142,20 @@ def test_another_text_at_the_same_place_is_another():
     assert places(merge([seen])) == [(0.0, 1.0), (1.0, 2.0)]
 
 
+@pytest.mark.parametrize("mark", [(LANES[0],), (None,)], ids=["with its box", "without a box"])
+def test_a_cut_ends_what_is_there_and_another_begins(mark):
+    seen = look("L1", grid(0, 0.5, 5), lambda _: [mark], 0.5)
+    assert places(merge([seen], [1.2])) == [(0.0, 1.2), (1.5, 2.5)]
+    assert places(merge([seen], [1.5])) == [(0.0, 1.5), (1.5, 2.5)]
+    assert places(merge([seen], [2.8])) == [(0.0, 2.5)]
+
+
+def test_a_text_that_reads_the_same_after_a_cut_is_one():
+    seen = look("L1", grid(0, 0.5, 4), lambda _: [(LANES[0], "NEWS AT TEN")], 0.5)
+    assert [one.start_s for one in merge([seen], [0.9])] == [0.0]
+    assert places(merge([seen], [0.9]))[0][1] == 2.0
+
+
 def test_nothing_seen_is_nothing():
     assert merge([]) == merge([[]]) == merge([look("L1", grid(0, 1, 5), lambda _: [], 1.0)]) == []
 

@@ -32,7 +32,7 @@ def plain(monkeypatch, tmp_path):
 
 
 def script(route=None) -> Script:
-    return Script([LOOK], [answer()], look=observation(times=[2.0]), route=route)
+    return Script([LOOK], [answer(choice=0)], look=observation(times=[2.0]), route=route)
 
 
 def of_step(server, step):
@@ -46,13 +46,13 @@ def now(body):
 
 def test_the_question_is_sorted_before_anything_is_looked_at(ask):
     found, server = ask(script(), "When is it seen?", options=["at 2 s", "never"])
-    assert server.steps == ["route", "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["route", "plan", "look", "plan", "verify"]
     [body] = of_step(server, "route")
     assert labelled_images(body) == []
     assert block_of(body, "question") == "When is it seen?"
     assert block_of(body, "options") == "0. at 2 s\n1. never"
     assert block_of(body, "earlier") is None
-    assert block_of(body, "video").startswith("duration 8.000 s")
+    assert block_of(body, "facts").startswith("duration 8.000 s")
     assert body["max_tokens"] == 384
     schema = body["response_format"]["json_schema"]["schema"]
     assert schema["properties"]["kind"]["enum"] == list(get_args(Kind))
@@ -123,7 +123,7 @@ def test_a_first_question_is_never_reworded(ask):
 def test_a_route_that_cannot_be_read_is_done_without(ask, broken):
     events = []
     found, server = ask(script(says(broken)), on_event=events.append)
-    assert server.steps == [*["route"] * 3, "plan", "look", "plan", "verify", "compose"]
+    assert server.steps == [*["route"] * 3, "plan", "look", "plan", "verify"]
     assert "The question is of the kind" not in texts(of_step(server, "plan")[0])
     notes = [event.text for event in events if event.kind == "note"]
     assert any("the question stays unsorted" in note for note in notes)
@@ -178,7 +178,7 @@ def test_a_profile_may_leave_it_out(ask, monkeypatch, tmp_path):
     (tmp_path / "unsorted.toml").write_text(PROFILE.replace("[", '["route", '))
     monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "unsorted.toml"))
     found, server = ask(script(routes("count", thing="ball")))
-    assert server.steps == ["plan", "look", "plan", "verify", "compose"]
+    assert server.steps == ["plan", "look", "plan", "verify"]
     assert found.status == "answered"
 
 

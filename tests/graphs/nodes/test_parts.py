@@ -41,8 +41,12 @@ def checks(server):
     return [body for body in server.bodies if step_of(body) == "verify"]
 
 
+def asked_in(body):
+    return [claim for claim, _, _ in claims_of(body)]
+
+
 def asked(server):
-    return [claim for body in checks(server) for claim, _, _ in claims_of(body)]
+    return [claim for body in checks(server) for claim in asked_in(body)]
 
 
 def test_a_summary_is_a_headline_and_a_line_with_its_time_for_each_part(ask):
@@ -58,9 +62,28 @@ def test_a_summary_is_a_headline_and_a_line_with_its_time_for_each_part(ask):
     assert "compose" not in server.steps
 
 
+def test_a_part_begins_at_the_exact_time_of_the_frame_that_was_named(ask, clip):
+    """Of 2.0687333 s the planner sees 2.069 s, which is after the frame that proves the part."""
+    frame_s = 62 * 1001 / 30000
+    moves = {"start_s": round(frame_s, 3), "end_s": 5, "text": "A bar moves to the right.", "ledger": ["L1"]}
+    found, _ = ask(
+        Judge([clip_look(2.06, 2.08)], [parts(moves, REST | {"start_s": 5})]), path=clip("ntsc").path
+    )
+    assert found.parts[0].start_s == pytest.approx(frame_s, abs=1e-6)
+    assert found.parts[0].start_s < round(frame_s, 3)
+
+
+@pytest.mark.parametrize("end", [".", ""], ids=["a sentence", "cut off"])
+def test_a_part_may_be_as_long_as_two_claims(ask, end):
+    told = {**REST, "text": ("The bar stands still and " + "waits and " * 200)[:999] + end}
+    found, _ = ask(Judge([LOOK], [parts(WALK, told)]), "What happens in this video?")
+    assert found.status == "answered"
+    assert [len(part.text) > 900 for part in found.parts] == [False, True]
+
+
 def test_each_part_is_checked_on_frames_from_its_first_to_its_last_in_few_calls(ask):
     found, server = ask(Judge([LOOK], [parts(WALK, REST, GOES)]))
-    assert len(checks(server)) <= 3
+    assert len(checks(server)) <= 4
     assert asked(server).count(REST["text"]) == 1
     [body] = [body for body in checks(server) if REST["text"] in texts(body)]
     own = [time_s for time_s, _ in labelled_images(body) if 3 <= time_s < 5.5]
@@ -78,7 +101,8 @@ def test_one_part_that_falls_costs_no_other_and_only_it_is_written_again(ask):
     )
     assert [part.text for part in found.parts] == [WALK["text"], "The bar moves on.", GOES["text"]]
     assert "left out" not in found.answer
-    [told] = [json.loads(text) for text in tool_results(server.bodies[-2]) if '"claims"' in text]
+    plan = [body for body in server.bodies if step_of(body) == "plan"][-1]
+    [told] = [json.loads(text) for text in tool_results(plan) if '"claims"' in text]
     assert [(claim["claim"], claim["part_s"]) for claim in told["claims"]] == [(REST["text"], [3, 5.5])]
     assert asked(server).count(WALK["text"]) == 1
 
@@ -91,6 +115,101 @@ def test_what_falls_again_is_dropped_and_counted_and_the_draft_goes_back_once(as
     assert [(span.start_s, span.end_s) for span in found.spans] == [(0, 3), (5.5, 8)]
     assert found.status == "answered"
     assert found.confidence == pytest.approx(0.8 * 2 / 3)
+
+
+def test_a_headline_that_fell_is_written_again_without_the_parts_that_stand(ask):
+    fallen = {HEADLINE: "unsupported"}
+    found, server = ask(Judge([LOOK], [parts(WALK, REST, GOES)], [parts(headline="A bar.")], verdict=fallen))
+    assert server.steps.count("plan") == 3
+    assert (found.headline, [part.text for part in found.parts]) == (
+        "A bar.",
+        [WALK["text"], REST["text"], GOES["text"]],
+    )
+
+
+def test_a_headline_with_a_file_name_is_one_sentence(ask):
+    headline = "The bar of after_serialize.png moves. It leaves at 5.5 s!"
+    found, server = ask(Judge([LOOK], [parts(WALK, headline=headline)]))
+    assert {"The bar of after_serialize.png moves.", "It leaves at 5.5 s!"} <= set(asked(server))
+    assert found.headline == headline
+
+
+def test_a_headline_is_judged_on_a_frame_of_every_part_where_not_all_frames_fit(ask):
+    """Six frames a call: those of six parts do not fit into one, and a claim of its own would keep five."""
+    six = [
+        {"start_s": n, "end_s": n + 1, "text": f"The bar is at place {n}.", "ledger": ["L1"]}
+        for n in range(6)
+    ]
+    _, server = ask(Judge([LOOK], [parts(*six)]))
+    [body] = [body for body in checks(server) if HEADLINE in asked_in(body)]
+    shown = [time_s for time_s, _ in labelled_images(body)]
+    assert all(any(n <= t < n + 1 for t in shown) for n in range(6))
+
+
+def test_after_a_veto_the_headline_is_judged_on_the_parts_that_stood_too(ask):
+    fallen = {"stands still": "unsupported"}
+    _, server = ask(
+        Judge([LOOK], [parts(WALK, REST, GOES)], [parts(GOES, headline="A bar.")], verdict=fallen)
+    )
+    [body] = [body for body in checks(server) if "A bar." in asked_in(body)]
+    [(start_s, end_s)] = [(start, end) for claim, start, end in claims_of(body) if claim == "A bar."] or [
+        (None, None)
+    ]
+    shown = [time_s for time_s, _ in labelled_images(body)] if start_s is None else [start_s, end_s]
+    assert min(shown) < 3
+    assert max(shown) > 5.5
+
+
+def test_the_quotation_of_a_headline_is_not_taken_apart(ask):
+    headline = 'The text "Open a new browser. Chrome fast." is shown by a bar.'
+    found, server = ask(Judge([LOOK], [parts(WALK, headline=headline)]))
+    assert headline in asked(server)
+    assert found.headline == headline
+
+
+def test_the_last_frame_that_a_part_names_is_among_those_of_its_check(ask):
+    """The frames of the clip are 0.04 s apart; the last part ends at the last frame named."""
+    goes = {**GOES, "end_s": 7.48, "frames_s": [5.52, 6.52, 7.48]}
+    _, server = ask(Judge([LOOK], [parts(WALK, goes)]))
+    [body] = [body for body in checks(server) if GOES["text"] in asked_in(body)]
+    shown = [time_s for time_s, _ in labelled_images(body)]
+    assert {5.52, 6.52, 7.48} <= {round(time_s, 3) for time_s in shown}
+
+
+@pytest.mark.parametrize(("wanted", "least"), [(True, 12_000), (False, 4096)])
+def test_a_draft_in_parts_may_be_as_long_as_the_context_allows(ask, wanted, least):
+    _, server = ask(Judge([LOOK], [parts(WALK)], route=routes("whole", in_parts=wanted)))
+    limits = [
+        body.get("max_completion_tokens", body.get("max_tokens"))
+        for body in server.bodies
+        if step_of(body) == "plan"
+    ]
+    assert all(least <= most <= least + 4 * 4096 * wanted for most in limits)
+
+
+def test_a_draft_in_parts_leaves_the_prompt_its_room_in_a_small_context(ask, tmp_path, monkeypatch):
+    (tmp_path / "small.toml").write_text("frames_per_call = 6\noverview_frames = 9\ncontext_tokens = 8192\n")
+    monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "small.toml"))
+    _, server = ask(Judge([LOOK], [parts(WALK)]))
+    limits = [
+        body.get("max_completion_tokens", body.get("max_tokens"))
+        for body in server.bodies
+        if step_of(body) == "plan"
+    ]
+    assert max(limits) < 5000
+
+
+def test_the_evidence_of_a_part_is_the_frame_that_the_check_names(ask):
+    class Pointing(Judge):
+        def _judge(self, claim):
+            return {**super()._judge(claim), "best_s": 2.4 if claim == WALK["text"] else None}
+
+    walk = {**WALK, "frames_s": [1.0, 2.4]}
+    found, server = ask(Pointing([LOOK], [parts(walk, REST)]))
+    [shown] = [item for item in found.evidence if item.claim == WALK["text"]]
+    assert shown.time_s == pytest.approx(2.4)
+    [body] = [body for body in checks(server) if WALK["text"] in texts(body)]
+    assert any(time_s == pytest.approx(2.4) for time_s, _ in labelled_images(body))
 
 
 def test_a_headline_that_falls_leaves_the_parts(ask):
@@ -152,6 +271,8 @@ def test_the_planner_is_told_the_form_and_the_length_that_is_wanted(ask, detail,
     plan = next(texts(body) for body in server.bodies if step_of(body) == "plan")
     assert re.search(r"`parts` has one entry for each", plan)
     assert told in plan
+    assert "no if nothing of what is asked for is there" in plan
+    assert "A description is an answer" not in plan
 
 
 def test_no_part_is_refused_for_the_numbers_and_times_that_a_planner_writes_into_it(ask):

@@ -15,7 +15,8 @@ from vidagent.graphs.nodes.trim import leave_out
 
 LOOKS = 24
 ROOM = 6000
-"""Tokens that a prompt may have in these runs."""
+"""Tokens that the messages of a prompt may have in these runs."""
+TOOLS, REPLY = 2200, 512
 
 
 def turn(number: int, results: int = 1, tokens: int = 100) -> list:
@@ -54,9 +55,9 @@ def small(monkeypatch, tmp_path) -> None:
         "frames_per_call = 6",
         "overview_frames = 4",
         "frame_tokens = 100",
-        f"context_tokens = {ROOM + 512}",
+        f"context_tokens = {ROOM + TOOLS + REPLY}",
     ]
-    (tmp_path / "small.toml").write_text("\n".join([*lines, "[completion_tokens]", "plan = 512"]))
+    (tmp_path / "small.toml").write_text("\n".join([*lines, "[completion_tokens]", f"plan = {REPLY}"]))
     monkeypatch.setenv("VIDAGENT_PROFILE", str(tmp_path / "small.toml"))
 
 

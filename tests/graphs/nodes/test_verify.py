@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from tests.graphs.scripts import Script, answer, clip_look, observation
-from tests.scripted_server import block_of, claims_of, labelled_images, routes, says, step_of, tool_results
+from tests.graphs.scripts import Script, answer, clip_look
+from tests.scripted_server import claims_of, labelled_images, routes, says, step_of, tool_results
 
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("few_frames")]
 
@@ -46,13 +46,23 @@ def refusals(server):
 # --- in few calls
 
 
-def test_claims_over_the_same_frames_are_one_request_and_covered_words_need_no_composer(ask):
+def test_claims_over_the_same_frames_are_one_request_as_are_the_words_of_the_answer(ask):
     found, server = ask(Judge([LOOK], [BOTH]))
     assert server.steps == ["route", "plan", "look", "plan", "verify"]
-    assert asked(server) == [[BAR["text"], BALL["text"]]]
+    assert asked(server) == [[BAR["text"], BALL["text"], BOTH[1]["answer"]]]
     times = [time_s for time_s, _ in labelled_images(checks(server)[0])]
-    assert [claim[1:] for claim in claims_of(checks(server)[0])] == [(times[0], times[0])] * 2
+    assert [claim[1:] for claim in claims_of(checks(server)[0])] == [(times[0], times[0])] * 2 + [
+        (times[0], times[-1])
+    ]
     assert (found.answer, [item.verdict for item in found.evidence]) == (BOTH[1]["answer"], ["supported"] * 2)
+
+
+def test_a_claim_that_names_two_times_is_about_the_frames_of_both(ask):
+    claim = {"text": "A bar is seen from 1.0 s to 2.6 s.", "ledger": ["L1"], "time_s": 1.0}
+    _, server = ask(Judge([LOOK], [answer(claims=[claim], spans=[])]))
+    [(text, start_s, end_s), _] = claims_of(checks(server)[0])
+    assert start_s < end_s
+    assert text == f"A bar is seen from {start_s:.3f} s to {end_s:.3f} s."
 
 
 def test_claims_that_do_not_fit_in_one_request_are_several_side_by_side(ask):
@@ -61,8 +71,7 @@ def test_claims_that_do_not_fit_in_one_request_are_several_side_by_side(ask):
         for look, at_s in ((1, 1), (1, 2), (2, 5), (2, 6))
     ]
     found, server = ask(Judge([clip_look(0, 3), clip_look(4, 7)], [answer(claims=claims)]))
-    assert len(checks(server)) == 2
-    assert sorted(len(request) for request in asked(server)) == [2, 2]
+    assert sorted(len(request) for request in asked(server)) == [1, 2, 2]  # the words are about all frames
     assert [item.claim for item in found.evidence] == [claim["text"] for claim in claims]
     assert all(len(labelled_images(body)) <= 6 for body in checks(server))
     assert found.usage.rounds < len(server.bodies)
@@ -79,16 +88,16 @@ def test_a_claim_left_out_of_the_list_is_asked_about_alone(ask):
             return reply
 
     found, server = ask(Short([LOOK], [BOTH]))
-    assert asked(server) == [[BAR["text"], BALL["text"]], [BAR["text"]]]
+    words = BOTH[1]["answer"]
+    assert asked(server) == [[BAR["text"], BALL["text"], words], [BAR["text"]], [words]]
     assert [item.verdict for item in found.evidence] == ["supported"] * 2
 
 
 def test_after_a_veto_only_changed_claims_are_asked_again_and_the_planner_knows_the_frames(ask):
-    better = answer(
-        answer=f"{BAR['text']} A cup is at the right.", claims=[BAR, {**BALL, "text": "A cup is there."}]
-    )
+    words = f"{BAR['text']} A cup is at the right."
+    better = answer(answer=words, claims=[BAR, {**BALL, "text": "A cup is there."}])
     found, server = ask(Judge([LOOK], [BOTH], [better], verdict={"ball": "unsupported"}))
-    assert asked(server) == [[BAR["text"], BALL["text"]], ["A cup is there."]]
+    assert asked(server)[1:] == [["A cup is there.", words]]
     [told] = refusals(server)
     assert (told["claim"], told["why"]) == (BALL["text"], "a closer look is needed")
     assert told["frames_s"] == [round(t, 3) for t, _ in labelled_images(checks(server)[0])]
@@ -178,49 +187,3 @@ def test_a_no_against_which_frames_speak_goes_back_and_is_never_said(ask):
     }
     assert (found.status, found.confidence) == ("not_found", 0)
     assert found.answer.startswith("Not found: a cat. Looked at")
-
-
-# --- its words
-
-
-@pytest.mark.parametrize(
-    ("question", "kind", "draft"),
-    [
-        ("Is a bar seen?", "whether", {"answer": "Yes, a bar is at the left.", "claims": [BAR]}),
-        (
-            "How many times is a bar seen?",
-            "count",
-            {"answer": "A bar is seen 2 times.", "claims": [BAR], "count": 2},
-        ),
-        (
-            "When is a bar at the left?",
-            "locate",
-            {"answer": "a bar is at the left at 1.00 s", "claims": [BAR]},
-        ),
-    ],
-)
-def test_words_of_the_claims_the_question_and_the_count_need_no_composer(ask, question, kind, draft):
-    look = observation(times=[1.0])
-    script = Judge(
-        [LOOK], [answer(**draft, spans=[])], route=routes("whole" if kind == "count" else kind), look=look
-    )
-    found, server = ask(script, question)
-    assert "compose" not in server.steps
-    assert found.answer == draft["answer"]
-
-
-@pytest.mark.parametrize(
-    "words", ["A ball is at the left.", "A bar is not at the left.", "A bar is at the left at 7.5 s."]
-)
-def test_words_beyond_them_do(ask, words):
-    _, server = ask(Judge([LOOK], [answer(answer=words, claims=[BAR])]))
-    assert "compose" in server.steps
-
-
-def test_the_composer_knows_the_count_and_the_choice(ask):
-    draft = answer(answer="Something else.", claims=[BAR], count=1, choice=1)
-    _, server = ask(Judge([LOOK], [draft]), options=["a ball", "a bar"])
-    status = block_of(next(body for body in server.bodies if step_of(body) == "compose"), "status")
-    assert "The planner's draft: Something else." in status
-    assert "The count is 1." in status
-    assert "The planner's choice is option 1." in status

@@ -8,19 +8,19 @@ import pytest
 
 from tests.graphs.scripts import Script, answer, clip_look, code_looks, observation
 from tests.media.code import read_code
-from tests.scripted_server import labelled_images, refusal, routes, says, step_of, tool_results
+from tests.scripted_server import labelled_images, refusal, routes, says, step_of, texts, tool_results
 from vidagent.api import replay_run
 from vidagent.errors import ModelError
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.strategies.gaps import gaps, highest_confidence, longest_gap
+from vidagent.graphs.strategies.gaps import ADVICE, gaps, highest_confidence, longest_gap
 from vidagent.images import jpeg
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.result import Look
 from vidagent.types import Budget
 
 NO = answer(found="no", answer="There is no ghost.", claims=[], spans=[], confidence=0.9)
-AT_5 = {"text": "A ghost is seen.", "ledger": ["L1"], "time_s": 5.32}
-YES = answer(answer="A ghost is seen.", claims=[AT_5], spans=[{"start_s": 5.2, "end_s": 5.6}])
+AT_5 = {"text": "A ghost is seen.", "ledger": ["L2"], "time_s": 5.0}
+YES = answer(answer="A ghost is seen.", claims=[AT_5], spans=[{"start_s": 4.8, "end_s": 5.2}])
 
 
 class Haunted(Script):
@@ -65,32 +65,41 @@ def looked(server) -> list[list[float]]:
 pytestmark = [pytest.mark.network, pytest.mark.usefixtures("sparse")]
 
 
-def test_one_look_goes_over_all_gaps_before_a_no_is_passed_on(ask):
-    """The gaps are not alike, and each gets frames after its length."""
+def test_looks_side_by_side_go_over_all_gaps_before_a_no_is_passed_on(ask):
+    """No frame is further than a second from the next one then, and the planner has no turn of its own."""
     found, server = ask(haunted([NO]))
-    assert server.steps == ["route", "plan", "look", "verify"]
-    assert looked(server) == [[1.32, 2.64, 5.32, 6.64]]
+    assert server.steps == ["route", "plan", "look", "look", "verify"]
+    assert sorted(looked(server)) == [[1.0, 2.0, 3.0], [4.96, 5.96, 6.96]]
     assert found.status == "not_found"
     assert found.answer.startswith("There is no ghost. Looked at ")
-    assert found.answer.endswith("; no stretch longer than 1.4 s went unseen.")
+    assert found.answer.endswith(", at most 1.0 s apart, over all 0:08.000.")
     assert found.confidence == 0.8
     assert found.usage.steps == 1
 
 
+def test_small_looks_go_over_all_gaps_too(ask, tmp_path):
+    (tmp_path / "sparse.toml").write_text("frames_per_call = 2\noverview_frames = 3\n")
+    _, server = ask(haunted([NO]))
+    assert sorted(looked(server)) == [[1.0, 2.0], [3.0, 4.96], [5.96, 6.96]]
+
+
 def test_what_is_seen_there_goes_back_to_the_planner(ask):
-    found, server = ask(haunted([NO], [YES], ghost=(5.2, 5.6)))
-    assert server.steps == ["route", "plan", "look", "plan", "verify"]
-    told = [json.loads(text) for text in tool_results(server.bodies[3])]
+    found, server = ask(haunted([NO], [YES], ghost=(4.8, 5.2)))
+    assert server.steps == ["route", "plan", "look", "look", "plan", "verify"]
+    told = [json.loads(text) for text in tool_results(server.bodies[4])]
     assert told[0]["held"].startswith("before it is passed on, code looks where no frame was looked at yet")
-    looks = code_looks(server.bodies[3])
-    assert told[0]["looks"] == [look["id"] for look in looks] == ["L1"]
-    assert [(look["found"], look["what"]) for look in looks] == [(True, "A ghost.")]
+    looks = code_looks(server.bodies[4])
+    assert told[0]["looks"] == [look["id"] for look in looks] == ["L1", "L2"]
+    assert [(look["found"], look["what"]) for look in looks] == [
+        (False, "An empty room."),
+        (True, "A ghost."),
+    ]
     assert (found.status, found.answer) == ("answered", "A ghost is seen.")
 
 
 def test_a_planner_that_insists_is_let_through(ask):
-    found, server = ask(haunted([NO], ghost=(1.3, 1.5)), budget=Budget(frames=100))
-    assert server.steps == ["route", "plan", "look", "plan", "verify"]
+    found, server = ask(haunted([NO], ghost=(0.9, 1.5)), budget=Budget(frames=100))
+    assert server.steps == ["route", "plan", "look", "look", "plan", "verify"]
     assert found.status == "not_found"
 
 
@@ -106,20 +115,20 @@ def test_what_is_seen_well_enough_is_not_looked_at_again(ask, sparse):
     fine = [clip_look(n, n + 2) for n in range(0, 8, 2)]
     found, server = ask(haunted(fine, [NO]))
     assert server.steps == ["route", "plan", *["look"] * 4, "plan", "verify"]
-    assert found.answer.endswith("no stretch longer than 0.7 s went unseen.")
+    assert found.answer.endswith(", at most 0.7 s apart, over all 0:08.000.")
 
 
 def test_a_crop_shows_a_part_only(ask):
     crops = [("crop", {"time_s": n / 2, "grid": "2x2:1,1", "question": "A ghost?"}) for n in range(6)]
     _, server = ask(Script(crops, [NO], look=observation(found=False)))
-    assert server.steps[-3:] == ["plan", "look", "verify"]
+    assert server.steps[-4:] == ["plan", "look", "look", "verify"]
 
 
 def test_only_the_range_asked_about_is_looked_at(ask):
     asked = routes("whether", thing="ghost", start_s=0, end_s=3.9)
     found, server = ask(haunted([NO], route=asked))
     assert looked(server) == [[pytest.approx(n * 0.975, abs=0.05) for n in (1, 2, 3)]]
-    assert found.answer.endswith("; no stretch longer than 1.0 s between 0:00.000 and 0:03.900 went unseen.")
+    assert found.answer.endswith(" frames, at most 1.0 s apart, between 0:00.000 and 0:03.900.")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +156,43 @@ def test_a_draft_that_is_vetoed_after_those_looks_has_one_reply_and_what_they_sa
     calls = [call["id"] for message in again["messages"] for call in message.get("tool_calls") or []]
     assert [message["tool_call_id"] for message in again["messages"] if message["role"] == "tool"] == calls
     assert "not supported" in json.loads(tool_results(again)[0])["error"]
-    assert [(look["id"], look["found"]) for look in code_looks(again)] == [("L1", False)]
+    assert [(look["id"], look["found"]) for look in code_looks(again)] == [("L1", False), ("L2", False)]
+
+
+# --- what the planner is told of it
+
+
+def told_so(server) -> list[bool]:
+    """Return for each turn of the planner whether it is told that code looks for what is not there."""
+    return [ADVICE in texts(body) for body in server.bodies if step_of(body) == "plan"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("locate", True), ("how_long", True), ("whether", True), ("read", False), ("count", False)],
+)
+def test_a_planner_need_not_search_for_one_thing_that_is_not_there(ask, kind, told):
+    _, server = ask(haunted([NO], route=routes(kind, thing="ghost")))
+    assert told_so(server)[0] == told
+
+
+def test_it_is_not_told_so_once_code_has_looked(ask):
+    _, server = ask(haunted([NO], [YES], route=routes("whether", thing="ghost"), ghost=(4.8, 5.2)))
+    assert told_so(server) == [True, False]
+
+
+def test_it_is_not_told_so_where_code_does_not_look(ask, sparse):
+    sparse('without = ["shapes"]\n')
+    _, server = ask(haunted([NO], route=routes("whether", thing="ghost")))
+    assert told_so(server) == [False]
+
+
+def test_in_a_long_video_it_searches_first(ask, monkeypatch):
+    """Without a scan, which its search makes, code knows little of where something short may be."""
+    monkeypatch.setattr("vidagent.graphs.strategies.gaps.SCAN_AT_ONCE_S", 0.0)
+    search = ("search", {"query": "ghost", "question": "Is there a ghost?"})
+    _, server = ask(haunted([search], [NO], route=routes("whether", thing="ghost")))
+    assert told_so(server) == [False, True]
 
 
 # --- budgets
@@ -171,21 +216,21 @@ def test_without_shapes_the_planner_is_taken_at_its_word(ask, sparse):
     sparse('without = ["shapes"]\n')
     found, server = ask(haunted([NO]))
     assert server.steps == ["route", "plan", "verify"]
-    assert found.answer.endswith("no stretch longer than 4.0 s went unseen.")
+    assert found.answer.endswith(", at most 4.0 s apart, over all 0:08.000.")
 
 
 def test_a_no_that_chooses_an_option_says_its_coverage_too(ask):
     no = answer(found="no", answer="There is none.", claims=[], spans=[], choice=1, confidence=0.9)
     found, server = ask(haunted([no]), options=["a ghost", "none"])
-    assert (found.status, found.choice, server.steps.count("look")) == ("answered", 1, 1)
-    assert found.answer.endswith("; no stretch longer than 1.4 s went unseen.")
+    assert (found.status, found.choice, server.steps.count("look")) == ("answered", 1, 2)
+    assert found.answer.endswith(", at most 1.0 s apart, over all 0:08.000.")
 
 
 # --- records
 
 
 def test_such_a_run_is_replayed_and_resumed_as_it_was(ask):
-    for script in (haunted([NO]), haunted([NO], [YES], ghost=(5.2, 5.6))):
+    for script in (haunted([NO]), haunted([NO], [YES], ghost=(4.8, 5.2))):
         found, _ = ask(script)
         again, differences = replay_run(found.run_id)
         assert (again.to_dict(), differences) == (found.to_dict(), [])
@@ -201,8 +246,8 @@ def test_a_run_that_fails_amid_those_looks_goes_on_with_them(ask):
     with pytest.raises(ModelError):
         ask(gone)
     found, server = ask(haunted([NO]), resume="last")
-    assert server.steps == ["look", "verify"]
-    assert found.answer.endswith("; no stretch longer than 1.4 s went unseen.")
+    assert server.steps == ["look", "look", "verify"]
+    assert found.answer.endswith(", at most 1.0 s apart, over all 0:08.000.")
 
 
 # --- how it is measured

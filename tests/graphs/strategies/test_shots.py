@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -149,9 +150,62 @@ def test_a_scene_lasts_from_cut_to_cut_and_shares_a_shot_at_its_frames():
         Scene(start_s=2.5, end_s=3.5, what="b"),
         Scene(start_s=4.0, end_s=4.5, what="c"),
     ]
-    seen = told(scenes, [0.5, 1.5, 2.5, 3.5, 4.0, 4.5], CUTS_S)
+    seen = told(scenes, [0.5, 1.5, 2.5, 3.5, 4.0, 4.5], CUTS_S, 8.0, 0.04)
     assert seen.what.splitlines() == [
         "0.000-2.000 s: a",
         "2.000-4.000 s: b",
         "4.000-5.000 s: c",
     ]
+
+
+def test_a_shot_that_two_looks_share_ends_in_each_at_its_frames():
+    first = told([Scene(start_s=0.5, end_s=3.5, what="a")], [0.5, 1.5, 2.5, 3.5], [], 8.0, 0.04)
+    rest = told([Scene(start_s=4.5, end_s=7.5, what="b")], [4.5, 5.5, 6.5, 7.5], [], 8.0, 0.04)
+    assert [look.what for look in (first, rest)] == ["0.000-3.500 s: a", "4.500-8.000 s: b"]
+
+
+def test_the_only_frame_of_a_shot_stands_for_all_of_it():
+    seen = told([Scene(start_s=3.0, end_s=3.0, what="a")], [3.0], [2.0, 6.0], 8.0, 0.04)
+    assert seen.what == "2.000-6.000 s: a"
+
+
+def test_each_of_two_looks_at_a_shot_tells_only_the_frames_it_saw_and_no_empty_range():
+    cuts_s, shown_s, rest_s = [951.212, 985.346], [955.0, 965.0, 975.079], [980.0]
+    first = told(
+        [Scene(start_s=955.0, end_s=965.0, what="a"), Scene(start_s=975.079, end_s=975.079, what="b")],
+        shown_s,
+        cuts_s,
+        1000.0,
+        0.04,
+        rest_s,
+    )
+    rest = told([Scene(start_s=980.0, end_s=980.0, what="c")], rest_s, cuts_s, 1000.0, 0.04, shown_s)
+    assert first.what.splitlines() == ["951.212-975.079 s: a", "975.079-975.119 s: b"]
+    assert rest.what == "980.000-985.346 s: c"
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("few_frames")
+def test_looks_that_share_a_shot_do_not_overlap(ask, monkeypatch, tmp_path):
+    (tmp_path / "few.toml").write_text("frames_per_call = 3\noverview_frames = 3\n")
+    monkeypatch.setattr(Index, "scan", lambda self: Scan((), (), (), exact=True))
+    monkeypatch.setattr(Index, "scanned", lambda self: True)
+    _, server = ask(Describing([TOLD], route=WHOLE))
+    assert len(described(server)) > 1
+    ledger = block_of(next(body for body in server.bodies if step_of(body) == "plan"), "ledger")
+    ranges = [(float(a), float(b)) for a, b in re.findall(r"(\d+\.\d{3})-(\d+\.\d{3}) s: Frame", ledger)]
+    assert all(start_s < end_s for start_s, end_s in ranges)
+    assert all(before[1] <= after[0] + 0.04 for before, after in pairwise(sorted(ranges)))
+
+
+@pytest.mark.network
+@pytest.mark.usefixtures("cut")
+@pytest.mark.parametrize(("frames", "shown"), [(4, 0), (1, 3)])
+def test_the_planner_sees_the_overview_only_if_the_looks_are_no_finer(ask, tmp_path, frames, shown):
+    (tmp_path / "few.toml").write_text(f"frames_per_call = {frames}\noverview_frames = 3\n")
+    found, server = ask(Describing([TOLD], route=WHOLE), budget=Budget(model_calls=20 if shown == 0 else 6))
+    plan = next(body for body in server.bodies if step_of(body) == "plan")
+    assert len(labelled_images(plan)) == shown
+    assert ("L0 overview" in (block_of(plan, "ledger") or "")) == bool(shown)
+    times = {t for body in server.bodies for t, _ in labelled_images(body)}
+    assert found.coverage.seconds_seen <= len(times) + 1e-6

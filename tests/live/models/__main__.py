@@ -7,10 +7,14 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-from tests.live.models import llava_next_video, nemotron_vl, qwen3_vl
+from tests.live.models import gemma_4, glm_4v, llama_cpp, llava_next_video, nemotron_vl, qwen3_5, qwen3_vl
 
 MODELS = {
     "qwen3-vl": qwen3_vl.make,
+    "qwen3.5": qwen3_5.make,
+    "gemma-4": gemma_4.make,
+    "glm-4v": glm_4v.make,
+    "llama-cpp": llama_cpp.make,
     "nemotron-vl": nemotron_vl.make,
     "llava-next-video": llava_next_video.make,
 }

@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import (
-    CLIPVisionConfig,
-    GenerationConfig,
-    LlamaConfig,
-    LlavaNextVideoConfig,
-)
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextVideoConfig
 
-from tests.live.models.words import END, MOST_POSITIONS, PAD, Words, write_json
+from tests.live.models import shape
+from tests.live.models.words import MOST_POSITIONS, Words, write_json
 
 _IMAGE, _VIDEO = "<image>", "<video>"
 
@@ -54,9 +50,7 @@ def make(folder: Path, size: Size = TINY) -> None:
     words.save(folder, **marks, extra_special_tokens=marks)
     _write_processors(folder, marks, size)
     _config(words, size).save_pretrained(folder)
-    GenerationConfig(
-        eos_token_id=words.id(END), pad_token_id=words.id(PAD), do_sample=True, temperature=1.0
-    ).save_pretrained(folder)
+    shape.write_generation(folder, words)
 
 
 def _write_processors(folder: Path, marks: dict[str, str], size: Size) -> None:
@@ -92,9 +86,7 @@ def _config(words: Words, size: Size) -> LlavaNextVideoConfig:
         num_key_value_heads=size.text[3],
         head_dim=size.text[0] // size.text[3],
         max_position_embeddings=MOST_POSITIONS,
-        bos_token_id=words.id(PAD),
-        eos_token_id=words.id(END),
-        pad_token_id=words.id(PAD),
+        **shape.ends(words),
     )
     config = LlavaNextVideoConfig(
         vision_config=vision,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.live.models.words import END, MOST_POSITIONS, PAD, Words, write_json
+from tests.live.models import shape
+from tests.live.models.words import Words, write_json
 
 _CODE = "nemotron_configuration"
 _KIND = "NemotronH_Nano_VL_V2"
@@ -33,8 +34,6 @@ def make(folder: Path) -> None:
     words = Words(_SPECIAL, image="<image>", video="<video>")
     words.save(folder)
     shutil.copy(Path(__file__).with_name(f"{_CODE}.py"), folder)
-    text = _text(words)
-    ends = {name: text[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     vision = {
         "args": {"model": "vit_small_patch16_224"},
         "patch_size": 16,
@@ -44,7 +43,7 @@ def make(folder: Path) -> None:
         "architectures": [_KIND],
         "model_type": _KIND,
         "auto_map": {"AutoConfig": f"{_CODE}.NemotronVLConfig"},
-        "llm_config": text,
+        "llm_config": _text(words),
         "vision_config": vision,
         "force_image_size": 128,
         "patch_size": 16,
@@ -58,27 +57,21 @@ def make(folder: Path) -> None:
         "vit_hidden_size": 384,
         "projector_hidden_size": 128,
         "dtype": "bfloat16",
+        **shape.ends(words),
     }
-    write_json(folder / "config.json", {**config, **ends})
-    generation = {"eos_token_id": words.id(END), "temperature": 1.0, "do_sample": True}
-    write_json(folder / "generation_config.json", generation)
+    write_json(folder / "config.json", config)
+    shape.write_generation(folder, words)
 
 
 def _text(words: Words) -> dict[str, object]:
     return {
+        **shape.text(words),
         "model_type": "nemotron_h",
         "architectures": ["NemotronHForCausalLM"],
-        "vocab_size": words.size,
-        "hidden_size": 64,
         "hybrid_override_pattern": _PATTERN,
         "num_hidden_layers": len(_PATTERN),
         "layers_block_type": [_LAYERS[layer] for layer in _PATTERN],
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 32,
-        "intermediate_size": 128,
         "mlp_hidden_act": "relu2",
-        "max_position_embeddings": MOST_POSITIONS,
         "ssm_state_size": 16,
         "mamba_num_heads": 4,
         "mamba_head_dim": 32,
@@ -89,8 +82,5 @@ def _text(words: Words) -> dict[str, object]:
         "tie_word_embeddings": False,
         "rms_norm_eps": 1e-5,
         "layer_norm_epsilon": 1e-5,
-        "bos_token_id": words.id(PAD),
-        "eos_token_id": words.id(END),
-        "pad_token_id": words.id(PAD),
         "dtype": "bfloat16",
     }

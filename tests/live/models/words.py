@@ -22,6 +22,7 @@ _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_ASKED_TO_THINK = "{%- elif enable_thinking is defined and enable_thinking is true -%}"
 _IMAGE, _VIDEO = (f"<|vision_start|><|{kind}_pad|><|vision_end|>" for kind in ("image", "video"))
 
 
@@ -32,14 +33,30 @@ class Words:
         special: Marks of the model's own, beside Qwen's.
         image: What stands for an image in a prompt.
         video: What stands for a video.
+        spoken: Marks of the model's own that stay in the text.
+        thinks: Whether the template begins a thought unless it is told not to.
+
+    Attributes:
+        template: The chat template.
     """
 
-    def __init__(self, special: Sequence[str] = (), image: str = _IMAGE, video: str = _VIDEO) -> None:
+    def __init__(
+        self,
+        special: Sequence[str] = (),
+        image: str = _IMAGE,
+        video: str = _VIDEO,
+        spoken: Sequence[str] = (),
+        *,
+        thinks: bool = False,
+    ) -> None:
         """Train the tokenizer: byte pairs, each digit a token of its own."""
         self.special = (*SPECIAL, *special)
-        self._tokenizer = _trained(self.special)
+        self._spoken = (*SPOKEN, *spoken)
+        self._tokenizer = _trained(self.special, self._spoken)
         template = Path(__file__).with_name("chat_template.jinja").read_text()
-        self._template = template.replace(_IMAGE, image).replace(_VIDEO, video)
+        self.template = template.replace(_IMAGE, image).replace(_VIDEO, video)
+        if thinks:
+            self.template = self.template.replace(_ASKED_TO_THINK, "{%- else -%}")
 
     @property
     def size(self) -> int:
@@ -53,30 +70,41 @@ class Words:
     def save(self, folder: Path, kind: str = "PreTrainedTokenizerFast", **fields: object) -> None:
         """Write the tokenizer of some class, its settings and the template."""
         self._tokenizer.save(str(folder / "tokenizer.json"))
-        (folder / "chat_template.jinja").write_text(self._template)
+        (folder / "chat_template.jinja").write_text(self.template)
         settings = {
             "tokenizer_class": kind,
             "model_max_length": MOST_POSITIONS,
             "eos_token": END,
             "pad_token": PAD,
             "clean_up_tokenization_spaces": False,
-            "chat_template": self._template,
+            "chat_template": self.template,
         }
         write_json(folder / "tokenizer_config.json", {**settings, **fields})
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The tokens that are no pieces of text."""
+        return (*self.special, *self._spoken)
 
     def added(self) -> dict[str, dict[str, object]]:
         """Describe the added tokens as Qwen's tokenizer wants them."""
         form = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False}
-        marks = (*self.special, *SPOKEN)
         return {
-            str(self.id(mark)): {"content": mark, **form, "special": mark not in SPOKEN} for mark in marks
+            str(self.id(mark)): {"content": mark, **form, "special": mark not in self._spoken}
+            for mark in self.marks
         }
+
+    def pieces(self) -> tuple[dict[str, int], list[str]]:
+        """Return the vocabulary, its marks included, and the merges."""
+        model = json.loads(self._tokenizer.to_str())["model"]
+        merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+        return {**model["vocab"], **{mark: self.id(mark) for mark in self.marks}}, merges
 
     def save_pieces(self, folder: Path) -> None:
         """Write the vocabulary and the merges as files of their own, which Qwen's tokenizer reads."""
-        model = json.loads(self._tokenizer.to_str())["model"]
-        write_json(folder / "vocab.json", model["vocab"])
-        merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"])
+        vocabulary, merges = self.pieces()
+        plain = {token: number for token, number in vocabulary.items() if token not in self.marks}
+        write_json(folder / "vocab.json", plain)
         (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), "utf-8")
 
 
@@ -85,7 +113,7 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
 
 
-def _trained(special: Sequence[str]) -> Tokenizer:
+def _trained(special: Sequence[str], spoken: Sequence[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -95,13 +123,13 @@ def _trained(special: Sequence[str]) -> Tokenizer:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY - len(special) - len(SPOKEN),
+        vocab_size=_VOCABULARY - len(special) - len(spoken),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(), trainer)
     tokenizer.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in special])
-    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in SPOKEN])
+    tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in spoken])
     return tokenizer
 
 

@@ -65,8 +65,30 @@ def test_a_cue_for_each_span_and_claim():
     text = subtitles(ANSWER).decode()
     assert text.startswith("1\r\n00:00:37,480 --> 00:00:37,880\r\n'SALE' is shown")
     cues = parse_srt(text)
-    assert [(cue.start_s, cue.end_s) for cue in cues] == [(37.48, 37.88), (37.48, 38.48)]
+    assert [(cue.start_s, cue.end_s) for cue in cues] == [(37.48, 37.88), (37.88, 38.48)]
+    assert cues[0].text.endswith("SALE is in the picture (supported)")
     assert cues[1].text == "SALE is in the picture (supported)"
+
+
+def test_no_two_cues_overlap():
+    """A long span, claims inside it and across its end, and two of one time: each moment shows all that is due."""
+    claims = [(4.0, "one"), (4.5, "two"), (9.5, "late"), (9.5, "late"), (20.0004, "apart")]
+    evidence = tuple(Evidence(time_s, words, "supported") for time_s, words in claims)
+    many = dataclasses.replace(ANSWER, answer="all", spans=(Span(2.0, 10.0),), evidence=evidence)
+    told = [
+        (cue.start_s, cue.end_s, cue.text.replace("\n", " ")) for cue in parse_srt(subtitles(many).decode())
+    ]
+    one, two, late = ("one (supported)", "two (supported)", "late (supported)")
+    assert told == [
+        (2.0, 4.0, "all"),
+        (4.0, 4.5, f"all {one}"),
+        (4.5, 5.0, f"all {one} {two}"),
+        (5.0, 5.5, f"all {two}"),
+        (5.5, 9.5, "all"),
+        (9.5, 10.0, f"all {late}"),
+        (10.0, 10.5, late),
+        (20.0, 21.0, "apart (supported)"),
+    ]
 
 
 def test_a_cue_has_a_length_and_ends_with_the_video():
@@ -89,8 +111,8 @@ def test_a_cue_has_a_length_and_ends_with_the_video():
 )
 def test_words_cannot_forge_cues_or_markup(words, shown):
     cues = parse_srt(subtitles(saying(words)).decode())
-    assert len(cues) == 2
-    assert cues[0].text == shown
+    claim = f"{shown} (supported)"
+    assert [cue.text.split("\n") for cue in cues] == [[shown], [shown, claim], [claim]]
 
 
 def test_nothing_found_is_no_cue():

@@ -18,6 +18,7 @@ from tests.reports.conftest import Page
 from tests.scripted_server import judges, says, step_of
 from vidagent.images.box_drawing import LINE
 from vidagent.types import Budget
+from vidagent.video.clock import format_time
 
 pytestmark = pytest.mark.network
 
@@ -51,10 +52,12 @@ class Saying(Script):
             seen = {"time_s": time_s, "text": HOSTILE, "box": [100, 200, 500, 700]}
             return says(json.dumps({"found": True, "what": HOSTILE, "sightings": [seen], "confidence": 0.9}))
         if step_of(body) == "verify":
-            return judges(body, lambda _: {"why": HOSTILE, "verdict": "partial", "confidence": 0.5})
-        if step_of(body) == "compose":
-            return says(json.dumps({"answer": HOSTILE, "choice": 1, "confidence": 0.9}))
+            return judges(body, self._hostile)
         return super().__call__(body)
+
+    def _hostile(self, claim):
+        verdict = "supported" if self.is_words(claim) else "partial"
+        return {"why": HOSTILE, "verdict": verdict, "confidence": 0.5}
 
 
 def usual(**changed: object) -> Script:
@@ -106,7 +109,7 @@ def test_the_page_tells_the_whole_run(page, clip):
     total = [f"{usage.seconds:,.1f}", usage.model_calls, usage.prompt_tokens, usage.cached_tokens]
     total += [usage.completion_tokens, usage.thinking_tokens, usage.frames_decoded, usage.frames_sent]
     row = re.search(r"<tfoot><tr><th[^>]*>the run</th>(.*?)</tr>", read.text)[1]
-    assert re.findall(r"<td>(.*?)</td>", row) == [f"{n:,}" if isinstance(n, int) else n for n in total]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", row) == [f"{n:,}" if isinstance(n, int) else n for n in total]
     assert f"frames {usage.frames_sent} 40 {usage.frames_sent / 40:.0%}" in squeezed(
         re.sub(r"<[^>]+>", " ", read.text)
     )
@@ -175,7 +178,8 @@ def test_nothing_said_acts_in_the_page(page, clip, tmp_path):
     shutil.copy(clip("h264"), video)
     claims = [{"text": HOSTILE, "ledger": ["L1"], "time_s": 2.0}]
     script = Saying(
-        [clip_look(2.0, 4.0, HOSTILE[:200])], [answer(claims=claims, answer="a"), clip_look(0, 1, "b")]
+        [clip_look(2.0, 4.0, HOSTILE[:200])],
+        [answer(claims=claims, answer=HOSTILE[:-1], choice=1), clip_look(0, 1, "b")],
     )
     read, found = page(script, HOSTILE, path=video, options=["x", HOSTILE[:-1]])
     assert found.choice == 1
@@ -199,7 +203,7 @@ def test_the_policy_lets_in_the_style_and_the_pictures_alone(page):
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     assert read.text.index("Content-Security-Policy") < read.text.index("<style>")
-    assert "//" not in re.sub(r"base64,[^\"]*", "", read.text.replace(style, ""))
+    assert "//" not in re.sub(r"base64,[^\"]*", "", read.text.replace(style, "").replace(digest, ""))
     assert "url(" not in style
     assert "@import" not in style
 
@@ -241,7 +245,7 @@ def test_nothing_found_says_what_was_looked_at(page):
 
 
 def test_a_no_of_more_sentences_than_are_checked_says_that_nothing_was(page):
-    many = " ".join(f"Nothing is to be seen in place {letter}." for letter in "abcdefghi")
+    many = " ".join(f"Nothing is to be seen in place {number}." for number in range(1, 10))
     look = observation(found=False, what="only blocks")
     read, found = page(
         Script([clip_look(2.0, 4.0)], [answer(found="no", answer=many, claims=[], spans=[])], look=look)
@@ -299,18 +303,22 @@ def test_an_earlier_report_stays_until_the_new_one_is_whole(ask, tmp_path: Path,
 
 def test_parts_are_a_list_whose_times_lead_to_their_frames(ask, tmp_path):
     parts = [
-        {"start_s": 0, "end_s": 3, "text": "The bar <moves>."},
-        {"start_s": 3, "end_s": 8, "text": "The bar rests."},
+        {"start_s": 0, "end_s": 3, "text": "The bar <moves>.", "frames_s": [0.4]},
+        {"start_s": 3, "end_s": 5, "text": "The bar rests.", "frames_s": [3.72]},
+        {"start_s": 5, "end_s": 8, "text": "The bar leaves.", "frames_s": [5.6]},
     ]
     path = tmp_path / "out.html"
     told = answer(answer="A bar.", claims=[], spans=[], parts=parts)
-    ask(Script([told]), "What happens?", report=path)
+    found = ask(Script([told]), "What happens?", report=path)
     page = path.read_text("utf-8")
     read = Page(path)
     assert {tag for tag, _ in read.tags} <= TAGS | {"a"}
     links = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
     names = {attrs["id"] for _, attrs in read.tags if "id" in attrs}
-    assert len(links) == 2
+    assert len(links) == 3
     assert {link.removeprefix("#") for link in links} <= names
     head = page[page.index('class="parts"') : page.index("</header>")]
-    assert head.index("0:00\u20130:03") < head.index("The bar &lt;moves&gt;.") < head.index("0:03\u20130:08")
+    assert "There is no frame of it" not in page
+    assert head.index("0:00\u20130:03") < head.index("The bar &lt;moves&gt;.") < head.index("0:03\u20130:05")
+    times = sorted(item.time_s for item in found.evidence)
+    assert f"supported {', '.join(map(format_time, times))}" in squeezed(read.words)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.media.odd import two_streams
 from tests.scripted_server import Raw, ScriptedServer, frames_shown, labelled_images, step_of, texts
 from tests.serve.batch.conftest import MODEL, pictures, script
 from vidagent.images import jpeg
@@ -34,6 +35,14 @@ def test_neva_lines_are_answered(batch, results, server):
     assert summary["by_category"]["conv"]["model_calls"] == len(server.bodies)
     assert summary["frames_sent"] == sum(frames_shown(body) for body in server.bodies)
     assert summary["frames_sent"] > sum(len(pictures(body)) for body in server.bodies)  # some are in grids
+
+
+def test_another_stream_of_the_files(batch, results, server, tmp_path):
+    path = two_streams(tmp_path, (50, 50), default=1)
+    line = {**NEVA, "video": str(path)}
+    done = batch([line], *MODEL, "--base-url", server.url, "--stream", "0")
+    assert done.code == 0, done.err
+    assert results()[0]["answer"]["video"]["width"] == 320
 
 
 def test_errors_are_lines_with_a_type(batch, results, server):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+import typer
 
 from tests.conftest import ROOT
+from tests.test_repository import legal
 from vidagent.errors import VideoError
+from vidagent.serve.cli import examples
+from vidagent.serve.cli.app import app
 
 HEAVY = {
     "aiosqlite", "av", "cv2", "decord", "httpx", "langchain_core", "langchain_openai", "langgraph", "numpy",
@@ -45,6 +50,34 @@ def test_no_arguments_is_help(command):
 
 def test_help_names_the_exit_codes(command):
     assert "Exit codes: 0 answered or not found" in command("--help").out
+
+
+def commands(group: typer.core.TyperGroup, *above: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*above, name)
+        yield from commands(command, *above, name) if hasattr(command, "commands") else ()
+
+
+ALL = [(), *commands(typer.main.get_command(app))]
+
+
+@pytest.mark.parametrize("named", ALL, ids=" ".join)
+def test_h_is_help_everywhere(command, named):
+    short = command(*named, "-h")
+    assert short.code == 0
+    assert "Usage: vidagent" in short.out
+    assert short.out == command(*named, "--help").out
+
+
+@pytest.mark.parametrize("name", ["ask", "chat", "batch", "index", "texts", "serve", "runs", "eval"])
+def test_help_has_examples_that_are_legal(command, name):
+    help_text = command(name, "--help").out
+    lines = getattr(examples, name.upper()).split("\n\n")[1:]
+    assert lines
+    for line in lines:
+        assert line.split(" --")[0].split(' "')[0] in " ".join(help_text.split())
+        named = {word for word in line.split() if word.startswith("-")}
+        assert named <= legal(line.split()[1:])
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

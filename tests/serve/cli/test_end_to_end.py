@@ -60,7 +60,7 @@ def vidagent(*arguments: object, **rest) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_the_first_look_is_as_fine_as_asked_for(clip, flags, frames):
-    done = vidagent("ask", clip, "Is there the text 'QUAY 4'?", "--model", "signals", "-v", *flags)
+    done = vidagent("ask", clip, "Is the picture ever all green?", "--model", "signals", "-v", *flags)
     assert done.returncode == 0, done.stderr
     assert f"overview 0.000-3.000 s, {frames} frames" in done.stderr
     assert ("15 frames at 5 fps" in done.stderr) == (flags == ("--fps", "99"))

@@ -21,9 +21,7 @@ def test_every_local_server_is_listed_and_one_that_sees_is_preferred(command, tw
     seeing, other = two_servers
     lines = command("models").out.splitlines()
     assert lines[0].split() == ["scripted", other.url, "(profile", "default)"]
-    assert lines[1].startswith(
-        f"* qwen2.5-vl-7b-instruct  {seeing.url}  LM Studio, pictures, 4,096 tokens (profile"
-    )
+    assert lines[1].startswith(f"* qwen2.5-vl-7b-instruct  {seeing.url}  LM Studio, pictures (profile")
     assert lines[2].split()[:2] == ["signals", "embedded"]
 
 

@@ -34,6 +34,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._reply(200, BODY, length=2 * len(BODY))
         elif self.path == "/unannounced":
             self._reply(200, BODY, length=None)
+        elif self.path == "/watch":
+            self._reply(200, b"<html>", **{"Content-Type": "text/html; charset=utf-8"})
         elif self.path == "/drip":
             self._reply(200, b"", length=100)
             for _ in range(100):
@@ -107,6 +109,7 @@ class TestFetch:
             ("/round", "more than 5 redirects"),
             ("/inwards", "192.168.0.1 is not a public address"),
             ("/elsewhere", "not an http or https address"),
+            ("/watch", r"is a web page, not a video file\. Sites such as YouTube need yt-dlp"),
             ("/short", "after 10000 of 20000 bytes"),
         ],
     )
@@ -133,6 +136,19 @@ class TestFetch:
             fetch("http://127.0.0.1:1/x")
 
 
+def test_what_an_address_needs_is_told():
+    """A file is fetched by a flag; the page of a site is no file, and needs a program that knows the site."""
+    with pytest.raises(
+        VideoError, match=r"is a URL, not a file: --download fetches it first \(at most 1 MB\)$"
+    ):
+        fetch("https://example.org/talk.mp4?x=1", allowed=False)
+    site = "https://www.youtube.com/watch?v=abc&t=3"
+    with pytest.raises(VideoError) as told:
+        fetch(site, allowed=False)
+    assert f"yt-dlp -o talk.mp4 '{site}'; then ask about talk.mp4." in str(told.value)
+    assert "If it is the file itself, --download fetches it" in str(told.value)
+
+
 @pytest.mark.network
 def test_loopback_is_refused(base):
     with pytest.raises(VideoError, match=r"127\.0\.0\.1 is not a public address"):
@@ -157,6 +173,17 @@ def test_loopback_is_refused(base):
         ("fd00::1", False),
         ("::ffff:127.0.0.1", False),
         ("::ffff:10.0.0.1", False),
+        ("::ffff:8.8.8.8", False),
+        ("::10.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("2002:7f00:1::1", False),
+        ("2001:0:7f00:1::", False),
+        ("fec0::1", False),
+        ("2001:db8::1", False),
+        ("ff02::1", False),
+        ("240.0.0.1", False),
+        ("192.88.99.1", False),
     ],
 )
 def test_public_addresses(address, public):
@@ -189,4 +216,4 @@ def test_a_download_needs_the_flag():
     ],
 )
 def test_a_copy_is_named_after_the_address(url, name):
-    assert download._file_name(url) == name
+    assert download.file_name(url) == name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import time
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +35,9 @@ OUTSIDE = [
     "~/clip.mp4", "~root/.ssh/id_rsa", "$HOME/clip.mp4", "{outside}/secret.mp4", "{films}/../outside/secret.mp4",
     "{data}/serve.sqlite", "link.mp4", "linked/secret.mp4", "circle.mp4", "to-data/serve.sqlite", "sub",
     "fifo.mp4", "gone.mp4",
+    "../films/clip.mp4", "../outside/../films/clip.mp4", "../nowhere/../films/clip.mp4", "sub/../../films/clip.mp4",
+    "linked/../films/clip.mp4", "to-data/../films/clip.mp4", "{films}/../films/clip.mp4", "{outside}/../films/clip.mp4",
+    "/etc/..{films}/clip.mp4", "/etc/passwd/..{films}/clip.mp4",
     "file:///etc/passwd", "file://localhost/etc/passwd", "concat:clip.mp4|/etc/passwd",
     "subfile,,start,0,end,9,,:clip.mp4",
     "data:video/mp4;base64,AAAA", "ftp://127.0.0.1/x.mp4", "gopher://127.0.0.1/x", "rtsp://127.0.0.1/x", "tcp://127.0.0.1",
@@ -137,6 +141,52 @@ def test_hostile_names_are_refused(server, place, neighbour, name):
     assert str(place) not in reply.text
     assert SECRET not in reply.text
     assert neighbour.asked == []
+
+
+def test_a_name_tells_nothing_of_what_exists_outside(server, place):
+    """What leads out and back again is refused as what is not there is, word by word."""
+    outside = [
+        "../outside/../films/clip.mp4",
+        "../nowhere/../films/clip.mp4",
+        "../outside/secret.mp4",
+        "../outside/none",
+    ]
+    outside += [
+        "link.mp4",
+        "linked/secret.mp4",
+        "linked/none",
+        "linked/../films/clip.mp4",
+        "gone.mp4",
+        "none.mp4",
+    ]
+    replies = set()
+    for name in outside:
+        error = server.post("/vidagent/invoke", json=body("invoke", video=name)).json()["error"]
+        replies.add((error["code"], error["message"]))
+    assert replies == {("no_such_video", "there is no such video")}
+
+
+TRANSLATED = {
+    "NAT64": "64:ff9b::a9fe:a9fe", "local NAT64": "64:ff9b:1::7f00:1", "6to4": "2002:7f00:1::1",
+    "mapped": "::ffff:10.0.0.1", "a public one, mapped": "::ffff:8.8.8.8", "compatible": "::127.0.0.1",
+    "site-local": "fec0::1", "link-local": "fe80::1",
+    "unique local": "fd00::1", "loopback": "::1", "Teredo": "2001:0:7f00:1::", "6to4 relay": "192.88.99.1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TRANSLATED)
+def test_addresses_with_others_inside_are_refused(server, monkeypatch, kind):
+    address = TRANSLATED[kind]
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    found, resolve = [(family, socket.SOCK_STREAM, 6, "", (address, 80))], socket.getaddrinfo
+
+    def looked_up(host, *rest, **named):
+        return found if host == "videos.example.org" else resolve(host, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    reply = server.post("/vidagent/invoke", json=body("invoke", video="http://videos.example.org/x.mp4"))
+    assert fault(reply) == (422, "video")
+    assert f"{address} is not a public address" in reply.text
 
 
 @pytest.mark.parametrize("name", INSIDE)

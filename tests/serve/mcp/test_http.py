@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import AsyncIterator
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -19,6 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.serve.core.http.test_server import fault
 from tests.serve.mcp.running import over_http
 from tests.serve.running import QUESTION, until
+from vidagent import api
 from vidagent.errors import UsageError
 from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.keys import ApiKeys
@@ -123,13 +128,21 @@ def test_large_bodies_are_refused(tmp_path, root):
         assert say(url, {**HELLO, "filler": "x" * (5 << 20)}).status_code == 413
 
 
+@contextlib.asynccontextmanager
+async def with_key(url: str, key: str) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=60) as sender,
+        Client(streamable_http_client(url, http_client=sender), mode="legacy") as client,
+    ):
+        yield client
+
+
 async def test_a_client_with_a_key_asks(tmp_path, root, keys, model):
-    authorised = {"Authorization": f"Bearer {keys('acme')}"}
-    async with httpx2.AsyncClient(headers=authorised, timeout=60) as sender:
-        with over_http(tmp_path, root, keys=True) as url:
-            async with Client(streamable_http_client(url, http_client=sender), mode="legacy") as client:
-                asked = {"video": "clip.mp4", "question": "When is it seen?", "session": "one"}
-                result = await client.call_tool("ask", asked)
+    key = keys("acme")
+    with over_http(tmp_path, root, keys=True) as url:
+        async with with_key(url, key) as client:
+            asked = {"video": "clip.mp4", "question": "When is it seen?", "session": "one"}
+            result = await client.call_tool("ask", asked)
     assert result.structured_content["status"] == "answered"
 
 
@@ -191,3 +204,28 @@ def test_a_line_that_breaks_ends_the_run_though_its_session_lives_on(tmp_path, r
         leaving.close()
         until(lambda: model.gone, 20)
         assert say(url, LIST, mcp_session_id=session).status_code == 200
+
+
+async def test_a_client_who_looks_at_much_keeps_nobody_waiting(tmp_path, root, keys, monkeypatch):
+    look, free, running, most = api.look_at, threading.Event(), 0, 0
+
+    async def slow(path, start_s, end_s, **named):
+        nonlocal running, most
+        if end_s == 3:  # a busy client's
+            running, most = running + 1, max(most, running + 1)
+            await asyncio.to_thread(free.wait, 60)
+            running -= 1
+        return await look(path, start_s, end_s, **named)
+
+    monkeypatch.setattr(api, "look_at", slow)
+    tokens = [keys("busy"), keys("acme")]
+    with over_http(tmp_path, root, keys=True) as url:
+        async with with_key(url, tokens[0]) as busy, with_key(url, tokens[1]) as acme:
+            asked = {"video": "clip.mp4", "start_s": 0, "max_frames": 1}
+            looks = [asyncio.create_task(busy.call_tool("look", {**asked, "end_s": 3})) for _ in range(6)]
+            while running < 2:
+                await asyncio.sleep(0.01)
+            assert not (await acme.call_tool("look", {**asked, "end_s": 2})).is_error
+            free.set()
+            assert not any(result.is_error for result in await asyncio.gather(*looks))
+    assert most == 2

@@ -127,7 +127,7 @@ async def test_an_answer_comes_with_its_evidence_and_with_progress(everywhere, m
             "ask", {"video": "clip.mp4", "question": QUESTION}, progress_callback=hear
         )
         for _ in range(100):  # the last of them may come after the result
-            if any("composing" in message for _, message in told):
+            if any("verifying" in message for _, message in told):
                 break
             await asyncio.sleep(0.05)
     answer = result.structured_content
@@ -140,7 +140,7 @@ async def test_an_answer_comes_with_its_evidence_and_with_progress(everywhere, m
     assert f"evidence at {proof['time_s']:.3f} s (supported): It is seen." in words(result)
     assert codes(result) == [truth.at(proof["time_s"])]
     assert [number for number, _ in told] == sorted({number for number, _ in told})
-    assert {"planning, step 1", "composing the answer"} <= {message for _, message in told}
+    assert {"planning, step 1", "verifying 1 claim"} <= {message for _, message in told}
     assert str(root) not in json.dumps(answer) + words(result) + str(told)
     assert "frames/" not in words(result)
 

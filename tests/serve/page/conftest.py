@@ -12,9 +12,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import step_of
+from tests.serve.running import PATIENCE
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 60_000 * PATIENCE
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 LOOKS = {
     "light": ("light", DESK),

@@ -33,7 +33,9 @@ def ask(page: Page, question: str = QUESTION) -> None:
 
 
 def answered(page: Page, number: int = 0) -> None:
-    expect(page.locator(".turn").nth(number).locator(".answer-text")).to_have_text(re.compile("It is seen"))
+    expect(page.locator(".turn").nth(number).locator(".answer-text")).to_have_text(
+        re.compile("Something is to be seen")
+    )
 
 
 def at(page: Page) -> float:
@@ -61,7 +63,7 @@ def test_from_upload_to_follow_up_and_over_a_reload(page, root, plays):
     plays.release()
 
     answered(page)
-    expect(page.locator("#announcer")).to_have_text(re.compile("It is seen"))
+    expect(page.locator("#announcer")).to_have_text(re.compile("Something is to be seen"))
     expect(page.locator(".badge").first).to_have_text("Answered")
     expect(page.locator(".proof img")).to_have_js_property("complete", value=True)
     assert page.locator(".proof img").evaluate("image => image.naturalWidth") > 0
@@ -86,11 +88,11 @@ def test_parts_are_a_list_whose_times_move_the_player(page, plays):
         {"start_s": 0, "end_s": 2.5, "text": "A bar moves to the right, past the middle of the picture."},
         {"start_s": 2.5, "end_s": None, "text": "The bar goes on, and nothing else is to be seen."},
     ]
-    plays.draft = answer(answer="It is seen.", claims=[], spans=[], parts=parts)
+    plays.draft = answer(answer="Something is to be seen.", claims=[], spans=[], parts=parts)
     choose(page)
     ask(page)
     answered(page)
-    expect(page.locator(".answer-text")).to_have_text("It is seen.")
+    expect(page.locator(".answer-text")).to_have_text("Something is to be seen.")
     listed = page.get_by_role("list", name="Parts of the answer")
     expect(listed.get_by_role("listitem")).to_have_text(
         ["0:00–0:02" + parts[0]["text"], "0:02–0:04" + parts[1]["text"]]
@@ -113,6 +115,42 @@ def test_a_reload_goes_on_with_a_running_question_and_it_can_be_stopped(page, pl
     plays.release()
     page.get_by_role("button", name="Ask again").click()
     answered(page, 1)
+
+
+TOLD_BESIDE_A_BAR = """() => {
+    window.told = [];
+    new MutationObserver(() => {
+        const doing = document.querySelector(".doing");
+        if (doing && document.querySelector("progress, [role=progressbar]")) window.told.push(doing.textContent.trim());
+    }).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+}"""
+"""Keeps what the page says it is doing while a bar stands there, as each lasts for a moment only."""
+
+
+def test_how_far_a_long_step_is(browser, monkeypatch, text_clip, tmp_path):
+    monkeypatch.setenv("VIDAGENT_MODEL", "signals")
+    with (
+        running(tmp_path / "data", roots=(text_clip,)) as client,
+        browser.new_context(base_url=str(client.base_url)) as context,
+    ):
+        watched = Watched(context.new_page())
+        choose(watched.page, "text.mp4")
+        watched.page.evaluate(TOLD_BESIDE_A_BAR)
+        ask(watched.page, 'When does the text "Second line" appear?')
+        expect(watched.page.locator(".answer-text")).to_have_text(re.compile("is shown from 1"))
+        told = watched.page.evaluate("() => window.told")
+        assert any(re.fullmatch(r"(Indexing|Reading the text on screen), \d+%", text) for text in told), told
+        assert watched.complaints == []
+
+
+def test_the_documentation_of_the_routes_needs_no_network(watched):
+    """The fixture checks that no other host is asked."""
+    watched.page.goto("/docs")
+    expect(watched.page.get_by_role("heading", level=1)).to_contain_text("vidagent")
+    watched.page.get_by_role("button", name="POST /v1/jobs").first.click()
+    expect(watched.page.get_by_text("Ask a question in the background").last).to_be_visible()
+    watched.page.get_by_text("Try it out").click()
+    expect(watched.page.get_by_role("button", name="Execute")).to_be_visible()
 
 
 def test_options_and_a_budget_reach_the_server(page, client):
@@ -139,7 +177,7 @@ def test_words_are_never_markup(watched):
     ask(page, "<img src=x onerror=alert(1)> <b>bold?</b>")
     answered(page)
     expect(page.locator(".turn h2")).to_have_text("<img src=x onerror=alert(1)> <b>bold?</b>")
-    assert page.locator(".turn h2 :is(img, b), .history :is(img, script)").count() == 0
+    assert page.locator(".turn h2 :is(img, b), .history b :is(img, b), .history script").count() == 0
     with pytest.raises(Exception, match="TrustedHTML"):
         page.evaluate("document.createElement('p').innerHTML = '<b>x</b>'")
     watched.excused("TrustedHTML")

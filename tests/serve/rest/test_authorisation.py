@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.routing import BaseRoute
+from starlette.staticfiles import StaticFiles
 
 from tests.serve.core.http.test_server import fault
 from tests.serve.core.storage.test_files import upload
@@ -21,7 +22,8 @@ from vidagent.serve.rest.routes.page import Page
 pytestmark = pytest.mark.network
 OPEN = frozenset({"/healthz", "/readyz"}) | Page(keyed=True, max_bytes=1).paths
 """What tells nothing of anybody's: health, and the files of the page."""
-UNSCOPED = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json"})
+DOCS_FILE = "/static-offline-docs/swagger-ui-bundle.js"
+UNSCOPED = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json", DOCS_FILE})
 """What tells of the server itself, to everybody who has a key."""
 
 
@@ -36,6 +38,9 @@ def paths(routes: list[BaseRoute], before: str = "") -> Iterator[tuple[str, str]
         inner = getattr(route, "original_router", None) or getattr(route, "app", None)
         if hasattr(route, "methods"):
             yield from ((method, before + route.path) for method in route.methods or ())
+        elif isinstance(inner, StaticFiles):
+            assert DOCS_FILE.startswith(f"{route.path}/")
+            yield "GET", DOCS_FILE
         elif hasattr(inner, "routes"):
             yield from paths(inner.routes, before + getattr(route, "path", ""))
         else:
@@ -76,13 +81,14 @@ def test_every_route_hides_what_is_another_tenants(tenants, root, tmp_path):  # 
     file = upload(tenants.acme, (root / "clip.mp4").read_bytes()).json()["id"]
     job = added(tenants.acme, video=file)
     run = ended(tenants.acme, job)["run_id"]
-    ids = {"/v1/files": file, "/v1/jobs": job, "/v1/runs": run}
+    ids = {"/v1/files": file, "/v1/jobs": job, "/v1/runs": run, "/v1/conversations": job}
     chat = {**CHAT, "messages": [{"role": "user", "content": [
         {"type": "video_url", "video_url": {"url": file}}, {"type": "text", "text": "What?"},
     ]}]}  # fmt: skip
     bodies = {
         "/v1/jobs": {**ASKED, "video": file},
         "/v1/chat/completions": chat,
+        "/v1/conversations/{id}": {"title": "mine"},
         **{
             f"/vidagent/{route}": body(route, video=file)
             for route in ("invoke", "batch", "stream", "stream_events")
@@ -96,9 +102,9 @@ def test_every_route_hides_what_is_another_tenants(tenants, root, tmp_path):  # 
         if "{" in path and prefix == "/v1/models":
             continue
         place = named(path, ids.get(prefix, "none"))
-        asked = {"params": {"video": file}} if path == "/v1/videos/content" else {}
+        asked = {"params": {"video": file}} if path in {"/v1/videos/content", "/v1/videos/frame"} else {}
         reply = tenants.rival.request(
-            method, place, json=bodies.get(path) if method == "POST" else None, **asked
+            method, place, json=bodies.get(path) if method in {"POST", "PATCH"} else None, **asked
         )
         if "{" in path or (method == "POST" and path in bodies) or asked:
             told = reply.text if "event-stream" in reply.headers["content-type"] else None

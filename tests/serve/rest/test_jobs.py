@@ -49,7 +49,11 @@ def events(client: httpx.Client, id_: str, after: int | None = None) -> list[tup
 def test_a_job_is_answered(client):
     id_ = added(client)
     told = ended(client, id_)
-    assert (told["status"], told["answer"]["answer"], told["error"]) == ("succeeded", "It is seen.", None)
+    assert (told["status"], told["answer"]["answer"], told["error"]) == (
+        "succeeded",
+        "Something is to be seen.",
+        None,
+    )
     assert set(told["answer"]) == KEYS
     assert told["answer"]["run_id"] == told["run_id"]
     assert told["asked"]["question"] == QUESTION
@@ -65,9 +69,25 @@ def test_its_events_come_as_they_happen_and_again_from_any_number(client):
     assert kinds[-1] == "ended"
     assert kinds.count("ended") == 1
     assert {"step", "look", "observation", "verdict"} <= set(kinds)
-    assert told[-1][2]["data"]["answer"]["answer"] == "It is seen."
+    assert told[-1][2]["data"]["answer"]["answer"] == "Something is to be seen."
     assert events(client, id_, 3) == told[3:]
     assert events(client, id_, len(told)) == []
+
+
+def test_how_far_a_long_step_is_comes_with_the_events_and_is_not_kept(monkeypatch, text_clip, tmp_path):
+    monkeypatch.setenv("VIDAGENT_MODEL", "signals")
+    with running(tmp_path / "data", roots=(text_clip,)) as client:
+        id_ = added(client, video="text.mp4", question='When does the text "Second line" appear?')
+        text = client.get(f"/v1/jobs/{id_}/events").text.replace("\r\n", "\n")
+        told = [json.loads(data) for data in re.findall(r"(?<!\d\n)event: progress\ndata: (.*)", text)]
+        assert told
+        assert {event["text"] for event in told} <= {
+            f"{doing}, {share}%"
+            for doing in ("indexing", "reading the text on screen")
+            for share in range(101)
+        }
+        assert "progress" not in [kind for _, kind, _ in events(client, id_)]
+        assert job(client, id_)["answer"]["spans"] == [{"start_s": 1.0, "end_s": 2.0}]
 
 
 def test_a_job_that_fails_says_why(client, root):
@@ -189,7 +209,7 @@ def test_every_accepted_job_ends_once_through_a_restart(model, plays, root, tmp_
     with process(tmp_path, root, stop=signal.SIGTERM) as client:
         for id_ in (done, half, *waiting):
             told = ended(client, id_)
-            assert (told["status"], told["answer"]["answer"]) == ("succeeded", "It is seen.")
+            assert (told["status"], told["answer"]["answer"]) == ("succeeded", "Something is to be seen.")
             kinds = [kind for _, kind, _ in events(client, id_)]
             assert (kinds.count("ended"), kinds[-1]) == (1, "ended")
         assert job(client, half)["run_id"] == before["run_id"]

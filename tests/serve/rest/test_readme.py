@@ -22,11 +22,11 @@ SECTION = re.search(
 LINES = [line for line in SECTION.splitlines() if line.startswith("curl ")]
 TOLD = (
     '"id":"file-',
-    "It is seen.",
+    "Something is to be seen.",
     '"kind":"answer"',
     '"status":"queued"',
     '"id":"job-',
-    "It is seen.",
+    "Something is to be seen.",
     "_total{",
 )
 

@@ -14,7 +14,7 @@ import pytest
 from tests.serve.core.http.test_server import fault
 from tests.serve.core.storage.test_files import BOUND, END, FORM, left, upload
 from tests.serve.rest.routes.test_langserve_routes import body
-from tests.serve.running import running
+from tests.serve.running import running, until
 from vidagent.errors import UsageError
 from vidagent.serve.core import download
 from vidagent.serve.core.http.options import ServerOptions
@@ -153,6 +153,19 @@ def test_the_limit_holds_while_a_file_comes(data, tmp_path):
         reply = client.post("/v1/files", content=in_pieces(data), headers={"Content-Type": BOUND})
         assert fault(reply) == (507, "files_full")
         assert left(tmp_path) == []
+
+
+def test_uploads_that_come_at_once_share_the_limit(data, tmp_path):
+    with running(tmp_path, files_mb=3.0) as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as sending:
+            head = f"Host: 127.0.0.1\r\nContent-Length: 2500000\r\nContent-Type: {BOUND}"
+            sending.sendall(f"POST /v1/files HTTP/1.1\r\n{head}\r\n\r\n".encode() + FORM + bytes(2 * MB))
+            until(lambda: left(tmp_path), 30)
+            until(lambda: (tmp_path / "files/local" / left(tmp_path)[0]).stat().st_size > MB, 30)
+            reply = upload(client, data + bytes(2 * MB))
+            assert fault(reply) == (507, "files_full")
+        until(lambda: left(tmp_path) == [], 30)
+        assert upload(client, data + bytes(2 * MB)).status_code == 200
 
 
 def test_each_owner_has_a_limit_of_their_own(data, tmp_path):

@@ -16,7 +16,8 @@ from vidagent.serve.vlm import launcher
 from vidagent.serve.vlm.command import Options, base_url
 
 BOTH = {"trust-remote-code": True, "data-parallel-size": "1", "tensor-parallel-size": "1"}
-LONG = {"max-model-len": "131072"}
+LONG = {"max-model-len": "-1"}
+HYBRID = {"max-num-seqs": "64"}
 FRAMES = {"media-io-kwargs": {"video": {"fps": 2, "num_frames": 128}}}
 OPENCV = {"media-io-kwargs": {"video": {"fps": 2, "num_frames": 128, "video_backend": "opencv"}}}
 EVERY_HOUSE = {
@@ -29,17 +30,17 @@ EVERY_HOUSE = {
 }
 HERMES = {"enable-auto-tool-choice": True, "tool-call-parser": "hermes"}
 NEMOTRON = {
-    **BOTH, **LONG, **FRAMES, **HERMES, "video-pruning-rate": "0.75", "mamba-ssm-cache-dtype": "float32",
+    **BOTH, **LONG, **FRAMES, **HERMES, **HYBRID, "video-pruning-rate": "0.75", "mamba-ssm-cache-dtype": "float32",
     "interleave-mm-strings": True, "limit-mm-per-prompt": {"image": 128, "video": 4},
 }  # fmt: skip
 OMNI = {
     **BOTH, **LONG, "media-io-kwargs": {"video": {"fps": 1, "num_frames": 512}}, "video-pruning-rate": "0.5",
-    "reasoning-parser": "nemotron_v3", "enable-auto-tool-choice": True, "tool-call-parser": "qwen3_coder",
+    **HYBRID, "reasoning-parser": "nemotron_v3", "enable-auto-tool-choice": True, "tool-call-parser": "qwen3_coder",
 }  # fmt: skip
 SMALL_OMNI = {**OMNI, "kv-cache-dtype": "fp8"}
 QWEN = {**LONG, **OPENCV, **HERMES}
 THINKING = {**QWEN, "reasoning-parser": "qwen3"}
-LLAVA = {"max-model-len": "4096", "limit-mm-per-prompt": {"image": 1, "video": 1}}
+LLAVA = {**LONG, "limit-mm-per-prompt": {"image": 1, "video": 1}}
 TINY = {
     **OPENCV, **HERMES, "served-model-name": "tiny", "dtype": "float32", "max-model-len": "16384",
     "enforce-eager": True, "skip-mm-profiling": True, "max-num-seqs": "8",
@@ -53,6 +54,7 @@ def parsers(tool: str, reasoning: str | None = None) -> dict[str, object]:
     return {"enable-auto-tool-choice": True, "tool-call-parser": tool, **thought}
 
 
+QWEN_3_5 = {**LONG, **HYBRID, **parsers("qwen3_coder", "qwen3")}
 GOLDEN = [
     ("nemotron-nano-12b-v2-vl", "nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16", NEMOTRON),
     ("nemotron-nano-12b-v2-vl:bf16", "nvidia/NVIDIA-Nemotron-Nano-12B-v2-VL-BF16", NEMOTRON),
@@ -65,23 +67,23 @@ GOLDEN = [
     ("qwen3-vl:30b-a3b", "Qwen/Qwen3-VL-30B-A3B-Instruct", QWEN),
     ("qwen3-vl-thinking:8b", "Qwen/Qwen3-VL-8B-Thinking", THINKING),
     ("qwen3-vl-thinking:30b-a3b", "Qwen/Qwen3-VL-30B-A3B-Thinking", THINKING),
-    ("qwen3.5", "Qwen/Qwen3.5-9B", parsers("qwen3_coder", "qwen3")),
-    ("qwen3.5:0.8b", "Qwen/Qwen3.5-0.8B", parsers("qwen3_coder", "qwen3")),
-    ("qwen3.5:27b-fp8", "Qwen/Qwen3.6-27B-FP8", parsers("qwen3_coder", "qwen3")),
+    ("qwen3.5", "Qwen/Qwen3.5-9B", QWEN_3_5),
+    ("qwen3.5:0.8b", "Qwen/Qwen3.5-0.8B", QWEN_3_5),
+    ("qwen3.5:27b-fp8", "Qwen/Qwen3.6-27B-FP8", QWEN_3_5),
     ("qwen2.5-vl", "Qwen/Qwen2.5-VL-7B-Instruct", parsers("hermes")),
     ("gemma-4", "google/gemma-4-12b-it", parsers("gemma4", "gemma4")),
     ("glm-4.6v", "zai-org/GLM-4.6V-Flash", parsers("glm45", "glm45")),
     ("minicpm-v", "openbmb/MiniCPM-V-4_5", parsers("qwen3_coder", "minicpmv")),
-    ("internvl3.5", "OpenGVLab/InternVL3_5-8B", {"max-model-len": "32768", "trust-remote-code": True}),
-    ("molmo2", "allenai/Molmo2-8B", {"max-model-len": "32768", "trust-remote-code": True}),
+    ("internvl3.5", "OpenGVLab/InternVL3_5-8B", {**LONG, "trust-remote-code": True}),
+    ("molmo2", "allenai/Molmo2-8B", {**LONG, "trust-remote-code": True}),
     ("kimi-k2.5", "moonshotai/Kimi-K2.5", parsers("kimi_k2", "kimi_k2")),
     ("cosmos", "nvidia/Cosmos-Reason2-8B", {**OPENCV, **parsers("hermes")}),
     ("step", "stepfun-ai/Step3-VL-10B", parsers("step3p5", "step3p5")),
-    ("smolvlm", "HuggingFaceTB/SmolVLM2-2.2B-Instruct", {"max-model-len": "8192"}),
+    ("smolvlm", "HuggingFaceTB/SmolVLM2-2.2B-Instruct", LONG),
     ("keye", "Kwai-Keye/Keye-VL-1_5-8B", parsers("hermes")),
     ("ovis2.5", "AIDC-AI/Ovis2.5-2B", parsers("hermes")),
-    ("eagle2.5", "nvidia/Eagle2.5-8B", {"max-model-len": "32768"}),
-    ("ernie-4.5-vl", "baidu/ERNIE-4.5-VL-28B-A3B-PT", {"max-model-len": "32768"}),
+    ("eagle2.5", "nvidia/Eagle2.5-8B", LONG),
+    ("ernie-4.5-vl", "baidu/ERNIE-4.5-VL-28B-A3B-PT", LONG),
     ("llava-next-video-7b", "llava-hf/LLaVA-NeXT-Video-7B-hf", LLAVA),
     ("tiny", "tiny-qwen3vl", TINY),
 ]

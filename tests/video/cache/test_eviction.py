@@ -183,11 +183,11 @@ def test_an_open_video_is_held_and_a_closed_one_is_not(cache, tmp_path):
         used(cache, video.info.sha256, 0)
         for sha256 in VIDEOS:
             fill(cache, sha256)
-        assert cache.get_arrays(video.info.sha256, "activity-3") is not None
+        assert cache.get_arrays(video.info.sha256, "activity-6") is not None
         used(cache, video.info.sha256, 0)
     for sha256 in VIDEOS:
         fill(cache, sha256)
-    assert cache.get_arrays(video.info.sha256, "activity-3") is None
+    assert cache.get_arrays(video.info.sha256, "activity-6") is None
 
 
 def test_the_setting_holds_for_what_is_indexed_and_runs_are_no_cache(tmp_path, monkeypatch):

@@ -121,7 +121,7 @@ def test_the_cuts_of_real_films(videos):
     for name in ("claymation.mp4", "dashcam.mp4", "greenwall_man.mp4", "gnome_launch.webm", "cups.mp4"):
         decoder, finder = open_decoder("pyav", videos / name), CutFinder()
         assert isinstance(decoder, PyavDecoder)
-        for time_s, grey in decoder.greys(SCAN_WH):
-            finder.add(time_s, grey)
+        for shown in decoder.shown():
+            finder.add(shown.time_s, shown.grey(SCAN_WH))
         decoder.close()
         assert finder.finish() == pytest.approx(truth.get(name, []), abs=0.002), name

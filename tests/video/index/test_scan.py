@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidagent.video.index.moments import MomentFinder
+from vidagent.video.index.moments import MomentFinder, thin_strokes
 from vidagent.video.index.scan import SCAN_WH, Scan, Scanner
 
 FPS = 25
@@ -110,7 +110,7 @@ def test_motion_is_told_second_by_second():
 def test_the_finder_keeps_a_bounded_number_of_pictures():
     finder = MomentFinder()
     for i in range(10 * FPS):
-        finder.add(i / FPS, picture(i, pan=2))
+        finder.add(i / FPS, thin_strokes(picture(i, pan=2)))
     assert len(finder._recent) <= FPS + 2
 
 
@@ -126,3 +126,10 @@ def test_every_join_of_a_real_film_is_a_cut(videos):
         cuts = np.array(video.scan().cuts_s)
     missed = [part["start_s"] for part in parts[1:] if np.abs(cuts - part["start_s"]).min() > 1 / 15 + 0.02]
     assert missed == []
+
+
+def test_a_time_stamp_that_lies_does_not_fill_the_scan():
+    scanner = Scanner(exact=True)
+    for time_s in (0.0, 0.04, 4_000_000_000.0):
+        scanner.add(time_s, picture(0))
+    assert len(scanner.finish().motion) == 360_000

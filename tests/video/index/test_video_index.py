@@ -82,15 +82,21 @@ def test_other_content_under_the_same_name_is_scanned_anew(drawn, opened, tmp_pa
 
 
 def test_progress_is_passed_on_from_the_scan(opened, monkeypatch):
-    told = []
-    index = opened(on_progress=told.append)
+    told, calls = [], []
+    index = opened(on_progress=lambda doing, share: told.append((doing, share)))
     scanned = index.video.scan
-    monkeypatch.setattr(index.video, "scan", lambda on_progress: (on_progress(0.5), scanned(on_progress))[1])
+
+    def scan(on_progress, texts):
+        calls.append(texts)
+        on_progress(0.0)
+        return scanned(on_progress, texts=texts)
+
+    monkeypatch.setattr(index.video, "scan", scan)
     index.scan()
     index.scan()
-    assert told[0] == 0.5
+    assert told[0] == ("indexing", 0.0)
     assert told == sorted(told)
-    assert told.count(0.5) == 1
+    assert calls == [False]
 
 
 def test_the_report(drawn, opened):
@@ -193,7 +199,7 @@ def test_a_damaged_entry_is_made_anew(drawn, opened, cache):
     index.activity()
     for path in cache.folder.rglob("*.arrays"):
         path.write_bytes(b"\0" * 64)
-    cache.put_json(index.video.info.sha256, "scan-3", {"moments": "none of it"})
+    cache.put_json(index.video.info.sha256, "scan-5", {"moments": "none of it"})
     again = opened()
     assert again.keyframes() == index.keyframes()
     assert again.scan() == scan

@@ -20,6 +20,7 @@ from vidagent.agents.client.limits import CallUsage, estimate_tokens
 from vidagent.agents.client.request_builder import Request
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.profiles.schema import Thinking
+from vidagent.agents.prompting.control_tokens import StreamUnmarker, marked
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError
@@ -157,21 +158,23 @@ class ChatCall:
 
     async def _streamed(self, chat: Any, request: Request, thinks: bool) -> AIMessage:  # noqa: ANN401 - bound or not
         message: AIMessageChunk | None = None
+        texts: dict[StreamKind, StreamUnmarker] = {"thought": StreamUnmarker(), "text": StreamUnmarker()}
         async for chunk in chat.astream(request.messages, **request.options):
-            self._report(chunk, thinks)
+            thought = str(chunk.additional_kwargs.get("reasoning_content") or "")
+            self._report("thought", texts["thought"].add(thought))
+            kind: StreamKind = "thought" if thinks else "text"
+            self._report(kind, texts[kind].add(chunk.text))
             message = chunk if message is None else message + chunk
+        for kind, text in texts.items():
+            self._report(kind, text.rest())
         if message is None:
             raise ModelError("the model replied with nothing")
         reply = message_chunk_to_message(message)
         return reply if isinstance(reply, AIMessage) else AIMessage(message.content)
 
-    def _report(self, chunk: AIMessageChunk, thinks: bool) -> None:
-        if self._on_stream is None:
-            return
-        if thought := str(chunk.additional_kwargs.get("reasoning_content") or ""):
-            self._on_stream("thought", repair_surrogates(thought))
-        if chunk.text:
-            self._on_stream("thought" if thinks else "text", repair_surrogates(chunk.text))
+    def _report(self, kind: StreamKind, text: str) -> None:
+        if text and self._on_stream is not None:
+            self._on_stream(kind, repair_surrogates(text))
 
 
 def thought_in(reply: AIMessage) -> str:
@@ -210,7 +213,7 @@ def _reply_request(request: Request, thinking: Thinking, thought: str | None, us
     body |= thinking.off_body
     messages = list(request.messages)
     if thought is not None:
-        messages.append(AIMessage(f"{thinking.opening}{thought}{thinking.closing}"))
+        messages.append(AIMessage(f"{thinking.opening}{marked(thought)}{thinking.closing}"))
         body |= {"add_generation_prompt": False, "continue_final_message": True}
     return dataclasses.replace(
         request, messages=messages, options={**options, "extra_body": body}, thought=None

@@ -16,12 +16,17 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from vidagent.agents.client.wire_reply import mended_chunk, mended_reply
-from vidagent.agents.server.connection import ServerError, is_loopback, public_url
+from vidagent.agents.client.wire_reply import StreamedReply, mended_chunk, mended_reply, reasoning
+from vidagent.agents.server.connection import (
+    ServerError,
+    error_text,
+    is_loopback,
+    public_url,
+    short_line,
+)
 from vidagent.agents.server.errors import explain
 from vidagent.agents.server.size_limit import limit_size
 
-_REASONING_KEYS = ("reasoning", "reasoning_content")
 _NO_KEY = "EMPTY"
 _CHARS_PER_TOKEN = 4
 _WIRE_KEYS = frozenset({"type", "text", "image_url", "video_url", "uuid"})
@@ -51,7 +56,9 @@ class ChatVLM(ChatOpenAI):
             base_url=base_url,
             api_key=SecretStr(api_key or _NO_KEY),
             http_async_client=openai.DefaultAsyncHttpxClient(
-                trust_env=not is_loopback(base_url), event_hooks={"response": [limit_size]}
+                trust_env=not is_loopback(base_url),
+                follow_redirects=False,
+                event_hooks={"response": [limit_size]},
             ),
             default_headers={"Connection": "close", "Accept-Encoding": "identity"},
             max_retries=0,
@@ -77,12 +84,14 @@ class ChatVLM(ChatOpenAI):
             return await super()._agenerate(*args, **kwargs)
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-        streamed = False
+        reply = StreamedReply()
         with self._explained():
             async for chunk in super()._astream(*args, **kwargs):
-                streamed = True
-                yield chunk
-        if not streamed:
+                if (ready := reply.add(chunk)) is not None:
+                    yield ready
+            if (rest := reply.rest()) is not None:
+                yield rest
+        if not reply.count:
             where = public_url(str(self.openai_api_base))
             raise ServerError(
                 f"the model server at {where} sent no event of a stream", status=501, detail="no stream"
@@ -119,7 +128,7 @@ class ChatVLM(ChatOpenAI):
             _break_calls_without_arguments(choice["message"])
         result = super()._create_chat_result(reply, generation_info)
         for generation, choice in zip(result.generations, reply["choices"], strict=True):
-            generation.message.additional_kwargs.update(_reasoning(choice["message"]))
+            generation.message.additional_kwargs.update(reasoning(choice["message"]))
             if choice.get("stop_reason") is not None:
                 generation.message.response_metadata["stop_reason"] = choice["stop_reason"]
         return result
@@ -131,24 +140,28 @@ class ChatVLM(ChatOpenAI):
         made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         choices = chunk.get("choices") or chunk.get("chunk", {}).get("choices") or []
         if made is not None and choices:
-            thought = _reasoning(choices[0].get("delta") or {})
+            thought = reasoning(choices[0].get("delta") or {})
             thought.pop("reasoning_key", None)  # chunks are concatenated, which would repeat the name
             made.message.additional_kwargs.update(thought)
         return made
 
     def _check(self, reply: Mapping[str, Any]) -> None:
         where = public_url(str(self.openai_api_base))
-        if reply.get("error"):
-            raise ServerError(
-                f"the model server at {where} replied with an error: {str(reply['error'])[:300]}"
-            )
+        if error := reply.get("error"):
+            line = short_line(error_text(reply) or str(error), self._key)
+            raise ServerError(f"the model server at {where} replied with an error: {line}")
         choices = reply.get("choices")
         if not isinstance(choices, list) or not choices:
             raise ServerError(f"the model server at {where} replied without choices", retried=True)
-        if any(
-            not isinstance(choice, dict) or not isinstance(choice.get("message"), dict) for choice in choices
-        ):
+        if not isinstance(choices[0], dict) or not isinstance(choices[0].get("message"), dict):
             raise ServerError(f"the model server at {where} replied without a message", retried=True)
+
+    @property
+    def _key(self) -> str:
+        """The server's key; empty if there is none."""
+        key = self.openai_api_key
+        secret = key.get_secret_value() if isinstance(key, SecretStr) else ""
+        return "" if secret == _NO_KEY else secret
 
     @property
     def _is_openai(self) -> bool:
@@ -166,13 +179,8 @@ class ChatVLM(ChatOpenAI):
             LookupError,
             RecursionError,
         ) as error:
-            key = self.openai_api_key
-            secret = key.get_secret_value() if isinstance(key, SecretStr) else ""
             raise explain(
-                error,
-                base_url=str(self.openai_api_base),
-                model=self.model_name,
-                key="" if secret == _NO_KEY else secret,
+                error, base_url=str(self.openai_api_base), model=self.model_name, key=self._key
             ) from error
 
 
@@ -205,7 +213,7 @@ def _past_the_types(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:
-    """Make arguments that are JSON, but not an object, unparsable.
+    """Make arguments that are JSON, but not an object, unparsable; of a string, what is in it is read.
 
     LangChain treats unparsable arguments as an invalid call, which is requested again; on `true` or a number, which
     vLLM passes on when no schema constrains the call, it fails, as it does on huge numbers and deep nesting.
@@ -222,12 +230,7 @@ def _break_calls_without_arguments(message: Mapping[str, Any]) -> None:
         ) as error:  # a number of thousands of digits, thousands of brackets
             function["arguments"] = f"not read: {error}"
             continue
-        if not isinstance(arguments, dict | None):
+        if isinstance(arguments, str) and arguments.lstrip().startswith("{"):
+            function["arguments"] = arguments
+        elif not isinstance(arguments, dict | None):
             function["arguments"] = f"not an object: {function['arguments']}"
-
-
-def _reasoning(message: Mapping[str, Any]) -> dict[str, str]:
-    for name in _REASONING_KEYS:
-        if isinstance(thought := message.get(name), str) and thought:
-            return {"reasoning_content": thought, "reasoning_key": name}
-    return {}

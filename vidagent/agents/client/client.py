@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -20,26 +19,28 @@ from pydantic import BaseModel, SecretStr
 from vidagent import tracing
 from vidagent.agents.client import corrections
 from vidagent.agents.client.chat_call import ChatCall, OnStream
+from vidagent.agents.client.lessons import ServerLessons
 from vidagent.agents.client.limits import (
     CallBudget,
     CallLimits,
     CallNeed,
     CallUsage,
-    estimate_tokens,
     prompt_tokens,
 )
 from vidagent.agents.client.reply_use import as_shown, cut_short, planned_turn, repeated
 from vidagent.agents.client.request_builder import Request, RequestBuilder
+from vidagent.agents.client.request_schemas import tool_tokens
 from vidagent.agents.client.time_labels import with_time_labels
 from vidagent.agents.parsing.reply_parser import CutTextError, UnreadableError, parse_reply
 from vidagent.agents.profiles.schema import Profile, Shown
+from vidagent.agents.prompting.box_forms import asked_as, frames_in, with_box_form
 from vidagent.agents.prompting.messages import count_frames, frame_load, render
 from vidagent.agents.prompting.replies import outline
 from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import WriteLine
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
-from vidagent.agents.server.facts import ServerFacts
+from vidagent.agents.server.errors import is_unparsed
 from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
@@ -60,8 +61,8 @@ class ReplyError(ModelError):
 class _Call(Generic[T]):
     """How to build one call, parse its reply, and ask again after an unusable one.
 
-    `frames` is given if pictures cannot be counted in the messages; `schema_chars` are those of the tools. A reply
-    that is `judged` shows how the model thinks.
+    `frames` is given if pictures cannot be counted in the messages; `tool_tokens` are those of the tools, and `most`
+    returns those of the reply; None for the profile's. A reply that is `judged` shows how the model thinks.
     """
 
     step: Step
@@ -70,7 +71,8 @@ class _Call(Generic[T]):
     repair: Callable[[str], str]
     on_stream: OnStream | None
     frames: int | None = None
-    schema_chars: int = 0
+    tool_tokens: int = 0
+    most: Callable[[Sequence[BaseMessage]], int | None] = lambda messages: None
     may_repeat: Callable[[], bool] = lambda: True
     judged: bool = True
 
@@ -91,6 +93,7 @@ class ModelClient:
         memory: What is known of the server.
         endpoint: The server's other endpoints, or None for a model in this process.
         others: Names of other models that could have been chosen.
+        lessons: Adds to what is known of the server.
     """
 
     def __init__(
@@ -112,18 +115,22 @@ class ModelClient:
             endpoint = _endpoint(str(url), getattr(chat, "openai_api_key", None), self.name)
         self.endpoint = endpoint
         self._builder = RequestBuilder(profile, self.memory)
-        self._keep: WriteLine | None = None
+        self.lessons = ServerLessons(self.title, self.memory, profile)
 
     @property
     def profile(self) -> Profile:
         """The profile, without what the server cannot do."""
         return self._builder.profile
 
+    def prompt_room(self, step: Step, tools: Sequence[BaseTool]) -> int:
+        """Return how many tokens, as estimated, the messages of a step may have beside its tools and its reply."""
+        return self._builder.prompt_room(step, tools)
+
     def recorded(self, keep: WriteLine) -> ModelClient:
         """Return a client of the same model that records every reply, the server's token counts and corrections."""
         endpoint = None if self.endpoint is None else RecordedEndpoint(self.endpoint, keep)
         client = ModelClient(RecordedChat.over(self._chat, keep), self.own_profile, endpoint, self.memory)
-        client.others, client._keep = self.others, keep
+        client.others, client.lessons.keep = self.others, keep
         return client
 
     async def plan(
@@ -133,6 +140,7 @@ class ModelClient:
         budget: CallBudget,
         *,
         must_call: str | None = None,
+        long: bool = False,
         on_stream: OnStream | None = None,
     ) -> AIMessage:
         """Return the planner's turn: at least one call of a known tool, arguments in a dict, ids unique.
@@ -142,6 +150,7 @@ class ModelClient:
             tools: The tools on offer.
             budget: The budgets.
             must_call: The one tool that must be called; calls of others are dropped.
+            long: Whether the reply may take what the context has left, up to four times the usual most tokens.
             on_stream: Receives the reply as it is generated.
 
         Raises:
@@ -150,21 +159,27 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
         offered = [must_call] if must_call else [tool.name for tool in tools]
+        described = [convert_to_openai_tool(tool) for tool in tools]  # once, as it makes a model of each
+
+        def most(messages: Sequence[BaseMessage]) -> int | None:
+            return self._builder.long_reply("plan", messages, described) if long else None
 
         def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
-            return self._builder.plan(messages, tools, must_call, limits, stream=on_stream is not None)
+            return self._builder.plan(
+                messages, described, must_call, limits, stream=on_stream is not None, most=most(messages)
+            )
 
         def repair(problem: str) -> str:
             return render("repair_call", problem=problem, tools=", ".join(offered))
 
-        schema_chars = len(json.dumps([convert_to_openai_tool(tool) for tool in tools]))
         call = _Call(
             "plan",
             build,
             lambda reply: planned_turn(reply, offered),
             repair,
             on_stream,
-            schema_chars=schema_chars,
+            tool_tokens=tool_tokens(described),
+            most=most,
         )
         return await self._usable(messages, budget, call)
 
@@ -194,21 +209,29 @@ class ModelClient:
             BudgetSpent: If a budget ends before that.
         """
         on_sheets = False
-        messages, exact_s = with_time_labels(messages, self.profile.time_label)
+        form, frames = self.profile.boxes, frames_in(messages)
+        asked = asked_as(schema, form)
+        messages, exact_s = with_time_labels(with_box_form(messages, form), self.profile.time_label)
 
         def build(messages: Sequence[BaseMessage], limits: CallLimits) -> Request:
             nonlocal on_sheets
             request = self._builder.ask(
-                step, messages, schema, limits, shown=shown, stream=on_stream is not None
+                step, messages, asked, limits, shown=shown, stream=on_stream is not None
             )
             on_sheets = request.packed
             return request
 
+        def shown_as(read: BaseModel) -> TReply:
+            return cast("TReply", as_shown(read, exact_s, form, frames, on_sheets=on_sheets))
+
         def parse(reply: AIMessage) -> TReply:
-            return as_shown(parse_reply(reply, schema), exact_s, on_sheets=on_sheets)
+            try:
+                return shown_as(parse_reply(reply, asked))
+            except CutTextError as error:
+                raise CutTextError(shown_as(error.reply)) from None
 
         def repair(problem: str) -> str:
-            return render("repair_reply", problem=problem, reply=outline(schema))
+            return render("repair_reply", problem=problem, reply=outline(asked))
 
         call = _Call(step, build, parse, repair, on_stream)
         return await self._usable(messages, budget, call)
@@ -260,19 +283,23 @@ class ModelClient:
         for left in reversed(range(1 + _REPAIRS)):
             try:
                 reply = await self._answered(sent, budget, call)
-            except BudgetSpent as spent:
-                if cut is None or spent.name == "seconds":
+            except BudgetSpent:
+                if cut is None:
                     raise
                 return cast("T", cut.reply)
+            except ServerError as error:
+                if not is_unparsed(error):
+                    raise
+                reply = AIMessage("")
             try:
-                return call.parse(reply)
+                return await asyncio.to_thread(call.parse, reply)  # a long one takes a second
             except UnreadableError as error:
                 if isinstance(error, CutTextError):
                     if cut is not None or not left:
                         return cast("T", error.reply)
                     cut = error
-                if left == 1 and call.schema_chars and not (reply.tool_calls or reply.invalid_tool_calls):
-                    self.learn(*corrections.without_tools(self.memory.facts))
+                if left == 1 and call.tool_tokens and not (reply.tool_calls or reply.invalid_tool_calls):
+                    self.lessons.learn(*corrections.without_tools(self.memory.facts))
                 problem = str(error) if cut is error else cut_short(reply) or str(error)
                 sent = [*messages, repeated(reply), HumanMessage(call.repair(problem))]
         if cut is not None:
@@ -301,10 +328,18 @@ class ModelClient:
                 try:
                     reply = await self._run(call, request, limits, budget, need)
                 except ServerError as error:
-                    if not self._corrected(error, request, built):
+                    if is_unparsed(error):
                         raise
-                    continue
-                if not (call.judged and self._is_to_be_repeated(reply, call.step, request)):
+                    if self.lessons.from_error(error, request, built):
+                        continue
+                    if call.judged and corrections.is_too_long(error):
+                        _log.info(
+                            "%s: the shortest form of step %s is too long: %s", self.title, call.step, error
+                        )
+                        raise BudgetSpent("context") from None
+                    raise
+                learns = call.judged and self.where is not None
+                if not (learns and self.lessons.from_reply(reply, request, call.step, self.profile)):
                     return reply
 
         def allowed(error: ServerError, number: int) -> bool:
@@ -318,66 +353,6 @@ class ModelClient:
             return seconds if limits.timeout_s is None else min(seconds, limits.timeout_s)
 
         return await retry(attempt, allowed=allowed, wait_s=wait_s)
-
-    def _corrected(self, error: ServerError, request: Request, rebuilt: Callable[[], Request]) -> bool:
-        """Learn from an error, and tell whether the request is worth another try.
-
-        Args:
-            error: What the server said to the request.
-            request: The request as it was sent.
-            rebuilt: Builds it by what is known now.
-        """
-
-        def differs() -> bool:
-            none = request.pictures > 0 and self.memory.facts.images == 0
-            return none or rebuilt() != request
-
-        if (
-            self.memory.facts is not request.facts and differs()
-        ):  # another request has learned something since
-            return True
-        found = self._useful(error, request, differs)
-        return found is not None and self.learn(*found)
-
-    def _useful(
-        self, error: ServerError, request: Request, differs: Callable[[], bool]
-    ) -> corrections.Correction | None:
-        """Return the first correction that changes the request; a guess that changes nothing is not kept."""
-        before = self.memory.facts
-        try:
-            while found := corrections.from_error(error, request, self.memory.facts, self.own_profile):
-                if found.facts == self.memory.facts:
-                    return None
-                self.memory.facts = found.facts
-                if differs():
-                    return found
-            return None
-        finally:
-            self.memory.facts = before
-
-    def _is_to_be_repeated(self, reply: AIMessage, step: Step, request: Request) -> bool:
-        """Learn from how a model thought, and tell whether its thought took the place of a reply."""
-        if self.where is None:
-            return False
-        if self.memory.facts is not request.facts:
-            return corrections.is_lost_in_thought(reply)
-        found, again = corrections.from_reply(reply, request, step, self.memory.facts, self.profile)
-        return found is not None and self.learn(*found) and again
-
-    def learn(self, facts: ServerFacts, line: str) -> bool:
-        """Remember facts about the server; tell whether they are new.
-
-        Args:
-            facts: All that is known of it now.
-            line: What was learned, for the log and the run's record.
-        """
-        if facts == self.memory.facts:
-            return False
-        self.memory.learn(facts)
-        _log.info("%s: %s", self.title, line)
-        if self._keep is not None:
-            self._keep({"kind": "correction", "text": line, "facts": facts.to_dict()})
-        return True
 
     async def _admitted(
         self, step: Step, need: CallNeed, budget: CallBudget, *, may_think: bool
@@ -418,8 +393,8 @@ class ModelClient:
         if self.endpoint is not None:  # a model that reads its prompts, in process or on a server
             load = frame_load(messages) if call.frames is None else call.frames
             tokens = prompt_tokens(messages, load, self.profile.frame_tokens)
-            tokens += estimate_tokens(call.schema_chars)
-        return CallNeed(frames, tokens, self.profile.completion_tokens.get(call.step))
+            tokens += call.tool_tokens
+        return CallNeed(frames, tokens, call.most(messages) or self.profile.completion_tokens.get(call.step))
 
     @property
     def _traced(self) -> dict[str, str | int | None]:

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 from vidagent.agents.client.chat_call import thought_in
 from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.client.request_builder import Feature, Request
+from vidagent.agents.client.request_schemas import tool_tokens
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.profiles.thinking_switch import ALL_OFF
@@ -149,15 +150,22 @@ def _with_room(request: Request, facts: ServerFacts, profile: Profile) -> Correc
     return Correction(facts.with_changes(thought_tokens=room), line)
 
 
+def is_too_long(error: ServerError) -> bool:
+    """Tell whether a server refused a prompt as longer than its context."""
+    return error.status in _REFUSAL_STATUSES and _TOO_LONG.search(error.detail) is not None
+
+
 def _context(error: ServerError, request: Request, facts: ServerFacts, profile: Profile) -> Correction | None:
-    if not _TOO_LONG.search(error.detail):
+    if not is_too_long(error):
         return None
-    estimate = prompt_tokens(request.messages, request.pictures, profile.frame_tokens) * facts.token_scale
+    estimate = prompt_tokens(request.messages, request.pictures, profile.frame_tokens) + tool_tokens(
+        request.tools
+    )
     told, counted_tokens = _number(_CONTEXT, error.detail), _number(_PROMPT, error.detail)
     context = min(told or profile.context_tokens, profile.context_tokens)
     if facts.context_tokens is not None and told is None:
         context = min(context, facts.context_tokens)
-    longer = facts.token_scale * max(1.0, (counted_tokens or 0) / max(estimate, 1))
+    longer = facts.token_scale * max(1.0, (counted_tokens or 0) / max(estimate * facts.token_scale, 1))
     if context == facts.context_tokens and longer <= facts.token_scale * 1.01:
         longer = facts.token_scale * _TIGHTER
     longer = min(longer, _MOST_SCALE)

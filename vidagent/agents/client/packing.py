@@ -1,7 +1,7 @@
 """Frames laid out on shared pictures, for servers that take fewer pictures or tokens than a step has frames.
 
 No frame is left out as long as 16 of them on one picture are enough: each keeps its exact time, in the text before the
-picture and under the frame itself.
+picture and under the frame itself. Where the texts alone are too long, the oldest turns go, and data is shortened.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from vidagent.agents.client.brief_texts import brief
 from vidagent.agents.client.limits import prompt_tokens
 from vidagent.agents.prompting.messages import (
     FRAMES_SHOWN,
@@ -25,6 +26,8 @@ from vidagent.images import jpeg, sheet
 from vidagent.images.shown_frame import ShownFrame
 
 _PER_PICTURE = (1, 4, 9, 16)
+_LONG_LINE, _SHORT_LINE = 240, 60
+"""Most characters of a line of data before frames are left out, and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Room:
     Args:
         pictures: Most pictures.
         tokens: Most tokens of the prompt.
+        beside: Estimated tokens of the tools beside the messages.
         frame_tokens: Tokens of one picture.
         scale: How many times longer prompts are than estimated.
         side_px: Longest side of a shared picture.
@@ -41,6 +45,7 @@ class Room:
 
     pictures: int | None
     tokens: int | None
+    beside: int
     frame_tokens: int
     scale: float
     side_px: int
@@ -52,21 +57,27 @@ class Room:
         load = frame_load(messages) if per_picture == 1 else pictures
         if self.pictures is not None and pictures > self.pictures:
             return False
-        tokens = self.scale * prompt_tokens(messages, load, self.frame_tokens)
+        tokens = self.scale * (self.beside + prompt_tokens(messages, load, self.frame_tokens))
         return self.tokens is None or tokens <= self.tokens
 
 
 def fitted(messages: Sequence[BaseMessage], room: Room) -> list[BaseMessage]:
     """Return the messages with as many frames on each picture as it takes to fit.
 
-    If that does not do, the oldest turns are left out, and in the end frames at even distances.
+    If that does not do, the oldest turns are left out, then data is shortened, and in the end frames at even distances
+    are left out. The shortest form may still be too long.
     """
     sent = list(messages)
     while not room.holds(sent):
         per = next((per for per in _PER_PICTURE if room.holds(sent, per)), None)
         if per is not None:
             return [_on_sheets(message, per, room.side_px) for message in sent]
-        shorter = _without_oldest_turn(sent) or _with_half_the_frames(sent)
+        shorter = (
+            _without_oldest_turn(sent)
+            or brief(sent, _LONG_LINE)
+            or _with_half_the_frames(sent)
+            or brief(sent, _SHORT_LINE)
+        )
         if shorter is None:
             return [_on_sheets(message, _PER_PICTURE[-1], room.side_px) for message in sent]
         sent = shorter

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from vidagent.agents.parsing.reply_parser import parse_calls, split_thought
+from vidagent.agents.prompting.box_forms import in_thousandths
 from vidagent.agents.prompting.replies import Observation
-
-TReply = TypeVar("TReply", bound=BaseModel)
+from vidagent.images.box_forms import BoxForm
+from vidagent.images.shown_frame import ShownFrame
 
 _REPEATED_CHARS = 2000
 
@@ -40,20 +40,31 @@ def repeated(reply: AIMessage) -> AIMessage:
     return AIMessage(text[:_REPEATED_CHARS] or "(empty)")
 
 
-def as_shown(reply: TReply, exact_s: Mapping[float, float], *, on_sheets: bool) -> TReply:
-    """Return a reply in the agent's terms: exact times, and no boxes that are places on a shared picture."""
+def as_shown(
+    reply: BaseModel,
+    exact_s: Mapping[float, float],
+    form: BoxForm,
+    frames: Sequence[ShownFrame],
+    *,
+    on_sheets: bool,
+) -> BaseModel:
+    """Return a reply in the agent's terms: exact times, and boxes in thousandths of their frames.
+
+    Args:
+        reply: The reply as it was read.
+        exact_s: The exact time of each time label.
+        form: The form of its boxes.
+        frames: The frames shown.
+        on_sheets: Whether frames shared pictures: boxes are places on those, and left out.
+    """
     if not isinstance(reply, Observation):
         return reply
-    placed = [
-        sighting.model_copy(
-            update={
-                "time_s": exact_s.get(sighting.time_s, sighting.time_s),
-                **({"box": None} if on_sheets else {}),
-            }
-        )
-        for sighting in reply.sightings
-    ]
-    return reply.model_copy(update={"sightings": placed})
+    placed = []
+    for sighting in reply.sightings:
+        time_s = exact_s.get(sighting.time_s, sighting.time_s)
+        timed = sighting.model_copy(update={"time_s": time_s, **({"box": None} if on_sheets else {})})
+        placed.append(in_thousandths(timed, form, frames))
+    return Observation.model_construct(**{**dict(reply), "sightings": placed})
 
 
 def cut_short(reply: AIMessage) -> str | None:

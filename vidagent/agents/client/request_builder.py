@@ -12,11 +12,13 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
 from vidagent.agents.client import media, packing
-from vidagent.agents.client.limits import CallLimits
+from vidagent.agents.client.brief_texts import brief_tool
+from vidagent.agents.client.limits import CallLimits, prompt_tokens
 from vidagent.agents.client.media import PlacedMedia, holds_video
-from vidagent.agents.client.request_schemas import bounded, calls_schema, strict_tool
+from vidagent.agents.client.request_schemas import bounded, calls_schema, strict_tool, tool_name, tool_tokens
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
-from vidagent.agents.prompting.messages import count_frames, count_shown
+from vidagent.agents.prompting.control_tokens import as_data
+from vidagent.agents.prompting.messages import count_frames, count_shown, frame_load
 from vidagent.agents.prompting.text_tool_calls import in_words
 from vidagent.agents.server.facts import ServerFacts, applied
 from vidagent.agents.server.known_servers import ServerMemory
@@ -40,6 +42,10 @@ ThinkingMode = Literal["off", "free", "native", "two_phase"]
 """No thinking; uncapped; capped by the server; capped by ending it ourselves."""
 
 _SHOWN: dict[Step, Shown] = {"plan": "plan", "look": "look", "verify": "verify"}
+_TOOLS_SHARE = 0.4
+"""Largest share of a prompt for the tools' descriptions; longer ones are shortened."""
+_LONGER = 4
+"""How many times the profile's most tokens a reply may have that is to be long, as far as the context has room."""
 _MOST_THOUGHT = 0.75
 """Maximum share of a reply for its thought, whatever its budget: the rest is for the reply itself."""
 
@@ -137,18 +143,30 @@ class RequestBuilder:
     def plan(
         self,
         messages: Sequence[BaseMessage],
-        tools: Sequence[BaseTool],
+        tools: Sequence[BaseTool | dict[str, Any]],
         must_call: str | None,
         limits: CallLimits,
         *,
         stream: bool = False,
+        most: int | None = None,
     ) -> Request:
-        """Build the planner's request: function calling, a schema of calls, or calls in the text."""
-        form = "text" if "tools" in self._refused else self.profile.tool_calls
+        """Build the planner's request: function calling, a schema of calls, or calls in the text.
+
+        Where function calling does not work, a schema holds the calls, if the server takes one. The reply has `most`
+        tokens, or those of the profile.
+        """
+        messages, tools = as_data(messages, self.profile), self._fitting(tools)
+        form = self.profile.tool_calls
+        if form == "native" and "tools" in self._refused:
+            form = "schema" if self.profile.structured == "json_schema" else "text"
         if form == "native":
-            request = self._for_step("plan", messages, limits, "plan", stream=stream)
+            beside = tool_tokens(tools)
+            request = self._for_step(
+                "plan", messages, limits, "plan", stream=stream, beside=beside, most=most
+            )
             return self._with_tools(request, tools, must_call)
-        request = self._for_step("plan", in_words(messages, tools, must_call), limits, "plan", stream=stream)
+        worded = in_words(messages, tools, must_call)
+        request = self._for_step("plan", worded, limits, "plan", stream=stream, most=most)
         if form == "schema" and "schema" not in self._refused:
             return _with_schema(request, "calls", calls_schema(tools, must_call))
         return request
@@ -164,9 +182,12 @@ class RequestBuilder:
         stream: bool = False,
     ) -> Request:
         """Build a request for a typed reply: by its schema, as a forced function call, or in words only."""
-        request = self._for_step(step, messages, limits, shown, stream=stream)
+        messages = as_data(messages, self.profile)
         form = "prompt" if "schema" in self._refused else self.profile.structured
-        if form == "tool" and "forced_tool" not in self._refused and "tools" not in self._refused:
+        called = form == "tool" and not {"forced_tool", "tools"} & set(self._refused)
+        beside = tool_tokens([schema]) if called else 0
+        request = self._for_step(step, messages, limits, shown, stream=stream, beside=beside)
+        if called:
             uses: frozenset[Feature] = request.uses | {"forced_tool", "tools"}
             binding = {"tool_choice": schema.__name__}
             return dataclasses.replace(request, tools=(schema,), binding=binding, uses=uses)
@@ -200,6 +221,7 @@ class RequestBuilder:
             frames: Pictures in the messages, those inside a video included.
             stream: Whether the reply is streamed.
         """
+        messages = as_data(messages, self.profile)
         native = self.profile.tool_calls == "native" and "tools" not in self._refused
         worded = messages if native or not tools else in_words(messages, tools, None)
         thinking = Thinking() if think is None else self.profile.direct_thinking
@@ -217,7 +239,37 @@ class RequestBuilder:
                 uses.add("forced_tool")
         return dataclasses.replace(request, tools=tuple(tools), binding=binding, uses=frozenset(uses))
 
-    def _with_tools(self, request: Request, tools: Sequence[BaseTool], must_call: str | None) -> Request:
+    def prompt_room(self, step: Step, tools: Sequence[BaseTool | dict[str, Any]]) -> int:
+        """Return how many tokens, as estimated, the messages of a step may have beside its tools and its reply."""
+        profile = self.profile
+        room = profile.context_tokens - profile.completion_tokens.get(step, 0)
+        return int(room / self._memory.facts.token_scale) - tool_tokens(self._fitting(tools))
+
+    def long_reply(
+        self, step: Step, messages: Sequence[BaseMessage], tools: Sequence[BaseTool | dict[str, Any]]
+    ) -> int | None:
+        """Return the most tokens of a reply that may be long: the profile's, and half of what the context has left.
+
+        The other half is for a prompt that is longer than estimated. A profile without a limit gives none.
+        """
+        usual = self.profile.completion_tokens.get(step)
+        if usual is None:
+            return None
+        prompt = prompt_tokens(messages, frame_load(messages), self.profile.frame_tokens)
+        free = self._memory.facts.token_scale * (self.prompt_room(step, tools) - prompt)
+        return usual + max(0, min((_LONGER - 1) * usual, int(free / 2)))
+
+    def _fitting(self, tools: Sequence[BaseTool | dict[str, Any]]) -> Sequence[BaseTool | dict[str, Any]]:
+        """Return the tools, with fewer words where they would take too much of the context."""
+        profile, facts = self.profile, self._memory.facts
+        room = profile.context_tokens - profile.completion_tokens.get("plan", 0)
+        if facts.token_scale * tool_tokens(tools) <= _TOOLS_SHARE * room:
+            return tools
+        return [brief_tool(tool) for tool in tools]
+
+    def _with_tools(
+        self, request: Request, tools: Sequence[BaseTool | dict[str, Any]], must_call: str | None
+    ) -> Request:
         binding: dict[str, Any] = {}
         uses: set[Feature] = {*request.uses, "tools"}
         forced = must_call or ("required" if self.profile.tool_choice == "required" else None)
@@ -226,7 +278,7 @@ class RequestBuilder:
             uses.add("forced_tool")
         elif must_call:
             # Only this tool is offered then, though the server can no longer reuse its cache of the prompt.
-            tools = [tool for tool in tools if tool.name == must_call]
+            tools = [tool for tool in tools if tool_name(tool) == must_call]
         bound: tuple[BaseTool | dict[str, Any], ...] = tuple(tools)
         if self.profile.strict_tools and "strict" not in self._refused:
             bound = tuple(strict_tool(tool) for tool in tools)
@@ -241,11 +293,13 @@ class RequestBuilder:
         shown: Shown | None,
         *,
         stream: bool,
+        beside: int = 0,
+        most: int | None = None,
     ) -> Request:
-        """Build an agent request, with its pictures in the profile's format."""
-        caps = (self.profile.completion_tokens.get(step), limits.completion_tokens)
+        """Build an agent request, with its pictures in the profile's format, beside tools of so many tokens."""
+        caps = (most or self.profile.completion_tokens.get(step), limits.completion_tokens)
         most = min((cap for cap in caps if cap is not None), default=None)
-        fitting = packing.fitted(messages, self._room(most)) if self._is_limited else messages
+        fitting = packing.fitted(messages, self._room(most, beside)) if self._is_limited else messages
         packed = count_frames(fitting) < count_frames(messages)
         placed = media.place(fitting, self._media, shown or _SHOWN.get(step, "look"))
         request = self._request(step, placed.messages, self.profile.thinking, limits, most, stream=stream)
@@ -295,12 +349,12 @@ class RequestBuilder:
         facts = self._memory.facts
         return facts.images is not None or facts.context_tokens is not None
 
-    def _room(self, most: int | None) -> packing.Room:
-        """Return what a request may hold, beside a reply of at most `most` tokens."""
+    def _room(self, most: int | None, beside: int) -> packing.Room:
+        """Return what a request may hold, beside a reply of at most `most` tokens, and tools."""
         facts, profile = self._memory.facts, self.profile
         tokens = None if facts.context_tokens is None else profile.context_tokens - (most or 0)
         side_px = profile.crop_side_px if tokens is None else profile.frame_side_px
-        return packing.Room(facts.images, tokens, profile.frame_tokens, facts.token_scale, side_px)
+        return packing.Room(facts.images, tokens, beside, profile.frame_tokens, facts.token_scale, side_px)
 
     @property
     def _media(self) -> Media:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
+from pydantic import BaseModel
 
+from vidagent.agents.client.limits import estimate_tokens
 from vidagent.agents.prompting.replies import MOST_CHARACTERS
 
 _MOST_CALLS = 6
@@ -15,7 +18,20 @@ _MOST_CALLS = 6
 _MOST_ITEMS = 48
 
 
-def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dict[str, Any]:
+Tool = BaseTool | type[BaseModel] | dict[str, Any]
+
+
+def tool_tokens(tools: Sequence[Tool]) -> int:
+    """Estimate the tokens of the tools' descriptions."""
+    return estimate_tokens(sum(len(json.dumps(convert_to_openai_tool(tool))) for tool in tools))
+
+
+def tool_name(tool: Tool) -> str:
+    """Return the name by which a tool is called."""
+    return str(convert_to_openai_tool(tool)["function"]["name"])
+
+
+def calls_schema(tools: Sequence[Tool], must_call: str | None = None) -> dict[str, Any]:
     """Return the schema of a turn that contains only calls of these tools, or of the one that must be called."""
     functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
     offered = [one for one in functions if must_call in (None, one["name"])]
@@ -24,10 +40,10 @@ def calls_schema(tools: Sequence[BaseTool], must_call: str | None = None) -> dic
     return _object({"calls": items})
 
 
-def strict_tool(tool: BaseTool) -> dict[str, Any]:
+def strict_tool(tool: Tool) -> dict[str, Any]:
     """Return a tool whose arguments are constrained to their schema during generation."""
-    made = convert_to_openai_tool(tool, strict=True)
-    function = made["function"]
+    made = convert_to_openai_tool(tool)
+    function = convert_to_openai_function(made["function"], strict=True)
     return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
 
 

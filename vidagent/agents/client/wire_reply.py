@@ -6,17 +6,40 @@ LangChain reads a reply as the API describes it, and fails with internal errors 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+
+from langchain_core.outputs import ChatGenerationChunk
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 _MOST_TOKENS = 2**53
+_MOST_CALLS = 64
+"""Most calls of a reply that are read."""
+_MOST_CHARS = 400_000
+"""Most characters of a reply, of its thought and of its calls' arguments, each: some 100,000 tokens."""
+_SINGLE_PIECES = 500
+"""Pieces of a stream that are passed on one by one; later ones come in groups, whose number grows but slowly."""
+_REASONING_KEYS = ("reasoning", "reasoning_content")
 
 
 def mended_reply(reply: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a completion whose choices are messages of the assistant, and whose usage is numbers or None."""
-    choices = [_choice(choice) for choice in reply["choices"]]
+    """Return a completion whose choice is a message of the assistant, and whose usage is numbers or None.
+
+    Raises:
+        ValueError: If it is too long.
+    """
+    choices = [_choice(choice) for choice in reply["choices"][:1]]
+    message = choices[0]["message"]
+    calls = (call["function"]["arguments"] or "" for call in message.get("tool_calls") or [])
+    _check(
+        {
+            "text": len(message["content"] or ""),
+            "thought": len(reasoning(message).get("reasoning_content", "")),
+            "calls": sum(map(len, calls)),
+        }
+    )
     return {
         **reply,
         "choices": choices,
@@ -28,9 +51,64 @@ def mended_reply(reply: Mapping[str, Any]) -> dict[str, Any]:
 def mended_chunk(chunk: Mapping[str, Any]) -> dict[str, Any]:
     """Return one event of a stream, mended in the same way."""
     choices = chunk.get("choices")
-    listed = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    listed = (
+        [choice for choice in choices[:1] if isinstance(choice, dict)] if isinstance(choices, list) else []
+    )
     made = [{**choice, "delta": _message(choice.get("delta") or {}, whole=False)} for choice in listed]
     return {**chunk, "choices": made, "usage": _usage(chunk.get("usage"))}
+
+
+def reasoning(message: Mapping[str, Any]) -> dict[str, str]:
+    """Return the thought in a message, or in a piece of one, and the name under which the server sent it."""
+    for name in _REASONING_KEYS:
+        if isinstance(thought := message.get(name), str) and thought:
+            return {"reasoning_content": thought, "reasoning_key": name}
+    return {}
+
+
+class StreamedReply:
+    """Passes the pieces of a streamed reply on, one by one at first, and several as one when there are many.
+
+    Whatever adds pieces up copies what it has with each of them; a long reply has tens of thousands.
+    """
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self._lengths: Counter[str] = Counter()
+        self._waiting: list[ChatGenerationChunk] = []
+        self.count = 0
+
+    def add(self, piece: ChatGenerationChunk) -> ChatGenerationChunk | None:
+        """Add a piece, and return it with those that were waiting, if it is time.
+
+        Raises:
+            ValueError: If the reply is longer than any that a model writes.
+        """
+        thought = str(piece.message.additional_kwargs.get("reasoning_content") or "")
+        calls = [call["args"] or "" for call in getattr(piece.message, "tool_call_chunks", [])]
+        self._lengths.update(text=len(piece.text), thought=len(thought), calls=sum(map(len, calls)))
+        _check(self._lengths)
+        self._waiting.append(piece)
+        self.count += 1
+        return self.rest() if len(self._waiting) >= self.count / _SINGLE_PIECES else None
+
+    def rest(self) -> ChatGenerationChunk | None:
+        """Return the pieces that wait, as one; None if there are none."""
+        if not self._waiting:
+            return None
+        first, *others = self._waiting
+        self._waiting = []
+        return first + others if others else first
+
+
+def _check(lengths: Mapping[str, int]) -> None:
+    """Refuse a reply that is longer than any that a model writes.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if max(lengths.values()) > _MOST_CHARS:
+        raise ValueError(f"it is longer than {_MOST_CHARS:,} characters")
 
 
 def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +129,7 @@ def _message(message: object, *, whole: bool) -> dict[str, Any]:
         made["role"] = "assistant"
     calls = message.get("tool_calls")
     made["tool_calls"] = (
-        [_call(call) for call in calls if _is_call(call)] if isinstance(calls, list) else None
+        [_call(call) for call in calls[:_MOST_CALLS] if _is_call(call)] if isinstance(calls, list) else None
     )
     if not isinstance(message.get("function_call"), dict):
         made["function_call"] = None

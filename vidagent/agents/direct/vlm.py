@@ -30,10 +30,12 @@ from vidagent.agents.client.request_builder import thinking_mode
 from vidagent.agents.direct.question import Attached, Options, Question, Turn, compose
 from vidagent.agents.parsing.reply_parser import UnreadableError, parse_calls, split_thought
 from vidagent.agents.profiles.schema import Profile
+from vidagent.agents.prompting.control_tokens import unmarked
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint
 from vidagent.errors import ModelError, UsageError, VidagentError
+from vidagent.keywords import check_keywords
 from vidagent.types import Step
 
 TextKind = Literal["thought", "text"]
@@ -174,6 +176,7 @@ class VLM:
             VideoError: If a video must be read here and cannot be.
             ModelError: If the server cannot be reached, refuses or fails.
         """
+        check_keywords("VLM.ask", options, {"on_text", *Options.__annotations__})
         return await self._reply(Question(text, attached, **options), on_text)
 
     async def stream(
@@ -183,6 +186,7 @@ class VLM:
 
         Leaving early ends the request; `contextlib.aclosing` makes that happen at once.
         """
+        check_keywords("VLM.stream", options, Options.__annotations__)
         queue: asyncio.Queue[tuple[TextKind, str] | None] = asyncio.Queue()
         question = Question(text, attached, **options)
         task = asyncio.create_task(self._reply(question, lambda kind, words: queue.put_nowait((kind, words))))
@@ -271,10 +275,10 @@ def _reply_of(message: AIMessage, question: Question, usage: CallUsage) -> Reply
     """Parse a reply, including function calls that the model wrote into its text."""
     text = split_thought(message.text)[1]
     calls, problem = _tool_calls(message, text, question)
-    text = "" if calls and not message.tool_calls else text
+    text = "" if calls and not message.tool_calls else unmarked(text)
     return Reply(
         text=text,
-        thought=thought_in(message),
+        thought=unmarked(thought_in(message)),
         tool_calls=calls,
         usage=usage,
         finish_reason=message.response_metadata.get("finish_reason"),

@@ -8,22 +8,25 @@ import math
 import re
 import sys
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, ToolCall
 from pydantic import BaseModel, ValidationError
 
 from vidagent.agents.parsing.cut_texts import whole_texts
-from vidagent.agents.prompting.replies import Composition, Judgement, Observation
+from vidagent.agents.prompting.control_tokens import unmarked
+from vidagent.agents.prompting.replies import Judgement, Observation
 from vidagent.text import repair_surrogates
 
 T = TypeVar("T", bound=BaseModel)
 
-_THOUGHT = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)", re.DOTALL)
-_THOUGHT_TAIL = re.compile(r"\A(.*?)</think(?:ing)?>", re.DOTALL)
+_THOUGHT = re.compile(r"<think(?:ing)?>")
+_THOUGHT_END = re.compile(r"</think(?:ing)?>")
 _TAGGED = re.compile(r"<(tool_call|toolcall|function_call)>(.*?)(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FUNCTION = re.compile(r"<function=([\w.-]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([\w.-]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([\w.-]+)>")
+_PARAMETER_END = "</parameter>"
 _LARGEST = int(sys.float_info.max)
 _MOST_CHARS = 10_000
 """Longest text of a reply that is stored, more than any may have."""
@@ -32,9 +35,22 @@ _NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action"
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "action_input", "tool_input")
 _TRAILING_COMMA = re.compile(r",\s*([}\]])")
 _PYTHON_CONSTANTS = {"true": "True", "false": "False", "null": "None"}
-_MOST_STARTS = 50
-"""Most places in a text at which to look for JSON."""
 _SEARCHED_CHARS = 200_000
+_MOST_WORK = 4 * _SEARCHED_CHARS
+"""Most characters that are read in search for JSON in a text, each time that they are."""
+_MOST_STARTS = 50
+"""Most places in a text at which to look for it."""
+_CUTS = 4
+"""How often the end of truncated JSON is cut back until it can be read."""
+_MOST_DEPTH = 100
+_PYTHON_CHARS = 20_000
+"""Longest text that is read as Python writes it: its parser takes long, and lets nobody else run meanwhile."""
+_MOST_ITEMS = 1000
+"""Most items of a list in a reply: twice as many as any may have."""
+_MOST_CALLS = 64
+_OPENING = re.compile(r"[{\[]")
+_BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?P<end>"?)|[{}\[\]()]', re.DOTALL)
+_CLOSERS = {"{": "}", "[": "]", "(": ")"}
 
 
 class UnreadableError(ValueError):
@@ -57,35 +73,47 @@ class CutTextError(UnreadableError):
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """Split a text with `<think>…</think>`, complete or cut at either end, into the thought and the rest."""
+    """Split a text with `<think>…</think>`, complete or cut at either end, into the thought and the rest.
+
+    In a text that is JSON, such marks are quoted.
+    """
+    if "think" in text and text.lstrip()[:1] in {"{", "["} and _strict_json(text) is not None:
+        return "", text.strip()
     if "<think" not in text:
-        tail = _THOUGHT_TAIL.match(text)
-        return (tail[1].strip(), text[tail.end() :].strip()) if tail else ("", text.strip())
-    thoughts = [thought.strip() for thought in _THOUGHT.findall(text)]
-    return "\n".join(thoughts), _THOUGHT.sub("", text).strip()
+        tail = _THOUGHT_END.search(text) if "</think" in text else None
+        return (text[: tail.start()].strip(), text[tail.end() :].strip()) if tail else ("", text.strip())
+    thoughts, rest, position = [], [], 0
+    while (opening := _THOUGHT.search(text, position)) is not None:
+        closing = _THOUGHT_END.search(text, opening.end())
+        rest.append(text[position : opening.start()])
+        thoughts.append(text[opening.end() : closing.start() if closing else len(text)].strip())
+        position = closing.end() if closing else len(text)
+    return "\n".join(thoughts), "".join([*rest, text[position:]]).strip()
 
 
 def json_values(text: str) -> Iterator[object]:
     """Yield the JSON objects and lists in a text, outermost first.
 
     Accepts code fences, surrounding prose, trailing commas, Python's quotes and constants, and a truncated end. A text
-    that is too long to search, and is not one object, is read only at its beginning.
+    that is too long to search, and is not one object, is read only at its beginning. The work is linear in the text's
+    length, whatever it holds. A text that is itself one JSON string is read as what is in that.
     """
+    inner = _strict_json(text) if text.lstrip().startswith('"') else None
+    text = inner if isinstance(inner, str) else text
     if len(text) > _SEARCHED_CHARS:
         outermost = _strict_json(text[text.find("{") : text.rfind("}") + 1])
         if outermost is not None:
             yield outermost
             return
     text = text[:_SEARCHED_CHARS]
-    position = 0
-    for _ in range(_MOST_STARTS):
-        start = min(
-            (at for at in (text.find("{", position), text.find("[", position)) if at >= 0), default=-1
-        )
-        if start < 0:
-            return
+    position, work = 0, _MOST_WORK
+    while work > 0 and (opening := _OPENING.search(text, position)) is not None:
+        start = opening.start()
         end, closers = bracketed(text, start)
-        value = _lenient_json(text[start:end]) if not closers else _cut_off_json(text[start:end])
+        work -= _MOST_WORK // _MOST_STARTS + (end - start) * (1 + _CUTS if closers else 1)
+        value = None
+        if closers is not None:
+            value = _lenient_json(text[start:end]) if not closers else _cut_off_json(text[start:end])
         if value is None:
             position = start + 1
         else:
@@ -93,24 +121,26 @@ def json_values(text: str) -> Iterator[object]:
             position = end
 
 
-def bracketed(text: str, start: int) -> tuple[int, str]:
-    """Return where the bracket at `start` closes, and the missing closers (`""` if none)."""
+def bracketed(text: str, start: int) -> tuple[int, str | None]:
+    """Return where the bracket at `start` closes, and the missing closers (`""` if none).
+
+    They are None where brackets are nested too deep to be read.
+    """
     stack: list[str] = []
-    quoted = escaped = False
-    for index in range(start, len(text)):
-        char = text[index]
-        if quoted:
-            quoted = escaped or char != '"'
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            quoted = True
-        elif char in "{[(":
-            stack.append({"{": "}", "[": "]", "(": ")"}[char])
-        elif char in "}])" and stack:
+    for mark in _BRACKET_OR_STRING.finditer(text, start):
+        char = mark[0][0]
+        if char == '"':
+            if not mark["end"]:
+                return len(text), '"' + "".join(reversed(stack))
+        elif char in _CLOSERS:
+            stack.append(_CLOSERS[char])
+            if len(stack) > _MOST_DEPTH:
+                return mark.start(), None
+        elif stack:
             stack.pop()
             if not stack:
-                return index + 1, ""
-    return len(text), ('"' if quoted else "") + "".join(reversed(stack))
+                return mark.end(), ""
+    return len(text), "".join(reversed(stack))
 
 
 def _strict_json(text: str) -> object:
@@ -127,6 +157,8 @@ def _lenient_json(text: str) -> object:
         value = _strict_json(attempt)
         if value is not None:
             return value
+    if len(text) > _PYTHON_CHARS:
+        return None
     python = re.sub(r"\b(true|false|null)\b", lambda match: _PYTHON_CONSTANTS[match[1]], text)
     try:
         return ast.literal_eval(python)
@@ -136,8 +168,8 @@ def _lenient_json(text: str) -> object:
 
 def _cut_off_json(text: str) -> object:
     """Parse truncated JSON, without the last item if it is incomplete."""
-    for _ in range(4):
-        closers = bracketed(text, 0)[1]
+    for _ in range(_CUTS):
+        closers = bracketed(text, 0)[1] or ""
         value = _lenient_json(text.rstrip().rstrip(",:") + closers)
         if value is not None:
             return value
@@ -191,7 +223,7 @@ def parse_calls(message: AIMessage, known: Collection[str]) -> list[ToolCall]:
     """
     calls: list[ToolCall] = []
     unknown: list[str] = []
-    for name, arguments, given_id in _found_calls(message, known):
+    for name, arguments, given_id in islice(_found_calls(message, known), _MOST_CALLS):
         match = _known_name(name, known)
         values = _storable(_arguments(arguments))
         if match is None or values is None:
@@ -248,12 +280,10 @@ def _problems(error: ValidationError) -> str:
 
 def _from_sentence(text: str, schema: type[T]) -> T:
     """Use plain text as the schema's text field."""
-    text = text[:_MOST_CHARS]
+    text = unmarked(text[:_MOST_CHARS])
     if schema is Observation:
         first = re.match(r"\W*(\w+)", text)
         return schema.model_validate({"what": text, "found": first[1] if first else None, "confidence": 0.4})
-    if schema is Composition:
-        return schema.model_validate({"answer": text})
     if schema is Judgement:
         try:
             return schema.model_validate({"verdict": text, "why": text})
@@ -281,14 +311,25 @@ def _found_calls(message: AIMessage, known: Collection[str]) -> Iterator[tuple[s
 
 def _written_calls(text: str, known: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield the calls written in a text, in the first notation that yields any."""
+    text = text[:_SEARCHED_CHARS]
     tagged = [content for _, content in _TAGGED.findall(text)] or [text]
-    for content in tagged:
+    for content in tagged[:_MOST_CALLS]:
         found: list[tuple[str, object]] = [
-            (name, {key: _scalar(value) for key, value in _PARAMETER.findall(body)})
+            (name, {key: _scalar(value) for key, value in _parameters(body)})
             for name, body in _FUNCTION.findall(content)
         ]
         found = found or [call for value in json_values(content) for call in _shaped(value, known)]
         yield from found or _pythonic(content, known)
+
+
+def _parameters(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the parameters of a call that is written as `<parameter=NAME>…</parameter>`."""
+    end = 0
+    while (opening := _PARAMETER.search(text, end)) is not None:
+        end = text.find(_PARAMETER_END, opening.end())
+        if end < 0:
+            return
+        yield opening[1], text[opening.end() : end].removeprefix("\n").removesuffix("\n")
 
 
 def _shaped(value: object, known: Collection[str]) -> Iterator[tuple[str, object]]:
@@ -310,9 +351,10 @@ def _shaped(value: object, known: Collection[str]) -> Iterator[tuple[str, object
 
 def _pythonic(text: str, known: Collection[str]) -> Iterator[tuple[str, object]]:
     """Yield calls such as `clip(start_s=1, end_s=2, question="…")`."""
-    for match in re.finditer(r"\b([A-Za-z_]\w*)\(", text):
+    written = (match for match in re.finditer(r"\b([A-Za-z_]\w*)\(", text) if match[1] in known)
+    for match in islice(written, _MOST_CALLS):
         end, closers = bracketed(text, match.end() - 1)
-        if closers or match[1] not in known:
+        if closers != "" or end - match.start() > _PYTHON_CHARS:
             continue
         try:
             call = ast.parse(text[match.start() : end], mode="eval").body
@@ -340,15 +382,15 @@ def _arguments(value: object) -> dict[str, Any] | None:
 def _storable(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return a value that checkpoints can store.
 
-    Integers of more than 64 bits become floats, lone surrogates (which JSON escapes allow) are replaced, and overlong
-    texts are truncated.
+    Integers of more than 64 bits become floats, lone surrogates (which JSON escapes allow) are replaced, overlong texts
+    and lists are truncated, and control tokens that a model repeats are as they were in what it read.
     """
     if isinstance(value, str):
-        return repair_surrogates(value[:_MOST_CHARS])
+        return repair_surrogates(unmarked(value[:_MOST_CHARS]))
     if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
+        return {_storable(key): _storable(item) for key, item in islice(value.items(), _MOST_ITEMS)}
     if isinstance(value, list):
-        return [_storable(item) for item in value]
+        return [_storable(item) for item in value[:_MOST_ITEMS]]
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return float(value) if abs(value) < _LARGEST else math.inf if value > 0 else -math.inf
     return value

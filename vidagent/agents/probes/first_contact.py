@@ -63,7 +63,7 @@ async def meet(client: ModelClient) -> CallUsage:
     contact = _Contact(client, tally)
     try:
         async with asyncio.timeout(DEADLINE_S):
-            for part in (contact.look_up, contact.show, contact.offer_tool):
+            for part in (contact.look_up, contact.show, contact.look_up_loaded, contact.offer_tool):
                 await part()
         contact.learn("it was asked what it can do", probed=True)
     except TimeoutError:
@@ -84,7 +84,7 @@ class _Contact:
 
     def learn(self, line: str, **facts: Any) -> None:  # noqa: ANN401 - the types of the facts
         """Add facts to the client's memory."""
-        self._client.learn(self._client.memory.facts.with_changes(**facts), line)
+        self._client.lessons.learn(self._client.memory.facts.with_changes(**facts), line)
 
     async def look_up(self) -> None:
         """Read what the server itself says: its version and its context."""
@@ -103,6 +103,11 @@ class _Contact:
             self.learn(
                 f"the server is {found.kind or 'of an unknown kind'} {found.version or ''}".rstrip(), **known
             )
+
+    async def look_up_loaded(self) -> None:
+        """Read it again if the context is unknown: Ollama and LM Studio tell that of models which are loaded."""
+        if self._client.memory.facts.context_tokens is None:
+            await self.look_up()
 
     async def show(self) -> None:
         """Show two pictures, or one, and see whether the model thinks unasked."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from vidagent.images.box_forms import BoxForm
 from vidagent.types import Step
 
 Count = Annotated[int, Field(ge=1)]
@@ -31,6 +32,7 @@ TimeLabel = Literal["<12.3 seconds>", "12.3 seconds", "12.3", "00:12", "Frame 1 
 
 AgentPart = Literal[
     "index",
+    "survey",
     "overview",
     "search",
     "clip",
@@ -42,11 +44,11 @@ AgentPart = Literal[
     "boundaries",
     "wording",
 ]
-"""Parts of the agent that a profile may leave out: a planner tool, the video's index, the question's classification,
-the searches that code makes for a kind, the check of claims, the looks that refine the edges of places to the frame, or
-the check of the answer's words."""
+"""Parts of the agent that a profile may leave out: a planner tool, the video's index, what the planner is told of the
+index before it has looked, the question's classification, the searches that code makes for a kind, the check of claims,
+the looks that refine the edges of places to the frame, or the check of the answer's words."""
 
-_NEEDS = {"search": "index", "shapes": "route"}
+_NEEDS = {"search": "index", "survey": "index", "shapes": "route"}
 """Parts that depend on another one."""
 
 
@@ -178,10 +180,13 @@ class Profile:
         context_tokens: Longest prompt and reply together.
         frame_tokens: Approximate prompt tokens of one frame; used if the server reports no usage.
         time_label: The form of the label that stands beside the exact time of a frame; None for the exact time alone.
+        boxes: The form of boxes; what a model writes is read as thousandths of the picture.
         structured: How to request a typed reply: by a JSON schema, by a forced function call, or in words.
         tool_calls: Whether the server parses function calls (`native`), the turn is bound to a JSON schema of calls
             (`schema`, for planners that are weak at them), or calls are written in the `text`.
         tool_choice: The planner's tool choice constraint.
+        templated: Whether a chat template puts its prompts into one string, so that control tokens in data are marked.
+        control_tokens: Tokens of its template that do not look like one, as those in `<…>` do; marked in data, too.
         strict_tools: Whether tool arguments are constrained to their schema during generation.
         planner: `free` chooses among all tools; `phased` is offered fewer as the run goes on.
         plan_sees_overview: Whether the planner is shown the overview frames.
@@ -191,8 +196,8 @@ class Profile:
             (shots, activity, subtitles) and there is no `search`. Without `route` the question is not classified.
             Without `shapes` the planner makes all looks itself, even for kinds that code can search. Without `verify`
             claims are passed on unchecked, with the verdict `partial`, and the answer repeats them verbatim. Without
-            `boundaries` places stay as the planner drafted them. Without `wording` an answer may use any words without
-            a new number or quote, as where rules write it.
+            `boundaries` places stay as the planner drafted them. Without `wording` only the claims are checked, and an
+            answer may use any words without a new number or quote, as where rules write it.
         look_concurrency: Most parallel looks.
         timeout_s: Longest wait for one reply.
         completion_tokens: Most tokens of one reply, by step, thinking included.
@@ -216,9 +221,12 @@ class Profile:
     context_tokens: Count = 32768
     frame_tokens: Annotated[int, Field(ge=0)] = 256
     time_label: TimeLabel | None = None
+    boxes: BoxForm = "x_first"
     structured: Literal["json_schema", "tool", "prompt"] = "json_schema"
     tool_calls: Literal["native", "schema", "text"] = "native"
     tool_choice: Literal["auto", "required"] = "auto"
+    templated: bool = True
+    control_tokens: tuple[str, ...] = ()
     strict_tools: bool = False
     planner: Literal["free", "phased"] = "phased"
     plan_sees_overview: bool = True
@@ -226,6 +234,7 @@ class Profile:
     overview_again: OverviewForm = "grid"
     without: tuple[AgentPart, ...] = ()
     look_concurrency: Count = 4
+    reading_cpu_s: Annotated[float, Field(ge=0)] = 0.0
     timeout_s: Annotated[float, Field(gt=0)] = 300.0
     completion_tokens: Mapping[Step, Count] = field(default_factory=dict)
     sampling: Mapping[str, Any] = field(default_factory=dict)
@@ -241,5 +250,5 @@ class Profile:
         return replace(self.thinking, steps=("compose",))
 
     def lacks(self, part: str) -> bool:
-        """Tell whether a part of the agent is left out; `search` goes with the index, `shapes` with the route."""
+        """Tell whether a part is left out; `search` and `survey` go with the index, `shapes` with the route."""
         return part in self.without or _NEEDS.get(part) in self.without

@@ -20,9 +20,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
+from vidagent.agents.prompting.control_tokens import OWN_FENCES
 from vidagent.agents.prompting.replies import (
     ClaimJudgement,
-    Composition,
     Description,
     Judgement,
     Observation,
@@ -48,10 +48,7 @@ FRAMES_SHOWN = "frames_shown"
 A server does not get it; a recorder counts by it, as a grid or a video shows several frames.
 """
 
-_NAMES = (
-    "question|options|earlier|video|ledger|step|looking_for|notes|claim|claims|status|tool_call|tool_response|"
-    "videos|goal|parts|overview"
-)
+_NAMES = f"{OWN_FENCES}|tool_call|tool_response"
 _TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _LABEL = re.compile(r"t = (\d+\.\d{3}) s(?: crop (\d+),(\d+),(\d+),(\d+) px)?")
@@ -140,7 +137,7 @@ def route_messages(
         video_facts: Facts of the video that need no look.
         earlier: The turns of the conversation before this question, one a paragraph.
     """
-    blocks = [block("video", video_facts)]
+    blocks = [block("facts", video_facts)]
     if earlier:
         blocks.append(block("earlier", earlier))
     system = SystemMessage(render("route", reply=outline(Route)))
@@ -177,7 +174,7 @@ def plan_messages(
         advice: Further lines for this turn, such as which tools fit now.
         earlier: The turns of the conversation before this question, one a paragraph.
     """
-    opening = [_text(block("video", video_facts))]
+    opening = [_text(block("facts", video_facts))]
     if overview:
         opening += [_text("\nFrames spread over the whole video:\n"), *frames_content(overview)]
     if earlier:
@@ -267,39 +264,10 @@ def verify_many_messages(
     blocks += [block("claim", f"{number}. {claim}") for number, claim in enumerate(claims, 1)]
     if notes:
         blocks.append(block("notes", notes))
-    end = render("verify_many_end", number=str(len(claims)), fields=_fields(ClaimJudgement))
+    known = (("the frames above", frames), ("the words in <notes>", notes))
+    grounds = " or ".join(words for words, given in known if given)
+    end = render("verify_many_end", number=str(len(claims)), grounds=grounds, fields=_fields(ClaimJudgement))
     return _observed(frames, blocks, end)
-
-
-def compose_messages(
-    question: str, options: Sequence[str] | None, claims: str, status: str
-) -> list[BaseMessage]:
-    """Ask for the final answer.
-
-    Args:
-        question: The question as asked.
-        options: The answers to choose from, or None.
-        claims: The checked claims with times and verdicts, one a line.
-        status: `answered`, `not_found` or `partial`, and what was looked at.
-    """
-    blocks = [*question_blocks(question, options), block("claims", claims), block("status", status)]
-    system = SystemMessage(render("compose", reply=outline(Composition)))
-    return [system, _human([_lines(*blocks), _lines(render("compose_end"))])]
-
-
-def wording_messages(
-    question: str, options: Sequence[str] | None, claims: str, answer: str
-) -> list[BaseMessage]:
-    """Ask whether an answer says only what the claims say, given these texts alone.
-
-    Args:
-        question: The question as asked.
-        options: The answers to choose from, or None.
-        claims: The checked claims with times and verdicts, and what follows from them, one per line.
-        answer: The answer, which may say more.
-    """
-    blocks = [*question_blocks(question, options), block("claims", claims), block("claim", answer)]
-    return [SystemMessage(render("wording")), _human([_lines(*blocks), _lines(render("wording_end"))])]
 
 
 def read_block(messages: Sequence[BaseMessage], name: str) -> str | None:
@@ -347,8 +315,7 @@ def read_step(messages: Sequence[BaseMessage]) -> Step | None:
         "ledger": "plan",
         "looking_for": "look",
         "claim": "verify",
-        "claims": "compose",
-        "video": "route",
+        "facts": "route",
     }
     return next((step for name, step in marks.items() if read_block(messages, name) is not None), None)
 

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from pydantic import BeforeValidator, Field
 
 from vidagent.agents.prompting.messages import block, question_blocks, render
-from vidagent.agents.prompting.replies import Composition, Reply, Words, outline
+from vidagent.agents.prompting.replies import Confidence, LongWords, Reply, Words, outline, read_choice
 from vidagent.agents.prompting.video_findings import Goal, VideoFinding, write_findings
 
 _INTEGER = re.compile(r"\d{1,4}")
@@ -41,9 +41,16 @@ class Single(Reply):
     )
 
 
-class Together(Composition):
+class Together(Reply):
     """The answer to a question about several videos."""
 
+    answer: LongWords = Field(
+        min_length=1, description="the answer, in one to three sentences, in the question's language"
+    )
+    choice: Annotated[int | None, BeforeValidator(read_choice)] = Field(
+        default=None, description="the number of the option that fits; null without options or if none fits"
+    )
+    confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
     videos: Annotated[list[int], BeforeValidator(_numbers)] = Field(
         default_factory=list,
         description="the numbers of the videos that the answer is about, such as [2]; [] if none fits",

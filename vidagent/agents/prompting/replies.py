@@ -1,4 +1,4 @@
-"""The typed replies of a model that classifies a question, looks, judges and composes.
+"""The typed replies of a model that classifies a question, looks and judges.
 
 Their docstrings and field descriptions are prompts: they are part of the schemas that servers get. Reading is lenient,
 because small models are imprecise: a time may come as `"0:42.5"` or `"t = 42.500 s"`, a confidence as `"high"` or `85`,
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -38,15 +39,18 @@ _CONFIDENCE_WORDS = {
     "certain": 1.0,
 }
 _MOST_OPTIONS = 9999
+_MOST_SIGHTINGS = 512
+"""Several times as many as a look has frames."""
 _YES = {"true", "yes", "y", "found", "visible", "present"}
 _NO = {"false", "no", "n", "not found", "not visible", "absent"}
 _TIME = re.compile(r"(?:(\d+):)?(?:(\d+):)?(\d+(?:\.\d+)?)")
+_FRAME_NUMBER = re.compile(r"\bframe\s*#?\d+\b", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def _seconds(value: object) -> object:
-    """Read `"0:42.5"`, `"1:00:02"` or `"t = 42.500 s"` as seconds."""
-    match = _TIME.search(value) if isinstance(value, str) else None
+    """Read `"0:42.5"`, `"1:00:02"`, `"t = 42.500 s"` or `"Frame 3 sampled at 42.50 seconds"` as seconds."""
+    match = _TIME.search(_FRAME_NUMBER.sub("", value)) if isinstance(value, str) else None
     if match is None:
         return value
     hours, minutes, seconds = match.groups()
@@ -91,19 +95,32 @@ def _confidence(value: object) -> float:
     return min(max(value / 100 if 1 < value <= 100 else value, 0.0), 1.0)
 
 
-def _box(value: object) -> tuple[float, ...] | None:
-    """Return four numbers that span an area, clipped to 0..1000, in order; None for anything else."""
+def numbers(value: object) -> tuple[float, ...] | None:
+    """Return the two or four finite numbers of a point or a box; None for anything else."""
     if isinstance(value, str):
         value = [float(number) for number in _NUMBER.findall(value)]
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
-    if not isinstance(value, list | tuple) or len(value) != 4:
+    if not isinstance(value, list | tuple) or len(value) not in {2, 4}:
         return None
     if not all(isinstance(side, int | float) and math.isfinite(side) for side in value):
         return None
-    x0, y0, x1, y1 = (min(max(float(side), 0.0), 1000.0) for side in value)
-    box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-    return box if box[0] < box[2] and box[1] < box[3] else None
+    return tuple(map(float, value))
+
+
+def ordered(box: Sequence[float]) -> tuple[float, float, float, float] | None:
+    """Return four numbers that span an area, clipped to 0..1000, in order; None if they span none."""
+    x0, y0, x1, y1 = (min(max(side, 0.0), 1000.0) for side in box)
+    left, top, right, bottom = min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _box(value: object) -> tuple[float, float, float, float] | None:
+    """Read a box in thousandths, or in fractions of the picture, which none of less than a thousandth is."""
+    sides = numbers(value)
+    if sides is None or len(sides) != 4:
+        return None
+    return ordered([side * 1000 for side in sides] if max(sides) <= 1 else sides)
 
 
 def _verdict(value: object) -> object:
@@ -178,11 +195,11 @@ def _side(value: object) -> object:
     return word if word in {"before", "after"} else None
 
 
-def _sightings(value: object) -> object:
-    """Return the entries that have a time; a single entry or a bare time counts as one."""
+def timed_entries(value: object) -> object:
+    """Return the first entries that have a time; a single entry or a bare time counts as one."""
     if value is None:
         return []
-    entries = value if isinstance(value, list) else [value]
+    entries = value[:_MOST_SIGHTINGS] if isinstance(value, list) else [value]
     timed = [entry if isinstance(entry, Sighting | dict) else {"time_s": entry} for entry in entries]
     return [entry for entry in timed if isinstance(entry, Sighting) or _has_time(entry)]
 
@@ -270,9 +287,9 @@ class Route(Reply):
     )
     in_parts: Annotated[bool, BeforeValidator(_is_true)] = Field(
         default=False,
-        description="true if a good answer has several parts, each with its own time: what happens from beginning to "
-        "end, step by step, or all parts of a certain kind; false if one statement answers it, also one that says "
-        "when something is",
+        description="true if a good answer may have several parts, each with its own time: what happens from beginning "
+        "to end, step by step, or everything of a certain kind, however much of it there is; false if one statement "
+        "answers it, also one that says when something is",
     )
     detail: Annotated[Detail, BeforeValidator(_detail)] = Field(
         default="normal",
@@ -309,7 +326,7 @@ class Observation(Reply):
         description="what is visible that answers the question, with frame times: one to three sentences, or one for "
         "each thing or event if several are asked about; if it is not there, what is there instead",
     )
-    sightings: Annotated[list[Sighting], BeforeValidator(_sightings)] = Field(
+    sightings: Annotated[list[Sighting], BeforeValidator(timed_entries)] = Field(
         default_factory=list,
         description="one entry for EVERY frame in which it is visible, in order; [] if it is in none",
     )
@@ -330,7 +347,7 @@ class Description(Reply):
     scenes: list[Scene] = Field(
         min_length=1,
         json_schema_extra={"maxItems": 128},
-        description="one entry for each frame, or for each run of alike frames, in order",
+        description="the entries, in order: one for each run of alike frames, or for each shot if asked shot by shot",
     )
 
 
@@ -344,6 +361,10 @@ class Judgement(Reply):
         description='"supported" if the frames show all that the claim says is to be seen, "partial" if they show '
         'some of it and rule out none, "unsupported" if they show that it is not so, "cannot_tell" if they neither '
         "show it nor rule it out"
+    )
+    best_s: MaybeSeconds = Field(
+        default=None,
+        description="the time written beside the one frame that shows it best, copied exactly; null if none does",
     )
     confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
 
@@ -364,18 +385,6 @@ class Judgements(Reply):
     verdicts: Annotated[list[ClaimJudgement], BeforeValidator(_judgements)] = Field(
         json_schema_extra={"maxItems": 128}, description="one entry for EVERY claim, in order"
     )
-
-
-class Composition(Reply):
-    """The final answer in words."""
-
-    answer: LongWords = Field(
-        min_length=1, description="the answer, in one to three sentences, in the question's language"
-    )
-    choice: Annotated[int | None, BeforeValidator(read_choice)] = Field(
-        default=None, description="the number of the option that fits; null without options or if none fits"
-    )
-    confidence: Confidence = Field(default=0.5, description="how sure you are, from 0 to 1")
 
 
 def limit_of(field: FieldInfo) -> int | None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vidagent.text import one_line
+from vidagent.types import Coverage
+
 Goal = Literal["which", "first", "last", "how_many", "all", "each"]
 """What several videos are compared for; `agents/prompting/prompts/turn.md` says what each means."""
 
@@ -32,6 +35,7 @@ class VideoFinding:
         places: Where it is, `(start_s, end_s)`.
         looked: The fraction that was looked at; None if none was.
         ended_by: The budget that ended the search.
+        in_parts: Whether the answer has a line for each of its parts.
     """
 
     number: int
@@ -41,6 +45,7 @@ class VideoFinding:
     places: tuple[tuple[float, float], ...] = ()
     looked: float | None = None
     ended_by: str | None = None
+    in_parts: bool = False
 
     @property
     def supports(self) -> bool:
@@ -62,6 +67,8 @@ class VideoFinding:
         if not self.supports:
             return f"{self.name}: {self._nothing()}."
         doubt = f" ({self._share()})" if self.ended_by else ""
+        if self.in_parts:
+            return f"{self.name}{doubt}:\n{self.answer}"
         if own_words:
             return f"{self.name}: {self.answer.rstrip('. ')}{doubt}."
         return f"{self.name}: yes, {self.when()}{doubt}."
@@ -80,19 +87,14 @@ class VideoFinding:
         return f"not found{' so far' if self.ended_by else ''} ({self._share()})"
 
     def _share(self) -> str:
-        looked = self.looked or 0.0
-        share = (
-            f"looked at {100 * looked:.0f}%"
-            if looked >= 0.1 or not looked
-            else f"looked at {100 * looked:.1f}%"
-        )
+        share = Coverage(fraction=self.looked or 0.0).share
         return f"{share}, then the {self.ended_by} budget was spent" if self.ended_by else share
 
 
 def names_of(paths: Sequence[str | Path]) -> tuple[str, ...]:
     """Return the names of videos: their file names, or the paths as given if two file names are equal."""
-    names = [_folded(Path(path).name) for path in paths]
-    return tuple(names if len(set(names)) == len(names) else [_folded(str(path)) for path in paths])
+    names = [one_line(Path(path).name) for path in paths]
+    return tuple(names if len(set(names)) == len(names) else [one_line(str(path)) for path in paths])
 
 
 def write_findings(parts: Sequence[VideoFinding]) -> str:
@@ -123,11 +125,13 @@ def chosen(goal: Goal, parts: Sequence[VideoFinding]) -> list[VideoFinding]:
 
 
 def plain_words(goal: Goal, parts: Sequence[VideoFinding]) -> str:
-    """Return an answer about several videos in words: a sentence, then a line for each video."""
+    """Return an answer about several videos in words: a sentence, then a line for each video, and for its parts."""
     if len({part.answer for part in parts}) == 1 and all(part.unjudged for part in parts):
         return parts[0].answer
-    lines = " ".join(part.line(own_words=goal == "each") for part in parts)
-    return f"{_head(goal, parts)}{lines}"
+    lines = [part.line(own_words=goal == "each") for part in parts]
+    if any(part.in_parts for part in parts):
+        return "\n".join([_head(goal, parts).rstrip(), *lines]).lstrip()
+    return f"{_head(goal, parts)}{' '.join(lines)}"
 
 
 def _head(goal: Goal, parts: Sequence[VideoFinding]) -> str:
@@ -178,8 +182,4 @@ def _place(start_s: float, end_s: float) -> str:
 
 
 def _cut(text: str) -> str:
-    return _folded(text)[:_MOST_CHARACTERS]
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(text)[:_MOST_CHARACTERS]

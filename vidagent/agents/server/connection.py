@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import mktime_tz, parsedate_tz
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from tenacity import AsyncRetrying, RetryCallState
 
 from vidagent.errors import ModelError
+from vidagent.text import without_controls
 
 T = TypeVar("T")
 
 TRIES = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses of redirects, which are not followed."""
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _DETAIL_CHARS = 300
+_READ_CHARS = 4000
+"""How much of a server's message is read to make a line of it."""
 
 
 class ServerError(ModelError):
@@ -78,17 +86,45 @@ def error_text(data: object) -> str:
 
 
 def short_line(text: str, key: str) -> str:
-    """Return a server's message as one short line without the key."""
-    line = " ".join(text.split())
+    """Return a server's message as one short line without the key and without control characters."""
+    line = without_controls(" ".join(text[:_READ_CHARS].split()))
     line = line.replace(key, "***") if key else line
     return line if len(line) <= _DETAIL_CHARS else line[: _DETAIL_CHARS - 1] + "…"
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float:
-    """Return how long the server asks to wait; 0 if it does not say."""
+def redirection(status: int, headers: Mapping[str, str], where: str, key: str) -> str | None:
+    """Return what to say of a redirect, which is not followed: neither the key nor any data go to another place."""
+    if status not in REDIRECTS:
+        return None
     try:
-        return max(float(headers.get("retry-after", 0)), 0.0)
+        target = public_url(headers.get("location", ""))
+        for route in ("/chat/completions", "/audio/transcriptions"):
+            target = target.removesuffix(route)
+        place = short_line(target, key)
     except ValueError:
+        place = ""
+    return (
+        f"the server at {where} redirects to {place or 'no address'} ({status}); this is not followed: neither the key "
+        "nor any data go elsewhere; if it is right, give it as the base URL"
+    )
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """Return how long the server asks to wait, in seconds or until a date; 0 if it does not say."""
+    said = headers.get("retry-after", "")
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = _seconds_until(said)
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def _seconds_until(said: str) -> float:
+    """Return the seconds until a date of HTTP; 0 if it is none."""
+    date = parsedate_tz(said)
+    try:
+        return 0.0 if date is None else mktime_tz(date) - time.time()
+    except (ValueError, OverflowError):
         return 0.0
 
 

@@ -12,16 +12,18 @@ from typing import Any
 import httpx
 
 from vidagent.agents.server.connection import (
+    REDIRECTS,
     ServerError,
     error_text,
     is_loopback,
     parse_json,
     public_url,
+    redirection,
     short_line,
 )
 from vidagent.agents.server.size_limit import limit_size
 
-_ABSENT = frozenset({401, 403, 404, 405, 501})
+_ABSENT = frozenset({401, 403, 404, 405, 501}) | REDIRECTS
 """Statuses of a path that is missing, or closed to us: a gateway may allow `/v1` and nothing else."""
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _BROKEN = "\N{REPLACEMENT CHARACTER}"
@@ -82,6 +84,8 @@ class Endpoint:
             ServerError: If it cannot be reached, refuses the key, or sends no valid list.
         """
         status, data, detail = await self._request("GET", f"{self._base}/models", None)
+        if status in REDIRECTS:
+            raise ServerError(detail, status=status)
         if status in {401, 403}:
             line = f"the model server at {self.where} refused the API key ({status}); set VIDAGENT_API_KEY"
             raise ServerError(line, status=status, detail=detail)
@@ -207,11 +211,12 @@ class Endpoint:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreached(error) from None
         data = parse_json(reply.content)
-        return reply.status_code, data, short_line(error_text(data) or reply.text, self._key)
+        detail = redirection(reply.status_code, reply.headers, self.where, self._key)
+        return reply.status_code, data, detail or short_line(error_text(data) or reply.text, self._key)
 
     @cached_property
     def _client(self) -> httpx.AsyncClient:
-        headers = {"Accept": "application/json", "Connection": "close"}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
         is_local = is_loopback(self._base)
@@ -219,7 +224,6 @@ class Endpoint:
         return httpx.AsyncClient(
             headers=headers,
             timeout=self._timeout_s,
-            follow_redirects=not is_plain,
             verify=not is_plain,  # without TLS there are no certificates to load, which takes 25 ms
             trust_env=not is_local,
             event_hooks={"response": [limit_size]},

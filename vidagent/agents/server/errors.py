@@ -6,10 +6,18 @@ import json
 
 import openai
 
-from vidagent.agents.server.connection import ServerError, public_url, retry_after_s, short_line
+from vidagent.agents.server.connection import (
+    ServerError,
+    public_url,
+    redirection,
+    retry_after_s,
+    short_line,
+)
 
 _BAD_KEY = "the API key (VIDAGENT_API_KEY) is no line of plain letters"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_UNPARSED = "produced output that does not match the expected"
+"""What llama.cpp says, with status 500, of a reply that its own parser of calls and schemas cannot read."""
 _TOO_LONG = (
     "context length",
     "context window",
@@ -43,11 +51,18 @@ def explain(error: Exception, *, base_url: str, model: str, key: str) -> ServerE
     return ServerError(f"the reply of the model server at {where} cannot be used: {detail}", detail=detail)
 
 
+def is_unparsed(error: ServerError) -> bool:
+    """Tell whether the model did reply, in a form that the server could not read: to be asked again, not repeated."""
+    return _UNPARSED in error.detail.casefold()
+
+
 def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> ServerError:
     status = error.status_code
     detail = short_line(_message(error), key)
     low = detail.casefold()
-    if status in {401, 403}:
+    if redirected := redirection(status, error.response.headers, where, key):
+        line = redirected
+    elif status in {401, 403}:
         line = f"the model server at {where} refused the API key ({status}); set VIDAGENT_API_KEY"
     elif status == 404 and "model" in low:
         line = f"the model server at {where} has no model {model!r} (404): {detail}"
@@ -64,7 +79,7 @@ def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> S
         line,
         status=status,
         detail=detail,
-        retried=status in _RETRIED,
+        retried=status in _RETRIED and _UNPARSED not in low,
         wait_s=retry_after_s(error.response.headers),
     )
 

@@ -79,6 +79,8 @@ def choose(settings: Settings) -> ModelClient:
     """
     if settings.engine != "server":
         return _in_process(settings)
+    if settings.model == EMBEDDED:
+        return _embedded(settings)
     if settings.base_url is not None and settings.model is not None:
         return _served(settings.base_url, ServedModel(settings.model), settings)
     if settings.base_url is not None:
@@ -87,8 +89,6 @@ def choose(settings: Settings) -> ModelClient:
         if not listed:
             raise _serves_none(settings.base_url)
         return _served(settings.base_url, listed[0], settings, server.version, listed[1:])
-    if settings.model == EMBEDDED:
-        return _embedded(settings)
     found = [(server, model) for server in _local() for model in _usable(server)]
     if settings.model is not None:
         found = [(server, model) for server, model in found if model.name == settings.model]

@@ -18,10 +18,12 @@ from vidagent.agents.server.connection import (
     is_loopback,
     parse_json,
     public_url,
+    redirection,
     retry,
     retry_after_s,
     short_line,
 )
+from vidagent.agents.server.size_limit import limits_of
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import Cue
@@ -34,7 +36,7 @@ _WAITS_S = (0.5, 2.0)
 _LONGEST_WAIT_S = 30.0
 _REPLY_S = 600.0
 _WATCH_S = 0.2
-_MOST_BYTES = 8 << 20
+_LIMITED = limits_of("transcription server")
 _PAUSE_S = 1.0
 _LINE_S = 8.0
 
@@ -128,18 +130,21 @@ class TranscriptionClient:
             "timestamp_granularities[]": "segment",
         }
         files = {"file": ("sound.wav", sound, "audio/wav")}
-        headers = {"Accept": "application/json"} | (
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"} | (
             {"Authorization": f"Bearer {self._key}"} if self._key else {}
         )
         try:
             async with (
                 asyncio.timeout(self._reply_s),
                 httpx.AsyncClient(
-                    headers=headers, timeout=self._reply_s, trust_env=not is_loopback(self._url)
+                    headers=headers,
+                    timeout=self._reply_s,
+                    trust_env=not is_loopback(self._url),
+                    event_hooks={"response": [_LIMITED]},
                 ) as client,
-                client.stream("POST", self._url, data=form, files=files) as reply,
             ):
-                return reply.status_code, reply.headers, await self._read(reply)
+                reply = await client.post(self._url, data=form, files=files)
+                return reply.status_code, reply.headers, reply.content
         except (TimeoutError, httpx.TimeoutException):
             line = f"the transcription server at {self.where} did not reply within {self._reply_s:g} s"
             raise ServerError(line, retried=True) from None
@@ -151,23 +156,13 @@ class TranscriptionClient:
             line = f"the transcription server at {self.where} cannot be reached: {why}"
             raise ServerError(line, retried=True) from None
 
-    async def _read(self, reply: httpx.Response) -> bytes:
-        held = bytearray()
-        async for part in reply.aiter_bytes():
-            held += part
-            if len(held) > _MOST_BYTES:
-                raise ServerError(
-                    f"the transcription server at {self.where} sent more than {_MOST_BYTES >> 20} MiB for one piece"
-                )
-        return bytes(held)
-
     def _refused(self, status: int, headers: httpx.Headers, data: object, body: bytes) -> ServerError:
         detail = self._detail(data, body)
         retried = status in _RETRIED
         if status in {401, 403}:
             line = f"the transcription server at {self.where} refused the key ({status}); set VIDAGENT_TRANSCRIBE_KEY"
-        elif 300 <= status < 400:
-            line = f"the transcription server at {self.where} sent the sound elsewhere ({status}); it was not followed"
+        elif redirected := redirection(status, headers, self.where, self._key):
+            line = redirected
         else:
             line = f"the transcription server at {self.where} answered {status}: {detail or 'nothing'}"
         return ServerError(

@@ -22,7 +22,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from vidagent.agents.prompting.messages import read_block, read_claims, read_frames, read_options, read_step
 from vidagent.agents.prompting.multi_video import Single
-from vidagent.agents.prompting.replies import ClaimJudgement, Composition, Judgement, Judgements
+from vidagent.agents.prompting.replies import ClaimJudgement, Judgement, Judgements
 from vidagent.agents.prompting.video_findings import read_findings
 from vidagent.agents.signals.classifier import sort
 from vidagent.agents.signals.language.follow_ups import restated
@@ -30,10 +30,8 @@ from vidagent.agents.signals.multi_video import combine, single
 from vidagent.agents.signals.planning.earlier_looks import read_past
 from vidagent.agents.signals.planning.planner import known_so_far, plan
 from vidagent.agents.signals.vision.observer import Looker, Picture
-from vidagent.agents.signals.vision.ocr import TextReader, shared_reader
 from vidagent.images import jpeg
-
-_DRAFT = "The planner's draft: "
+from vidagent.video.texts.reader import TextReader, shared_reader
 
 
 class ChatSignals(BaseChatModel):
@@ -92,9 +90,8 @@ class ChatSignals(BaseChatModel):
         if step == "look":
             return _typed(looker.observe(read_block(messages, "looking_for") or "", _pictures(messages)))
         if step == "verify":
-            return _typed(_judged(looker, read_claims(messages), _pictures(messages)))
-        if step == "compose":
-            return _typed(_compose(messages))
+            notes = read_block(messages, "notes") or ""
+            return _typed(_judged(looker, read_claims(messages), _pictures(messages), notes))
         if read_block(messages, "videos") is not None:
             return _typed(single(read_block(messages, "question") or ""))
         if (parts := read_block(messages, "parts")) is not None:
@@ -104,12 +101,25 @@ class ChatSignals(BaseChatModel):
         return _result(AIMessage(text))
 
 
-def _judged(looker: Looker, claims: Sequence[str], pictures: Sequence[Picture]) -> Judgement | Judgements:
-    judged = [looker.judge(claim, pictures) for claim in claims]
+def _judged(
+    looker: Looker, claims: Sequence[str], pictures: Sequence[Picture], notes: str
+) -> Judgement | Judgements:
+    judged = [_noted(claim, notes) or looker.judge(claim, pictures) for claim in claims]
     if len(judged) == 1:
         return judged[0]
     verdicts = [ClaimJudgement(claim=number, **dict(one)) for number, one in enumerate(judged, 1)]
     return Judgements(verdicts=verdicts)
+
+
+def _noted(claim: str, notes: str) -> Judgement | None:
+    """Support a claim that repeats one of the lines given with it; None if none does."""
+    quoted = re.match(r'"(.+)" is on screen', claim)
+    for line in notes.splitlines():
+        said = line.partition(" s: ")[2] or line
+        shown = quoted is not None and line.startswith("on screen") and line.endswith(f": {quoted[1]}")
+        if shown or claim.rstrip(".") == said.rstrip("."):
+            return Judgement(verdict="supported", why=line, confidence=0.9)
+    return None
 
 
 def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:
@@ -123,7 +133,7 @@ def _question(messages: Sequence[BaseMessage]) -> str:
 
 def _plan(messages: Sequence[BaseMessage], tool_names: list[str] | None) -> AIMessage:
     offered = None if tool_names in (None, ["answer"]) else frozenset(tool_names)
-    past = read_past(messages, read_block(messages, "video") or "", offered)
+    past = read_past(messages, read_block(messages, "facts") or "", offered)
     question = _question(messages)
     planned = plan(question, read_options(messages), past)
     if tool_names == ["answer"] and planned[0]["name"] != "answer":
@@ -144,12 +154,6 @@ def _turns(messages: Sequence[BaseMessage]) -> int:
     ]
     numbers = [int(match[1]) for name in ids if (match := re.fullmatch(r"call_(\d+)_\d+", name))]
     return max(numbers, default=-1) + 1
-
-
-def _compose(messages: Sequence[BaseMessage]) -> Composition:
-    status = read_block(messages, "status") or ""
-    draft = status.partition(_DRAFT)[2] or status
-    return Composition(answer=draft, choice=None, confidence=0.9)
 
 
 def _typed(reply: BaseModel) -> ChatResult:

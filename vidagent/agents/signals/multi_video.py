@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vidagent.agents.prompting.multi_video import Single, Together
 from vidagent.agents.prompting.video_findings import Goal, VideoFinding, chosen, plain_words
+from vidagent.text import QUOTED
 
 _KIND = r"(?:videos?|clips?|films?|movies?|recordings?|files?)"
 _SET = rf"(?:{_KIND}(?: of (?:these|those|them))?|(?:one )?of (?:(?:these|those|the|my)(?: \w+)?(?: {_KIND})?|them))"
@@ -25,7 +26,6 @@ _EDGE: tuple[tuple[re.Pattern[str], Goal], ...] = (
     (re.compile(r"\s*\b(?:first|earliest)\b", re.IGNORECASE), "first"),
     (re.compile(r"\s*\b(?:last|latest)\b", re.IGNORECASE), "last"),
 )
-_QUOTED = re.compile(r"[\"“”„«»][^\"“”„«»]*[\"“”„«»]")
 _NONE = re.compile(r"\b(?:none|neither|no video|not in any)\b", re.IGNORECASE)
 _YES_NO: dict[str, bool] = {"yes": True, "no": False}
 
@@ -58,7 +58,7 @@ def combine(goal: Goal, options: Sequence[str] | None, parts: Sequence[VideoFind
 
 def _without_edge(rest: str) -> tuple[str, Goal | None]:
     """Remove `first` or `last` from a question, except inside quoted text."""
-    bare = _QUOTED.sub(lambda quoted: "·" * len(quoted[0]), rest)
+    bare = QUOTED.sub(lambda quoted: "·" * len(quoted[0]), rest)
     for pattern, goal in _EDGE:
         if (match := pattern.search(bare)) is not None:
             return (rest[: match.start()] + rest[match.end() :]).strip(), goal

@@ -228,8 +228,8 @@ def frames_wanted(gap: int, most: int) -> int:
 def frames_to_show(known: Sequence[float], most: int, marks: Sequence[float]) -> list[float]:
     """Choose which frames of a gap to look at: its first and last, those on both sides of marks, and even steps.
 
-    After the first mark there is one more, as the last frame of a thing is often given for its end. Marks take a third
-    of the frames at most.
+    After the first mark there is one more, as the last frame of a thing is often given for its end. Marks take half of
+    the frames at most.
 
     Args:
         known: The times of its frames.
@@ -239,7 +239,7 @@ def frames_to_show(known: Sequence[float], most: int, marks: Sequence[float]) ->
     last = len(known) - 1
     if last < most:
         return list(known)
-    chosen, room = {0, last}, 2 + (most - 2) // 3
+    chosen, room = {0, last}, 2 + (most - 2) // 2
     for number, mark_s in enumerate(marks):
         place = min(range(len(known)), key=lambda n: abs(known[n] - mark_s))
         for beside in ({place - 1, place}, {min(place + 1, last)} if number == 0 else set()):

@@ -2,7 +2,7 @@
 
 - A moment: its frame, and the neighbours of it in the same look, as many claims are about change.
 - A stretch, or several moments in their order: the frame of each, the frames just outside, and some between them.
-- A number of occurrences: a frame from the middle of each.
+- A number of occurrences: a frame from the middle of each, and one from between neighbours, as far as there is room.
 - Neither, such as what stays so all along, or a "no": frames spread over the looks.
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from vidagent.graphs.evidence.ledger import MOST_SEEN_S, SAME_FRAME_S, Entry
 from vidagent.images.shown_frame import ShownFrame
+from vidagent.text import QUOTED
 from vidagent.tools.answer import Claim, Draft
 
 _FEWEST_SPREAD = 6
@@ -26,7 +28,6 @@ _TIME = re.compile(
     r"(?<![\w.])(?:(?P<clock>\d+(?::[0-5]\d)+(?:\.\d+)?)|(?P<seconds>\d+(?:\.\d+)?))"
     r"(?P<unit>\s?(?:s|sec|seconds?)\b)?(?![\w:]|\.\d)"
 )
-_QUOTED = re.compile(r"[\"“”„«»][^\"“”„«»]*[\"“”„«»]")
 
 
 def claim_frames(
@@ -52,7 +53,7 @@ def claim_frames(
     if not looks:
         return []
     looks = [*looks, *_exact(looks, shown, claim)]
-    if (whole := _occurrences(shown, claim, draft)) is not None:
+    if (whole := _occurrences(shown, claim, draft, most)) is not None:
         return evenly(whole, most)
     moments = sorted({_nearest(looks, time_s).time_s for time_s in _times(looks, claim)})
     chosen = list(_around(looks, moments, 2 if anywhere else 1)) if moments else []
@@ -85,7 +86,7 @@ def with_labels(text: str, stills: Sequence[ShownFrame], entries: Sequence[Entry
 def _times(looks: Sequence[Entry], claim: Claim) -> Iterator[float]:
     """Yield the times of a claim: its own, and those in its words that were looked at."""
     yield from (time_s for time_s in (claim.time_s, claim.end_s) if time_s is not None)
-    for match in _TIME.finditer(_QUOTED.sub(" ", claim.text)):
+    for match in _TIME.finditer(QUOTED.sub(" ", claim.text)):
         if (time_s := _read(match, looks)) is not None:
             yield time_s
 
@@ -103,8 +104,14 @@ def _read(match: re.Match[str], looks: Sequence[Entry]) -> float | None:
     return seconds if abs(_nearest(looks, seconds).time_s - seconds) <= half_s + 1e-9 else None
 
 
+def plain_numbers(text: str) -> set[str]:
+    """Return the whole numbers of a text that are no times."""
+    found = (match for match in _TIME.finditer(text) if not match["clock"] and not match["unit"])
+    return {match["seconds"] for match in found}
+
+
 def _in_quotes(text: str, place: int) -> bool:
-    return any(quote.start() <= place < quote.end() for quote in _QUOTED.finditer(text))
+    return any(quote.start() <= place < quote.end() for quote in QUOTED.finditer(text))
 
 
 def _around(looks: Sequence[Entry], moments: Sequence[float], beside: int) -> Iterator[ShownFrame]:
@@ -167,19 +174,27 @@ def _elsewhere(looks: Sequence[Entry], shown: Sequence[Entry], time_s: float) ->
     return off_s > MOST_SEEN_S / 2 and least_s < off_s
 
 
-def _occurrences(shown: Sequence[Entry], claim: Claim, draft: Draft) -> list[ShownFrame] | None:
-    """Return a frame of each occurrence if the claim is about their number; None if it is not."""
+def _occurrences(shown: Sequence[Entry], claim: Claim, draft: Draft, most: int) -> list[ShownFrame] | None:
+    """Return a frame of each occurrence if the claim is about their number; None if it is not.
+
+    If there is room, one from between neighbours shows that they are two.
+    """
     if draft.count is None or len(draft.spans) < 2 or claim.end_s is not None:
         return None
-    if claim.time_s is not None and str(draft.count) not in re.findall(r"\d+", claim.text):
+    if claim.time_s is not None and str(draft.count) not in plain_numbers(claim.text):
         return None
-    found = []
-    for place in draft.spans:
-        inside = [still for still in _whole(shown) if place.start_s <= still.time_s <= place.end_s]
-        if inside:
-            middle_s = (place.start_s + place.end_s) / 2
-            found.append(min(inside, key=lambda still: abs(still.time_s - middle_s)))
-    return found
+    stills = _whole(shown)
+    places = sorted((place.start_s, place.end_s) for place in draft.spans)
+    gaps = [(end_s, start_s) for (_, end_s), (start_s, _) in pairwise(places) if end_s < start_s]
+    ranges = [*places, *gaps] if len(places) + len(gaps) <= most else places
+    found = {still.time_s: still for start_s, end_s in ranges for still in _middle(stills, start_s, end_s)}
+    return [found[time_s] for time_s in sorted(found)]
+
+
+def _middle(stills: Sequence[ShownFrame], start_s: float, end_s: float) -> list[ShownFrame]:
+    """Return the frame that is nearest to the middle of a range, if there is one inside."""
+    inside = [still for still in stills if start_s <= still.time_s <= end_s]
+    return sorted(inside, key=lambda still: abs(still.time_s - (start_s + end_s) / 2))[:1]
 
 
 def _telling(looks: Sequence[Entry]) -> list[ShownFrame]:

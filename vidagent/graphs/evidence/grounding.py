@@ -1,9 +1,8 @@
-"""Check that an answer's wording rests on the question, the supported claims, and numbers that follow from them.
+"""Decide whether a draft's own words may be the answer, and put exact times into them.
 
-Words are compared in two ways. Word stems detect what an answer must not say: numbers, quotes and refused things that
-no claim has. A comparison in order detects an answer that says no more than claims, the count or the chosen option do:
-it needs no model. Anything between needs one to judge. A refusal costs little: the claims themselves then become the
-answer.
+A model judges them on the frames of all claims, in the request that checks these. Code compares what frames cannot
+show: numbers, quotes and refused things that no claim has. Words that do not pass cost little: the claims themselves
+are then the answer.
 """
 
 from __future__ import annotations
@@ -13,10 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.evidence.boundaries import Refined
+from vidagent.graphs.evidence.claim_frames import plain_numbers
 from vidagent.graphs.evidence.ledger import MOST_SEEN_S
 from vidagent.graphs.evidence.refined_spans import refined_places
+from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Verified
+from vidagent.text import QUOTED
 from vidagent.tools.answer import Claim, Draft
 from vidagent.video.clock import format_clock, format_time
 
@@ -32,14 +34,8 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _NUMBER = re.compile(r"\d+(?::\d+)+(?:\.\d+)?|\d+(?:\.\d+)?")
 _TIME = re.compile(rf"(?:{_NUMBER.pattern})(?=(?P<unit>\s?s\b)?)")
-_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
-_LETTERS = re.compile(r"[^\W\d_]+")
-_ONE_WORD = re.compile(r"^\s*[^\W\d_]+(?:,\s*|[.!]\s+)")
-_SENTENCE = re.compile(r"(?<=[.!?;。！？])\s*(?=\D)")
 _LIST_NUMBER = re.compile(r"(?:^|(?<=[.!?;:]\s))[ \t]*\d{1,3}[.)][ \t]+", re.MULTILINE)
 """The number of an entry of a list, which says nothing."""
-_SLACK_S = 0.05
-"""Tolerance around a place: the frame that shows it may lie just outside."""
 _SAME_S = 0.5e-3
 _STEM = 5
 """Letters of a word that are compared, so that "appears" and "appeared" match."""
@@ -47,47 +43,6 @@ _TELLING = 4
 """Minimum letters of a content word; shorter ones are mostly "and" and "the"."""
 _SHARE = 0.5
 """Minimum share of a sentence's words found in the claims or the question."""
-_EMPTY = frozenset("a an the at s sec second seconds from to until".split())
-"""Words that change no claim and accompany its time."""
-_LINKING = frozenset("it is are was were there".split())
-"""Words of a sentence around an option or a count that add nothing."""
-
-
-@dataclass(frozen=True)
-class ClaimText:
-    """A claim, as an answer may repeat it.
-
-    Args:
-        text: The claim.
-        times_s: Times that may be added to it or left out: the moment that shows it, and the bounds and the length of
-            its place.
-    """
-
-    text: str
-    times_s: tuple[float, ...]
-
-    @property
-    def sentences(self) -> int:
-        """Number of sentences."""
-        return len(sentences_of(self.text))
-
-    def says(self, text: str, known: frozenset[str] = frozenset()) -> bool:
-        """Tell whether a text repeats all words and numbers of the claim, in order; its times may be added.
-
-        Args:
-            text: The text.
-            known: Stems of words that it may add, as the question has them.
-        """
-        extra = _left_over(_in_order(text), _in_order(self.text))
-        if extra is None or not {word[:_STEM] for word in extra} <= known:
-            return False
-        given, own = self._amounts(text), self._amounts(self.text)
-        return len(given) == len(own) and all(map(_is, given, map(_value, own)))
-
-    def _amounts(self, text: str) -> list[str]:
-        """Return the numbers that are not its times."""
-        numbers = _NUMBER.findall(text)
-        return [number for number in numbers if not any(_shows(number, time_s) for time_s in self.times_s)]
 
 
 @dataclass(frozen=True)
@@ -98,21 +53,11 @@ class Ground:
         text: The supported claims, the question and the options.
         barred: The refused claims.
         numbers: Numbers that follow from the claims: times, lengths, counts.
-        claims: The supported claims, as an answer may repeat them.
-        question: The question.
-        count: The number asked for.
-        option: The chosen option, if the claims have its words.
-        yes_or_no: Whether the answer may begin with a yes or no, which is a word and a comma.
     """
 
     text: str
     barred: str
     numbers: frozenset[float]
-    claims: tuple[ClaimText, ...] = ()
-    question: str = ""
-    count: int | None = None
-    option: str | None = None
-    yes_or_no: bool = False
 
     def beyond(self, answer: str) -> str | None:
         """Return a message about what in an answer is unsupported; None if all of it is supported.
@@ -124,46 +69,16 @@ class Ground:
         known, answer = words_of(self.text), _LIST_NUMBER.sub("", answer)
         if self.says_refused(answer):
             return "it says what was refused"
-        if new := [quote for quote in _QUOTED.findall(answer) if not self._quotes(quote)]:
+        quotes = (one[1:-1] for one in QUOTED.findall(answer) if one[0] not in "'‘")
+        if new := [quote for quote in quotes if not self._quotes(quote)]:
             return f"it quotes what no claim does: {new[0][:80]!r}"
         if unknown := [text for text in _NUMBER.findall(answer) if not self._holds(text)]:
             return f"it says {unknown[0][:20]}, which no claim does"
-        for sentence in _SENTENCE.split(answer) if self.barred else ():
+        for sentence in sentences_of(answer) if self.barred else ():
             sentence_words = words_of(sentence)
             if sentence_words and len(sentence_words & known) < _SHARE * len(sentence_words):
-                return f"no claim says {sentence.strip()[:80]!r}"
+                return f"no claim says {sentence[:80]!r}"
         return None
-
-    def covers(self, answer: str) -> bool:
-        """Tell whether each sentence of an answer repeats a claim, in any order, or says the count or the option.
-
-        Words of the question may be added. That needs no model to judge.
-        """
-        answer = _LIST_NUMBER.sub("", answer)
-        if self.yes_or_no:
-            answer = _ONE_WORD.sub("", answer, count=1)
-        sentences, reached = sentences_of(answer), {0}
-        known = frozenset(word[:_STEM] for word in _in_order(self.question)) | _LINKING
-        for start in range(len(sentences)):
-            if start not in reached:
-                continue
-            if self._concludes(sentences[start], known):
-                reached.add(start + 1)
-            for claim in self.claims:
-                end = start + claim.sentences
-                if end <= len(sentences) and claim.says(" ".join(sentences[start:end]), known):
-                    reached.add(end)
-        return bool(sentences) and len(sentences) in reached
-
-    def _concludes(self, sentence: str, known: frozenset[str]) -> bool:
-        """Tell whether a sentence says only the count, in words of the question, or only the chosen option."""
-        words, numbers = _in_order(sentence), _NUMBER.findall(sentence)
-        if self.count is not None and {word[:_STEM] for word in words} <= known:
-            return len(numbers) == 1 and _is(numbers[0], self.count)
-        if self.option is None or numbers != _NUMBER.findall(self.option):
-            return False
-        extra = _left_over(words, _in_order(self.option))
-        return extra is not None and set(extra) <= _LINKING
 
     def says_refused(self, answer: str) -> bool:
         """Tell whether an answer has words of a refused claim that no other claim has."""
@@ -185,52 +100,36 @@ def ground_of(draft: Draft, progress: Progress) -> Ground:
     """Return what an answer from a checked draft may say."""
     verified, places = progress.supported, refined_places(progress, draft)
     claims = [item["claim"] for item in verified]
-    options = progress.options or []
-    text = "\n".join([*claims, progress.state["question"], progress.question, *options])
+    text = "\n".join([*claims, progress.state["question"], progress.question, *(progress.options or [])])
     barred = "\n".join(item["claim"] for item in progress.refused)
-    chosen = options[draft.choice] if draft.choice is not None and draft.choice < len(options) else None
-    return Ground(
-        text,
-        barred,
-        frozenset(_numbers(draft, verified, places)),
-        tuple(ClaimText(item["claim"], tuple(_times(item, draft, places))) for item in verified),
-        progress.question,
-        draft.count,
-        chosen if chosen is not None and words_of(chosen) <= words_of("\n".join(claims)) else None,
-        progress.kind == "whether",
-    )
+    return Ground(text, barred, frozenset(_numbers(draft, verified, places)))
 
 
 def supported_words(draft: Draft, progress: Progress, *, by_rules: bool = False) -> str:
-    """Return the draft's answer if its claims cover it and all are supported; else the supported claims.
+    """Return the draft's answer if its words may be said; else the supported claims.
 
-    Times are those of the refined places.
+    Times are those of the refined places; where times are asked for and the words have none, they follow in brackets.
 
     Args:
         draft: The draft.
         progress: The run.
-        by_rules: Whether it is enough that the answer adds no new number or quote, as rules wrote it or as its words
-            will still be judged.
+        by_rules: Whether it is enough that the answer adds no new number or quote, as rules wrote it.
     """
-    words = draft.answer if covered(draft, progress, by_rules=by_rules) else None
-    if words is None:
-        words = told_lines(progress.supported)
-    return _with_refined_times(words, draft, refined_places(progress, draft))
+    may = may_say(draft, progress, by_rules=by_rules)
+    words = draft.answer if may else told_lines(progress.supported, timed=progress.asks_times)
+    places = refined_places(progress, draft)
+    words = _with_refined_times(words, draft, places)
+    timed = may and not by_rules and progress.route is not None and progress.asks_times
+    return _timed(words, places or _moments(progress.supported)) if timed else words
 
 
-def drafted_words(draft: Draft, progress: Progress) -> str:
-    """Return the draft's answer, which may say more than its claims; if it says what was refused, the claims."""
-    if ground_of(draft, progress).says_refused(draft.answer):
-        return told_lines(progress.supported)
-    return _with_refined_times(draft.answer, draft, refined_places(progress, draft))
+def told_lines(verified: Sequence[Verified], *, timed: bool = False) -> str:
+    """Return claims as an answer, one a line, each with the time of its frame if it says none near it.
 
-
-def told_lines(verified: Sequence[Verified]) -> str:
-    """Return claims as an answer: one as it is, several one a line, with the time of its frame if it says none near it.
-
-    The frame that shows a claim best may lie beside the time in its words, where few frames were looked at.
+    The frame that shows a claim best may lie beside the time in its words, where few frames were looked at. A single
+    claim has a time only if the answer is `timed`.
     """
-    if len(verified) < 2:
+    if len(verified) < 2 and not timed:
         return "".join(item["claim"] for item in verified)
     return "\n".join(
         item["claim"]
@@ -244,12 +143,16 @@ def told_lines(verified: Sequence[Verified]) -> str:
     )
 
 
-def covered(draft: Draft, progress: Progress, *, by_rules: bool = False) -> bool:
-    """Tell whether a draft's answer says no more than its claims, all supported."""
-    ground = ground_of(draft, progress)
-    if not progress.stands or ground.beyond(draft.answer) is not None:
-        return False
-    return by_rules or ground.covers(draft.answer)
+def may_say(draft: Draft, progress: Progress, *, by_rules: bool = False) -> bool:
+    """Tell whether all claims of a draft stand, frames show its words, and these add no number or quote."""
+    shown = by_rules or (progress.worded is not None and progress.worded["verdict"] == "supported")
+    return shown and progress.stands and ground_of(draft, progress).beyond(draft.answer) is None
+
+
+def says_number(text: str, number: int) -> bool:
+    """Tell whether a text says a number, in digits or in English words; the digits of a time say none."""
+    words = re.findall(r"\w+", text.casefold())
+    return str(number) in plain_numbers(text) or (number < len(NUMERALS) and NUMERALS[number] in words)
 
 
 def words_of(text: str) -> set[str]:
@@ -272,16 +175,6 @@ def _numbers(draft: Draft, verified: Sequence[Verified], places: Iterable[Refine
     bounds = [_bounds(place) for place in places]
     yield from (number for bound in bounds for number in bound)
     yield sum(length_s for _, _, length_s in bounds)
-
-
-def _times(item: Verified, draft: Draft, places: Sequence[Refined]) -> Iterator[float]:
-    """Yield the times that may be said of a claim: its own, and those of its place, as drafted and as refined."""
-    yield item["time_s"]
-    for claim in draft.claims:
-        yield from _ends(claim) if claim.text == item["claim"] else ()
-    for place, refined in zip(draft.spans, places, strict=True):
-        if place.start_s - _SLACK_S <= item["time_s"] <= place.end_s + _SLACK_S:
-            yield from (place.start_s, place.end_s, place.end_s - place.start_s, *_bounds(refined))
 
 
 def _ends(claim: Claim) -> Iterator[float]:
@@ -310,28 +203,32 @@ def _with_refined_times(words: str, draft: Draft, places: Sequence[Refined]) -> 
     return _TIME.sub(refined_time, words) if moved else words
 
 
-def _left_over(words: Sequence[str], part: Sequence[str]) -> list[str] | None:
-    """Return the words without those of a part that they hold in order; None if they do not hold it."""
-    extra, place = [], 0
-    for word in words:
-        if place < len(part) and word == part[place]:
-            place += 1
-        else:
-            extra.append(word)
-    return extra if place == len(part) else None
+def _timed(words: str, places: Sequence[Refined]) -> str:
+    """Add the times of places to words that say no time."""
+    known = {number for place in places for number in _bounds(place)}
+    says = any(
+        match["unit"] or ":" in match[0] or any(_shows(match[0], number) for number in known)
+        for match in _TIME.finditer(words)
+    )
+    if says or not places:
+        return words
+    times = [
+        format_time(place.start_s)
+        if place.end_s - place.start_s < _SAME_S
+        else f"{format_time(place.start_s)} to {format_time(place.end_s)}"
+        for place in places
+    ]
+    return f"{words} ({', '.join(times)})"
+
+
+def _moments(verified: Sequence[Verified]) -> list[Refined]:
+    """Return the times of claims as places without a length."""
+    times = sorted({item["time_s"] for item in verified})
+    return [Refined(time_s, time_s, 0.0, 0.0) for time_s in times]
 
 
 def _bounds(place: Refined) -> tuple[float, float, float]:
     return place.start_s, place.end_s, place.end_s - place.start_s
-
-
-def sentences_of(text: str) -> list[str]:
-    """Return the sentences of a text."""
-    return [sentence.strip() for sentence in _SENTENCE.split(text) if sentence.strip()]
-
-
-def _in_order(text: str) -> list[str]:
-    return [word for word in _LETTERS.findall(text.casefold()) if word not in _EMPTY]
 
 
 def _is(text: str, number: float) -> bool:

@@ -14,9 +14,9 @@ from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.tiles import denormalise
 from vidagent.text import counted, one_line, shortened
 from vidagent.tools.result import Look
-from vidagent.types import Box, Coverage, Span
+from vidagent.types import SEEN_WITHIN_S, Box, Coverage, Span
 
-MOST_SEEN_S = 1.0
+MOST_SEEN_S = 2 * SEEN_WITHIN_S
 """Longest time around a frame for which it counts as evidence, however far its neighbours are."""
 
 _MOST_TOLD = 600

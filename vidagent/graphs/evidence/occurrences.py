@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
@@ -110,12 +111,16 @@ def frames_of(entry: Entry) -> list[Frame]:
     ]
 
 
-def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
+def merge(looks: Iterable[Sequence[Frame]], cuts_s: Sequence[float] = ()) -> list[Occurrence]:
     """Merge the sightings of several looks.
 
     A look at a higher rate is believed over a coarser one where both looked. A frame that two looks saw counts once.
     From one frame to the next, a thing is the same if it overlaps, or moved by no more than its own size or as before;
-    one that the next frame does not show has ended.
+    one that the next frame does not show has ended. At a cut everything ends but a text that reads the same after it.
+
+    Args:
+        looks: The frames of each look.
+        cuts_s: Times of the first frames after a cut, in order.
 
     Returns:
         The occurrences in the order of their starts.
@@ -126,11 +131,12 @@ def merge(looks: Iterable[Sequence[Frame]]) -> list[Occurrence]:
     for place, frame in enumerate(timeline):
         before = timeline[place - 1] if place else None
         linked = before is not None and _linked(before, frame)
-        followed = _follow(open_now if linked else [], frame)
+        is_cut = before is not None and _next_cut(cuts_s, before.time_s) <= frame.time_s + _SAME_FRAME_S
+        followed = _follow(open_now if linked else [], frame, only_texts=is_cut)
         after = timeline[place + 1] if place + 1 < len(timeline) else None
         ends_s = after.time_s if after and _linked(frame, after) else frame.time_s + frame.interval_s
         for track in followed:
-            track.end_s = ends_s
+            track.end_s = min(ends_s, _next_cut(cuts_s, frame.time_s))
         tracks += [track for track in followed if len(track.marks) == 1]
         open_now = followed
     return sorted((_occurrence(track) for track in tracks), key=lambda one: (one.start_s, one.end_s))
@@ -186,11 +192,23 @@ def _linked(before: Frame, frame: Frame) -> bool:
     return bool(before.looks & frame.looks) or frame.time_s - before.time_s <= longest_s
 
 
-def _follow(tracks: Sequence[_Track], frame: Frame) -> list[_Track]:
-    """Return the tracks of everything a frame shows, continued and new."""
+def _next_cut(cuts_s: Sequence[float], time_s: float) -> float:
+    """Return the time of the first cut after a frame; infinity if there is none."""
+    place = bisect_right(cuts_s, time_s + _SAME_FRAME_S)
+    return cuts_s[place] if place < len(cuts_s) else math.inf
+
+
+def _follow(tracks: Sequence[_Track], frame: Frame, *, only_texts: bool) -> list[_Track]:
+    """Return the tracks of everything a frame shows, continued and new; after a cut only texts go on."""
+    if only_texts:
+        tracks = [track for track in tracks if track.marks[-1][1].text]
     expected = [track.expected(frame.time_s) for track in tracks]
     texts = [track.marks[-1][1].text for track in tracks]
-    goes_on = {second: first for first, second in _pairs(expected, texts, frame.marks)}
+    goes_on = {
+        second: first
+        for first, second in _pairs(expected, texts, frame.marks)
+        if frame.marks[second].text or not only_texts
+    }
     followed = [tracks[goes_on[place]] if place in goes_on else _Track() for place in range(len(frame.marks))]
     for track, mark in zip(followed, frame.marks, strict=True):
         track.marks.append((frame.time_s, mark))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ _NEAR_S = 0.5
 """A bound this near to a cut means the cut."""
 _FEWEST, _MOST = 2, 6
 """Fewest and most frames on which a part is checked."""
-_CALLS = 3
+_CALLS = 6
 """Calls that the check of all parts may take, as far as two frames for each part allow."""
 _INSET = 0.02
 """Share of a part's length that its first and last frame lie inside it: at its very ends pictures may be mixed."""
@@ -26,7 +27,7 @@ _SAME_PLACE = 0.5
 
 
 def between_cuts(parts: Sequence[Part], cuts_s: Sequence[float], entries: Sequence[Entry]) -> list[Part]:
-    """Return parts whose bounds are cuts where cuts are meant.
+    """Return parts whose bounds are exact times of frames that were looked at, or cuts where cuts are meant.
 
     A bound at a frame that was looked at means the beginning of that frame's shot, if the frame looked at before it is
     of another shot; elsewhere it means a cut very near to it.
@@ -34,22 +35,26 @@ def between_cuts(parts: Sequence[Part], cuts_s: Sequence[float], entries: Sequen
     times = sorted({still.time_s for entry in entries for still in entry.look.stills})
 
     def moved(bound_s: float) -> float:
+        at = bisect_left(times, bound_s - SAME_FRAME_S)
+        looked_at = at < len(times) and abs(times[at] - bound_s) <= SAME_FRAME_S
+        if looked_at:  # the planner writes three decimals
+            bound_s = times[at]
+        if not cuts_s:
+            return bound_s
         place = bisect_right(cuts_s, bound_s + SAME_FRAME_S)
         shot_s = cuts_s[place - 1] if place else 0.0
-        at = bisect_left(times, bound_s - SAME_FRAME_S)
         before_s = times[at - 1] if at else 0.0
-        looked_at = at < len(times) and abs(times[at] - bound_s) <= SAME_FRAME_S
         if bound_s - shot_s <= _NEAR_S or (looked_at and shot_s > before_s):
             return shot_s
         after_s = cuts_s[place] if place < len(cuts_s) else None
         return after_s if after_s is not None and after_s - bound_s <= _NEAR_S else bound_s
 
     placed = []
-    for part in parts if cuts_s else ():
+    for part in parts:
         start_s, end_s = moved(part.start_s), moved(_end(part))
         bounds = {"start_s": start_s, "end_s": end_s} if end_s > start_s else {}
         placed.append(part.model_copy(update=bounds))
-    return placed or list(parts)
+    return placed
 
 
 def with_kept(draft: Draft, told: Sequence[Verified]) -> Draft:
@@ -90,34 +95,68 @@ def frames_each(number: int, most: int) -> int:
     return max(_FEWEST, min(_MOST, most, _CALLS * most // max(1, number)))
 
 
-def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[float] = ()) -> list[float]:
-    """Return the times of frames spread over a part, from its first to its last.
+def with_named_ends(parts: Sequence[Part], duration_s: float, frame_s: float) -> list[Part]:
+    """Return parts that last until after the frame at their very end, if they name it and no other part begins there.
 
-    Frames of it that were looked at are among them, as the part rests on these and its bounds need not be exact.
+    An end is the first moment that no longer shows the part; a planner whose last frame is the end means that frame.
     """
-    last_s = max(part.start_s, _end(part) - frame_s)
-    inset_s = min(_INSET * (last_s - part.start_s), _MOST_INSET_S)
-    inside = [
-        time_s for time_s in looked_s if part.start_s - SAME_FRAME_S <= time_s < _end(part) - SAME_FRAME_S
-    ]
-    if len(inside) >= number:
-        places = np.linspace(0, len(inside) - 1, number).round().astype(int)
-        return list(dict.fromkeys(inside[place] for place in places))
-    times = np.linspace(part.start_s + inset_s, last_s - inset_s, number)
-    for time_s in inside:
-        times[int(np.abs(times - time_s).argmin())] = time_s
+    found = []
+    for part in parts:
+        end_s = _end(part)
+        named = any(abs(time_s - end_s) <= SAME_FRAME_S for time_s in part.frames_s)
+        if named and not any(abs(other.start_s - end_s) <= SAME_FRAME_S for other in parts):
+            end_s = min(end_s + frame_s, max(end_s, duration_s))
+        found.append(part.model_copy(update={"end_s": end_s}))
+    return found
+
+
+def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[float] = ()) -> list[float]:
+    """Return the times of up to `number` frames of a part: those that it names, then others spread over it.
+
+    If it names more, they are some of these, spread over them. Of the frames of it that were looked at, those nearest
+    to an even spread are taken, as the part rests on these and its bounds need not be exact.
+    """
+    first_s, last_s = part.start_s, max(part.start_s, _end(part) - frame_s)
+    inside, named = (
+        sorted({t for t in times if first_s - SAME_FRAME_S <= t < _end(part) - SAME_FRAME_S})
+        for times in (looked_s, part.frames_s)
+    )
+    if len(named) >= number:
+        return [named[place] for place in np.linspace(0, len(named) - 1, number).round().astype(int)]
+    inset_s = min(_INSET * (last_s - first_s), _MOST_INSET_S)
+    times = np.linspace(first_s + inset_s, last_s - inset_s, number)
+    half_s = (last_s - first_s) / max(1, number - 1) / 2
+    free = set(range(number))
+    for shown, most_s in ((named, math.inf), (inside, half_s)):
+        apart = {(place, t): abs(times[place] - t) for place in free for t in shown}
+        for place, time_s in sorted(apart, key=lambda pair: (apart[pair], pair)):
+            if place in free and time_s not in times and apart[place, time_s] <= most_s:
+                times[place] = time_s
+                free.remove(place)
     return sorted(dict.fromkeys(round(time_s, 6) for time_s in times.tolist()))
 
 
-def most_telling(stills: Sequence[ShownFrame]) -> list[ShownFrame]:
-    """Return the frames of a part, the most telling first: from its middle, its first, its last, the others."""
-    middle = stills[len(stills) // 2 : len(stills) // 2 + 1]
-    return list(dict.fromkeys([*middle, *stills[:1], *stills[-1:], *stills]))
+def on_screen_at(stills: Sequence[ShownFrame], times_s: Sequence[float], frame_s: float) -> list[ShownFrame]:
+    """Return which of the frames, in order of time, are on screen at these times, which may be rounded labels."""
+    shown_s = [still.time_s for still in stills]
+    places = (bisect_right(shown_s, time_s + SAME_FRAME_S) for time_s in times_s)
+    found = dict.fromkeys(stills[place - 1] for place in places if place)
+    return [still for still in found if still.time_s > times_s[0] - frame_s]
+
+
+def most_telling(part: Part, stills: Sequence[ShownFrame]) -> list[ShownFrame]:
+    """Return the frames of a part, the most telling first: those it names, from its middle, its first, its last.
+
+    Of those that it names, the middle one comes first: at its first and last one, pictures may be mixed.
+    """
+    named = [still for still in stills if any(abs(still.time_s - t) <= SAME_FRAME_S for t in part.frames_s)]
+    middles = [frames[len(frames) // 2] for frames in (named, stills) if frames]
+    return list(dict.fromkeys([*middles[:1], *named, *middles, *stills[:1], *stills[-1:], *stills]))
 
 
 def claim_of(part: Part) -> Claim:
-    """Return a part as a claim."""
-    return Claim(text=part.text, ledger=part.ledger, time_s=part.start_s, end_s=part.end_s)
+    """Return a part as a claim, which is longer than the planner's own may be."""
+    return Claim.model_construct(text=part.text, ledger=part.ledger, time_s=part.start_s, end_s=part.end_s)
 
 
 def joined(told: Sequence[Verified]) -> list[Verified]:

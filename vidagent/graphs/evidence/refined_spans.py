@@ -70,16 +70,6 @@ def precision_text(places: Sequence[Refined]) -> str:
     return f"{', '.join(f'{side} {words}' for side, words in told.items())}.".capitalize()
 
 
-def refined_note(progress: Progress, draft: Draft) -> str:
-    """Describe the draft's places if looks at their edges have moved one of them."""
-    places = refined_places(progress, draft)
-    bounds = [f"{place.start_s:.3f}-{place.end_s:.3f} s" for place in places]
-    if bounds == [f"{place.start_s:.3f}-{place.end_s:.3f} s" for place in draft.spans]:
-        return ""
-    listed = ", ".join(bounds)
-    return f"Looked at closer, it is at {listed}: these times hold where the claims have others."
-
-
 def _within(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if len(known) < len(values):

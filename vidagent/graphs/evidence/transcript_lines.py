@@ -1,4 +1,4 @@
-"""Transcript lines behind a claim: speech and subtitles returned by the looks that it names."""
+"""Lines behind a claim: speech, subtitles, texts on screen and facts of the file, from the looks that it names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_LINES = 12
 NEAR_S = 10.0
 """A line further than this from the time of a claim is unrelated to it."""
 
-_FACT = re.compile(r"(?:spoken|subtitle) (\d+\.\d{3})-(\d+\.\d{3}) s: ")
+_FACT = re.compile(r"(?:spoken|subtitle|file|on screen) (\d+\.\d{3})-(\d+\.\d{3}) s[:,] ")
 
 
 @dataclass(frozen=True, slots=True)

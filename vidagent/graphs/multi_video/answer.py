@@ -8,17 +8,20 @@ from typing import Any
 from vidagent.agents.prompting.multi_video import Together
 from vidagent.graphs.multi_video.graph import GroupState
 from vidagent.types import (
+    NO_CLAIMS,
     Answer,
     Budget,
-    BudgetName,
     BudgetReport,
     Coverage,
     Evidence,
+    Limit,
+    Part,
     Span,
     Status,
     StepUsage,
     Usage,
     VideoInfo,
+    limit_title,
 )
 
 _Answers = Mapping[int, Mapping[str, Any]]
@@ -34,7 +37,9 @@ def group_answer(
     ended_by = _ended_by(state, answers)
     goal = state.get("single", {}).get("goal", "each")
     stands = bool(named) and not (goal == "all" and len(named) < len(videos))
-    status: Status = "partial" if ended_by else "answered" if stands else "not_found"
+    unable = answers and all(answer["status"] == "cannot_judge" for answer in answers.values())
+    otherwise: Status = "cannot_judge" if unable else "not_found"
+    status: Status = "partial" if ended_by else "answered" if stands else otherwise
     return Answer(
         status=status,
         answer=_words(together.answer, ended_by),
@@ -47,6 +52,7 @@ def group_answer(
         run_id=run_id,
         choice=_choice(state, together),
         spans=tuple(span for index in named for span in _spans(index, answers[index]["spans"])),
+        parts=tuple(Part(**part, video=index) for index in named for part in answers[index]["parts"]),
         count=_count(goal, named, answers, len(videos)) if stands else None,
         evidence=tuple(_evidence(answers)),
         coverage=_coverage(answers, videos),
@@ -59,14 +65,14 @@ def group_answer(
     )
 
 
-def _ended_by(state: GroupState, answers: _Answers) -> BudgetName | None:
-    """Return the budget that ended the search, before all videos were asked or in one of them."""
-    parts: list[BudgetName | None] = [answer["budget"]["ended_by"] for answer in answers.values()]
+def _ended_by(state: GroupState, answers: _Answers) -> Limit | None:
+    """Return what ended the search, before all videos were asked or in one of them."""
+    parts: list[Limit | None] = [answer["budget"]["ended_by"] for answer in answers.values()]
     return state.get("ended_by") or next((name for name in parts if name is not None), None)
 
 
-def _words(answer: str, ended_by: BudgetName | None) -> str:
-    return answer if ended_by is None else f"The {ended_by} budget ended the search. {answer}"
+def _words(answer: str, ended_by: Limit | None) -> str:
+    return answer if ended_by is None else f"The {limit_title(ended_by)} ended the search. {answer}"
 
 
 def _choice(state: GroupState, together: Together) -> int | None:
@@ -84,7 +90,7 @@ def _count(goal: str, named: Sequence[int], answers: _Answers, videos: int) -> i
 
 def _evidence(answers: _Answers) -> Iterator[Evidence]:
     for index, answer in answers.items():
-        if answer["status"] == "not_found":
+        if answer["status"] in NO_CLAIMS:
             continue
         for item in answer["evidence"]:
             box = item["box_px"]

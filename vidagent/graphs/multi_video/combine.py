@@ -14,6 +14,7 @@ from vidagent.errors import BudgetSpent
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.events import EventSource
 from vidagent.graphs.evidence.grounding import NUMERALS, Ground
+from vidagent.types import NO_CLAIMS
 
 _BREAK = re.compile(r"([,;:.!?]+(?:\s+|$)|[,;、。！？]|\n)")
 _ENDS = re.compile(r"[.!?。！？\n]")
@@ -46,10 +47,11 @@ async def combine_answers(
     """Return the combined answer as a JSON object: words, video numbers, choice and confidence.
 
     The model is asked if a claim was supported in any video. A reply that goes beyond the claims, or mentions other
-    videos, is discarded; then, or if no request is left, the answer has one line per video.
+    videos, is discarded; then, or if no request is left, the answer has one line per video. So it has, without a
+    request, if an answer is in parts, whose lines nothing else is to replace.
     """
     plain = rule_based_answer(goal, parts)
-    if not any(part.supports for part in parts):
+    if not any(part.supports for part in parts) or any(part.in_parts for part in parts):
         return plain
     events.tell("step", "putting the answers together", "compose")
     messages = together_messages(question, options, goal, parts)
@@ -76,7 +78,7 @@ async def combine_answers(
 
 
 def _part(number: int, name: str, answer: Mapping[str, Any]) -> VideoFinding:
-    stood = answer["evidence"] if answer["status"] != "not_found" else ()
+    stood = answer["evidence"] if answer["status"] not in NO_CLAIMS else ()
     return VideoFinding(
         number,
         name,
@@ -85,6 +87,7 @@ def _part(number: int, name: str, answer: Mapping[str, Any]) -> VideoFinding:
         tuple((span["start_s"], span["end_s"]) for span in answer["spans"]) if stood else (),
         answer["coverage"]["fraction"],
         answer["budget"]["ended_by"],
+        bool(stood and answer["parts"]),
     )
 
 

@@ -26,7 +26,7 @@ from vidagent.graphs.events import EventSource
 from vidagent.graphs.multi_video.budget_split import share_of, steps_in
 from vidagent.graphs.multi_video.combine import combine_answers, parts_of, rule_based_answer
 from vidagent.graphs.state import Update
-from vidagent.types import Budget, BudgetName, Step
+from vidagent.types import Budget, Limit, Step
 
 _PLAIN = re.compile(
     r"(?:when|where|what|who|how long|how often|does|do|did|is|are|was|were|can|has|have)\b", re.I
@@ -62,7 +62,7 @@ class GroupState(TypedDict, total=False):
     spent: Annotated[list[dict[str, Any]], add]
     elapsed_s: float
     rounds: int
-    ended_by: BudgetName | None
+    ended_by: Limit | None
     together: dict[str, Any] | None
 
 

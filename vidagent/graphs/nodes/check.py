@@ -17,7 +17,7 @@ from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
 from vidagent.tools.answer import Claim
 from vidagent.types import Box
-from vidagent.video.clock import format_time
+from vidagent.video.clock import format_time, names
 
 _FEW = 5
 """Frames that each claim keeps if those of all do not fit in one request: a stretch's edges, outside, middle."""
@@ -36,6 +36,8 @@ class Asked:
         stills: Its pictures, the most telling first.
         lines: Words spoken at its time.
         part_s: The start and the end of the part of the answer that it is; None for a claim.
+        least: How many pictures it keeps if those of all claims do not fit in one request.
+        of_all: Whether it is about the pictures of all the others together.
 
     Attributes:
         verdict: The verdict; None until it is given.
@@ -51,6 +53,8 @@ class Asked:
     stills: list[ShownFrame]
     lines: Sequence[Line]
     part_s: tuple[float, float] | None = None
+    least: int = _FEW
+    of_all: bool = False
     verdict: Judged | None = None
     why: str = ""
     confidence: float = 0.0
@@ -80,10 +84,12 @@ class Asked:
             if self._key() == (check["claim"].casefold(), check["refs"], check["words"]):
                 self.verdict, self.why, self.confidence = check["verdict"], check["why"], check["confidence"]
                 self.judged = self.stills
+                self._show(check["best_s"])
 
-    def give(self, verdict: Judged, why: str, confidence: float) -> None:
-        """Record a new verdict."""
+    def give(self, verdict: Judged, why: str, confidence: float, best_s: float | None = None) -> None:
+        """Record a new verdict, and the frame that shows it best."""
         self.verdict, self.why, self.confidence = verdict, why, confidence
+        self._show(best_s)
         refs = [still.ref for still in self.stills]
         self.given.append(
             Check(
@@ -93,8 +99,14 @@ class Asked:
                 verdict=verdict,
                 why=why,
                 confidence=confidence,
+                best_s=best_s,
             )
         )
+
+    def _show(self, best_s: float | None) -> None:
+        """Take the picture of this time as evidence, if the verdict is about one."""
+        of_time = (still for still in self.judged if best_s is not None and names(best_s, still.time_s))
+        self.best = next(of_time, self.best)
 
     def refusal(self) -> dict[str, object]:
         """Return what the planner is told: the claim, the frames it was judged by, and what was missing."""
@@ -165,14 +177,17 @@ async def closer_crops(run: Run, time_s: float, box: Box, meter: StepMeter) -> l
 
 def _groups(asked: Sequence[Asked], most: int) -> list[list[Asked]]:
     """Put claims together whose frames fit in one request."""
-    if len(_union(asked, most * len(asked))) > most:
-        few = max(_FEW, most // len(asked))
+    if len(union(asked, most * len(asked))) > most:
+        own = [item for item in asked if not item.of_all]
+        for item in own:
+            item.judged = item.stills[: min(max(item.least, most // len(asked)), most)]
+        shown = set(union(own, most * len(own)))
         for item in asked:
-            item.judged = item.stills[: min(few, most)]
+            item.judged = item.judged or [still for still in item.stills if still in shown] or item.stills
     groups: list[list[Asked]] = []
-    for item in sorted(asked, key=lambda item: item.at_s):
+    for item in sorted(asked, key=lambda item: (item.of_all, item.at_s)):
         item.judged = item.judged or item.stills
-        group = next((group for group in groups if len(_union([*group, item], most + 1)) <= most), None)
+        group = next((group for group in groups if len(union([*group, item], most + 1)) <= most), None)
         if group is None:
             groups.append([item])
         else:
@@ -180,7 +195,7 @@ def _groups(asked: Sequence[Asked], most: int) -> list[list[Asked]]:
     return groups
 
 
-def _union(asked: Sequence[Asked], most: int) -> list[ShownFrame]:
+def union(asked: Sequence[Asked], most: int) -> list[ShownFrame]:
     """Return the frames of claims, each once, at most so many: the first of each claim, then the second, and so on."""
     found: dict[ShownFrame, None] = {}
     for place in range(max((len(item.judged or item.stills) for item in asked), default=0)):
@@ -193,7 +208,7 @@ async def _ask(
     run: Run, question: str, group: list[Asked], meter: StepMeter, sharers: int, *, alone: bool = False
 ) -> None:
     """Ask about a group of claims; those that a list of verdicts leaves out are asked about one by one."""
-    wanted = _union(group, run.caps.frames)
+    wanted = union(group, run.caps.frames)
     own = meter.beside()
     try:
         stills = wanted[: own.grant(len(wanted), sharers)]
@@ -243,15 +258,17 @@ async def _ask_many(
 
 
 def _claim(item: Asked) -> ClaimToCheck:
-    """Return a claim with its own stretch: of a claim with a time the frames of that, else all that it is judged by."""
+    """Return a claim with its own stretch: of a claim with a time the frames of that, else all that it is judged by.
+
+    A time in its words that is the label of one of its frames belongs to it.
+    """
     times = [still.time_s for still in item.judged]
     if not times:
         return ClaimToCheck(item.text)
-    bounds = [t for t in (item.claim.time_s, item.claim.end_s) if t is not None] or [min(times), max(times)]
-    start_s, end_s = (
-        min(times, key=lambda shown_s: abs(shown_s - bound)) for bound in (bounds[0], bounds[-1])
-    )
-    return ClaimToCheck(item.text, min(start_s, end_s), max(start_s, end_s))
+    own = [t for t in (item.claim.time_s, item.claim.end_s) if t is not None]
+    bounds = [min(times, key=lambda shown_s: abs(shown_s - bound)) for bound in own]
+    bounds = [*bounds, *(t for t in times if f"{t:.3f}" in item.text)] if own else times
+    return ClaimToCheck(item.text, min(bounds), max(bounds))
 
 
 def _loaded(run: Run, stills: Sequence[ShownFrame]) -> list[ShownFrame]:
@@ -259,7 +276,7 @@ def _loaded(run: Run, stills: Sequence[ShownFrame]) -> list[ShownFrame]:
 
 
 def _give(run: Run, item: Asked, judged: Judgement) -> None:
-    item.give(judged.verdict, judged.why, judged.confidence)
+    item.give(judged.verdict, judged.why, judged.confidence, judged.best_s)
     line = f"{judged.verdict}: {judged.why or item.claim.text}"
     run.tell("verdict", line, "verify", claim=item.claim.text, verdict=judged.verdict, time_s=item.at_s)
 

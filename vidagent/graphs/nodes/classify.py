@@ -38,8 +38,8 @@ _SEARCHES: dict[Kind, str] = {
     "at_time": "It names a time: look there first, from shortly before to shortly after.",
     "locate": "It asks when or where: halve the range around the change, at a higher rate each time, until the change "
     "lies between two neighbouring frames.",
-    "count": "It asks for every one: cover the whole range without gaps, at a rate at which two of them cannot "
-    "pass for one, and give each its own claim and span.",
+    "count": "It asks for every one: cover the whole range, in steps shorter than one of them lasts and the time "
+    "between two, and give each its own claim and span.",
     "order": "It asks about an order: find when each thing it names comes, and compare the times.",
     "read": "It asks what is written: read it at the moment at which it is seen best.",
     "speech": "It asks what is said: subtitles and the transcript tell that, and pictures do not.",
@@ -49,6 +49,7 @@ _SEARCHES: dict[Kind, str] = {
     "choice": "It has options: look for what tells them apart.",
 }
 
+_SETTLED = "If what has been seen so far settles it, call `answer` now; no look has to confirm it. If not:"
 _WHERE = "It asks where: find one moment that shows it well."
 _WITHIN = (
     "It asks how many there are in one picture: find one frame that shows them well, and count there, with a crop if "
@@ -58,7 +59,8 @@ _WITHIN = (
 
 _IN_PARTS = (
     "It is answered in parts: `parts` has one entry for each, in order of time, from where it begins to where it ends, "
-    "and `answer` is a headline of one or two sentences for them. A description is an answer: `found` is yes. {detail}"
+    "and `answer` is a headline of one or two sentences for them. `found` is yes if there is a part to tell, and no if "
+    "nothing of what is asked for is there; the headline then says so. {detail}"
 )
 _DETAIL: dict[Detail, str] = {
     "brief": "It is wanted briefly: few parts, each in a short sentence.",
@@ -96,13 +98,15 @@ def advice(progress: Progress) -> list[str]:
     if found is None:
         return []
     line = _WITHIN if found.kind == "count" and found.within_picture else _SEARCHES[found.kind]
-    if found.kind == "locate" and not progress.asks_times:
+    if progress.in_parts:
+        line = _SEARCHES["whole"]
+    elif found.kind == "locate" and not progress.asks_times:
         line = _WHERE
-    if found.anchor and found.kind == "order":
+    if found.anchor and found.kind == "order" and not progress.in_parts:
         line = _BESIDE.format(side=found.side or "before or after") + f' The event: "{found.anchor}".'
     if found.start_s is not None or found.end_s is not None:
         line += f" It is about {_part(found)}."
-    lines = [f"The question is of the kind {found.kind}. Where nothing seen so far settles it: {line}"]
+    lines = [f"The question is of the kind {found.kind}. {_SETTLED} {line}"]
     if progress.in_parts:
         lines.append(_IN_PARTS.format(detail=_DETAIL[found.detail]))
     elif found.detail != "normal":

@@ -19,6 +19,7 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import known_from
 from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.nodes.cut_off import answered
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
 from vidagent.graphs.strategies.edges import Edges
@@ -89,7 +90,9 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     facts = "\n".join(seen.facts)  # its notes are for the planner: an observer cannot turn pages
     messages = look_messages(progress.state["question"], progress.options, seen.question, seen.stills, facts)
     purpose: Shown = "overview" if seen.tool == "overview" else "look"
-    observation = await run.client.ask("look", messages, Observation, meter, shown=purpose)
+    observation = await answered(
+        run.client.ask("look", messages, Observation, meter, shown=purpose), call["entry"], seen.stills, meter
+    )
     entry = Entry(call["entry"], seen, on_frames(observation, seen.stills))
     _keep_texts(run, entry)
     return entry
@@ -100,8 +103,18 @@ async def _described(progress: Progress, run: Run, call: Call, seen: Look, meter
     times, cuts_s = [still.time_s for still in seen.stills], run.index.scan().cuts_s
     shots = len({bisect_right(cuts_s, time_s) for time_s in times})
     messages = shots_messages(progress.question, seen.stills, shots)
-    described = await run.client.ask("look", messages, Description, meter, shown="look")
-    return Entry(call["entry"], seen, told(described.scenes, times, cuts_s))
+    described = await answered(
+        run.client.ask("look", messages, Description, meter, shown="look"), call["entry"], seen.stills, meter
+    )
+    info = run.video.info
+    others_s = [
+        time_s
+        for other in progress.state["asked"]
+        if other.get("by") == Shots.name and other["entry"] != call["entry"]
+        for time_s in other["args"]["times_s"]
+    ]
+    observed = told(described.scenes, times, cuts_s, info.duration_s, info.frame_s, others_s)
+    return Entry(call["entry"], seen, observed)
 
 
 async def _use(run: Run, use: Callable[[ToolContext], Look], meter: StepMeter, sharers: int) -> Look:

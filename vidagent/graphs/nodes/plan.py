@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
+from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -15,16 +17,19 @@ from vidagent.graphs import policy
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.contradictions import contradicted, contradictions
 from vidagent.graphs.evidence.ledger import Entry, summary
-from vidagent.graphs.evidence.parts import between_cuts, from_claims, with_kept
+from vidagent.graphs.evidence.parts import between_cuts, from_claims, with_kept, with_named_ends
 from vidagent.graphs.nodes import describe
 from vidagent.graphs.nodes.classify import advice, turns_text
+from vidagent.graphs.nodes.cut_off import answered
 from vidagent.graphs.nodes.look import run_tool
 from vidagent.graphs.nodes.planner_turn import read_turn
 from vidagent.graphs.nodes.survey import GRID, OVERVIEW
 from vidagent.graphs.nodes.trim import leave_out
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, refusal
-from vidagent.graphs.strategies.sweep import Count, count_of, recount, with_places
+from vidagent.graphs.strategies import gaps
+from vidagent.graphs.strategies.shots import Shots
+from vidagent.graphs.strategies.sweep import Count, Sweep, count_of, recount, with_places
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
@@ -50,15 +55,28 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
         raise BudgetSpent("steps")
     run.tell("step", f"planning, step {step}{f' of {limit}' if limit else ''}", "plan", number=step)
     entries = progress.entries
-    count = count_of(progress, entries)
+    count = count_of(progress, entries, run.index.known_cuts())
     landing = progress.state.get("landing") or policy.must_answer(step, run.meter, entries)
-    messages, left_out = _messages(progress, run, step, landing, count)
-    message = await _ask(run, meter, messages, landing)
+    overview = next((entry for entry in entries if entry.id == OVERVIEW), None)
+    covered = step == 1 and overview is not None and _is_covered(progress, overview)
+    if covered:
+        entries = [entry for entry in entries if entry is not overview]
+    messages, left_out = _messages(progress, run, entries, step, landing, count)
+    stills = overview.look.stills if overview is not None and step == 1 and not covered else ()
+    message = await answered(
+        _ask(run, meter, messages, landing, in_parts=progress.in_parts), OVERVIEW, stills, meter
+    )
     turn = read_turn(message, step, progress.state.get("asked", []), entries, policy.looks_allowed(run.meter))
     update: Update = {"step": step, "calls": list(turn.calls), "asked": list(turn.calls), "draft": None}
-    update |= {"left_out": left_out, "describing": bool(turn.calls) and describe.wanted(progress, run, step)}
+    describing = bool(turn.calls) and not covered and describe.wanted(progress, run, step)
+    update |= {"left_out": left_out, "describing": describing}
     if landing:
         update["landing"] = landing
+    if stills:
+        update["unanswered"] = {OVERVIEW: None}
+    if covered and overview is not None:  # nobody has seen it
+        unseen = dataclasses.replace(overview, look=dataclasses.replace(overview.look, stills=()))
+        update["ledger"] = [unseen.to_dict()]
     replies = list(turn.refused)
     if turn.answer is not None:
         call_id, args = turn.answer
@@ -80,7 +98,7 @@ async def plan(progress: Progress, run: Run, meter: StepMeter) -> Update:
 
 
 def _sent_back(
-    progress: Progress, call_id: str, draft: Draft, entries: list[Entry], count: Count | None
+    progress: Progress, call_id: str, draft: Draft, entries: Sequence[Entry], count: Count | None
 ) -> tuple[ToolMessage, Update] | None:
     """Send back a draft that looks contradict, or that disagrees with the sweep's count, and count it in the state."""
     if (doubt := _doubted(progress, call_id, draft, entries)) is not None:
@@ -90,7 +108,7 @@ def _sent_back(
     return None
 
 
-def _doubted(progress: Progress, call_id: str, draft: Draft, entries: list[Entry]) -> ToolMessage | None:
+def _doubted(progress: Progress, call_id: str, draft: Draft, entries: Sequence[Entry]) -> ToolMessage | None:
     """Send back a draft that rests only on contradicted looks, or says no in spite of a contradiction."""
     named = [claim.ledger for claim in draft.claims if claim.ledger]
     rests = all(contradicted(entries, ids) for ids in named) if named else draft.found != "yes"
@@ -103,11 +121,15 @@ def _doubted(progress: Progress, call_id: str, draft: Draft, entries: list[Entry
 
 
 def _messages(
-    progress: Progress, run: Run, step: int, landing: BudgetName | None, count: Count | None
+    progress: Progress,
+    run: Run,
+    entries: Sequence[Entry],
+    step: int,
+    landing: BudgetName | None,
+    count: Count | None,
 ) -> tuple[list[BaseMessage], int]:
     """Return the planner's messages, and how many messages of its history are left out."""
-    entries, profile = progress.entries, run.client.profile
-    overview = _overview(progress, run, step)
+    profile, overview = run.client.profile, _overview(progress, run, entries, step)
     history, left_out = progress.state.get("history", []), progress.state.get("left_out", 0)
     known = [str(clash) for clash in contradictions(entries)] + (count.lines() if count else [])
 
@@ -131,7 +153,7 @@ def _messages(
 
     messages = lay_out(left_out)
     prompt = prompt_tokens(messages, frame_load(messages), profile.frame_tokens)
-    room = profile.context_tokens - profile.completion_tokens.get("plan", 0)
+    room = run.client.prompt_room("plan", list(run.tools.values()))
     fewer = leave_out(history, left_out, prompt, room)
     return (messages if fewer == left_out else lay_out(fewer)), fewer
 
@@ -147,11 +169,16 @@ def _advice(progress: Progress, run: Run, landing: BudgetName | None, left_out: 
     fitting = policy.fitting(run.client.profile.planner, progress.entries)
     if landing is None and fitting != NAMES:
         lines.append(f"Tools that fit now: {', '.join(name for name in fitting if name in run.tools)}.")
-    return lines
+    return lines if landing else [*lines, *gaps.advice(progress, run)]
 
 
 async def _ask(
-    run: Run, meter: StepMeter, messages: list[BaseMessage], landing: BudgetName | None
+    run: Run,
+    meter: StepMeter,
+    messages: list[BaseMessage],
+    landing: BudgetName | None,
+    *,
+    in_parts: bool,
 ) -> AIMessage:
     """Send the request, with the same tools in every turn.
 
@@ -165,6 +192,7 @@ async def _ask(
             tools,
             meter,
             must_call="answer" if landing else None,
+            long=in_parts,
             on_stream=run.thought_listener("plan"),
         )
     except ReplyError:
@@ -173,14 +201,26 @@ async def _ask(
         raise BudgetSpent(landing) from None
 
 
-def _overview(progress: Progress, run: Run, step: int) -> list[ShownFrame]:
+def _is_covered(progress: Progress, overview: Entry) -> bool:
+    """Tell whether looks shot by shot have shown the overview's range to the model at least as finely."""
+    described = {name for names in progress.proposed_by(Shots.name) for name in names}
+    looks = [entry for entry in progress.entries if entry.id in described and entry.observation is not None]
+    start_s, end_s = overview.look.start_s, overview.look.end_s
+    step_s = gaps.longest_gap([overview], start_s, end_s)
+    return bool(looks) and gaps.longest_gap(looks, start_s, end_s) <= step_s
+
+
+def _overview(progress: Progress, run: Run, entries: Sequence[Entry], step: int) -> list[ShownFrame]:
     """Return the overview's pictures in this turn's form while they are a small part of the remaining budget.
 
-    A follow-up question goes without them: they cost more than everything else such a question takes.
+    A follow-up question goes without them: they cost more than everything else such a question takes. After a sweep,
+    which is finer than the overview, even the first turn has them as grids.
     """
     profile = run.client.profile
     form = profile.overview_form if step == 1 else profile.overview_again
-    overview = next((entry for entry in progress.entries if entry.id == OVERVIEW), None)
+    if step == 1 and progress.proposed_by(Sweep.name):
+        form = "grid"
+    overview = next((entry for entry in entries if entry.id == OVERVIEW and entry.look.stills), None)
     if overview is None or (form == "text" and overview.observation is not None):
         return []
     stills = list(overview.look.stills)
@@ -200,6 +240,10 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
     draft = run_tool(run.tools["answer"], args)
     if not isinstance(draft, Draft):
         raise ToolError("answer takes a draft")
+    if draft.found == "yes" and not (
+        draft.claims or draft.parts or progress.told
+    ):  # parts that stand are kept
+        raise ToolError("an answer with found=yes needs at least one claim with its time_s, or parts")
     options, known = progress.options or [], {entry.id for entry in entries}
     claims = [claim.model_copy(update={"ledger": _ids(claim.ledger)}) for claim in draft.claims]
     parts = [
@@ -218,6 +262,13 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
         if options and not lenient:
             raise ToolError(f"choice must be from 0 to {len(options) - 1}, got {choice}")
         choice = None
+    if (
+        choice is None
+        and options
+        and draft.found == "yes"
+        and not (lenient or progress.state.get("sent_back"))
+    ):
+        raise ToolError(f"give `choice`, from 0 to {len(options) - 1}; if no option fits, found is no")
     cited = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
     return draft.model_copy(update={"claims": cited, "parts": parts, "choice": choice})
 
@@ -232,6 +283,8 @@ def _with_parts(progress: Progress, run: Run, draft: Draft) -> Draft:
     if draft.parts and draft.claims:
         told: Update = {"claims": [], "spans": []} if progress.in_parts else {"parts": []}
         draft = draft.model_copy(update=told)
+    info = run.video.info
+    draft = draft.model_copy(update={"parts": with_named_ends(draft.parts, info.duration_s, info.frame_s)})
     if draft.parts and run.index.scanned():
         parts = between_cuts(draft.parts, run.index.scan().cuts_s, progress.entries)
         draft = draft.model_copy(update={"parts": parts})

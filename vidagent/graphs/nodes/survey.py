@@ -13,6 +13,7 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update
+from vidagent.graphs.strategies.hints import SCAN_AT_ONCE_S
 from vidagent.images.grid import make_grids
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
@@ -23,9 +24,6 @@ from vidagent.video.clock import format_time
 OVERVIEW = "L0"
 """The ledger entry of the overview that the planner is shown."""
 
-SCAN_AT_ONCE_S = 120.0
-"""Videos up to this long are scanned in the survey, which takes about a second; of longer ones the planner is told no
-shots, even if an earlier search left a scan in the cache: what it is told does not depend on the cache."""
 _MOST_CUTS = 40
 """Most cuts that are listed; of more, the first would all be from one busy stretch."""
 GRID = TypeAdapter(ShownFrame)
@@ -74,7 +72,8 @@ def _lines(run: Run) -> Iterator[str]:
     info = run.video.info
     yield f"duration {info.duration_s:.3f} s ({format_time(info.duration_s)})"
     yield f"{info.width}x{info.height}, {float(info.fps):.3f} frames a second, {info.codec}"
-    if not run.client.profile.lacks("index"):
+    yield f"sound: {info.audio}" if info.audio else "no sound"
+    if not run.client.profile.lacks("survey"):
         yield from _indexed(run)
 
 

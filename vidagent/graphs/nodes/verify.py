@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, with_labels
 from vidagent.graphs.evidence.contradictions import contradicted
-from vidagent.graphs.evidence.grounding import sentences_of
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.evidence.parts import claim_of, frames_each, most_telling, proof_times
+from vidagent.graphs.evidence.parts import claim_of, frames_each, most_telling, on_screen_at, proof_times
+from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
-from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops, decoded
+from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops, decoded, union
 from vidagent.graphs.part_lines import headline_sentences
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, Verified, refusal
@@ -24,6 +25,8 @@ MAX_VETOES = 2
 """Most times a draft is sent back because one of its claims is not supported."""
 MAX_PART_VETOES = 1
 """Most times a draft in parts is sent back: its parts that stand are kept."""
+MAX_WORD_VETOES = 1
+"""Most times a draft is sent back only for the words of its answer: its claims can be the answer."""
 MAX_UNCLEAR = 1
 """Most times a draft is sent back only because frames that would show one of its claims are missing."""
 _MOST_SENTENCES = 8
@@ -53,16 +56,19 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
         claims = draft.claims
     carried = _carried(progress, draft)
     parts = await _asked_parts(progress, run, draft, carried, meter)
-    middles = [item.stills[0] for item in parts if item.stills]
-    asked = [*(_asked(progress, run, draft, claim, middles) for claim in claims), *parts]
+    carried_stills = await _shown_of(run, carried, meter) if claims else []
+    telling = _telling(parts, carried_stills, run.caps.frames)
+    asked = [*(_asked(progress, run, draft, claim, telling) for claim in claims), *parts]
+    words = _words(progress, run, draft, asked)
     if run.client.profile.lacks("verify"):
         for item in asked:
             _leave_unchecked(item, draft)
         verified = [_verified(item, progress.entries) for item in asked]
         return {"verified": [*verified, *carried], "stage": "verified"}
-    run.tell("step", f"verifying {counted(len(asked), 'claim')}", "verify")
+    if asked:
+        run.tell("step", f"verifying {counted(len(asked), 'claim')}", "verify")
     try:
-        await ask_all(run, progress.question, asked, meter)
+        await ask_all(run, progress.question, [*asked, *words], meter)
         unclear = [item for item in asked if item.verdict == "cannot_tell"]
         closer = [item for item in unclear if await _looks_closer(progress, run, draft, item, meter)]
         await ask_all(run, progress.question, closer, meter)
@@ -71,8 +77,9 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
         meter.partial = {
             "verified": [*(_verified(item, progress.entries) for item in done), *carried],
             "checks": [check for item in done for check in item.given],
+            "worded": [check for item in words for check in item.given],
         }
-    return {**meter.partial, **_sent_back(progress, asked)}
+    return {**meter.partial, **_sent_back(progress, asked, words)}
 
 
 def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
@@ -93,24 +100,67 @@ def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
     return [*draft.claims, *(Claim(text=text) for text in sentences if text not in claimed)]
 
 
-def _asked(progress: Progress, run: Run, draft: Draft, claim: Claim, middles: Sequence[ShownFrame]) -> Asked:
+def _telling(parts: Sequence[Asked], carried: Sequence[ShownFrame], most: int) -> list[list[ShownFrame]]:
+    """Return the most telling frame of each part, with the very first and last if there is room; then all.
+
+    Parts that say the same count once, and those that stand already with the frame that showed them best.
+    """
+    once = {item.claim.text.casefold(): item.stills for item in parts if item.stills}
+    own = [*once.values(), *([still] for still in carried)]
+    shown = sorted((still for stills in own for still in stills), key=lambda still: still.time_s)
+    ends = [*shown[:1], *shown[-1:]] if len(own) + 2 <= most else []
+    candidates = dict.fromkeys([*ends, *(stills[0] for stills in own)])
+    firsts = evenly(sorted(candidates, key=lambda still: still.time_s), most)
+    others = [still for rank in zip_longest(*(stills[1:] for stills in own)) for still in rank if still]
+    return [firsts, list(dict.fromkeys([*firsts, *others]))[:most]]
+
+
+async def _shown_of(run: Run, carried: Sequence[Verified], meter: StepMeter) -> list[ShownFrame]:
+    """Return the frames that showed these parts best; what was only heard has none."""
+    times = sorted({item["time_s"] for item in carried if item["ref"] is not None})
+    return await decoded(run, times, meter)
+
+
+def _asked(
+    progress: Progress, run: Run, draft: Draft, claim: Claim, telling: Sequence[Sequence[ShownFrame]]
+) -> Asked:
     """Choose the evidence of a claim, and take an earlier verdict over the same one.
 
-    A claim about all parts of an answer is checked on frames from the middle of each.
+    A claim about all parts of an answer is checked on the most telling frames of each.
     """
     entries = progress.entries
     lines = lines_for(entries, claim)
     worded = words_only(entries, claim, lines)
-    if middles and claim.time_s is None and not claim.ledger:
-        stills = evenly(middles, run.caps.frames)
-    else:
+    firsts, stills = telling
+    of_all = bool(firsts) and claim.time_s is None and not claim.ledger
+    if not of_all:
         stills = [] if worded else claim_frames(entries, claim, draft, run.caps.frames)
-    item = Asked(claim, with_labels(claim.text, stills, entries), stills, lines)
+    item = Asked(claim, with_labels(claim.text, stills, entries), list(stills), lines)
+    if of_all:
+        item.least = len(firsts)
     if not stills and not lines:
         item.give("unsupported", _UNSEEN, 1.0)
     else:
         item.use(progress.checks)
     return item
+
+
+def _words(progress: Progress, run: Run, draft: Draft, asked: Sequence[Asked]) -> list[Asked]:
+    """Return the answer of a positive draft as one more thing to judge, on the frames of all its claims together.
+
+    There is none if rules wrote it, code writes it from parts, or a claim says the same.
+    """
+    if draft.found != "yes" or draft.parts or run.client.profile.lacks("wording"):
+        return []
+    if any(item.claim.text.casefold() == draft.answer.casefold() for item in asked):
+        return []
+    stills = union(asked, run.caps.frames)
+    lines = list(dict.fromkeys(line for item in asked for line in item.lines))
+    text = with_labels(draft.answer, stills, progress.entries)
+    said = Claim.model_construct(text=draft.answer)  # it may be longer than a claim
+    item = Asked(said, text, stills, lines, of_all=True)
+    item.use(progress.state.get("worded", []))
+    return [item] if stills or lines else []
 
 
 def _carried(progress: Progress, draft: Draft) -> list[Verified]:
@@ -137,9 +187,13 @@ async def _asked_parts(
     stills = await decoded(run, sorted({time_s for one in times for time_s in one}), meter)
     asked = []
     for part, said, wanted in zip(parts, lines, times, strict=True):
-        own = [still for still in stills if wanted and wanted[0] - frame_s < still.time_s <= wanted[-1]]
+        own = on_screen_at(stills, wanted, frame_s)
         item = Asked(
-            claim_of(part), part.text, most_telling(own), said, (part.start_s, part.end_s or part.start_s)
+            claim_of(part),
+            part.text,
+            most_telling(part, own),
+            said,
+            (part.start_s, part.end_s or part.start_s),
         )
         if not own and not said:
             item.give("unsupported", _UNSEEN, 1.0)
@@ -167,13 +221,19 @@ async def _looks_closer(progress: Progress, run: Run, draft: Draft, item: Asked,
     return item.verdict is None
 
 
-def _sent_back(progress: Progress, asked: Sequence[Asked]) -> Update:
-    """Send the draft back for the claims that were refused, or for lack of frames that show them."""
+def _sent_back(progress: Progress, asked: Sequence[Asked], words: Sequence[Asked]) -> Update:
+    """Send the draft back for the claims or words that were refused, or for lack of frames that show the claims.
+
+    A planner that hands in again what was refused, with no frame more, has no other answer.
+    """
     refused = [item for item in asked if item.verdict == "unsupported"]
     in_parts = progress.draft is not None and bool(progress.draft.parts)
     missing = [item for item in asked if item.verdict == "cannot_tell" and not in_parts]
     vetoes, unclear = progress.state.get("vetoes", 0), progress.state.get("unclear", 0)
-    vetoed = bool(refused) and vetoes < (MAX_PART_VETOES if in_parts else MAX_VETOES)
+    most = MAX_PART_VETOES if in_parts else MAX_VETOES if refused else MAX_WORD_VETOES
+    refused += [item for item in words if item.verdict == "unsupported"]
+    repeated = vetoes > 0 and not any(item.given for item in refused)
+    vetoed = bool(refused) and vetoes < most and not repeated
     wanted = bool(missing) and not refused and unclear < MAX_UNCLEAR
     if progress.state.get("landing") or not (vetoed or wanted):
         return {"stage": "verified"}

@@ -126,9 +126,14 @@ def _begun(progress: Progress, run: Run) -> Refining:
         own = [claim for claim in claims if _in(place, claim)] or claims
         if _whole(run, place) or _in_words(entries, own) or _at_once(place, spans):
             continue
-        named = {name for claim in own for name in claim.ledger} | shared
-        looks = [entry for entry in entries if entry.id in named]
-        frames = placed([shown for entry in looks if (shown := read_frames(entry)) is not None])
+        cited = {name for claim in own for name in claim.ledger}
+        looks = [entry for entry in entries if entry.id in cited | shared]
+        read = [shown for entry in looks if (shown := read_frames(entry)) is not None]
+        if _confirmed(progress, place):
+            read += [
+                _drafted_on(entry, place) for entry in looks if entry.id in cited and _is_overview(entry)
+            ]
+        frames = placed(read)
         moment_s = _frame_at(run, _moment(place, own))
         span, reach = (place.start_s, place.end_s), _reach(run, place, spans)
         known = (
@@ -139,9 +144,32 @@ def _begun(progress: Progress, run: Run) -> Refining:
     return Refining(progress.state["draft_call"], tuple(edges), questions, _floors(run))
 
 
+def _confirmed(progress: Progress, place: Place) -> bool:
+    """Tell whether a check fully supported all that is claimed of a place."""
+    claims = progress.draft.claims if progress.draft else []
+    own = [
+        item["verdict"] for claim, item in zip(claims, progress.verified, strict=False) if _in(place, claim)
+    ]
+    return bool(own) and set(own) == {"supported"}
+
+
+def _drafted_on(entry: Entry, place: Place) -> dict[float, bool]:
+    """Return what a draft says of an overview that only its planner saw: of its frames inside, and of those beside.
+
+    It says nothing if its times are none of that overview's.
+    """
+    times = [still.time_s for still in entry.look.stills]
+    if not all(any(abs(t - bound_s) <= SAME_S for t in times) for bound_s in (place.start_s, place.end_s)):
+        return {}
+    inside = {t: True for t in times if place.start_s - SAME_S <= t < place.end_s - SAME_S}
+    before = [t for t in times if t < place.start_s - SAME_S][-1:]
+    after = [t for t in times if t >= place.end_s - SAME_S][:1]
+    return inside | dict.fromkeys([*before, *after], False) if inside else {}
+
+
 def _is_about(entry: Entry, thing: str) -> bool:
     """Tell whether a look was asked for the thing: its question has the thing's words, or it is the overview."""
-    if entry.look.tool == "overview" and not entry.look.question:
+    if _is_overview(entry):
         return True
     words = words_of(thing)
     return bool(words) and len(words & words_of(entry.look.question)) >= _SAME_WORDS * len(words)
@@ -162,6 +190,10 @@ def _as_drafted(run: Run, edge: Edge, entries: Sequence[Entry]) -> Edge:
         return edge
     inside_s, outside_s = beside if edge.side == "end" else reversed(beside)
     return dataclasses.replace(edge, inside_s=inside_s, outside_s=outside_s, first=(inside_s, outside_s))
+
+
+def _is_overview(entry: Entry) -> bool:
+    return entry.look.tool == "overview" and not entry.look.question
 
 
 def _opened_together(run: Run, *edges: Edge) -> list[Edge]:
@@ -306,7 +338,8 @@ class _SharedLook:
 def _shared_looks(run: Run, known: Refining, gaps: Mapping[int, int]) -> list[_SharedLook]:
     """Return looks at edges, as far as a share of what is left goes; edges with the fewest looks come first."""
     spare, profile, most = run.meter.allowance(keep=known.floors), run.client.profile, run.caps.frames
-    each = min(most, max(_LEAST_SHARED, most // max(1, len(gaps))))
+    whole = sum(gap + 1 for gap in gaps.values()) <= most  # one look closes them all
+    each = most if whole else min(most, max(_LEAST_SHARED, most // max(1, len(gaps))))
     left = MOST_LOOKS - len({name for edge in known.edges for name in edge.looks})
     looks: list[_SharedLook] = []
     for done, number in enumerate(sorted(gaps, key=lambda number: len(known.edges[number].looks))):
@@ -338,7 +371,7 @@ def _shared_looks(run: Run, known: Refining, gaps: Mapping[int, int]) -> list[_S
 def _marks(run: Run, edge: Edge) -> list[float]:
     """Return the times at which an edge is likely: the drafted one, and the cuts that are nearest to it."""
     low_s, high_s = sorted((edge.inside_s, edge.beyond_s))
-    cuts = run.index.scan().cuts_s if run.index.scanned() else ()
+    cuts = run.index.known_cuts()
     within = sorted((cut for cut in cuts if low_s < cut <= high_s), key=lambda cut: abs(cut - edge.drafted_s))
     drafted = [edge.drafted_s] if low_s < edge.drafted_s <= high_s else []
     return list(dict.fromkeys([*drafted, *within[:_MOST_CUTS]]))

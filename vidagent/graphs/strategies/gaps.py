@@ -1,12 +1,14 @@
 """Require coverage for a "no": code looks at what was not looked at before a "no" is passed on.
 
-Something short can hide between two frames that were looked at. So one look goes over all gaps between them, with most
-frames in the widest, and beside it one at the moments of the index, as short events show up there.
+Something short can hide between two frames that were looked at. So looks go over all gaps between them, side by side,
+with most frames in the widest, and one at the moments of the index, as short events show up there. The planner is told
+so, as a search of its own for what is not there takes a turn after each of its looks.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from itertools import pairwise
 from vidagent.graphs.evidence.ledger import MOST_SEEN_S, Entry
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run
-from vidagent.graphs.strategies.hints import hinted_times
+from vidagent.graphs.strategies.hints import SCAN_AT_ONCE_S, hinted_times
 from vidagent.graphs.strategies.strategy import (
     Proposal,
     ProposedLook,
@@ -32,14 +34,25 @@ MOMENT_S = 6.5
 videos (DiDeMo 6.5 s, Charades-STA 8.1, TVR 9.1, QVHighlights 24.6, ActivityNet Captions 36.2; table 1 of Lei, Berg,
 Bansal: QVHighlights, NeurIPS 2021)."""
 
+ADVICE = (
+    "Where nothing seen so far shows it, answer with found no at once, even in the first turn: before that is passed "
+    "on, code looks over all gaps between the frames looked at, and you are asked again if it is seen there."
+)
+"""Tells the planner that it need not search for what is not there."""
+
+_ADVISED = frozenset({"locate", "how_long", "whether"})
+"""Kinds of questions about one thing that is there or not."""
+_MOST_LOOKS = 3
+"""Most looks over gaps: with 32 frames each, gaps of a second are left of a minute, and of 12 s of 20 minutes."""
 _SHARE = 4
 """These looks take at most a quarter of what is left of a budget."""
 _FINE_S = 2.0
 """If even frames are further apart, half of the frames go to the moments at which the index says something changes."""
 _MOST_THING = 300
-_NO = re.compile(
-    r"\W*(?:no|not|never|nein|nicht|non|nee|nej|nei|não|нет|ні|όχι|hayır|いいえ|아니)\b", re.IGNORECASE
-)
+_NOES = "no|not|never|nein|nicht|non|nee|nej|nei|não|нет|ні|όχι|hayır|いいえ|아니"
+_NO = re.compile(rf"\W*(?:{_NOES})\b", re.IGNORECASE)
+DENIAL = re.compile(rf"\b(?:{_NOES}|without|none|kein\w*|sans|sin|sem)\b|n['’]t\b", re.IGNORECASE)
+"""Words by which a claim says that something is not so."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,6 +106,17 @@ def highest_confidence(entries: Iterable[Entry], start_s: float, end_s: float) -
     return max(0.0, 1.0 - missed_s / (end_s - start_s))
 
 
+def advice(progress: Progress, run: Run) -> list[str]:
+    """Return the line that leaves a search in vain to code, if code would do it.
+
+    A long video is not scanned before the planner searches, and without a scan code knows less of where to look.
+    """
+    scanned = run.video.info.duration_s <= SCAN_AT_ONCE_S or bool(_searches(progress.own_entries))
+    done = progress.proposed_by(Gaps.name) or not may_resample(run) or not _reach(run)[0]
+    known = scanned or "search" not in run.tools
+    return [ADVICE] if known and not done and not progress.in_parts and progress.kind in _ADVISED else []
+
+
 class Gaps(Strategy):
     """Looks once into all gaps between frames before a "no" is passed on."""
 
@@ -112,14 +136,18 @@ class Gaps(Strategy):
         most_looks, frames = _reach(run)
         if not wide or not most_looks:
             return Proposal()
+        whole = (start_s, end_s) == (0.0, run.video.info.duration_s)
+        searched = whole and most_looks > 1 and frames > run.caps.frames and _moments_unseen(run, entries)
         thing = progress.route.thing if progress.route else ""
         question = " ".join((thing or progress.question).split())[:_MOST_THING]
-        most = min(frames, run.caps.frames)
-        hints = hinted_times(run, start_s, end_s, most // 2) if end_s - start_s > _FINE_S * most else []
+        over_gaps = min(most_looks - searched, _MOST_LOOKS)
+        most = min(frames - searched * run.caps.frames, over_gaps * run.caps.frames)
+        few = min(most, run.caps.frames) // 2
+        hints = hinted_times(run, start_s, end_s, few) if end_s - start_s > _FINE_S * most else []
         unseen = [t for t in hints if any(gap.start_s < t < gap.end_s for gap in wide)]
-        looks = [frames_look(sorted({*unseen, *points(wide, most - len(unseen))}), question)]
-        whole = (start_s, end_s) == (0.0, run.video.info.duration_s)
-        if whole and most_looks > 1 and frames > run.caps.frames and _moments_unseen(run, entries):
+        times = sorted({*unseen, *points(wide, most - len(unseen))})
+        looks = [frames_look(part, question) for part in _split(times, run.caps.frames)]
+        if searched:
             looks.append(ProposedLook("search", {"query": question}))
         line = f"looking where no frame was looked at yet, before the answer: {counted(len(looks), 'look')}"
         return Proposal(looks, line)
@@ -140,6 +168,13 @@ def points(wide: Sequence[Gap], most: int) -> list[float]:
     return sorted(gap.start_s + gap.length_s * n / parts for _, gap, parts in heap for n in range(1, parts))
 
 
+def _split(times: Sequence[float], most: int) -> list[Sequence[float]]:
+    """Cut a list of times into the fewest lists of up to `most`, as equal as may be."""
+    number = math.ceil(len(times) / most)
+    bounds = [round(len(times) * n / number) for n in range(number + 1)]
+    return [times[first:after] for first, after in pairwise(bounds)]
+
+
 def frame_times(entries: Iterable[Entry], start_s: float, end_s: float) -> list[float]:
     """Return the times of the whole frames of a range that were looked at, in order; a crop shows only a part."""
     stills = (still for entry in entries if entry.look.tool != "crop" for still in entry.look.stills)
@@ -148,14 +183,19 @@ def frame_times(entries: Iterable[Entry], start_s: float, end_s: float) -> list[
 
 def _moments_unseen(run: Run, entries: Sequence[Entry]) -> bool:
     """Tell whether the index already knows moments worth a look that were not looked at."""
-    searched = any(entry.look.tool == "search" and entry.look.stills for entry in entries)
-    return not searched and "search" in run.tools and run.index.scanned() and bool(run.index.scan().moments)
+    known = "search" in run.tools and run.index.scanned() and bool(run.index.scan().moments)
+    return known and not any(entry.look.stills for entry in _searches(entries))
+
+
+def _searches(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.look.tool == "search"]
 
 
 def _reach(run: Run) -> tuple[int, int]:
     """Return how many looks are allowed, and how many frames in all."""
     profile = run.client.profile
     allowed = allowance(run, _SHARE)
-    frames = int(min(2 * run.caps.frames, allowed.most_frames(max(1, profile.frame_tokens))))
-    looks = int(min(2, allowed.most_looks(profile.completion_tokens.get("look", 1))))
+    most = _MOST_LOOKS + 1
+    frames = int(min(most * run.caps.frames, allowed.most_frames(max(1, profile.frame_tokens))))
+    looks = int(min(most, allowed.most_looks(profile.completion_tokens.get("look", 1))))
     return (looks if frames else 0), frames

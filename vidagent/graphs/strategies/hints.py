@@ -8,6 +8,9 @@ from itertools import pairwise, zip_longest
 
 from vidagent.graphs.state import Run
 
+SCAN_AT_ONCE_S = 120.0
+"""Videos up to this long are scanned in the survey, which takes about a second; of longer ones the planner is told no
+shots, even if an earlier search left a scan in the cache: what it is told does not depend on the cache."""
 _FEW = 8
 """Moments stand out if a range has no more than so many; hundreds, as in handheld footage, say nothing."""
 

@@ -139,20 +139,66 @@ def in_looks(times: Sequence[Sequence[float]], looks: int, frames: int) -> Itera
         yield look
 
 
-def told(scenes: Sequence[Scene], shown_s: Sequence[float], cuts_s: Sequence[float]) -> Observation:
-    """Return what a look described, each scene from cut to cut where a cut lies between it and its neighbours."""
+def told(
+    scenes: Sequence[Scene],
+    shown_s: Sequence[float],
+    cuts_s: Sequence[float],
+    duration_s: float,
+    frame_s: float,
+    others_s: Sequence[float] = (),
+) -> Observation:
+    """Return what a look described, each scene from cut to cut where a cut lies between it and its neighbours.
+
+    The first and the last scene of a shot of which another look shows the rest end at the frames shown, the last frame
+    included.
+
+    Args:
+        scenes: The scenes.
+        shown_s: Times of the frames shown.
+        cuts_s: The video's cuts.
+        duration_s: The video's length.
+        frame_s: How long a frame is on screen.
+        others_s: Times of the frames that the other looks show.
+    """
     scenes = sorted(scenes, key=lambda scene: scene.start_s)
+    first_s = min(scenes[0].start_s, shown_s[0])
+    last_s = max(scenes[-1].end_s, shown_s[-1])
+    before_s, after_s = [t for t in others_s if t < first_s], [t for t in others_s if t > last_s]
     lines = []
     for place, scene in enumerate(scenes):
-        start_s = _begins(scene.start_s, scenes[place - 1].end_s if place else None, cuts_s)
-        after = scenes[place + 1].start_s if place + 1 < len(scenes) else None
-        if after is not None:
-            end_s = _begins(after, scene.end_s, cuts_s)
+        if place:
+            start_s = _begins(scene.start_s, scenes[place - 1].end_s, cuts_s)
         else:
-            cut = bisect_right(cuts_s, max(scene.end_s, shown_s[-1]) + SAME_FRAME_S)
-            end_s = cuts_s[cut] if cut < len(cuts_s) else max(scene.end_s, shown_s[-1])
-        lines.append(f"{start_s:.3f}-{max(start_s, end_s):.3f} s: {' '.join(scene.what.split())}")
+            start_s = _bound(_begins(first_s, None, cuts_s), first_s, shown_s, cuts_s, before_s)
+        if place + 1 < len(scenes):
+            end_s = _begins(scenes[place + 1].start_s, scene.end_s, cuts_s)
+        else:
+            ends_s = [*cuts_s, duration_s]
+            shot_end_s = ends_s[min(bisect_right(cuts_s, last_s + SAME_FRAME_S), len(cuts_s))]
+            end_s = _bound(shot_end_s, last_s, shown_s, cuts_s, after_s)
+        end_s = end_s if end_s > start_s else start_s + frame_s
+        lines.append(f"{start_s:.3f}-{end_s:.3f} s: {' '.join(scene.what.split())}")
     return Observation(found=None, what="\n".join(lines))
+
+
+def _bound(
+    cut_s: float,
+    frame_s: float,
+    shown_s: Sequence[float],
+    cuts_s: Sequence[float],
+    others_s: Sequence[float],
+) -> float:
+    """Return the cut at which a shot begins or ends, or the outermost frame shown of it if another look goes on there.
+
+    It does if it shows a frame of the shot there, or if the cut is further from that frame than the frames of the shot
+    are from each other.
+    """
+    shot = bisect_right(cuts_s, frame_s + SAME_FRAME_S)
+    if any(bisect_right(cuts_s, time_s + SAME_FRAME_S) == shot for time_s in others_s):
+        return frame_s
+    own = [time_s for time_s in shown_s if bisect_right(cuts_s, time_s + SAME_FRAME_S) == shot]
+    step_s = max((after - before for before, after in pairwise(own)), default=math.inf)
+    return cut_s if abs(cut_s - frame_s) <= step_s + SAME_FRAME_S else frame_s
 
 
 def _begins(first_s: float, before_s: float | None, cuts_s: Sequence[float]) -> float:

@@ -112,7 +112,7 @@ class Sweep(Strategy):
             return Proposal()
         start_s, end_s = range_of(progress, run)
         if passes or _overview_seen(progress):
-            looks = _closer(progress, start_s, end_s, most_looks, frames)
+            looks = _closer(progress, run, start_s, end_s, most_looks, frames)
         elif _is_settled(progress, run, start_s, end_s):
             looks = []
         else:
@@ -124,7 +124,7 @@ class Sweep(Strategy):
         return Proposal([frames_look(times, question) for times in looks], line)
 
 
-def count_of(progress: Progress, entries: Sequence[Entry]) -> Count | None:
+def count_of(progress: Progress, entries: Sequence[Entry], cuts_s: Sequence[float]) -> Count | None:
     """Return what the sweep counted; None if there was no sweep, or none of its looks succeeded."""
     looks = _swept(progress, entries) if progress.proposed_by(Sweep.name) else []
     frames = [seen for entry in looks if (seen := frames_of(entry))]
@@ -132,7 +132,7 @@ def count_of(progress: Progress, entries: Sequence[Entry]) -> Count | None:
         return None
     times = sorted({frame.time_s for look in frames for frame in look})
     longest_s = max((after - before for before, after in pairwise(times)), default=0.0)
-    return Count(tuple(merge(frames)), tuple(entry.id for entry in looks), longest_s)
+    return Count(tuple(merge(frames, cuts_s)), tuple(entry.id for entry in looks), longest_s)
 
 
 def recount(progress: Progress, call_id: str, draft: Draft, count: Count | None) -> ToolMessage | None:
@@ -243,7 +243,7 @@ def _coarse(run: Run, start_s: float, end_s: float, most_looks: int, frames: int
 
 
 def _closer(
-    progress: Progress, start_s: float, end_s: float, most_looks: int, frames: int
+    progress: Progress, run: Run, start_s: float, end_s: float, most_looks: int, frames: int
 ) -> list[list[float]]:
     """Return the frames of a second pass; none if everything seen lasts several steps of the first one.
 
@@ -251,7 +251,7 @@ def _closer(
     goes over the rest of the range, if they are enough to halve all steps.
     """
     entries = _swept(progress, progress.entries)
-    occurrences = merge([seen for entry in entries if (seen := frames_of(entry))])
+    occurrences = merge([seen for entry in entries if (seen := frames_of(entry))], run.index.known_cuts())
     times = frame_times(entries, start_s, end_s)
     gaps = [Gap(a, b) for a, b in pairwise(times) if b - a > _TELLING_S]
     short = [one for one in occurrences if _is_short(one, times)]

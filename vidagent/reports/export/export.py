@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from vidagent.reports.export.chapters import chapters
 from vidagent.reports.export.clips import write_clip
 from vidagent.reports.export.edl import edit_list
 from vidagent.reports.export.export_request import ExportFile, ExportRequest
-from vidagent.reports.export.frames import save_evidence, save_frame_files, save_frames
+from vidagent.reports.export.frames import save_evidence, save_frame_files, save_frames, with_frames
 from vidagent.reports.export.tables import answer_json, rows, subtitles
 from vidagent.reports.page.report_page import render
 from vidagent.reports.run_report import RunReport, collect_report
@@ -22,6 +23,8 @@ from vidagent.text import counted
 from vidagent.types import Answer
 
 _KB = 1000
+_PICTURES = {".jpg", ".png", "folder"}
+"""Kinds of exports that write the frames of the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +57,42 @@ def write_exports(request: ExportRequest, answer: Answer, state: State, run: Run
     report = collect_report(answer, state, run)
     if request.folder is not None:
         report = dataclasses.replace(report, answer=save_frames(report, request.folder))
-    for file in _write_all(request, report):
+    frames = {one.path: _save(one, report) for one in request.exports if one.kind in _PICTURES}
+    if request.folder is None:
+        saved = {number: path for paths in frames.values() for number, path in paths.items()}
+        report = dataclasses.replace(report, answer=with_frames(report.answer, saved))
+    for file in _write_all(request, report, frames):
         run.tell("note" if file.missing else "saved", file.text, path=str(file.path))
     return report.answer
 
 
-def _write_all(request: ExportRequest, report: RunReport) -> Iterator[WrittenFile]:
-    """Write one file after the other, and yield each when it is complete."""
-    path = request.report or Path()
-    try:
-        if request.report is not None:
-            yield WrittenFile(write(path, render(report).encode("utf-8", "backslashreplace")))
-        for export in request.exports:
-            path = export.path
+def _save(export: ExportFile, report: RunReport) -> dict[int, Path]:
+    """Write frames before all else, as the other files name them; return them by the index of their claim."""
+    with _writing(export.path, report):
+        return (save_evidence if export.kind == "folder" else save_frame_files)(report, export.path)
+
+
+def _write_all(
+    request: ExportRequest, report: RunReport, frames: Mapping[Path, Mapping[int, Path]]
+) -> Iterator[WrittenFile]:
+    """Write one file after the other, and yield each when it is complete; `frames` are written already."""
+    if request.report is not None:
+        with _writing(request.report, report):
+            yield WrittenFile(write(request.report, render(report).encode("utf-8", "backslashreplace")))
+    for export in request.exports:
+        if export.kind in _PICTURES:
+            written = [WrittenFile(file) for file in frames[export.path].values()]
+            yield from written or [WrittenFile(export.path, "no claim of the answer has a frame")]
+            continue
+        with _writing(export.path, report):
             yield from _export(export, report)
+
+
+@contextmanager
+def _writing(path: Path, report: RunReport) -> Iterator[None]:
+    """Turn an error of the disk into one that names the file and says that the answer is not lost."""
+    try:
+        yield
     except OSError as error:
         again = f"; the answer is kept: --resume {report.answer.run_id} returns it at no cost"
         raise UsageError(f"{path} cannot be written: {error.strerror or error}{again}") from error
@@ -91,10 +116,6 @@ def _export(export: ExportFile, report: RunReport) -> Iterator[WrittenFile]:
             yield WrittenFile(write(path, text.encode("utf-8", "backslashreplace")))
         case ".mp4":
             yield from _clips(path, report)
-        case ".jpg" | ".png":
-            yield from _frames(path, save_frame_files(report, path))
-        case "folder":
-            yield from _frames(path, save_evidence(report, path))
 
 
 def _clips(path: Path, report: RunReport) -> Iterator[WrittenFile]:
@@ -104,8 +125,3 @@ def _clips(path: Path, report: RunReport) -> Iterator[WrittenFile]:
     for span, target in zip(spans, numbered(path, len(spans)), strict=True):
         write_clip(report.video, span, target)
         yield WrittenFile(target)
-
-
-def _frames(path: Path, saved: Sequence[Path | None]) -> Iterator[WrittenFile]:
-    written = [WrittenFile(file) for file in saved if file is not None]
-    yield from written or [WrittenFile(path, "no claim of the answer has a frame")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from vidagent.errors import UsageError
@@ -33,31 +33,42 @@ def save_frames(report: RunReport, folder: Path) -> Answer:
             _save_sheet(entry, report.store, folder)
     except OSError as error:
         raise UsageError(f"the frames cannot be saved in {folder}: {error.strerror or error}") from error
+    return with_frames(report.answer, paths)
+
+
+def with_frames(answer: Answer, paths: Mapping[int, Path]) -> Answer:
+    """Return the answer with these paths as the frames of its claims, by their index in `evidence`."""
     evidence = tuple(
-        item if path is None else dataclasses.replace(item, frame=str(path))
-        for item, path in zip(report.answer.evidence, paths, strict=True)
+        dataclasses.replace(item, frame=str(paths[number])) if number in paths else item
+        for number, item in enumerate(answer.evidence)
     )
-    return dataclasses.replace(report.answer, evidence=evidence)
+    return dataclasses.replace(answer, evidence=evidence)
 
 
-def save_evidence(report: RunReport, folder: Path) -> list[Path | None]:
-    """Write the frame of each claim of the answer into a folder, at the video's size; None if it has no frame."""
+def save_evidence(report: RunReport, folder: Path) -> dict[int, Path]:
+    """Write the frame of each claim of the answer into a folder, at the video's size.
+
+    Returns:
+        The paths by the claims' index in the answer's `evidence`; a claim without a frame has none.
+    """
     findings = report.evidence
     if any(item.still is not None for item in findings):
         folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"evidence-{number}-{item.time_s:.3f}s.jpg" for number, item in enumerate(findings, 1)]
-    return _save(report, findings, paths)
+    return _save(
+        report,
+        {n: folder / f"evidence-{n + 1}-{item.time_s:.3f}s.jpg" for n, item in enumerate(findings)},
+    )
 
 
-def save_frame_files(report: RunReport, path: Path) -> list[Path]:
+def save_frame_files(report: RunReport, path: Path) -> dict[int, Path]:
     """Write the same frames as JPEG or PNG files of that name, numbered if there are several."""
-    findings = [item for item in report.evidence if item.still is not None]
-    paths = numbered(path, len(findings))
-    return [saved for saved in _save(report, findings, paths) if saved is not None]
+    shown = [number for number, item in enumerate(report.evidence) if item.still is not None]
+    return _save(report, dict(zip(shown, numbered(path, len(shown)), strict=True)))
 
 
-def _save(report: RunReport, findings: Sequence[Finding], paths: Sequence[Path]) -> list[Path | None]:
-    return [_save_one(report, finding, path) for finding, path in zip(findings, paths, strict=True)]
+def _save(report: RunReport, paths: Mapping[int, Path]) -> dict[int, Path]:
+    saved = {number: _save_one(report, report.evidence[number], path) for number, path in paths.items()}
+    return {number: path for number, path in saved.items() if path is not None}
 
 
 def _save_one(report: RunReport, finding: Finding, path: Path) -> Path | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from vidagent.reports.page.markup import folded
 from vidagent.types import Answer
 from vidagent.video.clock import format_time
 
+Cue = tuple[float, float, str]
+"""Start and end of a subtitle in seconds, and its text."""
 COLUMNS = ("kind", "start_s", "end_s", "start", "end", "text", "verdict", "x0", "y0", "x1", "y1")
 _FORMULA = tuple("=+-@＝＋－＠")
 """First characters of formulas in spreadsheets (OWASP, "CSV Injection"; East Asian ones take the wide forms)."""
@@ -33,55 +36,76 @@ def rows(answer: Answer) -> bytes:
     writer.writerow(COLUMNS)
     for span in answer.spans:
         bounds = (span.start_s, span.end_s)
-        times = (*map(_seconds, bounds), *map(format_time, bounds))
-        writer.writerow(("span", *times, _cell(answer.answer), *[""] * 5))
+        times = (*map(seconds, bounds), *map(format_time, bounds))
+        writer.writerow(("span", *times, cell(answer.answer), *[""] * 5))
     for part in answer.parts:
         bounds = (part.start_s, part.end_s)
-        times = (*map(_seconds, bounds), *map(format_time, bounds))
-        writer.writerow(("part", *times, _cell(part.text), part.verdict, *[""] * 4))
+        times = (*map(seconds, bounds), *map(format_time, bounds))
+        writer.writerow(("part", *times, cell(part.text), part.verdict, *[""] * 4))
     for item in answer.evidence:
-        times = (_seconds(item.time_s), "", format_time(item.time_s), "")
+        times = (seconds(item.time_s), "", format_time(item.time_s), "")
         box = item.box_px or ("", "", "", "")
-        writer.writerow(("evidence", *times, _cell(item.claim), item.verdict, *box))
+        writer.writerow(("evidence", *times, cell(item.claim), item.verdict, *box))
     return table.getvalue().encode("utf-8", "backslashreplace")
 
 
 def subtitles(answer: Answer) -> bytes:
-    """Return SubRip subtitles: each part; without parts, the answer in each of its spans and each claim."""
-    cues = sorted(_cues(answer), key=lambda cue: cue[:2])
+    """Return SubRip subtitles: each part; without parts, the answer in each of its spans and each claim.
+
+    No two overlap, as players show only one of them, or both in changing places: where several are due, one cue has
+    the lines of all.
+    """
     blocks = [
-        f"{number}\r\n{_clock(start_s)} --> {_clock(end_s)}\r\n{text}\r\n\r\n"
-        for number, (start_s, end_s, text) in enumerate(cues, 1)
+        f"{number}\r\n{clock(start_s)} --> {clock(end_s)}\r\n{text}\r\n\r\n"
+        for number, (start_s, end_s, text) in enumerate(_merged(list(_cues(answer))), 1)
     ]
     return "".join(blocks).encode("utf-8", "backslashreplace")
 
 
-def _cues(answer: Answer) -> Iterator[tuple[float, float, str]]:
+def _merged(cues: Sequence[Cue]) -> list[Cue]:
+    """Cut cues where one begins or ends, to the millisecond of a subtitle, and join the lines that are due together."""
+    timed = [(round(start_s, 3), round(end_s, 3), text) for start_s, end_s, text in cues]
+    merged: list[Cue] = []
+    for start_s, end_s in pairwise(sorted({edge for cue in timed for edge in cue[:2]})):
+        due = dict.fromkeys(text for first_s, last_s, text in timed if first_s <= start_s < last_s)
+        lines = "\r\n".join(due)
+        if merged and merged[-1][1:] == (start_s, lines):
+            merged[-1] = (merged[-1][0], end_s, lines)
+        elif due:
+            merged.append((start_s, end_s, lines))
+    return merged
+
+
+def _cues(answer: Answer) -> Iterator[Cue]:
     frame_s, last_s = answer.video.frame_s, answer.video.duration_s
     for part in answer.parts:
-        yield part.start_s, max(part.end_s, part.start_s + frame_s), _line(part.text)
+        yield part.start_s, max(part.end_s, part.start_s + frame_s), cue_line(part.text)
     if answer.parts:
         return
     for span in answer.spans:
-        yield span.start_s, max(span.end_s, span.start_s + frame_s), _line(answer.answer)
+        yield span.start_s, max(span.end_s, span.start_s + frame_s), cue_line(answer.answer)
     for item in answer.evidence:
         end_s = max(min(item.time_s + _CLAIM_S, last_s), item.time_s + frame_s)
-        yield item.time_s, end_s, _line(f"{item.claim} ({item.verdict})")
+        yield item.time_s, end_s, cue_line(f"{item.claim} ({item.verdict})")
 
 
-def _line(text: str) -> str:
+def cue_line(text: str) -> str:
+    """Return a line of a subtitle, without what players read as markup."""
     return folded(text).translate(_MARKUP) or "-"
 
 
-def _clock(time_s: float) -> str:
-    seconds, millis = divmod(round(time_s * 1000), 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d},{millis:03d}"
+def clock(time_s: float) -> str:
+    """Return a time as SubRip writes it."""
+    whole_s, millis = divmod(round(time_s * 1000), 1000)
+    return f"{whole_s // 3600:02d}:{whole_s // 60 % 60:02d}:{whole_s % 60:02d},{millis:03d}"
 
 
-def _seconds(time_s: float) -> str:
+def seconds(time_s: float) -> str:
+    """Return seconds with up to six decimals."""
     return f"{time_s:.6f}".rstrip("0").rstrip(".")
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return a cell of a table, in which a formula is defused."""
     line = folded(text)
     return f"'{line}" if line.startswith(_FORMULA) else line

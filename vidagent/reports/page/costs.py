@@ -31,7 +31,9 @@ def costs(answer: Answer) -> Html:
     ]
     total = _row("the run", [getattr(answer.usage, name) for name in names])
     head = el("tr", *(el("th", word, scope="col") for word in ("Step", *_COLUMNS.values())))
-    table = el("table", el("thead", head), el("tbody", *rows), el("tfoot", total), class_="numbers")
+    table = el(
+        "table", el("thead", head), el("tbody", *rows), el("tfoot", total), class_="numbers steps-cost"
+    )
     return el("div", table, class_="wide")
 
 
@@ -54,8 +56,14 @@ def _sums(steps: Sequence[StepUsage], names: Sequence[str]) -> list[float]:
 
 
 def _row(name: str, values: Sequence[float]) -> Html:
-    cells = [el("td", f"{value:,.1f}" if isinstance(value, float) else f"{value:,}") for value in values]
+    cells = [_cell(noun, value) for noun, value in zip(_COLUMNS.values(), values, strict=True)]
     return el("tr", el("th", name, scope="row"), *cells)
+
+
+def _cell(noun: str, value: float) -> Html:
+    """Return a number; on a phone its column's name stands behind it, and zeros are left out."""
+    text = f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+    return el("td", text, class_=None if value else "none", data_noun=noun)
 
 
 def _used(usage: Usage, name: BudgetName) -> float:

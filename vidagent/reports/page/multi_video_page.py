@@ -62,4 +62,4 @@ def _result(answer: Answer, index: int, page: Path, one: Answer | None) -> Itera
     if spans:
         yield el("p", *(el("span", span_text(span)) for span in spans), class_="spans")
     link = quote(os.fsencode(page.name))
-    yield el("p", f"{one.coverage.fraction:.0%} looked at; ", el("a", "frames and steps", href=link))
+    yield el("p", f"{one.coverage.share}; ", el("a", "frames and steps", href=link))

@@ -17,14 +17,18 @@ from vidagent.reports.page.steps import image, steps
 from vidagent.reports.page.timeline import span_text, timelines
 from vidagent.reports.run_report import Finding, RunReport
 from vidagent.text import counted
-from vidagent.types import Answer, Part, Question
-from vidagent.video.clock import format_clock, format_time
+from vidagent.types import Answer, Part, Question, limit_title
+from vidagent.video.clock import clock_ranges, format_time
 
 _FRAME_QUALITY = 80
 _FRAME_SIZES = ((6, 960), (16, 640), (40, 320))
 """Longest side of the evidence's frames by their number; no more than the last number are shown."""
-_STATUS = {"answered": "answered", "not_found": "not found", "partial": "partial"}
-_HOUR_S = 3600.0
+_STATUS = {
+    "answered": "answered",
+    "not_found": "not found",
+    "cannot_judge": "cannot judge",
+    "partial": "partial",
+}
 _SIGNS = {"supported": "✓", "partial": "~", "unsupported": "✗"}
 
 
@@ -80,15 +84,16 @@ def _head(report: RunReport) -> Iterator[Html]:
     yield el("p", *badges(answer), class_="badges")
     yield choices(report.question, answer)
     if answer.parts:
-        yield el("ol", *(_part(report, part) for part in answer.parts), class_="parts")
+        times = clock_ranges([(part.start_s, part.end_s) for part in answer.parts], "\u2013")
+        parts = zip(answer.parts, times, strict=True)
+        yield el("ol", *(_part(report, part, when) for part, when in parts), class_="parts")
+        yield el("p", answer.closing, class_="why", dir="auto") if answer.closing else Html()
     elif answer.spans:
         yield el("ul", *(el("li", span_text(span)) for span in answer.spans), class_="spans")
 
 
-def _part(report: RunReport, part: Part) -> Html:
+def _part(report: RunReport, part: Part, when: str) -> Html:
     """Return a part with its time, which leads to the frame that proves it."""
-    hours = report.duration_s >= _HOUR_S
-    start, end = (format_clock(time_s, hours=hours) for time_s in (part.start_s, part.end_s))
     proof = next(
         (
             number
@@ -97,7 +102,6 @@ def _part(report: RunReport, part: Part) -> Html:
         ),
         None,
     )
-    when = start if start == end else f"{start}\u2013{end}"
     time = el("span", when) if proof is None else el("a", when, href=f"#claim-{proof}")
     sign = None if part.verdict == "supported" else el("b", " ~ partial", class_=part.verdict)
     return el("li", time, el("span", quoted(part.text), sign))
@@ -111,13 +115,13 @@ def badges(answer: Answer) -> Iterator[Html]:
     """Yield how a run ended, in a few words each."""
     yield el("span", _STATUS[answer.status], class_=f"badge {answer.status}")
     if answer.budget.ended_by is not None:
-        yield el("span", f" the {answer.budget.ended_by} budget ended the run")
+        yield el("span", f" the {limit_title(answer.budget.ended_by)} ended the run")
     if answer.count is not None:
         yield el("span", f" count {answer.count:,}")
     yield el("span", f" confidence {answer.confidence:.0%}")
     yield el("span", f" {counted(len(answer.evidence), 'claim')} checked and kept")
     of = "the videos" if answer.videos else "the video"
-    yield el("span", f" {answer.coverage.fraction:.0%} of {of} looked at")
+    yield el("span", f" {answer.coverage.share} of {of}")
 
 
 def choices(question: Question, answer: Answer) -> Html:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from vidagent.graphs.evidence.ledger import Entry, coverage
 from vidagent.reports.page.markup import Html, el, join, quoted
@@ -116,7 +117,7 @@ def _whole(report: RunReport, window: _Window) -> Iterator[_Row]:
     if report.findings:
         yield _Row(Html("Claims"), _claim_texts(report.findings), _claims(report, window))
     seen = report.answer.coverage
-    share = f"{format_time(seen.seconds_seen)} of {format_time(report.duration_s)} ({seen.fraction:.0%})"
+    share = f"{seen.share} of {format_time(report.duration_s)}"
     yield _Row(Html("Looked at"), Html.of(share), _bars(seen.spans, window, "seen"))
     for entry in report.entries:
         if entry.look.stills:
@@ -156,7 +157,16 @@ def _answer(report: RunReport, window: _Window) -> _Row:
 def _claim_texts(findings: Sequence[Finding]) -> Html:
     """Return when each claim is visible and how its check ended, with the claims themselves if they are few."""
     if len(findings) > _FEW:
-        return Html.of(", ".join(f"{format_time(item.time_s)} {item.verdict}" for item in findings))
+        times_s = {
+            verdict: [one.time_s for one in findings if one.verdict == verdict]
+            for verdict in get_args(Verdict)
+        }
+        told = [
+            f"{verdict} {', '.join(map(format_time, sorted(found)))}"
+            for verdict, found in times_s.items()
+            if found
+        ]
+        return Html.of("; ".join(told))
     lines = [
         el("li", f"{format_time(item.time_s)} {item.verdict}: ", quoted(item.claim)) for item in findings
     ]
@@ -202,7 +212,7 @@ def _look_text(entry: Entry) -> str:
     at = f" at {short_number(look.fps)} fps" if look.fps else ""
     outcome = ""
     if entry.observation is not None:
-        outcome = {True: ": found", False: ": nothing", None: ": unclear"}[entry.observation.found]
+        outcome = {True: ": found", False: ": nothing", None: ""}[entry.observation.found]
     times = f"{format_time(look.start_s)} to {format_time(look.end_s)}"
     return f"{times}, {counted(len(_times(entry)), 'frame')}{at}{outcome}"
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from vidagent.api.assemble import open_with
+from vidagent.config import Settings
 from vidagent.errors import VidagentError
 from vidagent.video.shared_video import SharedVideo
 from vidagent.video.video import Video
@@ -48,13 +50,13 @@ class Videos:
 
     Args:
         uses: The path of each question.
-        decoder: The library that decodes them.
+        settings: The library that decodes them, and which stream of each.
     """
 
-    def __init__(self, uses: Iterable[Path], decoder: str) -> None:
+    def __init__(self, uses: Iterable[Path], settings: Settings) -> None:
         """Count the questions."""
         self._left = Counter(uses)
-        self._decoder = decoder
+        self._settings = settings
         self._opened: dict[Path, asyncio.Task[OpenVideo]] = {}
 
     async def __aenter__(self) -> Self:
@@ -81,7 +83,7 @@ class Videos:
                 await self._close(path)
 
     async def _open(self, path: Path) -> OpenVideo:
-        return OpenVideo(await asyncio.to_thread(lambda: Video.open(path, decoder=self._decoder)))
+        return OpenVideo(await asyncio.to_thread(open_with, self._settings, path))
 
     async def _close(self, path: Path) -> None:
         """Close a video; one that is being opened is waited for, as its process would stay behind."""

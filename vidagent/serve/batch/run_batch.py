@@ -69,7 +69,14 @@ def run(batch: Batch, *, quiet: bool = False) -> Summary:
             if len(left) < len(lines):
                 progress.tell(f"{len(lines) - len(left)} of {counted(len(lines), 'line')} done already")
             if left:
-                _answer(left, batch, output, progress)
+                try:
+                    _answer(left, batch, output, progress)
+                except KeyboardInterrupt:
+                    progress.tell(
+                        f"{len(output.results)} of {counted(len(lines), 'line')} are done and kept in {batch.output}; "
+                        "the same command goes on with the others"
+                    )
+                    raise
         if batch.ordered:
             output.sort()
         return Summary.of(output.results)

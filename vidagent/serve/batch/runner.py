@@ -37,7 +37,7 @@ async def answer_lines(lines: Sequence[InputLine], setup: Setup, model: BatchMod
     """
     waiting = deque(chains(lines))
     uses = (setup.path(line.item) for line in lines if line.item and line.item.kind == "video")
-    async with Videos(uses, setup.settings.decoder) as videos:
+    async with Videos(uses, setup.settings) as videos:
 
         async def work() -> None:
             while waiting:

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 from rich.table import Table
 
 from vidagent.serve.batch.output_file import Result
 
-OUTCOMES = ("answered", "not_found", "partial", "video", "model", "usage", "internal")
+OUTCOMES = ("answered", "not_found", "cannot_judge", "partial", "video", "model", "usage", "internal")
 """The statuses of answers, then the types of errors."""
+_ANSWERS = 4
+_UNSURE = "unsure"
+"""Column of the answers that are `cannot_judge`, left out where there is none."""
 _ERROR_CODES = {"internal": 1, "model": 4, "video": 3, "usage": 2}
 """The gravest first: one of these makes it the exit code."""
 _PARTIAL_CODE = 5
 _COSTS = ("seconds", "prompt_tokens", "completion_tokens", "model_calls", "frames_sent")
-_HEADS = ("answered", "not found", "partial", "errors", "calls", "tokens", "frames", "seconds")
+_HEADS = (
+    "answered",
+    "not found",
+    "unsure",
+    "partial",
+    "errors",
+    "calls",
+    "tokens",
+    "frames",
+    "seconds",
+)
 _ALL, _NONE = "all", "-"
 
 
@@ -63,14 +77,14 @@ class Tally:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
-        outcomes = {name: self.outcomes[name] for name in OUTCOMES[:3]}
-        errors = {name: self.outcomes[name] for name in OUTCOMES[3:]}
+        outcomes = {name: self.outcomes[name] for name in OUTCOMES[:_ANSWERS]}
+        errors = {name: self.outcomes[name] for name in OUTCOMES[_ANSWERS:]}
         costs = {name: round(self.costs[name], 3) for name in _COSTS}
         return {"lines": self.lines, **outcomes, "errors": errors, **costs}
 
     def cells(self) -> list[str]:
         """Return its row of the table."""
-        counts = [self.outcomes[name] for name in OUTCOMES[:3]]
+        counts = [self.outcomes[name] for name in OUTCOMES[:_ANSWERS]]
         numbers = [*counts, self.errors, self.costs["model_calls"], self.tokens, self.costs["frames_sent"]]
         return [f"{number:,}" for number in numbers] + [f"{self.costs['seconds']:,.1f}"]
 
@@ -115,10 +129,11 @@ class Summary:
         """Return it as a table for people."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("category")
-        for head in _HEADS:
+        shown = [head != _UNSURE or self.all.outcomes["cannot_judge"] > 0 for head in _HEADS]
+        for head in compress(_HEADS, shown):
             table.add_column(head, justify="right")
         for name, tally in self._rows():
-            table.add_row(name, *tally.cells())
+            table.add_row(name, *compress(tally.cells(), shown))
         return table
 
     def _rows(self) -> Iterator[tuple[str, Tally]]:

@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp` and what goes with them.
+"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp`, `doctor` and what goes with them.
 
 `vidagent --help` answers at once, as what takes long to import comes through `vidagent.serve.cli.lazy`.
 """
@@ -18,14 +18,18 @@ from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.commands.ask import ask
 from vidagent.serve.cli.commands.batch import batch
 from vidagent.serve.cli.commands.chat import chat
+from vidagent.serve.cli.commands.doctor import doctor
 from vidagent.serve.cli.commands.eval import evaluate
 from vidagent.serve.cli.commands.judge import judge, reviews
 from vidagent.serve.cli.commands.mcp import mcp
-from vidagent.serve.cli.commands.models import app as models
-from vidagent.serve.cli.commands.runs import app as runs
+from vidagent.serve.cli.commands.models.models import app as models
+from vidagent.serve.cli.commands.models.vlm import app as vlm
 from vidagent.serve.cli.commands.serve import app as serve
-from vidagent.serve.cli.commands.sessions import app as sessions
-from vidagent.serve.cli.commands.vlm import app as vlm
+from vidagent.serve.cli.commands.stored.cache import app as cache
+from vidagent.serve.cli.commands.stored.runs import app as runs
+from vidagent.serve.cli.commands.stored.sessions import app as sessions
+from vidagent.serve.cli.commands.texts import texts
+from vidagent.serve.cli.examples import ASK, BATCH, CHAT, EVAL, INDEX, RUNS, SERVE, TEXTS
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
@@ -39,8 +43,9 @@ app = typer.Typer(
     name="vidagent",
     help="Ask questions about videos of any length; get answers with the frames that prove them.",
     epilog="Exit codes: 0 answered or not found, 1 internal error, 2 usage, 3 video, 4 model, "
-    "5 a budget ended the run (the partial answer is printed), 130 interrupted.",
+    "5 a budget or the context ended the run (the partial answer is printed), 130 interrupted.",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -53,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
                 command.main(list(arguments) or ["--help"], prog_name="vidagent", standalone_mode=False) or 0
             )
         except typer.TyperException as error:
-            console.complain(f"{_missing(error) or error.format_message()} (--help lists what is legal)")
+            console.complain(f"{_explained(error)} (--help lists what is legal)")
             return error.exit_code
         except VidagentError as error:
             _log.debug("where it came from", exc_info=True)
@@ -73,10 +78,17 @@ def run(arguments: Sequence[str]) -> int:
         return int(code)
 
 
-def _missing(error: typer.TyperException) -> str | None:
-    """Say what `ask` takes: a single argument may be meant as the video or as the question."""
-    param = getattr(error, "param", None)
-    return "ask takes a VIDEO, or several, and a QUESTION" if getattr(param, "name", "") == "videos" else None
+def _explained(error: typer.TyperException) -> str:
+    """Say what was wrong with the arguments, and what may have been meant."""
+    if getattr(getattr(error, "param", None), "name", "") == "videos":  # may be meant as video or as question
+        return "ask takes a VIDEO, or several, and a QUESTION"
+    message: str = error.format_message()
+    if not message.startswith("Got unexpected extra argument"):
+        return message
+    context = getattr(error, "ctx", None)
+    if context is not None and context.info_name == "chat":
+        return "chat takes one VIDEO and no question: questions are typed once it has begun, or piped in"
+    return f"{message}; put an argument that has spaces in quotes"
 
 
 def _print_version(requested: bool) -> None:
@@ -94,34 +106,43 @@ def vidagent(
     """Ask questions about videos of any length; get answers with the frames that prove them."""
 
 
-app.command()(ask)
-app.command()(chat)
-app.command()(batch)
-app.command("eval")(evaluate)
+app.command(epilog=ASK)(ask)
+app.command(epilog=CHAT)(chat)
+app.command(epilog=BATCH)(batch)
+app.command("eval", epilog=EVAL)(evaluate)
 app.command()(judge)
 app.command()(reviews)
 app.add_typer(models)
 app.add_typer(vlm)
-app.add_typer(runs)
+app.add_typer(runs, epilog=RUNS)
 app.add_typer(sessions)
-app.add_typer(serve)
+app.add_typer(cache)
+app.add_typer(serve, epilog=SERVE)
 app.command()(mcp)
+app.command(epilog=TEXTS)(texts)
+app.command()(doctor)
 
 
 @app.command()
 def probe(
-    video: flags.Video, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
+    video: flags.Video,
+    video_stream: flags.VideoStream = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
     with _progress(quiet=quiet, verbose=verbose):
-        report = VideoFacts(lazy.api.probe_video(video))
+        report = VideoFacts(lazy.api.probe_video(video, video_stream=video_stream))
     printing.show_report(report, as_json=as_json)
 
 
-@app.command()
+@app.command(epilog=INDEX)
 def index(
     video: flags.Video,
     transcribe: flags.Transcribe = False,
+    texts: flags.Texts = False,
+    video_stream: flags.VideoStream = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -131,7 +152,9 @@ def index(
         report = lazy.api.index_video(
             video,
             transcribe=transcribe,
-            on_progress=lambda share: progress.doing(f"indexing, {share:.0%}"),
+            texts=texts,
+            on_progress=lambda doing, share: progress.doing(f"{doing}, {share:.0%}"),
+            video_stream=video_stream,
         )
     printing.show_report(report, as_json=as_json)
 

@@ -117,10 +117,23 @@ Transcribe = Annotated[
     bool,
     typer.Option("--transcribe", help="Transcribe speech with the server of VIDAGENT_TRANSCRIBE_URL."),
 ]
+Texts = Annotated[
+    bool, typer.Option("--texts", help="Find the texts on screen, each from its first frame to its last.")
+]
 DecoderName = Literal["pyav", "decord", "torchcodec"]
 Decoder = Annotated[
     DecoderName | None,
     typer.Option("--decoder", help="Library that decodes the video.", show_default="pyav"),
+]
+VideoStream = Annotated[
+    int | None,
+    number(
+        "--stream",
+        int,
+        "N",
+        "Number of the video stream; `vidagent probe` lists the others.",
+        legal="0 or more",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, cost or warnings on stderr.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every step, and tracebacks, on stderr.")]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vidagent.agents.direct import vlm
     from vidagent.agents.probes import checkup
     from vidagent.agents.server import model_choice
+    from vidagent.api import cache
     from vidagent.evaluation import runner as evaluation
     from vidagent.evaluation.formats import registry as benchmarks
     from vidagent.evaluation.formats import rows as json_rows
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vidagent.evaluation.results import results_page, summary
     from vidagent.evaluation.results import table as results_table
     from vidagent.reports import multi_video as reports
+    from vidagent.reports.export import text_tracks
     from vidagent.serve.batch import run_batch as batch
     from vidagent.serve.core import concurrency, download
     from vidagent.serve.core.storage import database, keys
@@ -40,6 +42,7 @@ else:
     _MODULES = {
         "api": "vidagent.api",
         "batch": "vidagent.serve.batch.run_batch",
+        "cache": "vidagent.api.cache",
         "benchmarks": "vidagent.evaluation.formats.registry",
         "checkup": "vidagent.agents.probes.checkup",
         "concurrency": "vidagent.serve.core.concurrency",
@@ -59,6 +62,7 @@ else:
         "results_page": "vidagent.evaluation.results.results_page",
         "results_table": "vidagent.evaluation.results.table",
         "reviewer": "vidagent.evaluation.judge.reviewer",
+        "text_tracks": "vidagent.reports.export.text_tracks",
         "summary": "vidagent.evaluation.results.summary",
         "video_folder": "vidagent.evaluation.formats.video_folder",
         "vllm_command": "vidagent.serve.vlm.command",

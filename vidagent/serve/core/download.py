@@ -7,7 +7,9 @@ refuses DNS rebinding and redirects into the private network.
 from __future__ import annotations
 
 import ipaddress
+import mimetypes
 import re
+import shlex
 import socket
 import ssl
 import tempfile
@@ -25,8 +27,11 @@ MAX_SECONDS = 600.0
 MAX_REDIRECTS = 5
 SILENCE_S = 30.0
 """Read timeout: longest wait for the next bytes."""
+_SITES = "Sites such as YouTube need yt-dlp (pip install yt-dlp)"
 _CHUNK_BYTES = 1 << 18
 _MB = 1_000_000
+_GLOBAL_UNICAST, _6TO4 = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("2002::/16")
+_6TO4_RELAYS = ipaddress.ip_network("192.88.99.0/24")
 _REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -84,15 +89,25 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
         yield video
         return
     if not allowed:
-        raise VideoError(f"{video} is a URL, not a file: --download fetches it first (at most {max_mb} MB)")
+        raise VideoError(_not_a_file(video, max_mb))
     with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
-        copy = Path(folder, _file_name(video))
+        copy = Path(folder, file_name(video))
         size = fetch(video, copy, max_bytes=max_mb * _MB)
         tell(f"downloaded {size / _MB:.1f} MB from {video}")
         yield str(copy)
 
 
-def _file_name(url: str) -> str:
+def _not_a_file(url: str, max_mb: int) -> str:
+    """Say how to get the video behind a URL: of a file by `--download`, of a site's page by a program for sites."""
+    if mimetypes.guess_type(urlsplit(url).path)[0] is not None:
+        return f"{url} is a URL, not a file: --download fetches it first (at most {max_mb} MB)"
+    return (
+        f"{url} does not name a video file. {_SITES}: yt-dlp -o talk.mp4 {shlex.quote(url)}; then ask about talk.mp4. "
+        f"If it is the file itself, --download fetches it (at most {max_mb} MB)"
+    )
+
+
+def file_name(url: str) -> str:
     """Return the last part of a URL as the copy's file name, which reports show."""
     last = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[2]
     return re.sub(r"[^\w.-]+", "_", unquote(last)).lstrip(".")[-100:] or "video"
@@ -165,10 +180,15 @@ def _public_address(host: str, port: int) -> str:
 
 
 def _is_public(address: str) -> bool:
+    """Return whether an address leads into the public network by itself, and not through a translator or tunnel.
+
+    IPv4-mapped, IPv4-compatible, NAT64, site-local and private IPv6 addresses lie outside of the global unicast block
+    (RFC 4291, RFC 6052); 6to4 (RFC 3056) lies in it, with an IPv4 address inside.
+    """
     ip = ipaddress.ip_address(address)
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    ip = mapped or ip
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv6Address) and (ip not in _GLOBAL_UNICAST or ip in _6TO4):
+        return False
+    return ip.is_global and not ip.is_multicast and ip not in _6TO4_RELAYS
 
 
 def _get(connection: HTTPConnection, url: SplitResult) -> HTTPResponse:
@@ -188,6 +208,8 @@ def _save(
 ) -> int:
     if response.status != 200:
         raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
+    if response.headers.get_content_type() == "text/html":
+        raise VideoError(f"{url} is a web page, not a video file. {_SITES}, and the file that it writes")
     too_large = f"cannot download {url}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
     length = response.headers.get("Content-Length")
     announced = int(length or 0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -137,8 +138,10 @@ def _methods(app: FastAPI, request: Request) -> list[str]:
     ]
 
 
-def without_paths(text: str) -> str:
-    """Replace the server's paths in a text with an ellipsis."""
+def without_paths(text: str, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Replace the server's paths in a text: those of videos with the client's names, others with an ellipsis."""
+    for path, name in names.items():
+        text = text.replace(path, name)
     return _PATH.sub("…", text)
 
 

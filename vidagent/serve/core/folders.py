@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 
 _SUFFIXES = frozenset(
     ".3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogg .ogm .ogv .ts .vob .webm .wmv".split()
@@ -21,11 +21,20 @@ class Folders:
 
     def __init__(self, roots: Sequence[Path]) -> None:
         """Resolve links in the folders' own paths once."""
-        self.roots = tuple(root.resolve() for root in roots)
+        self._spellings = tuple((root.absolute(), root.resolve()) for root in roots)
+        self.roots = tuple(resolved for _, resolved in self._spellings)
 
     def file(self, name: str) -> Path | None:
-        """Return the file of a relative path, links resolved; None unless it lies in one of the folders."""
-        return next((path for root in self.roots if (path := _resolve(root, name)) is not None), None)
+        """Return the file of a path below one of the folders, links resolved; None unless it lies in the folder.
+
+        Nothing outside of the folders is looked up, so that a name cannot tell what exists there.
+        """
+        for spellings in self._spellings:
+            below = _below(spellings, name)
+            path = None if below is None else _resolve(spellings[1], below)
+            if path is not None:
+                return path
+        return None
 
     def videos(self) -> Iterator[tuple[str, Path]]:
         """Yield name and path of the files with a video suffix; a name may come twice.
@@ -64,10 +73,22 @@ def _entries(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
             yield from _entries(Path(subfolder.path), depth + 1)
 
 
-def _resolve(root: Path, name: str) -> Path | None:
-    """Return the file of a relative path, links resolved; None unless it lies under the root."""
+def _below(spellings: Sequence[Path], name: str) -> PurePath | None:
+    """Return a name as a path below a folder, by its letters; None if it is an absolute path elsewhere."""
+    path = PurePath(name)
+    if not path.is_absolute():
+        return path
+    return next((path.relative_to(root) for root in spellings if path.is_relative_to(root)), None)
+
+
+def _resolve(root: Path, below: PurePath) -> Path | None:
+    """Return the file of a path below a folder, links resolved; None unless no step of it leaves the folder."""
+    path = root
     try:
-        path = (root / name).resolve(strict=True)
-        return path if path.is_relative_to(root) and path.is_file() else None
+        for part in below.parts:
+            path = path.parent if part == ".." else (path / part).resolve(strict=True)
+            if not path.is_relative_to(root):
+                return None
+        return path if path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # too long, contains NUL, circular links
         return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, get_args
 
 from vidagent import config, tracing
 from vidagent.graphs.events import Event
+from vidagent.serve.core.advice import Door, in_words_of
+from vidagent.serve.core.agent_models import AgentModels
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.errors import ApiError, without_paths
 from vidagent.serve.core.http.metrics import Metrics
@@ -21,6 +22,8 @@ from vidagent.serve.core.worker.client import WorkerClient
 from vidagent.serve.core.worker.protocol import RunRequest
 from vidagent.types import Budget, BudgetName
 
+Names = Mapping[str, str]
+"""The names that a client gave to videos, by their paths on the server."""
 EventBody = dict[str, Any]
 """An event as JSON values: `kind`, `text`, `step` and `data`."""
 
@@ -36,6 +39,7 @@ class QuestionService:
     metrics: Metrics
     deadline_s: float
     runs: RunRecords
+    models: AgentModels
     _worker: WorkerClient = field(default_factory=WorkerClient)
 
     async def answer(
@@ -93,29 +97,32 @@ class QuestionService:
     ) -> dict[str, Any]:
         """Run a question in the worker; all its events are reported before this returns."""
         budget = capped_budget(question.budget, self.deadline_s)
+        await self.models.check(question.model)
         async with (
-            self.locator.open(client, question.video) as path,
+            self.locator.open_all(client, question.videos) as paths,
             self.runs.recording(client, question) as recording,
         ):
+            names = {str(path): name for path, name in zip(paths, question.videos, strict=True)}
 
             def report(event: Event) -> None:
-                body = event_body(event, path, question.video, frame_routes=True)
+                body = event_body(event, names, "rest")
                 recording.add(body)
                 on_event(body)
 
             request = RunRequest(
-                path=path,
+                paths=tuple(paths),
                 question=question.question,
                 options=None if question.options is None else tuple(question.options),
                 budget=budget,
                 # Prefixed with the owner, so that no two owners share a session.
                 session=None if question.session is None else f"{client.owner}.{question.session}",
+                model=question.model,
                 resume=resume,
                 stream=stream,
                 trace=tracing.trace_headers(),
             )
             answer = await self._worker.run(request, report)
-            return public_answer(answer.to_dict(), question.video, frame_routes=True)
+            return public_answer(answer.to_dict(), names, "rest")
 
     async def open(self) -> None:
         """Start the worker process before the first question."""
@@ -125,9 +132,11 @@ class QuestionService:
         """Stop the worker process."""
         await self._worker.close()
 
-    def check(self, client: Client, question: QuestionBody) -> None:
+    async def check(self, client: Client, question: QuestionBody) -> None:
         """Raise an `ApiError` at once for a question that could not be answered."""
-        self.locator.check(client, question.video)
+        for name in question.videos:
+            self.locator.check(client, name)
+        await self.models.check(question.model)
 
     def _too_late(self) -> ApiError:
         return ApiError(504, "too_late", f"no answer within {self.deadline_s:g} s")
@@ -146,24 +155,33 @@ def _smaller(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - i
     return min(given, default=None)
 
 
-def event_body(event: Event, path: Path, name: str, *, frame_routes: bool = False) -> EventBody:
-    """Return an event of a run about the video `name` without the server's paths and the address of its model."""
-    body: EventBody = {"kind": event.kind, "text": event.text, "step": event.step, "data": event.data}
+def event_body(event: Event, names: Names, door: Door) -> EventBody:
+    """Return an event of a run about these videos without the server's paths and the address of its model."""
+    text = in_words_of(door, event.text)
+    body: EventBody = {"kind": event.kind, "text": text, "step": event.step, "data": event.data}
     if event.kind == "answer":
-        answer = public_answer(event.data["answer"], name, frame_routes=frame_routes)
+        answer = public_answer(event.data["answer"], names, door)
         body["data"] = {**event.data, "answer": answer}
     elif event.kind == "model":
         body["text"] = f"model {event.data.get('model')}"
-    elif event.kind == "note":
-        body["text"] = without_paths(event.text.replace(str(path), name))
+    elif event.kind in {"note", "video"}:
+        body["text"] = without_paths(text, names)
     return body
 
 
-def public_answer(answer: dict[str, Any], name: str, *, frame_routes: bool = False) -> dict[str, Any]:
-    """Return an answer about the video `name` without the server's paths; frames are named by their routes or not."""
+def public_answer(answer: dict[str, Any], names: Names, door: Door) -> dict[str, Any]:
+    """Return an answer about these videos without the server's paths; REST names frames by their routes."""
     routes = f"/v1/runs/{answer['run_id']}/frames"
     evidence = [
-        {**item, "frame": f"{routes}/{number}.jpg" if frame_routes and item["frame"] else None}
+        {**item, "frame": f"{routes}/{number}.jpg" if door == "rest" and item["frame"] else None}
         for number, item in enumerate(answer["evidence"])
     ]
-    return {**answer, "evidence": evidence, "video": {**answer["video"], "path": name}}
+    text = in_words_of(door, answer["answer"])
+    public = {**answer, "answer": text, "evidence": evidence, "video": _named(answer["video"], names)}
+    if "videos" in answer:
+        public["videos"] = [_named(video, names) for video in answer["videos"]]
+    return public
+
+
+def _named(video: dict[str, Any], names: Names) -> dict[str, Any]:
+    return {**video, "path": names[video["path"]]}

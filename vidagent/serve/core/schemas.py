@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vidagent.agents.direct.attachments import is_data
+from vidagent.api.ask_many import MAX_VIDEOS
 from vidagent.serve.core.errors import ErrorDetail
-from vidagent.types import Budget, BudgetName, Status, Step, Verdict
+from vidagent.types import Budget, Limit, Status, Step, Verdict
 
 MAX_CHARACTERS = 20_000
 MAX_NAME = 4096
 MAX_OPTIONS = 100
+MAX_MODEL = 200
+MAX_TITLE = 200
 _MAX = 10**9
+HOW_TO_UPLOAD = "upload the video with POST /v1/files, and name it by the id in the reply"
 
 
 def _valid_unicode(text: str) -> str:
@@ -24,7 +29,24 @@ def _valid_unicode(text: str) -> str:
     return text
 
 
+def _names_a_video(video: object) -> object:
+    """Refuse a data URL by what to do instead, as it would else be called too long a name."""
+    if isinstance(video, str) and is_data(video):
+        raise ValueError(f"must be the name of a video, not a data URL: {HOW_TO_UPLOAD}")
+    return video
+
+
 Text = Annotated[str, AfterValidator(_valid_unicode)]
+VideoName = Annotated[
+    Text,
+    BeforeValidator(_names_a_video),
+    Field(
+        min_length=1,
+        max_length=MAX_NAME,
+        description="the id of an uploaded file, a path under one of the server's folders, or a URL on one of the "
+        "hosts it may download from",
+    ),
+]
 Count = Annotated[int | None, Field(gt=0, le=_MAX, strict=True)]
 
 
@@ -52,15 +74,20 @@ class QuestionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    video: Text = Field(
+    video: VideoName
+    more_videos: list[VideoName] | None = Field(
+        default=None,
         min_length=1,
-        max_length=MAX_NAME,
-        description="the id of an uploaded file, a path under one of the server's folders, or a URL on one of the "
-        "hosts it may download from",
+        max_length=MAX_VIDEOS - 1,
+        description="further videos to ask about together with `video`; the answer then has `videos`, and each span, "
+        "part and claim the index of its video",
     )
     question: Text = Field(min_length=1, max_length=MAX_CHARACTERS)
     options: list[Annotated[Text, Field(min_length=1, max_length=MAX_CHARACTERS)]] | None = Field(
         default=None, min_length=2, max_length=MAX_OPTIONS, description="answers to choose from"
+    )
+    model: Annotated[Text, Field(min_length=1, max_length=MAX_MODEL)] | None = Field(
+        default=None, description="which of the models of `GET /v1/agent-models` answers"
     )
     budget: Limits | None = Field(default=None, description="limits on the cost of the answer")
     session: str | None = Field(
@@ -68,6 +95,21 @@ class QuestionBody(BaseModel):
         pattern=r"^[A-Za-z0-9._-]{1,32}$",
         description="a name that you choose, for follow-up questions about one video",
     )
+
+    @property
+    def videos(self) -> list[str]:
+        """All videos."""
+        return [self.video, *(self.more_videos or [])]
+
+    @model_validator(mode="after")
+    def _check_several(self) -> Self:
+        if self.more_videos and self.session is not None:
+            raise ValueError(
+                f"session: a session is about one video, and this question about {len(self.videos)}"
+            )
+        if len(set(self.videos)) < len(self.videos):
+            raise ValueError("more_videos: give each video once")
+        return self
 
 
 class FileVideo(BaseModel):
@@ -112,7 +154,9 @@ Ending = Literal["succeeded", "failed", "cancelled"]
 
 
 class SpanBody(BaseModel):
-    """A range of the video, `[start_s, end_s)`."""
+    """A range of the video, `[start_s, end_s)`; of several videos, of the one with the index `video`."""
+
+    model_config = ConfigDict(extra="allow")
 
     start_s: float
     end_s: float
@@ -120,6 +164,8 @@ class SpanBody(BaseModel):
 
 class PartBody(BaseModel):
     """One part of an answer in parts, and the verdict on it."""
+
+    model_config = ConfigDict(extra="allow")
 
     start_s: float
     end_s: float
@@ -176,10 +222,10 @@ class UsageBody(_CostBody):
 
 
 class BudgetBody(BaseModel):
-    """The run's limits, and which of them ended it."""
+    """The run's limits, and which of them, or `context`, ended it."""
 
     limit: dict[str, float | None]
-    ended_by: BudgetName | None
+    ended_by: Limit | None
 
 
 class VideoBody(FileVideo):
@@ -191,7 +237,7 @@ class VideoBody(FileVideo):
 
 
 class AnswerBody(BaseModel):
-    """The answer, as `vidagent ask --json` prints it."""
+    """The answer, as `vidagent ask --json` prints it; that about several videos has all of them in `videos`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -211,6 +257,28 @@ class AnswerBody(BaseModel):
     run_id: str
 
 
+class AgentModelBody(BaseModel):
+    """A model that may answer questions."""
+
+    id: str = Field(description="the name to use in questions")
+    object: Literal["agent_model"] = "agent_model"
+    default: bool = Field(description="whether it answers questions that name no model")
+    embedded: bool = Field(
+        description="whether it is the embedded one, which reads text, codes, cuts, motion and colours"
+    )
+    sees: bool | None = Field(
+        default=None, description="whether it takes pictures; null if its server does not say"
+    )
+    context_tokens: int | None = None
+
+
+class AgentModelList(BaseModel):
+    """The models that may answer, the default one first."""
+
+    object: Literal["list"] = "list"
+    data: list[AgentModelBody]
+
+
 class JobBody(BaseModel):
     """A question that is answered in the background."""
 
@@ -219,6 +287,7 @@ class JobBody(BaseModel):
     status: Literal["queued", "running"] | Ending
     created_at: float
     ended_at: float | None
+    title: str | None = Field(default=None, description="the name that its conversation was given")
     asked: QuestionBody
     run_id: str | None
     answer: AnswerBody | None
@@ -230,6 +299,22 @@ class JobList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[JobBody]
+
+
+class ConversationTitle(BaseModel):
+    """The name of a conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[Text, Field(min_length=1, max_length=MAX_TITLE)] | None
+
+
+class ConversationDeleted(BaseModel):
+    """A deleted conversation."""
+
+    id: str
+    object: Literal["conversation"] = "conversation"
+    deleted: Literal[True] = True
 
 
 class RunBody(BaseModel):

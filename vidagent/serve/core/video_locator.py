@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from vidagent.serve.core.media_files import video_type
 from vidagent.serve.core.schemas import VideoListed
 from vidagent.serve.core.storage.disk import Disk
 from vidagent.serve.core.storage.files import PREFIX, UploadedFiles
+from vidagent.text import one_line
 
 _MAX_LISTED = 1000
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE)
@@ -96,6 +98,30 @@ class VideoLocator:
         else:
             yield self._path(client, name)
 
+    @asynccontextmanager
+    async def open_all(self, client: Client, names: Sequence[str]) -> AsyncIterator[list[Path]]:
+        """Yield the paths of videos; of several, with file names by which their answer can tell them apart.
+
+        Raises:
+            ApiError: As `open` does.
+            VideoError: Likewise.
+        """
+        async with AsyncExitStack() as stack:
+            paths = [await stack.enter_async_context(self.open(client, name)) for name in names]
+            if len(names) > 1:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidagent-")))
+                titles = _told_apart([self._title(client, name) for name in names])
+                for title, path in zip(titles, paths, strict=True):
+                    (folder / title).symlink_to(path)
+                paths = [folder / title for title in titles]
+            yield paths
+
+    def _title(self, client: Client, name: str) -> str:
+        """Return a video's own file name, which the file of an upload or a download does not have."""
+        if name.startswith(PREFIX):
+            return self._files.get(client, name).filename
+        return download.file_name(name) if download.is_url(name) else Path(name).name
+
     def videos(self) -> list[VideoListed]:
         """Return the videos under the folders by name, at most a thousand."""
         listed: dict[str, VideoListed] = {}
@@ -121,6 +147,15 @@ class VideoLocator:
         if path is None:
             raise _no_such_video()
         return path
+
+
+def _told_apart(titles: Sequence[str]) -> list[str]:
+    """Return file names on one line, with a number before each that was there before: `clip.mp4`, `2-clip.mp4`."""
+    told: list[str] = []
+    for title in map(one_line, titles):
+        numbered = (f"{number}-{title}" for number in itertools.count(2))
+        told.append(next(name for name in itertools.chain([title], numbered) if name not in told))
+    return told
 
 
 def _no_such_video() -> ApiError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,42 +78,46 @@ async def ask(
 
     def report(event: Event) -> None:
         if event.kind not in _SILENT_EVENTS:
-            loop.call_soon_threadsafe(progress.put_nowait, event_body(event, path, video)["text"])
+            line = event_body(event, {str(path): video}, "mcp")["text"]
+            loop.call_soon_threadsafe(progress.put_nowait, line)
 
     loop, progress = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+    limits = capped_budget(budget, context.deadline_s)
     with context.concurrency.slot(client):
         run = api.aanalyze_video(
             path,
             question,
             options=options,
-            budget=capped_budget(budget, context.deadline_s),
+            budget=limits,
             session=None if session is None else f"{prefix}{session}",
             on_event=report,
         )
         try:
             with anyio.fail_after(context.deadline_s + _GRACE_S):
-                answer = await _with_progress(call, run, progress)
+                answer = await _with_progress(call, run, progress, limits.seconds or context.deadline_s)
         except TimeoutError:
             raise ToolError(f"no answer within {context.deadline_s:g} s") from None
     return await _result(answer, path, video, options)
 
 
 async def _with_progress(
-    call: ToolCall, run: Coroutine[Any, Any, Answer], progress: asyncio.Queue[str | None]
+    call: ToolCall, run: Coroutine[Any, Any, Answer], progress: asyncio.Queue[str | None], most_s: float
 ) -> Answer:
     """Report a run's progress and return its answer; cancel the run if the client disconnects.
 
-    The run is a separate task, as anyio would cancel every await of its clean-up again.
+    The progress is the seconds that have passed, of the `most_s` that the run may take. The run is a separate task, as
+    anyio would cancel every await of its clean-up again.
     """
     task = asyncio.create_task(run)
     task.add_done_callback(lambda _: progress.put_nowait(None))
     disconnect = asyncio.create_task(_until_disconnect(call))
     disconnect.add_done_callback(lambda _: task.cancel())
     try:
-        count = 0
+        began, told_s = time.monotonic(), 0.0
         while (line := await progress.get()) is not None:
-            count += 1
-            await call.report_progress(count, message=line)
+            # It must always increase.
+            told_s = max(round(time.monotonic() - began, 3), round(told_s + 0.001, 3))
+            await call.report_progress(told_s, max(most_s, told_s), line)
         if task.cancelled():
             raise ToolError("the client has disconnected")
         return await task
@@ -134,9 +139,10 @@ async def _result(answer: Answer, path: Path, video: str, options: list[str] | N
         dataclasses.replace(item, frame=None) for item in answer.evidence
     )  # hides the server's paths
     rows = printing.aligned(printing.answer_rows(dataclasses.replace(answer, evidence=evidence), options))
-    words = "\n".join([answer.answer, "", *rows, f"cost      {printing.cost(answer)}"])
+    public = public_answer(answer.to_dict(), {str(path): video}, "mcp")
+    words = "\n".join([public["answer"], "", *rows, f"cost      {printing.cost(answer)}"])
     parts: list[ContentBlock] = [text_part(words), *await _evidence_parts(answer, path)]
-    return CallToolResult(content=parts, structured_content=public_answer(answer.to_dict(), video))
+    return CallToolResult(content=parts, structured_content=public)
 
 
 async def _evidence_parts(answer: Answer, path: Path) -> list[ContentBlock]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -25,12 +26,14 @@ class ServerContext:
         deadline_s: Most seconds that an answer may take.
         concurrency: Limits the questions answered at once.
         stdio: Whether the client started this process and talks over stdin and stdout.
+        looks: Limits the videos opened at once by the other tools, which wait for their turn.
     """
 
     roots: tuple[Path, ...]
     deadline_s: float
     concurrency: ConcurrencyLimits
     stdio: bool
+    looks: ConcurrencyLimits = field(default_factory=lambda: ConcurrencyLimits(8, 2))
 
 
 ToolCall = Context[ServerContext, Any]
@@ -61,6 +64,11 @@ async def _served_folders(
 
 ServedFolders = Annotated[Folders, Resolve(_served_folders)]
 """The folders of a call, as a parameter hidden from the client."""
+
+
+def turn_of(call: ToolCall) -> AbstractAsyncContextManager[None]:
+    """Wait for the client's turn to open a video, which lasts for the block."""
+    return call.request_context.lifespan_context.looks.wait_for_slot(client_of(call))
 
 
 def path_of(folders: Folders, name: str) -> Path:

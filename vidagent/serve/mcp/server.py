@@ -1,7 +1,8 @@
-"""The MCP server: its tools, instructions and error messages."""
+"""The MCP server: its tools, prompts, resources, instructions and error messages."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -11,13 +12,16 @@ from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp_types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp.server.mcpserver.prompts.base import Prompt
+from mcp_types import CallToolResult, InputRequiredResult, Resource, ToolAnnotations
 from pydantic import ValidationError
 
 from vidagent.errors import ModelError, UsageError, VideoError
 from vidagent.serve.core.errors import ApiError, to_api_error, without_paths
 from vidagent.serve.mcp.ask import ask
 from vidagent.serve.mcp.context import ServerContext
+from vidagent.serve.mcp.prompts import PROMPTS
+from vidagent.serve.mcp.resources import FACTS, POSTER, VideoResources
 from vidagent.serve.mcp.tools import frames, list_videos, look, probe
 
 _INSTRUCTIONS = """\
@@ -40,7 +44,7 @@ class Server(MCPServer[ServerContext]):
     """An MCP server that reports each error as one clear line."""
 
     def __init__(self, context: ServerContext) -> None:
-        """Add the tools."""
+        """Add the tools, prompts and resources."""
         super().__init__(
             "vidagent",
             title="vidagent",
@@ -50,6 +54,23 @@ class Server(MCPServer[ServerContext]):
             log_level="WARNING",
         )
         self._stdio = context.stdio
+        self._videos = VideoResources(context.roots)
+        for prompt in PROMPTS:
+            self.add_prompt(Prompt.from_function(prompt, description=getdoc(prompt)))
+        self.resource(
+            FACTS,
+            name="video",
+            title="Facts of a video",
+            description="Length, size, frame rate, codecs, sound, subtitles and shots",
+            mime_type="application/json",
+        )(self._videos.facts)
+        self.resource(
+            POSTER,
+            name="poster",
+            title="A frame of a video",
+            description="A frame that stands for the video",
+            mime_type="image/jpeg",
+        )(self._videos.poster)
         for tool, title in _TITLES.items():
             self.add_tool(
                 tool,
@@ -63,6 +84,10 @@ class Server(MCPServer[ServerContext]):
                     open_world_hint=False,
                 ),
             )
+
+    async def list_resources(self) -> list[Resource]:
+        """List the videos of the server's folders."""
+        return await asyncio.to_thread(self._videos.listed)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ServerContext, Any] | None = None

@@ -15,7 +15,7 @@ from pydantic import Field
 from vidagent import api
 from vidagent.serve.core.folders import Folders
 from vidagent.serve.core.schemas import MAX_NAME, Text
-from vidagent.serve.mcp.context import ServedFolders, ToolCall, path_of
+from vidagent.serve.mcp.context import ServedFolders, ToolCall, path_of, turn_of
 from vidagent.serve.mcp.results import (
     FramesBody,
     ProbeBody,
@@ -58,13 +58,15 @@ async def list_videos(
     ] = None,
 ) -> Annotated[CallToolResult, VideoList]:
     """List the videos that may be named in the other tools, at most 200 of them."""
-    found = await asyncio.to_thread(_matching, folders, (contains or "").lower())
+    found = await asyncio.to_thread(matching, folders, (contains or "").lower())
     return video_list_result(found[:MAX_LISTED], more=len(found) > MAX_LISTED)
 
 
 async def probe(call: ToolCall, folders: ServedFolders, video: Video) -> Annotated[CallToolResult, ProbeBody]:
     """Say what a video is: length, frame rate, size, codecs, sound, subtitles and shots. Cheap: nothing is decoded."""
-    probed = VideoFacts(await asyncio.to_thread(api.probe_video, path_of(folders, video)))
+    path = path_of(folders, video)
+    async with turn_of(call):
+        probed = VideoFacts(await asyncio.to_thread(api.probe_video, path))
     body = {**probed.to_dict(), "path": video}
     lines = [line for line in probed.lines() if not line.startswith("file ")]
     return CallToolResult(content=[text_part("\n".join([video, *lines]))], structured_content=body)
@@ -99,9 +101,9 @@ async def look(
     """
     size = api.Size(side_px=max_side_px)
     path = path_of(folders, video)
-    return frames_result(
-        video, await api.look_at(path, start_s, end_s, fps=fps, most_frames=max_frames, size=size)
-    )
+    async with turn_of(call):
+        seen = await api.look_at(path, start_s, end_s, fps=fps, most_frames=max_frames, size=size)
+    return frames_result(video, seen)
 
 
 async def frames(
@@ -126,14 +128,16 @@ async def frames(
     Each comes with its own true time, which is at or shortly before the time asked for.
     """
     size = api.Size(side_px=max_side_px)
-    return frames_result(
-        video, await api.frames_of(path_of(folders, video), times_s, box_px=box_px, size=size)
-    )
+    path = path_of(folders, video)
+    async with turn_of(call):
+        seen = await api.frames_of(path, times_s, box_px=box_px, size=size)
+    return frames_result(video, seen)
 
 
-def _matching(folders: Folders, contains: str) -> list[VideoListed]:
-    matching = (pair for pair in folders.videos() if contains in pair[0].lower())
+def matching(folders: Folders, contains: str) -> list[VideoListed]:
+    """Return the videos with a text in their names, in lower case; one more than may be listed if there are more."""
+    found = (pair for pair in folders.videos() if contains in pair[0].lower())
     return [
         VideoListed(name=name, bytes=path.stat().st_size)
-        for name, path in itertools.islice(matching, MAX_LISTED + 1)
+        for name, path in itertools.islice(found, MAX_LISTED + 1)
     ]

@@ -8,8 +8,10 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from vidagent.serve.core import errors
+from vidagent.serve.core.agent_models import AgentModels
 from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.http import media_cookies, metrics, server
 from vidagent.serve.core.http.auth import Authentication
@@ -26,12 +28,15 @@ from vidagent.serve.core.storage.job_records import JobRecords
 from vidagent.serve.core.storage.keys import required_keys
 from vidagent.serve.core.storage.run_records import RunRecords
 from vidagent.serve.core.video_locator import RemoteVideos, VideoLocator
+from vidagent.serve.rest.conversations import Conversations
 from vidagent.serve.rest.jobs import Jobs
-from vidagent.serve.rest.routes import chat, health, langserve_routes, page, videos
+from vidagent.serve.rest.routes import agent_models, chat, health, langserve_routes, page, videos
+from vidagent.serve.rest.routes import conversations as conversation_routes
 from vidagent.serve.rest.routes import files as file_routes
 from vidagent.serve.rest.routes import jobs as job_routes
 from vidagent.serve.rest.routes import runs as run_routes
 from vidagent.serve.rest.run_media import RunMedia
+from vidagent.serve.rest.video_frames import VideoFrames
 
 _ANNOUNCEMENT = "vidagent: serving {url}; API documentation at {url}/docs"
 _SCHEMA = "#/components/schemas/{model}"
@@ -63,7 +68,8 @@ def make(options: ServerOptions) -> FastAPI:
     files = UploadedFiles(options.data_dir / "files", store, disk, int(options.files_mb * MB))
     remote = RemoteVideos(options.hosts, max_bytes, min_free_bytes)
     locator, runs, counters = VideoLocator(files, options.roots, remote), RunRecords(store), Metrics()
-    service = QuestionService(locator, counters, options.deadline_s, runs)
+    models = AgentModels()
+    service = QuestionService(locator, counters, options.deadline_s, runs, models)
     concurrency = ConcurrencyLimits(options.running, options.running_each)
     jobs = Jobs(JobRecords(store), service, concurrency, options.jobs_each)
     web_page, cookies = (
@@ -71,7 +77,7 @@ def make(options: ServerOptions) -> FastAPI:
         media_cookies.MediaCookies(keys),
     )
 
-    app = FastAPI(
+    app = FastAPIOffline(  # with the files of /docs, for machines without a network
         title="vidagent",
         summary="Ask questions about videos of any length; get answers with the frames that prove them.",
         version=version("vidagent"),
@@ -87,13 +93,15 @@ def make(options: ServerOptions) -> FastAPI:
     errors.install_error_handlers(app)
     _document_errors(app, keyed=keys is not None)
     for router in (
-        health.router(disk, drain),
+        health.router(disk, drain, models),
         langserve_routes.router(service, max_batch=options.batch, playground=options.development),
         file_routes.router(files, runs, max_bytes),
-        videos.router(locator),
+        videos.router(locator, VideoFrames(locator)),
         run_routes.router(runs, RunMedia(runs, locator)),
         job_routes.router(jobs),
-        chat.router(service),
+        conversation_routes.router(Conversations(jobs, runs)),
+        chat.router(service, files),
+        agent_models.router(models),
         metrics.router(counters),
         media_cookies.router(cookies),
         page.router(web_page),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from vidagent import api
@@ -33,6 +33,8 @@ class Jobs:
     max_unfinished: int
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _changes: dict[str, asyncio.Event] = field(default_factory=dict)
+    _progress: dict[str, EventBody] = field(default_factory=dict)
+    """The last event of each job, where that is a `progress`: it is passed on, and not stored."""
 
     def resume(self) -> None:
         """Resume the unfinished jobs of an earlier process."""
@@ -50,10 +52,10 @@ class Jobs:
 
     async def add(self, client: Client, question: QuestionBody) -> JobBody:
         """Accept a job."""
+        await self.service.check(client, question)
         if len(self.records.open(client.owner)) >= self.max_unfinished:
             message = f"you have reached the limit of unfinished jobs: {self.max_unfinished}"
             raise ApiError(429, "too_many", message, {"Retry-After": _RETRY_S})
-        self.service.check(client, question)
         id_ = self.records.add(client.owner, question)
         self._start(client, id_)
         return self.get(client, id_)
@@ -75,8 +77,18 @@ class Jobs:
                 self._tasks[id_].cancel()
         return self.get(client, id_)
 
-    async def events(self, client: Client, id_: str, after: int) -> AsyncGenerator[tuple[int, EventBody]]:
-        """Yield a job's events after a number, as they come, until it has ended."""
+    async def cancel_all(self, client: Client, ids: Sequence[str]) -> None:
+        """Cancel jobs, and return once their runs have ended."""
+        running = [self._tasks[id_] for id_ in ids if id_ in self._tasks]
+        for id_ in ids:
+            self.cancel(client, id_)
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def events(
+        self, client: Client, id_: str, after: int
+    ) -> AsyncGenerator[tuple[int | None, EventBody]]:
+        """Yield a job's events after a number, as they come, until it has ended; those of `progress` have no number."""
+        told: EventBody | None = None
         while True:
             ended = self.get(client, id_).ended_at is not None
             for number, event in self.records.events(id_, after):
@@ -84,7 +96,12 @@ class Jobs:
                 after = number
             if ended:
                 return
-            if not self.records.events(id_, after):
+            progress = self._progress.get(id_)
+            if progress is not told:
+                told = progress
+                if progress is not None:
+                    yield None, progress
+            elif not self.records.events(id_, after):
                 await self._changes.setdefault(id_, asyncio.Event()).wait()
 
     def _start(self, client: Client, id_: str) -> None:
@@ -108,16 +125,21 @@ class Jobs:
                 self.records.end(id_, "failed", error=error_body(log_error(error, id_), id_)["error"])
             else:
                 self.records.end(id_, "succeeded", answer=answer)
+            finally:
+                self._progress.pop(id_, None)
             self._notify(id_)
 
     def _event_recorder(self, id_: str) -> Callable[[EventBody], None]:
         def record(event: EventBody) -> None:
-            if event["kind"] not in {
-                "progress",
-                "answer",
-            }:  # progress is transient; the answer is the job's end
-                self.records.add_event(id_, event)
-                self._notify(id_)
+            match event["kind"]:
+                case "answer":  # the job's end
+                    return
+                case "progress":
+                    self._progress[id_] = event
+                case _:
+                    self._progress.pop(id_, None)
+                    self.records.add_event(id_, event)
+            self._notify(id_)
 
         return record
 

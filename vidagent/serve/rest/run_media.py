@@ -11,15 +11,16 @@ from vidagent import api
 from vidagent.errors import UsageError, VideoError
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.serve.core.caller import Client
+from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.schemas import RunBody
 from vidagent.serve.core.storage.run_records import RunRecords
 from vidagent.serve.core.video_locator import VideoLocator
 
-_CONCURRENT = 2
-_MAX_WAITING = 32
+_CONCURRENT, _CONCURRENT_EACH = 4, 1
+_MOST_WAITING = 8
+"""Clips and reports that a client may wait for."""
 _TIMEOUT_S = 120.0
-_RETRY_S = "5"
 
 
 @dataclass
@@ -31,8 +32,9 @@ class RunMedia:
 
     records: RunRecords
     locator: VideoLocator
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
-    _waiting: int = 0
+    _limits: ConcurrencyLimits = field(
+        default_factory=lambda: ConcurrencyLimits(_CONCURRENT, _CONCURRENT_EACH, "clips and reports")
+    )
 
     async def frame(self, client: Client, run_id: str, number: int) -> Path:
         """Return the frame of an item of the evidence."""
@@ -63,6 +65,9 @@ class RunMedia:
         run = self.records.get(client, run_id)
         if run.answer is None:
             raise ApiError(404, "no_answer", "the run has no answer yet, or it failed")
+        if run.asked.more_videos:
+            message = "a run about several videos has no clips and no report here; ask about one of them"
+            raise ApiError(404, "several_videos", message)
         return run
 
     async def _recorded_run(self, client: Client, run_id: str) -> RecordedRun:
@@ -78,18 +83,12 @@ class RunMedia:
         """Return a file of a run, made from its video by `make` if it does not exist."""
         if await asyncio.to_thread(path.is_file):
             return path
-        if self._waiting >= _MAX_WAITING:
-            raise ApiError(503, "busy", "too many clips and reports are waiting", {"Retry-After": _RETRY_S})
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(_TIMEOUT_S), self._slots:
-                if not await asyncio.to_thread(path.is_file):
-                    async with self.locator.open(client, run.asked.video) as video:
-                        await make(video)
-        except TimeoutError as error:
-            raise ApiError(504, "too_late", f"not ready within {_TIMEOUT_S:g} s") from error
-        except (UsageError, VideoError) as error:
-            raise ApiError(404, "video_changed", "the run's video has changed or is gone") from error
-        finally:
-            self._waiting -= 1
+        async with self._limits.short_wait(client, most=_MOST_WAITING, within_s=_TIMEOUT_S):
+            if await asyncio.to_thread(path.is_file):
+                return path
+            try:
+                async with self.locator.open(client, run.asked.video) as video:
+                    await make(video)
+            except (UsageError, VideoError) as error:
+                raise ApiError(404, "video_changed", "the run's video has changed or is gone") from error
         return path

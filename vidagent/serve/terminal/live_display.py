@@ -53,10 +53,6 @@ class LiveDisplay:
         """Append to the answer."""
         self._answer = (self._answer + words)[-_MAX_CHARS:]
 
-    def clear_answer(self) -> None:
-        """Remove the answer."""
-        self._answer = ""
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the status line and the last lines of the answer, as much as there is room for."""
         width = max(options.max_width - _MARGIN_CELLS, _SPINNER_CELLS + 1)

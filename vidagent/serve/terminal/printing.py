@@ -7,12 +7,13 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.serve.terminal.console import stdout
 from vidagent.text import counted, escape_controls, one_line
-from vidagent.types import Answer, Evidence, Span, Usage
+from vidagent.types import Answer, Evidence, Span, Usage, limit_title
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
@@ -45,18 +46,26 @@ def aligned(rows: Iterable[Row]) -> list[str]:
     return [f"{label:<{_LABEL_WIDTH}} {text}".rstrip() for label, text in rows]
 
 
-def show_answer(answer: Answer, options: Sequence[str] | None = None, *, as_json: bool = False) -> None:
-    """Print the answer: as the contract's object, or for people: the words first, then where it was seen."""
+def show_answer(
+    answer: Answer,
+    options: Sequence[str] | None = None,
+    *,
+    as_json: bool = False,
+    kept_frames: bool = False,
+) -> None:
+    """Print the answer: as the contract's object, or for people: the words first, then where it was seen.
+
+    Paths of frames that the user did not ask for, which lie in the run's own folder, are told only with `kept_frames`.
+    """
     if as_json:
         show_json(answer.to_dict())
         return
     out = stdout()
-    out.say(answer.headline, style="bold")
-    for line in answer.answer.splitlines() if answer.parts else ():
-        if line not in answer.headline.splitlines():
-            out.say(line)
+    headline = answer.headline.splitlines()
+    for line in answer.answer.splitlines():
+        out.say(line, style="bold" if line in headline else "")
     out.say("")
-    for line in aligned(answer_rows(answer, options)):
+    for line in aligned(answer_rows(answer, options, kept_frames=kept_frames)):
         out.say(line)
 
 
@@ -105,12 +114,16 @@ def _abilities(model: Available) -> str:
     return f"{told} " if told else ""
 
 
-def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterator[Row]:
+def answer_rows(
+    answer: Answer, options: Sequence[str] | None = None, *, kept_frames: bool = False
+) -> Iterator[Row]:
     """Say how the run ended, when it was, what supports it and what was looked at."""
     if answer.status == "not_found":
         yield "status", "not found"
+    if answer.status == "cannot_judge":
+        yield "status", "cannot judge"
     if answer.budget.ended_by is not None:
-        yield "status", f"partial: the {answer.budget.ended_by} budget ended the run"
+        yield "status", f"partial: the {limit_title(answer.budget.ended_by)} ended the run"
     if answer.choice is not None and options:
         yield "choice", f"{answer.choice + 1} of {len(options)}: {options[answer.choice]}"
     if answer.count is not None:
@@ -118,14 +131,20 @@ def answer_rows(answer: Answer, options: Sequence[str] | None = None) -> Iterato
     names = names_of([info.path for info in answer.videos])
     spans = () if answer.parts else answer.spans  # its lines say when each part is
     yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in spans])
+    if answer.parts:
+        weak = sum(part.verdict != "supported" for part in answer.parts)
+        yield (
+            "parts",
+            f"{len(answer.parts)} checked, {f'{weak} of them' if weak else 'none'} shown only in part",
+        )
     told = {part.text for part in answer.parts}
-    items = [item for item in answer.evidence if item.claim not in told or item.frame]
-    evidence = [line for item in items for line in _evidence(item, _in(names, item.video))]
+    kept_in = None if kept_frames else answer.run_id
+    items = [item for item in answer.evidence if item.claim not in told or _saved_frame(item, kept_in)]
+    evidence = [line for item in items for line in _evidence(item, _in(names, item.video), kept_in)]
     yield from _labelled("evidence", evidence)
     yield "sure", f"{answer.confidence:.2f}"
     whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))
-    seen, whole = format_time(answer.coverage.seconds_seen), format_time(whole_s)
-    yield "seen", f"{seen} of {whole} ({answer.coverage.fraction:.0%})"
+    yield "seen", f"{answer.coverage.share} of {format_time(whole_s)}"
     yield "run", answer.run_id
 
 
@@ -168,7 +187,14 @@ def _in(names: Sequence[str], video: int | None) -> str:
     return "" if video is None else f"{names[video]:<{max(map(len, names))}}  "
 
 
-def _evidence(item: Evidence, where: str) -> Iterator[str]:
+def _evidence(item: Evidence, where: str, kept_in: str | None) -> Iterator[str]:
+    """Yield the claim, and the path of its frame unless it lies in the folder of the run `kept_in`."""
     yield f"{where}{format_time(item.time_s)}  {item.verdict:<11}  {one_line(item.claim)}"
-    if item.frame is not None:
-        yield f"  {item.frame}" + (f"  box {','.join(map(str, item.box_px))} px" if item.box_px else "")
+    told = _saved_frame(item, kept_in)
+    box = f"box {','.join(map(str, item.box_px))} px" if item.frame and item.box_px else None
+    if told or box:
+        yield f"  {'  '.join(filter(None, (told, box)))}"
+
+
+def _saved_frame(item: Evidence, kept_in: str | None) -> str | None:
+    return item.frame if item.frame and kept_in not in PurePath(item.frame).parts else None

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.live import Live
 
 from vidagent.serve.terminal.console import Terminal
+from vidagent.serve.terminal.interruption import Findings
 from vidagent.serve.terminal.live_display import LiveDisplay
 from vidagent.text import counted, one_line, short_number
 from vidagent.video.clock import format_time
@@ -21,7 +22,7 @@ _PASSING = frozenset({"progress", "step", "look", "claim", "answer"})
 """Events that a later one completes: shown in the status line, and as lines only with `-v`."""
 _STYLES = {"model": "cyan", "observation": "dim", "note": "yellow"}
 _REDRAWS_PER_SECOND = 12.5
-_FOUND = {True: "found", False: "nothing", None: "unclear"}
+_FOUND = {True: " found", False: " nothing", None: ""}
 
 
 class ProgressDisplay:
@@ -88,6 +89,9 @@ class Progress(ProgressDisplay):
         quiet: Show nothing.
         verbose: Keep every event as a line.
         doing: The first status.
+
+    Attributes:
+        findings: What the events say of the run so far.
     """
 
     def __init__(
@@ -102,8 +106,18 @@ class Progress(ProgressDisplay):
         self._verbose = verbose
         self._looks: dict[int, str] = {}
         self._video = ""
+        self.findings = Findings()
         self._display = LiveDisplay(doing)
         super().__init__(console, lambda: self._display, quiet=quiet, redraws_per_second=_REDRAWS_PER_SECOND)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the live part; of a run that was interrupted, tell what was found and how to go on."""
+        super().__exit__(kind, error, trace)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            for line in self.findings.lines():
+                self.tell(line)
 
     def doing(self, text: str) -> None:
         """Show a status, if there is a status line."""
@@ -111,27 +125,22 @@ class Progress(ProgressDisplay):
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        self.findings.add(event)
         if event.kind == "thought":
             self._display.append_thought(event.text)
             return
         self._display.clear_thought()
         if event.kind == "token":
-            self._answer(event)
+            self._display.append_answer(event.text)
         else:
             self._show_event(event)
-
-    def _answer(self, event: Event) -> None:
-        if event.data.get("restart"):
-            self._display.clear_answer()
-        else:
-            self._display.append_answer(event.text)
 
     def _show_event(self, event: Event) -> None:
         text = one_line(event.text)
         if event.kind == "look":
             self._looks[event.data["id"]] = _look(event.data)
         if event.kind == "observation":
-            text = f"{self._looks.pop(event.data['id'], '')} {_FOUND[event.data['found']]}: {text}"
+            text = f"{self._looks.pop(event.data['id'], '')}{_FOUND[event.data['found']]}: {text}"
         if event.kind == "video":
             self._video = "" if "status" in event.data else text
         if event.kind in _PASSING or event.kind == "video":

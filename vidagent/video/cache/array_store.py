@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from vidagent.private_folder import make_private
+
 MAGIC = b"vidagent arrays 1\n"
 ALIGN = 64
 MAX_HEADER = 1_000_000
@@ -37,7 +39,7 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """
     blocks = {name: _contiguous(name, array) for name, array in arrays.items()}
     header, offsets = _header(blocks)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:

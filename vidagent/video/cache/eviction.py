@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vidagent.database import RebuildableDatabase
+from vidagent.private_folder import make_private
 from vidagent.text import counted
 
 LOG = logging.getLogger(__name__)
@@ -85,6 +86,31 @@ class Eviction:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._trim(self._max_bytes)
 
+    def videos(self) -> list[str]:
+        """Return the content hashes of the videos that have a folder or rows.
+
+        Raises:
+            sqlite3.Error: If an intact database cannot be used.
+        """
+        if not self._folder.is_dir():
+            return []
+        return sorted(
+            {sha256 for sha256, _ in self._videos()} | {row["sha256"] for row in self._database.rows(_ROWS)}
+        )
+
+    def clear(self) -> tuple[int, int]:
+        """Drop all videos that are not in use; return how many were dropped, and how many kept.
+
+        Raises:
+            sqlite3.Error: If an intact database cannot be used.
+            OSError: If the folder cannot be used.
+        """
+        known = self.videos()
+        dropped = sum(self._drop(sha256) for sha256 in known)
+        if dropped:
+            self._database.write(_shrink)
+        return dropped, len(known) - dropped
+
     def _trim(self, most: int) -> None:
         cached = dict(self._videos())
         excess = sum(video.size for video in cached.values()) + self._database_size() - most
@@ -121,7 +147,7 @@ class Eviction:
     def _drop(self, sha256: str) -> bool:
         """Delete a video unless it is in use; return whether it is gone."""
         folder = self.folder_of(sha256)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         handle = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,7 +165,7 @@ class Eviction:
 def _lock_folder(folder: Path) -> int | None:
     """Return a folder's handle with a shared lock, or None if it was evicted at that moment."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         handle = os.open(folder, os.O_RDONLY)
     except (FileNotFoundError, FileExistsError):  # the latter if it is removed during `mkdir`
         return None

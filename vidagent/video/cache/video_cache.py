@@ -73,6 +73,14 @@ class VideoCache:
         name = _hash(sha256)
         return self._guarded(lambda: self._eviction.hold(name)) or (lambda: None)
 
+    def videos(self) -> list[str]:
+        """Return the content hashes of the videos that have entries."""
+        return self._guarded(self._eviction.videos) or []
+
+    def clear(self) -> tuple[int, int]:
+        """Drop all videos that are not in use; return how many were dropped, and how many kept."""
+        return self._guarded(self._eviction.clear) or (0, 0)
+
     def get_json(self, sha256: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
         """Return the value stored under the key, or None."""
         name, key = _hash(sha256), _key(key)

@@ -15,7 +15,12 @@ __all__ = ["DECODERS", "Decoder", "DecoderName", "Snap", "open_decoder"]
 
 
 def open_decoder(
-    name: str, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
+    name: str,
+    path: Path,
+    *,
+    max_pixels: int | None = None,
+    beat: Callable[[], None] = lambda: None,
+    stream: int | None = None,
 ) -> Decoder:
     """Open a file with the decoder of that name.
 
@@ -24,6 +29,7 @@ def open_decoder(
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called as a sign of progress.
+        stream: Number of the video stream, by default the one that a player shows.
 
     Raises:
         UsageError: If there is no such decoder, or its library is not installed.
@@ -32,13 +38,13 @@ def open_decoder(
     if name == "pyav":
         from vidagent.video.decoders.pyav import PyavDecoder
 
-        return PyavDecoder(path, max_pixels=max_pixels, beat=beat)
+        return PyavDecoder(path, max_pixels=max_pixels, beat=beat, stream=stream)
     if name == "decord":
         from vidagent.video.decoders.decord import DecordDecoder
 
-        return DecordDecoder(path, max_pixels=max_pixels, beat=beat)
+        return DecordDecoder(path, max_pixels=max_pixels, beat=beat, stream=stream)
     if name == "torchcodec":
         from vidagent.video.decoders.torchcodec import TorchcodecDecoder
 
-        return TorchcodecDecoder(path, max_pixels=max_pixels, beat=beat)
+        return TorchcodecDecoder(path, max_pixels=max_pixels, beat=beat, stream=stream)
     raise UsageError(f"decoder must be one of {', '.join(DECODERS)}; got {name!r}")

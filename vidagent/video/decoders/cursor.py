@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from av import error as av_error
 from av.video.frame import PictureType
 
-from vidagent.video.decoders.container import open_medium, video_packets
+from vidagent.video.container.medium import open_medium, video_packets
 from vidagent.video.decoders.h264 import Colours, holds_idr
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Cursor:
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called for every decoded picture, as a sign of progress.
+        stream: Number of the video stream, by default the one that a player shows.
 
     Attributes:
         landed: Decoding time, in ticks, of the keyframe that the last seek landed on; None after a rewind.
@@ -48,7 +49,9 @@ class Cursor:
             codecs other than H.264.
     """
 
-    def __init__(self, path: Path, max_pixels: int | None, beat: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, max_pixels: int | None, beat: Callable[[], None], stream: int | None = None
+    ) -> None:
         """Open the file; nothing is decoded before the first `jump`."""
         self.frames_decoded = 0
         self.current: VideoFrame | None = None
@@ -61,7 +64,7 @@ class Cursor:
         self._beat = beat
         self._fresh = True
         self._frames: Iterator[VideoFrame] = iter(())
-        self.medium = open_medium(path, max_pixels=max_pixels)
+        self.medium = open_medium(path, max_pixels=max_pixels, stream=stream)
         self._colours = Colours()
         self._damaged: set[int] = set()
         self._queue: deque[VideoFrame] = deque()
@@ -195,13 +198,8 @@ class Cursor:
             self.medium.rewind()
 
     def _seek(self, pts: int) -> bool:
-        try:
-            self.medium.container.seek(pts, stream=self.medium.stream)
-        except av_error.FFmpegError:
-            return False
-        finally:
-            self._fresh = False
-        return True
+        self._fresh = False
+        return self.medium.seek(pts)
 
     def _decoded(self) -> Iterator[VideoFrame]:
         """Decode from here; after a seek, from the first keyframe on, without its leading pictures."""

@@ -30,6 +30,7 @@ class DecordDecoder(ListedDecoder):
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called as a sign of progress.
+        stream: Number of the video stream, by default the one that a player shows.
 
     Raises:
         UsageError: If decord is not installed.
@@ -41,14 +42,19 @@ class DecordDecoder(ListedDecoder):
     keeps_hidden = True
 
     def __init__(
-        self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        *,
+        max_pixels: int | None = None,
+        beat: Callable[[], None] = lambda: None,
+        stream: int | None = None,
     ) -> None:
         """Open the file with both libraries and compare their picture lists."""
         try:
             import decord
         except ImportError:
             raise UsageError("decoder decord is not installed: pip install decord (x86-64 only)") from None
-        super().__init__(path, max_pixels=max_pixels, beat=beat)
+        super().__init__(path, max_pixels=max_pixels, beat=beat, stream=stream)
         self._errors = (decord.DECORDError, RuntimeError, IndexError)
         threads = min(_MAX_THREADS, os.cpu_count() or 1)
         try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-    from vidagent.video.decoders.container import Medium
+    from vidagent.video.container.medium import Medium
 
 _NAL_TYPE = 0x1F
 _SLICE, _IDR, _SEQUENCE_HEADER = 1, 5, 7

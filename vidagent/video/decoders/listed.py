@@ -11,7 +11,7 @@ import numpy as np
 
 from vidagent.errors import VideoError
 from vidagent.video.clock import slack_s
-from vidagent.video.decoders.container import open_medium, video_packets
+from vidagent.video.container.medium import open_medium, video_packets
 from vidagent.video.decoders.cursor import Cursor
 from vidagent.video.decoders.picture import clip_box, shrink
 from vidagent.video.frame import Frame
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vidagent.types import Box
+    from vidagent.video.container.medium import Medium
     from vidagent.video.decoders.base import Snap
-    from vidagent.video.decoders.container import Medium
 
 _KEYFRAMES_TRIED = 8
 _TICK_S = 0.002
@@ -38,6 +38,7 @@ class ListedDecoder(ABC):
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called as a sign of progress.
+        stream: Number of the video stream, by default the one that a player shows.
 
     Raises:
         VideoError: If the file cannot be read.
@@ -51,12 +52,17 @@ class ListedDecoder(ABC):
     """Whether the library counts the pictures that an edit list hides."""
 
     def __init__(
-        self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        *,
+        max_pixels: int | None = None,
+        beat: Callable[[], None] = lambda: None,
+        stream: int | None = None,
     ) -> None:
         """List the pictures; the subclass then opens its library."""
         self.frames_decoded = 0
         self._beat = beat
-        medium = open_medium(path, max_pixels=max_pixels)
+        medium = open_medium(path, max_pixels=max_pixels, stream=stream)
         try:
             self._start_s = float(medium.clock.start)
             self._times, self._keys = self._list(medium)
@@ -67,7 +73,7 @@ class ListedDecoder(ABC):
                 raise self._refuse(f"it errs in {medium.stream.codec_context.codec.long_name}")
         finally:
             medium.close()
-        self._check_keyframes(path)
+        self._check_keyframes(path, stream)
 
     def frames_at(
         self,
@@ -120,9 +126,9 @@ class ListedDecoder(ABC):
         if float(np.ptp(apart)) > _TICK_S:
             raise self._refuse("its time stamps are not those of the container")
 
-    def _check_keyframes(self, path: Path) -> None:
+    def _check_keyframes(self, path: Path, stream: int | None) -> None:
         """Refuse a file whose keyframes depend on other pictures, as the library trusts keyframe flags."""
-        cursor = Cursor(path, None, self._beat)
+        cursor = Cursor(path, None, self._beat, stream)
         try:
             keys = (packet for packet in cursor.packets() if packet.is_keyframe and not packet.is_discard)
             for packet in islice(keys, _KEYFRAMES_TRIED):

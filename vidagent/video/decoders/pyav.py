@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vidagent.errors import VideoError
+from vidagent.video.container.packet_listing import STEPS_BACK_S, frame_times, packets_from, read_packets
+from vidagent.video.container.probe import probe
 from vidagent.video.decoders.cursor import Cursor, pts_of
-from vidagent.video.decoders.packet_listing import STEPS_BACK_S, frame_times, packets_from, read_packets
-from vidagent.video.decoders.picture import to_grey, to_rgb, turn_of
-from vidagent.video.decoders.probe import probe
+from vidagent.video.decoders.geometry import geometry_of
+from vidagent.video.decoders.picture import look_of, to_grey, to_rgb
 from vidagent.video.frame import Frame
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from vidagent.types import Box
     from vidagent.video.clock import Clock
     from vidagent.video.decoders.base import Snap
+    from vidagent.video.decoders.geometry import Geometry
     from vidagent.video.packets import Packets
 
 _SKIP_MARGIN_S = 0.5
@@ -34,6 +37,23 @@ _KEYFRAMES_BACK = 2
 """Keyframes to go back if a seek landed on a non-IDR picture or gave broken pictures."""
 _REDO_PIXELS = 3_000_000_000
 """Most pixels to decode again from the start after a seek gave broken pictures: about 20 s of one core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A decoded picture and its time, of which only what is asked for is converted."""
+
+    time_s: float
+    _picture: VideoFrame
+    _geometry: Geometry
+
+    def grey(self, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return its luma, upright and scaled to a size of any aspect ratio."""
+        return to_grey(self._picture, self._geometry, size_wh)
+
+    def part(self, box_px: Box) -> NDArray[np.uint8]:
+        """Return a part of it as RGB."""
+        return to_rgb(self._picture, self._geometry, box_px=box_px)
 
 
 class PyavDecoder:
@@ -50,26 +70,32 @@ class PyavDecoder:
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called as a sign of progress.
+        stream: Number of the video stream, by default the one that a player shows.
 
     Raises:
         VideoError: If the file cannot be opened or holds no decodable picture.
     """
 
     def __init__(
-        self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        *,
+        max_pixels: int | None = None,
+        beat: Callable[[], None] = lambda: None,
+        stream: int | None = None,
     ) -> None:
         """Open the file and decode its first picture, which holds the rotation."""
         self._beat = beat
         self._damaged = self._linear = False
-        self._cursor = Cursor(path, max_pixels, beat)
+        self._cursor = Cursor(path, max_pixels, beat, stream)
         self._cursor.jump(None)
         first = self._cursor.current
         if first is None:
             self._cursor.close()
             raise VideoError("holds no picture that can be decoded: it is cut off or damaged")
         self._first_pts = pts_of(first)
-        self._turn = turn_of(first)
-        self._coded_wh = (first.width, first.height)
+        self._geometry = geometry_of(self._cursor.medium, first)
+        self._look = look_of(first)
         self._table = self._cursor.medium.has_sample_table
         rate = self._cursor.medium.stream.average_rate
         self._pixels_per_s = first.width * first.height * float(rate or 30)
@@ -97,7 +123,7 @@ class PyavDecoder:
             pts = pts_of(picture)
             if pts not in made:
                 damaged = self._cursor.current is picture and self._cursor.damaged
-                rgb = to_rgb(picture, self._turn, max_side_px=max_side_px, box_px=box_px)
+                rgb = to_rgb(picture, self._geometry, max_side_px=max_side_px, box_px=box_px)
                 made[pts] = Frame(self._clock.seconds(pts), rgb, damaged)
             found[target] = made[pts]
         return [found[target] for target in targets]
@@ -113,37 +139,39 @@ class PyavDecoder:
             picture = cursor.current
             if pts_of(picture) >= start:
                 if seen % stride == 0:
-                    rgb = to_rgb(picture, self._turn, max_side_px=max_side_px)
+                    rgb = to_rgb(picture, self._geometry, max_side_px=max_side_px)
                     yield Frame(self._clock.seconds(pts_of(picture)), rgb, cursor.damaged)
                 seen += 1
             if cursor.pending is None:
                 return
             cursor.step()
 
-    def greys(
-        self, size_wh: tuple[int, int], *, all_frames: bool = True
-    ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Yield the time and the luma of every picture of the video, upright and scaled to a size.
+    def shown(self, *, all_frames: bool = True) -> Iterator[Shown]:
+        """Yield every picture of the video.
 
         Args:
-            size_wh: Size to scale to, of any aspect ratio.
             all_frames: Decode all pictures; otherwise skip non-reference ones if the codec allows.
         """
         cursor = self._cursor
         cursor.jump(None, skip_before=None if all_frames else _FOREVER)
         while cursor.current is not None:
-            yield self._clock.seconds(pts_of(cursor.current)), to_grey(cursor.current, self._turn, size_wh)
+            yield Shown(self._clock.seconds(pts_of(cursor.current)), cursor.current, self._geometry)
             cursor.step()
 
     @property
+    def shown_wh(self) -> tuple[int, int]:
+        """Size of the pictures."""
+        return self._geometry.shown_wh
+
+    @property
     def can_skip(self) -> bool:
-        """Whether `greys` can skip pictures."""
+        """Whether `shown` can skip pictures."""
         return self._cursor.can_skip
 
     def facts(self) -> dict[str, Any]:
         """Return the fields of `VideoInfo` that come from the file."""
         self._cursor.park()
-        return probe(self._cursor.medium, self._coded_wh, self._turn, self._beat)
+        return {**probe(self._cursor.medium, self._geometry, self._beat), **self._look}
 
     def packets(self) -> Packets:
         """List the coded pictures; nothing is decoded."""

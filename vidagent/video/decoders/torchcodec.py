@@ -27,6 +27,7 @@ class TorchcodecDecoder(ListedDecoder):
         path: Absolute path of the file.
         max_pixels: Limit on the pixels of one picture, or None.
         beat: Called as a sign of progress.
+        stream: Number of the video stream, by default the one that a player shows.
 
     Raises:
         UsageError: If torchcodec, torch or FFmpeg's shared libraries are missing.
@@ -36,14 +37,19 @@ class TorchcodecDecoder(ListedDecoder):
     library = "torchcodec"
 
     def __init__(
-        self, path: Path, *, max_pixels: int | None = None, beat: Callable[[], None] = lambda: None
+        self,
+        path: Path,
+        *,
+        max_pixels: int | None = None,
+        beat: Callable[[], None] = lambda: None,
+        stream: int | None = None,
     ) -> None:
         """Open the file with both libraries and compare their picture counts."""
         try:
             from torchcodec.decoders import VideoDecoder
         except (ImportError, OSError, RuntimeError) as error:
             raise _unusable(error) from None
-        super().__init__(path, max_pixels=max_pixels, beat=beat)
+        super().__init__(path, max_pixels=max_pixels, beat=beat, stream=stream)
         threads = min(_MAX_THREADS, os.cpu_count() or 1)
         try:
             self._reader: Any = VideoDecoder(

@@ -119,9 +119,9 @@ class MomentFinder:
     _recent: deque[tuple[float, Cells]] = field(default_factory=deque)
     _blocks: list[_Block] = field(default_factory=lambda: [_Block() for _ in range(math.prod(_BLOCKS_WH))])
 
-    def add(self, time_s: float, grey: Grey) -> None:
-        """Add the next picture, of size `SCAN_WH`."""
-        strokes = _strokes(grey)
+    def add(self, time_s: float, thin: Grey) -> None:
+        """Add the strokes of the next picture, as `thin_strokes` finds them."""
+        strokes = _cells(thin)
         if self._recent:
             self._compare(strokes)
         self._recent.append((time_s, strokes))
@@ -160,11 +160,16 @@ class MomentFinder:
             self._blocks[row * _BLOCKS_WH[0] + column].offer(moment, last[part].ravel())
 
 
-def _strokes(grey: Grey) -> Cells:
+def thin_strokes(grey: Grey) -> Grey:
+    """Return how far thin strokes stand out of a picture of size `SCAN_WH`, in grey levels from 20 to 100, or 0."""
     bright = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, _STROKE)
     dark = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _STROKE)
     thin = np.minimum(np.maximum(bright, dark), _MOST_CONTRAST).astype(np.uint8)
     thin[thin < _LEAST_CONTRAST] = 0
+    return thin
+
+
+def _cells(thin: Grey) -> Cells:
     return np.asarray(cv2.resize(thin, _CELLS_WH, interpolation=cv2.INTER_AREA), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Index of a video: activity, scan, subtitles, speech and texts read, cached by content hash."""
+"""Index of a video: activity, scan, subtitles, speech and text on screen, cached by content hash."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import FoundText, VideoCache
 from vidagent.video.clock import format_time
 from vidagent.video.index.activity import Activity, measure
-from vidagent.video.index.moments import Moment
-from vidagent.video.index.scan import Scan
+from vidagent.video.index.scan import Scan, from_json, to_json
 from vidagent.video.index.subtitles import Cue, sidecar_cues
 from vidagent.video.index.transcript import Ear, Stop, Transcriber, Transcript
+from vidagent.video.texts.candidates import Candidates
+from vidagent.video.texts.finder import TextFinder
+from vidagent.video.texts.reader import shared_reader
+from vidagent.video.texts.track import Tracks
 from vidagent.video.video import Video
 
-_VERSION = 3
+_VERSION = 6
+_TEXTS_VERSION = 3
 LOG = logging.getLogger(__name__)
-Progress = Callable[[float], None]
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class IndexReport:
         seconds: Wall-clock seconds spent, by part; missing parts came from the cache.
         frames_decoded: Frames decoded for it.
         speech: The transcript, or None if no speech server is set.
+        tracks: The texts on screen, or None if they were not looked for.
     """
 
     video: VideoInfo
@@ -55,6 +60,7 @@ class IndexReport:
     seconds: dict[str, float]
     frames_decoded: int
     speech: Transcript | None = None
+    tracks: Tracks | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -64,6 +70,7 @@ class IndexReport:
             "video": self.video.to_dict(),
             "shots": list(self.shots),
             "speech": speech,
+            "tracks": None if self.tracks is None else self.tracks.to_dict(),
         }
 
     def lines(self) -> list[str]:
@@ -76,6 +83,7 @@ class IndexReport:
             f"{self.video.path}: {format_time(self.video.duration_s)}, {self.keyframes} keyframes",
             f"{counted(len(self.shots), 'shot')}{about}, {counted(self.moments, 'moment')} worth a look",
             f"{counted(self.subtitles, 'subtitle line')}, {counted(self.texts, 'text')} read so far",
+            *([] if self.tracks is None else [_tracks_line(self.tracks)]),
             *([] if self.speech is None else [_speech_line(self.speech)]),
             f"cost: {cost}; {self.frames_decoded} frames decoded",
         ]
@@ -88,9 +96,10 @@ class Index:
     Args:
         video: The opened video.
         cache: Cache of the parts.
-        on_progress: Called with the fraction done during a scan or transcription.
+        on_progress: Called with what is being done, such as `indexing`, and the fraction done.
         ear: Speech-to-text model, or None if no server is set.
         stop: When to stop transcribing.
+        reading_cpu_s: CPU seconds that a search for texts on screen may take to read them; 0: it lists what is known.
     """
 
     video: Video
@@ -98,6 +107,7 @@ class Index:
     on_progress: Progress | None = None
     ear: Ear | None = None
     stop: Stop = field(default_factory=Stop)
+    reading_cpu_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     _scan: Scan | None = None
 
@@ -107,7 +117,9 @@ class Index:
 
     @property
     def _key(self) -> str:
-        return self.video.info.sha256
+        """Content hash of the video; a stream that the caller chose has entries of its own."""
+        sha256, stream = self.video.info.sha256, self.video.stream
+        return sha256 if stream is None else hashlib.sha256(f"{sha256} stream {stream}".encode()).hexdigest()
 
     def activity(self) -> Activity:
         """Return the activity, measured by packet sizes alone."""
@@ -142,10 +154,17 @@ class Index:
         """Return whether the scan is available without decoding."""
         return self._scan is not None or self.cache.get_json(self._key, f"scan-{_VERSION}") is not None
 
+    def known_cuts(self) -> Sequence[float]:
+        """Return the times of the cuts, in order; none before the video was scanned."""
+        return self.scan().cuts_s if self.scanned() else ()
+
     def scan(self) -> Scan:
-        """Return moments, cuts and movement; the first call decodes the whole video at small size."""
+        """Return moments, cuts and movement; the first call decodes the whole video at small size.
+
+        If searches read the texts on screen, the same pass finds what may be text.
+        """
         if self._scan is None:
-            self._scan = self._cached_scan() or self._new_scan()
+            self._scan = self._cached_scan() or self._new_scan(texts=self.reading_cpu_s > 0)
         return self._scan
 
     def _cached_scan(self) -> Scan | None:
@@ -153,20 +172,34 @@ class Index:
         if cached is None:
             return None
         try:
-            moments = tuple(
-                Moment(score, t, (x0, y0, x1, y1)) for score, t, (x0, y0, x1, y1) in cached["moments"]
-            )
-            return Scan(moments, tuple(cached["cuts_s"]), tuple(cached["motion"]), bool(cached["exact"]))
+            return from_json(cached)
         except (KeyError, TypeError, ValueError) as error:
             LOG.warning("the scan kept for %s is damaged and made anew: %s", self.video.path, error)
             return None
 
-    def _new_scan(self) -> Scan:
+    def _new_scan(self, *, texts: bool) -> Scan:
         start = time.perf_counter()
-        scan = self.video.scan(self.on_progress)
-        self.cache.put_json(self._key, f"scan-{_VERSION}", dataclasses.asdict(scan) | _plain(scan.moments))
+        scan = self.video.scan(self._telling("indexing"), texts=texts)
+        self.cache.put_json(self._key, f"scan-{_VERSION}", to_json(scan))
+        if scan.texts is not None:
+            head, pictures = scan.texts.packed()
+            self.cache.put_json(self._key, f"candidates-{_TEXTS_VERSION}", head)
+            self.cache.put_arrays(self._key, f"candidates-{_TEXTS_VERSION}", {"pictures": pictures})
         self.seconds["scan"] = time.perf_counter() - start
         return scan
+
+    def _candidates(self) -> Candidates:
+        """Return what may be text; found in one pass over the video, which makes the scan too."""
+        name = f"candidates-{_TEXTS_VERSION}"
+        head, arrays = self.cache.get_json(self._key, name), self.cache.get_arrays(self._key, name)
+        if head is not None and arrays is not None:
+            try:
+                return Candidates.unpacked(head, arrays["pictures"])
+            except (KeyError, TypeError, ValueError) as error:
+                LOG.warning("what may be text in %s is damaged and found anew: %s", self.video.path, error)
+        if self._scan is None or self._scan.texts is None:
+            self._scan = self._new_scan(texts=True)
+        return self._scan.texts or Candidates()
 
     def cues(self) -> list[Cue]:
         """Return the subtitle lines of embedded tracks and sidecar files, in order of time."""
@@ -192,10 +225,52 @@ class Index:
         if listen and not found.complete:
             start = time.perf_counter()
             try:
-                found = transcriber.listen(self.stop.halfway(), self.on_progress)
+                found = transcriber.listen(self.stop.halfway(), self._telling("transcribing"))
             finally:
                 self.seconds["speech"] = self.seconds.get("speech", 0.0) + time.perf_counter() - start
         return found
+
+    def text_tracks(self, *, read: bool = False, cpu_s: float | None = None) -> Tracks | None:
+        """Return the texts on screen with their times, or None if they were never looked for.
+
+        Args:
+            read: Whether to read what was not read yet, which takes a call of OCR for each picture of what may be text.
+            cpu_s: CPU seconds of OCR that this may take; a later call goes on where it stopped.
+
+        Raises:
+            VideoError: If the video cannot be decoded.
+        """
+        key, name = self._key, f"text-tracks-{_TEXTS_VERSION}"
+        found = self._cached_tracks(self.cache.get_json(key, name))
+        if not read or (found is not None and found.complete):
+            return found
+        candidates = self._candidates()
+        readings = f"text-readings-{_TEXTS_VERSION}"
+        start = time.perf_counter()
+        finder = TextFinder(
+            candidates,
+            self.video.info.duration_s,
+            shared_reader(),
+            self.cache.get_json(key, readings) or {},
+            self._telling("reading the text on screen"),
+        )
+        finder.read(cpu_s, lambda state: self.cache.put_json(key, readings, state))
+        found = finder.tracks()
+        self.cache.put_json(key, name, found.to_dict())
+        self.seconds["texts"] = time.perf_counter() - start
+        return found
+
+    def _cached_tracks(self, cached: dict[str, Any] | None) -> Tracks | None:
+        try:
+            return None if cached is None else Tracks.from_dict(cached)
+        except (KeyError, TypeError, ValueError) as error:
+            LOG.warning("the texts kept for %s are damaged and read anew: %s", self.video.path, error)
+            return None
+
+    def _telling(self, doing: str) -> Callable[[float], None] | None:
+        """Return what reports the fraction done of something, if anybody listens."""
+        tell = self.on_progress
+        return None if tell is None else lambda share: tell(doing, share)
 
     def texts(self) -> list[FoundText]:
         """Return the texts read in frames so far."""
@@ -214,9 +289,13 @@ class Index:
         """Store how a model described the overview, for later questions."""
         self.cache.put_json(self._key, _description_key(model), scenes)
 
-    def report(self, *, listen: bool = False) -> IndexReport:
-        """Build what is missing and report on the index; speech is transcribed only if `listen` is set."""
+    def report(self, *, listen: bool = False, read: bool = False) -> IndexReport:
+        """Build what is missing and report on the index.
+
+        Speech is transcribed only if `listen` is set, and texts on screen are looked for only if `read` is.
+        """
         before = self.video.frames_decoded
+        tracks = self.text_tracks(read=read)
         keyframes, scan = self.keyframes(), self.scan()
         speech = self.spoken(listen=listen)
         return IndexReport(
@@ -230,11 +309,20 @@ class Index:
             seconds=dict(self.seconds),
             frames_decoded=self.video.frames_decoded - before,
             speech=speech,
+            tracks=tracks,
         )
 
 
 def _description_key(model: str) -> str:
     return f"description-{hashlib.sha256(model.encode()).hexdigest()[:32]}"
+
+
+def _tracks_line(tracks: Tracks) -> str:
+    """Describe the texts on screen: how many, and how much was read in what time."""
+    return (
+        f"{counted(len(tracks.tracks), 'text')} on screen; {tracks.read:.0%} of what may be text was read, "
+        f"in {tracks.cpu_s:.1f} s of CPU"
+    )
 
 
 def _speech_line(speech: Transcript) -> str:
@@ -246,7 +334,3 @@ def _speech_line(speech: Transcript) -> str:
     return (
         f"speech: {len(speech.cues)} lines{languages}{how_far}, by {speech.model} in {speech.seconds:.1f} s"
     )
-
-
-def _plain(moments: Sequence[Moment]) -> dict[str, Any]:
-    return {"moments": [(m.score, m.time_s, m.box) for m in moments]}

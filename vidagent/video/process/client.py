@@ -22,11 +22,14 @@ from numpy.typing import NDArray
 import vidagent
 from vidagent.errors import UsageError, VideoError
 from vidagent.video.process.pipe import ProtocolError, encode, receive
+from vidagent.video.process.sandbox import PASSED_ON
 
 _TAIL_BYTES = 4096
 _TABLE_BYTES = 256 << 20
-"""Room for tables of packets and times (a hundred hours of video), whatever the limit on pixels."""
+"""Room for tables of packets and times (a hundred hours of video) and for the JPEGs of what may be text, whatever the
+limit on pixels."""
 _MESSAGE_CHARS = 500
+_WORKER = "vidagent.video.process.worker"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -75,9 +78,12 @@ class Process:
         shown: The path as the caller gave it, for messages.
         decoder: Name of the decoder.
         limits: Its resource limits.
+        stream: Number of the video stream, by default the one that a player shows.
     """
 
-    def __init__(self, path: Path, shown: str, decoder: str, limits: Limits) -> None:
+    def __init__(
+        self, path: Path, shown: str, decoder: str, limits: Limits, stream: int | None = None
+    ) -> None:
         """Start the process, without waiting for it."""
         self._shown = shown
         self._limits = limits
@@ -87,9 +93,10 @@ class Process:
             "decoder": decoder,
             "max_pixels": limits.max_pixels,
             "memory_bytes": limits.memory_bytes,
+            "stream": stream,
         }
         self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-            [sys.executable, "-P", "-m", "vidagent.video.process.worker", json.dumps(settings)],
+            [sys.executable, "-P", "-m", _WORKER, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -233,12 +240,11 @@ def _end(popen: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the child: the same packages, no thread pools, few malloc arenas."""
-    root = str(Path(vidagent.__file__).parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
+    """Return the environment of the child: no secrets, the same packages, no thread pools, few malloc arenas."""
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     quiet = dict.fromkeys(_THREAD_VARIABLES, "1")
-    path = os.pathsep.join([root, inherited] if inherited else [root])
-    return {**os.environ, **quiet, "PYTHONPATH": path, "MALLOC_ARENA_MAX": "2"}
+    packages = [str(Path(vidagent.__file__).parent.parent), *filter(None, sys.path)]
+    return {**passed, **quiet, "PYTHONPATH": os.pathsep.join(packages), "MALLOC_ARENA_MAX": "2"}
 
 
 def _ending(code: int | None) -> str:

@@ -1,17 +1,17 @@
 """The decoding process, `python -m vidagent.video.process.worker SETTINGS`; requests arrive on its standard streams.
 
-It limits its own memory, exits when its parent does, and handles one request at a time. FFmpeg logs to standard
-error, which the parent redirects to a file.
+It enters its sandbox, exits when its parent does, and handles one request at a time. FFmpeg logs to standard error,
+which the parent redirects to a file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import queue
 import re
-import resource
 import select
 import signal
 import sys
@@ -25,14 +25,15 @@ from av import logging
 from numpy.typing import NDArray
 
 from vidagent.errors import UsageError, VideoError
+from vidagent.video.container.probe import subtitle_cues
+from vidagent.video.container.sound_reader import read_sound
 from vidagent.video.decoders import Decoder, open_decoder
-from vidagent.video.decoders.probe import subtitle_cues
 from vidagent.video.decoders.pyav import PyavDecoder
-from vidagent.video.decoders.sound_reader import read_sound
-from vidagent.video.index.scan import SCAN_WH, Scanner
+from vidagent.video.index.scan import SCAN_WH, Scanner, to_json
+from vidagent.video.process import sandbox
 from vidagent.video.process.pipe import HEADER_BYTES, ProtocolError, encode, receive
+from vidagent.video.texts.candidate_finder import CandidateFinder
 
-_LOG_BYTES = 4 * 1024 * 1024
 _BEAT_S = 1.0
 _WATCH_S = 1.0
 _STDERR = 2
@@ -46,12 +47,14 @@ def main() -> None:
     """Handle requests until the parent closes the pipe or exits."""
     settings = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit(settings["memory_bytes"] + _EXTRA_BYTES.get(settings["decoder"], 0))
+    _import_library(settings["decoder"])
     out = os.dup(1)
     os.dup2(2, 1)
+    room = settings["memory_bytes"] + _EXTRA_BYTES.get(settings["decoder"], 0)
+    missing = sandbox.enter(Path(settings["path"]), room)
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-    worker = _Worker(settings, out)
+    worker = _Worker(settings, out, missing)
     while True:
         worker.answer(requests.get())
 
@@ -59,11 +62,13 @@ def main() -> None:
 class _Worker:
     """Handles requests about one opened video."""
 
-    def __init__(self, settings: dict[str, Any], out: int) -> None:
+    def __init__(self, settings: dict[str, Any], out: int, missing: list[str]) -> None:
         self._path = Path(settings["path"])
         self._name: str = settings["decoder"]
         self._max_pixels: int = settings["max_pixels"]
+        self._stream: int | None = settings["stream"]
         self._out = out
+        self._missing = missing
         self._last_beat = time.monotonic()
         self._done: float | None = None
         self._decoder: Decoder | None = None
@@ -89,18 +94,23 @@ class _Worker:
         logging.set_libav_level(logging.ERROR)
         start = os.fstat(_STDERR).st_size
         try:
-            decoder = PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat)
+            decoder = self._open_pyav()
             facts = decoder.facts()
             if self._name == "pyav":
                 self._decoder = decoder
             else:
                 decoder.close()
+                _check_plain(self._name, facts)
                 self._decoder = open_decoder(
-                    self._name, self._path, max_pixels=self._max_pixels, beat=self._beat
+                    self._name,
+                    self._path,
+                    max_pixels=self._max_pixels,
+                    beat=self._beat,
+                    stream=facts["stream"],
                 )
         except VideoError as error:
             raise VideoError(f"{error}{_last_log(start)}") from None
-        return {"info": facts}, []
+        return {"info": facts, "missing": self._missing}, []
 
     def _do_frames_at(self, times_s: list[float], snap: Any, max_side_px: Any, box_px: Any) -> Reply:  # noqa: ANN401
         frames = self._opened.frames_at(times_s, snap=snap, max_side_px=max_side_px, box_px=box_px)
@@ -144,16 +154,20 @@ class _Worker:
         samples = read_sound(self._path, start_s, end_s, self._beat)
         return {}, [samples.astype("<i2").view("|u1")]
 
-    def _do_scan(self, duration_s: float, all_frames: bool) -> Reply:
+    def _do_scan(self, duration_s: float, all_frames: bool, texts: bool) -> Reply:
         with self._pyav() as decoder:
             all_frames |= not decoder.can_skip
             scanner = Scanner(exact=all_frames)
-            for time_s, grey in decoder.greys(SCAN_WH, all_frames=all_frames):
-                self._done = min(1.0, time_s / duration_s) if duration_s > 0 else None
-                scanner.add(time_s, grey)
-        scan = scanner.finish()
-        moments = [[m.score, m.time_s, list(m.box)] for m in scan.moments]
-        return {"moments": moments, "cuts_s": scan.cuts_s, "motion": scan.motion, "exact": scan.exact}, []
+            finder = CandidateFinder(decoder.shown_wh) if texts else None
+            for shown in decoder.shown(all_frames=all_frames):
+                self._done = min(1.0, shown.time_s / duration_s) if duration_s > 0 else None
+                strokes = scanner.add(shown.time_s, shown.grey(SCAN_WH))
+                if finder is not None:
+                    finder.add(shown.time_s, shown.grey(finder.grey_wh), strokes, shown.part)
+        if finder is None:
+            return to_json(scanner.finish()), []
+        head, pictures = finder.finish().packed()
+        return {**to_json(scanner.finish()), "texts": head}, [pictures]
 
     @contextlib.contextmanager
     def _pyav(self) -> Iterator[PyavDecoder]:
@@ -161,12 +175,15 @@ class _Worker:
         if isinstance(self._decoder, PyavDecoder):
             yield self._decoder
             return
-        decoder = PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat)
+        decoder = self._open_pyav()
         try:
             yield decoder
         finally:
             self._counted -= decoder.frames_decoded
             decoder.close()
+
+    def _open_pyav(self) -> PyavDecoder:
+        return PyavDecoder(self._path, max_pixels=self._max_pixels, beat=self._beat, stream=self._stream)
 
     @property
     def _opened(self) -> Decoder:
@@ -188,6 +205,23 @@ class _Worker:
                 rest = rest[os.write(self._out, rest) :]
 
 
+def _check_plain(decoder: str, facts: dict[str, Any]) -> None:
+    """Refuse a video of which only PyAV's pictures are changed to what a player shows.
+
+    Raises:
+        VideoError: If it is of such a kind.
+    """
+    kinds = {
+        "pixels that are not square": facts["pixel_aspect"] != "1/1",
+        "pictures that the player crops": facts["cropped"],
+        "high dynamic range": facts["hdr"] is not None,
+        "interlaced pictures": facts["interlaced"],
+    }
+    found = " and ".join(kind for kind, has in kinds.items() if has)
+    if found:
+        raise VideoError(f"has {found}, which {decoder} does not show as a player does; use the pyav decoder")
+
+
 def _last_log(start: int) -> str:
     """Return FFmpeg's last message since its log had size `start`, in parentheses, or an empty text."""
     size = os.fstat(_STDERR).st_size
@@ -196,16 +230,10 @@ def _last_log(start: int) -> str:
     return f" (FFmpeg: {logged[-1][:160]})" if logged else ""
 
 
-def _limit(memory_bytes: int) -> None:
-    _lower(resource.RLIMIT_AS, memory_bytes)
-    _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, _LOG_BYTES)
-
-
-def _lower(kind: int, value: int) -> None:
-    hard = resource.getrlimit(kind)[1]
-    soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (soft, hard))
+def _import_library(decoder: str) -> None:
+    """Import the library of a decoder while all of its files are in reach; opening the video reports a failure."""
+    with contextlib.suppress(ImportError, OSError, RuntimeError):
+        importlib.import_module({"pyav": "av"}.get(decoder, decoder))
 
 
 def _read_requests(requests: queue.SimpleQueue[dict[str, Any]]) -> None:

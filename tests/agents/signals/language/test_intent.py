@@ -6,6 +6,11 @@ from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.intent import understand
 
 UNDERSTOOD = [
+    # any text
+    ("Can text be read at 10 s?", "reading", "whether"),
+    ("Is a title on screen at 10 s?", "reading", "whether"),
+    ("Does a caption come up?", "reading", "whether"),
+    ("On how many occasions is the title shown?", "reading", "count"),
     # a text that is quoted
     ('When is the text "LAST FERRY 21:45" shown?', "text", "when"),
     ('When does "GATE 7 OPEN" appear for the first time?', "text", "when"),
@@ -117,9 +122,10 @@ BEYOND = [
     'Does the text "A" appear before the text "B"?',
     "Is the red screen shown before the QR code?",
     "What colour is the text on the screen?",
+    "Does the sign mean stop?",
+    "Is the price on the screen higher than 10?",
     "Why does the screen turn red?",
     # nothing of a signal
-    "Describe the video.",
     "What happens at 0:42?",
     "When does the sun set?",
     "Is the text a quotation from the 20 seconds speech?",

@@ -63,17 +63,6 @@ def test_what_is_not_seen_is_said(looker):
     assert (seen.found, seen.sightings, seen.what) == (False, [], "Not in any of the 2 frames checked.")
 
 
-def test_over_a_long_stretch_it_is_told_what_else_is_written(looker):
-    shown = [
-        Picture(60.0 * n, p.rgb)
-        for n, p in enumerate(pictures(plain(), written("GATE 72"), written("BERTH 14")))
-    ]
-    seen = looker.observe(wording.is_shown("GATE 72"), shown)
-    assert times(seen) == [60.0]
-    assert wording.read_other_texts(seen.what) == [("BERTH 14", 120.0)]
-    assert wording.read_other_texts(looker.observe(wording.is_shown("GATE 72"), shown[:2]).what) == []
-
-
 def test_texts_are_read_all_or_by_their_background(looker):
     rgb = written("HELLO")
     rgb[240:330, 300:600] = GREEN

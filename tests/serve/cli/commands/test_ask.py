@@ -26,7 +26,7 @@ def test_answer_on_stdout_and_all_else_on_stderr(api, command):
         "evidence  0:37.480  supported    SALE is in the picture",
         "            frames/37.480.jpg  box 10,20,300,80 px",
         "sure      0.90",
-        "seen      0:06.000 of 1:00.000 (10%)",
+        "seen      frames within 0.5 s of 10% of 1:00.000",
         "run       run-7",
     ]
     assert done.err.splitlines() == [
@@ -91,6 +91,7 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "fps": 2.5,
             "num_frames": None,
             "decoder": "decord",
+            "video_stream": None,
             "save_frames": tmp_path,
             "report": tmp_path / "out.html",
             "export": ["out.csv", "frames/"],
@@ -117,6 +118,7 @@ def test_without_flags_settings_decide(api, command, monkeypatch):
             "fps": None,
             "num_frames": None,
             "decoder": None,
+            "video_stream": None,
             "save_frames": None,
             "report": None,
             "export": None,
@@ -229,6 +231,92 @@ def test_interrupt_is_130(api, command):
     api.outcome = KeyboardInterrupt()
     done = command("ask", "clip.mp4", "When?", "-q")
     assert (done.code, done.out, done.err) == (130, "", "vidagent: interrupted\n")
+
+
+def test_an_interrupted_run_says_what_was_found_and_how_to_go_on(api, command, monkeypatch):
+    api.outcome = KeyboardInterrupt()
+    begun = Happening("model", "signals (embedded)", data={"run_id": "run-7"})
+    seen = Happening("observation", "SALE at 37.480 s", "look", {"id": 3, "found": True})
+    stood = {"verdict": "supported", "claim": "SALE is in the picture", "time_s": 37.48}
+    checked = Happening("verdict", "supported: SALE is in the picture", "verify", stood)
+    fell = Happening(
+        "verdict", "unsupported: no", "verify", {**stood, "verdict": "unsupported", "claim": "no"}
+    )
+    look = Happening("look", "clip 34.000-40.000 s", "look", {**LOOK, "id": 3})
+
+    def told(*events):
+        monkeypatch.setattr("tests.serve.answers.EVENTS", events)
+        done = command("ask", "clip.mp4", "When?")
+        assert (done.code, done.out) == (130, "")
+        lines = done.err.splitlines()
+        return lines[lines.index("stopped   run run-7") :] if "stopped   run run-7" in lines else lines
+
+    end = ["go on     vidagent runs resume last", "vidagent: interrupted"]
+    assert told(begun, look, seen, fell, checked) == [
+        "stopped   run run-7", "so far    0:37.480  supported: SALE is in the picture", *end
+    ]  # fmt: skip
+    assert told(begun, look, seen)[1:] == ["so far    seen, not checked: SALE at 37.480 s", *end]
+    assert told(begun)[1:] == ["so far    nothing was looked at", *end]
+    assert told() == ["vidagent: interrupted"]  # no run has begun: `last` would be another one
+    assert command("ask", "clip.mp4", "When?", "-q").err == "vidagent: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ("clip.mp4", "How", "many", "cuts"),
+            "there is no file 'How'; a question goes in quotes: vidagent ask clip.mp4 \"How many cuts\"",
+        ),
+        (
+            ("clip.mp4", "b.mp4", "what's", "new"),
+            'there is no file "what\'s"; a question goes in quotes: vidagent ask clip.mp4 b.mp4 "what\'s new"',
+        ),
+        (
+            ("How many cuts?", "clip.mp4"),
+            "'How many cuts?' is no file, and 'clip.mp4' is one: the VIDEO comes before the QUESTION",
+        ),
+    ],
+)
+def test_a_question_without_quotes_is_told_of_them(api, command, tmp_path, monkeypatch, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", "b.mp4"):
+        Path(name).touch()
+    done = command("ask", *arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"vidagent: {line}\n")
+    assert api.calls == []
+    command("ask", "clip.mp4", "b.mp4", "no.mp4", "How many cuts?", "-q")
+    assert len(api.calls) == 1  # a quoted question is passed on: the API names the file that is missing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ("chat", "clip.mp4", "How", "many"),
+            "chat takes one VIDEO and no question: questions are typed once it has begun, or piped in",
+        ),
+        (
+            ("probe", "my", "clip.mp4"),
+            "Got unexpected extra argument(s) (clip.mp4); put an argument that has spaces in quotes",
+        ),
+    ],
+)
+def test_too_many_arguments(api, command, arguments, line):
+    done = command(*arguments)
+    assert (done.code, done.err) == (2, f"vidagent: {line} (--help lists what is legal)\n")
+
+
+def test_paths_of_frames_that_nobody_asked_for_are_told_with_verbose_only(api, command):
+    """A frame in the run's own folder has a long path that nobody chose; one that was written on request is told."""
+    kept = f"/cache/vidagent/runs/{ANSWER.run_id}/frames/{'ab' * 32}.jpg"
+    (claim,) = ANSWER.evidence
+    api.outcome = dataclasses.replace(ANSWER, evidence=(dataclasses.replace(claim, frame=kept),))
+    done = command("ask", "clip.mp4", "When?")
+    assert kept not in done.out
+    assert "            box 10,20,300,80 px\n" in done.out
+    assert f"            {kept}  box 10,20,300,80 px\n" in command("ask", "clip.mp4", "When?", "-v").out
+    assert command("ask", "clip.mp4", "When?", "--json").json()["evidence"][0]["frame"] == kept
 
 
 def test_spent_budget_prints_the_partial_answer_and_exits_5(api, command):

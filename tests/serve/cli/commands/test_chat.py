@@ -128,7 +128,7 @@ def test_piped_questions_follow_each_other(clip):
     with ScriptedServer(Talk()) as server:
         done = piped(clip, server, "When is it seen?\n\nand then?\n", "--session", "talk")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("It is seen.\n\n") == 2
+    assert done.stdout.count("Something is to be seen.\n\n") == 2
     assert "question  and then?" in done.stderr
     assert done.stderr.count("meaning   ") == done.stderr.count("meaning   What is seen after 3 s?") == 1
     assert "go on with: vidagent chat" in done.stderr
@@ -197,7 +197,7 @@ def test_a_person_at_a_terminal(clip, tmp_path):
         person.see("vidagent: there is no answer yet")
         person.type("When is it seen?\n")
         person.see("cost ")
-        person.see("It is seen.")
+        person.see("Something is to be seen.")
         person.see("> ")
         person.type("/help\n")
         person.see("/report FILE")
@@ -209,7 +209,7 @@ def test_a_person_at_a_terminal(clip, tmp_path):
         person.see("saved ")
         person.see("> ")
         person.type("and then?\n")
-        person.see("It is seen.")
+        person.see("Something is to be seen.")
         person.see("> ")
         person.type("\x1b[A\x1b[A\n")  # the question before, called back
         person.see(f"/report {report}")
@@ -226,7 +226,9 @@ def test_ctrl_c_stops_the_question_and_not_the_chat(clip):
     talk = Talk()
     with ScriptedServer(talk) as server, Typist(chat(clip, server, "--session", "talk")) as person:
         person.see("> ")
-        person.type("half a line\x03")
+        person.type("half a line")
+        person.see("half a line")  # it is read by now
+        person.type("\x03")
         person.see("Ctrl-D or /quit ends the chat")
         person.see("> ")
         talk.held.set()
@@ -242,7 +244,7 @@ def test_ctrl_c_stops_the_question_and_not_the_chat(clip):
         person.see("> ")
         talk.down.clear()
         person.type("When is it seen?\n")
-        person.see("It is seen.")
+        person.see("Something is to be seen.")
         person.see("> ")
         person.type("/quit\n")
         assert person.code() == 0
@@ -257,7 +259,7 @@ def test_sessions_are_listed_shown_and_deleted(clip, command):
     [one] = json.loads(command("sessions", "list", "--json").out)["sessions"]
     assert (one["name"], one["questions"], one["video"]["path"]) == ("talk", 2, str(clip))
     shown = command("sessions", "show", "talk")
-    assert "> When is it seen?\n  It is seen." in shown.out
+    assert "> When is it seen?\n  Something is to be seen." in shown.out
     told = json.loads(command("sessions", "show", "talk", "--json").out)
     assert [turn["question"] for turn in told["turns"]] == ["When is it seen?", "and then?"]
     assert told["turns"][1]["answer"]["status"] == "answered"

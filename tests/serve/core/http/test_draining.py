@@ -82,7 +82,7 @@ def test_a_server_that_is_about_to_end_says_so_and_answers_what_it_was_asked(hel
         free.set()
         asking.join(60)
         assert server.wait(20) in {0, -signal.SIGTERM}
-    assert replies[0].json()["output"]["answer"] == "It is seen."
+    assert replies[0].json()["output"]["answer"] == "Something is to be seen."
 
 
 def test_a_second_signal_closes_the_port_at_once(held, root, tmp_path):

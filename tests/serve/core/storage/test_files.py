@@ -52,7 +52,7 @@ def test_the_same_video_is_there_once(client, data, tmp_path):
 def test_it_is_asked_about_by_its_id(client, data):
     id_ = upload(client, data).json()["id"]
     output = client.post("/vidagent/invoke", json=body("invoke", video=id_)).json()["output"]
-    assert (output["answer"], output["video"]["path"]) == ("It is seen.", id_)
+    assert (output["answer"], output["video"]["path"]) == ("Something is to be seen.", id_)
 
 
 def test_it_comes_back_whole_and_in_ranges(client, data):
@@ -117,6 +117,17 @@ FORMS = {
     "damaged": (BOUND, b"nonsense", 422),
     "a long header": (BOUND, b"--b\r\nX: " + b"x" * 10_000 + b"\r\n" + END, 422),
     "nothing": (BOUND, b"", 422),
+    "many parts": (
+        BOUND,
+        b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n' * 20 + FORM + b"x" + END,
+        422,
+    ),
+    "much before the file": (
+        BOUND,
+        FORM.replace(b'"file"', b'"other"') + b"x" * 70_000 + b"\r\n" + FORM + b"x" + END,
+        422,
+    ),
+    "much behind the file": (BOUND, FORM + b"x" + END + b"\0" * 70_000, 422),
 }
 
 

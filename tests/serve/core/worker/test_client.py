@@ -80,9 +80,9 @@ def test_nothing_outlives_the_server(served, model, plays):
 async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
     client = WorkerClient()
     try:
-        with pytest.raises(AttributeError) as raised:
+        with pytest.raises(TypeError) as raised:
             await client.run(
-                RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget="none"), print
+                RunRequest(paths=(root / "clip.mp4",), question=QUESTION, options=5, budget=None), print
             )
     finally:
         await client.close()
@@ -92,7 +92,7 @@ async def test_an_error_that_nobody_foresaw_says_where_it_came_from(root):
 async def test_a_cancelled_run_has_ended_and_others_go_on(model, plays, root):
     plays.slow = True
     client = WorkerClient()
-    request = RunRequest(path=root / "clip.mp4", question=QUESTION, options=None, budget=Budget())
+    request = RunRequest(paths=(root / "clip.mp4",), question=QUESTION, options=None, budget=Budget())
     try:
         one, other = (asyncio.create_task(client.run(request, lambda event: None)) for _ in range(2))
         await asyncio.to_thread(until, lambda: model.steps.count("plan") == 2, 30)
@@ -113,7 +113,7 @@ async def test_the_worker_has_the_settings_of_when_it_started(tmp_path, monkeypa
     try:
         with pytest.raises(Exception, match="ftp://nowhere"):
             await client.run(
-                RunRequest(path=tmp_path, question=QUESTION, options=None, budget=Budget()), print
+                RunRequest(paths=(tmp_path,), question=QUESTION, options=None, budget=Budget()), print
             )
     finally:
         await client.close()

@@ -45,7 +45,7 @@ def test_invoke(client):
     assert reply.status_code == 200, reply.text
     output = reply.json()["output"]
     assert set(output) == KEYS
-    assert (output["status"], output["answer"]) == ("answered", "It is seen.")
+    assert (output["status"], output["answer"]) == ("answered", "Something is to be seen.")
     assert output["video"]["path"] == "clip.mp4"
     assert output["evidence"][0]["frame"] == f"/v1/runs/{output['run_id']}/frames/0.jpg"
     assert output["budget"]["limit"]["seconds"] == 600
@@ -82,7 +82,7 @@ def test_batch_in_order(client):
     asked = {"inputs": [{**ASKED, "question": f"{QUESTION} {number}"} for number in range(3)]}
     reply = client.post("/vidagent/batch", json=asked)
     outputs = reply.json()["output"]
-    assert [output["answer"] for output in outputs] == ["It is seen."] * 3
+    assert [output["answer"] for output in outputs] == ["Something is to be seen."] * 3
     assert len({output["run_id"] for output in outputs}) == 3
 
 
@@ -108,7 +108,7 @@ def test_stream_tells_the_steps_and_then_the_answer(client):
 def test_nothing_of_the_server_is_told(client, root, tmp_path, model):
     for route in ROUTES:
         text = client.post(f"/vidagent/{route}", json=body(route)).text
-        assert "It is seen." in text
+        assert "Something is to be seen." in text
         for secret in (str(root), str(tmp_path), model.url, "Traceback", "/tmp"):
             assert secret not in text, route
 
@@ -122,7 +122,7 @@ def test_stream_events(client):
 
 
 def test_a_remote_runnable_invokes_and_batches(remote):
-    assert remote.invoke(ASKED)["answer"] == "It is seen."
+    assert remote.invoke(ASKED)["answer"] == "Something is to be seen."
     assert [answer["status"] for answer in remote.batch([ASKED, ASKED])] == ["answered"] * 2
 
 
@@ -145,7 +145,8 @@ def test_a_remote_runnable_hears_what_is_wrong(remote):
 
 def test_schemas(client):
     wanted = client.get("/vidagent/input_schema").json()
-    assert set(wanted["properties"]) == {"video", "question", "options", "budget", "session"}
+    known = {"video", "more_videos", "question", "options", "model", "budget", "session"}
+    assert set(wanted["properties"]) == known
     assert wanted["required"] == ["video", "question"]
     assert set(client.get("/vidagent/output_schema").json()["properties"]) == KEYS
     assert client.get("/vidagent/config_schema").status_code == 200

@@ -7,10 +7,13 @@ import shutil
 
 import pytest
 
+from tests.media.code import read_code
+from tests.media.truth import full_decode
 from tests.serve.core.http.test_server import fault
 from tests.serve.core.storage.test_files import upload
 from tests.serve.rest.routes.test_langserve_routes import body
 from tests.serve.running import running
+from vidagent.images import jpeg
 from vidagent.serve.core.media_files import video_type
 from vidagent.serve.core.video_locator import VideoLocator
 
@@ -51,6 +54,24 @@ def test_videos_are_listed_by_the_names_one_asks_with(client, films):
     assert told["data"][0]["bytes"] == (films / "a.mp4").stat().st_size
     reply = client.post("/vidagent/invoke", json=body("invoke", video="sub/deeper/ü c.mkv"))
     assert reply.json()["output"]["status"] == "answered"
+
+
+def test_frames_are_those_that_a_player_shows(client, films):
+    truth = full_decode(films / "a.mp4")
+    for time_s in (0.5, 1.99, 50):
+        reply = client.get("/v1/videos/frame", params={"video": "a.mp4", "time_s": time_s, "side_px": 320})
+        assert (reply.status_code, reply.headers["content-type"]) == (200, "image/jpeg")
+        assert read_code(jpeg.decode(reply.content)).number == truth.at(time_s)
+    first, again = (
+        client.get("/v1/videos/frame", params={"video": "a.mp4", "side_px": 64}) for _ in range(2)
+    )
+    assert jpeg.decode(first.content).shape == (36, 64, 3)
+    assert again.content == first.content
+    assert again.headers["cache-control"] == "private, max-age=600"
+    for asked in ({"time_s": -1}, {"time_s": "nan"}, {"side_px": 5000}):
+        assert fault(client.get("/v1/videos/frame", params={"video": "a.mp4", **asked})) == (422, "invalid")
+    for name in ("secret.txt", "video.txt", "text.mp4", "none.mp4", "out.mp4", "https://example.org/a.mp4"):
+        assert fault(client.get("/v1/videos/frame", params={"video": name})) == (404, "no_such_video"), name
 
 
 def test_lists_end(tmp_path):

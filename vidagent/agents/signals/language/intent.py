@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,8 @@ Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
 
 _QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`](\S(?:.*?\S)??)[’'`](?!\w)")
+_INSIDE = frozenset("of the and in to for".split())
+_NO_NAMES = frozenset("I QR URL OCR TV PC OK FPS".split())
 _COLOUR = re.compile(rf"\b({'|'.join(sorted((*COLOUR_NAMES, 'gray'), key=len, reverse=True))})\b")
 _TIME = r"(\d{1,2}:\d{2}:\d{2}(?:\.\d+)?|\d{1,2}:\d{2}(?:\.\d+)?|\d+(?:\.\d+)?(?=\s*(?:s|secs?|seconds?)\b))"
 _UNIT = r"(?:\s*(?:s|secs?|seconds?)\b)?"
@@ -42,9 +45,28 @@ _VANISHES = re.compile(
     r"(?<!the )(?<!very )ends?|stops?)\b(?!\s+(?:of|credits?)\b)"
 )
 _TEXT_WORD = re.compile(
-    r"\b(?:text|words?|writ(?:ten|ing)|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|typed|"
-    r"headings?|headlines?|messages?|mentions?|mentioned|file ?names?|(?:which|what) file|url|web ?address|clock)\b"
+    r"\b(?:texts?|words?|writ(?:ten|ing)|writes|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|"
+    r"type[ds]?|typing|headings?|headlines?|headers?|banners?|messages?|mentions?|mentioned|file ?names?|"
+    r"(?:which|what) file|urls?|(?:web ?|e-?mail )?address(?:es)?|web ?sites?|links?|e-?mails?|clock|signs?|buttons?|"
+    r"menus?|slides?|numbers?|values?|scores?|prices?|costs?|versions?|pages?|dates?|credits|logos?|slogans?|names?|"
+    r"(?:on|across) (?:the )?screen|displayed|lines?)\b"
 )
+_FACTS = re.compile(
+    r"\bhow long (?:is|does|was)(?: (?:the|this|that))? (?:video|clip|film|movie|recording|file|it)(?: last| run)?\W*$|"
+    r"\b(?:length|duration) of (?:the|this|that) \w+\W*$|\bresolution\b|"
+    r"\b(?:frame ?rate|fps|frames (?:a|per) second|codec)\b|\b(?:sound|audio|subtitles?)\b|"
+    r"\bhow many (?:seconds|minutes) (?:is|does|long)\b.*\b(?:video|clip|film|movie)\W*$"
+)
+_OUTLINE = re.compile(
+    r"\bsummar\w+|\b(?:describe|outline|overview of)\b.*\b(?:video|clip|film|movie)\b|"
+    r"\bwhat(?:'s| is| does| happens)\b(?: in)? (?:this|the) (?:video|clip|film|movie|recording)\b(?: about)?"
+)
+_ENGLISH = frozenset(
+    "the is are were does did do has have can what when where which who why how many of there this that it and with "
+    "video shown find read list give tell count every all any anything something nothing moves new shot".split()
+)
+"""Words of which an English question has at least one, and a question in another language seldom any."""
+_CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\b")
 _CODE_WORD = re.compile(r"\b(?:qr|bar ?codes?|codes?|data ?matrix|aztec)\b")
 _SHOT_WORD = re.compile(r"\b(?:shots?|cuts?|scene changes?|scenes?)\b")
 _MOVE_WORD = re.compile(r"\b(?:mov(?:e|es|ing|ement)|motion)\b")
@@ -71,6 +93,8 @@ class Intent:
         edge: Whether the question asks for the start, the end or the whole of the event.
         order: Which occurrence.
         question: The question in lower case.
+        english: Whether its words are English.
+        named: Whether `text` is a name in the question that stands in no quotation marks.
     """
 
     signal: Signal
@@ -83,21 +107,31 @@ class Intent:
     edge: Edge
     order: Order
     question: str
+    english: bool = True
+    named: bool = False
 
 
 def understand(question: str) -> Intent:
     """Parse a question into an intent."""
-    plain = _QUOTES.sub(" QUOTED ", question)
-    low = " ".join(plain.casefold().replace("’", "'").split())
-    quoted = _quoted(question)
-    colour = _COLOUR.search(low)
-    range_s = _range(low)
-    at_s = None if range_s else _instant(low)
+    match = _QUOTES.search(question)
+    quoted = None if match is None else (match[1] or match[2]).strip() or None
+    named = None if match is not None else max(_names(question), key=len, default=None)
+    low = _lowered(_QUOTES.sub(" QUOTED ", question))
+    english = bool(_ENGLISH & set(re.findall(r"[a-z]+", low)))
     ask = _ask(low)
+    if quoted is None and named is not None and english and ask != "what":
+        quoted, low = named, _lowered(question.replace(named, " QUOTED ", 1))
+    colour, range_s = _COLOUR.search(low), _range(low)
+    at_s = None if range_s else _instant(low)
     signal = _signal(low, quoted)
-    unparsed_time = range_s is None and at_s is None and names_time(low)
+    if not english:  # a quoted text or a time is enough
+        clock = _CLOCK.search(low)
+        at_s = at_s if clock is None else _seconds(clock[0])
+        signal = "text" if quoted is not None else "reading" if at_s is not None else "none"
+    elif (range_s is None and at_s is None and names_time(low)) or not in_scope(low, signal, ask):
+        signal = "none"
     return Intent(
-        signal="none" if unparsed_time or not in_scope(low, signal, ask) else signal,
+        signal=signal,
         ask=ask,
         text=quoted,
         colour=None if colour is None else colour[1].replace("gray", "grey"),
@@ -107,18 +141,38 @@ def understand(question: str) -> Intent:
         edge="end" if _VANISHES.search(low) else "start",
         order="last" if _LAST.search(low) else "every" if _EVERY.search(low) else "first",
         question=low,
+        english=english,
+        named=quoted is not None and quoted == named,
     )
 
 
-def _quoted(question: str) -> str | None:
-    match = _QUOTES.search(question)
-    if match is not None:
-        return (match[1] or match[2]).strip() or None
-    named = re.search(r"\b(?:text|title|word|words|caption|sign)\s+((?:[A-Z0-9][\w.-]*\s?){1,6})", question)
-    return named[1].strip() if named else None
+def _lowered(text: str) -> str:
+    return " ".join(text.casefold().replace("’", "'").split())
+
+
+def _names(question: str) -> Iterator[str]:
+    """Yield the runs of capitalised words after the first word of a question, such as `PIER 94` or `Terms of Use`."""
+    run: list[str] = []
+    for word in [*question.split()[1:], ""]:
+        bare = word.strip("\"'“”(),.;:?!")
+        if bare[:1].isupper() or (run and bare[:1].isdigit()):
+            run.append(bare)
+        elif run and bare in _INSIDE:
+            run.append(bare)
+            continue
+        else:
+            while run and run[-1] in _INSIDE:
+                run.pop()
+            if run and run[0] not in _NO_NAMES:
+                yield " ".join(run)
+            run = []
 
 
 def _signal(low: str, quoted: str | None) -> Signal:
+    if quoted is None and _OUTLINE.search(low):
+        return "outline"
+    if quoted is None and _FACTS.search(low) and not _SHOT_WORD.search(low):
+        return "facts"
     if _SHOT_WORD.search(low) and not quoted:
         return "shots"
     if _CODE_WORD.search(low) and not (quoted and _TEXT_WORD.search(low)):

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
-Signal = Literal["text", "reading", "code", "shots", "motion", "still", "colour", "none"]
+Signal = Literal["text", "reading", "code", "shots", "motion", "still", "colour", "facts", "outline", "none"]
 Ask = Literal["when", "what", "count", "how_long", "whether", "where"]
 
 _COMMON: Final = frozenset(
@@ -75,7 +75,7 @@ _ACTORS: Final = re.compile(
 )
 _SPOKEN: Final = re.compile(
     r"\b(?:spoken|speak|speaks|speaking|hear|heard|sing|sings|sung|shout|shouts|whisper|whispers|voice|pronounced?|"
-    r"told|talk|talks|sound|sounds|song|lyrics?)\b"
+    r"told|talking|sound|sounds|song|lyrics?)\b"
 )
 _SAYING: Final = re.compile(r"\b(?:say|says|said|saying|read|reads|reading)\b")
 _SIGN: Final = re.compile(
@@ -93,12 +93,14 @@ _EVENTS: Final = re.compile(
     r"scroll\w*|rotat\w*|colou?r|font|bold|bigger|larger|smaller|blink\w*|flash\w*|fades?|faded|spell\w*|mean\w*|"
     r"letters|happen\w*|not|never|without|n't|except|missing|wrong|writes|write|deleted?|typed?|types)\b"
 )
-_APPEARS: Final = re.compile(
-    r"\b(?:appear\w*|shown?|shows|visible|seen|display\w*|comes?|starts?|begins?|ends?|disappear\w*|vanish\w*|gone|goes|"
-    r"go|present|there|stays?|remains?|written|legible|readable|last|lasts|occurs?|say|says|reads?|stop|stops|see)\b"
+_OFTEN: Final = re.compile(r"\b(?:times|often|occasions)\b")
+_THERE: Final = re.compile(
+    r"\b(?:any|there|appear(?:s|ed)?|shown|seen|visible|displayed|present|legible|readable|be read|"
+    r"(?:come|comes|came) (?:up|on)|on (?:the )?screen)\b"
 )
+"""What a question about unknown text has that asks how often it is shown, or whether: else it asks what it means."""
+_LEGIBLE: Final = re.compile(r"\bbe (?:read|seen)\b|\breadable\b")
 _GONE: Final = re.compile(r"\b(?:is|are|does|do)?\s*(?:no longer|not(?=.*\bany ?more\b)|any ?more)\b")
-_BARE: Final = re.compile(r"(?:where|how long) (?:is|are|was) [\w ]*quoted\W*$|quoted\W*$")
 _SINCE: Final = re.compile(r"\b(?:before|after) \d[\d:.]*")
 _PLACE: Final = re.compile(r"\b(?:behind|beside|near|above|below|under|over) (?:the|a|an) \w+")
 
@@ -113,9 +115,11 @@ def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
     """
     if signal == "none" or (ask == "what" and _asks_more(low, signal)) or ask in _UNANSWERED.get(signal, ()):
         return False
+    if signal in {"facts", "outline"}:
+        return True
     if signal == "text":
         return _about_quoted(low)
-    return _about_reading(low) if signal == "reading" else _only_known(low, signal)
+    return _about_reading(low, ask) if signal == "reading" else _only_known(low, signal)
 
 
 def _asks_more(low: str, signal: Signal) -> bool:
@@ -134,21 +138,23 @@ def _only_known(low: str, signal: Signal) -> bool:
 
 
 def _about_quoted(low: str) -> bool:
-    """Return whether the question asks if, when, where, how long or how often a quoted text is shown."""
-    if low.count("quoted") != 1:
+    """Return whether the question asks if, when, where, how long or how often a given text is shown."""
+    plain = _LEGIBLE.sub(" ", _SINCE.sub(" ", _GONE.sub(" ", low)))
+    if any(others.search(plain) for others in (_ACTORS, _SPOKEN, _EVENTS, _RELATED)):
         return False
-    plain = _GONE.sub(" ", low)
-    plain = _SINCE.sub(" ", plain)
-    if _ACTORS.search(plain) or _SPOKEN.search(plain) or _EVENTS.search(plain) or _RELATED.search(plain):
+    if _COLOURS & set(plain.replace("?", " ").split()):
         return False
-    if _SAYING.search(plain) and not _SIGN.search(plain):
-        return False
-    return bool(_APPEARS.search(plain) or _BARE.match(plain))
+    return bool(_SIGN.search(plain)) if _SAYING.search(plain) else True
 
 
-def _about_reading(low: str) -> bool:
+def _about_reading(low: str, ask: Ask) -> bool:
     """Return whether the question asks for written text, not for speakers, actors or the look of the text."""
-    plain = _PLACE.sub(" ", _SINCE.sub(" ", low))
+    needed = {"count": _OFTEN, "whether": _THERE}.get(ask)
+    if needed is not None and not needed.search(low):
+        return False
+    if ask == "whether" and re.search(r"\bthan\b", low):
+        return False
+    plain = _LEGIBLE.sub(" ", _PLACE.sub(" ", _SINCE.sub(" ", low)))
     if _SPOKEN.search(plain) or _ACTORS.search(plain) or re.search(r"\bcolou?rs?\b|\bfont\b|\bnot\b", plain):
         return False
     return bool(_SIGN.search(plain)) if _SAYING.search(plain) else True

@@ -6,7 +6,6 @@ They are plain sentences, so another model could answer them too; the observer a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 ANY_TEXT = "Read all text."
 HIGHLIGHTED = "Read the text that is highlighted."
@@ -16,17 +15,19 @@ ANY_CUT = "Is there a cut between these frames?"
 ANY_MOTION = "Does anything move?"
 STILL = "Is the whole picture still?"
 FILL = "What colour fills the screen?"
+CONNECT = "give its server with --base-url; docs/models.md says which model fits which machine"
+"""How to get another model at the command line; other doors put their own words in its place."""
 CANNOT_JUDGE = (
-    "The embedded model reads text, codes, shots, movement and plain colours only, and cannot judge this. "
-    "Connect a vision-language model with --base-url, for example one served by `vllm serve`"
+    "The embedded model knows text on screen, codes, shots, movement and plain colours only, and cannot judge this. "
+    f"A vision-language model can: {CONNECT}"
+)
+ENGLISH_ONLY = (
+    "The embedded model reads English questions only; in another language it can look for a text in quotation marks, "
+    f"or read what stands at a time. A vision-language model knows other languages: {CONNECT}"
 )
 
 _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 _SHOT, _NO_SHOT = "A new shot begins", "No new shot begins"
-_OTHERS = "Other text:"
-_OTHER = re.compile(r'"([^"]*)" at (\d+\.\d+) s')
-_MAX_OTHERS = 16
-_LONGEST = 40
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
 
 
@@ -68,19 +69,6 @@ def claim_cut(time_s: float) -> str:
 def claim_no_cut(time_s: float) -> str:
     """Claim that no new shot begins."""
     return f"{_NO_SHOT} at {time_s:.3f} s."
-
-
-def other_texts(read: Mapping[str, float]) -> str:
-    """List other texts and the times they were read; return an empty string if there are none."""
-    parts = [
-        f'"{quotable(text)}" at {time_s:.3f} s' for text, time_s in read.items() if len(text) <= _LONGEST
-    ]
-    return f"{_OTHERS} {', '.join(parts[:_MAX_OTHERS])}." if parts else ""
-
-
-def read_other_texts(what: str) -> list[tuple[str, float]]:
-    """Parse the output of `other_texts` from an observation."""
-    return [(text, float(time_s)) for text, time_s in _OTHER.findall(what.partition(_OTHERS)[2])]
 
 
 def denied(claim: str) -> str | None:

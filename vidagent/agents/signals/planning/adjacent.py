@@ -9,7 +9,7 @@ from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.follow_ups import BESIDE
-from vidagent.agents.signals.language.matching import FOUND, similarity
+from vidagent.agents.signals.language.matching import alike
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Line, Past, Result
 from vidagent.agents.signals.planning.intervals import Window
@@ -100,7 +100,7 @@ class _Beside:
             for line in read.lines
             if self._beyond(line.time_s)
             and sum(char.isalnum() for char in line.text) >= _MIN_LETTERS
-            and all(similarity(line.text, text) < FOUND for text in earlier_texts)
+            and not any(alike(line.text, text) for text in earlier_texts)
         ]
         nearest = min((line.time_s for line in new), key=self._distance, default=None)
         return [line for line in new if line.time_s == nearest]
@@ -168,7 +168,7 @@ class _Beside:
         times_s = read.times_s or [self.at_s]
         text = (
             f"{self._prefix} no text is read and no new shot begins, in {len(read.times_s)} frames from "
-            f"{min(times_s):.3f} s to {max(times_s):.3f} s. What else happens the embedded model cannot judge: "
-            "connect a vision-language model with --base-url"
+            f"{min(times_s):.3f} s to {max(times_s):.3f} s. What else happens the embedded model cannot judge. "
+            f"A vision-language model can: {wording.CONNECT}"
         )
         return tool_calls.answer("no", text, confidence=0.5)

@@ -46,6 +46,7 @@ class Found:
         after_s: Time of the frame without it after the last; None if the video ends with it.
         step_s: Length of the step that ends at `first_s`, if it is seen in steps; else 0.
         looks: Ids of the looks that saw it.
+        start_s: Where it begins, if that is known better than by the frames looked at.
     """
 
     first_s: float
@@ -54,6 +55,7 @@ class Found:
     after_s: float | None
     step_s: float
     looks: tuple[str, ...]
+    start_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

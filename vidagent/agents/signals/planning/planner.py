@@ -13,7 +13,7 @@ from vidagent.agents.signals.language.intent import Intent, understand
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.adjacent import look_beside
 from vidagent.agents.signals.planning.earlier_looks import Line, Past
-from vidagent.agents.signals.planning.reading import read, sentence_that_comes
+from vidagent.agents.signals.planning.reading import read_at
 from vidagent.agents.signals.planning.search import (
     MOST_PAGES,
     Target,
@@ -22,9 +22,12 @@ from vidagent.agents.signals.planning.search import (
     next_page,
     scope_of,
     seek,
+    sure_of_all,
     text_target,
 )
 from vidagent.agents.signals.planning.shots import find_shots
+from vidagent.agents.signals.planning.text_answers import TIMED, find_text, read_text
+from vidagent.agents.signals.planning.video_facts import file_facts, outline
 
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
@@ -33,7 +36,8 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
     if any("budget" in error for error in past.errors):
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
     if intent.signal == "none" or (options and intent.signal not in {"reading", "colour"}):
-        return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+        why = wording.CANNOT_JUDGE if intent.english else wording.ENGLISH_ONLY
+        return [tool_calls.answer("cannot_judge", why, confidence=0.0)]
     from_s = intent.at_s if intent.range_s is None else intent.range_s[0]
     if from_s is not None and past.duration_s and from_s >= past.duration_s:
         text = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
@@ -42,8 +46,15 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         return look_beside(question, past)
     if intent.signal == "shots":
         return find_shots(intent, past)
+    if intent.signal in {"facts", "outline"}:
+        return file_facts(intent, past) if intent.signal == "facts" else outline(intent, past)
+    if intent.signal == "text":
+        return find_text(intent, past)
     if intent.signal == "reading":
-        return _reading(intent, options, past)
+        at_once = intent.at_s is not None and intent.ask not in TIMED
+        if at_once or not past.has("search"):
+            return read_at(intent, options, past)
+        return read_text(intent, options, past)
     if intent.signal == "colour" and intent.colour is None:
         return _which_colour(intent, options, past)
     if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:
@@ -147,39 +158,22 @@ def _how_many_codes(intent: Intent, past: Past) -> list[ToolCall]:
     seen = _codes(question, intent, past)
     if not seen:
         frames = sum(len(result.times_s) for result in past.asked(question))
-        return [tool_calls.answer("no", f"No code was read in {frames} frames looked at", confidence=0.6)]
+        sure = sure_of_all(intent, question, past)
+        return [tool_calls.answer("no", f"No code was read in {frames} frames looked at", confidence=sure)]
     claims = [(wording.claim_code(t, line.time_s), [line.entry], line.time_s) for t, line in seen.items()]
     spans = [(line.time_s, min(past.duration_s, line.time_s + past.frame_s)) for line in seen.values()]
     listed = ", ".join(f'"{text}" at {line.time_s:.3f} s' for text, line in seen.items())
     text = f"{len(seen)} different {'code was' if len(seen) == 1 else 'codes were'} read, as far as was seen: {listed}."
     return [
-        tool_calls.answer("yes", text, claims=claims[:8], spans=spans[:8], count=len(seen), confidence=0.8)
+        tool_calls.answer(
+            "yes",
+            text,
+            claims=claims[:8],
+            spans=spans[:8],
+            count=len(seen),
+            confidence=sure_of_all(intent, question, past),
+        )
     ]
-
-
-def _reading(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    running_words = re.search(r"\b(?:words?|sentences?|text|captions?|messages?)\b", intent.question)
-    if intent.ask in {"when", "how_long"} and running_words and scope_of(intent, past) is None:
-        return _when_unquoted(past, intent)
-    any_text = re.match(
-        r"(?:is|are) there (?:any )?(?:text|writing|words?|captions?|titles?)\b", intent.question
-    )
-    if intent.ask == "what" or (intent.ask == "whether" and any_text):
-        return read(intent, options, past)
-    return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
-
-
-def _when_unquoted(past: Past, intent: Intent) -> list[ToolCall]:
-    """Look for a sentence that appears: read the whole video first, then search for the sentence's first words."""
-    if not past.count("overview", wording.ANY_TEXT):
-        return [tool_calls.overview(wording.ANY_TEXT)]
-    line = sentence_that_comes(past)
-    if line is None:
-        return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
-    words = line.text.split()
-    return seek(
-        intent, text_target(" ".join(words[: 2 if "first words" in intent.question else len(words)])), past
-    )
 
 
 def _which_colour(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:

@@ -13,16 +13,20 @@ from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.intent import Intent
-from vidagent.agents.signals.language.matching import FOUND, similarity
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Past
 from vidagent.agents.signals.planning.intervals import Found, SeenBy, Window, edges_to_look_at, runs_of
 from vidagent.agents.signals.vision.motion import where
+from vidagent.text import counted
+from vidagent.types import SEEN_WITHIN_S
 
 MOST_PAGES = 4
 _MAX_RUNS = 12
 _FLICKER_S = 0.25
+_FEW_FRAMES = 16
 _MAX_CALLS = 6
+_MOST_UNSEEN = 0.1
+"""Largest share of a range that may lie further from the frames looked at where all of it counts as seen."""
 _INSTANT_S = 0.001
 """Short enough that a look shows only the frame at that time, not the next one too."""
 
@@ -72,19 +76,17 @@ def text_target(text: str) -> Target:
     )
 
 
-def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
-    """Return the next tool calls of a search for `target`, or the answer."""
+def seek(intent: Intent, target: Target, past: Past, *, pages: int = MOST_PAGES) -> list[ToolCall]:
+    """Return the next tool calls of a search for `target` on so many pages of moments, or the answer."""
     if not past.asked(target.question):
-        return [_read_before(intent, target, past) or _first_look(intent, target, past)]
+        return [_first_look(intent, target, past)]
     results, scope = past.asked(target.question), scope_of(intent, past)
     runs = _runs(intent, target, past)
-    page = _unfinished_coarse(intent, target, past, runs)
-    if not runs and scope is None and past.has("overview") and not past.count("overview", target.question):
-        return [_first_look(intent, target, past)]  # the earlier reading was of another text
+    page = _unfinished_coarse(intent, target, past, runs, pages)
     if page is not None:
         return [page]
     if not runs:
-        return [_not_found(target, past)]
+        return [_not_found(intent, target, past)]
     selected = _selected(intent, target, runs)
     windows = [
         window
@@ -95,7 +97,10 @@ def seek(intent: Intent, target: Target, past: Past) -> list[ToolCall]:
     new = [window for window in dict.fromkeys(windows) if not _looked_at(window, target.question, past)]
     if new:
         return [tool_calls.closer(window, target.question, past) for window in new[:_MAX_CALLS]]
-    return [_found(intent, target, selected, len(runs), past)]
+    sure = 0.9
+    if intent.ask in {"count", "how_long"} or intent.order != "first":
+        sure = min(sure, sure_of_all(intent, target.question, past))
+    return [answer_found(intent, target, selected, len(runs), past, confidence=sure)]
 
 
 def first_seen(intent: Intent, target: Target, past: Past) -> Found | None:
@@ -156,41 +161,29 @@ def _next_part(question: str, parts: int, past: Past) -> ToolCall | None:
 
 
 def _first_look(intent: Intent, target: Target, past: Past) -> ToolCall:
+    if target.read is not None and scope_of(intent, past) is None and past.has("resample"):
+        fps = round(
+            _FEW_FRAMES / past.duration_s, 4
+        )  # the texts on screen are known: these frames confirm it
+        return tool_calls.closer(Window(0.0, past.duration_s, fps), target.question, past)
     start_s = max(
         0.0, (scope_of(intent, past) or (0.0, 0.0))[0] - (past.frame_s if target.by != "frame" else 0.0)
     )
     return first_look(intent, target.question, past, start_s=start_s)
 
 
-def _read_before(intent: Intent, target: Target, past: Past) -> ToolCall | None:
-    """Return the call for the first frame in which a look for another text happened to read this one, or None."""
-    if (
-        target.read is None
-        or scope_of(intent, past) is not None
-        or not (past.has("clip") or past.has("resample"))
-    ):
-        return None
-    read = [
-        other for look in past.results for other in wording.read_other_texts(str(look.told.get("what", "")))
-    ]
-    times = [time_s for text, time_s in read if similarity(target.read, text) >= FOUND]
-    return (
-        tool_calls.closer(Window(min(times), min(times) + _INSTANT_S), target.question, past)
-        if times
-        else None
-    )
-
-
 def _inside(run: Found, scope: tuple[float, float] | None) -> bool:
     return scope is None or (run.last_s >= scope[0] - 1e-3 and run.first_s < scope[1])
 
 
-def _unfinished_coarse(intent: Intent, target: Target, past: Past, runs: Sequence[Found]) -> ToolCall | None:
-    """Return the next page of moments while there may be an unseen occurrence, else None."""
+def _unfinished_coarse(
+    intent: Intent, target: Target, past: Past, runs: Sequence[Found], most: int
+) -> ToolCall | None:
+    """Return the next of `most` pages of moments while there may be an unseen occurrence, else None."""
     if not target.searched or intent.at_s is not None:
         return None
     every = intent.order != "first" or intent.ask in {"count", "how_long"}
-    return next_page(target.question, MOST_PAGES if not runs else 1 if every else 0, past)
+    return next_page(target.question, most if not runs else 1 if every else 0, past)
 
 
 def _selected(intent: Intent, target: Target, runs: Sequence[Found]) -> list[Found]:
@@ -214,13 +207,33 @@ def _looked_at(window: Window, question: str, past: Past) -> bool:
     )
 
 
-def _not_found(target: Target, past: Past) -> ToolCall:
+def sure_of_all(intent: Intent, question: str, past: Past) -> float:
+    """Return the confidence that nothing was missed: 0.8 if at most a tenth of the range is unseen, else 0.5."""
+    low, high = scope_of(intent, past) or (0.0, past.duration_s)
+    times = sorted({time_s for result in past.asked(question) for time_s in result.times_s})
+    bounds = [low, *(time_s for time_s in times if low <= time_s < high), high]
+    missed_s = sum(max(0.0, after_s - before_s - 2 * SEEN_WITHIN_S) for before_s, after_s in pairwise(bounds))
+    return 0.8 if missed_s <= _MOST_UNSEEN * (high - low) else 0.5
+
+
+def _not_found(intent: Intent, target: Target, past: Past) -> ToolCall:
     frames = len({time_s for result in past.asked(target.question) for time_s in result.times_s})
-    text = f"Not found in {frames} frames looked at: {target.name[0].lower() + target.name[1:]} {target.does}"
-    return tool_calls.answer("no", text, confidence=0.6)
+    seen = f"{target.name[0].lower()}{target.name[1:]} {target.does}"
+    text = f"Not found in {counted(frames, 'frame')} looked at: that {seen}"
+    return tool_calls.answer("no", text, confidence=sure_of_all(intent, target.question, past))
 
 
-def _found(intent: Intent, target: Target, runs: Sequence[Found], known: int, past: Past) -> ToolCall:
+def answer_found(
+    intent: Intent,
+    target: Target,
+    runs: Sequence[Found],
+    known: int,
+    past: Past,
+    *,
+    note: str = "",
+    confidence: float = 0.9,
+) -> ToolCall:
+    """Return the answer about runs of frames that show the target, of `known` ones in all."""
     spans = [_span(run, target, past, scope_of(intent, past)) for run in runs]
     claims = []
     for run in runs[:4]:
@@ -236,17 +249,17 @@ def _found(intent: Intent, target: Target, runs: Sequence[Found], known: int, pa
         text += f" There are more than these {len(runs)}."
     return tool_calls.answer(
         "yes",
-        f"{text} {target.note}".strip(),
+        f"{text} {target.note} {note}".strip(),
         claims=claims,
         spans=shown,
         count=len(runs) if intent.ask == "count" and known == len(runs) else None,
-        confidence=0.9,
+        confidence=confidence,
     )
 
 
 def _span(run: Found, target: Target, past: Past, scope: tuple[float, float] | None) -> tuple[float, float]:
     """Return the span in which it is seen, clipped to the range in question."""
-    start = run.first_s
+    start = run.first_s if run.start_s is None else run.start_s
     if target.by == "calm":  # the first still step begins with the frame before it
         start = max(run.before_s or 0.0, run.first_s - run.step_s)
     end = max(run.last_s, past.duration_s if run.after_s is None else run.after_s)

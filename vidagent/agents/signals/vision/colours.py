@@ -1,4 +1,4 @@
-"""Colour names of pixels, images and text backgrounds, and the location of a colour in an image."""
+"""Colour names of images and text backgrounds."""
 
 from __future__ import annotations
 
@@ -55,11 +55,6 @@ class Fill:
     rgb: tuple[int, int, int]
 
 
-def name_of(rgb: tuple[int, int, int]) -> ColourName:
-    """Return the basic colour term for red, green and blue, 0 to 255 each."""
-    return COLOUR_NAMES[int(_names(np.array([[rgb]], dtype=np.uint8))[0, 0])]
-
-
 def dominant(rgb: NDArray[np.uint8], box: Box | None = None) -> Fill:
     """Find the most common colour name in an image.
 
@@ -87,27 +82,6 @@ def background_of(rgb: NDArray[np.uint8], box: Box) -> ColourName:
     inside = np.zeros(ground.shape[:2], dtype=bool)
     inside[rim:-rim, rim:-rim] = True
     return _most_common(ground[~inside]).name
-
-
-def has_colour(rgb: NDArray[np.uint8], name: ColourName) -> tuple[float, Box | None]:
-    """Measure how much of an image has a colour, and locate the largest patch.
-
-    Args:
-        rgb: Image, `(H, W, 3)`.
-        name: The colour.
-
-    Returns:
-        The fraction from 0 to 1, and the box of the largest connected patch in pixels, or None if there is none.
-    """
-    small = _reduced(rgb)
-    mask = (_names(small) == COLOUR_NAMES.index(name)).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count < 2:
-        return 0.0, None
-    x, y, w, h, _ = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
-    across, down = rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0]
-    box = (round(x * across), round(y * down), round((x + w) * across), round((y + h) * down))
-    return float(mask.mean()), box
 
 
 def _names(rgb: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -12,22 +12,18 @@ from numpy.typing import NDArray
 from vidagent.agents.prompting.replies import Judgement, Observation, Sighting
 from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.intent import Intent, understand
-from vidagent.agents.signals.language.matching import FOUND, find, similarity
+from vidagent.agents.signals.language.matching import find
 from vidagent.agents.signals.vision.codes import read_codes
 from vidagent.agents.signals.vision.colours import background_of, dominant
 from vidagent.agents.signals.vision.cuts import CUT, cut_scores
 from vidagent.agents.signals.vision.motion import motion, still
-from vidagent.agents.signals.vision.ocr import TextLine, TextReader
 from vidagent.text import counted
 from vidagent.types import Box
+from vidagent.video.texts.reader import TextLine, TextReader
 
 _MIN_FILL = 0.6
 _BACKGROUND_DIFFERENCE = 60
 _CUT_STEP_S = 0.25
-_LONG_S = 120.0
-"""Minimum span of frames for which other texts are reported, as a later question may ask for them."""
-_MIN_LETTERS = 5
-_MIN_SCORE = 0.9
 
 Rgb = NDArray[np.uint8]
 
@@ -73,11 +69,7 @@ class Looker:
         if look is None or (intent.signal == "colour" and intent.colour is None and intent.ask == "count"):
             return Observation(found=None, what=wording.CANNOT_JUDGE, confidence=0.0)
         sightings = list(look(intent, pictures))
-        seen = _observation(sightings, len(pictures))
-        if intent.signal != "text" or not pictures or pictures[-1].time_s - pictures[0].time_s < _LONG_S:
-            return seen
-        others = wording.other_texts(self._other_texts(intent, pictures))
-        return seen.model_copy(update={"what": f"{seen.what} {others}".strip()})
+        return _observation(sightings, len(pictures))
 
     def judge(self, claim: str, pictures: Sequence[Picture]) -> Judgement:
         """Check a claim against the images at the time it names.
@@ -115,20 +107,8 @@ class Looker:
     def _find_text(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
         for picture in self._each(pictures):
             match = find(intent.text or "", self.reader.read(picture.rgb))
-            if match is not None and match.found:
+            if match is not None:
                 yield Sighting(time_s=picture.time_s, text=match.text, box=picture.box_1000(match.box))
-
-    def _other_texts(self, intent: Intent, pictures: Sequence[Picture]) -> dict[str, float]:
-        """Return the other texts in the images, each with the time it was first read."""
-        found: dict[str, float] = {}
-        for picture in pictures:
-            for line in self.reader.read(picture.rgb):  # cached by the search for the text
-                legible = (
-                    sum(char.isalnum() for char in line.text) >= _MIN_LETTERS and line.score >= _MIN_SCORE
-                )
-                if legible and similarity(intent.text or "", line.text) < FOUND:
-                    found.setdefault(line.text, picture.time_s)
-        return found
 
     def _read_text(self, intent: Intent, pictures: Sequence[Picture]) -> Iterator[Sighting]:
         for picture in self._each(pictures):

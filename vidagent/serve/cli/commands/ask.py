@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vidagent.errors import UsageError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
@@ -42,6 +45,7 @@ def ask(
     resume: flags.Resume = None,
     session: flags.Session = None,
     decoder: flags.Decoder = None,
+    video_stream: flags.VideoStream = None,
     fetch: flags.Download = False,
     max_download_mb: flags.MaxDownloadMb = flags.DEFAULT_DOWNLOAD_MB,
     *,
@@ -51,7 +55,7 @@ def ask(
 ) -> None:
     """Ask a question about a video, or about several."""
     console.loudness(quiet=quiet, verbose=verbose)
-    asked = _question(question, option)
+    asked = _question(videos, question, option)
     lazy.reports.check_exports(videos, report, export)  # before anything is downloaded
     request: RequestArguments = {
         "options": asked.options,
@@ -62,11 +66,10 @@ def ask(
         "fps": fps,
         "num_frames": num_frames,
         "decoder": decoder,
+        "video_stream": video_stream,
     }
-    with (
-        Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress,
-        _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,
-    ):
+    progress = Progress(console.stderr(), quiet=quiet, verbose=verbose)
+    with progress, _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path:
         if dry_run:
             printing.show_report(lazy.api.plan_cost(path, asked.text, **request), as_json=as_json)
             return
@@ -83,12 +86,12 @@ def ask(
             stream=progress.live,
         )
         progress.tell(f"cost      {printing.cost(answer)}")
-    _show(_with_given_paths(answer, videos), asked.options, as_json=as_json)
+    _show(_with_given_paths(answer, videos), asked.options, as_json=as_json, kept_frames=verbose)
 
 
-def _show(answer: Answer, options: Sequence[str] | None, *, as_json: bool) -> None:
+def _show(answer: Answer, options: Sequence[str] | None, *, as_json: bool, kept_frames: bool) -> None:
     """Print the answer; exit with `BUDGET_ENDED` if it is partial."""
-    printing.show_answer(answer, options, as_json=as_json)
+    printing.show_answer(answer, options, as_json=as_json, kept_frames=kept_frames)
     if answer.status == "partial":
         raise typer.Exit(BUDGET_ENDED)
 
@@ -116,12 +119,37 @@ def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
     return dataclasses.replace(answer, video=named[answer.videos.index(answer.video)], videos=named)
 
 
-def _question(argument: str, options: Sequence[str] | None) -> Question:
+def _check_quotes(videos: Sequence[str], question: str) -> None:
+    """Refuse a question without quotes, whose words are taken for videos, and one in the place of the video.
+
+    Raises:
+        UsageError: If the words are not there as files and the rest looks like a question.
+    """
+    missing = [video for video in videos if not (lazy.download.is_url(video) or os.path.lexists(video))]
+    first = videos[0]
+    if missing and os.path.lexists(question):
+        raise UsageError(
+            f"{missing[0]!r} is no file, and {question!r} is one: the VIDEO comes before the QUESTION"
+        )
+    if missing and first not in missing and " " not in question:
+        words = " ".join([*videos[videos.index(missing[0]) :], question])
+        raise UsageError(
+            f"there is no file {missing[0]!r}; a question goes in quotes: "
+            f"vidagent ask {shlex.join(videos[: videos.index(missing[0])])} {_quoted(words)}"
+        )
+
+
+def _quoted(words: str) -> str:
+    return shlex.quote(words) if set(words) & set('"$`\\!') else f'"{words}"'
+
+
+def _question(videos: Sequence[str], argument: str, options: Sequence[str] | None) -> Question:
     """Return the question and its options; the argument `-` stands for the text on stdin.
 
     Raises:
-        UsageError: If the question or an option is invalid.
+        UsageError: If the question or an option is invalid, or stands in the place of a video.
     """
+    _check_quotes(videos, argument)
     if argument == "-":
         text = sys.stdin.buffer.read(_MAX_STDIN_BYTES).decode("utf-8", "replace")
     else:

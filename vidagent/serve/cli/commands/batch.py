@@ -118,6 +118,7 @@ def batch(
     ray: Ray = None,
     workers: Workers = None,
     decoder: flags.Decoder = None,
+    video_stream: flags.VideoStream = None,
     as_json: flags.AsJson = False,
     *,
     limits: Limits,
@@ -135,7 +136,13 @@ def batch(
     """
     console.loudness(quiet=quiet, verbose=verbose)
     urls = tuple(base_url or ())
-    settings = lazy.config.load(model=model, base_url=urls[0] if urls else None, decoder=decoder, **limits)
+    settings = lazy.config.load(
+        model=model,
+        base_url=urls[0] if urls else None,
+        decoder=decoder,
+        video_stream=video_stream,
+        **limits,
+    )
     for url in urls:
         lazy.config.load(base_url=url)
     setup = lazy.batch.Setup(

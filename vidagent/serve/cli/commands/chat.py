@@ -13,8 +13,8 @@ import typer
 
 from vidagent.errors import UsageError, VidagentError
 from vidagent.serve.cli import flags, lazy
-from vidagent.serve.cli.commands import runs
 from vidagent.serve.cli.commands.ask import BUDGET_ENDED
+from vidagent.serve.cli.commands.stored import runs
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.input_reader import InputReader
@@ -53,6 +53,7 @@ def chat(
     fps: flags.Fps = None,
     num_frames: flags.NumFrames = None,
     decoder: flags.Decoder = None,
+    video_stream: flags.VideoStream = None,
     fetch: flags.Download = False,
     max_download_mb: flags.MaxDownloadMb = flags.DEFAULT_DOWNLOAD_MB,
     *,
@@ -75,6 +76,7 @@ def chat(
         "fps": fps,
         "num_frames": num_frames,
         "decoder": decoder,
+        "video_stream": video_stream,
     }
 
     def tell(line: str) -> None:
@@ -201,7 +203,7 @@ class _Chat:
         self.last = answer.run_id
         self._answered.add(self.name)
         answer = dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=self.shown))
-        printing.show_answer(answer, as_json=self.as_json)
+        printing.show_answer(answer, as_json=self.as_json, kept_frames=self.verbose)
         if not self.as_json:
             console.stdout().say("")
         if answer.status == "partial":
@@ -213,6 +215,8 @@ class _Chat:
             def show(event: Event) -> None:
                 if event.kind != "model" or event.text != self._model:  # shown once, not with every question
                     progress(event)
+                else:
+                    progress.findings.add(event)
                 self._model = event.text if event.kind == "model" else self._model
                 meant = (event.data.get("route") or {}).get("question")
                 if meant and meant != question and self.last is not None:

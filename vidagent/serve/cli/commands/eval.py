@@ -17,7 +17,7 @@ from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
-from vidagent.text import without_controls
+from vidagent.text import counted, without_controls
 
 if TYPE_CHECKING:
     from vidagent.evaluation.formats.item import Item
@@ -88,6 +88,7 @@ def evaluate(
     model: flags.Model = None,
     base_url: flags.BaseUrl = None,
     decoder: flags.Decoder = None,
+    video_stream: flags.VideoStream = None,
     *,
     limits: Limits,
     quiet: flags.Quiet = False,
@@ -105,7 +106,7 @@ def evaluate(
     items = runner.sampled(benchmark.items, limit, seed)
     budget = lazy.config.load(**limits).budget()
     found, missing = _found(items, lazy.video_folder.Shelf(videos))
-    settings = lazy.config.load(model=model, base_url=base_url, decoder=decoder)
+    settings = lazy.config.load(model=model, base_url=base_url, decoder=decoder, video_stream=video_stream)
     path = results or Path(f"eval-{benchmark.name}.jsonl")
     modes = runner.MODES if mode == "both" else (mode,)
     tasks = [runner.Task(item, video, way) for item, video in found for way in modes]
@@ -116,7 +117,11 @@ def evaluate(
         client = lazy.model_choice.choose(settings)
         progress.tell(f"model     {lazy.model_choice.describe(client)}", style="cyan")
         asker = runner.Asker(benchmark.name, client, settings, budget, frames)
-        _ask(tasks, asker, log, concurrency, progress, retry=retry_errors)
+        try:
+            _ask(tasks, asker, log, concurrency, progress, retry=retry_errors)
+        except KeyboardInterrupt:
+            progress.tell(f"kept      {counted(len(log.done), 'answer')} in {path}; the same command goes on")
+            raise
         lines = [log.done[task.item.id, task.mode] for task in tasks]
         progress.tell(f"results   {path}")
     _report(lines, asker.setting, missing, benchmark.unanswered, html, as_json=as_json)

@@ -14,7 +14,15 @@ from vidagent.serve.cli.flags import Quiet, Verbose, number
 from vidagent.serve.core.http.options import ServerOptions, default_data_dir
 from vidagent.serve.terminal import console
 
-_NEEDED = ("fastapi", "langserve", "prometheus_client", "python_multipart", "sse_starlette", "uvicorn")
+_NEEDED = (
+    "fastapi",
+    "fastapi_offline",
+    "langserve",
+    "prometheus_client",
+    "python_multipart",
+    "sse_starlette",
+    "uvicorn",
+)
 
 app = typer.Typer(name="serve", help="Serve questions over HTTP.")
 app.add_typer(keys)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.core.caller import LOCAL, Client
 from vidagent.serve.core.errors import ApiError
-from vidagent.serve.core.http.media_cookies import MediaCookies
+from vidagent.serve.core.http.media_cookies import OWN_SITES, MediaCookies
 from vidagent.serve.core.http.options import is_loopback
 from vidagent.serve.core.storage.keys import ApiKeys
 
@@ -21,8 +21,8 @@ _PUBLIC = frozenset({"/healthz", "/readyz"})
 class Authentication:
     """ASGI middleware that requires a key for every path except health checks and the page's own files.
 
-    Without keys, pages of other sites in a browser on this machine must not get in: the checks of `Host` and `Origin`
-    stop DNS rebinding and cross-site requests.
+    Without keys, pages of other sites in a browser on this machine must not get in: the check of `Host` stops DNS
+    rebinding, those of `Origin` and `Sec-Fetch-Site` stop requests of other sites, which may only link to the page.
     """
 
     app: ASGIApp
@@ -35,12 +35,13 @@ class Authentication:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             if self.keys is None:
-                scope.setdefault("state", {})["client"] = _local_client(headers)
+                linked = scope["path"] in self.page and headers.get("sec-fetch-mode") == "navigate"
+                scope.setdefault("state", {})["client"] = _local_client(headers, linked=linked)
             elif scope["path"] not in _PUBLIC | self.page:
                 cookies = None if "authorization" in headers else self.cookies
                 client = cookies and cookies.client(scope)
                 if client is not None:
-                    send = _same_origin_only(send)
+                    send = _kept_private(send)
                 scope.setdefault("state", {})["client"] = client or _client_of_key(headers, self.keys)
         await self.app(scope, receive, send)
 
@@ -55,13 +56,12 @@ def _client_of_key(headers: Headers, keys: ApiKeys) -> Client:
     return client
 
 
-def _same_origin_only(send: Send) -> Send:
-    """Keep responses to cookies out of shared caches and of other sites' pages."""
+def _kept_private(send: Send) -> Send:
+    """Keep responses to cookies out of shared caches."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["Cross-Origin-Resource-Policy"] = "same-origin"
             headers.setdefault("Cache-Control", "private, no-cache")
             headers.add_vary_header("Cookie")
         await send(message)
@@ -69,11 +69,13 @@ def _same_origin_only(send: Send) -> Send:
     return send_with_headers
 
 
-def _local_client(headers: Headers) -> Client:
+def _local_client(headers: Headers, *, linked: bool) -> Client:
+    """Return the client of a request that is not of another site's page; `linked`: or follows a link of one."""
     host, origin = headers.get("host", ""), headers.get("origin")
     if not is_loopback(_hostname(host)):
         raise ApiError(403, "wrong_host", "this server serves its own machine only; use 127.0.0.1")
-    if origin is not None and origin != f"http://{host}":
+    foreign = headers.get("sec-fetch-site", "none") not in OWN_SITES and not linked
+    if foreign or (origin is not None and origin != f"http://{host}"):
         raise ApiError(403, "wrong_origin", "requests from pages of other sites are refused")
     return LOCAL
 

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent.serve.core.errors import ApiError
+from vidagent.serve.core.schemas import HOW_TO_UPLOAD
 
 
 @dataclass
@@ -44,12 +45,13 @@ def content_length(headers: Headers) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def allow(scope: Scope, max_bytes: int) -> None:
-    """Set the limit for the body of a request."""
-    scope.setdefault("state", {})["body_limit"] = max_bytes
+def allow(scope: Scope, max_bytes: int, hint: str = f"if it has a video in it, {HOW_TO_UPLOAD}") -> None:
+    """Set the limit for the body of a request, and what to do about a larger one."""
+    scope.setdefault("state", {}).update(body_limit=max_bytes, body_hint=hint)
 
 
 def _check(scope: Scope, size: int) -> None:
     limit = scope["state"]["body_limit"]
     if size > limit:
-        raise ApiError(413, "too_large", f"the body is larger than {limit:,} bytes", {"Connection": "close"})
+        message = f"the body is larger than {limit:,} bytes; {scope['state']['body_hint']}"
+        raise ApiError(413, "too_large", message, {"Connection": "close"})

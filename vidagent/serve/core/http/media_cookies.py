@@ -29,10 +29,10 @@ _MAX_PER_KEY = 16
 """Cookies per key; a new one replaces the oldest."""
 _PATH = "/v1"
 _MEDIA = re.compile(
-    r"/v1/videos/content|/v1/files/[^/]+/content|/v1/runs/[^/]+/(?:report|(?:frames|clips)/[^/]+)"
+    r"/v1/videos/(?:content|frame)|/v1/files/[^/]+/content|/v1/runs/[^/]+/(?:report|(?:frames|clips)/[^/]+)"
 )
 _READ_METHODS = frozenset({"GET", "HEAD"})
-_OWN_SITES = frozenset({"same-origin", "none"})
+OWN_SITES = frozenset({"same-origin", "none"})
 """`Sec-Fetch-Site` of requests by this server's own pages, and of addresses that the user opens."""
 
 
@@ -119,7 +119,7 @@ def _attributes(request: Request) -> dict[str, Any]:
 
 def _same_origin(headers: Headers) -> bool:
     """Return whether no other page sent this; `SameSite` alone ignores ports and sibling domains."""
-    if headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+    if headers.get("sec-fetch-site", "none") not in OWN_SITES:
         return False
     origin = headers.get("origin")
     return origin is None or urlsplit(origin).netloc == headers.get("host")

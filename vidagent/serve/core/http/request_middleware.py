@@ -8,16 +8,21 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vidagent import tracing
-from vidagent.serve.core.errors import error_response, log_error
+from vidagent.serve.core.errors import ApiError, error_response, log_error
 from vidagent.serve.core.http.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _CLIENT_CLOSED = 499
 """Status in the log for a client that disconnected before the response; nothing is sent."""
+SILENCE_S = 30.0
+"""Longest wait for the next bytes of a body."""
+GRACE_S = 30.0
+LEAST_BYTES_PER_S = 1000
+"""A body may keep its reader waiting for that long, and for a second more for each so many bytes that have come."""
 
 
 @dataclass
@@ -72,6 +77,7 @@ class RequestMiddleware:
         )
 
     async def _call_app(self, exchange: _Exchange) -> None:
+        exchange.check_framing()
         await self.app(exchange.scope, exchange.receive, exchange.send)
 
     async def _serve(self, exchange: _Exchange) -> None:
@@ -88,6 +94,9 @@ class RequestMiddleware:
             if exchange.status != _CLIENT_CLOSED:
                 raise
         except Exception as error:  # noqa: BLE001 - the serving edge: never a bare traceback
+            if exchange.disconnected:  # whatever came of it, as nobody is there to be told
+                exchange.status = _CLIENT_CLOSED
+                return
             api_error = log_error(error, exchange.id)
             if exchange.status is None:
                 await error_response(api_error, exchange.id)(exchange.scope, exchange.receive, exchange.send)
@@ -110,6 +119,8 @@ class _Exchange:
     _disconnected: asyncio.Event = field(default_factory=asyncio.Event)
     _answered: bool = False
     _empty: bool = False
+    _received: int = 0
+    _waited_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Watch a client that sends no body from the start, as the app may never read it."""
@@ -117,6 +128,23 @@ class _Exchange:
         if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
             self._empty = True
             self._read.set()
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether the client left before the end of the response."""
+        return self._disconnected.is_set()
+
+    def check_framing(self) -> None:
+        """Raise an `ApiError` for a body whose end a proxy before this server may see elsewhere (RFC 9112, 6.1).
+
+        h11 refuses the rest of the kind: different lengths, codings other than `chunked`, malformed headers.
+        """
+        headers = Headers(scope=self.scope)
+        if "transfer-encoding" in headers and (
+            "content-length" in headers or self.scope.get("http_version") == "1.0"
+        ):
+            message = "Transfer-Encoding is for HTTP/1.1, and without Content-Length"
+            raise ApiError(400, "bad_request", message, {"Connection": "close"})
 
     async def receive(self) -> Message:
         """Return the next chunk of the body; after the last one, wait for the client to disconnect."""
@@ -126,19 +154,34 @@ class _Exchange:
         if self._read.is_set():
             await self._disconnected.wait()
             return {"type": "http.disconnect"}
-        message = await self.receive_raw()
+        message = await self._next_chunk()
         if message["type"] == "http.disconnect":
             self._disconnected.set()
         if not message.get("more_body", False):
             self._read.set()
         return message
 
+    async def _next_chunk(self) -> Message:
+        """Return the next chunk of the body; raise an `ApiError` if the client is too slow with it."""
+        left_s = GRACE_S + self._received / LEAST_BYTES_PER_S - self._waited_s
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(min(SILENCE_S, left_s)):
+                message = await self.receive_raw()
+        except TimeoutError as error:
+            raise ApiError(408, "too_slow", "the body comes too slowly", {"Connection": "close"}) from error
+        self._waited_s += time.monotonic() - began
+        self._received += len(message.get("body", b""))
+        return message
+
     async def send(self, message: Message) -> None:
-        """Send a chunk of the response, with the id in its headers."""
+        """Send a chunk of the response, with the id in its headers and for pages of this server only."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = [*message.get("headers", []), (b"x-request-id", self.id.encode())]
-            message = {**message, "headers": headers}
+            self.status = _CLIENT_CLOSED if self.disconnected else message["status"]
+            headers = MutableHeaders(raw=[*message.get("headers", [])])
+            headers["X-Request-Id"] = self.id
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            message = {**message, "headers": headers.raw}
         elif not message.get("more_body", False):
             self._answered = True
         await self.send_raw(message)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from vidagent.errors import UsageError
 from vidagent.serve.core.http.logs import json_logging
 from vidagent.serve.core.http.options import ServerOptions
+from vidagent.serve.core.http.protocol import TimedProtocol
 from vidagent.serve.terminal import console
 
 
@@ -24,6 +25,8 @@ class AnnouncingServer(uvicorn.Server):
             app,
             host=options.host,
             port=options.port,
+            http=TimedProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,

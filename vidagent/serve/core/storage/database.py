@@ -31,6 +31,12 @@ CREATE TABLE IF NOT EXISTS runs (
     created_s REAL NOT NULL, ended_s REAL, answer TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_of ON runs (owner, created_s);
+CREATE TABLE IF NOT EXISTS titles (
+    owner TEXT NOT NULL, conversation TEXT NOT NULL, title TEXT NOT NULL, PRIMARY KEY (owner, conversation)
+) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS conversation_jobs AS
+SELECT of_session.*, title FROM (SELECT *, coalesce(json_extract(asked, '$.session'), id) AS conversation FROM jobs)
+    AS of_session LEFT JOIN titles USING (owner, conversation);
 CREATE TABLE IF NOT EXISTS job_events (
     job TEXT NOT NULL, number INTEGER NOT NULL, told TEXT NOT NULL, PRIMARY KEY (job, number)
 ) WITHOUT ROWID;

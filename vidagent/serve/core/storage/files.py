@@ -9,22 +9,39 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
-from vidagent import api
+from vidagent.errors import VideoError
 from vidagent.serve.core.caller import Client
+from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.schemas import FileBody, FileList, FileVideo
 from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.disk import Disk
-from vidagent.serve.core.storage.upload_parser import UploadForm
+from vidagent.serve.core.worker.upload_probe import UploadProbe
+from vidagent.types import VideoInfo
 
 PREFIX = "file-"
 _PART = ".part-"
 _CHUNK_BYTES = 1 << 20
 _MAX_NAME = 200
+_AT_ONCE, _AT_ONCE_EACH = 64, 8
+"""Uploads at once, in total and per owner."""
+
+
+class Upload(Protocol):
+    """A video that a client sends."""
+
+    @property
+    def name(self) -> str | None:
+        """The file name that the client gave, once the first bytes are there."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the bytes as they arrive."""
 
 
 class UploadedFiles:
@@ -38,47 +55,75 @@ class UploadedFiles:
         self._folder = folder
         self._store = store
         self._disk, self._quota = disk, quota_bytes
+        self._coming: Counter[str] = Counter()
+        self._uploads = ConcurrencyLimits(_AT_ONCE, _AT_ONCE_EACH, "uploads")
+        self._probe = UploadProbe()
         for part in folder.glob(f"*/{_PART}*"):
             part.unlink(missing_ok=True)
 
-    async def add(self, client: Client, form: UploadForm, min_bytes: int = 0) -> FileBody:
+    async def add(self, client: Client, upload: Upload, min_bytes: int = 0) -> FileBody:
         """Store an uploaded video.
 
         Args:
             client: The owner.
-            form: The upload form.
+            upload: The video.
             min_bytes: Lower bound of the video's size, from the announced length.
 
         Raises:
-            ApiError: If the form is malformed, or the quota or the disk is full.
+            ApiError: If the upload is malformed, the quota or the disk is full, or too many uploads are coming.
             VideoError: If it is not a video.
         """
+        with self._uploads.slot(client), self._counting_bytes(client) as check:
+            self._check_quota(client, min_bytes)
+            self._disk.check(min_bytes)
+            folder = self._folder / client.owner
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as file:
+                part = Path(file.name)
+                try:
+                    with self._disk.writing():
+                        id_, size = await _write(upload.chunks(), file, check)
+                    name = _safe_name(upload.name or "")
+                    info = await self._facts(client, part, name)
+                    self._check_quota(client, size, id_)
+                    self._keep(client, part, id_, size, name, info)
+                finally:
+                    part.unlink(missing_ok=True)
+        return self.get(client, id_)
+
+    async def _facts(self, client: Client, part: Path, name: str) -> VideoInfo:
+        """Return the properties of a video; an error has its name in place of the path."""
+        try:
+            return await self._probe.probe(client, part)
+        except VideoError as error:
+            raise VideoError(str(error).replace(str(part), name)) from error
+
+    def _keep(self, client: Client, part: Path, id_: str, size: int, name: str, info: VideoInfo) -> None:
+        video = FileVideo.model_validate(info.to_dict()).model_dump_json()
+        with self._store.transaction():
+            self._store.change(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
+                client.owner, id_, name, size, int(time.time()), video,
+            )  # fmt: skip
+            part.replace(part.with_name(id_))
+
+    @contextmanager
+    def _counting_bytes(self, client: Client) -> Iterator[Callable[[int], None]]:
+        """Yield a function that checks the size of an upload so far, and counts it while the block runs."""
+        received = 0
 
         def check(size: int) -> None:
+            nonlocal received
+            self._coming[client.owner] += size - received
+            received = size
             self._check_quota(client, size)
             self._disk.check()
 
-        self._check_quota(client, min_bytes)
-        self._disk.check(min_bytes)
-        folder = self._folder / client.owner
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=_PART, delete=False) as file:
-            part = Path(file.name)
-            try:
-                with self._disk.writing():
-                    id_, size = await _write(form.chunks(), file, check)
-                probe = await asyncio.to_thread(api.probe_video, part)
-                video = FileVideo.model_validate(probe.info.to_dict())
-                self._check_quota(client, size, id_)
-                with self._store.transaction():
-                    self._store.change(
-                        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)",
-                        client.owner, id_, _safe_name(form.name or ""), size, int(time.time()), video.model_dump_json(),
-                    )  # fmt: skip
-                    part.replace(folder / id_)
-            finally:
-                part.unlink(missing_ok=True)
-        return self.get(client, id_)
+        try:
+            yield check
+        finally:
+            self._coming[client.owner] -= received
+            self._coming += Counter()  # drops owners at zero
 
     def _check_quota(self, client: Client, size: int, id_: str | None = None) -> None:
         """Raise an `ApiError` if a file does not fit into its owner's quota and is not stored already.
@@ -94,10 +139,11 @@ class UploadedFiles:
         )
         (row,) = self._store.rows(query, client.owner, id_)
         exists = row["there"] if id_ else size <= row["largest"]
-        if row["taken"] + size > self._quota and not exists:
+        others = max(0, self._coming[client.owner] - size)
+        if row["taken"] + others + size > self._quota and not exists:
             message = (
-                f"your files take {row['taken']:,} bytes, and this one {'' if id_ else 'at least '}{size:,} more; "
-                f"the limit is {self._quota:,} in total (--files-mb): delete some first"
+                f"your files take {row['taken'] + others:,} bytes, and this one {'' if id_ else 'at least '}{size:,} "
+                f"more; the limit is {self._quota:,} in total (--files-mb): delete some first"
             )
             raise ApiError(507, "files_full", message, {"Connection": "close"})
 

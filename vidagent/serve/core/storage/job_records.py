@@ -26,6 +26,10 @@ class JobRecords:
         with store.transaction():
             store.change("DELETE FROM job_events WHERE job IN (SELECT id FROM jobs WHERE ended_s < ?)", old)
             store.change("DELETE FROM jobs WHERE ended_s < ?", old)
+            store.change(
+                "DELETE FROM titles WHERE (owner, conversation) NOT IN "
+                "(SELECT owner, conversation FROM conversation_jobs)"
+            )
 
     def add(self, owner: str, question: QuestionBody) -> str:
         """Insert a queued job and return its id."""
@@ -38,15 +42,40 @@ class JobRecords:
 
     def get(self, owner: str, id_: str) -> JobBody:
         """Return a job."""
-        row = self._store.row("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, id_)
+        row = self._store.row("SELECT * FROM conversation_jobs WHERE owner = ? AND id = ?", owner, id_)
         if row is None:
             raise ApiError(404, "no_such_job", "there is no such job")
         return _body(row)
 
     def newest(self, owner: str, limit: int) -> list[JobBody]:
         """Return an owner's jobs, newest first."""
-        query = "SELECT * FROM jobs WHERE owner = ? ORDER BY created_s DESC LIMIT ?"
+        query = "SELECT * FROM conversation_jobs WHERE owner = ? ORDER BY created_s DESC LIMIT ?"
         return [_body(row) for row in self._store.rows(query, owner, limit)]
+
+    def conversation(self, owner: str, id_: str) -> list[JobBody]:
+        """Return the jobs of a conversation, oldest first; there is at least one."""
+        query = "SELECT * FROM conversation_jobs WHERE owner = ? AND conversation = ? ORDER BY created_s"
+        found = [_body(row) for row in self._store.rows(query, owner, id_)]
+        if not found:
+            raise ApiError(404, "no_such_conversation", "there is no such conversation")
+        return found
+
+    def rename(self, owner: str, id_: str, title: str | None) -> None:
+        """Name a conversation; None takes its name away."""
+        self.conversation(owner, id_)
+        with self._store.transaction():
+            self._store.change("DELETE FROM titles WHERE owner = ? AND conversation = ?", owner, id_)
+            if title is not None:
+                self._store.change("INSERT INTO titles VALUES (?, ?, ?)", owner, id_, title)
+
+    def delete_conversation(self, owner: str, id_: str) -> None:
+        """Delete the jobs of a conversation, their events and its title."""
+        query = "SELECT id FROM conversation_jobs WHERE owner = ? AND conversation = ?"
+        with self._store.transaction():
+            for row in self._store.rows(query, owner, id_):
+                self._store.change("DELETE FROM job_events WHERE job = ?", row["id"])
+                self._store.change("DELETE FROM jobs WHERE id = ?", row["id"])
+            self._store.change("DELETE FROM titles WHERE owner = ? AND conversation = ?", owner, id_)
 
     def open(self, owner: str | None = None) -> list[tuple[str, str]]:
         """Return owner and id of the unfinished jobs, oldest first."""
@@ -109,6 +138,7 @@ def _body(row: sqlite3.Row) -> JobBody:
         status=row["status"],
         created_at=row["created_s"],
         ended_at=row["ended_s"],
+        title=row["title"],
         asked=QuestionBody.model_validate_json(row["asked"]),
         run_id=row["run_id"],
         answer=row["answer"] and json.loads(row["answer"]),

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -66,12 +66,21 @@ class RunRecords:
 
     async def delete_about(self, client: Client, video: str) -> None:
         """Delete a client's runs on a video, with their folders."""
-        query = "DELETE FROM runs WHERE owner = ? AND video = ? RETURNING id, ended_s"
-        ended = [row["id"] for row in self._store.rows(query, client.owner, video) if row["ended_s"]]
+        among = "SELECT 1 FROM json_each(asked, '$.more_videos') WHERE value = ?2"
+        await self._delete(f"(video = ?2 OR EXISTS ({among}))", client, [video])
+
+    async def delete(self, client: Client, run_ids: Sequence[str]) -> None:
+        """Delete runs of a client, with their folders."""
+        await self._delete("id = ?2", client, run_ids)
+
+    async def _delete(self, which: str, client: Client, values: Sequence[str]) -> None:
+        query = f"DELETE FROM runs WHERE owner = ?1 AND {which} RETURNING id, ended_s"  # noqa: S608
+        rows = [row for value in values for row in self._store.rows(query, client.owner, value)]
 
         def delete() -> None:
-            for run_id in ended:
-                api.delete_run(run_id)
+            for row in rows:
+                if row["ended_s"]:  # else its folder is deleted when it ends
+                    api.delete_run(row["id"])
 
         await asyncio.to_thread(delete)
 

@@ -12,6 +12,9 @@ from vidagent.serve.core.errors import ApiError
 
 _FIELD = "file"
 _MAX_HEADERS, _MAX_HEADER_BYTES = 64, 8192
+_MAX_PARTS = 16
+FORM_BYTES = 64_000
+"""Size of a form beside its file."""
 
 
 class UploadForm:
@@ -34,6 +37,7 @@ class UploadForm:
         self._chunks: list[bytes] = []
         self._header = self._value = b""
         self._in_file = self._ended = False
+        self._parts = 0
         self._parser = MultipartParser(
             boundary,
             {
@@ -50,12 +54,16 @@ class UploadForm:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the file's bytes as they arrive."""
+        beside = 0
         async for data in self._body:
             try:
                 self._parser.write(data)
             except FormParserError as error:
                 raise _invalid("the multipart form is malformed") from error
             chunks, self._chunks = self._chunks, []
+            beside += len(data) - sum(map(len, chunks))
+            if beside > FORM_BYTES:
+                raise _invalid(f"the form has more than {FORM_BYTES:,} bytes beside its `{_FIELD}`")
             for chunk in chunks:
                 yield chunk
         if not self._ended:
@@ -65,6 +73,9 @@ class UploadForm:
 
     def _begin_part(self) -> None:
         self._in_file = False
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise _invalid(f"the form has more than {_MAX_PARTS} parts")
 
     def _extend_header(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -94,4 +105,4 @@ class UploadForm:
 
 
 def _invalid(message: str) -> ApiError:
-    return ApiError(422, "invalid", message)
+    return ApiError(422, "invalid", message, {"Connection": "close"})

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import itertools
-import multiprocessing
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
-from pathlib import Path
 
 from vidagent.graphs.events import Event
 from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.worker import process as worker_process
+from vidagent.serve.core.worker.fork import fork
 from vidagent.serve.core.worker.protocol import (
     CancelRun,
     RunEnded,
@@ -134,17 +131,9 @@ class _Worker:
 
 
 async def _start() -> _Worker:
-    """Fork the worker from a server that has loaded all modules; it gets this moment's environment."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([worker_process.__name__])
-    ours, theirs = socket.socketpair()
-    process = context.Process(
-        target=worker_process.work, args=(theirs, dict(os.environ), Path.cwd()), name="vidagent-worker"
-    )
-    await asyncio.to_thread(process.start)
-    theirs.close()
+    process, ours, reader, writer = await fork(worker_process.work, name="vidagent-worker")
     atexit.register(ours.close)  # before multiprocessing joins the worker, which exits when this closes
-    return _Worker(process, *await asyncio.open_connection(sock=ours))
+    return _Worker(process, reader, writer)
 
 
 def _run_lost() -> ApiError:

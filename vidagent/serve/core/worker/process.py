@@ -10,6 +10,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import vidagent.agents.client.chat_model  # noqa: F401 - loaded here, before the fork: the first run need not wait
@@ -24,25 +25,46 @@ from vidagent.serve.core.worker.protocol import (
     RunRequest,
     StartRun,
     WorkerMessage,
+    encode,
     receive,
     send,
 )
+from vidagent.types import VideoInfo
 
-_NICE = 10
-"""Niceness of runs and their decoders, so that the server itself answers at once."""
+_NICE, _PROBE_NICE = 10, 5
+"""Niceness of runs and of probes, with their decoders: the server answers at once, and what is short comes first."""
 
 
 def work(channel: socket.socket, environment: Mapping[str, str], folder: Path) -> None:
     """Answer questions until the server closes the channel."""
+    _settle(environment, folder, _NICE)
+    with json_logging(sys.stderr):
+        asyncio.run(_serve(channel))
+    tracing.flush()
+
+
+def probe(
+    channel: socket.socket, environment: Mapping[str, str], folder: Path, path: Path, limit_s: float
+) -> None:
+    """Send the facts of a video, or the error; the process ends itself where nobody ends it in time."""
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    _settle(environment, folder, _PROBE_NICE)
+    found: VideoInfo | Exception
+    try:
+        found = api.probe_video(path).info
+    except Exception as error:  # noqa: BLE001 - the server reports it to its client, or logs it
+        found = _picklable(error)
+    with channel, suppress(OSError):  # the upload's client has left
+        channel.sendall(encode(found))
+
+
+def _settle(environment: Mapping[str, str], folder: Path, nice: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # the server gets them too, and closes the channel
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    os.nice(_NICE)
-    with json_logging(sys.stderr):
-        asyncio.run(_serve(channel))
-    tracing.flush()
+    os.nice(nice)
 
 
 async def _serve(channel: socket.socket) -> None:
@@ -88,11 +110,12 @@ class _Runs:
         try:
             with tracing.continue_trace(request.trace):
                 answer = await api.aanalyze_video(
-                    request.path,
+                    request.paths,
                     request.question,
                     options=request.options,
                     budget=request.budget,
                     session=request.session,
+                    model=request.model,
                     resume=request.resume,
                     on_event=report,
                     stream=request.stream,

@@ -19,11 +19,12 @@ _LENGTH = struct.Struct("!Q")
 class RunRequest:
     """Arguments of one run."""
 
-    path: Path
+    paths: tuple[Path, ...]
     question: str
     options: tuple[str, ...] | None
     budget: Budget
     session: str | None = None
+    model: str | None = None
     resume: str | None = None
     stream: bool = False
     trace: dict[str, str] = field(default_factory=dict)
@@ -71,14 +72,19 @@ class RunFailed:
 WorkerMessage = StartRun | CancelRun | RunEvent | RunEnded | RunFailed
 
 
+def encode(message: object) -> bytes:
+    """Return a message as it goes over the socket."""
+    data = pickle.dumps(message)
+    return _LENGTH.pack(len(data)) + data
+
+
 def send(writer: asyncio.StreamWriter, message: WorkerMessage) -> None:
     """Queue a message for the other end, unless the socket is closing."""
     if not writer.is_closing():
-        data = pickle.dumps(message)
-        writer.write(_LENGTH.pack(len(data)) + data)
+        writer.write(encode(message))
 
 
-async def receive(reader: asyncio.StreamReader) -> Any:  # noqa: ANN401 - a WorkerMessage of the kinds of that end
+async def receive(reader: asyncio.StreamReader) -> Any:  # noqa: ANN401 - what that end sends
     """Return the next message; None if the other end has closed."""
     try:
         (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))

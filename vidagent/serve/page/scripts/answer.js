@@ -5,7 +5,7 @@ import { button, counted, el, fill, icon, isolated, svg } from "./dom.js";
 import { frameOf } from "./stage.js";
 import { clock, lasting, parts, range } from "./times.js";
 
-const STATUS = { answered: ["check", "Answered"], not_found: ["ring", "Not found"], partial: ["tilde", "Partial answer"] };
+const STATUS = { answered: ["check", "Answered"], not_found: ["ring", "Not found"], cannot_judge: ["ring", "Cannot judge"], partial: ["tilde", "Partial answer"] };
 const VERDICTS = { supported: ["check", "Supported"], partial: ["tilde", "Partly supported"], unsupported: ["cross", "Not supported"] };
 const BUDGETS = {
   seconds: ["seconds", "seconds"],
@@ -17,18 +17,27 @@ const BUDGETS = {
   thinking_tokens: ["thinking tokens", "thinking_tokens"],
   frames: ["frames", "frames_sent"],
 };
+const PART_LINE = /^\d+:\d\d[\d:.-]* /;
 const COLUMNS = { seconds: "seconds", model_calls: "calls", prompt_tokens: "prompt tokens", completion_tokens: "reply tokens", frames_sent: "frames" };
 
-/** Return the view of an answer; `seek(time, options)` moves the player. */
-export function view(answer, asked, seek) {
+/** Return the view of an answer; `seek(time, options)` moves the player, `titles` are those of several videos. */
+export function view(answer, asked, seek, titles = null) {
   const times = [...answer.spans.flatMap((s) => [s.start_s, s.end_s]), ...answer.evidence.map((e) => e.time_s)];
+  const go = titles ? null : seek; // a time in a text does not say in which video it is
   return el("div", { class: "answer" },
     badges(answer),
-    el("p", { class: "answer-text", dir: "auto" }, linked(headline(answer), times, answer.video.duration_s, seek)),
+    el("p", { class: `answer-text${answer.status === "cannot_judge" ? " plain" : ""}`, dir: "auto" }, linked(headline(answer), times, answer.video.duration_s, go)),
+    answer.status === "cannot_judge" && el("p", { class: "notice" }, icon("ring"), "If this server has another model, choose it beside “Answered by”, below, and ask again."),
     options(answer, asked),
-    answer.parts?.length ? chapters(answer, seek) : places(answer, seek),
-    evidence(answer, times, seek),
+    answer.parts?.length ? chapters(answer, seek, titles) : places(answer, seek, titles),
+    closing(answer),
+    evidence(answer, times, seek, titles),
   );
+}
+
+/** Return the name of the video that something is in, where there are several. */
+function inVideo({ video }, titles) {
+  return titles && el("span", { class: "quietly" }, isolated(titles[video]), " ");
 }
 
 /** Return the summary line and the details of the cost. */
@@ -58,6 +67,7 @@ export function timeButton(label, time, seek, options = {}) {
 }
 
 function linked(text, times, durationS, seek) {
+  if (!seek) return text;
   return parts(text, times, durationS).map((part) => (part.time === undefined ? part.text : timeButton(part.text, part.time, seek)));
 }
 
@@ -65,8 +75,8 @@ function badges(answer) {
   const [sign, words] = STATUS[answer.status];
   const facts = [
     answer.count === null ? null : `count ${answer.count.toLocaleString("en")}`,
-    `${Math.round(100 * answer.confidence)}% sure`,
-    `${Math.round(100 * answer.coverage.fraction)}% of the video looked at`,
+    answer.status === "cannot_judge" ? null : `${Math.round(100 * answer.confidence)}% sure`,
+    `frames within 0.5 s of ${Math.floor(100 * answer.coverage.fraction)}% of the ${answer.videos?.length ? "videos" : "video"}`,
   ].filter(Boolean);
   const ended = answer.budget.ended_by && el("p", { class: "notice doubt" }, icon("alert"), `The budget of ${BUDGETS[answer.budget.ended_by]?.[0] ?? answer.budget.ended_by} ended this run; what it had found by then stands here.`);
   return [el("p", { class: "badges" }, el("span", { class: `badge ${answer.status}` }, icon(sign), words), facts.map((fact) => el("span", {}, fact))), ended];
@@ -80,44 +90,64 @@ function options(answer, asked) {
   }));
 }
 
-function places(answer, seek) {
+function places(answer, seek, titles) {
   if (!answer.spans.length) return null;
   return el("ul", { class: "places", "aria-label": "Where the answer is" }, answer.spans.map((span) =>
-    el("li", {}, button([icon("play"), range(span.start_s, span.end_s), el("small", {}, ` ${lasting(span.end_s - span.start_s)}`)], () => seek(span.start_s), { class: "time place", title: "Show it in the player" }))));
+    el("li", {}, button([icon("play"), inVideo(span, titles), range(span.start_s, span.end_s), el("small", {}, ` ${lasting(span.end_s - span.start_s)}`)].filter(Boolean), () => seek(span.start_s, { video: span.video }), { class: "time place", title: "Show it in the player" }))));
 }
 
-/** Return the answer without the lines of its parts, which are listed below it. */
+/** Return the answer without the lines of its parts, which are listed below it, and without what follows them. */
 function headline(answer) {
-  if (!answer.parts?.length) return answer.answer;
-  return answer.answer.split("\n").filter((line) => !/^\d+:\d\d[\d:-]* /.test(line)).join("\n");
+  const [lines, last] = linesOf(answer);
+  return lines.slice(0, last + 1).filter((line) => !answer.parts?.length || !PART_LINE.test(line)).join("\n");
 }
 
-function chapters(answer, seek) {
-  const proof = (part) => answer.evidence.find((item) => item.claim === part.text && item.time_s >= part.start_s && item.time_s <= part.end_s);
+/** Return what the answer says after its parts, such as how many were left out. */
+function closing(answer) {
+  const [lines, last] = linesOf(answer);
+  const text = lines.slice(last + 1).join("\n").trim();
+  return text ? el("p", { class: "quietly", dir: "auto" }, text) : null;
+}
+
+/** Return the lines of an answer, and the place of the last one that tells a part, or of the very last. */
+function linesOf(answer) {
+  const lines = answer.answer.split("\n");
+  const last = answer.parts?.length ? lines.findLastIndex((line) => PART_LINE.test(line)) : -1;
+  return [lines, last < 0 ? lines.length - 1 : last];
+}
+
+function chapters(answer, seek, titles) {
+  const proof = (part) => answer.evidence.find((item) => item.video === part.video && item.claim === part.text && item.time_s >= part.start_s && item.time_s <= part.end_s);
+  const alike = new Set(answer.parts.map((part) => span(part, 1))).size < answer.parts.length;
   return el("ol", { class: "chapters", "aria-label": "Parts of the answer" }, answer.parts.map((part) => {
     const weak = part.verdict === "supported" ? null : el("span", { class: `weak ${part.verdict}`, title: VERDICTS[part.verdict][1] }, icon(VERDICTS[part.verdict][0]), el("span", { class: "unseen" }, VERDICTS[part.verdict][1]));
     const item = proof(part);
-    const go = item?.box_px ? { box: item.box_px, size: { width: answer.video.width, height: answer.video.height } } : {};
-    return el("li", {}, timeButton(span(part), part.start_s, seek, go), el("span", { dir: "auto" }, isolated(part.text), weak));
+    const go = { video: part.video, ...(item?.box_px ? { box: item.box_px, size: videoOf(answer, part) } : {}) };
+    return el("li", {}, timeButton(span(part, alike ? 10 : 1), part.start_s, seek, go), el("span", { dir: "auto" }, inVideo(part, titles), isolated(part.text), weak));
   }));
 }
 
-/** Return the time of a part as a player shows it, without fractions. */
-function span({ start_s, end_s }) {
-  const [start, end] = [start_s, end_s].map((time) => clock(Math.floor(time + 1e-6)));
+/** Return the time of a part as a player shows it: in whole seconds or in tenths. */
+function span({ start_s, end_s }, steps) {
+  const [start, end] = [start_s, end_s].map((time) => clock(Math.floor(time * steps + 1e-5) / steps).replace(/(\.\d)00$/, "$1"));
   return start === end ? start : `${start}–${end}`;
 }
 
-function evidence(answer, times, seek) {
+/** Return the properties of the video that something is in. */
+function videoOf(answer, { video }) {
+  return answer.videos?.[video] ?? answer.video;
+}
+
+function evidence(answer, times, seek, titles) {
   if (!answer.evidence.length) return null;
-  const { width, height, duration_s } = answer.video;
   const one = (item) => {
     const [sign, words] = VERDICTS[item.verdict];
-    const go = { box: item.box_px, size: { width, height } };
-    return el("li", {}, el("figure", { class: `proof ${item.verdict}` }, photo(item, answer.video, () => seek(item.time_s, go)),
+    const video = videoOf(answer, item);
+    const go = { video: item.video, box: item.box_px, size: video };
+    return el("li", {}, el("figure", { class: `proof ${item.verdict}` }, photo(item, video, () => seek(item.time_s, go)),
       el("figcaption", {},
-        el("p", { class: "verdict" }, el("span", { class: item.verdict }, icon(sign), words), timeButton(clock(item.time_s), item.time_s, seek, go)),
-        el("p", {}, linked(item.claim, times, duration_s, seek)))));
+        el("p", { class: "verdict" }, el("span", { class: item.verdict }, icon(sign), words), inVideo(item, titles), timeButton(clock(item.time_s), item.time_s, seek, go)),
+        el("p", {}, linked(item.claim, times, video.duration_s, titles ? null : seek)))));
   };
   return el("section", { class: "evidence" }, el("h3", {}, "Evidence"), el("ul", {}, answer.evidence.map(one)));
 }

@@ -45,10 +45,14 @@ export async function request(method, path, { json, ...rest } = {}) {
 export const files = () => request("GET", "/v1/files?limit=1000");
 export const videos = () => request("GET", "/v1/videos");
 export const jobs = () => request("GET", "/v1/jobs?limit=200");
+export const models = () => request("GET", "/v1/agent-models");
 export const ask = (asked) => request("POST", "/v1/jobs", { json: asked });
 export const job = (id) => request("GET", `/v1/jobs/${encodeURIComponent(id)}`);
 export const cancel = (id) => request("DELETE", `/v1/jobs/${encodeURIComponent(id)}`);
 export const removeFile = (id) => request("DELETE", `/v1/files/${encodeURIComponent(id)}`);
+export const rename = (conversation, title) => request("PATCH", `/v1/conversations/${encodeURIComponent(conversation)}`, { json: { title } });
+export const forget = (conversation) => request("DELETE", `/v1/conversations/${encodeURIComponent(conversation)}`);
+export const frame = (video, values = {}) => `/v1/videos/frame?${new URLSearchParams({ video, ...values })}`;
 export const content = (video) => `/v1/videos/content?video=${encodeURIComponent(video)}`;
 
 /** Store a key for as long as this tab is open, if the server accepts it. */
@@ -122,7 +126,7 @@ export async function* events(id, { signal, onLost = () => {} }) {
     try {
       for await (const event of stream(`/v1/jobs/${encodeURIComponent(id)}/events`, last, signal)) {
         if (waitS > 1) onLost(0);
-        [last, waitS] = [event.number, 1];
+        [last, waitS] = [event.number ?? last, 1];
         yield event;
         if (event.kind === "ended") return;
       }
@@ -166,7 +170,7 @@ function read(block) {
     if (colon > 0) fields[line.slice(0, colon)] = line.slice(colon + 1).trimStart();
   }
   if (!fields.data) return null;
-  return { number: Number(fields.id), ...JSON.parse(fields.data) };
+  return { number: fields.id === undefined ? null : Number(fields.id), ...JSON.parse(fields.data) };
 }
 
 async function send(method, path, { headers = {}, ...rest } = {}) {

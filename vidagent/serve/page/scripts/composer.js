@@ -1,7 +1,8 @@
-// The form for a question, with collapsed fields for options and budget.
+// The form for a question: which model answers, and collapsed fields for options and budget.
 
+import * as api from "./api.js";
 import { showError } from "./answer.js";
-import { button, counted, el } from "./dom.js";
+import { button, counted, el, fill, icon, isolated } from "./dom.js";
 
 const BUDGET = [
   ["seconds", "Seconds", "any"],
@@ -12,12 +13,14 @@ const BUDGET = [
   ["completion_tokens", "Reply tokens", 1],
   ["thinking_tokens", "Thinking tokens", 1],
 ];
+const EMBEDDED = "reads text, codes, cuts, motion and colours; a vision-language model is needed for the rest";
 const IDEAS = ['When does the text "…" appear?', "How many cuts are there?", "When does something move?"];
 
 export class Composer {
-  /** `ask(question)` posts it, and throws the server's error. */
-  constructor(ask) {
+  /** `ask(question)` posts it, and throws the server's error; `model` is the one chosen before, if any. */
+  constructor(ask, model = null) {
     this.ask = ask;
+    this.model = new ModelChoice(model);
     this.text = el("textarea", {
       id: "question", rows: 1, maxlength: 20000, required: true, enterkeyhint: "send", "aria-describedby": "question-hint",
       on: { input: () => this.grow(), keydown: (event) => this.key(event) },
@@ -31,15 +34,18 @@ export class Composer {
     this.element = el("form", { class: "composer", on: { submit: (event) => this.submit(event) } },
       this.label, el("div", { class: "line" }, this.text, this.send),
       el("p", { class: "unseen", id: "question-hint" }, "Enter asks, Shift and Enter begins a new line."),
-      this.problem, this.ideas, this.more());
+      this.problem, this.ideas, this.model.element, this.more());
   }
 
-  /** Mark the next question as a follow-up, and wait for the running answer: a session takes one question at a time. */
-  followUp(waiting) {
-    this.label.textContent = "Ask a follow-up";
-    this.text.placeholder = waiting ? "once this is answered" : "";
+  /**
+   * Mark the next question as a follow-up, and wait for the running answer, as a session takes one question at a time;
+   * or, `anew`, as another question of its own.
+   */
+  followUp(waiting, anew = false) {
+    this.label.textContent = anew ? "Ask another question" : "Ask a follow-up";
+    this.text.placeholder = waiting && !anew ? "once this is answered" : "";
     this.ideas.hidden = true;
-    this.send.disabled = this.waiting = waiting;
+    this.send.disabled = this.waiting = waiting && !anew;
   }
 
   focus() {
@@ -103,7 +109,7 @@ export class Composer {
   extras() {
     const options = this.options.value.split("\n").map((line) => line.trim()).filter(Boolean);
     const limits = [...this.limits].filter(([, input]) => input.value !== "").map(([name, input]) => [name, Number(input.value)]);
-    return { ...(options.length ? { options } : {}), ...(limits.length ? { budget: Object.fromEntries(limits) } : {}) };
+    return { ...this.model.chosen(), ...(options.length ? { options } : {}), ...(limits.length ? { budget: Object.fromEntries(limits) } : {}) };
   }
 
   refuse(error) {
@@ -112,5 +118,38 @@ export class Composer {
     showError(this.problem, error);
     if (wait) this.problem.lastChild.append(el("p", { class: "quietly" }, wait));
     this.focus();
+  }
+}
+
+/** Says which model answers, before a question is asked, and lets another one of the server be chosen. */
+class ModelChoice {
+  /** `before` is the model that was chosen for the question before, if any. */
+  constructor(before) {
+    this.words = el("span", { class: "quietly" });
+    this.select = el("select", { id: "model", on: { change: () => this.describe() } });
+    this.element = el("p", { class: "model" });
+    this.models = [];
+    api.models().then(({ data }) => this.show(data, before), (error) => fill(this.element, icon("alert"), isolated(error.message)));
+  }
+
+  /** Return the field of a question that names the model; none for the server's own choice. */
+  chosen() {
+    const model = this.model;
+    return model && !model.default ? { model: model.id } : {};
+  }
+
+  get model() {
+    return this.models[this.select.selectedIndex];
+  }
+
+  show(models, before) {
+    this.models = models;
+    fill(this.select, models.map(({ id, embedded, sees }) => el("option", { value: id, selected: id === before }, `${id}${embedded ? " (embedded)" : sees === false ? " (takes no pictures)" : ""}`)));
+    fill(this.element, el("label", { for: "model" }, "Answered by"), this.select, this.words);
+    this.describe();
+  }
+
+  describe() {
+    this.words.textContent = this.model.embedded ? EMBEDDED : "";
   }
 }

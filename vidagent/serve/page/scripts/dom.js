@@ -10,6 +10,8 @@ const ICONS = {
   film: "M4 5h16v14H4zM8 5v14M16 5v14M4 12h4M16 12h4",
   upload: "M12 16V5M7 10l5-5 5 5M5 19h14",
   alert: "M12 8v5M12 16.5v.01M12 3.5L2.5 20h19z",
+  plus: "M12 5v14M5 12h14",
+  pencil: "M4 20l1-4L16 5l3 3L8 19z",
   bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
 };
 

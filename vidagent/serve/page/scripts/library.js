@@ -7,11 +7,15 @@ import { ago, bytes, lasting } from "./times.js";
 
 const KINDS = "video/*,.avi,.flv,.m2ts,.m4v,.mkv,.mov,.mp4,.mpeg,.mpg,.mts,.ogv,.ts,.webm,.wmv";
 const MANY = 8;
+const MOST = 16; // videos of one question
+const missing = new Set(); // lists are drawn again and again
 
 export class Library {
-  /** `choose(name)` is called with the name of the chosen video. */
+  /** `choose(name, file)` is called once a video is uploaded. */
   constructor(choose) {
     this.choose = choose;
+    this.picked = new Map();
+    this.together = el("div", { class: "together", role: "status", hidden: true });
     this.input = el("input", { type: "file", id: "file", accept: KINDS, class: "over-all", on: { change: () => this.input.files[0] && this.upload(this.input.files[0]) } });
     this.drop = el("div", { class: "drop" }, icon("upload"),
       el("label", { for: "file" }, el("b", {}, "Drop a video here"), " or choose a file"),
@@ -22,7 +26,7 @@ export class Library {
     this.element = el("section", { class: "library", "aria-labelledby": "library-title" },
       el("h1", { id: "library-title" }, "Which video do you want to ask about?"),
       el("p", { class: "lead" }, "The answer says when it was seen and shows the frames that prove it."),
-      this.drop, this.going, this.problem, this.lists);
+      this.drop, this.going, this.problem, this.lists, this.together);
   }
 
   /** List the available videos. */
@@ -65,10 +69,22 @@ export class Library {
   }
 
   entry(name, title, facts, file = null) {
-    const link = el("a", { href: `#/video/${encodeURIComponent(name)}` }, icon("film"), el("span", {}, el("b", {}, isolated(title)), el("small", {}, facts.join(" · "))));
+    const link = el("a", { href: `#/video/${encodeURIComponent(name)}` }, thumbnail(name), el("span", {}, el("b", {}, isolated(title)), el("small", {}, facts.join(" · "))));
     const remove = file && button(icon("bin"), () => this.remove(file, item), { class: "quiet", "aria-label": `Delete ${title}`, title: "Delete this upload" });
-    const item = el("li", { "data-name": title.toLowerCase() }, link, remove);
+    const pick = button(icon("plus"), () => this.pick(name, title, pick), { class: "quiet pick", "aria-pressed": "false", "aria-label": `Ask about several: ${title}`, title: "Ask about several videos together" });
+    const item = el("li", { "data-name": title.toLowerCase() }, link, pick, remove);
     return item;
+  }
+
+  /** Add a video to those that are asked about together, or take it out. */
+  pick(name, title, pressed) {
+    if (!this.picked.delete(name)) this.picked.set(name, title);
+    pressed.setAttribute("aria-pressed", String(this.picked.has(name)));
+    const names = [...this.picked.keys()];
+    this.together.hidden = !names.length;
+    const few = names.length < 2 ? "Choose another one" : names.length > MOST ? `At most ${MOST} can be asked about` : null;
+    const go = el("a", { class: "button primary", href: `#/video/${names.map(encodeURIComponent).join("/")}` }, `Ask about ${names.length} videos`);
+    fill(this.together, el("span", {}, isolated([...this.picked.values()].join(", "))), few ? el("span", { class: "quietly" }, few) : go);
   }
 
   async remove(file, item) {
@@ -93,4 +109,17 @@ function shelf(title, entries) {
 
 function sift(list, words) {
   for (const item of list.children) item.hidden = !item.dataset.name.includes(words.trim().toLowerCase());
+}
+
+/** Return a picture of a video, or a sign where there is none; one that is gone is not asked for. */
+export function thumbnail(video, { gone = false } = {}) {
+  const place = el("span", { class: "thumb" }, icon("film"));
+  if (gone || missing.has(video)) return place;
+  const picture = el("img", { alt: "", loading: "lazy" });
+  place.append(picture);
+  api.show(picture, api.frame(video), () => {
+    missing.add(video);
+    picture.remove();
+  });
+  return place;
 }

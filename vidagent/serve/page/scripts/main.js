@@ -66,14 +66,15 @@ async function refresh() {
 }
 
 function list() {
-  history.show(side, known.jobs, here, titleOf);
+  history.show(side, known.jobs, here, { titleOf, there, rename, forget });
   toggle.hidden = side.hidden;
 }
 
 /** Show the content for the address, unless the page has changed the address itself. */
 function route() {
   const [, kind, name] = location.hash.match(/^#\/(?:(video|talk)\/(.+))?$/) ?? [];
-  const target = name === undefined ? null : safely(name);
+  const parts = name === undefined ? [] : name.split("/").map(safely);
+  const target = parts[0] ?? null;
   if (signedOut()) return;
   if (location.hash.startsWith("#") && !location.hash.startsWith("#/") && location.hash !== "#") return;
   unfold(false);
@@ -82,20 +83,22 @@ function route() {
   here = kind === "talk" ? target : null;
   list();
   if (kind === "talk") openTalk(target);
-  else if (kind === "video" && target !== null) open(target, []);
+  else if (kind === "video" && !parts.includes(null)) open(parts, []);
   else openLibrary();
 }
 
 function openTalk(key) {
   const jobs = history.conversations(known.jobs).get(key);
-  if (jobs) return open(jobs[0].asked.video, jobs);
+  if (jobs) return open(history.videosOf(jobs[0].asked), jobs);
   const back = el("a", { class: "button", href: "#/" }, "Choose a video");
   fill(main, showError(el("div", { class: "notice alone" }), { message: "This conversation is no longer kept." }, back));
 }
 
-function open(video, jobs) {
-  const title = titleOf(video);
-  talk = new Talk(video, title, jobs, { asked, ended: () => refresh().catch(() => {}) });
+function open(names, jobs) {
+  const title = titleOf(names);
+  const durationOf = (name) => known.files.find((file) => file.id === name)?.video.duration_s ?? 0;
+  const videos = names.map((name) => ({ name, title: titleOf([name]), durationS: durationOf(name) }));
+  talk = new Talk(videos, title, jobs, { asked, ended: () => refresh().catch(() => {}) });
   fill(main, talk.element);
   document.title = `${title} · vidagent`;
   scrollTo(0, 0);
@@ -147,14 +150,44 @@ function dropped(event) {
   main.library.upload(file);
 }
 
+async function rename(key, before) {
+  const title = prompt("Name of this conversation", before)?.trim().slice(0, 200);
+  if (!title || title === before) return;
+  await change(() => api.rename(key, title), `It is named ${title}.`);
+}
+
+async function forget(key, title) {
+  if (!confirm(`Delete “${title}” with its answers, frames and reports?`)) return;
+  await change(async () => {
+    await api.forget(key);
+    if (key === here) location.hash = "#/";
+  }, `${title} is deleted.`);
+}
+
+/** Change a conversation on the server, and show the history as it is then. */
+async function change(work, words) {
+  try {
+    await work();
+    await refresh();
+    announce(words);
+    side.querySelector("a")?.focus();
+  } catch (error) {
+    alert(error.message);
+  }
+}
+
 function signedOut() {
   return api.keyed && !api.key();
 }
 
-function titleOf(video) {
+function titleOf([video, ...more]) {
   const file = known.files.find((one) => one.id === video);
-  if (file) return file.filename;
-  return video.startsWith("file-") ? "a deleted upload" : video;
+  const title = file?.filename ?? (video.startsWith("file-") ? "a deleted upload" : video);
+  return more.length ? `${title} and ${more.length} more` : title;
+}
+
+function there(video) {
+  return known.files.some((file) => file.id === video) || known.videos.some((one) => one.name === video);
 }
 
 function safely(text) {

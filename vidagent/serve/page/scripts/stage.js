@@ -7,12 +7,16 @@ import { clock, lasting } from "./times.js";
 
 const INSIDE_S = 0.001; // a frame's own time, rounded, may lie just before it
 const SAME_S = 0.03;
+const STILL_PX = 1280;
+const STILL_MS = 150; // after the slider has come to rest
 
 export class Stage {
-  constructor(video, title) {
+  /** `durationS` is 0 where it is not known yet. */
+  constructor(video, title, durationS = 0) {
+    this.video = video;
     this.timeline = new Timeline((time) => this.seek(time));
     this.tracks = NO_TRACKS;
-    this.durationS = 0;
+    this.durationS = durationS;
     this.boxes = svg("svg", { class: "box-over", "aria-hidden": "true" });
     this.player = el("video", {
       controls: true, preload: "metadata", playsinline: true, "aria-label": `Player: ${title}`,
@@ -29,7 +33,7 @@ export class Stage {
     this.describe();
     this.timeline.element.hidden = true;
     if (/^https?:/.test(video)) this.unplayable("This video is fetched by the server; it is not shown here.");
-    else api.show(this.player, api.content(video), () => this.unplayable());
+    else api.show(this.player, api.content(video), () => this.showStills());
   }
 
   /** Show a question's looks, coverage, answer and evidence. */
@@ -49,14 +53,19 @@ export class Stage {
     this.player.currentTime = time + INSIDE_S;
     this.timeline.moveTo(time);
     this.drawBox(time);
+    this.showStill(time);
     if (tell) {
       announce(`The player is at ${clock(time)}.`);
       this.reveal();
     }
   }
 
-  close() {
+  pause() {
     this.player.pause();
+  }
+
+  close() {
+    this.pause();
     this.player.removeAttribute("src");
     this.player.load();
   }
@@ -66,7 +75,7 @@ export class Stage {
     if (!Number.isFinite(duration)) return;
     this.playerS = this.durationS = duration;
     this.size = `${videoWidth} × ${videoHeight}`;
-    if (videoWidth) this.screen.style.setProperty("--shape", `${videoWidth} / ${videoHeight}`);
+    if (videoWidth) this.shape(videoWidth, videoHeight);
     this.show(this.tracks);
   }
 
@@ -93,8 +102,28 @@ export class Stage {
     fill(this.facts, el("b", {}, el("bdi", {}, this.title)), facts && ` · ${facts}`);
   }
 
-  unplayable(why = "Your browser cannot play this video. It can be asked about all the same.") {
+  unplayable(why) {
+    this.still = null;
     fill(this.screen, el("p", { class: "no-picture" }, icon("film"), why));
+  }
+
+  /** Show a frame of the video in place of the player, and the frame of each time that is chosen. */
+  showStills() {
+    const why = "Your browser cannot play this video. It can be asked about all the same";
+    this.still = el("img", { class: "still", alt: `Frame of ${this.title}`, on: { load: () => this.shape(this.still.naturalWidth, this.still.naturalHeight) } });
+    fill(this.screen, this.still, this.boxes, el("p", { class: "caption" }, `${why}; times show their frames.`));
+    api.show(this.still, api.frame(this.video, { side_px: STILL_PX }), () => this.unplayable(`${why}.`));
+    if (this.durationS) this.show(this.tracks);
+  }
+
+  showStill(time) {
+    if (!this.still) return;
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => (this.still.src = api.frame(this.video, { time_s: time, side_px: STILL_PX })), STILL_MS);
+  }
+
+  shape(width, height) {
+    this.screen.style.setProperty("--shape", `${width} / ${height}`);
   }
 }
 

@@ -6,19 +6,25 @@ import { clock, range } from "./times.js";
 const SEEN = {
   found: ["check", "found"],
   nothing: ["ring", "not there"],
-  unclear: ["tilde", "unclear"],
+  seen: ["check", "seen"],
+  none: ["tilde", "no frame"],
   now: ["ring", "looking"],
 };
 const VERDICTS = { supported: "check", partial: "tilde", unsupported: "cross" };
 
 export class Steps {
-  /** `timeButton(label, time)` returns a button that moves the player. */
+  /** `timeButton(label, time, video)` returns a button that moves the player. */
   constructor(timeButton) {
     this.timeButton = timeButton;
     this.element = el("ol", { class: "steps" });
     this.looks = new Map();
     this.claims = [];
-    this.doing = "Starting";
+    this.step = "Starting";
+    this.share = null; // done of what goes on now, where that is known
+  }
+
+  get doing() {
+    return this.passing ?? this.step;
   }
 
   get count() {
@@ -27,8 +33,14 @@ export class Steps {
 
   /** Add an event; return a text to announce, if any. */
   add({ kind, text, data }) {
-    const take = { model: this.model, step: this.phase, look: this.look, observation: this.observation, claim: this.claim, verdict: this.verdict, note: this.note }[kind];
+    [this.passing, this.share] = [null, null];
+    const take = { progress: this.progress, model: this.model, step: this.phase, look: this.look, observation: this.observation, claim: this.claim, verdict: this.verdict, note: this.note, video: this.phase }[kind];
     return take ? take.call(this, text, data) : null;
+  }
+
+  progress(text, { fraction }) {
+    this.passing = capital(text);
+    this.share = fraction;
   }
 
   model(text, { model }) {
@@ -36,45 +48,46 @@ export class Steps {
   }
 
   phase(text) {
-    this.doing = capital(text);
-    this.row("phase", isolated(this.doing));
-    return this.doing;
+    this.step = capital(text);
+    this.row("phase", isolated(this.step));
+    return this.step;
   }
 
   look(text, data) {
     const label = range(data.start_s, data.end_s);
     const rate = data.fps ? ` at ${Number(data.fps.toPrecision(3))} fps` : "";
     const shown = data.frames ? `${counted(data.frames, "frame")}${rate}` : "from the index";
-    this.doing = `${capital(data.tool)} ${label}`;
-    const head = el("span", { class: "head" }, this.timeButton(label, data.start_s), ` ${data.tool}, ${shown}`);
+    this.step = `${capital(data.tool)} ${label}`;
+    const head = el("span", { class: "head" }, this.timeButton(label, data.start_s, data.video), ` ${data.tool}, ${shown}`);
     const words = el("p", { class: "quietly" }, isolated(data.question));
     const mark = el("span", { class: "sign" });
     const item = this.row("look", mark, el("div", {}, head, words));
     const look = { ...data, frames: data.frame_times_s, state: "now", item, mark, words };
-    this.looks.set(data.id, look);
-    this.settle(look, data.frames ? "now" : "unclear");
+    this.looks.set(keyOf(data), look);
+    this.settle(look, data.frames ? "now" : "none");
   }
 
-  observation(text, { id, found }) {
-    const look = this.looks.get(id);
+  observation(text, data) {
+    const { found } = data;
+    const look = this.looks.get(keyOf(data));
     if (!look) return null;
-    this.settle(look, found === true ? "found" : found === false ? "nothing" : "unclear");
+    this.settle(look, found === true ? "found" : found === false ? "nothing" : "seen");
     fill(look.words, isolated(text));
     look.words.classList.remove("quietly");
     return found ? text : null;
   }
 
   claim(text, { time_s }) {
-    this.doing = capital(text);
+    this.step = capital(text);
     this.claims.push({ time_s, item: this.row("check-of", el("span", { class: "sign" }, icon("ring")), el("div", {}, isolated(text))) });
   }
 
-  verdict(text, { claim, verdict, time_s }) {
+  verdict(text, { claim, verdict, time_s, video }) {
     const open = this.claims.find((one) => one.time_s === time_s && !one.verdict);
     const item = open ? open.item : this.row("check-of");
     if (open) open.verdict = verdict;
     item.className = `check-of ${verdict}`;
-    const words = el("div", {}, el("span", { class: "head" }, this.timeButton(clock(time_s), time_s), " checked"), el("p", {}, isolated(claim)), el("p", { class: "quietly" }, isolated(text)));
+    const words = el("div", {}, el("span", { class: "head" }, this.timeButton(clock(time_s), time_s, video), " checked"), el("p", {}, isolated(claim)), el("p", { class: "quietly" }, isolated(text)));
     fill(item, el("span", { class: "sign" }, icon(VERDICTS[verdict]), el("span", { class: "unseen" }, verdict)), words);
   }
 
@@ -99,6 +112,11 @@ export class Steps {
     this.element.append(item);
     return item;
   }
+}
+
+/** Return what tells a look apart: each video of several counts its own. */
+function keyOf({ id, video }) {
+  return `${video ?? ""} ${id}`;
 }
 
 function capital(text) {

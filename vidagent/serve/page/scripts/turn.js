@@ -11,14 +11,15 @@ export class Turn {
   /**
    * Args:
    *   job: the job, as returned by the server.
-   *   hooks: `title` of the video, `seek(turn, time, options)`, `changed(turn)`, `ended(turn)`, `again(asked)`.
+   *   hooks: `title` of the video, all `videos` if there are several, `seek(turn, time, options)`, `changed(turn)`,
+   *     `ended(turn)`, `again(asked)`.
    */
   constructor(job, hooks) {
     this.job = job;
     this.hooks = hooks;
     this.stopped = new AbortController();
     this.seek = (time, options) => hooks.seek(this, time, { tell: true, ...options });
-    this.steps = new Steps((label, time) => timeButton(label, time, this.seek));
+    this.steps = new Steps((label, time, video) => timeButton(label, time, this.seek, { video }));
     this.heading = el("h2", { tabindex: -1, dir: "auto" }, isolated(job.asked.question));
     this.body = el("div", { class: "turn-body" });
     this.summary = el("summary", {}, "Steps");
@@ -31,15 +32,17 @@ export class Turn {
     return this.job.ended_at === null;
   }
 
-  /** Return the question's data for the timeline. */
-  get tracks() {
+  /** Return the question's data for the timeline of a video; `video` is null if there is only one. */
+  tracks(video) {
     const { answer } = this.job;
-    const known = answer ? { seen: answer.coverage.spans, spans: answer.spans, evidence: answer.evidence } : NO_TRACKS;
-    return { ...NO_TRACKS, ...known, looks: this.steps.places() };
+    const of = (items) => (video === null ? items : items.filter((item) => item.video === video));
+    const known = answer ? { seen: of(answer.coverage.spans), spans: of(answer.spans), evidence: of(answer.evidence) } : NO_TRACKS;
+    return { ...NO_TRACKS, ...known, looks: of(this.steps.places()) };
   }
 
-  get durationS() {
-    return this.job.answer?.video.duration_s ?? null;
+  durationS(video) {
+    const { answer } = this.job;
+    return (answer?.videos?.[video] ?? answer?.video)?.duration_s ?? null;
   }
 
   /** Read the events once, live or from an ended job. */
@@ -100,8 +103,9 @@ export class Turn {
   drawRunning() {
     this.line = el("p", { class: "doing" });
     this.since = el("span", { class: "quietly" });
+    this.share = el("progress", { max: 1, "aria-label": "Done of this step" });
     const stop = button("Stop", () => this.stop(stop), { class: "quiet" });
-    fill(this.body, el("div", { class: "progress" }, el("span", { class: "spinner", "aria-hidden": "true" }), this.line, this.since, stop), this.steps.element);
+    fill(this.body, el("div", { class: "progress" }, el("span", { class: "spinner", "aria-hidden": "true" }), this.line, this.since, stop, this.share), this.steps.element);
     this.steps.element.classList.add("live");
     this.ticking = setInterval(() => this.tick(), 1000);
     this.now();
@@ -111,7 +115,8 @@ export class Turn {
   drawAnswer(answer) {
     this.steps.element.classList.remove("live");
     this.fold.append(this.steps.element);
-    fill(this.body, view(answer, this.job.asked, this.seek), this.fold, cost(answer), downloads(answer));
+    const titles = this.hooks.videos?.map(({ title }) => title);
+    fill(this.body, view(answer, this.job.asked, this.seek, titles), this.fold, cost(answer), titles ? null : downloads(answer));
   }
 
   drawNothing() {
@@ -127,6 +132,8 @@ export class Turn {
 
   now() {
     fill(this.line, isolated(this.job.status === "queued" ? "Waiting for its turn" : this.steps.doing));
+    this.share.hidden = this.steps.share === null;
+    this.share.value = this.steps.share ?? 0;
   }
 
   tick() {

@@ -1,4 +1,7 @@
-"""OpenAI-compatible chat completions: the last message is the question, and steps stream as reasoning."""
+"""OpenAI-compatible chat completions: the last message is the question, and steps stream as reasoning.
+
+A video in the request itself, as a data URL, is stored as an upload first: reports, clips and later questions need it.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,37 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
-from vidagent.serve.core.caller import Client, client_of, requires
+from vidagent.serve.core.caller import Client, check_scope, client_of, requires
 from vidagent.serve.core.concurrency import LimitedRoute
 from vidagent.serve.core.errors import error_body, log_error, request_id
+from vidagent.serve.core.http.body_limit import allow
+from vidagent.serve.core.http.options import MB
 from vidagent.serve.core.question_service import QuestionService
 from vidagent.serve.core.schemas import QuestionBody
+from vidagent.serve.core.storage.data_url import DataUrl
+from vidagent.serve.core.storage.files import UploadedFiles
 from vidagent.serve.rest.routes.chat_schemas import MODEL, ChatRequest, Model, ModelList, model_not_found
 
 _STEPS = frozenset({"step", "look", "observation", "claim", "verdict", "note"})
+MAX_BODY_BYTES = 32 * MB
+"""Largest body of a completion: a video of 24 MB in base64. It is held in memory, so larger ones are uploaded."""
 
 
-def router(service: QuestionService) -> APIRouter:
+class _Route(LimitedRoute):
+    """A route whose requests may have a video in them."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        allow(scope, MAX_BODY_BYTES)
+        return await super().handle(scope, receive, send)
+
+
+def router(service: QuestionService, files: UploadedFiles) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(
-        prefix="/v1", tags=["chat"], dependencies=[Depends(requires("ask"))], route_class=LimitedRoute
+        prefix="/v1", tags=["chat"], dependencies=[Depends(requires("ask"))], route_class=_Route
     )
 
     @routes.post(
@@ -37,13 +56,15 @@ def router(service: QuestionService) -> APIRouter:
     async def complete(request: Request, chat: ChatRequest) -> Response:
         """Answer a question about a video; the whole answer is in the field `vidagent`."""
         client, id_ = client_of(request), request_id(request)
+        videos = chat.videos()
         try:
-            question = chat.question()
+            chat.question([str(video) for video in videos])  # before anything is stored
+            question = chat.question([await _name_of(video, files, client) for video in videos])
         except ValidationError as error:
             raise RequestValidationError(error.errors()) from error
         if not chat.stream:
             return JSONResponse(_completion(id_, await service.answer(client, question)))
-        service.check(client, question)
+        await service.check(client, question)
         with_usage = bool(chat.stream_options and chat.stream_options.include_usage)
         return EventSourceResponse(_stream(service, client, question, id_, with_usage=with_usage))
 
@@ -60,6 +81,14 @@ def router(service: QuestionService) -> APIRouter:
         return Model()
 
     return routes
+
+
+async def _name_of(video: str | DataUrl, files: UploadedFiles, client: Client) -> str:
+    """Return the name of a video; one that is in the request itself is stored as an upload."""
+    if isinstance(video, str):
+        return video
+    check_scope(client, "files")
+    return (await files.add(client, video)).id
 
 
 def _completion(id_: str, answer: dict[str, Any]) -> dict[str, Any]:
@@ -81,11 +110,14 @@ async def _stream(
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
         return {"data": json.dumps({**head, "choices": [choice], **more})}
 
+    tenth = 0  # of a long step, each told once
     yield chunk({"role": "assistant", "content": ""})
     try:
         async with aclosing(service.events(client, question)) as events:
             async for event in events:
-                if event["kind"] in _STEPS:
+                if event["kind"] == "progress":
+                    told, tenth = tenth, int(10 * event["data"]["fraction"])
+                if event["kind"] in _STEPS or (event["kind"] == "progress" and tenth != told):
                     yield chunk({"reasoning_content": f"{event['text']}\n"})
                 elif event["kind"] == "answer":
                     answer = event["data"]["answer"]

@@ -6,22 +6,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from vidagent.agents.direct.attachments import is_data
 from vidagent.serve.core.errors import ApiError
 from vidagent.serve.core.schemas import QuestionBody
+from vidagent.serve.core.storage.data_url import DataUrl
 
 MODEL = "vidagent"
 
 
 class Address(BaseModel):
-    """URL, path or id of a video."""
+    """URL, path or id of a video, or a data URL with the video itself."""
 
     url: str
 
 
 class FileRef(BaseModel):
-    """An uploaded video."""
+    """An uploaded video, or the video itself as a data URL."""
 
-    file_id: str
+    file_id: str | None = None
+    file_data: str | None = None
+    filename: str | None = None
 
 
 class TextPart(BaseModel):
@@ -39,7 +43,7 @@ class VideoPart(BaseModel):
 
 
 class FilePart(BaseModel):
-    """An uploaded video."""
+    """An uploaded video, or the video itself."""
 
     type: Literal["file"]
     file: FileRef
@@ -82,31 +86,52 @@ class ChatRequest(BaseModel):
     budget: dict[str, Any] | None = None
     session: str | None = None
 
-    def question(self) -> QuestionBody:
-        """Return the question.
+    def videos(self) -> list[str | DataUrl]:
+        """Return the names of the videos in the last message that has any, or the videos themselves.
 
         Raises:
-            ApiError: If the model, the question or the video is missing.
-            ValidationError: If the question is not valid.
+            ApiError: If the model is another one, or the question or the video is missing.
         """
         if self.model != MODEL:
             raise model_not_found()
         if self.messages[-1].role != "user":
             raise ApiError(422, "no_question", "the last message must be the user's question")
+        for message in reversed(self.messages):
+            videos = [video for part in message.parts() if (video := _video_of(part)) is not None]
+            if videos:
+                return videos
+        told = "name the video in a part of type `video_url`, or `file` with a `file_id` or `file_data`"
+        raise ApiError(422, "no_video", told)
+
+    def question(self, videos: list[str]) -> QuestionBody:
+        """Return the question about one video, or several.
+
+        Raises:
+            ValidationError: If it is not valid.
+        """
         words = [part.text for part in self.messages[-1].parts() if isinstance(part, TextPart)]
-        videos = [
-            part.file.file_id if isinstance(part, FilePart) else part.video_url.url
-            for message in self.messages
-            for part in message.parts()
-            if not isinstance(part, TextPart)
-        ]
-        if not videos:
-            message = "name the video in a part of type `video_url`, or `file` with a `file_id`"
-            raise ApiError(422, "no_video", message)
-        fields = {"options": self.options, "budget": self.budget, "session": self.session}
         return QuestionBody.model_validate(
-            {"video": videos[-1], "question": "\n".join(words).strip(), **fields}
+            {
+                "video": videos[0],
+                "more_videos": videos[1:] or None,
+                "question": "\n".join(words).strip(),
+                "options": self.options,
+                "budget": self.budget,
+                "session": self.session,
+            }
         )
+
+
+def _video_of(part: TextPart | VideoPart | FilePart) -> str | DataUrl | None:
+    """Return the name of the video that a part names, or the video in it."""
+    match part:
+        case VideoPart():
+            return DataUrl(part.video_url.url) if is_data(part.video_url.url) else part.video_url.url
+        case FilePart() if part.file.file_data is not None:
+            return DataUrl(part.file.file_data, part.file.filename)
+        case FilePart():
+            return part.file.file_id
+    return None
 
 
 class Model(BaseModel):

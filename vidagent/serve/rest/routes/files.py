@@ -13,12 +13,10 @@ from vidagent.serve.core.http.body_limit import allow, content_length
 from vidagent.serve.core.schemas import FileBody, FileDeleted, FileList
 from vidagent.serve.core.storage.files import UploadedFiles
 from vidagent.serve.core.storage.run_records import RunRecords
-from vidagent.serve.core.storage.upload_parser import UploadForm
+from vidagent.serve.core.storage.upload_parser import FORM_BYTES, UploadForm
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
-_FORM_BYTES = 64_000
-"""Size allowed for a form beyond its file."""
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -45,9 +43,9 @@ def router(files: UploadedFiles, runs: RunRecords, max_bytes: int) -> APIRouter:
     @routes.post("", openapi_extra=_UPLOAD)
     async def add(request: Request) -> FileBody:
         """Upload a video; its id is the hash of its bytes, so the same video has the same id again."""
-        allow(request.scope, max_bytes + _FORM_BYTES)
+        allow(request.scope, max_bytes + FORM_BYTES, "--max-file-mb is the largest that a video may be")
         form = UploadForm(request.headers.get("content-type", ""), request.stream())
-        min_bytes = max(0, content_length(request.headers) - _FORM_BYTES)
+        min_bytes = max(0, content_length(request.headers) - FORM_BYTES)
         return await files.add(client_of(request), form, min_bytes)
 
     @routes.get("")

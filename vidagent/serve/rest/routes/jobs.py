@@ -51,7 +51,7 @@ def router(jobs: Jobs) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}}},
     )
     async def events(request: Request, id: str, last_event_id: LastEventId = 0) -> EventSourceResponse:  # noqa: A002
-        """Stream a job's events up to `ended`."""
+        """Stream a job's events up to `ended`; `progress` has no number, and is not sent again."""
         client = client_of(request)
         jobs.get(client, id)
         return EventSourceResponse(_stream(jobs, client, id, last_event_id))
@@ -61,4 +61,5 @@ def router(jobs: Jobs) -> APIRouter:
 
 async def _stream(jobs: Jobs, client: Client, id_: str, after: int) -> AsyncGenerator[dict[str, str]]:
     async for number, event in jobs.events(client, id_, after):
-        yield {"id": str(number), "event": event["kind"], "data": json.dumps(event)}
+        sent = {"event": event["kind"], "data": json.dumps(event)}
+        yield sent if number is None else {"id": str(number), **sent}

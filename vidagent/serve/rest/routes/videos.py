@@ -1,4 +1,4 @@
-"""Routes that list the videos under the server's folders, and send any video that a client may ask about."""
+"""Routes that list the videos under the server's folders, and send videos that a client may ask about, or frames."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vidagent.serve.core import media_files
 from vidagent.serve.core.caller import client_of, requires
 from vidagent.serve.core.schemas import MAX_NAME, VideoList
 from vidagent.serve.core.video_locator import VideoLocator
+from vidagent.serve.rest.video_frames import VideoFrames
 
 Name = Annotated[
     str,
@@ -23,7 +24,20 @@ Name = Annotated[
 ]
 
 
-def router(locator: VideoLocator) -> APIRouter:
+Time = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=1e9,
+        allow_inf_nan=False,
+        description="seconds from the start; without it, the server chooses",
+    ),
+]
+Side = Annotated[int, Query(ge=64, le=1280, description="longest side of the picture")]
+_CACHING = {**media_files.INERT, "Cache-Control": "private, max-age=600"}
+
+
+def router(locator: VideoLocator, video_frames: VideoFrames) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(requires("ask"))])
 
@@ -37,5 +51,15 @@ def router(locator: VideoLocator) -> APIRouter:
         """Download a video, or ranges of it."""
         path = await asyncio.to_thread(locator.downloadable, client_of(request), video)
         return await media_files.media_response(path)
+
+    @routes.get(
+        "/frame",
+        response_class=Response,
+        responses=media_files.openapi_responses(media_files.JPEG, ranges=False),
+    )
+    async def frame(request: Request, video: Name, time_s: Time = None, side_px: Side = 320) -> Response:
+        """Return the frame that a player shows at a time, or one that stands for the video."""
+        jpeg = await video_frames.frame(client_of(request), video, time_s, side_px)
+        return Response(jpeg, media_type=media_files.JPEG, headers=_CACHING)
 
     return routes

@@ -1,0 +1,256 @@
+"""Answers from the texts on screen: when a text stands there, or what does, each with the frames that show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from langchain_core.messages.tool import ToolCall
+
+from vidagent.agents.signals.language import wording
+from vidagent.agents.signals.language.intent import Intent
+from vidagent.agents.signals.language.matching import holds
+from vidagent.agents.signals.planning import tool_calls
+from vidagent.agents.signals.planning.earlier_looks import Past, Result
+from vidagent.agents.signals.planning.intervals import Found, Window
+from vidagent.agents.signals.planning.reading import sub_question
+from vidagent.agents.signals.planning.search import MOST_PAGES, answer_found, scope_of, seek, text_target
+from vidagent.agents.signals.planning.texts import (
+    SURE,
+    Known,
+    Reading,
+    Showing,
+    Text,
+    choose,
+    known_texts,
+    nearest,
+    query_of,
+    showings,
+    within,
+)
+from vidagent.video.clock import format_time
+from vidagent.video.texts.track import plain as normal
+
+_MOST_SHOWN = 6
+_MOST_LISTED = 8
+_MOST_COLOURED = 6
+_INSTANT_S = 0.001
+_RUNNING_WORDS = 4
+_TOGETHER_S = 5.0
+_UNSURE = 0.5
+TIMED: Final = frozenset({"when", "how_long", "count"})
+"""Kinds of answers that need the times of a text."""
+
+
+def find_text(intent: Intent, past: Past) -> list[ToolCall]:
+    """Return the next tool calls of a search for a given text, or the answer."""
+    assert intent.text is not None  # noqa: S101 - what makes it a search for a text
+    target = text_target(intent.text)
+    closer = past.has("clip") or past.has("resample")
+    if not past.has("search") or not closer or intent.at_s is not None:
+        return seek(intent, target, past)
+    known = known_texts(intent.question, past)
+    if known is None:
+        return [tool_calls.search(query_of(intent.question), 1)]
+    scope = scope_of(intent, past)
+    found = [one for one in showings(intent.text, known.texts) if _meets(one[:2], scope)]
+    if not found:
+        return _unknown(intent, known, past)
+    chosen = _chosen(intent, found)
+    looks = [_window(start_s, end_s, past) for start_s, end_s, _ in chosen]
+    new = [window for window in looks[:_MOST_SHOWN] if _looked(window, target.question, past) is None]
+    if new:
+        return [tool_calls.closer(window, target.question, past) for window in new]
+    runs = [_run(part, window, target.question, past) for part, window in zip(chosen, looks, strict=True)]
+    sure = min(line.sure for _, _, lines in chosen for line in lines)
+    note = "" if sure >= SURE else "The reading is uncertain."
+    every = intent.ask == "count" or intent.order == "every"
+    confidence = min(0.9 if sure >= SURE else _UNSURE, 0.9 if known.complete or not every else _UNSURE)
+    if every and not known.complete:
+        note = f"{note} Only {known.share:.0%} of what may be text was read.".strip()
+    return [answer_found(intent, target, runs, len(found), past, note=note, confidence=confidence)]
+
+
+def _meets(span: tuple[float, float], scope: tuple[float, float] | None) -> bool:
+    return scope is None or (span[0] < scope[1] and span[1] > scope[0])
+
+
+def _chosen(intent: Intent, found: list[Showing]) -> list[Showing]:
+    """Return the showings that are asked about: the first or last if the question says so, else all."""
+    if intent.order == "last":
+        return found[-1:]
+    return found[:1] if re.search(r"\bfirst\b", intent.question) else found
+
+
+def _window(start_s: float, end_s: float, past: Past) -> Window:
+    """Return the look at a showing: its first frame, its last one and one between them."""
+    last_s = max(start_s, end_s - past.frame_s)
+    if last_s - start_s < 2 * past.frame_s:
+        return Window(start_s, end_s)
+    return Window(start_s, round(last_s, 3), round(2 / (last_s - start_s), 4))
+
+
+def _looked(window: Window, question: str, past: Past) -> Result | None:
+    return next(
+        (
+            look
+            for look in past.asked(question)
+            if abs(look.told["start_s"] - window.start_s) < 2e-3
+            and abs(look.told["end_s"] - window.end_s) < 2e-3
+        ),
+        None,
+    )
+
+
+def _run(part: Showing, window: Window, question: str, past: Past) -> Found:
+    """Return a showing as a run of frames, with those in which its look saw it as its first and last."""
+    start_s, end_s, _ = part
+    look = _looked(window, question, past)
+    seen = sorted(line.time_s for line in look.lines) if look is not None else []
+    first_s, last_s = (seen[0], seen[-1]) if seen else (start_s, window.end_s)
+    ends = end_s < past.duration_s - past.frame_s / 2
+    return Found(
+        first_s=first_s,
+        last_s=last_s,
+        before_s=start_s if start_s > 0 else None,
+        after_s=end_s if ends else None,
+        step_s=0.0,
+        looks=(look.id,) if look is not None else (),
+        start_s=start_s,
+    )
+
+
+def _unknown(intent: Intent, known: Known, past: Past) -> list[ToolCall]:
+    """Look for a text that is not among those known; if it is not seen, say what comes nearest to it."""
+    planned = seek(intent, text_target(intent.text or ""), past, pages=1 if known.complete else MOST_PAGES)
+    if planned[0]["name"] != "answer" or planned[0]["args"]["found"] != "no":
+        return planned
+    args = planned[0]["args"]
+    if intent.named:
+        text = f'The text "{intent.text}" was not read; what else it may be the embedded model cannot judge'
+        return [tool_calls.answer("cannot_judge", f"{text}. {wording.CANNOT_JUDGE}", confidence=0.0)]
+    near = nearest(intent.text or "", known.texts)
+    if near is not None:
+        at = f"at {near.start_s:.3f} s"
+        args["answer"] += (
+            f". It was read {at}, outside of the time asked about"
+            if holds(near.text, intent.text or "")
+            else f'. The nearest text that was read differs: "{near.text}" {at}'
+        )
+    args["confidence"] = 0.8 if known.complete else _UNSURE
+    return planned
+
+
+def read_text(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    """Return the next tool calls of a question about unknown text, or the answer."""
+    known = known_texts(intent.question, past)
+    if known is None:
+        return [tool_calls.search(query_of(intent.question), 1)]
+    texts = _ordered(intent, within(known.texts, scope_of(intent, past)))
+    if intent.ask in TIMED:
+        said = _timed(intent, texts, past)
+        if said is None:
+            return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
+        return find_text(replace(intent, text=said, at_s=None), past)
+    if not texts:
+        confidence = 0.8 if known.complete else _UNSURE
+        return [tool_calls.answer("no", "No such text was read", confidence=confidence)]
+    if (question := sub_question(intent)) != wording.ANY_TEXT:
+        todo = _colour_looks(question, texts, past)
+        if todo:
+            return todo
+        texts = _on_colour(question, texts, past)
+    reading = _option(options, texts) if options else choose(intent.question, texts, past.size_wh)
+    if reading is None or (not reading.unique and len(reading.lines) > _MOST_LISTED):
+        return [_unanswered(texts)]
+    return _shown(reading, options, past)
+
+
+def _timed(intent: Intent, texts: Sequence[Text], past: Past) -> str | None:
+    """Return the text whose times are asked for: the one that comes up, or the only one that the question describes."""
+    line = _that_comes(texts) if intent.ask != "count" else None
+    if line is not None:
+        words = line.text.split()
+        return " ".join(words[: 2 if "first words" in intent.question else len(words)])
+    reading = choose(intent.question, texts, past.size_wh)
+    return reading.answer if reading is not None and reading.unique else None
+
+
+def _ordered(intent: Intent, texts: Sequence[Text]) -> list[Text]:
+    """Return the texts that stand with the first or with the last one, if the question asks about that."""
+    if not texts or not (intent.order == "last" or re.search(r"\bfirst\b(?! words)", intent.question)):
+        return list(texts)
+    at_s = max(one.start_s for one in texts) if intent.order == "last" else min(one.start_s for one in texts)
+    return [one for one in texts if one.start_s <= at_s + _INSTANT_S < one.end_s + _INSTANT_S]
+
+
+def _that_comes(texts: Sequence[Text]) -> Text | None:
+    """Return the first line of running words that comes up after the start; None if others come elsewhere."""
+    later = [
+        one
+        for one in texts
+        if one.start_s > 0 and len(re.findall(r"[^\W\d_]{2,}", one.text)) >= _RUNNING_WORDS
+    ]
+    together = bool(later) and later[-1].start_s - later[0].start_s <= _TOGETHER_S
+    return min(later, key=lambda one: (one.start_s, one.box[1])) if together else None
+
+
+def _colour_looks(question: str, texts: Sequence[Text], past: Past) -> list[ToolCall]:
+    """Return looks at a few frames that together show all texts once, as only frames show what is behind them."""
+    left, times = list(texts), list[float]()
+    while left and len(times) < _MOST_COLOURED:
+        middles = [(one.start_s + one.end_s) / 2 for one in left]
+        best = max(middles, key=lambda at_s: sum(one.start_s <= at_s < one.end_s for one in left))
+        times.append(round(best, 3))
+        left = [one for one in left if not one.start_s <= best < one.end_s]
+    windows = [Window(at_s, at_s + _INSTANT_S) for at_s in times]
+    done = {round(look.told["start_s"], 3) for look in past.asked(question)}
+    return [tool_calls.clip(one.start_s, one.end_s, question) for one in windows if one.start_s not in done]
+
+
+def _on_colour(question: str, texts: Sequence[Text], past: Past) -> list[Text]:
+    seen = {normal(line.text) for look in past.asked(question) for line in look.lines}
+    return [one for one in texts if normal(one.text) in seen]
+
+
+def _option(options: Sequence[str], texts: Sequence[Text]) -> Reading | None:
+    """Return the only option that stands on screen."""
+    named = {
+        option: one
+        for option in options
+        for one in texts
+        if normal(option) and normal(option) == normal(one.text)
+    }
+    return Reading(*next(iter((text, (one,)) for text, one in named.items()))) if len(named) == 1 else None
+
+
+def _shown(reading: Reading, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    """Look at a frame of each line of a reading, then answer with the words and their times."""
+    lines = reading.lines[:_MOST_LISTED]
+    middles = {one: round((one.start_s + max(one.start_s, one.end_s - past.frame_s)) / 2, 3) for one in lines}
+    done = {round(look.told["start_s"], 3): look for look in past.asked(wording.ANY_TEXT)}
+    new = [at_s for at_s in dict.fromkeys(middles.values()) if at_s not in done]
+    if new:
+        return [tool_calls.clip(at_s, at_s + _INSTANT_S, wording.ANY_TEXT) for at_s in new]
+    claims = []
+    for one, at_s in middles.items():
+        look = done[at_s]
+        shown_s = look.times_s[0] if look.times_s else at_s
+        claims.append((wording.claim_text(one.text, shown_s), [look.id], shown_s))
+    sure = min(one.sure for one in lines)
+    times = "; ".join(f"{format_time(one.start_s)} to {format_time(one.end_s)}" for one in lines[:3])
+    doubt = "" if sure >= SURE else "; the reading is uncertain"
+    text = f'"{wording.quotable(reading.answer)}" (on screen from {times}{doubt})'
+    choice = next((i for i, one in enumerate(options or []) if normal(one) == normal(reading.answer)), None)
+    confidence = (0.8 if reading.unique else 0.4) if sure >= SURE else 0.3
+    spans = [(one.start_s, one.end_s) for one in lines]
+    return [tool_calls.answer("yes", text, claims=claims, spans=spans, choice=choice, confidence=confidence)]
+
+
+def _unanswered(texts: Sequence[Text]) -> ToolCall:
+    longest = sorted(texts, key=lambda one: -(one.end_s - one.start_s) * one.high)[:_MOST_LISTED]
+    some = "; ".join(f'"{one.text}" at {format_time(one.start_s)}' for one in sorted(longest))
+    text = f"Which of the texts on screen answers this the embedded model cannot judge. It read: {some}"
+    return tool_calls.answer("cannot_judge", text, confidence=0.0)

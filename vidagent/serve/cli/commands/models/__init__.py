@@ -1,0 +1,1 @@
+"""Commands about models: those within reach, and servers of our own."""

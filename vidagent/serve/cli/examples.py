@@ -1,0 +1,32 @@
+"""Examples at the end of the help of the main commands; the tests check that their flags exist."""
+
+from __future__ import annotations
+
+
+def _examples(*lines: str) -> str:
+    return "\n\n".join(("Examples:", *(f"vidagent {line}" for line in lines)))
+
+
+ASK = _examples(
+    "ask talk.mp4 \"When does the slide 'Results' appear?\"",
+    'ask talk.mp4 "Which team wins?" --option red --option blue --json',
+    'ask talk.mp4 "When is the code shown?" --export clip.mp4 --export frames/ --budget-seconds 60',
+    "ask a.mp4 b.mp4 'In which of these does \"SALE\" appear first?'",
+)
+CHAT = _examples("chat talk.mp4", "chat talk.mp4 --continue", "chat talk.mp4 < questions.txt")
+BATCH = _examples(
+    "batch questions.jsonl -o answers.jsonl",
+    "batch questions.jsonl -o answers.jsonl --video-root ~/videos --concurrency 4 --retry-errors",
+)
+EVAL = _examples(
+    "eval videomme questions.parquet --videos ~/videomme --limit 50 -o results.jsonl",
+    "eval items my-questions.jsonl --videos ~/videos --mode agent",
+)
+INDEX = _examples("index talk.mp4", "index talk.mp4 --texts --transcribe")
+TEXTS = _examples("texts talk.mp4", "texts talk.mp4 --srt > talk.texts.srt", "texts talk.mp4 --json")
+RUNS = _examples("runs list", "runs show last", "runs resume last --budget-seconds 120", "runs replay last")
+SERVE = _examples(
+    "serve --insecure-local --root ~/videos",
+    "serve keys add acme",
+    "serve --host 0.0.0.0 --root /srv/videos --deadline-seconds 300",
+)

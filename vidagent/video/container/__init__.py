@@ -1,0 +1,1 @@
+"""Containers: streams, clock, packets, crops and sound of a file, read with PyAV in the child process."""
