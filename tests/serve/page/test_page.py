@@ -317,6 +317,7 @@ def test_with_keys_a_person_signs_in_and_out(browser, model, root, tmp_path):
 
 def test_the_keyboard_is_enough(page, client):
     page.goto("/")
+    expect(page.get_by_role("link", name="clip.mp4")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")

@@ -94,13 +94,19 @@ class Typist:
         self._process.wait()
         os.close(self._ours)
 
-    def see(self, words: str) -> str:
-        """Wait until some words are written; return all that was written up to there since the last time."""
+    def see(self, words: str, *, again: str = "") -> str:
+        """Wait until some words are written; return all that was written up to there since the last time.
+
+        `again` is typed each time that nothing is written for a while. Python's readline misses a Ctrl-C between two
+        keys, until the next one.
+        """
         until = time.monotonic() + WAIT_S
         while words not in (plain := ESCAPES.sub("", self.said)):
             assert time.monotonic() < until, f"{words!r} is not in {plain!r}"
-            if select.select([self._ours], [], [], 1)[0]:
+            if select.select([self._ours], [], [], 5)[0]:
                 self.said += os.read(self._ours, 65536).decode(errors="replace")
+            else:
+                self.type(again)
         self.said = plain.partition(words)[2]
         return plain.partition(words)[0]
 
@@ -229,7 +235,7 @@ def test_ctrl_c_stops_the_question_and_not_the_chat(clip):
         person.type("half a line")
         person.see("half a line")  # it is read by now
         person.type("\x03")
-        person.see("Ctrl-D or /quit ends the chat")
+        person.see("Ctrl-D or /quit ends the chat", again="\x03")
         person.see("> ")
         talk.held.set()
         person.type("When is it seen?\n")
