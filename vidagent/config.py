@@ -83,6 +83,17 @@ class Settings(BaseSettings):
         default=None, description="the speech model's name on that server, such as openai/whisper-large-v3"
     )
     transcribe_key: SecretStr | None = Field(default=None, description="the speech server's API key")
+    embedding_base_url: WebAddress | None = Field(
+        default=None,
+        description="base URL of an OpenAI-compatible server of an embedding model that takes pictures; frames and "
+        "lines are sent there to search by meaning, and nowhere without it",
+    )
+    embedding_model: Name | None = Field(
+        default=None,
+        description="the embedding model's name on that server, such as google/siglip2-base-patch16-224; None is the "
+        "first that it lists",
+    )
+    embedding_api_key: SecretStr | None = Field(default=None, description="the embedding server's API key")
     reply_seconds: float | None = Field(
         default=None,
         gt=0,
@@ -204,7 +215,7 @@ def _explain(error: ValidationError) -> UsageError:
         if item["type"] == "extra_forbidden":
             lines.append(f"there is no setting {name!r}; there are {', '.join(Settings.model_fields)}")
             continue
-        got = "" if name in {"api_key", "transcribe_key"} else f"; got {item['input']!r}"
+        got = "" if name in {"api_key", "transcribe_key", "embedding_api_key"} else f"; got {item['input']!r}"
         wrong = item["msg"].removeprefix("Value error, ")
         lines.append(f"setting {name} ({_sources(name)}): {wrong[0].lower()}{wrong[1:]}{got}")
     return (BudgetError if kinds == {True} else UsageError)("; ".join(dict.fromkeys(lines)))

@@ -294,6 +294,28 @@ class Part:
     video: int | None = None
 
 
+def share_seen(fraction: float) -> str:
+    """Return a fraction that was looked at in words, rounded down: `frames within 0.5 s of 42%`."""
+    percent = 100 * fraction
+    shown = f"{int(percent)}" if percent >= 10 else f"{percent:.1f}"
+    return f"frames within {SEEN_WITHIN_S:g} s of {shown}%"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCoverage:
+    """How much of one of several videos was looked at; nothing of one that was not asked about.
+
+    Args:
+        video: Its index.
+        seconds_seen: Seconds of the video.
+        fraction: The same as a fraction of its duration.
+    """
+
+    video: int
+    seconds_seen: float = 0.0
+    fraction: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """How much of the video lies within `SEEN_WITHIN_S` of a frame that was looked at.
@@ -304,18 +326,18 @@ class Coverage:
         seconds_seen: Seconds of the video.
         fraction: The same as a fraction of the duration.
         spans: Where they are.
+        videos: The same of each of several videos, in their order; empty for one.
     """
 
     seconds_seen: float = 0.0
     fraction: float = 0.0
     spans: tuple[Span, ...] = ()
+    videos: tuple[VideoCoverage, ...] = ()
 
     @property
     def share(self) -> str:
         """The fraction in words, rounded down: `frames within 0.5 s of 42%`."""
-        percent = 100 * self.fraction
-        shown = f"{int(percent)}" if percent >= 10 else f"{percent:.1f}"
-        return f"frames within {SEEN_WITHIN_S:g} s of {shown}%"
+        return share_seen(self.fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,11 +481,7 @@ class Answer:
             "parts": [_part(part) for part in self.parts],
             "count": self.count,
             "evidence": [_evidence(item) for item in self.evidence],
-            "coverage": {
-                "seconds_seen": round(self.coverage.seconds_seen, 3),
-                "fraction": round(self.coverage.fraction, 4),
-                "spans": [_span(span) for span in self.coverage.spans],
-            },
+            "coverage": _coverage(self.coverage),
             "usage": usage,
             "budget": {"limit": self.budget.limit.to_dict(), "ended_by": self.budget.ended_by},
             "video": self.video.to_dict(),
@@ -471,6 +489,16 @@ class Answer:
             "model": self.model,
             "run_id": self.run_id,
         }
+
+
+def _coverage(coverage: Coverage) -> dict[str, Any]:
+    videos = [_share(one) | {"video": one.video} for one in coverage.videos]
+    spans = [_span(span) for span in coverage.spans]
+    return {**_share(coverage), "spans": spans, **({"videos": videos} if videos else {})}
+
+
+def _share(seen: Coverage | VideoCoverage) -> dict[str, float | int]:
+    return {"seconds_seen": round(seen.seconds_seen, 3), "fraction": round(seen.fraction, 4)}
 
 
 def _span(span: Span) -> dict[str, float | int]:

@@ -63,7 +63,7 @@ def test_the_schema_of_clip_and_resample(told):
     ("tool", "limits"),
     [
         ("overview", ["48 frames", "8.000 s (0:08.000)", "(0.2 s)"]),
-        ("search", ["up to 24 frames", "not searched by meaning"]),
+        ("search", ["up to 24 frames", "searched by meaning"]),
         ("clip", ["up to 24 frames"]),
         ("resample", ["At most 24 frames", "25.000 frames a second"]),
         ("crop", ["(320x180)", "at most 9 cells"]),

@@ -52,7 +52,8 @@ def analyze_video(
     Arguments left out fall back to the `VIDAGENT_*` environment variables, then to `vidagent.toml`.
 
     Args:
-        path: A local video file, or a sequence of 2 to 16 of them.
+        path: A local video file, a folder or a pattern such as `talks/*.mp4` with up to 16 videos, or a sequence of
+            these.
         question: The question, 1 to 20,000 characters.
         options: At least two different answers to choose from; `Answer.choice` is the index of the chosen one.
         model: Name of the model on the server, or `signals` for the embedded model.
@@ -90,7 +91,7 @@ def analyze_video(
         UsageError: If an argument is out of range.
     """
     check_listed(analyze_video, arguments)
-    return _run_to_its_end(lambda: aanalyze_video(path, question, **arguments))
+    return run_to_its_end(lambda: aanalyze_video(path, question, **arguments))
 
 
 @with_listed_keywords
@@ -191,7 +192,7 @@ def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
         return forecast(run, tuple(event.text for event in events if event.kind == "note"))
 
 
-def _run_to_its_end(start: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+def run_to_its_end(start: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     """Run a coroutine; in a thread of its own where this one already runs an event loop, as a notebook's does."""
     try:
         asyncio.get_running_loop()

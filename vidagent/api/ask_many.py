@@ -44,22 +44,19 @@ from vidagent.runs.recorder import Recorder, Trace, record_run
 from vidagent.runs.request import Request
 from vidagent.runs.resume import saved_state
 from vidagent.types import Answer, Budget, Question, VideoInfo
-
-MAX_VIDEOS = 16
-"""Most videos of one question."""
+from vidagent.video.folder import MAX_VIDEOS, expanded
 
 StrPath = str | Path
 
 
 def paths_of(path: StrPath | Sequence[StrPath]) -> list[StrPath]:
-    """Return the videos of a question.
+    """Return the videos of a question: those given, and those of folders and patterns.
 
     Raises:
         UsageError: If there are none, too many, or one is given twice.
     """
-    if isinstance(path, str | os.PathLike):
-        return [path]
-    paths = list(path)
+    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    paths = expanded(given)
     if not 1 <= len(paths) <= MAX_VIDEOS:
         raise UsageError(f"a question is about 1 to {MAX_VIDEOS} videos, got {len(paths)}")
     resolved = [os.path.realpath(one) for one in paths]

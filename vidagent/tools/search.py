@@ -214,12 +214,32 @@ def _facts(context: ToolContext, query: str, lines: Sequence[_Line]) -> Iterator
         yield from _movement(context)
 
 
-def _page_note(page: int, looked_at: int, left: int, *, matching: int) -> str:
-    order = (
-        "those of matching lines or near them first"
-        if matching
-        else "no line matches, so they are those with most new detail, whatever the query"
-    )
+def _alike_times(context: ToolContext, query: str) -> tuple[list[float], tuple[str, ...]]:
+    """Return the moments most like the query where pictures are searched by meaning, at most half a page, and notes."""
+    most = max(1, context.caps.frames // 2)
+    try:
+        return [time_s for time_s, _ in context.index.alike(query)[:most]], ()
+    except (ModelError, VideoError) as error:
+        _log.warning("continuing without a search by meaning: %s", error)
+        return [], (f"pictures could not be searched by meaning: {error}",)
+
+
+def _with_alike(times_s: list[float], alike_s: Sequence[float], lines: Sequence[_Line]) -> list[float]:
+    """Put the moments most like the query behind the frames of the texts that match, and before all others."""
+    read = len(dict.fromkeys(_shown_s(line) for line in lines if line.is_text))
+    first = times_s[:read]
+    fresh = [t_s for t_s in alike_s if all(abs(t_s - known_s) > _SAME_MOMENT_S for known_s in first)]
+    rest = [t_s for t_s in times_s[read:] if all(abs(t_s - known_s) > _SAME_MOMENT_S for known_s in fresh)]
+    return [*first, *fresh, *rest]
+
+
+def _page_note(page: int, looked_at: int, left: int, *, matching: int, alike: int) -> str:
+    if matching:
+        order = "those of matching lines or near them first"
+    elif alike:
+        order = "no line matches; the pictures most like the query first, then those with most new detail"
+    else:
+        order = "no line matches, so they are those with most new detail, whatever the query"
     return f"page {page}: {looked_at} moments looked at, {left} more on later pages; {order}"
 
 
@@ -235,8 +255,9 @@ def make(context: ToolContext) -> StructuredTool:
         busiest and stillest; if it names texts on screen, those that are known, with their times and boxes. None of
         these costs frames. Any other query also costs up to {frames} frames: those of
         the texts that match and moments near lines that match, then the moments at which most new detail comes up,
-        whatever the query, as pictures are not searched by meaning; if these are few, the seconds with most change
-        too. That finds texts and objects shown for a fraction of a second anywhere in hours of video. The next
+        whatever the query; if these are few, the seconds with most change too. Pictures are searched by meaning, those
+        most like the query first, only where an embedding server is set; the notes then say so. That finds texts and
+        objects shown for a fraction of a second anywhere in hours of video. The next
         {frames} moments are on the next page.
 
         Args:
@@ -252,7 +273,9 @@ def make(context: ToolContext) -> StructuredTool:
         listed = any(asked.search(query) for asked in (_SHOTS, _MOTION, _TEXTS, _FILE))
         if speech or listed:
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
-        times = _ranked_times(lines, context.index.scan().moments)
+        alike, unlike = _alike_times(context, query)
+        gaps = (*gaps, *unlike)
+        times = _with_alike(_ranked_times(lines, context.index.scan().moments), alike, lines)
         if not lines and not _SPEECH.search(query):
             times += _busy_times(context, times, context.caps.frames - len(times))
         first = (page - 1) * context.caps.frames
@@ -266,7 +289,7 @@ def make(context: ToolContext) -> StructuredTool:
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=notes)
         left = max(0, len(times) - first - len(chosen))
         stills, damage = context.pictures(chosen) if chosen else ((), ())
-        notes = (*gaps, _page_note(page, len(chosen), left, matching=len(lines)), *damage)
+        notes = (*gaps, _page_note(page, len(chosen), left, matching=len(lines), alike=len(alike)), *damage)
         return Look("search", query, 0.0, context.duration_s, stills, facts=facts, notes=notes)
 
     return make_tool(search, frames=context.caps.frames)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vidagent.text import one_line
+from vidagent.text import one_line, repair_surrogates
 from vidagent.types import Coverage
 
 Goal = Literal["which", "first", "last", "how_many", "all", "each"]
@@ -92,9 +92,10 @@ class VideoFinding:
 
 
 def names_of(paths: Sequence[str | Path]) -> tuple[str, ...]:
-    """Return the names of videos: their file names, or the paths as given if two file names are equal."""
-    names = [one_line(Path(path).name) for path in paths]
-    return tuple(names if len(set(names)) == len(names) else [one_line(str(path)) for path in paths])
+    """Return the names of videos as valid text: their file names, or the paths as given if two names are equal."""
+    names = [one_line(repair_surrogates(Path(path).name)) for path in paths]
+    whole = [one_line(repair_surrogates(str(path))) for path in paths]
+    return tuple(names if len(set(names)) == len(names) else whole)
 
 
 def write_findings(parts: Sequence[VideoFinding]) -> str:

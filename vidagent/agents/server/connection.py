@@ -98,7 +98,7 @@ def redirection(status: int, headers: Mapping[str, str], where: str, key: str) -
         return None
     try:
         target = public_url(headers.get("location", ""))
-        for route in ("/chat/completions", "/audio/transcriptions"):
+        for route in ("/chat/completions", "/audio/transcriptions", "/embeddings"):
             target = target.removesuffix(route)
         place = short_line(target, key)
     except ValueError:

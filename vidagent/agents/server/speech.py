@@ -10,33 +10,18 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
-
-from vidagent.agents.server.connection import (
-    ServerError,
-    error_text,
-    is_loopback,
-    parse_json,
-    public_url,
-    redirection,
-    retry,
-    retry_after_s,
-    short_line,
-)
-from vidagent.agents.server.size_limit import limits_of
+from vidagent.agents.server.connection import ServerError, retry
+from vidagent.agents.server.json_server import JsonServer
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import Cue
 from vidagent.video.index.transcript import Heard, Stop
 
 _PATH = "/audio/transcriptions"
-_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _TRIES = 3
 _WAITS_S = (0.5, 2.0)
-_LONGEST_WAIT_S = 30.0
 _REPLY_S = 600.0
 _WATCH_S = 0.2
-_LIMITED = limits_of("transcription server")
 _PAUSE_S = 1.0
 _LINE_S = 8.0
 
@@ -72,11 +57,10 @@ class TranscriptionClient:
 
     def __init__(self, url: str, model: str, key: str | None = None, reply_s: float = _REPLY_S) -> None:
         """Prepare the requests; nothing is sent yet."""
-        self._url = url.rstrip("/").removesuffix(_PATH) + _PATH
-        self.where = public_url(self._url.removesuffix(_PATH))
-        self.model = model
-        self._key = key or ""
-        self._reply_s = reply_s
+        self._server = JsonServer(
+            url, _PATH, "transcription server", key or "", "VIDAGENT_TRANSCRIBE_KEY", reply_s
+        )
+        self.where, self.model = self._server.where, model
 
     def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
         """Transcribe a WAV file, with retries; return None if stopped.
@@ -105,79 +89,23 @@ class TranscriptionClient:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _once(self, sound: bytes, seconds: float) -> Heard:
-        status, headers, body = await self._post(sound)
-        data = parse_json(body)
-        if status != 200:
-            raise self._refused(status, headers, data, body)
-        if not isinstance(data, Mapping):
-            line = f"the transcription server at {self.where} sent no JSON; is the base URL right?"
-            raise ServerError(line, detail=self._detail(data, body))
-        cues = list(_cues(data, seconds))
-        if not cues and not isinstance(data.get("text"), str):
-            raise ServerError(
-                f"the transcription server at {self.where} sent neither segments nor a text",
-                detail=self._detail(data, body),
-            )
-        language = data.get("language")
-        shown = isinstance(language, str) and language.isprintable() and 0 < len(language) <= 40
-        return Heard(language if shown else None, cues)
-
-    async def _post(self, sound: bytes) -> tuple[int, httpx.Headers, bytes]:
         form = {
             "model": self.model,
             "response_format": "verbose_json",
             "temperature": "0",
             "timestamp_granularities[]": "segment",
         }
-        files = {"file": ("sound.wav", sound, "audio/wav")}
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"} | (
-            {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        )
-        try:
-            async with (
-                asyncio.timeout(self._reply_s),
-                httpx.AsyncClient(
-                    headers=headers,
-                    timeout=self._reply_s,
-                    trust_env=not is_loopback(self._url),
-                    event_hooks={"response": [_LIMITED]},
-                ) as client,
-            ):
-                reply = await client.post(self._url, data=form, files=files)
-                return reply.status_code, reply.headers, reply.content
-        except (TimeoutError, httpx.TimeoutException):
-            line = f"the transcription server at {self.where} did not reply within {self._reply_s:g} s"
-            raise ServerError(line, retried=True) from None
-        except (httpx.LocalProtocolError, UnicodeEncodeError):
-            line = f"nothing can be sent to {self.where}: the key (VIDAGENT_TRANSCRIBE_KEY) is no line of plain letters"
-            raise ServerError(line) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = self._clean(str(error)) or type(error).__name__
-            line = f"the transcription server at {self.where} cannot be reached: {why}"
-            raise ServerError(line, retried=True) from None
-
-    def _refused(self, status: int, headers: httpx.Headers, data: object, body: bytes) -> ServerError:
-        detail = self._detail(data, body)
-        retried = status in _RETRIED
-        if status in {401, 403}:
-            line = f"the transcription server at {self.where} refused the key ({status}); set VIDAGENT_TRANSCRIBE_KEY"
-        elif redirected := redirection(status, headers, self.where, self._key):
-            line = redirected
-        else:
-            line = f"the transcription server at {self.where} answered {status}: {detail or 'nothing'}"
-        return ServerError(
-            line,
-            status=status,
-            detail=detail,
-            retried=retried,
-            wait_s=min(retry_after_s(headers), _LONGEST_WAIT_S),
-        )
-
-    def _detail(self, data: object, body: bytes) -> str:
-        return self._clean(error_text(data) or body[:2000].decode("utf-8", "replace"))
-
-    def _clean(self, text: str) -> str:
-        return short_line("".join(c for c in " ".join(text.split()) if c.isprintable()), self._key)
+        async with self._server.client() as client:
+            data = await self._server.post(
+                client, data=form, files={"file": ("sound.wav", sound, "audio/wav")}
+            )
+        cues = list(_cues(data, seconds))
+        if not cues and not isinstance(data.get("text"), str):
+            line = f"{self._server.name} sent neither segments nor a text"
+            raise ServerError(line, detail=self._server.detail(data))
+        language = data.get("language")
+        shown = isinstance(language, str) and language.isprintable() and 0 < len(language) <= 40
+        return Heard(language if shown else None, cues)
 
 
 def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:

@@ -20,6 +20,7 @@ from vidagent.types import (
     Status,
     StepUsage,
     Usage,
+    VideoCoverage,
     VideoInfo,
     limit_title,
 )
@@ -104,7 +105,15 @@ def _coverage(answers: _Answers, videos: Sequence[VideoInfo]) -> Coverage:
     spans = tuple(
         span for index, answer in answers.items() for span in _spans(index, answer["coverage"]["spans"])
     )
-    return Coverage(seen_s, min(1.0, seen_s / whole_s) if whole_s else 0.0, spans)
+    each = tuple(
+        VideoCoverage(
+            index, answers[index]["coverage"]["seconds_seen"], answers[index]["coverage"]["fraction"]
+        )
+        if index in answers
+        else VideoCoverage(index)
+        for index in range(len(videos))
+    )
+    return Coverage(seen_s, min(1.0, seen_s / whole_s) if whole_s else 0.0, spans, each)
 
 
 def _spans(index: int, spans: Sequence[Mapping[str, float]]) -> Iterator[Span]:

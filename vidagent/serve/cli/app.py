@@ -21,6 +21,8 @@ from vidagent.serve.cli.commands.chat import chat
 from vidagent.serve.cli.commands.doctor import doctor
 from vidagent.serve.cli.commands.eval import evaluate
 from vidagent.serve.cli.commands.judge import judge, reviews
+from vidagent.serve.cli.commands.library import app as library
+from vidagent.serve.cli.commands.library import find
 from vidagent.serve.cli.commands.mcp import mcp
 from vidagent.serve.cli.commands.models.models import app as models
 from vidagent.serve.cli.commands.models.vlm import app as vlm
@@ -29,7 +31,7 @@ from vidagent.serve.cli.commands.stored.cache import app as cache
 from vidagent.serve.cli.commands.stored.runs import app as runs
 from vidagent.serve.cli.commands.stored.sessions import app as sessions
 from vidagent.serve.cli.commands.texts import texts
-from vidagent.serve.cli.examples import ASK, BATCH, CHAT, EVAL, INDEX, RUNS, SERVE, TEXTS
+from vidagent.serve.cli.examples import ASK, BATCH, CHAT, EVAL, FIND, INDEX, LIBRARY, RUNS, SERVE, TEXTS
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
@@ -80,8 +82,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def _explained(error: typer.TyperException) -> str:
     """Say what was wrong with the arguments, and what may have been meant."""
-    if getattr(getattr(error, "param", None), "name", "") == "videos":  # may be meant as video or as question
-        return "ask takes a VIDEO, or several, and a QUESTION"
     message: str = error.format_message()
     if not message.startswith("Got unexpected extra argument"):
         return message
@@ -108,6 +108,8 @@ def vidagent(
 
 app.command(epilog=ASK)(ask)
 app.command(epilog=CHAT)(chat)
+app.add_typer(library, epilog=LIBRARY)
+app.command(epilog=FIND)(find)
 app.command(epilog=BATCH)(batch)
 app.command("eval", epilog=EVAL)(evaluate)
 app.command()(judge)

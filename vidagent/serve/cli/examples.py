@@ -12,11 +12,21 @@ ASK = _examples(
     'ask talk.mp4 "Which team wins?" --option red --option blue --json',
     'ask talk.mp4 "When is the code shown?" --export clip.mp4 --export frames/ --budget-seconds 60',
     "ask a.mp4 b.mp4 'In which of these does \"SALE\" appear first?'",
+    'ask --library "When does the red car turn left?"',
 )
 CHAT = _examples("chat talk.mp4", "chat talk.mp4 --continue", "chat talk.mp4 < questions.txt")
 BATCH = _examples(
     "batch questions.jsonl -o answers.jsonl",
     "batch questions.jsonl -o answers.jsonl --video-root ~/videos --concurrency 4 --retry-errors",
+)
+LIBRARY = _examples(
+    "library add ~/videos",
+    "library add ~/videos --background",
+    "library status",
+    "library remove ~/videos/old",
+)
+FIND = _examples(
+    "find '\"GATE 7 OPEN\"'", 'find "red car at night" --limit 5 --save-frames hits/', "find harbour --json"
 )
 EVAL = _examples(
     "eval videomme questions.parquet --videos ~/videomme --limit 50 -o results.jsonl",

@@ -44,11 +44,21 @@ def number(
 
 Video = Annotated[str, typer.Argument(metavar="VIDEO", help="The video file.", show_default=False)]
 Videos = Annotated[
-    list[str],
-    typer.Argument(metavar="VIDEO", help="The video file, or 2 to 16 of them.", show_default=False),
+    list[str] | None,
+    typer.Argument(
+        metavar="VIDEO", help="The video file, or 2 to 16: files, folders, patterns.", show_default=False
+    ),
+]
+Library = Annotated[
+    bool, typer.Option("--library", help="Ask about the videos of the library that fit the question best.")
+]
+MostVideos = Annotated[
+    int | None,
+    number("--most-videos", int, "N", "With --library: most videos asked about; 4.", legal="1 to 16"),
 ]
 Question = Annotated[
-    str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.", show_default=False)
+    str | None,
+    typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Options = Annotated[

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path, PurePath
 
-_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogg .ogm .ogv .ts .vob .webm .wmv".split()
-)
-"""File name suffixes of the containers that `video.source` opens; for listings only, as opening checks the content."""
+from vidagent.video import folder
+
 _MAX_ENTRIES = 50_000
 """Entries read in one listing, so that a huge folder does not take minutes."""
 _MAX_DEPTH = 8
@@ -55,13 +53,13 @@ def has_video_suffix(name: str) -> bool:
         name.encode()
     except UnicodeEncodeError:
         return False
-    return Path(name).suffix.lower() in _SUFFIXES
+    return folder.has_video_suffix(name)
 
 
-def _entries(folder: Path, depth: int) -> Iterator[os.DirEntry[str]]:
+def _entries(above: Path, depth: int) -> Iterator[os.DirEntry[str]]:
     """Yield the files of a folder in order, then those of its subfolders."""
     try:
-        with os.scandir(folder) as scan:
+        with os.scandir(above) as scan:
             entries = [entry for entry in islice(scan, _MAX_ENTRIES) if not entry.name.startswith(".")]
     except OSError:
         return

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from vidagent.agents.direct.attachments import is_data
-from vidagent.api.ask_many import MAX_VIDEOS
 from vidagent.serve.core.errors import ErrorDetail
 from vidagent.types import Budget, Limit, Status, Step, Verdict
+from vidagent.video.folder import MAX_VIDEOS
 
 MAX_CHARACTERS = 20_000
 MAX_NAME = 4096
@@ -185,12 +185,21 @@ class EvidenceBody(BaseModel):
     box_px: tuple[int, int, int, int] | None = None
 
 
+class VideoCoverageBody(BaseModel):
+    """How much of one of several videos was looked at."""
+
+    video: int
+    seconds_seen: float
+    fraction: float
+
+
 class CoverageBody(BaseModel):
-    """How much of the video was looked at."""
+    """How much of the video was looked at; of several, `videos` says it of each."""
 
     seconds_seen: float
     fraction: float
     spans: list[SpanBody]
+    videos: list[VideoCoverageBody] | None = None
 
 
 class _CostBody(BaseModel):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.serve.terminal.console import stdout
 from vidagent.text import counted, escape_controls, one_line
-from vidagent.types import Answer, Evidence, Span, Usage, limit_title
+from vidagent.types import Answer, Evidence, Span, Usage, limit_title, share_seen
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
@@ -145,6 +145,12 @@ def answer_rows(
     yield "sure", f"{answer.confidence:.2f}"
     whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))
     yield "seen", f"{answer.coverage.share} of {format_time(whole_s)}"
+    for one in answer.coverage.videos:
+        length = format_time(answer.videos[one.video].duration_s)
+        yield (
+            "",
+            f"{_in(names, one.video)}{share_seen(one.fraction) if one.fraction else 'nothing'} of {length}",
+        )
     yield "run", answer.run_id
 
 

@@ -17,6 +17,7 @@ from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import FoundText, VideoCache
 from vidagent.video.clock import format_time
 from vidagent.video.index.activity import Activity, measure
+from vidagent.video.index.embeddings import Embedded, Embedder, PictureEmbedder, pieces
 from vidagent.video.index.scan import Scan, from_json, to_json
 from vidagent.video.index.subtitles import Cue, sidecar_cues
 from vidagent.video.index.transcript import Ear, Stop, Transcriber, Transcript
@@ -100,6 +101,7 @@ class Index:
         ear: Speech-to-text model, or None if no server is set.
         stop: When to stop transcribing.
         reading_cpu_s: CPU seconds that a search for texts on screen may take to read them; 0: it lists what is known.
+        embedder: Model that turns pictures and texts into vectors, or None if no server is set.
     """
 
     video: Video
@@ -108,6 +110,7 @@ class Index:
     ear: Ear | None = None
     stop: Stop = field(default_factory=Stop)
     reading_cpu_s: float = 0.0
+    embedder: Embedder | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     _scan: Scan | None = None
 
@@ -271,6 +274,44 @@ class Index:
         """Return what reports the fraction done of something, if anybody listens."""
         tell = self.on_progress
         return None if tell is None else lambda share: tell(doing, share)
+
+    def embedded(self) -> Embedded | None:
+        """Return the pictures as vectors, or None if no embedding server is set; what is missing is sent there.
+
+        If time is limited, at most half of what is left is spent on it.
+
+        Raises:
+            ModelError: If that server cannot be reached, refuses, or sends nothing usable.
+            VideoError: If the video cannot be decoded.
+        """
+        if self.embedder is None:
+            return None
+        pictures = PictureEmbedder(self.video, self.cache, self.embedder)
+        found, parts = pictures.kept(self._key), pieces(self.video.info.duration_s, self.scan().cuts_s)
+        if len(found) < len(parts):
+            start = time.perf_counter()
+            found = pictures.embed(
+                self._key, parts, self.stop.halfway(), self._telling("embedding the pictures")
+            )
+            self.seconds["embeddings"] = time.perf_counter() - start
+        return found
+
+    def alike(self, query: str) -> list[tuple[float, float]]:
+        """Return times and how much the picture there is like a text, the most alike first; errors as `embedded`.
+
+        The text's vector is cached, so that a recorded run can be replayed without the server.
+        """
+        found = self.embedded()
+        if self.embedder is None or not found:
+            return []
+        asked = hashlib.sha256(f"{self.embedder.model}\n{query}".encode()).hexdigest()[:32]
+        name = f"embedded-query-{asked}"
+        vector = self.cache.get_json(self._key, name)
+        if vector is None:
+            vector = self.embedder.texts([query])[0].tolist()
+            self.cache.put_json(self._key, name, vector)
+        query_vector = np.array([vector], np.float32)
+        return found.ranked(query_vector) if query_vector.shape[1] == found.vectors.shape[1] else []
 
     def texts(self) -> list[FoundText]:
         """Return the texts read in frames so far."""

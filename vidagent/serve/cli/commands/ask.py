@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from glob import has_magic
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +20,7 @@ from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
 from vidagent.text import valid_unicode
 from vidagent.types import Answer, Question
+from vidagent.video.folder import expanded
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
@@ -29,8 +31,10 @@ _MAX_STDIN_BYTES = 4 * Question.MAX_CHARACTERS + 1
 
 @budgeted
 def ask(
-    videos: flags.Videos,
-    question: flags.Question,
+    videos: flags.Videos = None,
+    question: flags.Question = None,
+    library: flags.Library = False,
+    most_videos: flags.MostVideos = None,
     as_json: flags.AsJson = False,
     option: flags.Options = None,
     model: flags.Model = None,
@@ -53,9 +57,12 @@ def ask(
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
 ) -> None:
-    """Ask a question about a video, or about several."""
+    """Ask a question about a video, about several, or about those of the library that fit it best."""
     console.loudness(quiet=quiet, verbose=verbose)
-    asked = _question(videos, question, option)
+    if question is None or not (videos or library):
+        raise UsageError("ask takes a VIDEO, or several, and a QUESTION; or --library and a QUESTION")
+    asked = _question(videos or [], question, option)
+    videos = _named(videos or [], asked.text, library=library, most=most_videos, quiet=quiet)
     lazy.reports.check_exports(videos, report, export)  # before anything is downloaded
     request: RequestArguments = {
         "options": asked.options,
@@ -119,14 +126,39 @@ def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
     return dataclasses.replace(answer, video=named[answer.videos.index(answer.video)], videos=named)
 
 
+def _named(
+    videos: Sequence[str], question: str, *, library: bool, most: int | None, quiet: bool
+) -> list[str]:
+    """Return the videos that are asked about: those given, those of folders and patterns, or the library's best.
+
+    Raises:
+        UsageError: If there are none, or flags do not go together.
+    """
+    if not library:
+        if most is not None:
+            raise UsageError(f"--most-videos goes with --library, got {most}")
+        return [os.fspath(path) for path in expanded(videos)]
+    if videos:
+        raise UsageError(f"--library chooses the videos itself; got {videos[0]!r} too")
+    best, notes = lazy.api.Library().best_videos(question, *([] if most is None else [most]))
+    told = [f"library   {number}. {path}" for number, path in enumerate(best, 1)]
+    for line in () if quiet else [*told, *(f"note      {note}" for note in notes)]:
+        console.stderr().say(line)
+    return [os.fspath(path) for path in best]
+
+
 def _check_quotes(videos: Sequence[str], question: str) -> None:
     """Refuse a question without quotes, whose words are taken for videos, and one in the place of the video.
 
     Raises:
         UsageError: If the words are not there as files and the rest looks like a question.
     """
-    missing = [video for video in videos if not (lazy.download.is_url(video) or os.path.lexists(video))]
-    first = videos[0]
+    missing = [
+        video
+        for video in videos
+        if not (lazy.download.is_url(video) or os.path.lexists(video) or has_magic(video))
+    ]
+    first = videos[0] if videos else None
     if missing and os.path.lexists(question):
         raise UsageError(
             f"{missing[0]!r} is no file, and {question!r} is one: the VIDEO comes before the QUESTION"

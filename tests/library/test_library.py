@@ -1,0 +1,219 @@
+"""A library: what is found, and that nothing is lost when files change, move or go, or when an add is cut off."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+import vidagent
+from tests.embedding_server import EmbeddingScript
+from tests.library.conftest import ODD
+from tests.library.drawn import paint
+from vidagent import Library, UsageError
+from vidagent.library.catalog import Catalog
+
+pytestmark = pytest.mark.network
+
+
+def named(hits):
+    return [(hit.video.name, hit.time_s, hit.end_s) for hit in hits.hits]
+
+
+def test_words_of_subtitles_are_found_with_their_times(indexed):
+    found = Library().find("harbour")
+    assert named(found)[0] == ("a.mp4", 0.5, 2.0) or named(found)[0] == (ODD, 1.0, 3.0)
+    assert {("a.mp4", 0.5, 2.0), (ODD, 1.0, 3.0)} <= set(named(found)[:4])
+    assert 'subtitle: "The harbour lantern is lit"' in "".join(hit.why for hit in found.hits)
+    assert found.searched == 4
+    assert found.notes == ()
+
+
+def test_a_text_with_all_words_comes_before_one_with_some(indexed):
+    assert named(Library().find("harbours at dawn"))[0] == (ODD, 1.0, 3.0)
+    assert named(Library().find('"harbour lantern"'))[0] == ("a.mp4", 0.5, 2.0)
+    scores = [hit.score for hit in Library().find("harbours at dawn").hits]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[-1] <= scores[0] <= 1
+
+
+def test_scripts_without_spaces_are_found_by_a_part_of_a_sentence(indexed):
+    hits = Library().find("灯台").hits
+    assert (hits[0].video.name, hits[0].time_s, hits[0].end_s) == ("灯台.mp4", 0.5, 1.5)
+
+
+def test_a_file_is_found_by_its_name(indexed, monkeypatch):
+    monkeypatch.delenv("VIDAGENT_EMBEDDING_BASE_URL")
+    [hit] = [hit for hit in Library().find("灯台").hits if "file name" in hit.why]
+    assert (hit.time_s, hit.end_s) == (0.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("colour", "place"),
+    [
+        ("red", ("a.mp4", 0.0, 2.0)),
+        ("blue", ("a.mp4", 4.0, 6.0)),
+        ("orange", ("c.mkv", 4.0, 6.0)),
+        ("violet", (ODD, 2.0, 4.0)),
+    ],
+)
+def test_pictures_are_found_by_meaning(indexed, colour, place):
+    found = Library().find(f"something {colour}")
+    assert named(found)[0] == place
+    assert found.hits[0].why.startswith("looks like it (similarity ")
+
+
+def test_without_an_embedding_server_words_are_still_found(indexed, monkeypatch):
+    monkeypatch.delenv("VIDAGENT_EMBEDDING_BASE_URL")
+    assert named(Library().find("lantern")) == [("a.mp4", 0.5, 2.0)]
+    nothing = Library().find("violet")
+    assert nothing.hits == ()
+    assert "set embedding_base_url" in nothing.notes[0]
+
+
+def test_a_server_that_is_gone_is_told_and_words_are_found(indexed, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_EMBEDDING_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("VIDAGENT_EMBEDDING_MODEL", "colours")
+    found = Library().find("lantern")
+    assert named(found) == [("a.mp4", 0.5, 2.0)]
+    assert found.notes[0].startswith(
+        "only words were searched: the embedding server at http://127.0.0.1:9/v1 cannot"
+    )
+
+
+def test_thumbnails_show_the_hits(indexed, tmp_path):
+    [hit] = Library().find("red", limit=1, thumbnails=tmp_path / "hits").hits
+    assert hit.thumbnail.parent == tmp_path / "hits"
+    assert hit.thumbnail.read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_bad_requests_name_the_legal_range(indexed, tmp_path):
+    library = Library()
+    with pytest.raises(UsageError, match=r"limit must be 1 to 1000, got 0"):
+        library.find("x", limit=0)
+    with pytest.raises(UsageError, match="there is no folder or file nowhere"):
+        library.add("nowhere")
+    with pytest.raises(UsageError, match="is empty: `vidagent library add DIR`"):
+        Library(tmp_path).find("x")
+    with pytest.raises(UsageError, match="1 to 16 videos, got 17"):
+        library.ask("x", videos=17)
+    with pytest.raises(UsageError, match="workers must be 1 or more, got -1"):
+        library.add(workers=-1)
+
+
+def test_moved_files_keep_what_is_known_without_being_sent_again(own, colours):
+    script: EmbeddingScript = colours[1]
+    library = Library()
+    library.add(own, texts=False)
+    before = script.pictures
+    (own / "a.mp4").rename(own / "sub" / "renamed.mp4")
+    (own / "a.srt").rename(own / "sub" / "renamed.srt")
+    lost = library.find("lantern")
+    assert "a.mp4" not in [hit.video.name for hit in lost.hits]
+    assert "changed or no longer there" in lost.notes[0]
+    changes = library.add(texts=False).changes
+    assert (changes.moved, changes.new, changes.gone) == (1, 0, 0)
+    assert ("renamed.mp4", 0.5, 2.0) in named(library.find("lantern"))
+    assert named(library.find("red"))[0] == ("renamed.mp4", 0.0, 2.0)
+    assert script.pictures == before
+
+
+def test_changed_files_and_subtitles_are_read_anew(own):
+    library = Library()
+    library.add(own, texts=False)
+    paint(own / "c.mkv", ["grey", "red"], [(0, 1, "A new sentence")])
+    (own / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nAnother lantern line\n")
+    assert "c.mkv" not in [hit.video.name for hit in library.find("orange").hits]
+    changes = library.add(texts=False).changes
+    assert (changes.changed, changes.again, changes.same) == (1, 1, 2)
+    assert ("c.mkv", 2.0, 4.0) in named(library.find("red"))[:2]
+    assert ("a.mp4", 1.0, 2.0) in named(library.find('"another lantern"'))
+    assert named(library.find('"harbour lantern is lit"', limit=1)) != [("a.mp4", 0.5, 2.0)]
+
+
+def test_files_that_are_gone_stay_until_they_are_removed(own):
+    library = Library()
+    library.add(own, texts=False)
+    (own / "c.mkv").rename(own / "elsewhere.bin")  # as if its disk were not there
+    assert library.add(texts=False).changes.gone == 1
+    assert library.status().counts == {"indexed": 3, "waiting": 0, "failed": 0, "gone": 1}
+    (own / "elsewhere.bin").rename(own / "c.mkv")
+    assert library.add(texts=False).changes.same == 4
+    assert named(library.find("orange"))[0] == ("c.mkv", 4.0, 6.0)
+    (own / "c.mkv").unlink()
+    assert [path.name for path in library.remove(gone=True)] == ["c.mkv"]
+    assert library.status().counts["gone"] == 0
+
+
+def test_removed_files_do_not_come_back_with_their_folder(own):
+    library = Library()
+    library.add(own, texts=False)
+    assert [path.name for path in library.remove(own / "a.mp4")] == ["a.mp4"]
+    assert (own / "a.mp4").is_file()
+    assert library.add(texts=False).changes.new == 0
+    assert "a.mp4" not in [hit.video.name for hit in library.find("red lantern").hits]
+    assert library.add(own / "a.mp4", texts=False).changes.new == 1
+    with pytest.raises(UsageError, match=r"other\.mp4 is not in the library"):
+        library.remove(own / "other.mp4")
+    assert len(library.remove(own)) == 4
+    assert library.status().sources == ()
+
+
+def test_two_copies_are_one_hit_and_one_of_them_may_go(own):
+    (own / "copy.mp4").write_bytes((own / "a.mp4").read_bytes())
+    library = Library()
+    library.add(own, texts=False)
+    assert [hit.video.name for hit in library.find("red", limit=2).hits].count("copy.mp4") == 0
+    (own / "a.mp4").unlink()
+    assert library.find("red").hits[0].video.name == "copy.mp4"
+
+
+def test_a_broken_file_is_told_and_tried_again(own):
+    (own / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(1000))
+    library = Library()
+    [failed] = library.add(own, texts=False).failed
+    assert failed.path.name == "broken.mp4"
+    assert "moov box" in failed.error
+    [listed] = [one for one in library.videos() if one.state == "failed"]
+    assert listed.error == failed.error
+    paint(own / "broken.mp4", ["red"])
+    assert library.add(texts=False).indexed == 1
+
+
+def test_an_add_that_is_cut_off_goes_on(own, monkeypatch):
+    library = Library()
+
+    def stop_after_two(one, seen=[]):  # noqa: B006 - counts over calls
+        seen.append(one)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.add(own, texts=False, workers=1, on_done=stop_after_two)
+    counts = library.status().counts
+    assert (counts["indexed"], counts["waiting"]) == (2, 2)
+    assert "2 videos not indexed yet" in library.find("harbour").notes[0]
+    assert library.status().indexer is None
+    assert library.add(texts=False).indexed == 2
+    assert library.status().counts["indexed"] == 4
+
+
+def test_a_second_add_leaves_its_videos_to_the_first(own):
+    library = Library()
+    with Catalog(library.folder) as catalog, catalog.indexing() as is_ours:
+        assert is_ours
+        found: list[vidagent.api.Added] = []
+        thread = threading.Thread(target=lambda: found.append(Library().add(own, texts=False)))
+        thread.start()
+        thread.join(30)
+        assert (found[0].indexer, found[0].changes.new, found[0].indexed) == (os.getpid(), 4, 0)
+        assert catalog.due_count() == 4
+
+
+def test_a_damaged_file_is_told_with_the_way_out(own):
+    library = Library()
+    library.folder.mkdir(parents=True)
+    (library.folder / "library.sqlite3").write_bytes(b"no database" * 1000)
+    with pytest.raises(UsageError, match=r"move library\.sqlite3 away and add the folders again"):
+        library.find("x")

@@ -1,0 +1,152 @@
+"""What has changed in the folders of a library: new, changed, moved and lost files."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidagent.errors import UsageError
+from vidagent.library.catalog import Catalog, beside_stamp, file_stamp
+from vidagent.library.contents import Depth
+from vidagent.video.folder import videos_in
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How the files differ from what the library knows.
+
+    Args:
+        new: Files that were added.
+        changed: Files whose contents changed, which are read anew.
+        moved: Files found under another name, which keep what is known of them.
+        again: Files to be read again for what was not looked for before, or because that failed.
+        gone: Files that are no longer there; they stay in the library until they are removed.
+        same: Files that are as they were.
+    """
+
+    new: int = 0
+    changed: int = 0
+    moved: int = 0
+    again: int = 0
+    gone: int = 0
+    same: int = 0
+
+    @property
+    def words(self) -> str:
+        """The counts in words, such as `12 new, 1 moved`."""
+        counts = {
+            "new": self.new,
+            "changed": self.changed,
+            "moved": self.moved,
+            "to be read again": self.again,
+            "gone": self.gone,
+            "as before": self.same,
+        }
+        return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count) or "no videos"
+
+
+def absolute(path: str | Path) -> Path:
+    """Return a path as the library keeps it: absolute, its links not resolved.
+
+    Raises:
+        UsageError: If it is a web address.
+    """
+    name = os.fspath(path)
+    if "://" in name:
+        raise UsageError(f"{name} is no folder: a library holds files of this machine")
+    return Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100 - `absolute` keeps `..`
+
+
+def add_sources(catalog: Catalog, paths: Sequence[str | Path]) -> None:
+    """Add folders and files.
+
+    Raises:
+        UsageError: If one is not there; then none is added.
+    """
+    found = [absolute(path) for path in paths]
+    for given, path in zip(paths, found, strict=True):
+        if not path.exists():
+            raise UsageError(f"there is no folder or file {os.fspath(given)}")
+    for path in found:
+        catalog.add_source(path)
+
+
+def refresh(catalog: Catalog, depth: Depth, model: str | None) -> Changes:
+    """Look for the videos of all sources, and note which are to be read.
+
+    Args:
+        catalog: The library.
+        depth: What is looked for now; a video in which less was looked for is read again.
+        model: The embedding model, or None.
+    """
+    known = {os.fsdecode(row["path"]): row for row in catalog.database.rows("SELECT * FROM videos")}
+    left_out = catalog.left_out()
+    lost = {row["stamp"]: row for name, row in known.items() if not Path(name).is_file()}
+    counts: dict[str, int] = {}
+    with catalog.database.transaction():
+        for path in dict.fromkeys(path for path in _files(catalog) if path not in left_out):
+            what = _note(catalog, path, known.get(str(path)), lost, depth, model)
+            counts[what] = counts.get(what, 0) + 1
+    return Changes(**counts, gone=len(lost))
+
+
+def _files(catalog: Catalog) -> Iterator[Path]:
+    for source in catalog.sources():
+        if source.is_file():
+            yield source
+        else:
+            yield from videos_in(source)
+
+
+def _note(
+    catalog: Catalog,
+    path: Path,
+    row: sqlite3.Row | None,
+    lost: dict[str, sqlite3.Row],
+    depth: Depth,
+    model: str | None,
+) -> str:
+    """Bring the row of one file up to date, and return what has become of it."""
+    name, stamp, beside = os.fsencode(path), file_stamp(path), beside_stamp(path)
+    change = catalog.database.change
+    if row is None:
+        if stamp not in lost:
+            change("INSERT INTO videos (path, stamp, beside) VALUES (?, ?, ?)", name, stamp, beside)
+            return "new"
+        was = lost.pop(stamp)  # read again for its new name, from the cache
+        change(
+            "UPDATE videos SET path = ?, beside = ?, due = 1, error = NULL WHERE id = ?",
+            name,
+            beside,
+            was["id"],
+        )
+        return "moved"
+    if stamp != row["stamp"]:
+        change(
+            "UPDATE videos SET stamp = ?, beside = ?, due = 1, found = 0, error = NULL WHERE id = ?",
+            stamp,
+            beside,
+            row["id"],
+        )
+        return "changed"
+    if beside != row["beside"] or row["error"] is not None or _lacks(row, depth, model):
+        change("UPDATE videos SET beside = ?, due = 1, error = NULL WHERE id = ?", beside, row["id"])
+        return "again" if row["found"] or row["error"] else "new"
+    return "same" if not row["due"] else "new"
+
+
+def _lacks(row: sqlite3.Row, depth: Depth, model: str | None) -> bool:
+    """Tell whether more is looked for now than when a video was read."""
+    if not row["found"]:
+        return False
+    kept = json.loads(row["depth"])
+    texts, transcribe = kept["asked"]
+    return (
+        (depth.texts and not texts)
+        or (depth.transcribe and not transcribe and not kept["spoken"])
+        or (model is not None and model != kept["model"])
+    )

@@ -1,0 +1,286 @@
+"""`vidagent library` and `vidagent find`: many videos indexed for one search."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidagent.errors import UsageError
+from vidagent.serve.cli import flags, lazy
+from vidagent.serve.terminal import console, printing
+from vidagent.serve.terminal.library_progress import LibraryProgress
+from vidagent.text import counted, one_line, valid_unicode
+from vidagent.video.clock import format_time
+
+if TYPE_CHECKING:
+    from vidagent.api import Hit, Hits, LibraryStatus
+    from vidagent.library.catalog import Listed
+    from vidagent.library.changes import Changes
+
+_MB = 1_000_000
+_SOME_FAILED = 3
+
+app = typer.Typer(
+    name="library",
+    help="Add folders of videos to the library, which `find` searches and `ask --library` asks about.",
+    no_args_is_help=True,
+)
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[DIR|FILE]...", help="Folders, with all below them, or files; none: those added before."
+    ),
+]
+Removed = Annotated[
+    list[str] | None, typer.Argument(metavar="[DIR|FILE]...", help="Folders or files.", show_default=False)
+]
+Background = Annotated[
+    bool, typer.Option("--background", help="Go on in the background; `library status` tells how far it is.")
+]
+NoTexts = Annotated[
+    bool, typer.Option("--no-texts", help="Do not read the texts on screen, which takes most of the time.")
+]
+Workers = Annotated[
+    int | None,
+    flags.number(
+        "--workers", int, "N", "Videos read at once; by default one for each CPU.", legal="1 or more"
+    ),
+]
+Gone = Annotated[bool, typer.Option("--gone", help="Remove the videos whose files are no longer there.")]
+Query = Annotated[
+    str,
+    typer.Argument(
+        metavar="QUERY", help='What to look for; a text in "quotes" is searched exactly.', show_default=False
+    ),
+]
+Limit = Annotated[int, flags.number("--limit", int, "N", "Most hits.", legal="1 to 1,000")]
+Thumbnails = Annotated[
+    Path | None,
+    typer.Option("--save-frames", metavar="DIR", file_okay=False, help="Save a picture of each hit here."),
+]
+
+
+@app.command()
+def add(
+    paths: Paths = None,
+    background: Background = False,
+    no_texts: NoTexts = False,
+    transcribe: flags.Transcribe = False,
+    workers: Workers = None,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Add folders, and index what is new or changed in them and in those added before.
+
+    Stop it at any time: the same command, or one without folders, goes on with what is left. Files that were moved keep
+    what is known of them. The exit code is 3 if videos could not be read, which are read again the next time.
+    """
+    console.loudness(quiet=quiet, verbose=verbose)
+    library = lazy.api.Library()
+    names = list(paths or ())
+    if not names and not library.exists:
+        raise UsageError("name the folders whose videos are to be added: vidagent library add DIR")
+    if background:
+        _start(library.folder, names, no_texts=no_texts, transcribe=transcribe, workers=workers)
+        return
+    display = LibraryProgress(console.stderr(), workers or os.cpu_count() or 1, quiet=quiet)
+
+    def start(changes: Changes, due: int) -> None:
+        display.tell(f"found     {changes.words}")
+        display.start(due)
+
+    with display:
+        try:
+            added = library.add(
+                *names,
+                texts=not no_texts,
+                transcribe=transcribe,
+                workers=workers,
+                on_start=start,
+                on_done=display.add,
+            )
+        except KeyboardInterrupt:
+            display.tell(f"{display.summary()}; `vidagent library add` goes on with the others")
+            raise
+    if added.indexer is not None:
+        display.tell(f"found     {added.changes.words}")
+        display.tell(
+            f"process {added.indexer} is indexing already and reads these, too; see `vidagent library status`"
+        )
+    elif added.indexed or added.failed:
+        display.tell(display.summary())
+    if as_json:
+        printing.show_json(added.to_dict())
+    if added.failed:
+        raise typer.Exit(_SOME_FAILED)
+
+
+def _start(
+    folder: Path, names: Sequence[str], *, no_texts: bool, transcribe: bool, workers: int | None
+) -> None:
+    """Start the same command in a process of its own, which goes on when the terminal is closed.
+
+    Raises:
+        UsageError: If a folder is not there.
+    """
+    for name in names:
+        if not Path(name).expanduser().exists():
+            raise UsageError(f"there is no folder or file {name}")
+    chosen = [*["--no-texts"] * no_texts, *["--transcribe"] * transcribe]
+    chosen += [] if workers is None else ["--workers", str(workers)]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = folder / "indexing.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - this program
+            [sys.executable, "-m", "vidagent", "library", "add", *chosen, "--", *names],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    console.stderr().say(
+        f"indexing in the background (process {process.pid}; log {log}); `vidagent library status` tells how far it is"
+    )
+
+
+@app.command("list")
+def list_videos(
+    as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False
+) -> None:
+    """List the videos of the library and their state."""
+    console.loudness(quiet=quiet, verbose=verbose)
+    printing.show_report(_VideoList(lazy.api.Library().videos()), as_json=as_json)
+
+
+@app.command()
+def status(as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False) -> None:
+    """Say how far the library is indexed, what is being read, and what could not be."""
+    console.loudness(quiet=quiet, verbose=verbose)
+    printing.show_report(_Status(lazy.api.Library().status()), as_json=as_json)
+
+
+@app.command()
+def remove(
+    paths: Removed = None,
+    gone: Gone = False,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Take folders or files out of the library; the files themselves stay."""
+    console.loudness(quiet=quiet, verbose=verbose)
+    if not paths and not gone:
+        raise UsageError("name the folders or files to be removed, or give --gone")
+    removed = lazy.api.Library().remove(*(paths or ()), gone=gone)
+    if as_json:
+        printing.show_json({"removed": [str(path) for path in removed]})
+    elif not quiet:
+        console.stderr().say(f"removed   {counted(len(removed), 'video')} from the library")
+
+
+def find(
+    query: Query,
+    limit: Limit = 20,
+    save_frames: Thumbnails = None,
+    as_json: flags.AsJson = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Find moments in the videos of the library, by words and by meaning, the best first.
+
+    Searched are subtitles, transcripts, texts on screen and file names, and pictures where an embedding server is set
+    (VIDAGENT_EMBEDDING_BASE_URL). Nothing is decoded, and no other model is asked.
+    """
+    console.loudness(quiet=quiet, verbose=verbose)
+    found = lazy.api.Library().find(valid_unicode(query), limit=limit, thumbnails=save_frames)
+    if as_json:
+        printing.show_json(found.to_dict())
+        return
+    for line in _hit_lines(found):
+        console.stdout().say(line)
+    if not quiet:
+        for note in found.notes:
+            console.stderr().say(f"note      {note}", style="yellow")
+
+
+def _hit_lines(found: Hits) -> Iterator[str]:
+    if not found.hits:
+        yield f"nothing found in {counted(found.searched, 'video')}"
+    for hit in found.hits:
+        yield f"{_shown_path(hit)}  {format_time(hit.time_s)} to {format_time(hit.end_s)}"
+        yield f"  {one_line(hit.why)}"
+        if hit.thumbnail is not None:
+            yield f"  {hit.thumbnail}"
+
+
+def _shown_path(hit: Hit) -> str:
+    """Return the path as it is typed from here, where the video lies below this folder."""
+    return str(hit.video.relative_to(Path.cwd())) if hit.video.is_relative_to(Path.cwd()) else str(hit.video)
+
+
+@dataclass(frozen=True, slots=True)
+class _VideoList:
+    """The videos of the library."""
+
+    videos: Sequence[Listed]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"videos": [one.to_dict() for one in self.videos]}
+
+    def lines(self) -> list[str]:
+        """Say it to people, one video a line."""
+        return [_video_line(one) for one in self.videos] or [
+            "no videos; `vidagent library add DIR` adds some"
+        ]
+
+
+def _video_line(one: Listed) -> str:
+    length = "" if one.duration_s is None else format_time(one.duration_s)
+    unread = f", {one.texts_read:.0%} of the texts read" if one.texts_read not in {None, 1.0} else ""
+    kept = f"{counted(one.lines, 'line')}, {counted(one.pictures, 'picture')}{unread}" if one.findable else ""
+    why = (one.error or "").removeprefix(f"{one.path}: ") if one.state == "failed" else kept
+    return f"{one.state:<8} {length:>12}  {one.path}  {why}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """How far the library is indexed."""
+
+    status: LibraryStatus
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return self.status.to_dict()
+
+    def lines(self) -> list[str]:
+        """Say it to people."""
+        found = self.status
+        states = ", ".join(f"{count:,} {state}" for state, count in found.counts.items() if count)
+        facts = found.to_dict()
+        rows = [
+            ("videos", f"{len(found.videos):,}{f': {states}' if states else ''}"),
+            (
+                "kept",
+                f"{counted(facts['lines'], 'line')}, {counted(facts['pictures'], 'picture')} as vectors",
+            ),
+            ("length", format_time(facts["duration_s"])),
+            ("file", f"{found.folder}, {found.bytes / _MB:,.1f} MB"),
+            *(("added", str(path)) for path in found.sources),
+        ]
+        if found.indexer is not None:
+            rows.append(("indexing", f"process {found.indexer}"))
+            rows += [("reading", str(path)) for path in found.reading]
+        elif found.counts["waiting"]:
+            rows.append(("indexing", "nobody; `vidagent library add` goes on"))
+        rows += [("failed", one.error or "") for one in found.videos if one.state == "failed"]
+        return printing.aligned(rows)
