@@ -20,7 +20,7 @@ from vidagent.images import jpeg
 from vidagent.library.catalog import FILE_NAME, Catalog, Listed
 from vidagent.library.changes import Changes, absolute, add_sources, refresh
 from vidagent.library.contents import Depth
-from vidagent.library.finding import Finder, Hit, Hits
+from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
 from vidagent.library.indexing import Done, VideoDone, index_here
 from vidagent.runs.request import EventArguments
 from vidagent.types import Answer, Question
@@ -117,6 +117,8 @@ class Library:
         """Name the folder of the library; by default `library` in the cache folder."""
         self._settings = config.load()
         self.folder = Path(folder) if folder else cache_folder(self._settings) / "library"
+        self._embedder = embeddings.connect(self._settings)
+        self._signs: KeptSigns = {}
 
     @property
     def exists(self) -> bool:
@@ -174,12 +176,20 @@ class Library:
         failed = tuple(one for one in results if one.error is not None)
         return Added(changes, len(results) - len(failed), failed)
 
-    def find(self, query: str, *, limit: int = 20, thumbnails: str | Path | None = None) -> Hits:
+    def find(
+        self,
+        query: str,
+        *,
+        limit: int = 20,
+        folders: Sequence[str | Path] = (),
+        thumbnails: str | Path | None = None,
+    ) -> Hits:
         """Search the indexed videos.
 
         Args:
             query: Words, in any language; a text in quotes is searched exactly.
             limit: Most hits, 1 to 1,000.
+            folders: Folders to which the search is limited; none searches all videos.
             thumbnails: A folder in which a picture of each hit is saved.
 
         Returns:
@@ -193,7 +203,8 @@ class Library:
             raise UsageError(f"limit must be 1 to {MAX_HITS}, got {limit}")
         self._check_exists()
         with Catalog(self.folder) as catalog:
-            found = Finder(catalog, embeddings.connect(self._settings)).find(asked, limit)
+            below = [Path(folder).expanduser().resolve() for folder in folders]
+            found = Finder(catalog, self._embedder, self._signs).find(asked, limit, below)
         if thumbnails is None:
             return found
         return dataclasses.replace(found, hits=tuple(_with_thumbnails(found.hits, Path(thumbnails))))

@@ -8,10 +8,11 @@ to the most that there can be.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,28 +125,35 @@ class _Place:
         self.whys = other.whys | self.whys
 
 
+KeptSigns = dict[VectorKind, tuple[object, Signs | None]]
+"""The signs of the vectors of each kind, and what tells whether they have changed."""
+
+
 class Finder:
-    """Searches a library; keeps the signs of its vectors between searches, as long as they stay the same.
+    """Searches a library.
 
     Args:
         catalog: The library.
         embedder: Turns queries into vectors, or None to search words only.
+        signs: The signs of earlier searches, which are read again once they have changed.
     """
 
-    def __init__(self, catalog: Catalog, embedder: Embedder | None) -> None:
+    def __init__(self, catalog: Catalog, embedder: Embedder | None, signs: KeptSigns) -> None:
         """Load nothing yet."""
-        self._catalog, self._embedder = catalog, embedder
-        self._signs: dict[VectorKind, tuple[object, Signs | None]] = {}
+        self._catalog, self._embedder, self._signs = catalog, embedder, signs
 
-    def find(self, query: str, most: int) -> Hits:
-        """Return the best hits."""
-        notes = list(self._notes())
-        lists = self._by_words(query)
+    def find(self, query: str, most: int, below: Sequence[Path] = ()) -> Hits:
+        """Return the best hits, of the videos in some folders where these are given (absolute, links resolved)."""
+        videos = [row for row in self._videos() if _is_below(row, below)]
+        notes = list(_waiting(videos))
+        ids = [row["id"] for row in videos] if below else None
+        lists = self._by_words(query, ids)
         try:
-            lists |= self._by_meaning(query)
+            lists |= self._by_meaning(query, ids)
         except ModelError as error:
             notes.append(f"only words were searched: {error}")
-        hits, lost = self._hits(_fused(lists), most, len(lists) > 2)
+        best = _WEIGHTS["words"] + (_WEIGHTS["pictures"] if len(lists) > 2 else 0.0)
+        hits, lost = _hits(_fused(lists), most, best, _by_contents(videos))
         if lost:
             notes.append(
                 f"{counted(lost, 'video')} changed or no longer there, and left out; "
@@ -156,45 +164,20 @@ class Finder:
                 "only words were searched; set embedding_base_url (VIDAGENT_EMBEDDING_BASE_URL) and run "
                 "`vidagent library add` to search pictures by meaning"
             )
-        searched = self._catalog.database.row("SELECT count(*) FROM videos WHERE found")
-        return Hits(query, tuple(hits), searched[0] if searched else 0, tuple(notes))
+        return Hits(query, tuple(hits), sum(bool(row["found"]) for row in videos), tuple(notes))
 
-    def _notes(self) -> Iterator[str]:
-        waiting = self._catalog.database.row(
-            "SELECT count(*) FROM videos WHERE due AND NOT found AND error IS NULL"
+    def _videos(self) -> list[sqlite3.Row]:
+        return self._catalog.database.rows(
+            "SELECT id, path, stamp, due, found, error, sha256 FROM videos ORDER BY path"
         )
-        if waiting and waiting[0]:
-            yield f"{counted(waiting[0], 'video')} not indexed yet; see `vidagent library status`"
 
-    def _hits(self, places: Iterable[_Place], most: int, by_meaning: bool) -> tuple[list[Hit], int]:
-        """Return the first places whose video is as it was indexed, and how many videos before them are not."""
-        best = _WEIGHTS["words"] + (_WEIGHTS["pictures"] if by_meaning else 0.0)
-        hits: list[Hit] = []
-        files: dict[str, Path | None] = {}
-        for place in places:
-            if len(hits) == most:
-                break
-            if place.sha256 not in files:
-                files[place.sha256] = self._file(place.sha256)
-            if (path := files[place.sha256]) is not None:
-                hits.append(_hit(path, place, best))
-        return hits, sum(path is None for path in files.values())
-
-    def _file(self, sha256: str) -> Path | None:
-        """Return the first file with these contents that is as it was indexed."""
-        rows = self._catalog.database.rows(
-            "SELECT path, stamp FROM videos WHERE sha256 = ? AND found ORDER BY path", sha256
-        )
-        paths = ((Path(os.fsdecode(row["path"])), row["stamp"]) for row in rows)
-        return next((path for path, stamp in paths if file_stamp(path) == stamp), None)
-
-    def _by_words(self, query: str) -> dict[str, list[_Place]]:
+    def _by_words(self, query: str, ids: list[int] | None) -> dict[str, list[_Place]]:
         """Return the lines and the names of files with words of a query."""
         found: dict[str, list[_Place]] = {"words": [], "names": []}
         phrases = phrases_of(query)
-        rows = self._matching(match_of(phrases)) if phrases else []
+        rows = self._matching(match_of(phrases), ids) if phrases else []
         if phrases and not rows:
-            rows = self._matching(match_of(phrases, prefixes=True))
+            rows = self._matching(match_of(phrases, prefixes=True), ids)
         scored = [(_share(row["marked"], len(phrases)), row) for row in rows]
         ranked = sorted(scored, key=lambda one: (-one[0], one[1]["worth"]))
         for share, row in ranked:
@@ -204,44 +187,51 @@ class Finder:
             found[name].append(_Place(row["sha256"], row["start_s"], row["end_s"], points, {name: why}))
         return found
 
-    def _matching(self, match: str) -> list[sqlite3.Row]:
+    def _matching(self, match: str, ids: list[int] | None) -> list[sqlite3.Row]:
+        chosen = None if ids is None else json.dumps(ids)
         return self._catalog.database.rows(
             "SELECT l.kind, l.start_s, l.end_s, l.text, v.sha256, bm25(words) AS worth, "
             "highlight(words, 0, char(1), char(2)) AS marked "
             "FROM words JOIN lines l ON l.id = words.rowid JOIN videos v ON v.id = l.video "
-            "WHERE words MATCH ? AND v.found ORDER BY worth LIMIT ?",
+            "WHERE words MATCH ? AND v.found AND (? IS NULL OR v.id IN (SELECT value FROM json_each(?))) "
+            "ORDER BY worth LIMIT ?",
             match,
+            chosen,
+            chosen,
             _MOST_LINES,
         )
 
-    def _by_meaning(self, query: str) -> dict[str, list[_Place]]:
+    def _by_meaning(self, query: str, ids: list[int] | None) -> dict[str, list[_Place]]:
         """Return the pictures and the lines nearest to a query; no list if nothing is kept as vectors."""
         if self._embedder is None or not self._catalog.database.row("SELECT 1 FROM vectors LIMIT 1"):
             return {}
         vector = self._embedder.texts([query])
         found: dict[str, list[_Place]] = {}
-        if pictures := self._nearest("picture", vector):
+        if pictures := self._nearest("picture", vector, ids):
             found["pictures"] = [
                 self._place(near, rank, "pictures", f"looks like it (similarity {near.cosine:.2f})")
                 for rank, near in enumerate(pictures, 1)
             ]
-        if lines := self._nearest("line", vector):
+        if lines := self._nearest("line", vector, ids):
             found["lines"] = [
                 self._place(near, rank, "lines", self._similar(near)) for rank, near in enumerate(lines, 1)
             ]
         return found
 
-    def _nearest(self, kind: VectorKind, vector: Vectors) -> list[Near]:
+    def _nearest(self, kind: VectorKind, vector: Vectors, ids: list[int] | None) -> list[Near]:
         database, model = self._catalog.database, self._embedder.model if self._embedder else ""
         state = database.row(
             "SELECT (SELECT max(id) FROM vectors), (SELECT count(*) FROM vectors), (SELECT sum(found) FROM videos), "
             "(SELECT sum(vectors) FROM means)"
         )
-        version = None if state is None else tuple(state)
-        if kind not in self._signs or self._signs[kind][0] != version:
-            self._signs[kind] = (version, load_signs(database, kind, model, vector.shape[1]))
-        signs = self._signs[kind][1]
-        return [] if signs is None else nearest(database, signs, vector, _MOST_NEAR)
+        version = (model, vector.shape[1], *(state or ()))
+        known, signs = self._signs.get(kind, (None, None))
+        if known != version:
+            signs = load_signs(database, kind, model, vector.shape[1])
+            self._signs[kind] = (version, signs)
+        if signs is None:
+            return []
+        return nearest(database, signs if ids is None else signs.of_videos(ids), vector, _MOST_NEAR)
 
     def _place(self, near: Near, rank: int, name: str, why: str) -> _Place:
         row = self._catalog.database.row("SELECT sha256 FROM videos WHERE id = ?", near.video)
@@ -268,6 +258,60 @@ def _fused(lists: dict[str, list[_Place]]) -> list[_Place]:
             of_video.append(place)
             hits.append(place)
     return sorted(hits, key=lambda hit: -hit.total)
+
+
+def _is_below(row: sqlite3.Row, folders: Sequence[Path]) -> bool:
+    """Tell whether a video lies in one of some folders, where there are any."""
+    if not folders:
+        return True
+    path = Path(os.path.realpath(os.fsdecode(row["path"])))
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def _waiting(videos: Iterable[sqlite3.Row]) -> Iterator[str]:
+    """Yield a note if videos are not indexed yet."""
+    waiting = sum(bool(row["due"] and not row["found"] and row["error"] is None) for row in videos)
+    if waiting:
+        yield f"{counted(waiting, 'video')} not indexed yet; see `vidagent library status`"
+
+
+def _by_contents(videos: Iterable[sqlite3.Row]) -> dict[str, list[sqlite3.Row]]:
+    """Return the searched files by their content hashes."""
+    found: dict[str, list[sqlite3.Row]] = {}
+    for row in videos:
+        if row["found"]:
+            found.setdefault(row["sha256"], []).append(row)
+    return found
+
+
+def _hits(
+    places: Iterable[_Place], most: int, best: float, videos: dict[str, list[sqlite3.Row]]
+) -> tuple[list[Hit], int]:
+    """Return the first places whose video is as it was indexed, and how many videos before them are not.
+
+    Args:
+        places: The places, the best first.
+        most: Most hits.
+        best: The points, times `_RANK` + 1, of a place that all speaks for.
+        videos: The files that are searched, by content hash.
+    """
+    hits: list[Hit] = []
+    files: dict[str, Path | None] = {}
+    for place in places:
+        if len(hits) == most:
+            break
+        if place.sha256 in videos:
+            if place.sha256 not in files:
+                files[place.sha256] = _unchanged(videos[place.sha256])
+            if (path := files[place.sha256]) is not None:
+                hits.append(_hit(path, place, best))
+    return hits, sum(path is None for path in files.values())
+
+
+def _unchanged(rows: Iterable[sqlite3.Row]) -> Path | None:
+    """Return the first file that is as it was indexed."""
+    paths = ((Path(os.fsdecode(row["path"])), row["stamp"]) for row in rows)
+    return next((path for path, stamp in paths if file_stamp(path) == stamp), None)
 
 
 def _hit(path: Path, place: _Place, best: float) -> Hit:

@@ -11,6 +11,7 @@ whose sqlite3 is built without extensions; LanceDB brings 350 MB of packages.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,14 +71,21 @@ class Signs:
     Args:
         words: Signs, uint64 of shape `(N, W)`.
         row: For each, the id of its row.
+        video: For each, the id of its video.
         place: For each, its place in that row.
         mean: The mean of the vectors, float32.
     """
 
     words: NDArray[np.uint64]
     row: NDArray[np.int64]
+    video: NDArray[np.int64]
     place: NDArray[np.int64]
     mean: NDArray[np.float32]
+
+    def of_videos(self, videos: Sequence[int]) -> Signs:
+        """Return those of some videos, by their ids."""
+        kept = np.isin(self.video, np.array(videos, np.int64))
+        return Signs(self.words[kept], self.row[kept], self.video[kept], self.place[kept], self.mean)
 
     def nearest(self, query: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the places of the candidates for a query of shape `(D,)`, in no order."""
@@ -183,7 +191,7 @@ def load_signs(database: PersistentDatabase, kind: VectorKind, model: str, dims:
     if mean is None or len(mean) != dims:
         return None
     rows = database.rows(
-        "SELECT v.id, v.signs FROM vectors v JOIN videos ON videos.id = v.video "
+        "SELECT v.id, v.video, v.signs FROM vectors v JOIN videos ON videos.id = v.video "
         "WHERE v.kind = ? AND v.model = ? AND v.dims = ? AND videos.found",
         kind,
         model,
@@ -193,8 +201,9 @@ def load_signs(database: PersistentDatabase, kind: VectorKind, model: str, dims:
     counts = [len(row["signs"]) // (8 * width) for row in rows]
     words = np.frombuffer(b"".join(row["signs"] for row in rows), np.uint64).reshape(-1, width)
     ids = np.repeat(np.array([row["id"] for row in rows], np.int64), counts)
+    videos = np.repeat(np.array([row["video"] for row in rows], np.int64), counts)
     places = np.concatenate([np.arange(count) for count in counts]) if counts else np.empty(0, np.int64)
-    return Signs(words, ids, places, mean)
+    return Signs(words, ids, videos, places, mean)
 
 
 def nearest(database: PersistentDatabase, signs: Signs, query: Vectors, most: int) -> list[Near]:

@@ -19,7 +19,7 @@ from tests.serve.running import QUESTION, until
 from vidagent.images import jpeg
 
 pytestmark = pytest.mark.network
-TOOLS = {"list_videos", "probe", "look", "frames", "ask"}
+TOOLS = {"list_videos", "probe", "look", "frames", "find", "ask"}
 
 
 def words(result) -> str:

@@ -34,6 +34,13 @@ class Folders:
                 return path
         return None
 
+    def name_of(self, path: Path) -> str | None:
+        """Return the name by which clients know a file; None unless it lies in one of the folders and may be named."""
+        real = path.resolve()
+        root = next((root for root in self.roots if real.is_relative_to(root)), None)
+        name = "" if root is None else real.relative_to(root).as_posix()
+        return name if name and has_video_suffix(name) and self.file(name) == real else None
+
     def videos(self) -> Iterator[tuple[str, Path]]:
         """Yield name and path of the files with a video suffix; a name may come twice.
 

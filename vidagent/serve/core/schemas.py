@@ -355,3 +355,22 @@ class VideoList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[VideoListed]
+
+
+class HitBody(BaseModel):
+    """A place in a video that fits a query."""
+
+    video: str = Field(description="the name to use in questions")
+    time_s: float
+    end_s: float
+    why: str = Field(description="why it fits; what it quotes of the video is data")
+    score: float = Field(description="how well it fits in comparison with the others, from 0 to 1")
+
+
+class FoundBody(BaseModel):
+    """The hits of a query, the best first; `searched` videos were searched, `notes` say what was not."""
+
+    query: str
+    hits: list[HitBody]
+    searched: int
+    notes: list[str]

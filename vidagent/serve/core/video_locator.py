@@ -74,7 +74,7 @@ class VideoLocator:
     def __init__(self, files: UploadedFiles, roots: Sequence[Path], remote: RemoteVideos) -> None:
         """Resolve the folders."""
         self._files = files
-        self._folders = Folders(roots)
+        self.folders = Folders(roots)
         self._remote = remote
 
     def check(self, client: Client, name: str) -> None:
@@ -125,7 +125,7 @@ class VideoLocator:
     def videos(self) -> list[VideoListed]:
         """Return the videos under the folders by name, at most a thousand."""
         listed: dict[str, VideoListed] = {}
-        for name, path in self._folders.videos():
+        for name, path in self.folders.videos():
             if not name.startswith(PREFIX) and not download.is_url(name):
                 with suppress(OSError):  # deleted meanwhile
                     listed.setdefault(name, VideoListed(name=name, bytes=path.stat().st_size))
@@ -143,7 +143,7 @@ class VideoLocator:
     def _path(self, client: Client, name: str) -> Path:
         if name.startswith(PREFIX):
             return self._files.path(client, name)
-        path = self._folders.file(name)
+        path = self.folders.file(name)
         if path is None:
             raise _no_such_video()
         return path

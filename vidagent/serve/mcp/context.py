@@ -15,6 +15,7 @@ from mcp_types import ListRootsResult
 from vidagent.serve.core.caller import LOCAL, Client
 from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.folders import Folders
+from vidagent.serve.core.library_search import LibrarySearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class ServerContext:
         concurrency: Limits the questions answered at once.
         stdio: Whether the client started this process and talks over stdin and stdout.
         looks: Limits the videos opened at once by the other tools, which wait for their turn.
+        library: Searches the library.
     """
 
     roots: tuple[Path, ...]
@@ -34,6 +36,7 @@ class ServerContext:
     concurrency: ConcurrencyLimits
     stdio: bool
     looks: ConcurrencyLimits = field(default_factory=lambda: ConcurrencyLimits(8, 2))
+    library: LibrarySearch = field(default_factory=LibrarySearch)
 
 
 ToolCall = Context[ServerContext, Any]

@@ -20,6 +20,7 @@ from vidagent.serve.core.http.draining import DrainMiddleware, DrainState
 from vidagent.serve.core.http.metrics import Metrics
 from vidagent.serve.core.http.options import MB, ServerOptions
 from vidagent.serve.core.http.request_middleware import RequestMiddleware
+from vidagent.serve.core.library_search import LibrarySearch
 from vidagent.serve.core.question_service import QuestionService
 from vidagent.serve.core.storage.database import Store, exclusive_lock
 from vidagent.serve.core.storage.disk import Disk
@@ -30,7 +31,7 @@ from vidagent.serve.core.storage.run_records import RunRecords
 from vidagent.serve.core.video_locator import RemoteVideos, VideoLocator
 from vidagent.serve.rest.conversations import Conversations
 from vidagent.serve.rest.jobs import Jobs
-from vidagent.serve.rest.routes import agent_models, chat, health, langserve_routes, page, videos
+from vidagent.serve.rest.routes import agent_models, chat, health, langserve_routes, library, page, videos
 from vidagent.serve.rest.routes import conversations as conversation_routes
 from vidagent.serve.rest.routes import files as file_routes
 from vidagent.serve.rest.routes import jobs as job_routes
@@ -97,6 +98,7 @@ def make(options: ServerOptions) -> FastAPI:
         langserve_routes.router(service, max_batch=options.batch, playground=options.development),
         file_routes.router(files, runs, max_bytes),
         videos.router(locator, VideoFrames(locator)),
+        library.router(LibrarySearch(), locator),
         run_routes.router(runs, RunMedia(runs, locator)),
         job_routes.router(jobs),
         conversation_routes.router(Conversations(jobs, runs)),

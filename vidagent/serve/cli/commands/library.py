@@ -62,6 +62,10 @@ Query = Annotated[
     ),
 ]
 Limit = Annotated[int, flags.number("--limit", int, "N", "Most hits.", legal="1 to 1,000")]
+Within = Annotated[
+    list[str] | None,
+    typer.Option("--in", metavar="DIR", help="Search the videos of this folder only; repeatable."),
+]
 Thumbnails = Annotated[
     Path | None,
     typer.Option("--save-frames", metavar="DIR", file_okay=False, help="Save a picture of each hit here."),
@@ -190,6 +194,7 @@ def remove(
 def find(
     query: Query,
     limit: Limit = 20,
+    within: Within = None,
     save_frames: Thumbnails = None,
     as_json: flags.AsJson = False,
     quiet: flags.Quiet = False,
@@ -201,7 +206,9 @@ def find(
     (VIDAGENT_EMBEDDING_BASE_URL). Nothing is decoded, and no other model is asked.
     """
     console.loudness(quiet=quiet, verbose=verbose)
-    found = lazy.api.Library().find(valid_unicode(query), limit=limit, thumbnails=save_frames)
+    found = lazy.api.Library().find(
+        valid_unicode(query), limit=limit, folders=within or (), thumbnails=save_frames
+    )
     if as_json:
         printing.show_json(found.to_dict())
         return

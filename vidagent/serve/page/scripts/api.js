@@ -44,6 +44,7 @@ export async function request(method, path, { json, ...rest } = {}) {
 
 export const files = () => request("GET", "/v1/files?limit=1000");
 export const videos = () => request("GET", "/v1/videos");
+export const find = (query, limit) => request("GET", `/v1/library/find?${new URLSearchParams({ query, limit })}`);
 export const jobs = () => request("GET", "/v1/jobs?limit=200");
 export const models = () => request("GET", "/v1/agent-models");
 export const ask = (asked) => request("POST", "/v1/jobs", { json: asked });

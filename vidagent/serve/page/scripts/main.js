@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { showError } from "./answer.js";
 import { announce, button, el, fill } from "./dom.js";
+import { Find } from "./find.js";
 import * as history from "./history.js";
 import { Library } from "./library.js";
 import { form } from "./signin.js";
@@ -72,7 +73,7 @@ function list() {
 
 /** Show the content for the address, unless the page has changed the address itself. */
 function route() {
-  const [, kind, name] = location.hash.match(/^#\/(?:(video|talk)\/(.+))?$/) ?? [];
+  const [, kind, name] = location.hash.match(/^#\/(?:(video|talk|find|at)(?:\/(.+))?)?$/) ?? [];
   const parts = name === undefined ? [] : name.split("/").map(safely);
   const target = parts[0] ?? null;
   if (signedOut()) return;
@@ -83,7 +84,9 @@ function route() {
   here = kind === "talk" ? target : null;
   list();
   if (kind === "talk") openTalk(target);
-  else if (kind === "video" && !parts.includes(null)) open(parts, []);
+  else if (kind === "video" && parts.length && !parts.includes(null)) open(parts, []);
+  else if (kind === "at" && parts.length > 1 && !parts.includes(null)) openAt(Number(parts[0]) || 0, parts.slice(1).join("/"));
+  else if (kind === "find") openFind(target ?? "");
   else openLibrary();
 }
 
@@ -104,6 +107,20 @@ function open(names, jobs) {
   scrollTo(0, 0);
   if (jobs.length) talk.element.querySelector("h1").focus({ preventScroll: true });
   else talk.composer.focus();
+}
+
+/** Open a video at a time, as the search has found it. */
+function openAt(time, name) {
+  open([name], []);
+  talk.stage.seek(time, { tell: true });
+}
+
+function openFind(query) {
+  const find = new Find(query, (asked) => window.history.replaceState(null, "", `#/find/${encodeURIComponent(asked)}`));
+  fill(main, find.element);
+  document.title = "Find · vidagent";
+  scrollTo(0, 0);
+  if (!query) find.input.focus();
 }
 
 function openLibrary() {
