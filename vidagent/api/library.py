@@ -21,7 +21,7 @@ from vidagent.library.catalog import FILE_NAME, Catalog, Listed
 from vidagent.library.changes import Changes, absolute, add_sources, refresh
 from vidagent.library.contents import Depth
 from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
-from vidagent.library.indexing import Done, VideoDone, index_here
+from vidagent.library.indexing import Done, VideoDone, index_here, index_on_ray
 from vidagent.runs.request import EventArguments
 from vidagent.types import Answer, Question
 from vidagent.video.folder import MAX_VIDEOS
@@ -131,8 +131,10 @@ class Library:
         texts: bool = True,
         transcribe: bool = False,
         workers: int | None = None,
+        ray: str | None = None,
         on_start: Callable[[Changes, int], None] | None = None,
         on_done: Done | None = None,
+        on_note: Callable[[str], None] | None = None,
     ) -> Added:
         """Add folders or files, and index what is new or changed; without any, in what was added before.
 
@@ -144,15 +146,18 @@ class Library:
             texts: Whether texts on screen are read.
             transcribe: Whether speech is transcribed, by sending the sound to the server set as `transcribe_url`.
             workers: Most videos read at once; by default one for each CPU.
+            ray: Address of a Ray cluster that reads them, `HOST:PORT` of its head or `auto`; its nodes see the files
+                under the same paths.
             on_start: Called with what was found in the folders, and the number of videos to be read.
             on_done: Called with each video that was read, or could not be.
+            on_note: Called with what happens on the cluster.
 
         Raises:
             UsageError: If a path is not there, an argument is out of range, or speech is to be transcribed without a
                 server.
             ModelError: If the embedding server cannot be reached.
         """
-        most = workers or os.cpu_count() or 1
+        most = os.cpu_count() or 1 if workers is None else workers
         if most < 1:
             raise UsageError(f"workers must be 1 or more, got {workers}")
         depth = Depth(texts, transcribe)
@@ -172,7 +177,11 @@ class Library:
                     return Added(changes, indexer=catalog.indexer())
                 if on_start is not None:
                     on_start(changes, catalog.due_count())
-                index_here(catalog, self._settings, depth, most, done)
+                if ray is None:
+                    index_here(catalog, self._settings, depth, most, done)
+                else:
+                    note = on_note or (lambda _: None)
+                    index_on_ray(catalog, self._settings, depth, ray, workers, done, note)
         failed = tuple(one for one in results if one.error is not None)
         return Added(changes, len(results) - len(failed), failed)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent.config import Settings
-from vidagent.errors import VidagentError
+from vidagent.errors import VidagentError, VideoError
 from vidagent.library.catalog import Catalog, Due
 from vidagent.library.contents import Contents, Depth, Reading
 from vidagent.library.vectors import measure_means
+from vidagent.ray_cluster import Job, Tasks, connected, workers_of
+from vidagent.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,76 @@ def index_here(catalog: Catalog, settings: Settings, depth: Depth, workers: int,
             for _, reading in running.values():
                 reading.stop()
     measure_means(catalog.database)
+
+
+def index_on_ray(
+    catalog: Catalog,
+    settings: Settings,
+    depth: Depth,
+    address: str,
+    workers: int | None,
+    done: Done,
+    tell: Callable[[str], None],
+) -> None:
+    """Read all videos that are due on a Ray cluster, whose nodes see the files under the same paths.
+
+    Workers send what they find to this process, which alone stores it; a video whose worker is lost is given out again.
+
+    Args:
+        catalog: The library.
+        settings: Those of all workers, keys included.
+        depth: What is looked for.
+        address: The cluster's address, or `auto`.
+        workers: Most videos at once; None is one for each CPU of the cluster.
+        done: Takes each video that was read, or could not be.
+        tell: Takes what happens, for people.
+
+    Raises:
+        UsageError: If Ray is not installed, or there is no such cluster.
+    """
+    given_out: dict[int, Due] = {}
+
+    def take() -> list[Due]:
+        found = catalog.due(1, list(given_out))
+        for due in found:
+            catalog.begin(due)
+            given_out[due.id] = due
+        return found
+
+    def keep(result: _Result) -> None:
+        number, found = result
+        take_in(catalog, given_out.pop(number), depth, found, done)
+
+    with connected(address) as ray:
+        most = workers_of(ray, workers)
+        tell(f"Ray cluster of {counted(len(ray.nodes()), 'node')}, {counted(most, 'video')} at once")
+        job = Job(
+            work=_read_in_worker,
+            setup=(settings, depth),
+            take=take,
+            key_of=lambda due: due.id,
+            key_in=lambda result: result[0],
+            failed=lambda due, error: (due.id, VideoError(f"{due.path}: {error}")),
+            keep=keep,
+            tell=tell,
+            noun="video",
+        )
+        Tasks(ray, job).run(most)
+    measure_means(catalog.database)
+
+
+_Result = tuple[int, Contents | VidagentError]
+"""The id of a video, and what was found in it."""
+
+
+def _read_in_worker(videos: list[Due], setup: tuple[Settings, Depth]) -> Iterator[_Result]:
+    """Read videos in a worker's process and yield what was found in each."""
+    settings, depth = setup
+    for due in videos:
+        try:
+            yield due.id, Reading(due.path, settings, depth).contents()
+        except VidagentError as error:
+            yield due.id, error
 
 
 def take_in(catalog: Catalog, due: Due, depth: Depth, found: Contents | BaseException, done: Done) -> None:

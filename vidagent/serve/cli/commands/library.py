@@ -54,6 +54,15 @@ Workers = Annotated[
         "--workers", int, "N", "Videos read at once; by default one for each CPU.", legal="1 or more"
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS|auto",
+        help="Read the videos on a Ray cluster whose nodes see them under the same paths: HOST:PORT of its head, or "
+        "`auto` for the one on this machine.",
+    ),
+]
 Gone = Annotated[bool, typer.Option("--gone", help="Remove the videos whose files are no longer there.")]
 Query = Annotated[
     str,
@@ -79,6 +88,7 @@ def add(
     no_texts: NoTexts = False,
     transcribe: flags.Transcribe = False,
     workers: Workers = None,
+    ray: Ray = None,
     as_json: flags.AsJson = False,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
@@ -94,7 +104,9 @@ def add(
     if not names and not library.exists:
         raise UsageError("name the folders whose videos are to be added: vidagent library add DIR")
     if background:
-        _start(library.folder, names, no_texts=no_texts, transcribe=transcribe, workers=workers)
+        chosen = [*["--no-texts"] * no_texts, *["--transcribe"] * transcribe]
+        chosen += [f"--workers={workers}"] * (workers is not None) + [f"--ray={ray}"] * (ray is not None)
+        _start(library.folder, names, chosen)
         return
     display = LibraryProgress(console.stderr(), workers or os.cpu_count() or 1, quiet=quiet)
 
@@ -109,8 +121,10 @@ def add(
                 texts=not no_texts,
                 transcribe=transcribe,
                 workers=workers,
+                ray=ray,
                 on_start=start,
                 on_done=display.add,
+                on_note=display.tell,
             )
         except KeyboardInterrupt:
             display.tell(f"{display.summary()}; `vidagent library add` goes on with the others")
@@ -128,9 +142,7 @@ def add(
         raise typer.Exit(_SOME_FAILED)
 
 
-def _start(
-    folder: Path, names: Sequence[str], *, no_texts: bool, transcribe: bool, workers: int | None
-) -> None:
+def _start(folder: Path, names: Sequence[str], chosen: Sequence[str]) -> None:
     """Start the same command in a process of its own, which goes on when the terminal is closed.
 
     Raises:
@@ -139,8 +151,6 @@ def _start(
     for name in names:
         if not Path(name).expanduser().exists():
             raise UsageError(f"there is no folder or file {name}")
-    chosen = [*["--no-texts"] * no_texts, *["--transcribe"] * transcribe]
-    chosen += [] if workers is None else ["--workers", str(workers)]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / "indexing.log"
     with log.open("ab") as output:
