@@ -94,6 +94,9 @@ def test_bad_requests_name_the_legal_range(indexed, tmp_path):
         library.find("x", limit=0)
     with pytest.raises(UsageError, match="there is no folder or file nowhere"):
         library.add("nowhere")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(UsageError, match=r"there is no video in the folder .*bare"):
+        library.add(tmp_path / "bare")
     with pytest.raises(UsageError, match="is empty: `vidagent library add DIR`"):
         Library(tmp_path).find("x")
     with pytest.raises(UsageError, match="1 to 16 videos, got 17"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.media.make import SUBTITLES, encode
-from vidagent.errors import BudgetSpent, ToolError
+from vidagent.errors import BudgetSpent, ModelError, ToolError
 from vidagent.video.cache.video_cache import FoundText
 from vidagent.video.index.activity import Activity
 from vidagent.video.index.scan import Moment, Scan
@@ -51,6 +51,47 @@ def test_few_moments_leave_room_for_the_seconds_with_most_change(scanned, monkey
     monkeypatch.setattr(tools.index, "activity", lambda: busy)
     assert tools.times(tools.use("search", query="a red car")) == [2.0, 3.0, 5.48, 6.0]
     assert tools.use("search", query="a red car", page=2).stills == ()
+
+
+class Numbered:
+    """An embedder that tells pieces of a clip apart by their number, which a text names."""
+
+    model = "numbered"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def pictures(self, pictures):
+        self.asked += len(pictures)
+        place = np.arange(self.asked - len(pictures), self.asked)
+        return np.eye(8, dtype=np.float32)[place]
+
+    def texts(self, texts):
+        self.asked += 1
+        return np.eye(8, dtype=np.float32)[[int(text.split()[-1]) for text in texts]]
+
+
+def test_with_an_embedding_server_what_looks_like_the_query_comes_first(scanned):
+    tools = scanned([7.5, 1.2], cuts=(3.0,), frames=2)
+    tools.index.embedder = embedder = Numbered()
+    first = tools.use("search", query="the piece of number 2")  # from 3 to 4.667 s, as each shot begins anew
+    assert tools.times(first) == [3.8, 7.48]
+    assert "the pictures most like the query first" in first.notes[0]
+    asked = embedder.asked
+    tools.use("search", query="the piece of number 2")
+    assert embedder.asked == asked, "vectors of the pictures and of the query are cached"
+
+
+def test_an_embedding_server_that_fails_is_told_and_the_search_goes_on(scanned):
+    class Gone(Numbered):
+        def pictures(self, pictures):
+            raise ModelError("the embedding server is gone")
+
+    tools = scanned([7.0, 1.0], frames=2)
+    tools.index.embedder = Gone()
+    found = tools.use("search", query="a red car")
+    assert tools.times(found) == [1.0, 7.0]
+    assert found.notes[0] == "pictures could not be searched by meaning: the embedding server is gone"
 
 
 def test_the_moments_of_matching_lines_come_first_best_first(scanned):

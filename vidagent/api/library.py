@@ -17,7 +17,7 @@ from vidagent.api.assemble import cache_folder, open_with
 from vidagent.config import Settings
 from vidagent.errors import UsageError, VideoError
 from vidagent.images import jpeg
-from vidagent.library.catalog import FILE_NAME, Catalog, Listed
+from vidagent.library.catalog import FILE_NAME, Catalog, Listed, readable
 from vidagent.library.changes import Changes, absolute, add_sources, refresh
 from vidagent.library.contents import Depth
 from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
@@ -169,7 +169,7 @@ class Library:
             if on_done is not None:
                 on_done(one)
 
-        with Catalog(self.folder) as catalog:
+        with readable(self.folder), Catalog(self.folder) as catalog:
             add_sources(catalog, paths)
             changes = refresh(catalog, depth, model)
             with catalog.indexing() as is_ours:
@@ -211,7 +211,7 @@ class Library:
         if not 1 <= limit <= MAX_HITS:
             raise UsageError(f"limit must be 1 to {MAX_HITS}, got {limit}")
         self._check_exists()
-        with Catalog(self.folder) as catalog:
+        with readable(self.folder), Catalog(self.folder) as catalog:
             below = [Path(folder).expanduser().resolve() for folder in folders]
             found = Finder(catalog, self._embedder, self._signs).find(asked, limit, below)
         if thumbnails is None:
@@ -222,14 +222,14 @@ class Library:
         """Return all videos, by path."""
         if not self.exists:
             return []
-        with Catalog(self.folder) as catalog:
+        with readable(self.folder), Catalog(self.folder) as catalog:
             return catalog.listed()
 
     def status(self) -> LibraryStatus:
         """Return how far the videos are indexed."""
         if not self.exists:
             return LibraryStatus(self.folder, (), ())
-        with Catalog(self.folder) as catalog:
+        with readable(self.folder), Catalog(self.folder) as catalog:
             return LibraryStatus(
                 self.folder,
                 tuple(catalog.sources()),
@@ -253,7 +253,7 @@ class Library:
             UsageError: If nothing of a path is in the library.
         """
         self._check_exists()
-        with Catalog(self.folder) as catalog:
+        with readable(self.folder), Catalog(self.folder) as catalog:
             return catalog.remove_below([absolute(path) for path in paths], gone=gone)
 
     def ask(self, question: str, *, videos: int = 4, **arguments: Unpack[EventArguments]) -> Answer:

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,6 @@ from vidagent.library.contents import Contents, Depth, Line
 from vidagent.library.vectors import VECTORS_SCHEMA, put_vectors
 from vidagent.library.words import indexed
 from vidagent.private_folder import make_private
-from vidagent.video.index.subtitles import sidecars
 
 State = Literal["indexed", "waiting", "failed", "gone"]
 SCHEMA = f"""
@@ -106,7 +105,7 @@ class Catalog:
     def __init__(self, folder: Path) -> None:
         """Open the file, and create its tables as needed."""
         self.folder = folder
-        with _readable(folder):
+        with readable(folder):
             make_private(folder)
             self.database = PersistentDatabase(folder / FILE_NAME, SCHEMA)
 
@@ -293,9 +292,9 @@ def file_stamp(path: Path) -> str:
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
-def beside_stamp(path: Path) -> str:
+def beside_stamp(sidecars: Iterable[Path]) -> str:
     """Return the same of the subtitle files beside a video."""
-    return "; ".join(f"{_storable(one.name)} {file_stamp(one)}" for one in sidecars(path))
+    return "; ".join(f"{_storable(one.name)} {file_stamp(one)}" for one in sidecars)
 
 
 def _storable(text: str) -> str:
@@ -304,7 +303,8 @@ def _storable(text: str) -> str:
 
 
 @contextmanager
-def _readable(folder: Path) -> Iterator[None]:
+def readable(folder: Path) -> Iterator[None]:
+    """Raise a `UsageError` where the file of a library cannot be used."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

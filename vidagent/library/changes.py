@@ -8,11 +8,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from vidagent.errors import UsageError
 from vidagent.library.catalog import Catalog, beside_stamp, file_stamp
 from vidagent.library.contents import Depth
 from vidagent.video.folder import videos_in
+from vidagent.video.index.subtitles import SidecarFolders
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,14 @@ def add_sources(catalog: Catalog, paths: Sequence[str | Path]) -> None:
     """Add folders and files.
 
     Raises:
-        UsageError: If one is not there; then none is added.
+        UsageError: If one is not there, or a folder has no video; then none is added.
     """
     found = [absolute(path) for path in paths]
     for given, path in zip(paths, found, strict=True):
         if not path.exists():
             raise UsageError(f"there is no folder or file {os.fspath(given)}")
+        if path.is_dir() and next(videos_in(path), None) is None:
+            raise UsageError(f"there is no video in the folder {os.fspath(given)}")
     for path in found:
         catalog.add_source(path)
 
@@ -86,12 +90,23 @@ def refresh(catalog: Catalog, depth: Depth, model: str | None) -> Changes:
     known = {os.fsdecode(row["path"]): row for row in catalog.database.rows("SELECT * FROM videos")}
     left_out = catalog.left_out()
     lost = {row["stamp"]: row for name, row in known.items() if not Path(name).is_file()}
+    sidecars = SidecarFolders()
+    paths = dict.fromkeys(path for path in _files(catalog) if path not in left_out)
+    seen = [_Seen(path, file_stamp(path), beside_stamp(sidecars.of(path))) for path in paths]
     counts: dict[str, int] = {}
-    with catalog.database.transaction():
-        for path in dict.fromkeys(path for path in _files(catalog) if path not in left_out):
-            what = _note(catalog, path, known.get(str(path)), lost, depth, model)
+    with catalog.database.transaction():  # short, as a process that indexes waits for it
+        for one in seen:
+            what = _note(catalog, one, known.get(str(one.path)), lost, depth, model)
             counts[what] = counts.get(what, 0) + 1
     return Changes(**counts, gone=len(lost))
+
+
+class _Seen(NamedTuple):
+    """A file as it is now."""
+
+    path: Path
+    stamp: str
+    beside: str
 
 
 def _files(catalog: Catalog) -> Iterator[Path]:
@@ -104,25 +119,22 @@ def _files(catalog: Catalog) -> Iterator[Path]:
 
 def _note(
     catalog: Catalog,
-    path: Path,
+    seen: _Seen,
     row: sqlite3.Row | None,
     lost: dict[str, sqlite3.Row],
     depth: Depth,
     model: str | None,
 ) -> str:
     """Bring the row of one file up to date, and return what has become of it."""
-    name, stamp, beside = os.fsencode(path), file_stamp(path), beside_stamp(path)
+    name, stamp, beside = os.fsencode(seen.path), seen.stamp, seen.beside
     change = catalog.database.change
     if row is None:
         if stamp not in lost:
             change("INSERT INTO videos (path, stamp, beside) VALUES (?, ?, ?)", name, stamp, beside)
             return "new"
-        was = lost.pop(stamp)  # read again for its new name, from the cache
+        was = lost.pop(stamp)["id"]  # read again for its new name, from the cache
         change(
-            "UPDATE videos SET path = ?, beside = ?, due = 1, error = NULL WHERE id = ?",
-            name,
-            beside,
-            was["id"],
+            "UPDATE videos SET path = ?, beside = ?, due = 1, error = NULL WHERE id = ?", name, beside, was
         )
         return "moved"
     if stamp != row["stamp"]:

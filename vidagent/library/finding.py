@@ -14,6 +14,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -264,8 +265,14 @@ def _is_below(row: sqlite3.Row, folders: Sequence[Path]) -> bool:
     """Tell whether a video lies in one of some folders, where there are any."""
     if not folders:
         return True
-    path = Path(os.path.realpath(os.fsdecode(row["path"])))
+    path = _real(row["path"])
     return any(path.is_relative_to(folder) for folder in folders)
+
+
+@lru_cache(maxsize=100_000)
+def _real(path: bytes) -> Path:
+    """Return the path of a file, its links resolved; kept, as a library asks for thousands at each search."""
+    return Path(os.path.realpath(os.fsdecode(path)))
 
 
 def _waiting(videos: Iterable[sqlite3.Row]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import unicodedata
 _QUOTED = re.compile(r"[\"“”„«»「」『』]([^\"“”„«»「」『』]+)[\"“”„«»「」『』]")
 _UNSPACED = re.compile(r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])")
 """Characters of scripts that put no spaces between words; each counts as a word, and neighbours as a phrase."""
+_MOST_PHRASES = 64
 _WORD = re.compile(r"[^\W_]+")
 _COMMON = frozenset(
     "a an and any are at be by can could did do does find for from had has have how i in is it its me moment moments "
@@ -31,7 +32,7 @@ def phrases_of(query: str) -> list[list[str]]:
     runs = [_words(run) for run in _WORD.findall(_QUOTED.sub(" ", folded))]
     said = [run for run in runs if len(run) > 1 or run[0].casefold() not in _COMMON]
     chosen = [*quoted, *(said or ([] if quoted else runs))]
-    return list({" ".join(phrase).casefold(): phrase for phrase in chosen if phrase}.values())
+    return list({" ".join(phrase).casefold(): phrase for phrase in chosen if phrase}.values())[:_MOST_PHRASES]
 
 
 def match_of(phrases: list[list[str]], *, prefixes: bool = False) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import html
 import logging
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,13 +129,39 @@ def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> fl
     return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
 
 
+class SidecarFolders:
+    """Subtitle files of folders; each folder is listed once, so that many videos of one are quick."""
+
+    def __init__(self) -> None:
+        """List nothing yet."""
+        self._folders: dict[Path, dict[str, list[Path]]] = {}
+
+    def of(self, video: Path) -> list[Path]:
+        """Return the subtitle files next to a video, such as `talk.srt`, `talk.pt-BR.vtt` and `talk.mp4.srt`."""
+        if video.parent not in self._folders:
+            self._folders[video.parent] = _by_base(video.parent)
+        bases = self._folders[video.parent]
+        found = {*bases.get(video.stem, ()), *bases.get(video.name, ())}
+        return sorted(path for path in found if _belongs(path.name, video) and path.is_file())
+
+
 def sidecars(video: Path) -> list[Path]:
-    """Return the subtitle files next to a video, such as `talk.srt`, `talk.pt-BR.vtt` and `talk.mp4.srt`."""
+    """Return the subtitle files next to one video."""
+    return SidecarFolders().of(video)
+
+
+def _by_base(folder: Path) -> dict[str, list[Path]]:
+    """Return the subtitle files of a folder by each beginning of their names that may be a video's."""
+    found: dict[str, list[Path]] = {}
     try:
-        beside = sorted(video.parent.iterdir())
+        names = os.listdir(folder)  # noqa: PTH208 - of many files
     except OSError:
-        return []
-    return [path for path in beside if _belongs(path.name, video) and path.is_file()]
+        return {}
+    for name in names:
+        if name.casefold().endswith(SUFFIXES):
+            for dot in (place for place, character in enumerate(name) if character == "."):
+                found.setdefault(name[:dot], []).append(folder / name)
+    return found
 
 
 def _belongs(name: str, video: Path) -> bool:
