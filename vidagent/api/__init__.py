@@ -6,7 +6,7 @@ from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.server.model_choice import Available
 from vidagent.api.ask import aanalyze_video, analyze_video, astream_video, plan_cost
 from vidagent.api.doctor import Diagnosis, Finding, diagnose
-from vidagent.api.library import Added, Library, LibraryStatus
+from vidagent.api.library import Library
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at, poster_of
 from vidagent.api.replay import replay_run
 from vidagent.api.runs import (
@@ -23,6 +23,7 @@ from vidagent.api.videos import Probe, index_video, list_models, probe_video, te
 from vidagent.graphs.cost_estimate import DryRun, DryRuns
 from vidagent.graphs.events import Event
 from vidagent.library.finding import Hit, Hits
+from vidagent.library.library import Added, LibraryStatus
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.request import RequestArguments
 from vidagent.runs.session_store import Session

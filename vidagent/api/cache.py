@@ -53,15 +53,18 @@ class CacheReport:
     Args:
         folder: The folder; it may not exist yet.
         holdings: One for each kind.
+        library_bytes: Size of the library, which `clear_cache` leaves alone.
     """
 
     folder: Path
     holdings: tuple[Holding, ...]
+    library_bytes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
         held: dict[str, Any] = {one.kind: {"count": one.count, "bytes": one.bytes} for one in self.holdings}
-        return {"folder": str(self.folder), "bytes": sum(one.bytes for one in self.holdings), **held}
+        held["library"] = {"bytes": self.library_bytes}
+        return {"folder": str(self.folder), "bytes": sum(one["bytes"] for one in held.values()), **held}
 
     def lines(self) -> list[str]:
         """Say it to people."""
@@ -70,6 +73,7 @@ class CacheReport:
             f"{'folder':<9} {self.folder}",
             *(f"{one.kind:<9} {one.words}" for one in self.holdings),
             f"{'together':<9} {total / _MB:,.1f} MB; `vidagent cache clear` removes it",
+            *([f"{'library':<9} {self.library_bytes / _MB:,.1f} MB, not cleared"] * (self.library_bytes > 0)),
         ]
 
 
@@ -126,7 +130,7 @@ def cache_report() -> CacheReport:
         Holding("runs", len(runs), whole - sum(frames)),
         Holding("sessions", len(Sessions(cache).all()), _size(cache / "sessions")),
     )
-    return CacheReport(cache, holdings)
+    return CacheReport(cache, holdings, _size(cache / "library"))
 
 
 def clear_cache(kinds: Sequence[Kind] = KINDS) -> list[Cleared]:

@@ -52,8 +52,7 @@ def expanded(paths: Iterable[str | Path]) -> list[str | Path]:
                 raise UsageError(f"there is no video in the folder {name}")
             found += inside
         elif glob.has_magic(name) and "://" not in name and not os.path.lexists(name):
-            named = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - of absolute and relative patterns alike
-            matching = [one for one in named if Path(one).is_file()]
+            matching = matches(name)
             if not matching:
                 raise UsageError(f"no file matches {name}")
             found += matching
@@ -65,6 +64,12 @@ def expanded(paths: Iterable[str | Path]) -> list[str | Path]:
             "and `vidagent ask --library` asks about those that fit best"
         )
     return found
+
+
+def matches(pattern: str) -> list[str]:
+    """Return the files that match a pattern such as `talks/**/*.mp4`, in order."""
+    named = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - of absolute and relative patterns alike
+    return [one for one in named if Path(one).is_file()]
 
 
 def _spelled(found: Path, given: str | Path) -> str | Path:

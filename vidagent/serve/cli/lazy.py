@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vidagent.evaluation.judge import reviewer
     from vidagent.evaluation.results import results_page, summary
     from vidagent.evaluation.results import table as results_table
+    from vidagent.library import library
     from vidagent.reports import multi_video as reports
     from vidagent.reports.export import text_tracks
     from vidagent.serve.batch import run_batch as batch
@@ -53,6 +54,7 @@ else:
         "json_rows": "vidagent.evaluation.formats.rows",
         "judge_files": "vidagent.evaluation.judge.files",
         "keys": "vidagent.serve.core.storage.keys",
+        "library": "vidagent.library.library",
         "mcp_context": "vidagent.serve.mcp.context",
         "mcp_http": "vidagent.serve.mcp.http",
         "mcp_stdio": "vidagent.serve.mcp.stdio",

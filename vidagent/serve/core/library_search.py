@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from vidagent import api
+from vidagent.library.library import SearchableLibrary
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.concurrency import ConcurrencyLimits
 from vidagent.serve.core.folders import Folders
@@ -22,7 +22,7 @@ _NOTHING_YET = "no video of this server is indexed: `vidagent library add DIR` o
 class LibrarySearch:
     """Searches the library that `vidagent library add` has made on this machine."""
 
-    _library: api.Library = field(default_factory=lambda: api.Library())
+    _library: SearchableLibrary = field(default_factory=SearchableLibrary)
     _limits: ConcurrencyLimits = field(
         default_factory=lambda: ConcurrencyLimits(_CONCURRENT, _CONCURRENT_EACH, "searches")
     )

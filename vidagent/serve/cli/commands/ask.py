@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from glob import has_magic
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,7 +19,7 @@ from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
 from vidagent.text import valid_unicode
 from vidagent.types import Answer, Question
-from vidagent.video.folder import expanded
+from vidagent.video.folder import expanded, matches
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
@@ -140,7 +139,7 @@ def _named(
         return [os.fspath(path) for path in expanded(videos)]
     if videos:
         raise UsageError(f"--library chooses the videos itself; got {videos[0]!r} too")
-    best, notes = lazy.api.Library().best_videos(question, *([] if most is None else [most]))
+    best, notes = lazy.library.SearchableLibrary().best_videos(question, *([] if most is None else [most]))
     told = [f"library   {number}. {path}" for number, path in enumerate(best, 1)]
     for line in () if quiet else [*told, *(f"note      {note}" for note in notes)]:
         console.stderr().say(line)
@@ -156,7 +155,7 @@ def _check_quotes(videos: Sequence[str], question: str) -> None:
     missing = [
         video
         for video in videos
-        if not (lazy.download.is_url(video) or os.path.lexists(video) or has_magic(video))
+        if not (lazy.download.is_url(video) or os.path.lexists(video) or matches(video))
     ]
     first = videos[0] if videos else None
     if missing and os.path.lexists(question):

@@ -20,9 +20,10 @@ from vidagent.text import counted, one_line, valid_unicode
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
-    from vidagent.api import Hit, Hits, LibraryStatus
     from vidagent.library.catalog import Listed
     from vidagent.library.changes import Changes
+    from vidagent.library.finding import Hit, Hits
+    from vidagent.library.library import LibraryStatus
 
 _MB = 1_000_000
 _SOME_FAILED = 3
@@ -99,7 +100,7 @@ def add(
     what is known of them. The exit code is 3 if videos could not be read, which are read again the next time.
     """
     console.loudness(quiet=quiet, verbose=verbose)
-    library = lazy.api.Library()
+    library = lazy.library.SearchableLibrary()
     names = list(paths or ())
     if not names and not library.exists:
         raise UsageError("name the folders whose videos are to be added: vidagent library add DIR")
@@ -172,14 +173,14 @@ def list_videos(
 ) -> None:
     """List the videos of the library and their state."""
     console.loudness(quiet=quiet, verbose=verbose)
-    printing.show_report(_VideoList(lazy.api.Library().videos()), as_json=as_json)
+    printing.show_report(_VideoList(lazy.library.SearchableLibrary().videos()), as_json=as_json)
 
 
 @app.command()
 def status(as_json: flags.AsJson = False, quiet: flags.Quiet = False, verbose: flags.Verbose = False) -> None:
     """Say how far the library is indexed, what is being read, and what could not be."""
     console.loudness(quiet=quiet, verbose=verbose)
-    printing.show_report(_Status(lazy.api.Library().status()), as_json=as_json)
+    printing.show_report(_Status(lazy.library.SearchableLibrary().status()), as_json=as_json)
 
 
 @app.command()
@@ -194,7 +195,7 @@ def remove(
     console.loudness(quiet=quiet, verbose=verbose)
     if not paths and not gone:
         raise UsageError("name the folders or files to be removed, or give --gone")
-    removed = lazy.api.Library().remove(*(paths or ()), gone=gone)
+    removed = lazy.library.SearchableLibrary().remove(*(paths or ()), gone=gone)
     if as_json:
         printing.show_json({"removed": [str(path) for path in removed]})
     elif not quiet:
@@ -216,7 +217,7 @@ def find(
     (VIDAGENT_EMBEDDING_BASE_URL). Nothing is decoded, and no other model is asked.
     """
     console.loudness(quiet=quiet, verbose=verbose)
-    found = lazy.api.Library().find(
+    found = lazy.library.SearchableLibrary().find(
         valid_unicode(query), limit=limit, folders=within or (), thumbnails=save_frames
     )
     if as_json:
