@@ -26,14 +26,16 @@ VectorKind = Literal["picture", "line"]
 VECTORS_SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
     id INTEGER PRIMARY KEY, video INTEGER NOT NULL, kind TEXT NOT NULL, model TEXT NOT NULL, dims INTEGER NOT NULL,
-    start_s BLOB NOT NULL, end_s BLOB NOT NULL, lines BLOB NOT NULL, signs BLOB NOT NULL, vectors BLOB NOT NULL,
-    UNIQUE (video, kind)
+    start_s BLOB NOT NULL, end_s BLOB NOT NULL, lines BLOB NOT NULL, signs BLOB NOT NULL, vectors BLOB NOT NULL
 );
+CREATE INDEX IF NOT EXISTS vectors_of_video ON vectors (video);
 CREATE TABLE IF NOT EXISTS means (
     kind TEXT NOT NULL, model TEXT NOT NULL, vectors INTEGER NOT NULL, mean BLOB NOT NULL, PRIMARY KEY (kind, model)
 ) WITHOUT ROWID;
 """
-"""A row holds all vectors of one kind of one video; a mean, of how many vectors it was measured."""
+"""A row of `vectors` holds up to `_OF_ROW` vectors of one kind of one video; one of `means`, of how many it is."""
+_OF_ROW = 64
+"""More would be fewer rows to read signs from, and longer chains of pages to walk to one vector."""
 _CANDIDATES = 400
 """Vectors compared exactly."""
 _LEAST_SHARE, _LEAST_SPREAD = 0.1, 0.02
@@ -132,16 +134,33 @@ def _put(
             "INSERT OR REPLACE INTO means VALUES (?, ?, ?, ?)", kind, model, count, mean.tobytes()
         )
     ids = np.zeros(count, np.int64) if lines is None else lines
+    for first in range(0, count, _OF_ROW):
+        part = slice(first, first + _OF_ROW)
+        _put_row(
+            database,
+            (video, kind, model, dims),
+            vectors[part],
+            (times[0][part], times[1][part]),
+            ids[part],
+            mean,
+        )
+
+
+def _put_row(
+    database: PersistentDatabase,
+    key: tuple[int, VectorKind, str, int],
+    vectors: NDArray[np.float16],
+    times: tuple[NDArray[np.float64], NDArray[np.float64]],
+    lines: NDArray[np.int64],
+    mean: NDArray[np.float32],
+) -> None:
     database.change(
         "INSERT INTO vectors (video, kind, model, dims, start_s, end_s, lines, signs, vectors) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        video,
-        kind,
-        model,
-        dims,
+        *key,
         times[0].astype(np.float64).tobytes(),
         times[1].astype(np.float64).tobytes(),
-        ids.tobytes(),
+        lines.tobytes(),
         _signs(vectors.astype(np.float32), mean).tobytes(),
         np.ascontiguousarray(vectors).tobytes(),
     )
