@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from typing import Any
 
 import vidagent
 from benchmarks import wordings_later_videos, wordings_videos
+from benchmarks.cpu_time import cpu_s
 from vidagent.types import Answer
 from vidagent.video.texts.track import plain
 
@@ -106,17 +106,12 @@ def _placed(right: dict[str, Any], answer: Answer) -> bool:
 def ask(row: dict[str, Any], folder: Path, videos: Path) -> Asked:
     """Ask one question."""
     path = folder / row["video"] if row["video"] in DRAWN else videos / row["video"]
-    began = _cpu_s()
+    began = cpu_s()
     try:
         answer = vidagent.analyze_video(path, row["question"], model="signals")
     except vidagent.VidagentError as error:
-        return Asked(row, "error", str(error), 0.0, _cpu_s() - began)
-    return Asked(row, mark(row["right"], answer), answer.answer, answer.confidence, _cpu_s() - began)
-
-
-def _cpu_s() -> float:
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        return Asked(row, "error", str(error), 0.0, cpu_s() - began)
+    return Asked(row, mark(row["right"], answer), answer.answer, answer.confidence, cpu_s() - began)
 
 
 def summary(done: list[Asked]) -> list[str]:
