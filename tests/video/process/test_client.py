@@ -210,7 +210,7 @@ def test_opening_is_quick_and_the_child_loads_only_what_it_needs(clip_path):
             video.frames_at([1.0])
         assert gone(child_of(video))
         taken.append(processor_s() - start)
-    assert 0 < min(taken) < 0.25
+    assert 0 < sum(taken) < 0.5
     code = (
         "import sys, vidagent.video.process.worker, vidagent.video.container.probe, vidagent.video.decoders.pyav;"
         "heavy = ('langchain_core', 'langgraph', 'pydantic', 'rapidocr', 'onnxruntime', 'vidagent.types');"
