@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz import fuzz
 
+from benchmarks.cpu_time import cpu_s
 from vidagent.api import texts_of
 from vidagent.video.texts.track import TextTrack, plain
 
@@ -203,11 +203,6 @@ def measure(drawn: Drawn, tracks: tuple[TextTrack, ...]) -> Measured:
     return Measured(found=True, start_off=start - first, end_off=stop - end, letters=best, spaced=spaced)
 
 
-def _cpu_s() -> float:
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -224,9 +219,9 @@ def main() -> None:
     for kind in given.kinds.split(","):
         path = given.out / f"{kind}-{given.seed}.mp4"
         drawn = draw(path, kind, given.seed)
-        began = _cpu_s()
+        began = cpu_s()
         found = texts_of(path)
-        spent = _cpu_s() - began
+        spent = cpu_s() - began
         done = [measure(one, found.tracks) for one in drawn]
         right = [one for one in done if one.found]
         others = sum(

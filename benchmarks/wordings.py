@@ -2,10 +2,16 @@
 
 `python -m benchmarks.wordings --out FOLDER --videos DIR` draws its own videos into the folder, asks every question of
 `benchmarks/data/wordings.jsonl` and `benchmarks/data/wordings_later.jsonl` (written after the code, by others), and
-prints a table. Each line of those files is `{"video", "question", "kind", "right"}`; `kind` is `text` for questions
-about text that can be read. `right` is what a right answer holds: `says` (texts, of which one is enough, case and
-punctuation aside), `spans` (`[[start_s, end_s], …]`, each within `within_s` of one of the answer's), `count`, `status`.
-A question that only a vision-language model can answer has the status `cannot_judge`; an answer to it is wrong.
+prints a table. `--questions FILE` asks those of another file instead, such as what ordinary people ask in four
+languages, `benchmarks/data/wordings_ordinary.jsonl`.
+
+Each line of those files is `{"video", "question", "kind", "right"}`; `kind` is `text` for questions about text that
+can be read. `right` is what a right answer holds: `says` (texts, of which one is enough, case and punctuation aside),
+`spans` (`[[start_s, end_s], …]`, each within `within_s` of one of the answer's), `count`, `status`. A question that
+only a vision-language model can answer has the status `cannot_judge`; an answer to it is wrong. The ordinary ones have
+also `language` and `from`: what they could be answered from without such a model (`text`, `subtitles`, `cuts`,
+`movement`, `colours`, `facts`), or null. For them shares are printed, too: an answer is useful if it is right, and says
+more than that it cannot judge.
 """
 
 from __future__ import annotations
@@ -13,20 +19,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import vidagent
-from benchmarks.wordings_videos import DRAWN, draw
+from benchmarks import wordings_later_videos, wordings_videos
+from benchmarks.cpu_time import cpu_s
 from vidagent.types import Answer
 from vidagent.video.texts.track import plain
 
 DATA = Path(__file__).parent / "data"
-FILES = ("wordings.jsonl", "wordings_later.jsonl")
+FILES = (DATA / "wordings.jsonl", DATA / "wordings_later.jsonl")
+DRAWN: dict[str, Callable[[Path], None]] = {
+    **dict.fromkeys(wordings_videos.DRAWN, wordings_videos.draw),
+    **dict.fromkeys(wordings_later_videos.DRAWN, wordings_later_videos.draw),
+}
 _WITHIN_S = 0.3
 _SURE = 0.5
 
@@ -41,12 +52,21 @@ class Asked:
     confidence: float
     cpu_s: float
 
+    @property
+    def useful(self) -> bool:
+        """Whether it was answered rightly, other than by not judging."""
+        return self.mark == "right" and self.row["right"].get("status") != "cannot_judge"
 
-def questions(files: tuple[str, ...] = FILES) -> list[dict[str, Any]]:
-    """Return the questions of the data files that exist."""
-    paths = [DATA / name for name in files if (DATA / name).exists()]
+    @property
+    def sure(self) -> bool:
+        """Whether it was answered wrongly, and surely."""
+        return self.mark == "wrong" and self.confidence > _SURE
+
+
+def questions(files: Sequence[Path] = FILES) -> list[dict[str, Any]]:
+    """Return the questions of the data files."""
     return [
-        json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines() if line.strip()
+        json.loads(line) for path in files for line in path.read_text("utf-8").splitlines() if line.strip()
     ]
 
 
@@ -86,17 +106,12 @@ def _placed(right: dict[str, Any], answer: Answer) -> bool:
 def ask(row: dict[str, Any], folder: Path, videos: Path) -> Asked:
     """Ask one question."""
     path = folder / row["video"] if row["video"] in DRAWN else videos / row["video"]
-    began = _cpu_s()
+    began = cpu_s()
     try:
         answer = vidagent.analyze_video(path, row["question"], model="signals")
     except vidagent.VidagentError as error:
-        return Asked(row, "error", str(error), 0.0, _cpu_s() - began)
-    return Asked(row, mark(row["right"], answer), answer.answer, answer.confidence, _cpu_s() - began)
-
-
-def _cpu_s() -> float:
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+        return Asked(row, "error", str(error), 0.0, cpu_s() - began)
+    return Asked(row, mark(row["right"], answer), answer.answer, answer.confidence, cpu_s() - began)
 
 
 def summary(done: list[Asked]) -> list[str]:
@@ -108,11 +123,31 @@ def summary(done: list[Asked]) -> list[str]:
     for kind in [*sorted({one.row["kind"] for one in done}), "all"]:
         part = [one for one in done if kind in {one.row["kind"], "all"}]
         sums = Counter(one.mark for one in part)
-        sure = sum(one.mark == "wrong" and one.confidence > _SURE for one in part)
+        sure = sum(one.sure for one in part)
         cells = [kind, len(part), sums["right"], sums["wrong"], sure, sums["unjudged"], sums["error"]]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     spent = sorted(one.cpu_s for one in done)
     lines.append(f"CPU seconds a question: median {spent[len(spent) // 2]:.1f}, most {spent[-1]:.1f}")
+    return lines
+
+
+def shares(done: list[Asked]) -> list[str]:
+    """Return a table of shares: by language, by whether a question can be answered without a model, and of all."""
+    groups: dict[str, list[Asked]] = {}
+    for one in done:
+        answerable = "answerable without a model" if one.row["from"] else "needs a model"
+        for group in (one.row["language"], answerable, "all"):
+            groups.setdefault(group, []).append(one)
+    lines = ["| questions | asked | useful | wrong | wrong and sure |", "|---|---|---|---|---|"]
+    for group in sorted(groups, key=lambda name: (name == "all", len(name), name)):
+        part = groups[group]
+        marks = (
+            [one.useful for one in part],
+            [one.mark == "wrong" for one in part],
+            [one.sure for one in part],
+        )
+        cells = [f"{sum(each) / len(part):.0%}" for each in marks]
+        lines.append("| " + " | ".join([group, str(len(part)), *cells]) + " |")
     return lines
 
 
@@ -122,14 +157,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the drawn videos and the cache")
     parser.add_argument("--videos", type=Path, help="folder of the real videos; without it they are left out")
     parser.add_argument("--only", default="", help="ask only about videos whose names begin so")
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="ask the questions of this file instead",
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     os.environ["VIDAGENT_CACHE_DIR"] = str(given.out / f"cache-{time.time_ns()}")
-    for name in DRAWN:
+    rows = questions(given.questions or FILES)
+    for name in sorted({row["video"] for row in rows} & set(DRAWN)):
         if name.startswith(given.only):
-            draw(given.out / name)
+            DRAWN[name](given.out / name)
     done = []
-    for row in questions():
+    for row in rows:
         there = row["video"] in DRAWN or given.videos is not None
         if there and row["video"].startswith(given.only):
             one = ask(row, given.out, given.videos or given.out)
@@ -140,6 +183,9 @@ def main() -> None:
                     flush=True,
                 )
     print("\n".join(summary(done)))
+    ordinary = [one for one in done if "language" in one.row]
+    if ordinary:
+        print("\n".join(shares(ordinary)))
 
 
 if __name__ == "__main__":

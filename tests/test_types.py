@@ -14,6 +14,7 @@ from vidagent.types import (
     BudgetReport,
     Coverage,
     Evidence,
+    KnownHash,
     Overview,
     Part,
     Question,
@@ -39,7 +40,8 @@ INFO = VideoInfo(
     fps=Fraction(30000, 1001),
     width=640,
     height=360,
-    sha256="0" * 64,
+    fingerprint="1" * 64,
+    content=KnownHash("0" * 64),
     codec="h264",
     container="mov",
 )

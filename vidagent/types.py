@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from vidagent import notebook
 from vidagent.errors import BudgetError, UsageError
@@ -201,6 +201,21 @@ class Budget:
         return dataclasses.asdict(self)
 
 
+class Hashed(Protocol):
+    """What knows the SHA-256 of a file, or is finding it out."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the file's bytes; may wait until the file is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHash:
+    """A hash that is known already."""
+
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """Facts of a video from its container, as a player shows it: cropped, with square pixels, upright.
@@ -211,7 +226,9 @@ class VideoInfo:
         fps: Average frame rate of the video stream.
         width: Displayed width in square pixels, after rotation.
         height: Displayed height in square pixels.
-        sha256: Hex digest of the file's bytes.
+        fingerprint: Hex digest of the file's size and of samples of its bytes; it tells files apart without reading
+            them whole.
+        content: Knows the hash of all bytes.
         codec: Codec name as FFmpeg spells it, such as `"h264"`.
         container: FFmpeg demuxer name, such as `"mov,mp4,m4a,3gp,3g2,mj2"`.
         rotation_deg: Clockwise rotation of the coded picture by a player: 0, 90, 180 or 270.
@@ -232,7 +249,8 @@ class VideoInfo:
     fps: Fraction
     width: int
     height: int
-    sha256: str
+    fingerprint: str
+    content: Hashed = field(compare=False, repr=False)
     codec: str
     container: str
     rotation_deg: int = 0
@@ -248,19 +266,35 @@ class VideoInfo:
     clock_jumps: int = 0
 
     @property
+    def sha256(self) -> str:
+        """Hex digest of the file's bytes; for a large file opened for the first time, waits until it is read.
+
+        Raises:
+            VideoError: If the file can no longer be read.
+        """
+        return self.content.sha256
+
+    def wait(self) -> None:
+        """Wait until the hash is known; errors as of `sha256`."""
+        _ = self.sha256
+
+    @property
     def frame_s(self) -> float:
         """Mean time between frames, in seconds."""
         return float(1 / self.fps)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the `video` object of the answer's JSON."""
+        return {**self.shape(), "sha256": self.sha256}
+
+    def shape(self) -> dict[str, Any]:
+        """Return that object without the hash, which may have to be waited for."""
         return {
             "path": self.path,
             "duration_s": round(self.duration_s, 6),
             "fps": f"{self.fps.numerator}/{self.fps.denominator}",
             "width": self.width,
             "height": self.height,
-            "sha256": self.sha256,
         }
 
 

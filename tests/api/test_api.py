@@ -7,10 +7,10 @@ import inspect
 import os
 from pathlib import Path
 
-import psutil
 import pytest
 
 import vidagent
+from tests.decoding import decoding
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.media.make import encode
 from tests.scripted_server import ScriptedServer, says
@@ -90,11 +90,11 @@ def test_a_budget_may_be_a_mapping(name):
 
 @pytest.mark.network
 def test_no_process_is_left(path, server):
-    before = set(psutil.Process().children())
+    before = decoding()
     vidagent.analyze_video(path, QUESTION, base_url=server.url, model="scripted")
     with pytest.raises(ModelError):
         vidagent.analyze_video(path, QUESTION, base_url=server.url, model="another")
-    assert set(psutil.Process().children()) <= before
+    assert decoding() <= before
     assert len(kept_runs()) == 2
 
 

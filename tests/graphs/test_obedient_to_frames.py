@@ -184,8 +184,7 @@ def test_nothing_happens_beside_the_run(ask, watch, places):
     assert {address[:2] for address in watch.connected} <= {("127.0.0.1", int(server.url.split(":")[2][:-3]))}
     assert watch.executed == []
     assert watch.connected
-    assert watch.started
-    assert all("vidagent.video.process.worker" in " ".join(map(str, argv)) for argv in watch.started)
+    assert watch.started == []
     assert [path for path in watch.written if not path.startswith((cache, "/dev/null"))] == []
     assert found.usage.model_calls == len(server.bodies) <= 40
     assert {name for body in server.bodies for name in tool_names(body)} <= set(NAMES)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import vidagent
+from tests.decoding import decoding
 from tests.graphs.scripts import Script, answer, clip_look
 from tests.scripted_server import (
     Raw,
@@ -211,10 +211,10 @@ async def test_events_come_while_the_model_writes(clip):
     assert times[-1] - times[0] > 0.2 * raw.drip_s * len(raw.data)
 
 
-async def gone_within(server: ScriptedServer, before: set[psutil.Process], seconds: float) -> bool:
+async def gone_within(server: ScriptedServer, before: set[Any], seconds: float) -> bool:
     """Tell whether the model's connection and the decoder are closed in time."""
     for _ in range(round(seconds / 0.05)):
-        if server.gone == 1 and set(psutil.Process().children()) <= before:
+        if server.gone == 1 and decoding() <= before:
             return True
         await asyncio.sleep(0.05)
     return False
@@ -222,7 +222,7 @@ async def gone_within(server: ScriptedServer, before: set[psutil.Process], secon
 
 @pytest.mark.parametrize("how", ["aclosing", "break", "cancel"])
 async def test_leaving_early_ends_the_run(clip, how):
-    before = set(psutil.Process().children())
+    before = decoding()
     with ScriptedServer(usual(plan=slowly("It " + "is " * 3000))) as server:
 
         async def listen() -> None:
@@ -230,7 +230,7 @@ async def test_leaving_early_ends_the_run(clip, how):
             async with contextlib.aclosing(events) if how != "break" else contextlib.nullcontext():
                 async for event in events:
                     if event.kind == "thought":
-                        assert set(psutil.Process().children()) - before
+                        assert decoding() - before
                         if how == "cancel":
                             asyncio.current_task().cancel()
                         else:
@@ -246,13 +246,13 @@ async def test_leaving_early_ends_the_run(clip, how):
 
 
 async def test_leaving_while_frames_are_decoded(clip):
-    before = set(psutil.Process().children())
+    before = decoding()
     with ScriptedServer(usual()) as server:
         async with contextlib.aclosing(opened(server, clip("h264").path)) as events:
             async for event in events:
                 if event.kind == "step":
                     break
-        assert set(psutil.Process().children()) <= before
+        assert decoding() <= before
         assert server.bodies == []
 
 

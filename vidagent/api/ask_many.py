@@ -139,6 +139,8 @@ class MultiVideoRun:
         with record_run(self.folder, self.request) as recorder:
             final, group = await self._run_graph(recorder)
             answer = group_answer(final, self.infos, model=model, run_id=run_id, budget=group.meter.budget)
+            for info in self.infos:
+                await asyncio.to_thread(info.wait)
             recorder.end(answer)
         if exports or any(self.exports):
             await self._export_earlier(final)
@@ -193,7 +195,7 @@ class MultiVideoRun:
         if "videos" not in earlier:
             raise UsageError(f"run {run_id} was about one video, not {len(self.infos)}")
         self.request.check_resumed(earlier, run_id)
-        if earlier["videos"] != [info.sha256 for info in self.infos]:
+        if earlier["videos"] != [info.fingerprint for info in self.infos]:
             raise UsageError(f"run {run_id} was about other videos, or in another order")
 
     async def _start(
@@ -202,8 +204,8 @@ class MultiVideoRun:
         """Return the input that starts the graph: a new state, or None to continue from the checkpoint."""
         if not earlier:
             question = self.request.question
-            hashes = [info.sha256 for info in self.infos]
-            return first_state(question.text, question.options, hashes, budget)
+            fingerprints = [info.fingerprint for info in self.infos]
+            return first_state(question.text, question.options, fingerprints, budget)
         if (changes := reopened(earlier, budget)) is not None:
             update, after = changes
             await graph.aupdate_state(thread, update, as_node=after)

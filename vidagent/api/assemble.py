@@ -26,6 +26,7 @@ from vidagent.runs.recorder import Saver, Trace
 from vidagent.runs.request import Request
 from vidagent.types import Budget
 from vidagent.video.cache.video_cache import VideoCache, default_folder
+from vidagent.video.content import KnownFiles
 from vidagent.video.index.transcript import Stop
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -49,7 +50,8 @@ def open_with(settings: Settings, path: str | Path) -> Video:
     Raises:
         VideoError: If it is missing, unreadable or unsupported.
     """
-    return Video.open(path, decoder=settings.decoder, stream=settings.video_stream)
+    known = KnownFiles(cache_folder(settings))
+    return Video.open(path, decoder=settings.decoder, stream=settings.video_stream, known=known)
 
 
 @asynccontextmanager

@@ -103,10 +103,10 @@ async def _replay_group(recorded: RecordedRun) -> Answer:
     group = Group(
         client, names, meter, _RecordedVideos(recorded), emit=ignore, stream=recorded.metadata["stream"]
     )
-    hashes = [info.sha256 for info in infos]
+    fingerprints = [info.fingerprint for info in infos]
     with _temporary_folder(recorded) as folder:
         async with open_group_graph(folder) as (graph, thread):
-            first = first_state(request.question.text, request.question.options, hashes, budget)
+            first = first_state(request.question.text, request.question.options, fingerprints, budget)
             await graph.ainvoke(first, thread, context=group)
             final = cast("GroupState", (await graph.aget_state(thread)).values)
     answer = group_answer(final, infos, model=client.name, run_id=recorded.run_id, budget=budget)

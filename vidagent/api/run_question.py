@@ -79,6 +79,7 @@ class QuestionRun:
         with record_run(self.folder, self.request) as recorder:
             state, run = await self._run_graph(recorder)
             answer = final_answer(state, run, run_id=self.folder.run_id, frame_path=run.store.path)
+            await asyncio.to_thread(answer.video.wait)
             recorder.end(answer)
             if self.turn is not None:
                 note = await asyncio.to_thread(

@@ -139,7 +139,7 @@ class State(TypedDict, total=False):
 
     question: str
     options: list[str] | None
-    video_sha256: str
+    fingerprint: str
     budget: dict[str, float | int | None]
     earlier: list[Turn]
     facts: str

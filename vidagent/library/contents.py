@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vidagent.agents.server import embeddings, speech
 from vidagent.config import Settings
 from vidagent.errors import UsageError, VideoError
-from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.cache.video_cache import VideoCache, default_folder
+from vidagent.video.content import KnownFiles
 from vidagent.video.index.embeddings import Embedded
 from vidagent.video.index.transcript import Stop
 from vidagent.video.index.video_index import Index
@@ -110,7 +111,8 @@ class Reading:
         ear, embedder = speech.connect(settings), embeddings.connect(settings)
         if self._depth.transcribe and ear is None:
             raise UsageError("transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL)")
-        with Video.open(self._path, decoder=settings.decoder) as video:
+        known = KnownFiles(settings.cache_dir or default_folder())
+        with Video.open(self._path, decoder=settings.decoder, known=known) as video:
             self._video = video
             cache = VideoCache(settings.cache_dir, settings.cache_mb)
             stop = Stop(closed=lambda: self._stopped)

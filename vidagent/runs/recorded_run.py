@@ -70,7 +70,7 @@ class _IndexSnapshot(Index):
         if self.ear is None:
             return None
         self.heard_s = math.inf if listen else self.heard_s
-        return Transcriber(self.video, self.cache, self.ear).kept(self.heard_s)
+        return Transcriber(self.video, self._entries, self.ear).kept(self.heard_s)
 
     def texts(self) -> list[FoundText]:
         """Return the texts read before the run and in it."""
@@ -157,7 +157,9 @@ class RecordedRun:
         return self.answer
 
     def check_video(self, info: VideoInfo, sha256: str | None = None) -> None:
-        """Refuse another video than that of the run; `sha256` is the expected one where it has several.
+        """Refuse another video than that of the run, which has ended.
+
+        `sha256` is the expected one where it has several.
 
         Raises:
             UsageError: If its bytes differ.

@@ -129,7 +129,9 @@ class Recorder:
         run = self._run
         if not run["parts"]:
             return {}
-        return State(question=run["question"], options=run["options"], video_sha256=run["video"]["sha256"])
+        return State(
+            question=run["question"], options=run["options"], fingerprint=run["video"].get("fingerprint", "")
+        )
 
     def begin(self, run: Run, opening: Sequence[dict[str, Any]] = ()) -> None:
         """Write what is asked, of which model, about which video, what the index holds, and what was spent before."""
@@ -162,7 +164,7 @@ class Recorder:
             "profile": TypeAdapter(Profile).dump_python(client.own_profile, mode="json"),
         }
         if first:
-            located = [{**info.to_dict(), "absolute": str(Path(info.path).absolute())} for info in videos]
+            located = [_located(info) for info in videos]
             self._run |= {
                 "started": self._run["parts"][0]["started"],
                 "server": client.memory.facts.to_dict(),
@@ -189,8 +191,11 @@ class Recorder:
         return listen
 
     def end(self, answer: Answer) -> None:
-        """Write the answer, whose frames are in the run's own folder."""
+        """Write the answer, whose frames are in the run's own folder, and the hashes of its videos."""
         self._write("answer", answer.to_dict())
+        located = [self._run["video"], *self._run.get("videos", ())[1:]]
+        for kept, info in zip(located, answer.videos or [answer.video], strict=True):
+            kept["sha256"] = info.sha256
         self._span.set(_answer_attributes(answer))
         self._close(answer.status)
 
@@ -230,13 +235,21 @@ def record_run(folder: RunFolder, request: Request) -> Iterator[Recorder]:
             recorder.trace.close()
 
 
+def _located(info: VideoInfo) -> dict[str, Any]:
+    """Return the facts of a video of which the hash need not be known yet, and where the file is."""
+    return {
+        **info.shape(),
+        "fingerprint": info.fingerprint,
+        "absolute": str(Path(info.path).absolute()),
+    }
+
+
 def _request_attributes(client: ModelClient, budget: Budget, videos: Sequence[VideoInfo]) -> dict[str, Any]:
     """Return a span's attributes of what is asked of which model; never the question itself."""
     return {
         "gen_ai.request.model": client.name,
         **{f"vidagent.budget.{name}": limit for name, limit in budget.to_dict().items()},
         "vidagent.video.duration_s": [info.duration_s for info in videos],
-        "vidagent.video.sha256": [info.sha256 for info in videos],
     }
 
 
@@ -246,6 +259,7 @@ def _answer_attributes(answer: Answer) -> dict[str, Any]:
     return {
         "vidagent.status": answer.status,
         "vidagent.ended_by": answer.budget.ended_by,
+        "vidagent.video.sha256": [info.sha256 for info in answer.videos or [answer.video]],
         "gen_ai.usage.input_tokens": spent["prompt_tokens"],
         "gen_ai.usage.output_tokens": spent["completion_tokens"],
         **{f"vidagent.usage.{name}": value for name, value in spent.items() if name != "by_step"},

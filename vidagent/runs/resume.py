@@ -26,7 +26,7 @@ def check_resumed(earlier: State, request: Request, info: VideoInfo, run_id: str
         UsageError: If the question, the options or the video differ.
     """
     request.check_resumed(earlier, run_id)
-    if earlier.get("video_sha256") != info.sha256:
+    if earlier.get("fingerprint") != info.fingerprint:
         raise UsageError(f"run {run_id} was about another video than {info.path}")
 
 
@@ -49,7 +49,7 @@ async def start(
         first = State(
             question=request.question.text,
             options=request.options,
-            video_sha256=run.video.info.sha256,
+            fingerprint=run.video.info.fingerprint,
             budget=run.budget.to_dict(),
             history=[],
             ledger=[],

@@ -22,7 +22,7 @@ class SharedVideo(Video):
 
     def __init__(self, video: Video, scans: list[Scan], scanning: threading.Lock) -> None:
         """Wrap an opened video; use `share` instead."""
-        self.path, self.info, self.stream = video.path, video.info, video.stream
+        self.path, self.info, self.content, self.stream = video.path, video.info, video.content, video.stream
         self.unprotected = video.unprotected
         self.frames_decoded = 0
         # a view reads the private state of the video that it wraps

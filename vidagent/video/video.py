@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import os
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidagent.errors import UsageError, VideoError
 from vidagent.types import Box, VideoInfo
+from vidagent.video.content import Content, KnownFiles, content_of
 from vidagent.video.decoders.base import DECODERS, DecoderName, Snap
 from vidagent.video.frame import Frame, fit_wh
 from vidagent.video.index.scan import Scan, from_json
@@ -45,6 +45,7 @@ class Video:
     Attributes:
         path: Absolute path of the file.
         info: Metadata from the container.
+        content: What the file holds, by its hash.
         frames_decoded: Pictures decoded so far.
         stream: Number of the video stream that the caller chose, or None.
         unprotected: Protections of the decoding process that this system lacks, such as "Landlock".
@@ -52,12 +53,19 @@ class Video:
 
     path: Path
     info: VideoInfo
+    content: Content
     frames_decoded: int
     stream: int | None
     unprotected: tuple[str, ...]
 
     def __init__(
-        self, path: Path, shown: str, decoder: DecoderName, limits: Limits, stream: int | None
+        self,
+        path: Path,
+        shown: str,
+        decoder: DecoderName,
+        limits: Limits,
+        stream: int | None,
+        known: KnownFiles | None,
     ) -> None:
         """Open the file in a new process."""
         self.path = path
@@ -72,7 +80,7 @@ class Video:
         self._process = Process(path, shown, decoder, limits, stream)
         try:
             self._process.send("open")
-            digest = _sha256(path, shown)
+            self.content = content_of(path, shown, known)
             opened = self._receive(limits.open_s)[0]
         except BaseException:
             self._process.kill()
@@ -82,7 +90,7 @@ class Video:
         if self.unprotected:
             _warn_once(self.unprotected)
         self._has_text_tracks = bool(facts["subtitles"])
-        self.info = _info(facts, path, shown, digest)
+        self.info = _info(facts, path, shown, self.content)
 
     @classmethod
     def open(
@@ -92,14 +100,16 @@ class Video:
         decoder: str = "pyav",
         limits: Limits = _DEFAULT_LIMITS,
         stream: int | None = None,
+        known: KnownFiles | None = None,
     ) -> Self:
-        """Open a local video file.
+        """Open a local video file; one of over 64 MB is hashed in the background.
 
         Args:
             path: Path of the file.
             decoder: One of `DECODERS`.
             limits: Resource limits of decoding.
             stream: Number of the video stream among the streams of the file; by default the one that a player shows.
+            known: Files whose hashes are known, so that they need not be read again.
 
         Raises:
             UsageError: If there is no such decoder or it is not installed, or no video stream of that number.
@@ -109,7 +119,7 @@ class Video:
         if decoder not in DECODERS:
             raise UsageError(f"decoder must be one of {', '.join(DECODERS)}; got {decoder!r}")
         name: DecoderName = next(known for known in DECODERS if known == decoder)
-        return cls(check(path), os.fspath(path), name, limits, stream)
+        return cls(check(path), os.fspath(path), name, limits, stream, known)
 
     def frames_at(
         self,
@@ -329,16 +339,8 @@ def _check_options(snap: str, max_side_px: int | None) -> None:
         raise UsageError(f"max_side_px must be 1 or more, got {max_side_px}")
 
 
-def _sha256(path: Path, shown: str) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise VideoError(f"{shown}: cannot be read ({error.strerror})") from None
-
-
-def _info(facts: dict[str, Any], path: Path, shown: str, digest: str) -> VideoInfo:
+def _info(facts: dict[str, Any], path: Path, shown: str, content: Content) -> VideoInfo:
     subtitles = (*facts["subtitles"], *(sidecar.name for sidecar in sidecars(path)))
     fractions = {name: Fraction(facts[name]) for name in ("fps", "pixel_aspect")}
     rest = {**facts, **fractions, "subtitles": subtitles, "other_streams": tuple(facts["other_streams"])}
-    return VideoInfo(path=shown, sha256=digest, **rest)
+    return VideoInfo(path=shown, fingerprint=content.fingerprint, content=content, **rest)

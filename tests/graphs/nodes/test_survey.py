@@ -9,7 +9,7 @@ import pytest
 
 from vidagent.agents.profiles.schema import Profile
 from vidagent.graphs.nodes.survey import describe
-from vidagent.types import VideoInfo
+from vidagent.types import KnownHash, VideoInfo
 from vidagent.video.index.scan import Scan
 
 
@@ -33,7 +33,9 @@ class Index:
 
 
 def told(index: Index, length_s: float, *, tools=("search",), audio: str | None = None) -> str:
-    info = VideoInfo("a.mp4", length_s, Fraction(25), 640, 360, "0" * 64, "h264", "mp4", audio=audio)
+    info = VideoInfo(
+        "a.mp4", length_s, Fraction(25), 640, 360, "0" * 64, KnownHash("0" * 64), "h264", "mp4", audio=audio
+    )
     client = SimpleNamespace(profile=Profile("scripted"))
     return describe(
         SimpleNamespace(

@@ -37,6 +37,11 @@ def test_start_up_loads_nothing_heavy(arguments):
     assert loaded & HEAVY == set()
 
 
+def test_a_question_without_a_server_loads_no_client_of_one():
+    done = python("-c", "import sys, vidagent.api; print({'openai', 'langchain_openai'} & set(sys.modules))")
+    assert done.stdout == "set()\n", done.stderr
+
+
 def test_module_and_script_are_one(command):
     done = python("-m", "vidagent", "--version")
     assert (done.returncode, done.stdout) == (0, command("--version").out)

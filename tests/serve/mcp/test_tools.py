@@ -8,10 +8,10 @@ import json
 import subprocess
 import sys
 
-import psutil
 import pytest
 from mcp import Client
 
+from tests.decoding import decoding
 from tests.media.code import read_code
 from tests.media.truth import full_decode
 from tests.serve.mcp.running import over_http
@@ -171,7 +171,7 @@ async def test_a_session_goes_on(connect, model):
 
 async def test_cancelling_ends_the_run(everywhere, model, plays):
     plays.slow = True
-    before = set(psutil.Process().children(recursive=True))
+    before = decoding()
     async with everywhere() as client:
         call = asyncio.create_task(client.call_tool("ask", {"video": "clip.mp4", "question": QUESTION}))
         await asyncio.to_thread(until, lambda: "plan" in model.steps, 60)
@@ -181,19 +181,19 @@ async def test_cancelling_ends_the_run(everywhere, model, plays):
         plays.slow = False
         after = await client.call_tool("probe", {"video": "clip.mp4"})
         assert not after.is_error
-    await asyncio.to_thread(until, lambda: set(psutil.Process().children(recursive=True)) <= before, 20)
+    await asyncio.to_thread(until, lambda: decoding() <= before, 20)
 
 
 async def test_a_client_that_goes_away_ends_the_run(everywhere, model, plays):
     plays.slow = True
-    before = set(psutil.Process().children(recursive=True))
+    before = decoding()
     async with everywhere() as client:
         call = asyncio.create_task(client.call_tool("ask", {"video": "clip.mp4", "question": QUESTION}))
         await asyncio.to_thread(until, lambda: "plan" in model.steps, 60)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     await asyncio.to_thread(until, lambda: model.gone, 20)
-    await asyncio.to_thread(until, lambda: set(psutil.Process().children(recursive=True)) <= before, 20)
+    await asyncio.to_thread(until, lambda: decoding() <= before, 20)
 
 
 WRONG = {

@@ -9,11 +9,12 @@ import pytest
 
 from vidagent import Answer, Evidence, VideoInfo
 from vidagent.serve.terminal.printing import show_answer
-from vidagent.types import Part
+from vidagent.types import KnownHash, Part
 
 VIDEO = VideoInfo(
     path="talk.mp4",
-    sha256="0" * 64,
+    fingerprint="1" * 64,
+    content=KnownHash("0" * 64),
     duration_s=9.0,
     fps=Fraction(25),
     width=64,

@@ -13,7 +13,6 @@ import resource
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,8 @@ from typing import Any
 import vidagent.video.process.worker as process
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+SHARED = ctypes.create_string_buffer(b"12345678")
+"""Stands at the same address in the template, of which this process is a fork."""
 ATTEMPTS: dict[str, Callable[[Target], object]] = {}
 
 
@@ -30,8 +31,8 @@ class Target:
 
     def __init__(self, video: Path) -> None:
         self.video = video
-        self.parent = os.getppid()
         fields = json.loads(video.read_bytes())
+        self.parent, self.template = int(fields["parent"]), os.getppid()
         self.secret, self.folder = Path(fields["secret"]), Path(fields["folder"])
         self.port, self.victim = int(fields["port"]), int(fields["victim"])
         self.address, self.inherited = int(fields["address"]), tuple(fields["inherited"])
@@ -219,18 +220,33 @@ def trace_a_process(target: Target) -> None:
 
 @attempt
 def read_the_parents_memory(target: Target) -> None:
-    move_memory("process_vm_readv", target)
+    move_memory("process_vm_readv", target.parent, target.address)
 
 
 @attempt
 def write_the_parents_memory(target: Target) -> None:
-    move_memory("process_vm_writev", target)
+    move_memory("process_vm_writev", target.parent, target.address)
 
 
-def move_memory(name: str, target: Target) -> None:
+def move_memory(name: str, pid: int, address: int) -> None:
     own = ctypes.create_string_buffer(b"12345678")
-    here, there = (ctypes.c_size_t * 2)(ctypes.addressof(own), 8), (ctypes.c_size_t * 2)(target.address, 8)
-    call(name, target.parent, here, 1, there, 1, 0)
+    here, there = (ctypes.c_size_t * 2)(ctypes.addressof(own), 8), (ctypes.c_size_t * 2)(address, 8)
+    call(name, pid, here, 1, there, 1, 0)
+
+
+@attempt
+def write_the_templates_memory(target: Target) -> None:
+    move_memory("process_vm_writev", target.template, ctypes.addressof(SHARED))
+
+
+@attempt
+def read_the_templates_open_files(target: Target) -> None:
+    list(Path(f"/proc/{target.template}/fd").iterdir())
+
+
+@attempt
+def signal_the_template(target: Target) -> None:
+    os.kill(target.template, 0)
 
 
 @attempt
@@ -356,9 +372,9 @@ def outcome(work: Callable[[Target], object], target: Target) -> str:
     return ""
 
 
-if __name__ == "__main__":
+def main(settings: dict[str, Any]) -> None:
     process.PyavDecoder = TakenOver
     if "UNPROTECTED" in os.environ:
         process.sandbox.enter = lambda *_: []
     assert threading.active_count() == 1
-    sys.exit(process.main())
+    process.main(settings)

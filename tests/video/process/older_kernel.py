@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import vidagent.video.process.worker as process
 from vidagent.video.process import landlock, seccomp
 
-if __name__ == "__main__":
+
+def main(settings: dict[str, Any]) -> None:
     landlock.version = lambda _: 0
     seccomp.platform.machine = lambda: "riscv64"
-    sys.exit(process.main())
+    process.main(settings)

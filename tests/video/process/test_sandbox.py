@@ -12,7 +12,7 @@ import pytest
 
 from tests.media.make import encode
 from tests.video.process.attempts import ATTEMPTS
-from vidagent.video.process import client
+from vidagent.video.process import starter
 from vidagent.video.process.client import Limits, Process
 from vidagent.video.video import Video
 
@@ -43,17 +43,18 @@ def run(folder, *, protected: bool) -> tuple[dict[str, str], list[str]]:
         subprocess.Popen(["sleep", "60"]) as victim,
     ):
         patch.setenv("VIDAGENT_API_KEY", "secret")
-        patch.setattr(client, "_WORKER", "tests.video.process.attempts")
+        patch.setattr(starter, "WORKER", "tests.video.process.attempts")
         if not protected:
             patch.setenv("UNPROTECTED", "1")
             patch.setattr(
-                client, "_environment", lambda: {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+                starter, "_environment", lambda: {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
             )
         fields = {
             "secret": str(folder / "secret"),
             "folder": str(listed),
             "port": server.getsockname()[1],
             "victim": victim.pid,
+            "parent": os.getpid(),
             "address": ctypes.addressof(BUFFER),
             "inherited": [inherited, os.fstat(inherited).st_ino],
         }
@@ -94,7 +95,7 @@ def test_the_open_file_is_read_and_its_neighbour_is_not(tmp_path):
 
 def test_what_a_system_lacks_is_told_and_logged_once(tmp_path, monkeypatch, caplog):
     encode(tmp_path / "a.mp4", times_ms=(0, 40))
-    monkeypatch.setattr(client, "_WORKER", "tests.video.process.older_kernel")
+    monkeypatch.setattr(starter, "WORKER", "tests.video.process.older_kernel")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             with Video.open(tmp_path / "a.mp4") as video:

@@ -40,7 +40,6 @@ from vidagent.agents.recording.recorder import RecordedChat, RecordedEndpoint
 from vidagent.agents.recording.request_key import WriteLine
 from vidagent.agents.server.connection import TRIES, ServerError, backoff_s, may_retry, public_url, retry
 from vidagent.agents.server.endpoint import Endpoint
-from vidagent.agents.server.errors import is_unparsed
 from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.errors import BudgetSpent, ModelError
 from vidagent.types import Step
@@ -288,7 +287,7 @@ class ModelClient:
                     raise
                 return cast("T", cut.reply)
             except ServerError as error:
-                if not is_unparsed(error):
+                if not error.unparsed:
                     raise
                 reply = AIMessage("")
             try:
@@ -328,7 +327,7 @@ class ModelClient:
                 try:
                     reply = await self._run(call, request, limits, budget, need)
                 except ServerError as error:
-                    if is_unparsed(error):
+                    if error.unparsed:
                         raise
                     if self.lessons.from_error(error, request, built):
                         continue

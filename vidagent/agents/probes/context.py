@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, convert_to_messages
 
 from vidagent.agents.client.chat_call import ChatCall, OnStream
-from vidagent.agents.client.chat_model import ChatVLM
 from vidagent.agents.client.limits import CallLimits
 from vidagent.agents.client.request_builder import RequestBuilder
 from vidagent.agents.parsing.reply_parser import split_thought
@@ -18,6 +17,9 @@ from vidagent.agents.probes.fixtures import Message, system, user
 from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.profiles.thinking_switch import Switch
 from vidagent.agents.server.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from vidagent.agents.client.chat_model import ChatVLM  # a second of imports
 
 QUESTION = "Which word is written in the picture? Reply with that word alone."
 _NO_BLANKS = 2.0

@@ -24,6 +24,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _DETAIL_CHARS = 300
+_UNPARSED = "produced output that does not match the expected"
+"""What llama.cpp says, with status 500, of a reply that its own parser of calls and schemas cannot read."""
 _READ_CHARS = 4000
 """How much of a server's message is read to make a line of it."""
 
@@ -53,6 +55,11 @@ class ServerError(ModelError):
         self.detail = detail
         self.retried = retried
         self.wait_s = wait_s
+
+    @property
+    def unparsed(self) -> bool:
+        """Whether the model replied in a form that the server could not read: to be asked again, not repeated."""
+        return _UNPARSED in self.detail.casefold()
 
 
 def public_url(url: str) -> str:

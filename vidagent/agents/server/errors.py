@@ -16,8 +16,6 @@ from vidagent.agents.server.connection import (
 
 _BAD_KEY = "the API key (VIDAGENT_API_KEY) is no line of plain letters"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_UNPARSED = "produced output that does not match the expected"
-"""What llama.cpp says, with status 500, of a reply that its own parser of calls and schemas cannot read."""
 _TOO_LONG = (
     "context length",
     "context window",
@@ -51,11 +49,6 @@ def explain(error: Exception, *, base_url: str, model: str, key: str) -> ServerE
     return ServerError(f"the reply of the model server at {where} cannot be used: {detail}", detail=detail)
 
 
-def is_unparsed(error: ServerError) -> bool:
-    """Tell whether the model did reply, in a form that the server could not read: to be asked again, not repeated."""
-    return _UNPARSED in error.detail.casefold()
-
-
 def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> ServerError:
     status = error.status_code
     detail = short_line(_message(error), key)
@@ -75,13 +68,10 @@ def _status(error: openai.APIStatusError, where: str, model: str, key: str) -> S
     else:
         verb = "failed" if status >= 500 else "refused the request"
         line = f"the model server at {where} {verb} ({status}): {detail}"
-    return ServerError(
-        line,
-        status=status,
-        detail=detail,
-        retried=status in _RETRIED and _UNPARSED not in low,
-        wait_s=retry_after_s(error.response.headers),
-    )
+    wait_s = retry_after_s(error.response.headers)
+    told = ServerError(line, status=status, detail=detail, retried=status in _RETRIED, wait_s=wait_s)
+    told.retried &= not told.unparsed
+    return told
 
 
 def _connection(error: openai.APIConnectionError, where: str, key: str) -> ServerError:

@@ -132,7 +132,7 @@ def build(checkpointer: Checkpointer = None) -> GroupGraph:
 def first_state(
     question: str, options: Sequence[str] | None, videos: Sequence[str], budget: Budget
 ) -> GroupState:
-    """Return the initial state of a run; `videos` are their hashes."""
+    """Return the initial state of a run; `videos` are their fingerprints."""
     return GroupState(
         question=question,
         options=None if options is None else list(options),

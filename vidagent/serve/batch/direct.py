@@ -27,7 +27,18 @@ from vidagent.serve.batch.input_file import Item
 from vidagent.serve.batch.model import BatchModel
 from vidagent.serve.batch.open_videos import OpenVideo
 from vidagent.serve.batch.setup import Setup
-from vidagent.types import Answer, Budget, BudgetReport, Coverage, Question, Span, StepUsage, Usage, VideoInfo
+from vidagent.types import (
+    Answer,
+    Budget,
+    BudgetReport,
+    Coverage,
+    KnownHash,
+    Question,
+    Span,
+    StepUsage,
+    Usage,
+    VideoInfo,
+)
 from vidagent.video.sampling import sample_indices
 from vidagent.video.video import Video
 
@@ -190,13 +201,15 @@ def _facts(path: Path) -> tuple[VideoInfo, NDArray[np.uint8]]:
     except ValueError as error:
         raise UsageError(f"image {path}: {error}") from None
     height, width = picture.shape[:2]
+    digest = sha256(data).hexdigest()
     info = VideoInfo(
         path=str(path),
         duration_s=0.0,
         fps=Fraction(0),
         width=width,
         height=height,
-        sha256=sha256(data).hexdigest(),
+        fingerprint=digest,
+        content=KnownHash(digest),
         codec="",
         container="",
     )

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.cache.entries import VideoEntries
 from vidagent.video.index.transcript import Stop
 from vidagent.video.video import Video
 
@@ -104,24 +104,23 @@ class PictureEmbedder:
 
     Args:
         video: The opened video.
-        cache: Cache of the vectors.
+        entries: Cache of the vectors.
         embedder: The model.
     """
 
     video: Video
-    cache: VideoCache
+    entries: VideoEntries
     embedder: Embedder
 
-    def kept(self, key: str) -> Embedded:
+    def kept(self) -> Embedded:
         """Return what is embedded so far; nothing is sent."""
-        arrays = self.cache.get_arrays(key, self._name)
+        arrays = self.entries.get_arrays(self._name)
         if arrays is None:
             return Embedded()
         return Embedded(*(np.asarray(arrays[name]) for name in ("start_s", "end_s", "vectors")))
 
     def embed(
         self,
-        key: str,
         parts: Sequence[tuple[float, float]],
         stop: Stop,
         on_progress: Callable[[float], None] | None = None,
@@ -132,7 +131,7 @@ class PictureEmbedder:
             ModelError: If the server cannot be reached, refuses, or sends nothing usable; earlier pieces stay cached.
             VideoError: If the video cannot be decoded.
         """
-        found = self.kept(key)
+        found = self.kept()
         while len(found) < len(parts):
             left_s = stop.left_s()
             if stop.closed() or (left_s is not None and left_s <= 0):
@@ -152,7 +151,7 @@ class PictureEmbedder:
                 "end_s": found.end_s,
                 "vectors": found.vectors,
             }
-            self.cache.put_arrays(key, self._name, arrays)
+            self.entries.put_arrays(self._name, arrays)
         return found
 
     @property

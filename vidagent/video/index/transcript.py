@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vidagent.errors import VideoError
-from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.cache.entries import VideoEntries
 from vidagent.video.index.subtitles import Cue
 from vidagent.video.sound import RATE, quietest, wav
 from vidagent.video.video import Video
@@ -123,12 +123,12 @@ class Transcriber:
 
     Args:
         video: The opened video.
-        cache: Cache of the pieces.
+        entries: Where the pieces are kept.
         ear: Model that transcribes a piece.
     """
 
     video: Video
-    cache: VideoCache
+    entries: VideoEntries
     ear: Ear
     _last_stored: dict[str, Any] = field(default_factory=dict)
 
@@ -210,7 +210,7 @@ class Transcriber:
         return end_s, None if silent else wav(samples), from_s
 
     def _pieces(self) -> list[dict[str, Any]]:
-        cached = self.cache.get_json(self.video.info.sha256, self._key) or self._last_stored
+        cached = self.entries.get_json(self._key) or self._last_stored
         try:
             pieces = [_validated(piece) for piece in cached.get("pieces", [])]
             starts_s = [0.0, *(piece["end_s"] for piece in pieces[:-1])]
@@ -222,7 +222,7 @@ class Transcriber:
 
     def _store(self, pieces: list[dict[str, Any]]) -> None:
         self._last_stored = {"model": self.ear.model, "pieces": pieces}
-        self.cache.put_json(self.video.info.sha256, self._key, self._last_stored)
+        self.entries.put_json(self._key, self._last_stored)
 
     @property
     def _key(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from vidagent.text import counted
 from vidagent.types import VideoInfo
+from vidagent.video.cache.entries import VideoEntries
 from vidagent.video.cache.video_cache import FoundText, VideoCache
 from vidagent.video.clock import format_time
 from vidagent.video.index.activity import Activity, measure
@@ -113,16 +114,11 @@ class Index:
     embedder: Embedder | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     _scan: Scan | None = None
+    _entries: VideoEntries = field(init=False)
 
     def __post_init__(self) -> None:
-        """Protect the video's cache entries from eviction while it is open."""
-        self.video.on_close(self.cache.hold(self._key))
-
-    @property
-    def _key(self) -> str:
-        """Content hash of the video; a stream that the caller chose has entries of its own."""
-        sha256, stream = self.video.info.sha256, self.video.stream
-        return sha256 if stream is None else hashlib.sha256(f"{sha256} stream {stream}".encode()).hexdigest()
+        """Find the video's entries."""
+        self._entries = VideoEntries(self.cache, self.video)
 
     def activity(self) -> Activity:
         """Return the activity, measured by packet sizes alone."""
@@ -134,15 +130,14 @@ class Index:
 
     def _packets(self) -> tuple[Activity, int]:
         name = f"activity-{_VERSION}"
-        data = self.cache.get_arrays(self._key, name)
+        data = self._entries.get_arrays(name)
         if data is not None:
             return Activity(float(data["bin_s"]), np.asarray(data["bytes_per_s"])), int(data["keyframes"])
         start = time.perf_counter()
         packets = self.video.packets()
         activity = measure(packets, self.video.info.duration_s)
         keyframes = int(packets.keyframes.sum())
-        self.cache.put_arrays(
-            self._key,
+        self._entries.put_arrays(
             name,
             {
                 "bin_s": np.array(activity.bin_s),
@@ -155,7 +150,7 @@ class Index:
 
     def scanned(self) -> bool:
         """Return whether the scan is available without decoding."""
-        return self._scan is not None or self.cache.get_json(self._key, f"scan-{_VERSION}") is not None
+        return self._scan is not None or self._entries.get_json(f"scan-{_VERSION}") is not None
 
     def known_cuts(self) -> Sequence[float]:
         """Return the times of the cuts, in order; none before the video was scanned."""
@@ -171,7 +166,7 @@ class Index:
         return self._scan
 
     def _cached_scan(self) -> Scan | None:
-        cached = self.cache.get_json(self._key, f"scan-{_VERSION}")
+        cached = self._entries.get_json(f"scan-{_VERSION}")
         if cached is None:
             return None
         try:
@@ -183,18 +178,18 @@ class Index:
     def _new_scan(self, *, texts: bool) -> Scan:
         start = time.perf_counter()
         scan = self.video.scan(self._telling("indexing"), texts=texts)
-        self.cache.put_json(self._key, f"scan-{_VERSION}", to_json(scan))
+        self._entries.put_json(f"scan-{_VERSION}", to_json(scan))
         if scan.texts is not None:
             head, pictures = scan.texts.packed()
-            self.cache.put_json(self._key, f"candidates-{_TEXTS_VERSION}", head)
-            self.cache.put_arrays(self._key, f"candidates-{_TEXTS_VERSION}", {"pictures": pictures})
+            self._entries.put_json(f"candidates-{_TEXTS_VERSION}", head)
+            self._entries.put_arrays(f"candidates-{_TEXTS_VERSION}", {"pictures": pictures})
         self.seconds["scan"] = time.perf_counter() - start
         return scan
 
     def _candidates(self) -> Candidates:
         """Return what may be text; found in one pass over the video, which makes the scan too."""
         name = f"candidates-{_TEXTS_VERSION}"
-        head, arrays = self.cache.get_json(self._key, name), self.cache.get_arrays(self._key, name)
+        head, arrays = self._entries.get_json(name), self._entries.get_arrays(name)
         if head is not None and arrays is not None:
             try:
                 return Candidates.unpacked(head, arrays["pictures"])
@@ -223,7 +218,7 @@ class Index:
         """
         if self.ear is None:
             return None
-        transcriber = Transcriber(self.video, self.cache, self.ear)
+        transcriber = Transcriber(self.video, self._entries, self.ear)
         found = transcriber.kept()
         if listen and not found.complete:
             start = time.perf_counter()
@@ -243,8 +238,8 @@ class Index:
         Raises:
             VideoError: If the video cannot be decoded.
         """
-        key, name = self._key, f"text-tracks-{_TEXTS_VERSION}"
-        found = self._cached_tracks(self.cache.get_json(key, name))
+        name = f"text-tracks-{_TEXTS_VERSION}"
+        found = self._cached_tracks(self._entries.get_json(name))
         if not read or (found is not None and found.complete):
             return found
         candidates = self._candidates()
@@ -254,12 +249,12 @@ class Index:
             candidates,
             self.video.info.duration_s,
             shared_reader(),
-            self.cache.get_json(key, readings) or {},
+            self._entries.get_json(readings) or {},
             self._telling("reading the text on screen"),
         )
-        finder.read(cpu_s, lambda state: self.cache.put_json(key, readings, state))
+        finder.read(cpu_s, lambda state: self._entries.put_json(readings, state))
         found = finder.tracks()
-        self.cache.put_json(key, name, found.to_dict())
+        self._entries.put_json(name, found.to_dict())
         self.seconds["texts"] = time.perf_counter() - start
         return found
 
@@ -286,13 +281,11 @@ class Index:
         """
         if self.embedder is None:
             return None
-        pictures = PictureEmbedder(self.video, self.cache, self.embedder)
-        found, parts = pictures.kept(self._key), pieces(self.video.info.duration_s, self.scan().cuts_s)
+        pictures = PictureEmbedder(self.video, self._entries, self.embedder)
+        found, parts = pictures.kept(), pieces(self.video.info.duration_s, self.scan().cuts_s)
         if len(found) < len(parts):
             start = time.perf_counter()
-            found = pictures.embed(
-                self._key, parts, self.stop.halfway(), self._telling("embedding the pictures")
-            )
+            found = pictures.embed(parts, self.stop.halfway(), self._telling("embedding the pictures"))
             self.seconds["embeddings"] = time.perf_counter() - start
         return found
 
@@ -306,29 +299,29 @@ class Index:
             return []
         asked = hashlib.sha256(f"{self.embedder.model}\n{query}".encode()).hexdigest()[:32]
         name = f"embedded-query-{asked}"
-        vector = self.cache.get_json(self._key, name)
+        vector = self._entries.get_json(name)
         if vector is None:
             vector = self.embedder.texts([query])[0].tolist()
-            self.cache.put_json(self._key, name, vector)
+            self._entries.put_json(name, vector)
         query_vector = np.array([vector], np.float32)
         return found.ranked(query_vector) if query_vector.shape[1] == found.vectors.shape[1] else []
 
     def texts(self) -> list[FoundText]:
         """Return the texts read in frames so far."""
-        return self.cache.texts(self._key)
+        return self._entries.texts()
 
     def note_texts(self, found: Sequence[FoundText]) -> None:
         """Store texts read in frames."""
-        self.cache.put_texts(self._key, found)
+        self._entries.put_texts(found)
 
     def description(self, model: str) -> list[dict[str, Any]] | None:
         """Return how a model described the overview of the video, or None: scenes with their times."""
-        scenes: list[dict[str, Any]] | None = self.cache.get_json(self._key, _description_key(model))
+        scenes: list[dict[str, Any]] | None = self._entries.get_json(_description_key(model))
         return scenes
 
     def keep_description(self, model: str, scenes: list[dict[str, Any]]) -> None:
         """Store how a model described the overview, for later questions."""
-        self.cache.put_json(self._key, _description_key(model), scenes)
+        self._entries.put_json(_description_key(model), scenes)
 
     def report(self, *, listen: bool = False, read: bool = False) -> IndexReport:
         """Build what is missing and report on the index.

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from numpy.typing import NDArray
 
-import vidagent
 from vidagent.errors import UsageError, VideoError
 from vidagent.video.process.pipe import ProtocolError, encode, receive
-from vidagent.video.process.sandbox import PASSED_ON
+from vidagent.video.process.starter import starter
 
 _TAIL_BYTES = 4096
 _TABLE_BYTES = 256 << 20
 """Room for tables of packets and times (a hundred hours of video) and for the JPEGs of what may be text, whatever the
 limit on pixels."""
 _MESSAGE_CHARS = 500
-_WORKER = "vidagent.video.process.worker"
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ENDING_S = 1.0
+"""How long a process that closed its pipe may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,6 @@ class Process:
         """Start the process, without waiting for it."""
         self._shown = shown
         self._limits = limits
-        self._stderr = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115 - lives as long as the process
         settings = {
             "path": str(path),
             "decoder": decoder,
@@ -95,29 +90,30 @@ class Process:
             "memory_bytes": limits.memory_bytes,
             "stream": stream,
         }
-        self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
-            [sys.executable, "-P", "-m", _WORKER, json.dumps(settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            bufsize=0,
-            env=_environment(),
-            process_group=0,  # protects it from Ctrl-C; in a new session, niceness would have no effect
+        self._stderr = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115 - lives as long as the process
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        self._ended, report = os.pipe()
+        self._stdin, self._stdout = ours_in, ours_out
+        for pipe in (ours_in, ours_out, self._ended):
+            os.set_blocking(pipe, False)
+        theirs = [theirs_in, theirs_out, self._stderr.fileno(), report]
+        try:
+            self.pid = starter().start(settings, theirs)
+        except BaseException:
+            _close(ours_in, ours_out, self._ended, self._stderr)
+            raise
+        finally:
+            for pipe in (theirs_in, theirs_out, report):
+                os.close(pipe)
+        self._end = weakref.finalize(
+            self, _kill, self.pid, self._ended, (ours_in, ours_out, self._ended, self._stderr)
         )
-        for pipe in (self._popen.stdin, self._popen.stdout):
-            assert pipe is not None  # noqa: S101 - both are pipes
-            os.set_blocking(pipe.fileno(), False)
-        self._end = weakref.finalize(self, _end, self._popen, self._stderr)
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._popen.pid
 
     @property
     def alive(self) -> bool:
         """Whether it can still take requests."""
-        return self._end.alive and self._popen.poll() is None
+        return self._end.alive and not _has_ended(self._ended)
 
     def send(self, op: str, **arguments: Any) -> None:  # noqa: ANN401 - JSON values
         """Send a request; `wait` fetches its reply."""
@@ -167,30 +163,29 @@ class Process:
 
     def _pull(self, buffer: memoryview, deadline: float) -> None:
         while buffer:
-            fd = self._ready(self._popen.stdout, select.POLLIN, deadline)
-            count = os.readv(fd, [buffer])
+            self._await(self._stdout, select.POLLIN, deadline)
+            count = os.readv(self._stdout, [buffer])
             if count == 0:
                 raise _GoneError
             buffer = buffer[count:]
 
     def _push(self, buffer: memoryview, deadline: float) -> None:
         while buffer:
-            fd = self._ready(self._popen.stdin, select.POLLOUT, deadline)
+            self._await(self._stdin, select.POLLOUT, deadline)
             try:
-                buffer = buffer[os.write(fd, buffer) :]
+                buffer = buffer[os.write(self._stdin, buffer) :]
             except BrokenPipeError:
                 raise _GoneError from None
 
-    def _ready(self, pipe: IO[bytes] | None, event: int, deadline: float) -> int:
-        if pipe is None or pipe.closed:
+    def _await(self, pipe: int, event: int, deadline: float) -> None:
+        if not self._end.alive:
             raise _GoneError
         poll = select.poll()
-        poll.register(pipe.fileno(), event)
+        poll.register(pipe, event)
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise _SilentError
-        if pipe.closed:
+        if not self._end.alive:
             raise _GoneError
-        return pipe.fileno()
 
     def _raise_error(self, header: dict[str, Any]) -> None:
         match header.get("error"):
@@ -214,9 +209,8 @@ class Process:
             return VideoError(f"{self._shown}: the decoder broke its protocol: it sent {error}")
         if not self._end.alive:
             return VideoError(f"{self._shown}: the video was closed")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(1.0)
-        code, output = self._popen.poll(), self._last_output()
+        code = _exit_code(self._ended, _ENDING_S)
+        output = self._last_output()
         self.kill()
         return VideoError(f"{self._shown}: {_ending(code)}{f' ({output})' if output else ''}")
 
@@ -231,20 +225,33 @@ class Process:
         return _one_line(lines[-1])[:200] if lines else ""
 
 
-def _end(popen: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
-    popen.kill()
-    popen.wait()
-    for pipe in (popen.stdin, popen.stdout, stderr):
-        if pipe is not None:
-            pipe.close()
+def _has_ended(report: int, wait_s: float = 0.0) -> bool:
+    """Return whether a process has ended, or ends within some seconds."""
+    poll = select.poll()
+    poll.register(report, select.POLLIN)
+    return bool(poll.poll(wait_s * 1000))
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of the child: no secrets, the same packages, no thread pools, few malloc arenas."""
-    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    quiet = dict.fromkeys(_THREAD_VARIABLES, "1")
-    packages = [str(Path(vidagent.__file__).parent.parent), *filter(None, sys.path)]
-    return {**passed, **quiet, "PYTHONPATH": os.pathsep.join(packages), "MALLOC_ARENA_MAX": "2"}
+def _exit_code(report: int, wait_s: float) -> int | None:
+    """Return the exit code of a process that ends within some seconds, if its template tells it."""
+    told = os.read(report, 16) if _has_ended(report, wait_s) else b""
+    return int(told) if told else None
+
+
+def _kill(pid: int, report: int, held: Sequence[int | IO[bytes]]) -> None:
+    """Kill a process and close what belongs to it; once it has ended, its number may be another's."""
+    if not _has_ended(report):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _close(*held)
+
+
+def _close(*held: int | IO[bytes]) -> None:
+    for one in held:
+        if isinstance(one, int):
+            os.close(one)
+        else:
+            one.close()
 
 
 def _ending(code: int | None) -> str:

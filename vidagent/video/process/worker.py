@@ -1,20 +1,17 @@
-"""The decoding process, `python -m vidagent.video.process.worker SETTINGS`; requests arrive on its standard streams.
+"""The decoding process, a fork of its template; requests arrive on its standard streams.
 
-It enters its sandbox, exits when its parent does, and handles one request at a time. FFmpeg logs to standard error,
-which the parent redirects to a file.
+It enters its sandbox, exits when the pipe is closed or its template ends, and handles one request at a time. FFmpeg
+logs to standard error, which the parent redirects to a file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import os
 import queue
 import re
 import select
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,10 +40,8 @@ _EXTRA_BYTES = {"torchcodec": 24 << 30}
 Reply = tuple[dict[str, Any], list[NDArray[Any]]]
 
 
-def main() -> None:
+def main(settings: dict[str, Any]) -> None:
     """Handle requests until the parent closes the pipe or exits."""
-    settings = json.loads(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _import_library(settings["decoder"])
     out = os.dup(1)
     os.dup2(2, 1)
@@ -255,7 +250,3 @@ def _read_requests(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
             requests.put(receive(fill, max_bytes=HEADER_BYTES)[0])
         except ProtocolError:
             os._exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -50,7 +50,7 @@ def test_a_run_whose_process_dies_is_told_and_the_next_one_is_answered(served, m
     job = httpx.post(f"{url}/v1/jobs", json=BODY).json()["id"]
     until(lambda: model.steps.count("plan") == 2, 30)
     first = worker(server)
-    decoders = first.children()
+    decoders = first.children(recursive=True)
     first.kill()
     ask.join(30)
     assert replies[0].status_code == 503
@@ -58,7 +58,7 @@ def test_a_run_whose_process_dies_is_told_and_the_next_one_is_answered(served, m
     assert replies[0].json()["error"]["code"] == "run_lost"
     told = httpx.get(f"{url}/v1/jobs/{job}").json()
     assert (told["status"], told["error"]["code"]) == ("failed", "run_lost")
-    assert len(decoders) == 2
+    assert len(decoders) == 3, "the template and a fork of it for each run"
     assert not psutil.wait_procs(decoders, timeout=10)[1]
     plays.slow = False
     answered = httpx.post(f"{url}/vidagent/invoke", json={"input": BODY}, timeout=60)

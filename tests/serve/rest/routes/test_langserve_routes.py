@@ -6,10 +6,10 @@ import json
 from http.client import HTTPConnection
 
 import httpx
-import psutil
 import pytest
 from langserve import RemoteRunnable
 
+from tests.decoding import decoding
 from tests.serve.cli.test_end_to_end import KEYS
 from tests.serve.core.http.test_server import fault
 from tests.serve.running import QUESTION, running, until
@@ -232,10 +232,10 @@ def test_what_is_no_video_is_told(client, root):
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_client_that_leaves_cancels_its_run(client, model, plays, route):
     plays.slow = True
-    before = set(psutil.Process().children(recursive=True))
+    before = decoding()
     leaving = HTTPConnection(client.base_url.host, client.base_url.port)
     leaving.request("POST", f"/vidagent/{route}", json.dumps(body(route)))
     until(lambda: "plan" in model.steps, 30)
     leaving.close()
     assert until(lambda: model.gone) < 1
-    assert until(lambda: set(psutil.Process().children(recursive=True)) <= before) < 1
+    assert until(lambda: decoding() <= before) < 1
