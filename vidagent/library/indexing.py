@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vidagent.config import Settings
@@ -30,9 +31,13 @@ class VideoDone:
 
 
 Done = Callable[[VideoDone], None]
+Doing = Callable[[Path, str, float], None]
+"""Takes a video, what is being done with it, such as `indexing`, and the fraction done; called in other threads."""
 
 
-def index_here(catalog: Catalog, settings: Settings, depth: Depth, workers: int, done: Done) -> None:
+def index_here(
+    catalog: Catalog, settings: Settings, depth: Depth, workers: int, done: Done, doing: Doing | None = None
+) -> None:
     """Read all videos that are due on this machine, those that are added meanwhile too.
 
     Each is stored as soon as it is read, so that a run that is killed loses only those under way, whose indexes are
@@ -45,7 +50,8 @@ def index_here(catalog: Catalog, settings: Settings, depth: Depth, workers: int,
                 under_way = [due.id for due, _ in running.values()]
                 for due in catalog.due(workers - len(running), under_way):
                     catalog.begin(due)
-                    reading = Reading(due.path, settings, depth)
+                    tell = None if doing is None else partial(doing, due.path)
+                    reading = Reading(due.path, settings, depth, tell)
                     running[pool.submit(reading.contents)] = (due, reading)
                 if not running:
                     break

@@ -21,7 +21,7 @@ from vidagent.library.catalog import FILE_NAME, Catalog, Listed, readable
 from vidagent.library.changes import Changes, absolute, add_sources, refresh
 from vidagent.library.contents import Depth
 from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
-from vidagent.library.indexing import Done, VideoDone, index_here, index_on_ray
+from vidagent.library.indexing import Doing, Done, VideoDone, index_here, index_on_ray
 from vidagent.types import Question
 from vidagent.video.cache.video_cache import default_folder
 from vidagent.video.folder import MAX_VIDEOS
@@ -125,6 +125,7 @@ class SearchableLibrary:
         ray: str | None = None,
         on_start: Callable[[Changes, int], None] | None = None,
         on_done: Done | None = None,
+        on_progress: Doing | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> Added:
         """Add folders or files, and index what is new or changed; without any, in what was added before.
@@ -141,6 +142,8 @@ class SearchableLibrary:
                 under the same paths.
             on_start: Called with what was found in the folders, and the number of videos to be read.
             on_done: Called with each video that was read, or could not be.
+            on_progress: Called in other threads with a video, what is being done with it, and the fraction done; not
+                where a cluster does it.
             on_note: Called with what happens on the cluster.
 
         Raises:
@@ -169,7 +172,7 @@ class SearchableLibrary:
                 if on_start is not None:
                     on_start(changes, catalog.due_count())
                 if ray is None:
-                    index_here(catalog, self._settings, depth, most, done)
+                    index_here(catalog, self._settings, depth, most, done, on_progress)
                 else:
                     note = on_note or (lambda _: None)
                     index_on_ray(catalog, self._settings, depth, ray, workers, done, note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.progress_bar import ProgressBar
@@ -44,6 +45,7 @@ class LibraryProgress(ProgressDisplay):
         self._total = self._done = self._failed = 0
         self._began_s = self._shown_s = clock()
         self._rate = Rate(0, workers, clock)
+        self._doing: dict[Path, str] = {}
         super().__init__(console, self._row, quiet=quiet)
 
     def start(self, total: int) -> None:
@@ -51,15 +53,24 @@ class LibraryProgress(ProgressDisplay):
         self._total, self._began_s = total, self._clock()
         self._rate = Rate(total, self._workers, self._clock)
 
+    def doing(self, path: Path, what: str, share: float) -> None:
+        """Show what is being done with a video; called in other threads."""
+        self._doing[path] = f"{what} {path.name}, {share:.0%}"
+        self._tell_now_and_then()
+
     def add(self, one: VideoDone) -> None:
         """Count a video that was read, or could not be, which is told."""
         self._done += 1
+        self._doing.pop(one.path, None)
         self._total = max(self._total, self._done)
         if one.error is None:
             self._rate.add()
         else:
             self._failed += 1
             self.tell(f"failed    {one.error}", style="yellow")
+        self._tell_now_and_then()
+
+    def _tell_now_and_then(self) -> None:
         now_s = self._clock()
         if self._live is None and now_s - self._shown_s >= _EVERY_S:
             self._shown_s = now_s
@@ -78,11 +89,10 @@ class LibraryProgress(ProgressDisplay):
             parts += [f"{60 * rate:.1f}/min", f"{span(left / rate)} left"]
         if self._failed:
             parts.append(f"{self._failed:,} failed")
-        return ", ".join(parts)
+        now = next(iter(list(self._doing.values())), None)
+        return ", ".join(parts) + (f"; {now}" if now else "")
 
     def _row(self) -> Table:
         row = Table.grid(padding=(0, 1))
-        row.add_row(
-            ProgressBar(max(1, self._total), self._done, width=_BAR_COLUMNS), f"indexing {self._under_way()}"
-        )
+        row.add_row(ProgressBar(max(1, self._total), self._done, width=_BAR_COLUMNS), self._under_way())
         return row

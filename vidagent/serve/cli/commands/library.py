@@ -125,6 +125,7 @@ def add(
                 ray=ray,
                 on_start=start,
                 on_done=display.add,
+                on_progress=display.doing,
                 on_note=display.tell,
             )
         except KeyboardInterrupt:
