@@ -82,6 +82,15 @@ def test_a_server_that_is_gone_is_told_and_words_are_found(indexed, monkeypatch)
     )
 
 
+def test_a_search_may_be_limited_to_a_folder(indexed):
+    found = Library().find("harbour", folders=[indexed / "sub"])
+    assert {hit.video.name for hit in found.hits} == {ODD}
+    assert found.searched == 1
+    assert named(Library().find("something red", folders=[indexed / "sub"], limit=1)) != [("a.mp4", 0.0, 2.0)]
+    with pytest.raises(UsageError, match="there is no folder nowhere"):
+        Library().find("x", folders=["nowhere"])
+
+
 def test_thumbnails_show_the_hits(indexed, tmp_path):
     [hit] = Library().find("red", limit=1, thumbnails=tmp_path / "hits").hits
     assert hit.thumbnail.parent == tmp_path / "hits"

@@ -190,7 +190,7 @@ class SearchableLibrary:
         """Search the indexed videos.
 
         Args:
-            query: Words, in any language; a text in quotes is searched exactly.
+            query: Words, in any language; a text in quotes is searched as a phrase.
             limit: Most hits, 1 to 1,000.
             folders: Folders to which the search is limited; none searches all videos.
             thumbnails: A folder in which a picture of each hit is saved.
@@ -204,6 +204,8 @@ class SearchableLibrary:
         asked = Question(query).text
         if not 1 <= limit <= MAX_HITS:
             raise UsageError(f"limit must be 1 to {MAX_HITS}, got {limit}")
+        if missing := [folder for folder in folders if not Path(folder).expanduser().is_dir()]:
+            raise UsageError(f"there is no folder {os.fspath(missing[0])}")
         self._check_exists()
         with readable(self.folder), Catalog(self.folder) as catalog:
             below = [Path(folder).expanduser().resolve() for folder in folders]

@@ -22,7 +22,7 @@ async def find(
             min_length=1,
             max_length=1000,
             description="what to look for, such as words that are said or shown, or what is to be seen; a text in "
-            "quotes is searched exactly",
+            "quotes is searched as a phrase",
         ),
     ],
     limit: Annotated[int, Field(ge=1, le=50, description="most hits")] = 10,

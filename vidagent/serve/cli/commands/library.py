@@ -68,7 +68,9 @@ Gone = Annotated[bool, typer.Option("--gone", help="Remove the videos whose file
 Query = Annotated[
     str,
     typer.Argument(
-        metavar="QUERY", help='What to look for; a text in "quotes" is searched exactly.', show_default=False
+        metavar="QUERY",
+        help='What to look for; a text in "quotes" is searched as a phrase.',
+        show_default=False,
     ),
 ]
 Limit = Annotated[int, flags.number("--limit", int, "N", "Most hits.", legal="1 to 1,000")]

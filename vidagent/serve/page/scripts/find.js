@@ -19,7 +19,7 @@ export class Find {
     this.found = el("div", { class: "found", "aria-busy": "false" });
     this.element = el("section", { class: "library find", "aria-labelledby": "find-title" },
       el("h1", { id: "find-title", tabindex: -1 }, "Find a moment in all videos"),
-      el("p", { class: "lead" }, "Words that are said or shown, and pictures by what they show. A text in quotes is searched exactly."),
+      el("p", { class: "lead" }, "Words that are said or shown, and pictures by what they show. A text in quotes is searched as a phrase."),
       this.form, this.found);
     if (query) this.search(query);
   }

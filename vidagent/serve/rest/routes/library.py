@@ -17,7 +17,7 @@ Words = Annotated[
         min_length=1,
         max_length=1000,
         pattern=r"\S",
-        description="words to look for; a text in quotes is searched exactly",
+        description="words to look for; a text in quotes is searched as a phrase",
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=100, description="most hits")]
