@@ -1,6 +1,6 @@
 """Vectors of pictures and lines, and the search for those nearest to a query.
 
-The signs of all vectors are compared first (64 to a machine word), then the nearest few hundred exactly. A million of
+The signs of all vectors are compared first (64 to a machine word), then the nearest thousand exactly. A million of
 768 dimensions takes 96 MB of signs. Signs tell vectors apart only around their mean, which embeddings of pictures have
 far from zero; it is measured anew whenever the library has grown fourfold.
 
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS means (
 """A row of `vectors` holds up to `_OF_ROW` vectors of one kind of one video; one of `means`, of how many it is."""
 _OF_ROW = 64
 """More would be fewer rows to read signs from, and longer chains of pages to walk to one vector."""
-_CANDIDATES = 400
+_CANDIDATES = 1000
 """Vectors compared exactly."""
 _LEAST_SHARE, _LEAST_SPREAD = 0.1, 0.02
 _ROWS = 8192
@@ -54,7 +54,7 @@ class Near:
         start_s: Start of the stretch.
         end_s: Its end.
         cosine: How near it is, up to 1.
-        share: The same from 0, as near as half of the few hundred nearest are, to 1, the nearest.
+        share: The same from 0, as near as half of the thousand nearest are, to 1, the nearest.
         line: The id of the line; 0 for a picture.
     """
 
@@ -228,7 +228,7 @@ def load_signs(database: PersistentDatabase, kind: VectorKind, model: str, dims:
 def nearest(database: PersistentDatabase, signs: Signs, query: Vectors, most: int) -> list[Near]:
     """Return the vectors nearest to a query of shape `(1, D)`, the nearest first.
 
-    Those that do not stand out among the few hundred nearest are left out: something is always nearest.
+    Those that do not stand out among the thousand nearest are left out: something is always nearest.
     """
     asked, found = query[0], signs.nearest(query[0])
     size = 2 * len(asked)
