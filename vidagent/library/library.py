@@ -14,7 +14,6 @@ from typing import Any
 
 from vidagent import config
 from vidagent.agents.server import embeddings, speech
-from vidagent.config import Settings
 from vidagent.errors import UsageError, VideoError
 from vidagent.images import jpeg
 from vidagent.library.catalog import FILE_NAME, Catalog, Listed, readable
@@ -155,7 +154,7 @@ class SearchableLibrary:
         if most < 1:
             raise UsageError(f"workers must be 1 or more, got {workers}")
         depth = Depth(texts, transcribe)
-        model = _check_servers(self._settings, depth)
+        model = self.check_servers(transcribe=transcribe)
         results: list[VideoDone] = []
 
         def done(one: VideoDone) -> None:
@@ -178,6 +177,26 @@ class SearchableLibrary:
                     index_on_ray(catalog, self._settings, depth, ray, workers, done, note)
         failed = tuple(one for one in results if one.error is not None)
         return Added(changes, len(results) - len(failed), failed)
+
+    def check_servers(self, *, transcribe: bool = False) -> str | None:
+        """Check that the servers that `add` needs are set and there.
+
+        Returns:
+            The embedding model, or None if no server of one is set.
+
+        Raises:
+            UsageError: If speech is to be transcribed and no server is set.
+            ModelError: If the embedding server cannot be reached, or sends nothing usable.
+        """
+        if transcribe and speech.connect(self._settings) is None:
+            raise UsageError(
+                "transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL "
+                "of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
+            )
+        if self._embedder is None:
+            return None
+        self._embedder.texts(["a video"])
+        return self._embedder.model
 
     def find(
         self,
@@ -270,20 +289,6 @@ class SearchableLibrary:
             raise UsageError(
                 f"the library in {self.folder} is empty: `vidagent library add DIR` adds the videos of a folder"
             )
-
-
-def _check_servers(settings: Settings, depth: Depth) -> str | None:
-    """Check that the servers are set and there, and return the embedding model, or None."""
-    if depth.transcribe and speech.connect(settings) is None:
-        raise UsageError(
-            "transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
-            "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
-        )
-    embedder = embeddings.connect(settings)
-    if embedder is None:
-        return None
-    embedder.texts(["a video"])
-    return embedder.model
 
 
 def _with_thumbnails(hits: Sequence[Hit], folder: Path) -> list[Hit]:

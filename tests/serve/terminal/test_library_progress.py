@@ -27,7 +27,7 @@ def test_lines_tell_how_far_it_is_every_ten_seconds(monkeypatch):
             progress.add(VideoDone(Path(f"{number}.mp4")))
     lines = out.getvalue().splitlines()
     assert lines[:3] == [
-        "0 of 6 videos; indexing talk.mp4, 50%",
+        "0 of 6 videos; talk.mp4: indexing, 50%",
         "failed    bad.mp4: is empty (0 bytes)",
         "3 of 6 videos, 1 failed",
     ]

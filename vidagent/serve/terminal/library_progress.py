@@ -55,7 +55,7 @@ class LibraryProgress(ProgressDisplay):
 
     def doing(self, path: Path, what: str, share: float) -> None:
         """Show what is being done with a video; called in other threads."""
-        self._doing[path] = f"{what} {path.name}, {share:.0%}"
+        self._doing[path] = f"{path.name}: {what}, {share:.0%}"
         self._tell_now_and_then()
 
     def add(self, one: VideoDone) -> None:

@@ -82,6 +82,14 @@ def test_add_in_the_background_goes_on_by_itself(command, own, monkeypatch):
     assert words[1:] == ["-m", "vidagent", "library", "add", "--no-texts", "--", str(own)]
     assert options["start_new_session"]
     assert "indexing in the background (process 7; " in done.err
+    refused = command("library", "add", str(own), "--background", "--transcribe")
+    assert (refused.code, len(started)) == (2, 1)
+    assert "transcribing needs setting transcribe_url" in refused.err
+    monkeypatch.setenv("VIDAGENT_EMBEDDING_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("VIDAGENT_EMBEDDING_MODEL", "colours")
+    gone = command("library", "add", str(own), "--background")
+    assert (gone.code, len(started)) == (4, 1)
+    assert gone.err.startswith("vidagent: the embedding server at http://127.0.0.1:9/v1 cannot be reached")
 
 
 def test_ask_asks_the_videos_that_fit_best_and_tells_the_coverage_of_each(command, indexed):

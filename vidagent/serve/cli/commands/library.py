@@ -107,6 +107,7 @@ def add(
     if not names and not library.exists:
         raise UsageError("name the folders whose videos are to be added: vidagent library add DIR")
     if background:
+        library.check_servers(transcribe=transcribe)
         chosen = [*["--no-texts"] * no_texts, *["--transcribe"] * transcribe]
         chosen += [f"--workers={workers}"] * (workers is not None) + [f"--ray={ray}"] * (ray is not None)
         _start(library.folder, names, chosen)
