@@ -84,6 +84,18 @@ def test_a_server_of_texts_alone_is_told_apart():
             client.pictures(PICTURES[:1])
 
 
+def test_a_server_that_drops_what_it_does_not_know_is_asked_in_the_other_forms():
+    script = EmbeddingScript("urls")
+
+    def drops(body):
+        known = "input" in body and not any(isinstance(one, dict) for one in body["input"])
+        return script(body) if known else Raw({"data": []}, sent=0)
+
+    with served(drops) as server:
+        assert EmbeddingClient(server.url, "first").pictures(PICTURES).shape[0] == 3
+        assert script.pictures == 3
+
+
 def test_the_key_is_sent_and_never_shown(monkeypatch):
     seen = []
 

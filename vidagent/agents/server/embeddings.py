@@ -117,16 +117,21 @@ class EmbeddingClient:
         return [*first, *rest]
 
     async def _accepted_form(self, client: httpx.AsyncClient, url: str) -> tuple[_Form, Vectors]:
+        """Send a picture in each form until one is accepted; some servers drop the connection for the others.
+
+        Raises:
+            ServerError: If none is, or nobody is there.
+        """
         refusals: list[ServerError] = []
         for form in _FORMS:
             try:
-                return form, await self._asked(client, form([url]), 1)
+                return form, await self._once(client, form([url]), 1)
             except ServerError as error:
                 if error.status is not None and error.status not in _REFUSALS:
                     raise
-                if error.retried and error.status is None:  # nobody is there
-                    raise
                 refusals.append(error)
+        if all(error.retried and error.status is None for error in refusals):
+            raise refusals[0]
         raise ServerError(
             f"{self._server.name} takes no pictures with the model {self.model!r}: {refusals[0]}; "
             "serve a model of pictures and texts, such as SigLIP, CLIP or Qwen3-VL-Embedding"
@@ -134,8 +139,10 @@ class EmbeddingClient:
 
     async def _asked(self, client: httpx.AsyncClient, body: Mapping[str, Any], count: int) -> Vectors:
         """Send one request, with retries, and return its vectors."""
-        whole = {"model": self.model, "encoding_format": "float", **body}
-        data = await retry(lambda: self._server.post(client, json=whole))
+        return await retry(lambda: self._once(client, body, count))
+
+    async def _once(self, client: httpx.AsyncClient, body: Mapping[str, Any], count: int) -> Vectors:
+        data = await self._server.post(client, json={"model": self.model, "encoding_format": "float", **body})
         try:
             return _vectors(data, count)
         except (KeyError, TypeError, ValueError, OverflowError) as error:

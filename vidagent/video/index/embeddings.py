@@ -30,8 +30,8 @@ _SHORTEST_REST_S = 0.5
 _SIDE_PX = 384
 """Longest side of a picture that is sent; models scale it to 224 to 448 pixels."""
 _AT_ONCE = 64
-_ALIKE = 0.97
-"""Cosine of neighbours that count as one stretch."""
+_ALIKE = 0.995
+"""Cosine of neighbours that count as one stretch: a slide that stands; what a person entering changes stays apart."""
 _VERSION = 1
 
 
