@@ -142,7 +142,13 @@ class Recorder:
             speech = None if transcript is None else {"model": transcript.model, "done_s": transcript.done_s}
             described = run.index.description(run.client.name)
             scanned = run.index.scanned()
-            held = {"scanned": scanned, "texts": texts, "speech": speech, "described": described}
+            held = {
+                "scanned": scanned,
+                "read": run.index.texts_known(),
+                "texts": texts,
+                "speech": speech,
+                "described": described,
+            }
             self._write("index", held)
         self.write_request(run.client, run.budget, [run.video.info], stream=run.stream)
 

@@ -255,6 +255,11 @@ class Index:
         self.seconds["texts"] = time.perf_counter() - start
         return found
 
+    def texts_known(self) -> bool:
+        """Return whether all texts on screen were read before."""
+        known = self.text_tracks()
+        return known is not None and known.complete
+
     def _cached_tracks(self, cached: dict[str, Any] | None) -> Tracks | None:
         try:
             return None if cached is None else Tracks.from_dict(cached)

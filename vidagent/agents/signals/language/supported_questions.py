@@ -29,6 +29,8 @@ _SHOWN: Final = frozenset(
     "disappear disappears vanish vanishes vanished go goes gone away start starts begin begins end ends stop stops "
     "stay stays remain remains last lasts occur occurs happen happens present out off hidden longer".split()
 )
+KNOWN_WORDS: Final = _COMMON | _SHOWN
+"""Words that ask for something, and are not themselves what is asked about."""
 _ORDINALS: Final = frozenset("second third fourth fifth sixth seventh eighth ninth tenth".split())
 _KNOWN: Final[dict[Signal, frozenset[str]]] = {
     "shots": _ORDINALS
@@ -103,6 +105,14 @@ _LEGIBLE: Final = re.compile(r"\bbe (?:read|seen)\b|\breadable\b")
 _GONE: Final = re.compile(r"\b(?:is|are|does|do)?\s*(?:no longer|not(?=.*\bany ?more\b)|any ?more)\b")
 _SINCE: Final = re.compile(r"\b(?:before|after) \d[\d:.]*")
 _PLACE: Final = re.compile(r"\b(?:behind|beside|near|above|below|under|over) (?:the|a|an) \w+")
+
+
+def about_more(low: str) -> bool:
+    """Return whether a question is about people, things, speech or the look of something, which text cannot answer."""
+    unnamed = re.sub(r"\bwho(?:m|se)?\b", " ", low)  # a name may be written
+    return bool(
+        _ACTORS.search(unnamed) or _SPOKEN.search(low) or re.search(r"\bcolou?rs?\b|\bsubtitles?\b", low)
+    )
 
 
 def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
