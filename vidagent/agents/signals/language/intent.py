@@ -21,7 +21,11 @@ Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
 
 _QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`](\S(?:.*?\S)??)[’'`](?!\w)")
-_WORD = re.compile(r"\b(?:word|phrase|term)\s+([^\W_][\w'-]*)")
+_GIVEN = re.compile(
+    r"\b(?:word|phrase|term)\s+(?P<word>[^\W_][\w'-]*)|"
+    r"\b(?P<file>[a-z][\w-]*(?:[._][\w-]+)*\.[a-z]\w{1,4})\b"
+)
+"""A word that is said to be one, and the name of a file or a site: texts to look for as if they were quoted."""
 _INSIDE = frozenset("of the and in to for".split())
 _NO_NAMES = frozenset("I QR URL OCR TV PC OK FPS".split())
 _COLOUR = re.compile(rf"\b({'|'.join(sorted((*COLOUR_NAMES, 'gray'), key=len, reverse=True))})\b")
@@ -119,10 +123,10 @@ def understand(question: str) -> Intent:
     """Parse a question into an intent."""
     match = _QUOTES.search(question)
     quoted = None if match is None else (match[1] or match[2]).strip() or None
-    word = _WORD.search(question.casefold()) if match is None else None
-    if word is not None and word[1] not in KNOWN_WORDS:
-        question = f'{question[: word.start(1)]}"{question[slice(*word.span(1))]}"{question[word.end(1) :]}'
-        return understand(question)
+    given = _GIVEN.search(question.casefold()) if match is None else None
+    if given is not None and given[given.lastgroup or 0] not in KNOWN_WORDS:
+        start, end = given.span(given.lastgroup or 0)
+        return understand(f'{question[:start]}"{question[start:end]}"{question[end:]}')
     named = None if match is not None else max(_names(question), key=len, default=None)
     low = _lowered(_QUOTES.sub(" QUOTED ", question))
     english = bool(_ENGLISH & set(re.findall(r"[a-z]+", low)))
