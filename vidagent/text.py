@@ -87,3 +87,14 @@ def valid_unicode(text: str) -> str:
 def short_number(value: float) -> str:
     """Write a number to three digits or more, such as `0.0427`, `24.4` or `1000`, and never `1e+03`."""
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text without case and punctuation, as spoken words are compared."""
+    return re.findall(r"[\w']+", text.casefold().replace("\u2019", "'"))
+
+
+def holds_words(text: str, phrase: str) -> bool:
+    """Tell whether a text has the words of a phrase, one after the other."""
+    words = " ".join(words_of(phrase))
+    return bool(words) and f" {words} " in f" {' '.join(words_of(text))} "
