@@ -15,6 +15,14 @@ QUOTED = re.compile(
 """A quotation; a mark for inches and an apostrophe are none."""
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"”»’')\]]*(?=\s|$)|[。！？]")
 
+_SPOKEN_NUMBERS = {
+    str(number): word
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
+}
+"""Speech models write some of these in digits."""
+
 
 def repair_surrogates(text: str) -> str:
     """Join surrogate pairs and replace lone surrogates, which UTF-8 cannot encode."""
@@ -90,8 +98,9 @@ def short_number(value: float) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text without case and punctuation, as spoken words are compared."""
-    return re.findall(r"[\w']+", text.casefold().replace("\u2019", "'"))
+    """Return the words of a text as spoken words are compared: without case and punctuation, small numbers in words."""
+    words = re.findall(r"[\w']+", text.casefold().replace("\u2019", "'"))
+    return [_SPOKEN_NUMBERS.get(word, word) for word in words]
 
 
 def holds_words(text: str, phrase: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import pytest
 
@@ -138,6 +139,20 @@ def test_the_embedded_model_answers_from_what_is_said_without_a_frame(talk, list
     assert (none.status, none.spans, none.usage.frames_sent) == ("not_found", (), 0)
     again, differing = api.replay_run(found.run_id)
     assert (again.answer, differing) == (found.answer, [])
+
+
+def test_the_report_has_the_transcript_and_its_times_open_the_video_beside_it(talk, listening, tmp_path):
+    listening()
+    beside, elsewhere = talk.parent / "out.html", tmp_path / "out.html"
+    vidagent.analyze_video(talk, 'When is "marble" said?', model="signals", report=beside)
+    lines = re.findall(
+        r'<li><a href="talk.mp4#t=([\d.]+)">[\d:.]+</a><bdi>(\w+)</bdi></li>', beside.read_text()
+    )
+    assert [word for _, word in lines] == [word for _, word in SAID]
+    assert [float(time_s) for time_s, _ in lines] == pytest.approx([time_s for time_s, _ in SAID], abs=0.02)
+    vidagent.analyze_video(talk, 'When is "marble" said?', model="signals", report=elsewhere)
+    assert "<bdi>marble</bdi>" in elsewhere.read_text()
+    assert "talk.mp4#t=" not in elsewhere.read_text()
 
 
 @pytest.mark.skipif(not espeak.is_here(), reason="espeak-ng is not installed")

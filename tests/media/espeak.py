@@ -110,11 +110,18 @@ def _until_end(events: object) -> Iterator[_Event]:
         place += 1
 
 
-def talk(texts: Sequence[str], *, lead_s: float = 1.5, gap_s: float = 1.0) -> Talk:
+def talk(
+    texts: Sequence[str],
+    *,
+    voice: str = "en-us",
+    words_a_minute: int = 150,
+    lead_s: float = 1.5,
+    gap_s: float = 1.0,
+) -> Talk:
     """Speak texts: the first after `lead_s`, each followed by a silence of `gap_s`."""
     parts, words, at_s = [], [], lead_s
     for text in texts:
-        said = say(text)
+        said = say(text, voice, words_a_minute)
         parts += [said.samples, np.zeros(round(gap_s * said.rate), np.int16)]
         words += [(at_s + time_s, word) for time_s, word in said.words]
         at_s += said.seconds + gap_s

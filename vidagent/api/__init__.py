@@ -18,7 +18,15 @@ from vidagent.api.runs import (
     list_sessions,
     report_run,
 )
-from vidagent.api.videos import Probe, index_video, list_models, probe_video, texts_of, transcript_of
+from vidagent.api.videos import (
+    Probe,
+    index_video,
+    kept_transcript,
+    list_models,
+    probe_video,
+    texts_of,
+    transcript_of,
+)
 from vidagent.graphs.cost_estimate import DryRun, DryRuns
 from vidagent.graphs.events import Event
 from vidagent.runs.recorded_run import RecordedRun
@@ -58,6 +66,7 @@ __all__ = [
     "find_session",
     "frames_of",
     "index_video",
+    "kept_transcript",
     "list_models",
     "list_runs",
     "list_sessions",

@@ -132,6 +132,21 @@ def transcript_of(
         return found
 
 
+def kept_transcript(path: str | Path) -> Transcript | None:
+    """Return what is transcribed of a video so far, or None if no speech model is set; nothing is transcribed.
+
+    Raises:
+        VideoError: If it cannot be read.
+        UsageError: If the speech model that is set cannot be used.
+    """
+    settings = config.load()
+    ear = choice.ear_of(settings)
+    if ear is None:
+        return None
+    with open_with(settings, path) as video:
+        return Index(video, VideoCache(settings.cache_dir, settings.cache_mb), ear=ear).spoken()
+
+
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:
     """List the embedded model and those of the servers within reach.
 

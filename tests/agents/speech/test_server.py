@@ -212,7 +212,9 @@ def test_words_become_lines_and_a_bare_text_covers_its_piece(serve):
     replies = iter([{"words": listed, "text": ""}, {"text": "all of it"}])
     ear = TranscriptionClient(serve(lambda form: next(replies)).url + PATH.removeprefix("/v1"), "whisper")
     found = ear.hear(QUIET, NOW).cues
-    assert found == [Cue(0.0, 0.9, "So it ends."), Cue(1.0, 1.2, "Then"), Cue(4.0, 4.5, "rain")]
+    told = [(cue.start_s, cue.end_s, cue.text) for cue in found]
+    assert told == [(0.0, 0.9, "So it ends."), (1.0, 1.2, "Then"), (4.0, 4.5, "rain")]
+    assert [word.start_s for word in found[0].words] == [0.0, 0.3, 0.5]
     assert ear.hear(QUIET, NOW).cues == [Cue(0.0, 60.0, "all of it")]
 
 

@@ -84,7 +84,7 @@ def test_words_are_heard_where_they_begin(talk, opened):
     path, words = talk
     found = opened(path).spoken(listen=True)
     expect_words(found, words)
-    assert (found.complete, found.languages, found.model) == (True, ("en",), "model")
+    assert (found.complete, found.languages, found.model) == (True, ("en",), "Whisper model")
     assert found.to_dict()["lines"][0]["words"][0]["text"] == "Please"
 
 
@@ -167,7 +167,7 @@ def test_transcripts_of_other_models_and_languages_are_others(tmp_path):
         Whisper(str(other)),
     ]
     assert len({ear.identity for ear in ears}) == 3
-    assert [ear.model for ear in ears] == ["model", "model", "other"]
+    assert [ear.model for ear in ears] == ["Whisper model", "Whisper model", "Whisper other"]
 
 
 def test_what_cannot_be_used_is_said_with_what_can(ear, tmp_path, monkeypatch):
@@ -179,7 +179,7 @@ def test_what_cannot_be_used_is_said_with_what_can(ear, tmp_path, monkeypatch):
     sound = np.zeros(RATE, np.int16)
     with pytest.raises(UsageError, match=r"one of tiny\.en, .*; got 'smal'"):
         Whisper("smal").hear(sound, Stop())
-    with pytest.raises(UsageError, match="speech model 'model' knows en; got 'de'"):
+    with pytest.raises(UsageError, match="speech model 'Whisper model' knows en; got 'de'"):
         Whisper(str(whisper.folder()), language="de").hear(sound, Stop())
     with pytest.raises(UsageError, match=r"speech_language .*; got 'English'"):
         load(speech_language="English")

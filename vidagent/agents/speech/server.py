@@ -24,6 +24,7 @@ from vidagent.agents.server.connection import (
     short_line,
 )
 from vidagent.agents.server.size_limit import limits_of
+from vidagent.agents.speech.lines import lines_of
 from vidagent.video.index.subtitles import Cue
 from vidagent.video.index.transcript import Heard, Stop
 from vidagent.video.sound import RATE, Samples, wav
@@ -36,8 +37,6 @@ _LONGEST_WAIT_S = 30.0
 REPLY_S = 600.0
 _WATCH_S = 0.2
 _LIMITED = limits_of("transcription server")
-_PAUSE_S = 1.0
-_LINE_S = 8.0
 
 
 class TranscriptionClient:
@@ -180,7 +179,7 @@ def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:
     if segments:
         yield from segments
     elif words:
-        yield from _lines(words)
+        yield from lines_of(Cue(word.start_s, word.end_s, f" {word.text.strip()}") for word in words)
     elif isinstance(text, str) and text.strip():
         yield Cue(0.0, seconds, text)
 
@@ -197,16 +196,3 @@ def _cue(item: object, name: str) -> Cue | None:
     if not all(isinstance(t, int | float) and not isinstance(t, bool) and abs(t) < 1e9 for t in (start, end)):
         return None
     return Cue(float(start), float(end), item[name])  # type: ignore[arg-type]  # checked in the line above
-
-
-def _lines(words: list[Cue]) -> Iterator[Cue]:
-    """Group words into lines: one ends after a pause, at the end of a sentence, or when it is long."""
-    line: list[Cue] = []
-    for word in words:
-        full = line and word.end_s - line[0].start_s > _LINE_S
-        if line and (full or word.start_s - line[-1].end_s > _PAUSE_S or line[-1].text.strip()[-1:] in ".!?"):
-            yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))
-            line = []
-        line.append(word)
-    if line:
-        yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidagent.agents.speech.lines import lines_of
 from vidagent.config import Settings, SpeechCompute, SpeechDevice
 from vidagent.errors import ModelError, UsageError
 from vidagent.video.index.subtitles import Cue
@@ -36,8 +37,10 @@ _FULL_SCALE = 32768.0
 _STEP_S = 0.01
 _QUIET = 0.05
 """Level below which sound is the silence around a word, as a share of the word's peak: -26 dB."""
-_NO_SPEECH = 0.6
-"""Score of no speech from which a segment is dropped; Whisper's own threshold (https://arxiv.org/abs/2212.04356)."""
+_NO_SPEECH = 0.8
+"""Score of no speech from which a segment is dropped. Whisper's own threshold is 0.6, beside one for unlikely words
+(https://arxiv.org/abs/2212.04356); measured behind the voice detector, the tiny model scores true speech up to 0.67,
+and noise, hum and music, for which it writes likely words, from 0.87 (benchmarks/RESULTS.md, "Speech")."""
 _REPEATED = 2.4
 """Compression ratio from which a text is a loop of repeated words; Whisper's own threshold."""
 
@@ -82,14 +85,12 @@ class Whisper:
         language: str | None = None,
     ) -> None:
         """Find the model's files, or leave the name to the hub."""
-        self._device = _device(device)
-        self._compute_type = compute_type or ("float16" if self._device == "cuda" else "int8")
-        self._language = language
-        name = _AUTO_MODELS[self._device] if name == AUTO else name
+        self._device, self._compute_type, self._language = device, compute_type, language
+        name = _AUTO_MODELS[_device(device)] if name == AUTO else name
         folder = Path(name).expanduser()
         local = folder.is_dir() or folder.is_absolute() or name.startswith((".", "~"))
         self._source = str(folder) if local else name
-        self.model = folder.resolve().name if local else name
+        self.model = f"Whisper {folder.resolve().name if local else name}"
         self.identity = " ".join((_fingerprint(folder) if local else name, "in process", language or ""))
 
     def hear(self, sound: Samples, stop: Stop) -> Heard | None:
@@ -97,46 +98,49 @@ class Whisper:
 
         Raises:
             UsageError: If the model does not know the language.
-            ModelError: If it cannot be loaded.
+            ModelError: If it cannot be loaded, or fails.
         """
-        model, lock = _loaded(self._source, self._device, self._compute_type)
+        device = _device(self._device)
+        compute_type = self._compute_type or ("float16" if device == "cuda" else "int8")
+        model, lock = _loaded(self._source, device, compute_type)
         if self._language not in (None, *model.supported_languages):
             known = ", ".join(model.supported_languages)
             raise UsageError(
                 f"setting speech_language (VIDAGENT_SPEECH_LANGUAGE): speech model {self.model!r} knows {known}; "
                 f"got {self._language!r}"
             )
+        try:
+            with lock:
+                return self._hear(model, sound.astype(np.float32) / _FULL_SCALE, stop)
+        except RuntimeError as error:  # of CTranslate2: too little memory, a library of CUDA that is missing
+            raise ModelError(
+                f"speech model {self.model!r} failed: {' '.join(str(error).split())[:300]}"
+            ) from error
+
+    def _hear(self, model: Any, samples: NDArray[np.float32], stop: Stop) -> Heard | None:  # noqa: ANN401 - untyped
         from faster_whisper.vad import get_speech_timestamps
 
-        samples = sound.astype(np.float32) / _FULL_SCALE
-        with lock:
-            if not get_speech_timestamps(samples):
-                return Heard(None, ())
-            segments, info = model.transcribe(
-                samples,
-                language=self._language,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                word_timestamps=True,
-                vad_filter=True,
-            )
-            cues: list[Cue] = []
-            for segment in segments:
-                left_s = stop.left_s()
-                if stop.closed() or (left_s is not None and left_s <= 0):
-                    return None
-                if segment.no_speech_prob <= _NO_SPEECH and segment.compression_ratio <= _REPEATED:
-                    cues.append(_cue(segment, samples))
-        return Heard(info.language if cues else None, cues)
+        if not get_speech_timestamps(samples):
+            return Heard(None, ())
+        segments, info = model.transcribe(
+            samples,
+            language=self._language,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            vad_filter=True,
+        )
+        words: list[Cue] = []
+        for segment in segments:
+            left_s = stop.left_s()
+            if stop.closed() or (left_s is not None and left_s <= 0):
+                return None
+            if segment.no_speech_prob <= _NO_SPEECH and segment.compression_ratio <= _REPEATED:
+                words += [_without_silence(word, samples) for word in segment.words]
+        return Heard(info.language if words else None, list(lines_of(words)))
 
 
-def _cue(segment: Any, samples: NDArray[np.float32]) -> Cue:  # noqa: ANN401 - faster-whisper is not typed
-    words = tuple(_without_silence(word, samples) for word in segment.words)
-    start_s, end_s = (words[0].start_s, words[-1].end_s) if words else (segment.start, segment.end)
-    return Cue(float(start_s), float(end_s), segment.text, words)
-
-
-def _without_silence(word: Any, samples: NDArray[np.float32]) -> Cue:  # noqa: ANN401
+def _without_silence(word: Any, samples: NDArray[np.float32]) -> Cue:  # noqa: ANN401 - faster-whisper is not typed
     """Return a word without the silence around it, which Whisper counts to the first and last word of a line."""
     first, step = round(word.start * RATE), round(_STEP_S * RATE)
     part = samples[first : round(word.end * RATE)]

@@ -80,7 +80,7 @@ def test_what_is_wrong_is_one_line(tmp_path, capfd, monkeypatch):
 def test_silence_is_no_speech(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("VIDAGENT_SPEECH_MODEL", str(whisper.folder()))
     talk = speak(tmp_path / "talk.mp4", (), 1.0)
-    assert command(capfd, talk)[:2] == (0, "0 lines, by model.\n")
+    assert command(capfd, talk)[:2] == (0, "0 lines, by Whisper model.\n")
 
 
 @pytest.mark.skipif(not espeak.is_here(), reason="espeak-ng is not installed")
@@ -90,4 +90,4 @@ def test_the_model_in_this_process_needs_no_server(tmp_path, capfd, monkeypatch)
     code, out, err = command(capfd, film(tmp_path / "talk.mp4", said.samples, said.rate))
     assert code == 0, err
     assert "along the river in the evening." in out
-    assert out.endswith("1 line (en), by model.\n")
+    assert out.endswith("1 line (en), by Whisper model.\n")
