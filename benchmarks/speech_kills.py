@@ -6,7 +6,8 @@ then run to its end on the same cache: the words and their times have to be thos
 missing, double or moved, and what was kept by then is not heard again.
 
 The talk has a word every four seconds, in pieces of five minutes that a scripted server answers in 0.05 to 0.3 s. With
-`--model` it is espeak-ng's, and a Whisper model in this process hears it in pieces of a minute.
+`--model` espeak-ng speaks for almost two minutes of every ten, and a Whisper model in this process hears pieces of a
+minute.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from vidagent import api
 PATH = "/v1/audio/transcriptions"
 EVERY_S = 4.0
 LONGEST_S = 1800
+EVERY_MINUTES = 10
 
 
 class SlowListener(Listener):
@@ -81,8 +83,9 @@ def in_process(model: Path, minutes: float, kills: int, draw: random.Random) -> 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         said = espeak.talk([f"{text.strip()}." for text in SENTENCES.split(".") if text.strip()])
-        length = round(minutes * 60 * said.rate)
-        samples = np.resize(said.samples, length)
+        hiss = np.random.default_rng(5).normal(0, 1e-3, EVERY_MINUTES * 60 * said.rate).astype(np.float32)
+        hiss[: len(said.samples)] += said.samples
+        samples = np.resize(hiss, round(minutes * 60 * said.rate))
         talk = film(folder / "talk.mp4", samples, said.rate)
         began = time.monotonic()
         alone = run(talk, settings, folder / "alone")

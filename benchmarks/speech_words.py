@@ -166,7 +166,7 @@ def _empty_row(name: str, path: Path, ear: Whisper, bare: WhisperModel) -> str:
     )[0]
     without = " ".join(segment.text.strip() for segment in ungated)
     shown = f"{without[:60]} …" if len(without) > 60 else without
-    told = f"{len(words)}{': ' + ' '.join(words).strip()[:60] if words else ''}"
+    told = ": ".join([str(len(words)), *([" ".join(cue.text for cue in found.cues)[:60]] if words else [])])
     return (
         f"| {name} | {found.duration_s:.0f} | {told} | {len(words_of(without))}: {shown} "
         f"| {60 * cpu_s / found.duration_s:.1f} |"
