@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import threading
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,9 +35,15 @@ _FILES = ("config.json", "model.bin", "tokenizer.json")
 _HEAD_BYTES = 1 << 20
 _MAX_THREADS = 8
 _FULL_SCALE = 32768.0
-_STEP_S = 0.01
+_STEP = RATE // 100
+"""Samples of the windows in which loudness is measured: 10 ms."""
+_EARLY = 20
+"""Windows before the place that Whisper names in which a word may begin: with 0.2 s, words of espeak-ng start 0.02 s
+off in the median, and 0.13 s without (benchmarks/RESULTS.md, "Speech")."""
+_SHORTEST = 3
+"""Windows that a word lasts at least before the next one begins."""
 _QUIET = 0.05
-"""Level below which sound is the silence around a word, as a share of the word's peak: -26 dB."""
+"""Level below which sound is the silence around a word, as a share of the word's loudest window: -26 dB."""
 _NO_SPEECH = 0.8
 """Score of no speech from which a segment is dropped. Whisper's own threshold is 0.6, beside one for unlikely words
 (https://arxiv.org/abs/2212.04356); measured behind the voice detector, the tiny model scores true speech up to 0.67,
@@ -136,21 +143,29 @@ class Whisper:
             if stop.closed() or (left_s is not None and left_s <= 0):
                 return None
             if segment.no_speech_prob <= _NO_SPEECH and segment.compression_ratio <= _REPEATED:
-                words += [_without_silence(word, samples) for word in segment.words]
+                words += _placed(segment.words, samples)
         return Heard(info.language if words else None, list(lines_of(words)))
 
 
-def _without_silence(word: Any, samples: NDArray[np.float32]) -> Cue:  # noqa: ANN401 - faster-whisper is not typed
-    """Return a word without the silence around it, which Whisper counts to the first and last word of a line."""
-    first, step = round(word.start * RATE), round(_STEP_S * RATE)
-    part = samples[first : round(word.end * RATE)]
-    levels = np.abs(part[: len(part) // step * step]).reshape(-1, step).max(axis=1, initial=0.0)
-    loud = np.flatnonzero(levels > _QUIET * levels.max(initial=0.0))
-    if not len(loud):
-        return Cue(float(word.start), float(word.end), word.word)
-    start_s = (first + int(loud[0]) * step) / RATE
-    end_s = (first + (int(loud[-1]) + 1) * step) / RATE
-    return Cue(start_s, max(end_s, start_s), word.word)
+def _placed(words: Sequence[Any], samples: NDArray[np.float32]) -> Iterator[Cue]:
+    """Yield the words of a segment with times by the sound; Whisper tells where it attends, which is later.
+
+    A word begins at the quietest moment shortly before, where the one before it ends, and has no silence around it.
+    """
+    count = len(samples) // _STEP
+    levels = np.sqrt((samples[: count * _STEP].reshape(count, _STEP) ** 2).mean(axis=1))
+    starts: list[int] = []
+    for word in words:
+        place = min(round(word.start * RATE / _STEP), count - 1)
+        first = max(place - _EARLY, starts[-1] + _SHORTEST if starts else 0, 0)
+        starts.append(first + int(np.argmin(levels[first : place + 1])) if first <= place else place)
+    for word, start, following in zip(words, starts, [*starts[1:], count], strict=True):
+        end = max(start + 1, min(round(word.end * RATE / _STEP), following))
+        part = levels[start:end]
+        loud = np.flatnonzero(part > _QUIET * part.max(initial=0.0))
+        if len(loud):
+            start, end = start + int(loud[0]), start + int(loud[-1]) + 1
+        yield Cue(start * _STEP / RATE, end * _STEP / RATE, word.word)
 
 
 def _device(device: SpeechDevice) -> str:
