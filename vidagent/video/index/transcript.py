@@ -141,14 +141,16 @@ class Transcriber:
 
     def kept(self, until_s: float = math.inf) -> Transcript:
         """Return the transcript so far, or the part of it up to a time; nothing is sent."""
+        return self._joined([piece for piece in self._pieces() if piece["end_s"] <= until_s])
+
+    def _joined(self, pieces: Sequence[dict[str, Any]]) -> Transcript:
         info = self.video.info
-        pieces = [piece for piece in self._pieces() if piece["end_s"] <= until_s]
         cues: list[Cue] = []
         for piece in pieces:
             cues = joined(cues, [_from_list(line) for line in piece["cues"]])
-        done_s = pieces[-1]["end_s"] if pieces else 0.0
         spoken = [piece["language"] for piece in pieces if piece["language"]]
         languages = sorted(set(spoken), key=lambda name: (-spoken.count(name), name))
+        done_s = pieces[-1]["end_s"] if pieces else 0.0
         return Transcript(
             model=self.ear.model,
             cues=tuple(cues),
@@ -165,19 +167,22 @@ class Transcriber:
             ModelError: As `Ear.hear`; earlier pieces stay cached.
             VideoError: If the sound cannot be decoded.
         """
-        found = self.kept()
-        while not found.complete:
+        pieces, found = self._pieces(), self.kept()
+        done_s, duration_s, complete = found.done_s, found.duration_s, found.complete
+        while not complete:
             left_s = stop.left_s()
             if stop.closed() or (left_s is not None and left_s <= 0):
                 break
             if on_progress is not None:
-                on_progress(found.done_s / found.duration_s)
-            piece = self._piece(found.done_s, stop)
+                on_progress(done_s / duration_s)
+            piece = self._piece(done_s, stop)
             if piece is None:
                 break
-            self._store([*self._pieces(), piece])
-            found = self.kept()
-        return found
+            pieces.append(piece)
+            self._store(pieces)
+            done_s = piece["end_s"]
+            complete = done_s >= duration_s - _SHORTEST_S
+        return self._joined(pieces)
 
     def _piece(self, start_s: float, stop: Stop) -> dict[str, Any] | None:
         began = time.perf_counter()
