@@ -38,8 +38,8 @@ _FULL_SCALE = 32768.0
 _STEP = RATE // 100
 """Samples of the windows in which loudness is measured: 10 ms."""
 _EARLY = 20
-"""Windows before the place that Whisper names in which a word may begin: with 0.2 s, words of espeak-ng start 0.02 s
-off in the median, and 0.13 s without (benchmarks/RESULTS.md, "Speech")."""
+"""Windows before the place that Whisper names in which a word may begin: with 0.2 s, words of espeak-ng start 0.03 s
+off in the median, and 0.12 s without (benchmarks/RESULTS.md, "Speech")."""
 _SHORTEST = 3
 """Windows that a word lasts at least before the next one begins."""
 _QUIET = 0.05
