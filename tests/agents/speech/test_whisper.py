@@ -198,3 +198,6 @@ def test_what_cannot_be_used_is_said_with_what_can(ear, tmp_path, monkeypatch):
         ModelError, match=r"^speech model 'small' cannot be loaded: no route to the hub; .* folder"
     ):
         Whisper("small", "cpu").hear(sound, Stop())
+    monkeypatch.setattr("vidagent.agents.speech.whisper.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"speech_model, got 'small', needs faster-whisper: pip install"):
+        ear_of(load(speech_model="small"))
