@@ -18,12 +18,21 @@ from vidagent.api.runs import (
     list_sessions,
     report_run,
 )
-from vidagent.api.videos import Probe, index_video, list_models, probe_video, texts_of
+from vidagent.api.videos import (
+    Probe,
+    index_video,
+    kept_transcript,
+    list_models,
+    probe_video,
+    texts_of,
+    transcript_of,
+)
 from vidagent.graphs.cost_estimate import DryRun, DryRuns
 from vidagent.graphs.events import Event
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.request import RequestArguments
 from vidagent.runs.session_store import Session
+from vidagent.video.index.transcript import Transcript
 from vidagent.video.index.video_index import IndexReport
 from vidagent.video.texts.track import TextTrack, Tracks
 
@@ -45,6 +54,7 @@ __all__ = [
     "Size",
     "TextTrack",
     "Tracks",
+    "Transcript",
     "aanalyze_video",
     "analyze_video",
     "astream_video",
@@ -56,6 +66,7 @@ __all__ = [
     "find_session",
     "frames_of",
     "index_video",
+    "kept_transcript",
     "list_models",
     "list_runs",
     "list_sessions",
@@ -66,4 +77,5 @@ __all__ = [
     "replay_run",
     "report_run",
     "texts_of",
+    "transcript_of",
 ]

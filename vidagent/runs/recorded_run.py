@@ -26,15 +26,18 @@ from vidagent.types import Answer, Budget, VideoInfo
 from vidagent.video.cache.video_cache import FoundText
 from vidagent.video.index.transcript import Stop, Transcriber, Transcript
 from vidagent.video.index.video_index import Index
+from vidagent.video.sound import Samples
 
 
 @dataclass(frozen=True)
 class _OfflineSpeech:
-    """Stands for the speech server of the recorded run; it transcribes nothing, as a replay sends nothing."""
+    """Stands for the speech model of the recorded run; it transcribes nothing, as a replay sends nothing."""
 
     model: str
+    identity: str
+    piece_s: float = math.inf
 
-    def hear(self, sound: bytes, seconds: float, stop: Stop) -> None:
+    def hear(self, sound: Samples, stop: Stop) -> None:
         """Transcribe nothing."""
 
 
@@ -215,7 +218,9 @@ class RecordedRun:
             index=_IndexSnapshot(
                 run.video,
                 run.index.cache,
-                ear=_OfflineSpeech(speech["model"]) if speech else None,
+                ear=_OfflineSpeech(speech["model"], speech.get("identity", speech["model"]))
+                if speech
+                else None,
                 was_scanned=index["scanned"],
                 were_read=index.get("read", False),
                 read=texts,

@@ -1,8 +1,8 @@
 """Rule-based intent of a question.
 
-The rules look for quoted text, a kind of signal (text, code, shot, movement, colour) and a kind of answer (when, what,
-how many, how long, whether). The model cannot answer a question without a signal, nor one that also mentions things
-it cannot see (`supported_questions.py`).
+The rules look for quoted text, a kind of signal (text, speech, code, shot, movement, colour) and a kind of answer
+(when, what, how many, how long, whether). The model cannot answer a question without a signal, nor one that also
+mentions things it cannot see (`supported_questions.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from vidagent.agents.signals.language.supported_questions import KNOWN_WORDS, Ask, Signal, in_scope
+from vidagent.agents.signals.language.supported_questions import (
+    KNOWN_WORDS,
+    Ask,
+    Signal,
+    in_scope,
+    is_spoken,
+)
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
 Edge = Literal["start", "end", "span"]
@@ -91,7 +97,8 @@ class Intent:
     """The rule-based interpretation of a question.
 
     Args:
-        signal: `text` searches for a given text; `reading` reads unknown text; `none` is unsupported.
+        signal: `text` searches for a given text; `reading` reads unknown text; `speech` is about what is said; `none`
+            is unsupported.
         ask: The kind of answer.
         text: The text to search for, for `text`.
         colour: A colour named in the question, or None.
@@ -192,6 +199,8 @@ def _signal(low: str, quoted: str | None) -> Signal:
         return "shots"
     if _CODE_WORD.search(low) and not (quoted and _TEXT_WORD.search(low)):
         return "code"
+    if is_spoken(low):
+        return "speech"
     if quoted is not None:
         return "text"
     if _fills(low):

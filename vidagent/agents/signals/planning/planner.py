@@ -27,6 +27,7 @@ from vidagent.agents.signals.planning.search import (
     text_target,
 )
 from vidagent.agents.signals.planning.shots import find_shots
+from vidagent.agents.signals.planning.speech import find_speech
 from vidagent.agents.signals.planning.text_answers import TIMED, UNSURE, find_text, read_text
 from vidagent.agents.signals.planning.video_facts import file_facts, outline
 
@@ -38,13 +39,15 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
     if intent.signal == "none" and past.texts_known and past.has("search") and not options:
         return quote(intent, past)
-    if intent.signal == "none" or (options and intent.signal not in {"reading", "colour"}):
+    if intent.signal == "none" or (options and intent.signal not in {"reading", "colour", "speech"}):
         why = wording.CANNOT_JUDGE if intent.english else wording.ENGLISH_ONLY
         return [tool_calls.answer("cannot_judge", why, confidence=0.0)]
     from_s = intent.at_s if intent.range_s is None else intent.range_s[0]
     if from_s is not None and past.duration_s and from_s >= past.duration_s:
         text = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
         return [tool_calls.answer("no", text, confidence=0.9)]
+    if intent.signal == "speech":
+        return find_speech(intent, options, past)
     if BESIDE.search(question):
         return look_beside(question, past)
     if intent.signal == "shots":
