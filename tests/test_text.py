@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vidagent.text import counted, one_line, short_number, shortened, without_controls
+from vidagent.text import counted, holds_words, one_line, short_number, shortened, without_controls
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_texts_are_cut_between_words():
     assert shortened("seen at  12.345 s\nand 67.890 s", 99) == "seen at 12.345 s and 67.890 s"
     assert shortened("seen at 12.345 s and 67.890 s", 26) == "seen at 12.345 s and …"
     assert len(shortened("word " * 99, 40)) <= 40
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "holds"),
+    [
+        ("It opens at 7.", "opens at seven", True),
+        ("It opens at seventy.", "seven", False),
+        ("Don\u2019t, he said", "don't he", True),
+        ("anything", "", False),
+    ],
+)
+def test_spoken_words_are_compared_without_case_and_punctuation(text, phrase, holds):
+    assert holds_words(text, phrase) is holds

@@ -26,6 +26,11 @@ DecoderName = Literal["pyav", "decord", "torchcodec"]
 EngineName = Literal["server", "vllm", "transformers"]
 Dtype = Literal["float16", "bfloat16", "float32"]
 Quantization = Literal["4bit"]
+SpeechDevice = Literal["auto", "cpu", "cuda"]
+SpeechCompute = Literal[
+    "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+]
+"""Compute types of CTranslate2 (https://opennmt.net/CTranslate2/quantization.html)."""
 Attention = Literal["eager", "sdpa", "flash_attention_2"]
 
 
@@ -38,6 +43,8 @@ def _web_address(url: str) -> str:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Name = Annotated[str, Field(min_length=1)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+"""A code of ISO 639, as Whisper names languages."""
 
 
 class Settings(BaseSettings):
@@ -94,6 +101,21 @@ class Settings(BaseSettings):
         "first that it lists",
     )
     embedding_api_key: SecretStr | None = Field(default=None, description="the embedding server's API key")
+    speech_model: Name | None = Field(
+        default=None,
+        description="a Whisper model that transcribes speech in this process where no transcribe_url is set: a folder, "
+        "a name such as small, or auto: small on a CPU, turbo on a GPU",
+    )
+    speech_device: SpeechDevice = Field(
+        default="auto", description="where that model runs; auto takes a GPU if there is one"
+    )
+    speech_compute_type: SpeechCompute | None = Field(
+        default=None, description="precision of that model; None is int8 on a CPU, float16 on a GPU"
+    )
+    speech_language: Language | None = Field(
+        default=None,
+        description="the language spoken, such as en; None leaves it to the speech model to find out",
+    )
     reply_seconds: float | None = Field(
         default=None,
         gt=0,

@@ -15,6 +15,14 @@ QUOTED = re.compile(
 """A quotation; a mark for inches and an apostrophe are none."""
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"”»’')\]]*(?=\s|$)|[。！？]")
 
+_SPOKEN_NUMBERS = {
+    str(number): word
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
+}
+"""Speech models write some of these in digits."""
+
 
 def repair_surrogates(text: str) -> str:
     """Join surrogate pairs and replace lone surrogates, which UTF-8 cannot encode."""
@@ -87,3 +95,15 @@ def valid_unicode(text: str) -> str:
 def short_number(value: float) -> str:
     """Write a number to three digits or more, such as `0.0427`, `24.4` or `1000`, and never `1e+03`."""
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text as spoken words are compared: without case and punctuation, small numbers in words."""
+    words = re.findall(r"[\w']+", text.casefold().replace("\u2019", "'"))
+    return [_SPOKEN_NUMBERS.get(word, word) for word in words]
+
+
+def holds_words(text: str, phrase: str) -> bool:
+    """Tell whether a text has the words of a phrase, one after the other."""
+    words = " ".join(words_of(phrase))
+    return bool(words) and f" {words} " in f" {' '.join(words_of(text))} "

@@ -113,7 +113,7 @@ def test_a_text_that_is_in_none(paths):
 def test_what_cannot_be_judged_is_said_once(paths):
     found = ask(paths, "Which of these shows a dog?")
     assert (found.status, found.coverage.fraction) == ("cannot_judge", 0.0)
-    assert found.answer.startswith("The embedded model knows text on screen, codes, shots")
+    assert found.answer.startswith("The embedded model knows text on screen, transcribed speech")
     assert found.answer.count("cannot judge this") == 1
 
 

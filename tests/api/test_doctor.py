@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.media import whisper
 from vidagent import api
 from vidagent.api import doctor
 from vidagent.errors import VideoError
@@ -85,3 +86,14 @@ def test_a_cache_open_to_others_is_a_note(decoders, tmp_path, monkeypatch):
     (tmp_path / "cache").mkdir(mode=0o755)
     monkeypatch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path / "cache"))
     assert found(api.diagnose(), "cache").advice == f"chmod 700 {tmp_path / 'cache'}"
+
+
+@pytest.mark.network
+def test_what_would_transcribe_speech_is_told_and_what_is_wrong_with_it(decoders, tmp_path, monkeypatch):
+    assert found(api.diagnose(), "speech").state == "note"
+    monkeypatch.setenv("VIDAGENT_SPEECH_MODEL", str(whisper.folder()))
+    told = found(api.diagnose(), "speech")
+    assert (told.state, told.text) == ("ok", "Whisper model in this process would transcribe what is said")
+    monkeypatch.setenv("VIDAGENT_SPEECH_MODEL", str(tmp_path))
+    diagnosis = api.diagnose()
+    assert (diagnosis.exit_code, found(diagnosis, "speech").state) == (2, "fault")

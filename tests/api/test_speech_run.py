@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import pytest
 
 import vidagent
 from tests.graphs.scripts import Script, answer
-from tests.media.speaking import Listener, speak
+from tests.media import espeak, whisper
+from tests.media.speaking import Listener, film, speak
 from tests.scripted_server import (
     HANG,
     ScriptedServer,
@@ -120,6 +122,57 @@ def test_an_answer_may_rest_on_spoken_words(talk, listening):
     again, differing = api.replay_run(found.run_id)
     assert (again.answer, differing) == (found.answer, [])
     assert server.asked.count(PATH) == 1
+
+
+def test_the_embedded_model_answers_from_what_is_said_without_a_frame(talk, listening):
+    server = listening()
+    found = vidagent.analyze_video(talk, 'When is "marble" said?', model="signals")
+    assert (found.status, found.usage.frames_sent, server.asked.count(PATH)) == ("answered", 0, 1)
+    assert [(span.start_s, span.end_s) for span in found.spans] == [pytest.approx((9.0, 9.6), abs=0.03)]
+    (evidence,) = found.evidence
+    assert (evidence.verdict, evidence.frame, evidence.claim.startswith('"marble" is said')) == (
+        "supported",
+        None,
+        True,
+    )
+    none = vidagent.analyze_video(talk, 'Is "velvet" said?', model="signals")
+    assert (none.status, none.spans, none.usage.frames_sent) == ("not_found", (), 0)
+    again, differing = api.replay_run(found.run_id)
+    assert (again.answer, differing) == (found.answer, [])
+
+
+def test_the_report_has_the_transcript_and_its_times_open_the_video_beside_it(talk, listening, tmp_path):
+    listening()
+    beside, elsewhere = talk.parent / "out.html", tmp_path / "out.html"
+    vidagent.analyze_video(talk, 'When is "marble" said?', model="signals", report=beside)
+    lines = re.findall(
+        r'<li><a href="talk.mp4#t=([\d.]+)">[\d:.]+</a><bdi>(\w+)</bdi></li>', beside.read_text()
+    )
+    assert [word for _, word in lines] == [word for _, word in SAID]
+    assert [float(time_s) for time_s, _ in lines] == pytest.approx([time_s for time_s, _ in SAID], abs=0.02)
+    vidagent.analyze_video(talk, 'When is "marble" said?', model="signals", report=elsewhere)
+    assert "<bdi>marble</bdi>" in elsewhere.read_text()
+    assert "talk.mp4#t=" not in elsewhere.read_text()
+
+
+@pytest.mark.skipif(not espeak.is_here(), reason="espeak-ng is not installed")
+def test_a_word_is_told_when_the_model_in_this_process_heard_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_SPEECH_MODEL", str(whisper.folder()))
+    said = espeak.talk(["We walked along the river in the evening."])
+    talk = film(tmp_path / "talk.mp4", said.samples, said.rate)
+    (began_s,) = [time_s for time_s, word in said.words if word == "evening"]
+    found = vidagent.analyze_video(talk, 'When is "evening" said?', model="signals")
+    (span,) = found.spans
+    assert span.start_s == pytest.approx(began_s, abs=0.3)
+    assert span.length_s < 1.0
+    assert "along the river in the evening" in found.answer
+    assert [item.verdict for item in found.evidence] == ["supported", "supported"]
+
+
+def test_without_a_speech_model_the_embedded_one_cannot_judge_and_says_why(talk):
+    found = vidagent.analyze_video(talk, 'When is "marble" said?', model="signals")
+    assert (found.status, found.usage.frames_sent) == ("cannot_judge", 0)
+    assert "VIDAGENT_SPEECH_MODEL" in found.answer
 
 
 def test_an_option_may_be_chosen_by_spoken_words_alone(talk, listening):

@@ -31,19 +31,24 @@ def speak(path: Path, said: Sequence[tuple[float, str]], seconds: float, *, soun
         first = round(at_s * _RATE)
         hertz = _LOWEST_HZ + _STEP_HZ * WORDS.index(word)
         samples[first : first + len(times)] = 0.5 * np.sin(2 * np.pi * hertz * times)
+    return film(path, samples, _RATE, sound_s=sound_s)
+
+
+def film(path: Path, samples: np.ndarray, rate: int, *, sound_s: float = 0.0) -> Path:
+    """Encode grey pictures for sound from -1 to 1, which begins at `sound_s`."""
     with av.open(str(path), "w") as out:
         pictures = out.add_stream("libx264", rate=5, options={"preset": "ultrafast", "g": "10"})
         pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-        sound = out.add_stream("aac", rate=_RATE, layout="mono")
-        for number in range(round(seconds * 5)):
+        sound = out.add_stream("aac", rate=rate, layout="mono")
+        for number in range(round(len(samples) / rate * 5)):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number % 200, np.uint8), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 5)
             out.mux(pictures.encode(frame))
         for first in range(0, len(samples), 1024):
             part = samples[None, first : first + 1024]
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(part), format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = _RATE, first + round(sound_s * _RATE)
-            frame.time_base = Fraction(1, _RATE)
+            frame.sample_rate, frame.pts = rate, first + round(sound_s * rate)
+            frame.time_base = Fraction(1, rate)
             out.mux(sound.encode(frame))
         out.mux(sound.encode())
         out.mux(pictures.encode())

@@ -19,7 +19,15 @@ from vidagent.api.runs import (
     list_sessions,
     report_run,
 )
-from vidagent.api.videos import Probe, index_video, list_models, probe_video, texts_of
+from vidagent.api.videos import (
+    Probe,
+    index_video,
+    kept_transcript,
+    list_models,
+    probe_video,
+    texts_of,
+    transcript_of,
+)
 from vidagent.graphs.cost_estimate import DryRun, DryRuns
 from vidagent.graphs.events import Event
 from vidagent.library.finding import Hit, Hits
@@ -27,6 +35,7 @@ from vidagent.library.library import Added, LibraryStatus
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.request import RequestArguments
 from vidagent.runs.session_store import Session
+from vidagent.video.index.transcript import Transcript
 from vidagent.video.index.video_index import IndexReport
 from vidagent.video.texts.track import TextTrack, Tracks
 
@@ -53,6 +62,7 @@ __all__ = [
     "Size",
     "TextTrack",
     "Tracks",
+    "Transcript",
     "aanalyze_video",
     "analyze_video",
     "astream_video",
@@ -64,6 +74,7 @@ __all__ = [
     "find_session",
     "frames_of",
     "index_video",
+    "kept_transcript",
     "list_models",
     "list_runs",
     "list_sessions",
@@ -74,4 +85,5 @@ __all__ = [
     "replay_run",
     "report_run",
     "texts_of",
+    "transcript_of",
 ]

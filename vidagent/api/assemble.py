@@ -12,7 +12,8 @@ from pathlib import Path
 from langchain_core.runnables import RunnableConfig
 
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.server import embeddings, speech
+from vidagent.agents.server import embeddings
+from vidagent.agents.speech.choice import ear_of
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.graphs.answer_graph import Graph, build
@@ -115,7 +116,7 @@ def make_run(
     """Return what the graph's steps work with; its clock starts now."""
     profile, settings = client.profile, request.settings
     cache = VideoCache(settings.cache_dir, settings.cache_mb)
-    index = Index(video, cache, ear=speech.connect(settings), embedder=embeddings.connect(settings))
+    index = Index(video, cache, ear=ear_of(settings), embedder=embeddings.connect(settings))
     index.reading_cpu_s = profile.reading_cpu_s * max(
         1.0, min(_MOST_READING, video.info.duration_s / _LONG_S)
     )

@@ -1,4 +1,4 @@
-"""Check of an installation: decoders, sandbox, cache, disk and model, with what to do about what is wrong."""
+"""Check of an installation: decoders, sandbox, cache, disk, model and speech, with what to do about what is wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from vidagent import config
+from vidagent.agents.server.connection import public_url
 from vidagent.agents.server.model_choice import EMBEDDED, available
+from vidagent.agents.speech.choice import ear_of
 from vidagent.api.assemble import cache_folder
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError, VideoError
@@ -25,7 +27,16 @@ from vidagent.video.decoders.base import DECODERS, DecoderName
 from vidagent.video.video import Video
 
 State = Literal["ok", "note", "fault"]
-PACKAGES = ("vidagent", "av", "numpy", "opencv-python-headless", "langgraph", "decord", "torchcodec")
+PACKAGES = (
+    "vidagent",
+    "av",
+    "numpy",
+    "opencv-python-headless",
+    "langgraph",
+    "decord",
+    "torchcodec",
+    "faster-whisper",
+)
 _FRAMES, _STEP_S = 5, 0.2
 _LOW_DISK_BYTES = 1_000_000_000
 _PROTECTIONS = {
@@ -90,7 +101,8 @@ def diagnose(*, base_url: str | None = None) -> Diagnosis:
         UsageError: If the settings are invalid.
     """
     settings = config.load(base_url=base_url)
-    return Diagnosis((_versions(), *_decoders(), _cache(settings), _disk(settings), _model(settings)))
+    checks = (_cache(settings), _disk(settings), _model(settings), _speech(settings))
+    return Diagnosis((_versions(), *_decoders(), *checks))
 
 
 def _versions() -> Finding:
@@ -208,3 +220,18 @@ def _model(settings: Settings) -> Finding:
             "start a server with a vision-language model, such as `vidagent vlm serve`, or give --base-url",
         )
     return Finding("model", "ok", f"{chosen.model}{where} would answer, one of {len(found)} within reach")
+
+
+def _speech(settings: Settings) -> Finding:
+    try:
+        ear = ear_of(settings)
+    except UsageError as error:
+        advice = "correct that setting, or remove it to do without speech"
+        return Finding("speech", "fault", str(error), advice, UsageError.exit_code)
+    if ear is None:
+        advice = "set VIDAGENT_SPEECH_MODEL=small, with pip install 'vidagent[speech]', or a transcribe_url"
+        return Finding("speech", "note", "no speech model: what is said in videos is not known", advice)
+    where = (
+        "in this process" if settings.transcribe_url is None else f"at {public_url(settings.transcribe_url)}"
+    )
+    return Finding("speech", "ok", f"{ear.model} {where} would transcribe what is said")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent import config
-from vidagent.agents.server import speech
 from vidagent.agents.server.model_choice import Available, available
+from vidagent.agents.speech import choice
 from vidagent.api.assemble import open_with
-from vidagent.errors import UsageError
 from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import VideoCache
+from vidagent.video.index.transcript import Transcript
 from vidagent.video.index.video_index import Index, IndexReport
 from vidagent.video.texts.track import Tracks
 
@@ -62,23 +62,19 @@ def index_video(
 
     Args:
         path: A local video file.
-        transcribe: Whether to transcribe speech, by sending the sound to the server set as `transcribe_url`.
+        transcribe: Whether to transcribe speech, by the server set as `transcribe_url`, else by `speech_model`.
         texts: Whether to look for the texts on screen, by reading what may be text.
         on_progress: Called with what is being done, such as `indexing`, and the completed fraction of it.
         video_stream: As for `probe_video`.
 
     Raises:
         VideoError: If it cannot be read.
-        ModelError: If that server cannot be reached, refuses, or replies with nothing usable.
-        UsageError: If no such server is set.
+        ModelError: If that server cannot be reached, refuses, or replies with nothing usable, or the model cannot be
+            loaded.
+        UsageError: If neither is set.
     """
     settings = config.load(video_stream=video_stream)
-    ear = speech.connect(settings)
-    if transcribe and ear is None:
-        raise UsageError(
-            "transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL of "
-            "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
-        )
+    ear = choice.needed_ear(settings) if transcribe else choice.ear_of(settings)
     with open_with(settings, path) as video:
         return Index(video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear).report(
             listen=transcribe, read=texts
@@ -103,6 +99,52 @@ def texts_of(
     """
     found = index_video(path, texts=True, on_progress=on_progress, video_stream=video_stream).tracks
     return found or Tracks()
+
+
+def transcript_of(
+    path: str | Path,
+    *,
+    language: str | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+    video_stream: int | None = None,
+) -> Transcript:
+    """Return what is said in a video, line by line; transcribed on first use, by what the settings name for it.
+
+    It is kept piece by piece: a call that was interrupted is gone on with by the next one.
+
+    Args:
+        path: A local video file.
+        language: The language spoken, such as `en`; by default as in the settings, else found by the model.
+        on_progress: As for `index_video`.
+        video_stream: As for `probe_video`.
+
+    Raises:
+        VideoError: If it cannot be read.
+        ModelError: As for `index_video`.
+        UsageError: If no speech model is set, or it does not know the language.
+    """
+    settings = config.load(video_stream=video_stream, speech_language=language)
+    ear = choice.needed_ear(settings)
+    with open_with(settings, path) as video:
+        index = Index(video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear)
+        found = index.spoken(listen=True)
+        assert found is not None  # noqa: S101 - an ear is set
+        return found
+
+
+def kept_transcript(path: str | Path) -> Transcript | None:
+    """Return what is transcribed of a video so far, or None if no speech model is set; nothing is transcribed.
+
+    Raises:
+        VideoError: If it cannot be read.
+        UsageError: If the speech model that is set cannot be used.
+    """
+    settings = config.load()
+    ear = choice.ear_of(settings)
+    if ear is None:
+        return None
+    with open_with(settings, path) as video:
+        return Index(video, VideoCache(settings.cache_dir, settings.cache_mb), ear=ear).spoken()
 
 
 def list_models(*, base_url: str | None = None, api_key: str | None = None) -> list[Available]:

@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.agents.server import embeddings, speech
+from vidagent.agents.server import embeddings
+from vidagent.agents.speech.choice import ear_of, needed_ear
 from vidagent.config import Settings
-from vidagent.errors import UsageError, VideoError
+from vidagent.errors import VideoError
 from vidagent.video.cache.video_cache import VideoCache, default_folder
 from vidagent.video.content import KnownFiles
 from vidagent.video.index.embeddings import Embedded
@@ -43,7 +44,7 @@ class Depth:
 
     Args:
         texts: Whether texts on screen are read.
-        transcribe: Whether speech is transcribed, by sending the sound to the server set as `transcribe_url`.
+        transcribe: Whether speech is transcribed, by the speech model that is set.
     """
 
     texts: bool = True
@@ -105,12 +106,11 @@ class Reading:
         Raises:
             VideoError: If it cannot be read.
             ModelError: If a server cannot be reached, refuses, or replies with nothing usable.
-            UsageError: If speech is to be transcribed and no server is set.
+            UsageError: If speech is to be transcribed and no speech model is set.
         """
         settings = self._settings
-        ear, embedder = speech.connect(settings), embeddings.connect(settings)
-        if self._depth.transcribe and ear is None:
-            raise UsageError("transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL)")
+        ear = needed_ear(settings) if self._depth.transcribe else ear_of(settings)
+        embedder = embeddings.connect(settings)
         known = KnownFiles(settings.cache_dir or default_folder())
         with Video.open(self._path, decoder=settings.decoder, known=known) as video:
             self._video = video

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from vidagent import config
-from vidagent.agents.server import embeddings, speech
+from vidagent.agents.server import embeddings
+from vidagent.agents.speech.choice import needed_ear
 from vidagent.errors import UsageError, VideoError
 from vidagent.images import jpeg
 from vidagent.library.catalog import FILE_NAME, Catalog, Listed, readable
@@ -135,7 +136,7 @@ class SearchableLibrary:
         Args:
             paths: Folders, which are searched for videos now and at each later call, or files.
             texts: Whether texts on screen are read.
-            transcribe: Whether speech is transcribed, by sending the sound to the server set as `transcribe_url`.
+            transcribe: Whether speech is transcribed, by the speech model that is set.
             workers: Most videos read at once; by default one for each CPU.
             ray: Address of a Ray cluster that reads them, `HOST:PORT` of its head or `auto`; its nodes see the files
                 under the same paths.
@@ -188,11 +189,8 @@ class SearchableLibrary:
             UsageError: If speech is to be transcribed and no server is set.
             ModelError: If the embedding server cannot be reached, or sends nothing usable.
         """
-        if transcribe and speech.connect(self._settings) is None:
-            raise UsageError(
-                "transcribing needs setting transcribe_url (VIDAGENT_TRANSCRIBE_URL, or vidagent.toml): the base URL "
-                "of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"
-            )
+        if transcribe:
+            needed_ear(self._settings)
         if self._embedder is None:
             return None
         self._embedder.texts(["a video"])

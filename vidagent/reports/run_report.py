@@ -18,6 +18,7 @@ from vidagent.graphs.state import Call, Run, State
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.types import Answer, Box, Question, StepUsage, Verdict, VideoInfo
+from vidagent.video.index.transcript import Transcript
 from vidagent.video.video import Video
 
 _BINS = 240
@@ -65,6 +66,7 @@ class RunReport:
         stages: Every step, in order.
         cuts_s: Times of the cuts, if the video was scanned.
         activity: Change between frames in equal parts of the duration, from 0 to 1.
+        transcript: What is transcribed of the speech so far; None if no speech model is set.
         video: The video, still open.
         store: The frames shown to the model.
         made_at: When the run ended.
@@ -80,6 +82,7 @@ class RunReport:
     stages: tuple[Stage, ...]
     cuts_s: tuple[float, ...]
     activity: tuple[float, ...]
+    transcript: Transcript | None
     video: Video
     store: FrameStore
     made_at: datetime
@@ -117,6 +120,7 @@ def collect_report(answer: Answer, state: State, run: Run) -> RunReport:
         stages=tuple(_stages(state, entries)),
         cuts_s=tuple(run.index.known_cuts()),
         activity=_activity(run),
+        transcript=run.index.spoken(),
         video=run.video,
         store=run.store,
         made_at=datetime.now(UTC),

@@ -26,15 +26,18 @@ from vidagent.types import Answer, Budget, VideoInfo
 from vidagent.video.cache.video_cache import FoundText
 from vidagent.video.index.transcript import Stop, Transcriber, Transcript
 from vidagent.video.index.video_index import Index
+from vidagent.video.sound import Samples
 
 
 @dataclass(frozen=True)
 class _OfflineSpeech:
-    """Stands for the speech server of the recorded run; it transcribes nothing, as a replay sends nothing."""
+    """Stands for the speech model of the recorded run; it transcribes nothing, as a replay sends nothing."""
 
     model: str
+    identity: str
+    piece_s: float = math.inf
 
-    def hear(self, sound: bytes, seconds: float, stop: Stop) -> None:
+    def hear(self, sound: Samples, stop: Stop) -> None:
         """Transcribe nothing."""
 
 
@@ -44,12 +47,14 @@ class _IndexSnapshot(Index):
 
     Args:
         was_scanned: Whether the video was scanned.
+        were_read: Whether all texts on screen were read.
         read: The texts read so far.
         heard_s: Up to where speech was transcribed, in seconds.
         described: How the model had described the overview.
     """
 
     was_scanned: bool = False
+    were_read: bool = False
     read: list[FoundText] = field(default_factory=list)
     heard_s: float = 0.0
     described: list[dict[str, Any]] | None = None
@@ -64,6 +69,10 @@ class _IndexSnapshot(Index):
     def scanned(self) -> bool:
         """Tell whether the video was scanned then, or has been in the replay."""
         return self.was_scanned or self._scan is not None
+
+    def texts_known(self) -> bool:
+        """Tell whether all texts on screen were read then."""
+        return self.were_read
 
     def spoken(self, *, listen: bool = False) -> Transcript | None:
         """Return the speech transcribed then, or all of it once the replay has asked for it."""
@@ -209,8 +218,11 @@ class RecordedRun:
             index=_IndexSnapshot(
                 run.video,
                 run.index.cache,
-                ear=_OfflineSpeech(speech["model"]) if speech else None,
+                ear=_OfflineSpeech(speech["model"], speech.get("identity", speech["model"]))
+                if speech
+                else None,
                 was_scanned=index["scanned"],
+                were_read=index.get("read", False),
                 read=texts,
                 heard_s=speech["done_s"] if speech else 0.0,
                 described=index.get("described"),

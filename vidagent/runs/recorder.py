@@ -138,11 +138,19 @@ class Recorder:
         if not self._run["parts"]:
             self._run["opening"] = list(opening)
             texts = [list(found) for found in run.index.texts()]
-            transcript = run.index.spoken()
-            speech = None if transcript is None else {"model": transcript.model, "done_s": transcript.done_s}
+            ear, transcript = run.index.ear, run.index.spoken()
+            speech = None
+            if ear is not None and transcript is not None:
+                speech = {"model": ear.model, "identity": ear.identity, "done_s": transcript.done_s}
             described = run.index.description(run.client.name)
             scanned = run.index.scanned()
-            held = {"scanned": scanned, "texts": texts, "speech": speech, "described": described}
+            held = {
+                "scanned": scanned,
+                "read": run.index.texts_known(),
+                "texts": texts,
+                "speech": speech,
+                "described": described,
+            }
             self._write("index", held)
         self.write_request(run.client, run.budget, [run.video.info], stream=run.stream)
 

@@ -18,6 +18,7 @@ from vidagent.text import counted, short_number
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
+from vidagent.tools.spoken import ABOUT_SPEECH, LISTED, heard, quoted_facts, spoken_facts
 from vidagent.video.clock import format_time
 from vidagent.video.index.moments import Moment
 from vidagent.video.index.subtitles import Cue
@@ -27,11 +28,6 @@ _log = logging.getLogger(__name__)
 _SHOTS = re.compile(r"\b(shots?|cuts?|scenes?)\b", re.IGNORECASE)
 _MOTION = re.compile(
     r"\b(mov\w*|motion|active|activity|busy|still|static|idle|nothing happens)\b", re.IGNORECASE
-)
-_SPEECH = re.compile(
-    r"\b(say(s|ing)?|said|sp(ea|o)k\w*|speech|hear(s|d)?|mention\w*|talk\w*|voice\w*|narrat\w*|announc\w*|"
-    r"dialogue|conversation|transcript|lyrics)\b",
-    re.IGNORECASE,
 )
 _TEXTS = re.compile(r"\btexts? on (the )?screen\b", re.IGNORECASE)
 _MOST_BUSY = 3
@@ -120,22 +116,6 @@ def _busy_times(context: ToolContext, taken: Sequence[float], most: int) -> list
     end_s = context.duration_s - context.video.info.frame_s
     busy = (min(t_s, end_s) for t_s in context.index.activity().busy_times(max(0, most)))
     return [t_s for t_s in busy if all(abs(t_s - known_s) > _SAME_MOMENT_S / 2 for known_s in taken)]
-
-
-def _speech(context: ToolContext, query: str) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
-    """Return what is known of the speech, and notes; for a query about speech it is transcribed first."""
-    listen = bool(_SPEECH.search(query))
-    try:
-        found = context.index.spoken(listen=listen)
-        notes: tuple[str, ...] = ()
-    except (ModelError, VideoError) as error:
-        _log.warning("continuing without a complete transcript: %s", error)
-        found, notes = context.index.spoken(), (f"speech could not be transcribed: {error}",)
-    if found is None:
-        return (), ()
-    if listen and not found.complete:
-        notes = (*notes, f"speech is transcribed up to {found.done_s:.3f} s only")
-    return found.cues, notes
 
 
 def _where(one: TextTrack) -> str:
@@ -250,33 +230,38 @@ def make(context: ToolContext) -> StructuredTool:
         """Search the whole video for something that may be short or rare.
 
         Returns the subtitles, speech and texts on screen that share words with the query. If it asks what is said,
-        speech is transcribed first, where a server is set for it. If it names shots or cuts, it returns their times,
-        of hundreds those around a time it names in seconds; if it names movement or stillness, where the video is
-        busiest and stillest; if it names texts on screen, those that are known, with their times and boxes. None of
-        these costs frames. Any other query also costs up to {frames} frames: those of
-        the texts that match and moments near lines that match, then the moments at which most new detail comes up,
-        whatever the query; if these are few, the seconds with most change too. Pictures are searched by meaning, those
-        most like the query first, only where an embedding server is set; the notes then say so. That finds texts and
-        objects shown for a fraction of a second anywhere in hours of video. The next
+        speech is transcribed first, where a model is set for it; `words spoken at 10-20 s` lists the lines there. If
+        it names shots or cuts, it returns their times, of hundreds those around a time it names in seconds; if it names
+        movement or stillness, where the video is busiest and stillest; if it names texts on screen, those that are
+        known, with their times and boxes. None of these costs frames. Any other query also costs up to {frames} frames:
+        those of the texts that match and moments near lines that match, then the moments at which most new detail comes
+        up, whatever the query; if these are few, the seconds with most change too. Pictures are searched by meaning,
+        those most like the query first, only where an embedding server is set; the notes then say so. That finds texts
+        and objects shown for a fraction of a second anywhere in hours of video. The next
         {frames} moments are on the next page.
 
         Args:
             query: What to look for, in one self-contained sentence; quote a text exactly.
             page: Page of moments, from 1.
         """
-        spoken, gaps = _speech(context, query)
+        transcript, gaps = heard(context, query)
+        if LISTED.search(query):
+            spoken_lines = tuple(spoken_facts(context, query, transcript))
+            return Look("search", query, 0.0, context.duration_s, facts=spoken_lines, notes=gaps)
+        spoken = () if transcript is None else transcript.cues
         lines = _matching_lines(context, query, spoken)
-        if not lines and _SPEECH.search(query):
+        if not lines and ABOUT_SPEECH.search(query):
             lines = [_cue_line("spoken", cue) for cue in spoken[:_MOST_FACTS]]
-        facts = tuple(_facts(context, query, lines))
-        speech = _SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
+        said = quoted_facts(query, spoken) if ABOUT_SPEECH.search(query) else ()
+        facts = (*said, *_facts(context, query, lines))
+        speech = ABOUT_SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
         listed = any(asked.search(query) for asked in (_SHOTS, _MOTION, _TEXTS, _FILE))
         if speech or listed:
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         alike, unlike = _alike_times(context, query)
         gaps = (*gaps, *unlike)
         times = _with_alike(_ranked_times(lines, context.index.scan().moments), alike, lines)
-        if not lines and not _SPEECH.search(query):
+        if not lines and not ABOUT_SPEECH.search(query):
             times += _busy_times(context, times, context.caps.frames - len(times))
         first = (page - 1) * context.caps.frames
         page_times = times[first : first + context.caps.frames]

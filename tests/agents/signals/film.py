@@ -44,6 +44,7 @@ class Film:
         told_cuts_s: Cuts as the index has them; None for those that are.
         exact: Whether the index says that its cuts are exact.
         read: Share of what may be text that was read, in per cent.
+        texts_known: Whether the survey says that the texts were read before.
     """
 
     times_s: Sequence[float]
@@ -57,6 +58,7 @@ class Film:
     told_cuts_s: Sequence[float] | None = None
     exact: bool = True
     read: float = 100.0
+    texts_known: bool = False
 
     @classmethod
     def steady(cls, fps: float, seconds: float, **rest: Any) -> Film:
@@ -71,7 +73,14 @@ class Film:
     def past(self) -> Past:
         rate = float(f"{1 / self.frame_s:.3f}")  # as the survey writes it
         duration_s = round(self.duration_s, 3)
-        return Past(tuple(self.results), tuple(self.errors), duration_s, 1 / rate, tools=self.tools)
+        return Past(
+            tuple(self.results),
+            tuple(self.errors),
+            duration_s,
+            1 / rate,
+            tools=self.tools,
+            texts_known=self.texts_known,
+        )
 
     @property
     def frames_sent(self) -> int:

@@ -42,6 +42,26 @@ def at(page: Page) -> float:
     return page.evaluate("document.querySelector('video').currentTime")
 
 
+def test_a_line_of_the_transcript_seeks(page, root):
+    lines = [
+        {"start_s": 0.5, "end_s": 1.0, "text": "The harbour <b>opens</b>.", "words": []},
+        {"start_s": 2.48, "end_s": 3.0, "text": "It closes at seven.", "words": []},
+    ]
+    told = {"model": "tiny", "languages": ["en"], "done_s": 4.0, "complete": True, "lines": lines}
+    page.route("**/v1/videos/transcript?**", lambda route: route.fulfill(json=told))
+    choose(page)
+    page.get_by_text("What is said").click()
+    expect(page.get_by_role("list", name="Lines").get_by_role("listitem")).to_have_count(2)
+    expect(page.get_by_text("The harbour <b>opens</b>.")).to_be_visible()
+    page.get_by_role("list", name="Lines").get_by_role("button").last.click()
+    assert 2.48 <= at(page) < 2.5
+    accessible(page)
+    page.unroute("**/v1/videos/transcript?**")
+    page.reload()
+    page.get_by_text("What is said").click()
+    expect(page.get_by_text("This server has no speech model")).to_be_visible()
+
+
 def test_from_upload_to_follow_up_and_over_a_reload(page, root, plays):
     page.goto("/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Which video do you want to ask about?")

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.network
 OPEN = frozenset({"/healthz", "/readyz"}) | Page(keyed=True, max_bytes=1).paths
 """What tells nothing of anybody's: health, and the files of the page."""
 DOCS_FILE = "/static-offline-docs/swagger-ui-bundle.js"
+OF_A_VIDEO = frozenset({"/v1/videos/content", "/v1/videos/frame", "/v1/videos/transcript"})
 UNSCOPED = frozenset({"/docs", "/docs/oauth2-redirect", "/openapi.json", DOCS_FILE})
 """What tells of the server itself, to everybody who has a key."""
 
@@ -102,7 +103,7 @@ def test_every_route_hides_what_is_another_tenants(tenants, root, tmp_path):  # 
         if "{" in path and prefix == "/v1/models":
             continue
         place = named(path, ids.get(prefix, "none"))
-        asked = {"params": {"video": file}} if path in {"/v1/videos/content", "/v1/videos/frame"} else {}
+        asked = {"params": {"video": file}} if path in OF_A_VIDEO else {}
         reply = tenants.rival.request(
             method, place, json=bodies.get(path) if method in {"POST", "PATCH"} else None, **asked
         )

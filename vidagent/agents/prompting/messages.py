@@ -48,6 +48,8 @@ FRAMES_SHOWN = "frames_shown"
 A server does not get it; a recorder counts by it, as a grid or a video shows several frames.
 """
 
+TEXTS_KNOWN = "the texts on screen are known"
+"""What the survey says where a search lists all of them without reading anything."""
 _NAMES = f"{OWN_FENCES}|tool_call|tool_response"
 _TAG = re.compile(rf"<(?=/?(?:{_NAMES})\b)", re.IGNORECASE)
 _ESCAPED_TAG = re.compile(rf"&lt;(?=/?(?:{_NAMES})\b)", re.IGNORECASE)

@@ -40,6 +40,8 @@ def sort(question: str, options: Sequence[str] | None) -> Route:
 
 
 def _kind(intent: Intent, options: Sequence[str] | None) -> Kind:
+    if intent.signal == "speech":
+        return "speech"
     if intent.order == "every":
         return "count"
     if intent.ask in {"count", "how_long"}:

@@ -25,12 +25,14 @@ from vidagent.agents.prompting.multi_video import Single
 from vidagent.agents.prompting.replies import ClaimJudgement, Judgement, Judgements
 from vidagent.agents.prompting.video_findings import read_findings
 from vidagent.agents.signals.classifier import sort
+from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.follow_ups import restated
 from vidagent.agents.signals.multi_video import combine, single
 from vidagent.agents.signals.planning.earlier_looks import read_past
 from vidagent.agents.signals.planning.planner import known_so_far, plan
 from vidagent.agents.signals.vision.observer import Looker, Picture
 from vidagent.images import jpeg
+from vidagent.text import holds_words
 from vidagent.video.texts.reader import TextReader, shared_reader
 
 
@@ -113,10 +115,14 @@ def _judged(
 
 def _noted(claim: str, notes: str) -> Judgement | None:
     """Support a claim that repeats one of the lines given with it; None if none does."""
-    quoted = re.match(r'"(.+)" is on screen', claim)
+    quoted = re.match(r'"(.+)" is (on screen|said)', claim)
     for line in notes.splitlines():
         said = line.partition(" s: ")[2] or line
-        shown = quoted is not None and line.startswith("on screen") and line.endswith(f": {quoted[1]}")
+        shown = False
+        if quoted is not None and quoted[2] == "said":
+            shown = line.startswith(("spoken", "subtitle")) and holds_words(wording.quotable(said), quoted[1])
+        elif quoted is not None:
+            shown = line.startswith("on screen") and line.endswith(f": {quoted[1]}")
         if shown or claim.rstrip(".") == said.rstrip("."):
             return Judgement(verdict="supported", why=line, confidence=0.9)
     return None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import TypeAdapter
 
+from vidagent.agents.prompting.messages import TEXTS_KNOWN
 from vidagent.agents.prompting.replies import Observation, Scene
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.ledger import Entry
@@ -75,6 +76,8 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"sound: {info.audio}" if info.audio else "no sound"
     if not run.client.profile.lacks("survey"):
         yield from _indexed(run)
+    elif run.index.texts_known() and "search" in run.tools:
+        yield f"{TEXTS_KNOWN}; search lists them"
 
 
 def _indexed(run: Run) -> Iterator[str]:

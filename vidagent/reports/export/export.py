@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from vidagent.errors import UsageError
 from vidagent.graphs.state import Run, State
@@ -78,7 +80,8 @@ def _write_all(
     """Write one file after the other, and yield each when it is complete; `frames` are written already."""
     if request.report is not None:
         with _writing(request.report, report):
-            yield WrittenFile(write(request.report, render(report).encode("utf-8", "backslashreplace")))
+            page = render(report, _link(Path(report.answer.video.path), request.report.parent))
+            yield WrittenFile(write(request.report, page.encode("utf-8", "backslashreplace")))
     for export in request.exports:
         if export.kind in _PICTURES:
             written = [WrittenFile(file) for file in frames[export.path].values()]
@@ -96,6 +99,12 @@ def _writing(path: Path, report: RunReport) -> Iterator[None]:
     except OSError as error:
         again = f"; the answer is kept: --resume {report.answer.run_id} returns it at no cost"
         raise UsageError(f"{path} cannot be written: {error.strerror or error}{again}") from error
+
+
+def _link(video: Path, folder: Path) -> str | None:
+    """Return the address of a video from a folder, or None if it does not lie in it: a report tells no other path."""
+    video, folder = video.resolve(), folder.resolve()
+    return quote(os.fsencode(video.relative_to(folder))) if video.is_relative_to(folder) else None
 
 
 def _export(export: ExportFile, report: RunReport) -> Iterator[WrittenFile]:

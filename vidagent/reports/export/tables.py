@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from vidagent.reports.page.markup import folded
@@ -55,25 +55,29 @@ def subtitles(answer: Answer) -> bytes:
     No two overlap, as players show only one of them, or both in changing places: where several are due, one cue has
     the lines of all.
     """
-    blocks = [
+    return subrip(merged(list(_cues(answer)))).encode("utf-8", "backslashreplace")
+
+
+def subrip(cues: Iterable[Cue]) -> str:
+    """Return cues that do not overlap as SubRip subtitles."""
+    return "".join(
         f"{number}\r\n{clock(start_s)} --> {clock(end_s)}\r\n{text}\r\n\r\n"
-        for number, (start_s, end_s, text) in enumerate(_merged(list(_cues(answer))), 1)
-    ]
-    return "".join(blocks).encode("utf-8", "backslashreplace")
+        for number, (start_s, end_s, text) in enumerate(cues, 1)
+    )
 
 
-def _merged(cues: Sequence[Cue]) -> list[Cue]:
+def merged(cues: Sequence[Cue]) -> list[Cue]:
     """Cut cues where one begins or ends, to the millisecond of a subtitle, and join the lines that are due together."""
     timed = [(round(start_s, 3), round(end_s, 3), text) for start_s, end_s, text in cues]
-    merged: list[Cue] = []
+    found: list[Cue] = []
     for start_s, end_s in pairwise(sorted({edge for cue in timed for edge in cue[:2]})):
         due = dict.fromkeys(text for first_s, last_s, text in timed if first_s <= start_s < last_s)
         lines = "\r\n".join(due)
-        if merged and merged[-1][1:] == (start_s, lines):
-            merged[-1] = (merged[-1][0], end_s, lines)
+        if found and found[-1][1:] == (start_s, lines):
+            found[-1] = (found[-1][0], end_s, lines)
         elif due:
-            merged.append((start_s, end_s, lines))
-    return merged
+            found.append((start_s, end_s, lines))
+    return found
 
 
 def _cues(answer: Answer) -> Iterator[Cue]:

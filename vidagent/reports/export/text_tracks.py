@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from itertools import pairwise
 
-from vidagent.reports.export.tables import cell, clock, cue_line, seconds
+from vidagent.reports.export.tables import cell, cue_line, seconds, subrip
 from vidagent.text import counted
 from vidagent.video.clock import format_time
 from vidagent.video.texts.track import LANGUAGES, SURE, UNREAD, Tracks, in_reading_order
@@ -40,10 +40,9 @@ def rows(found: Tracks) -> str:
 def subtitles(found: Tracks) -> str:
     """Return SubRip subtitles that never overlap: from one change to the next, all texts that stand there."""
     edges = sorted({time_s for one in found.tracks for time_s in (one.start_s, one.end_s)})
-    blocks: list[str] = []
+    cues = []
     for start_s, end_s in pairwise(edges):
         standing = in_reading_order(found.between(start_s, start_s))
         if standing:
-            said = "\r\n".join(cue_line(one.text) for one in standing)
-            blocks.append(f"{len(blocks) + 1}\r\n{clock(start_s)} --> {clock(end_s)}\r\n{said}\r\n\r\n")
-    return "".join(blocks)
+            cues.append((start_s, end_s, "\r\n".join(cue_line(one.text) for one in standing)))
+    return subrip(cues)

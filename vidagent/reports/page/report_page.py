@@ -13,6 +13,7 @@ from vidagent.images import jpeg
 from vidagent.reports.page.costs import budgets, costs
 from vidagent.reports.page.frame_images import evidence_frame
 from vidagent.reports.page.markup import Html, el, folded, quoted
+from vidagent.reports.page.speech import speech
 from vidagent.reports.page.steps import image, steps
 from vidagent.reports.page.timeline import span_text, timelines
 from vidagent.reports.run_report import Finding, RunReport
@@ -32,13 +33,19 @@ _STATUS = {
 _SIGNS = {"supported": "✓", "partial": "~", "unsupported": "✗"}
 
 
-def render(report: RunReport) -> str:
-    """Return the document."""
+def render(report: RunReport, link: str | None = None) -> str:
+    """Return the document; `link` is the address of the video from where it lies, or None."""
     answer = report.answer
+    transcript = report.transcript
     sections = (
         el("header", *_head(report)),
         section("When", timelines(report)),
         section("Evidence", *_evidence(report)),
+        *(
+            [section("Speech", *speech(transcript, link))]
+            if transcript is not None and transcript.cues
+            else []
+        ),
         section("Steps", steps(report)),
         section("Cost", costs(answer), budgets(answer)),
         el("footer", *_foot(report)),

@@ -31,7 +31,20 @@ from vidagent.serve.cli.commands.stored.cache import app as cache
 from vidagent.serve.cli.commands.stored.runs import app as runs
 from vidagent.serve.cli.commands.stored.sessions import app as sessions
 from vidagent.serve.cli.commands.texts import texts
-from vidagent.serve.cli.examples import ASK, BATCH, CHAT, EVAL, FIND, INDEX, LIBRARY, RUNS, SERVE, TEXTS
+from vidagent.serve.cli.commands.transcript import transcript
+from vidagent.serve.cli.examples import (
+    ASK,
+    BATCH,
+    CHAT,
+    EVAL,
+    FIND,
+    INDEX,
+    LIBRARY,
+    RUNS,
+    SERVE,
+    TEXTS,
+    TRANSCRIPT,
+)
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
@@ -122,6 +135,7 @@ app.add_typer(cache)
 app.add_typer(serve, epilog=SERVE)
 app.command()(mcp)
 app.command(epilog=TEXTS)(texts)
+app.command(epilog=TRANSCRIPT)(transcript)
 app.command()(doctor)
 
 

@@ -34,6 +34,9 @@ EVAL = _examples(
 )
 INDEX = _examples("index talk.mp4", "index talk.mp4 --texts --transcribe")
 TEXTS = _examples("texts talk.mp4", "texts talk.mp4 --srt > talk.texts.srt", "texts talk.mp4 --json")
+TRANSCRIPT = _examples(
+    "transcript talk.mp4", "transcript talk.mp4 --srt > talk.srt", "transcript talk.mp4 --language de --json"
+)
 RUNS = _examples("runs list", "runs show last", "runs resume last --budget-seconds 120", "runs replay last")
 SERVE = _examples(
     "serve --insecure-local --root ~/videos",

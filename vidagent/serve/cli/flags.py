@@ -125,8 +125,11 @@ Session = Annotated[
 ]
 Transcribe = Annotated[
     bool,
-    typer.Option("--transcribe", help="Transcribe speech with the server of VIDAGENT_TRANSCRIBE_URL."),
+    typer.Option(
+        "--transcribe", help="Transcribe speech, by VIDAGENT_TRANSCRIBE_URL or VIDAGENT_SPEECH_MODEL."
+    ),
 ]
+Srt = Annotated[bool, typer.Option("--srt", help="Print SubRip subtitles, as other tools read them.")]
 Texts = Annotated[
     bool, typer.Option("--texts", help="Find the texts on screen, each from its first frame to its last.")
 ]

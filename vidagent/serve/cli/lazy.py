@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vidagent.evaluation.results import table as results_table
     from vidagent.library import library
     from vidagent.reports import multi_video as reports
-    from vidagent.reports.export import text_tracks
+    from vidagent.reports.export import text_tracks, transcripts
     from vidagent.serve.batch import run_batch as batch
     from vidagent.serve.core import concurrency, download
     from vidagent.serve.core.storage import database, keys
@@ -65,6 +65,7 @@ else:
         "results_table": "vidagent.evaluation.results.table",
         "reviewer": "vidagent.evaluation.judge.reviewer",
         "text_tracks": "vidagent.reports.export.text_tracks",
+        "transcripts": "vidagent.reports.export.transcripts",
         "summary": "vidagent.evaluation.results.summary",
         "video_folder": "vidagent.evaluation.formats.video_folder",
         "vllm_command": "vidagent.serve.vlm.command",

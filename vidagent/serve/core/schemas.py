@@ -374,3 +374,29 @@ class FoundBody(BaseModel):
     hits: list[HitBody]
     searched: int
     notes: list[str]
+
+
+class SpokenWord(BaseModel):
+    """A word with its times, in seconds."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+class SpokenLine(SpokenWord):
+    """A line of speech with its times, in seconds."""
+
+    words: list[SpokenWord] = Field(
+        default=[], description="its words, where the speech model told their times"
+    )
+
+
+class SpokenLines(BaseModel):
+    """What is transcribed of a video so far."""
+
+    model: str | None = Field(default=None, description="the speech model; null if none is set")
+    languages: list[str] = Field(default=[], description="languages spoken, the most frequent first")
+    done_s: float = Field(default=0.0, description="seconds of the video that are transcribed")
+    complete: bool = Field(default=False, description="whether all of the video is transcribed")
+    lines: list[SpokenLine] = Field(default=[], description="the lines, in order of time")

@@ -44,11 +44,19 @@ LABEL = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cue:
-    """A subtitle shown in `[start_s, end_s)`; lines are separated by newlines, markup is removed."""
+    """A line of subtitles or speech in `[start_s, end_s)`; line breaks are newlines, markup is removed.
+
+    Args:
+        start_s: When it begins, in seconds.
+        end_s: When it ends.
+        text: The text.
+        words: Its words with their own times, in order, where a speech model told them.
+    """
 
     start_s: float
     end_s: float
     text: str
+    words: tuple[Cue, ...] = ()
 
 
 def decode(data: bytes) -> str:

@@ -48,7 +48,7 @@ class IndexReport:
         texts: Number of texts read so far.
         seconds: Wall-clock seconds spent, by part; missing parts came from the cache.
         frames_decoded: Frames decoded for it.
-        speech: The transcript, or None if no speech server is set.
+        speech: The transcript, or None if no speech model is set.
         tracks: The texts on screen, or None if they were not looked for.
     """
 
@@ -99,7 +99,7 @@ class Index:
         video: The opened video.
         cache: Cache of the parts.
         on_progress: Called with what is being done, such as `indexing`, and the fraction done.
-        ear: Speech-to-text model, or None if no server is set.
+        ear: Speech-to-text model, or None if none is set.
         stop: When to stop transcribing.
         reading_cpu_s: CPU seconds that a search for texts on screen may take to read them; 0: it lists what is known.
         embedder: Model that turns pictures and texts into vectors, or None if no server is set.
@@ -205,15 +205,15 @@ class Index:
         return sorted(embedded + sidecar_cues(self.video.path), key=lambda cue: cue.start_s)
 
     def spoken(self, *, listen: bool = False) -> Transcript | None:
-        """Return the transcript so far, or None if no speech server is set.
+        """Return the transcript so far, or None if no speech model is set.
 
         If time is limited, at most half of what is left is spent on it.
 
         Args:
-            listen: Whether to transcribe what is missing, which sends the sound to that server.
+            listen: Whether to transcribe what is missing, for which a model on a server is sent the sound.
 
         Raises:
-            ModelError: If that server cannot be reached, refuses, or sends nothing usable.
+            ModelError: As `Ear.hear`.
             VideoError: If the sound cannot be decoded.
         """
         if self.ear is None:
@@ -257,6 +257,11 @@ class Index:
         self._entries.put_json(name, found.to_dict())
         self.seconds["texts"] = time.perf_counter() - start
         return found
+
+    def texts_known(self) -> bool:
+        """Return whether all texts on screen were read before."""
+        known = self.text_tracks()
+        return known is not None and known.complete
 
     def _cached_tracks(self, cached: dict[str, Any] | None) -> Tracks | None:
         try:
@@ -365,6 +370,5 @@ def _speech_line(speech: Transcript) -> str:
         return "speech: not transcribed yet (--transcribe does it)"
     how_far = "" if speech.complete else f" up to {format_time(speech.done_s)}"
     languages = f" ({', '.join(speech.languages)})" if speech.languages else ""
-    return (
-        f"speech: {len(speech.cues)} lines{languages}{how_far}, by {speech.model} in {speech.seconds:.1f} s"
-    )
+    lines = counted(len(speech.cues), "line")
+    return f"speech: {lines}{languages}{how_far}, by {speech.model} in {speech.seconds:.1f} s"

@@ -33,6 +33,14 @@ UNDERSTOOD = [
     ("Which building behind the person does the finished compliment mention?", "reading", "what"),
     ("When do the first words of the compliment appear under the picture?", "reading", "when"),
     ("What does the sign say at 0:42?", "reading", "what"),
+    # speech
+    ('When is "hello" heard?', "speech", "when"),
+    ("When is the word marble said?", "speech", "when"),
+    ('Does anybody say "hello"?', "speech", "whether"),
+    ('How many times is "seven" said?', "speech", "count"),
+    ("What is said at 12 s?", "speech", "what"),
+    ("What does she say in the first 20 seconds?", "speech", "what"),
+    ("What is said about the harbour?", "speech", "what"),
     # codes
     ("What does the QR code say?", "code", "what"),
     ("When is a QR code shown?", "code", "when"),
@@ -103,8 +111,10 @@ BEYOND = [
     # speech
     'Who says "hello"?',
     'When does the man say "hello"?',
-    'When is "hello" heard?',
     "What does the man say?",
+    "What language is spoken?",
+    "What is said after the door opens?",
+    "How long does the speaker talk?",
     "Which word is spoken first?",
     "When does the girl write a letter?",
     # about a text, but not when it is shown

@@ -84,7 +84,7 @@ def test_add_in_the_background_goes_on_by_itself(command, own, monkeypatch):
     assert "indexing in the background (process 7; " in done.err
     refused = command("library", "add", str(own), "--background", "--transcribe")
     assert (refused.code, len(started)) == (2, 1)
-    assert "transcribing needs setting transcribe_url" in refused.err
+    assert "transcribing needs a speech model" in refused.err
     monkeypatch.setenv("VIDAGENT_EMBEDDING_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("VIDAGENT_EMBEDDING_MODEL", "colours")
     gone = command("library", "add", str(own), "--background")

@@ -8,11 +8,14 @@ import shutil
 import pytest
 
 from tests.media.code import read_code
+from tests.media.speaking import Listener, speak
 from tests.media.truth import full_decode
+from tests.scripted_server import ScriptedServer
 from tests.serve.core.http.test_server import fault
 from tests.serve.core.storage.test_files import upload
 from tests.serve.rest.routes.test_langserve_routes import body
 from tests.serve.running import running
+from vidagent import api
 from vidagent.images import jpeg
 from vidagent.serve.core.media_files import video_type
 from vidagent.serve.core.video_locator import VideoLocator
@@ -72,6 +75,27 @@ def test_frames_are_those_that_a_player_shows(client, films):
         assert fault(client.get("/v1/videos/frame", params={"video": "a.mp4", **asked})) == (422, "invalid")
     for name in ("secret.txt", "video.txt", "text.mp4", "none.mp4", "out.mp4", "https://example.org/a.mp4"):
         assert fault(client.get("/v1/videos/frame", params={"video": name})) == (404, "no_such_video"), name
+
+
+def test_what_is_transcribed_so_far_is_told_and_nothing_is_sent_for_it(films, tmp_path, monkeypatch):
+    talk = speak(films / "talk.mp4", ((1.0, "harbour"),), 3.0)
+    with (
+        ScriptedServer((), routes={"/v1/audio/transcriptions": Listener()}) as speech,
+        running(tmp_path / "data", roots=(films,)) as client,
+    ):
+        asked = {"url": "/v1/videos/transcript", "params": {"video": "talk.mp4"}}
+        none = {"model": None, "languages": [], "done_s": 0.0, "complete": False, "lines": []}
+        assert client.get(**asked).json() == none
+        monkeypatch.setenv("VIDAGENT_TRANSCRIBE_URL", speech.url)
+        monkeypatch.setenv("VIDAGENT_TRANSCRIBE_MODEL", "tones")
+        assert client.get(**asked).json() == {**none, "model": "tones"}
+        assert speech.asked == []
+        found = api.transcript_of(talk)
+        told = client.get(**asked).json()
+        (line,) = told["lines"]
+        assert (line["start_s"], line["text"], line["words"]) == (found.cues[0].start_s, "harbour", [])
+        assert (told["complete"], told["languages"]) == (True, ["en"])
+        assert fault(client.get("/v1/videos/transcript", params={"video": "none.mp4"}))[0] == 404
 
 
 def test_lists_end(tmp_path):

@@ -1,8 +1,8 @@
 """Rule-based intent of a question.
 
-The rules look for quoted text, a kind of signal (text, code, shot, movement, colour) and a kind of answer (when, what,
-how many, how long, whether). The model cannot answer a question without a signal, nor one that also mentions things
-it cannot see (`supported_questions.py`).
+The rules look for quoted text, a kind of signal (text, speech, code, shot, movement, colour) and a kind of answer
+(when, what, how many, how long, whether). The model cannot answer a question without a signal, nor one that also
+mentions things it cannot see (`supported_questions.py`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,27 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-from vidagent.agents.signals.language.supported_questions import Ask, Signal, in_scope
+from vidagent.agents.signals.language.supported_questions import (
+    KNOWN_WORDS,
+    Ask,
+    Signal,
+    in_scope,
+    is_spoken,
+)
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
 Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
 
 _QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`](\S(?:.*?\S)??)[’'`](?!\w)")
+_GIVEN = re.compile(
+    r"\b(?:word|phrase|term)\s+(?P<word>[^\W_][\w'-]*)|"
+    r"\b(?P<file>[a-z][\w-]*(?:[._][\w-]+)*\.[a-z]\w{1,4})\b"
+)
+"""A word that is said to be one, and the name of a file or a site: texts to look for as if they were quoted."""
 _INSIDE = frozenset("of the and in to for".split())
 _NO_NAMES = frozenset("I QR URL OCR TV PC OK FPS".split())
 _COLOUR = re.compile(rf"\b({'|'.join(sorted((*COLOUR_NAMES, 'gray'), key=len, reverse=True))})\b")
@@ -44,6 +56,7 @@ _VANISHES = re.compile(
     r"\b(?:disappears?|vanish(?:es)?|go(?:es)? (?:away|off|out)|gone|until when|no longer|not\b.*\bany ?more|hidden|"
     r"(?<!the )(?<!very )ends?|stops?)\b(?!\s+(?:of|credits?)\b)"
 )
+_BEGINS = re.compile(r"\b(?:from|since) when\b")
 _TEXT_WORD = re.compile(
     r"\b(?:texts?|words?|writ(?:ten|ing)|writes|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|"
     r"type[ds]?|typing|headings?|headlines?|headers?|banners?|messages?|mentions?|mentioned|file ?names?|"
@@ -54,7 +67,8 @@ _TEXT_WORD = re.compile(
 _FACTS = re.compile(
     r"\bhow long (?:is|does|was)(?: (?:the|this|that))? (?:video|clip|film|movie|recording|file|it)(?: last| run)?\W*$|"
     r"\b(?:length|duration) of (?:the|this|that) \w+\W*$|\bresolution\b|"
-    r"\b(?:frame ?rate|fps|frames (?:a|per) second|codec)\b|\b(?:sound|audio|subtitles?)\b|"
+    r"\b(?:frame ?rate|fps|frames (?:a|per) second|codec)\b|"
+    r"^(?!.*\b(?:according|says?|said)\b).*\b(?:sound|audio|subtitles?)\b|"
     r"\bhow many (?:seconds|minutes) (?:is|does|long)\b.*\b(?:video|clip|film|movie)\W*$"
 )
 _OUTLINE = re.compile(
@@ -83,7 +97,8 @@ class Intent:
     """The rule-based interpretation of a question.
 
     Args:
-        signal: `text` searches for a given text; `reading` reads unknown text; `none` is unsupported.
+        signal: `text` searches for a given text; `reading` reads unknown text; `speech` is about what is said; `none`
+            is unsupported.
         ask: The kind of answer.
         text: The text to search for, for `text`.
         colour: A colour named in the question, or None.
@@ -115,6 +130,10 @@ def understand(question: str) -> Intent:
     """Parse a question into an intent."""
     match = _QUOTES.search(question)
     quoted = None if match is None else (match[1] or match[2]).strip() or None
+    given = _GIVEN.search(question.casefold()) if match is None else None
+    if given is not None and given[given.lastgroup or 0] not in KNOWN_WORDS:
+        start, end = given.span(given.lastgroup or 0)
+        return understand(f'{question[:start]}"{question[start:end]}"{question[end:]}')
     named = None if match is not None else max(_names(question), key=len, default=None)
     low = _lowered(_QUOTES.sub(" QUOTED ", question))
     english = bool(_ENGLISH & set(re.findall(r"[a-z]+", low)))
@@ -138,11 +157,11 @@ def understand(question: str) -> Intent:
         at_s=at_s,
         window=_window(low),
         range_s=range_s,
-        edge="end" if _VANISHES.search(low) else "start",
+        edge="end" if _VANISHES.search(low) and not _BEGINS.search(low) else "start",
         order="last" if _LAST.search(low) else "every" if _EVERY.search(low) else "first",
         question=low,
         english=english,
-        named=quoted is not None and quoted == named,
+        named=quoted is not None and quoted == named and not _TEXT_WORD.search(low),
     )
 
 
@@ -153,8 +172,11 @@ def _lowered(text: str) -> str:
 def _names(question: str) -> Iterator[str]:
     """Yield the runs of capitalised words after the first word of a question, such as `PIER 94` or `Terms of Use`."""
     run: list[str] = []
-    for word in [*question.split()[1:], ""]:
-        bare = word.strip("\"'“”(),.;:?!")
+    words = question.split()
+    for before, word in pairwise([*words, ""]):
+        bare = word.strip("\"'“”(),.;:?!").removesuffix("'s").removesuffix("’s")
+        if before[-1] in ".?!":  # the first word of another sentence
+            bare = bare[:1].lower() + bare[1:]
         if bare[:1].isupper() or (run and bare[:1].isdigit()):
             run.append(bare)
         elif run and bare in _INSIDE:
@@ -177,6 +199,8 @@ def _signal(low: str, quoted: str | None) -> Signal:
         return "shots"
     if _CODE_WORD.search(low) and not (quoted and _TEXT_WORD.search(low)):
         return "code"
+    if is_spoken(low):
+        return "speech"
     if quoted is not None:
         return "text"
     if _fills(low):

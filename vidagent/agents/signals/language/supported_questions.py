@@ -12,7 +12,9 @@ from typing import Final, Literal
 
 from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 
-Signal = Literal["text", "reading", "code", "shots", "motion", "still", "colour", "facts", "outline", "none"]
+Signal = Literal[
+    "text", "reading", "code", "shots", "motion", "still", "colour", "facts", "outline", "speech", "none"
+]
 Ask = Literal["when", "what", "count", "how_long", "whether", "where"]
 
 _COMMON: Final = frozenset(
@@ -29,6 +31,8 @@ _SHOWN: Final = frozenset(
     "disappear disappears vanish vanishes vanished go goes gone away start starts begin begins end ends stop stops "
     "stay stays remain remains last lasts occur occurs happen happens present out off hidden longer".split()
 )
+KNOWN_WORDS: Final = _COMMON | _SHOWN
+"""Words that ask for something, and are not themselves what is asked about."""
 _ORDINALS: Final = frozenset("second third fourth fifth sixth seventh eighth ninth tenth".split())
 _KNOWN: Final[dict[Signal, frozenset[str]]] = {
     "shots": _ORDINALS
@@ -63,6 +67,7 @@ _KNOWN: Final[dict[Signal, frozenset[str]]] = {
 _UNANSWERED: Final[dict[Signal, tuple[Ask, ...]]] = {
     "shots": ("where", "how_long"),
     "motion": ("count",),
+    "speech": ("where", "how_long"),
     "still": ("count", "where"),
     "colour": ("where",),
 }
@@ -78,6 +83,21 @@ _SPOKEN: Final = re.compile(
     r"told|talking|sound|sounds|song|lyrics?)\b"
 )
 _SAYING: Final = re.compile(r"\b(?:say|says|said|saying|read|reads|reading)\b")
+_HEARD: Final = re.compile(
+    r"\b(?:said|spoken|speak|speaks|speaking|speech|hear|hears|heard|talk|talks|talked|talking|uttered|pronounced)\b"
+)
+_SURFACE: Final = re.compile(
+    r"\b(?:sign|signs|text|screen|labels?|buttons?|captions?|titles?|subtitles?|board|banner|poster|page|display|clock|"
+    r"note|card|paper|headings?|headlines?|plate|sticker|window|box|slide|writing|menu|picture|frame|file|code)\b"
+)
+"""Where words stand that are not spoken."""
+_ANYBODY: Final = re.compile(
+    r"\b(?:he|she|they|somebody|someone|anybody|anyone|people|person|speaker|narrator|voice)\b"
+)
+_UNTOLD: Final = re.compile(
+    r"\b(?:who|whom|whose|why|where|how|languages?|accent|loud\w*|sing|sings|sung|song|lyrics?|(?:which|what) words?)\b"
+)
+"""What is asked of speech that a transcript does not tell."""
 _SIGN: Final = re.compile(
     r"\b(?:sign|signs|text|screen|labels?|buttons?|captions?|titles?|subtitles?|board|banner|poster|page|message|"
     r"display|clock|note|card|paper|headings?|headlines?|plate|sticker|window|box|line|it|slide|writing|words?|menu|"
@@ -105,6 +125,14 @@ _SINCE: Final = re.compile(r"\b(?:before|after) \d[\d:.]*")
 _PLACE: Final = re.compile(r"\b(?:behind|beside|near|above|below|under|over) (?:the|a|an) \w+")
 
 
+def about_more(low: str) -> bool:
+    """Return whether a question is about people, things, speech or the look of something, which text cannot answer."""
+    unnamed = re.sub(r"\bwho(?:m|se)?\b", " ", low)  # a name may be written
+    return bool(
+        _ACTORS.search(unnamed) or _SPOKEN.search(low) or re.search(r"\bcolou?rs?\b|\bsubtitles?\b", low)
+    )
+
+
 def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
     """Return whether a question with a signal word is about that signal alone.
 
@@ -119,7 +147,22 @@ def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
         return True
     if signal == "text":
         return _about_quoted(low)
+    if signal == "speech":
+        return _about_speech(low)
     return _about_reading(low, ask) if signal == "reading" else _only_known(low, signal)
+
+
+def is_spoken(low: str) -> bool:
+    """Return whether a question is about words that are spoken, and not about words that stand somewhere."""
+    if _HEARD.search(low):
+        return not _SURFACE.search(low)
+    return bool(re.search(r"\b(?:say|says|saying)\b", low)) and not _SIGN.search(low)
+
+
+def _about_speech(low: str) -> bool:
+    """Return whether the question asks what is said, or if, when or how often; not who speaks, or beside what event."""
+    plain = _ANYBODY.sub(" ", _SINCE.sub(" ", re.sub(r"\bhow (?:many times|often)\b", " ", low)))
+    return not any(others.search(plain) for others in (_UNTOLD, _ACTORS, _EVENTS, _RELATED))
 
 
 def _asks_more(low: str, signal: Signal) -> bool:

@@ -18,8 +18,12 @@ FILL = "What colour fills the screen?"
 CONNECT = "give its server with --base-url; docs/models.md says which model fits which machine"
 """How to get another model at the command line; other doors put their own words in its place."""
 CANNOT_JUDGE = (
-    "The embedded model knows text on screen, codes, shots, movement and plain colours only, and cannot judge this. "
-    f"A vision-language model can: {CONNECT}"
+    "The embedded model knows text on screen, transcribed speech, codes, shots, movement and plain colours only, and "
+    f"cannot judge this. A vision-language model can: {CONNECT}"
+)
+NO_SPEECH_MODEL = (
+    "What is said is not known, as no speech model is set: set speech_model, such as VIDAGENT_SPEECH_MODEL=small, with "
+    "pip install 'vidagent[speech]', or transcribe_url; docs/models.md says more"
 )
 ENGLISH_ONLY = (
     "The embedded model reads English questions only; in another language it can look for a text in quotation marks, "
@@ -59,6 +63,11 @@ def claim_text(text: str, time_s: float) -> str:
 def claim_code(text: str, time_s: float) -> str:
     """Claim that a code is shown."""
     return f'A code with the content "{quotable(text)}" is shown at {time_s:.3f} s.'
+
+
+def claim_said(text: str, time_s: float) -> str:
+    """Claim that words are said."""
+    return f'"{quotable(text)}" is said at {time_s:.3f} s.'
 
 
 def claim_cut(time_s: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from vidagent.agents.prompting.code_looks import read_looks
+from vidagent.agents.prompting.messages import TEXTS_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Past:
         frame_s: Time between two frames.
         size_wh: Size of the image.
         tools: Names of the available tools; None for all.
+        texts_known: Whether the texts on screen were read before.
     """
 
     results: tuple[Result, ...]
@@ -82,6 +84,7 @@ class Past:
     frame_s: float
     size_wh: tuple[int, int] = (1280, 720)
     tools: frozenset[str] | None = None
+    texts_known: bool = False
 
     def has(self, tool: str) -> bool:
         """Return whether a tool is available."""
@@ -121,6 +124,7 @@ def read_past(messages: Sequence[BaseMessage], facts: str, tools: frozenset[str]
         1 / float(fps[1]) if fps else 0.04,
         (int(size[1]), int(size[2])) if size else (1280, 720),
         tools,
+        texts_known=TEXTS_KNOWN in facts,
     )
 
 

@@ -13,6 +13,7 @@ from vidagent.agents.signals.language.intent import Intent, understand
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.adjacent import look_beside
 from vidagent.agents.signals.planning.earlier_looks import Line, Past
+from vidagent.agents.signals.planning.quotes import quote
 from vidagent.agents.signals.planning.reading import read_at
 from vidagent.agents.signals.planning.search import (
     MOST_PAGES,
@@ -26,7 +27,8 @@ from vidagent.agents.signals.planning.search import (
     text_target,
 )
 from vidagent.agents.signals.planning.shots import find_shots
-from vidagent.agents.signals.planning.text_answers import TIMED, find_text, read_text
+from vidagent.agents.signals.planning.speech import find_speech
+from vidagent.agents.signals.planning.text_answers import TIMED, UNSURE, find_text, read_text
 from vidagent.agents.signals.planning.video_facts import file_facts, outline
 
 
@@ -35,13 +37,17 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
     intent = understand(question)
     if any("budget" in error for error in past.errors):
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
-    if intent.signal == "none" or (options and intent.signal not in {"reading", "colour"}):
+    if intent.signal == "none" and past.texts_known and past.has("search") and not options:
+        return quote(intent, past)
+    if intent.signal == "none" or (options and intent.signal not in {"reading", "colour", "speech"}):
         why = wording.CANNOT_JUDGE if intent.english else wording.ENGLISH_ONLY
         return [tool_calls.answer("cannot_judge", why, confidence=0.0)]
     from_s = intent.at_s if intent.range_s is None else intent.range_s[0]
     if from_s is not None and past.duration_s and from_s >= past.duration_s:
         text = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
         return [tool_calls.answer("no", text, confidence=0.9)]
+    if intent.signal == "speech":
+        return find_speech(intent, options, past)
     if BESIDE.search(question):
         return look_beside(question, past)
     if intent.signal == "shots":
@@ -54,7 +60,10 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         at_once = intent.at_s is not None and intent.ask not in TIMED
         if at_once or not past.has("search"):
             return read_at(intent, options, past)
-        return read_text(intent, options, past)
+        planned = read_text(intent, options, past)
+        unsure = planned[0]["name"] == "answer" and planned[0]["args"]["confidence"] <= UNSURE
+        quoted = quote(intent, past) if unsure and not options else planned
+        return planned if quoted[0]["args"].get("found") == "cannot_judge" else quoted
     if intent.signal == "colour" and intent.colour is None:
         return _which_colour(intent, options, past)
     if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:

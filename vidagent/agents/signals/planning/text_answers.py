@@ -23,10 +23,15 @@ from vidagent.agents.signals.planning.texts import (
     Reading,
     Showing,
     Text,
+    blocks,
     choose,
+    content_words,
+    found_words,
     known_texts,
     nearest,
     query_of,
+    rows,
+    said,
     showings,
     within,
 )
@@ -39,7 +44,8 @@ _MOST_COLOURED = 6
 _INSTANT_S = 0.001
 _RUNNING_WORDS = 4
 _TOGETHER_S = 5.0
-_UNSURE = 0.5
+UNSURE: Final = 0.5
+"""Confidence in what the texts allow, but do not settle."""
 TIMED: Final = frozenset({"when", "how_long", "count"})
 """Kinds of answers that need the times of a text."""
 
@@ -67,7 +73,7 @@ def find_text(intent: Intent, past: Past) -> list[ToolCall]:
     sure = min(line.sure for _, _, lines in chosen for line in lines)
     note = "" if sure >= SURE else "The reading is uncertain."
     every = intent.ask == "count" or intent.order == "every"
-    confidence = min(0.9 if sure >= SURE else _UNSURE, 0.9 if known.complete or not every else _UNSURE)
+    confidence = min(0.9 if sure >= SURE else UNSURE, 0.9 if known.complete or not every else UNSURE)
     if every and not known.complete:
         note = f"{note} Only {known.share:.0%} of what may be text was read.".strip()
     return [answer_found(intent, target, runs, len(found), past, note=note, confidence=confidence)]
@@ -139,7 +145,7 @@ def _unknown(intent: Intent, known: Known, past: Past) -> list[ToolCall]:
             if holds(near.text, intent.text or "")
             else f'. The nearest text that was read differs: "{near.text}" {at}'
         )
-    args["confidence"] = 0.8 if known.complete else _UNSURE
+    args["confidence"] = 0.8 if known.complete else UNSURE
     return planned
 
 
@@ -150,12 +156,12 @@ def read_text(intent: Intent, options: Sequence[str] | None, past: Past) -> list
         return [tool_calls.search(query_of(intent.question), 1)]
     texts = _ordered(intent, within(known.texts, scope_of(intent, past)))
     if intent.ask in TIMED:
-        said = _timed(intent, texts, past)
-        if said is None:
+        timed = _timed(intent, texts, past)
+        if timed is None:
             return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
-        return find_text(replace(intent, text=said, at_s=None), past)
+        return find_text(replace(intent, text=timed, at_s=None), past)
     if not texts:
-        confidence = 0.8 if known.complete else _UNSURE
+        confidence = 0.8 if known.complete else UNSURE
         return [tool_calls.answer("no", "No such text was read", confidence=confidence)]
     if (question := sub_question(intent)) != wording.ANY_TEXT:
         todo = _colour_looks(question, texts, past)
@@ -165,17 +171,38 @@ def read_text(intent: Intent, options: Sequence[str] | None, past: Past) -> list
     reading = _option(options, texts) if options else choose(intent.question, texts, past.size_wh)
     if reading is None or (not reading.unique and len(reading.lines) > _MOST_LISTED):
         return [_unanswered(texts)]
-    return _shown(reading, options, past)
+    words = content_words(intent.question)
+    unexplained = [] if options else _unexplained(intent.question, reading, texts)
+    if intent.ask == "whether" and len(found_words(words, said(reading.lines))) < len(words):
+        return [tool_calls.answer("no", "No such text was read", confidence=UNSURE)]
+    formed = reading.answer != said(reading.lines)
+    if len(unexplained) > 1 and not formed:
+        return [_unanswered(texts)]
+    return shown(reading, options, past, confidence=UNSURE if unexplained else 0.8)
 
 
 def _timed(intent: Intent, texts: Sequence[Text], past: Past) -> str | None:
     """Return the text whose times are asked for: the one that comes up, or the only one that the question describes."""
     line = _that_comes(texts) if intent.ask != "count" else None
-    if line is not None:
-        words = line.text.split()
-        return " ".join(words[: 2 if "first words" in intent.question else len(words)])
-    reading = choose(intent.question, texts, past.size_wh)
-    return reading.answer if reading is not None and reading.unique else None
+    reading = choose(intent.question, texts, past.size_wh) if line is None else Reading(line.text, (line,))
+    if reading is None or not reading.unique:
+        return None
+    if len(_unexplained(intent.question, reading, texts)) > (
+        line is None
+    ):  # what comes up is no more than a guess
+        return None
+    words = reading.answer.split()
+    return " ".join(words[: 2 if "first words" in intent.question else len(words)])
+
+
+def _unexplained(question: str, reading: Reading, texts: Sequence[Text]) -> list[str]:
+    """Return the question's own words that stand nowhere near a reading, if most of them do not."""
+    words = content_words(question)
+    near = [
+        one for group in (*rows(texts), *blocks(texts)) if set(group) & set(reading.lines) for one in group
+    ]
+    found = found_words(words, said([*reading.lines, *near]))
+    return [word for word in words if word not in found] if 2 * len(found) < len(words) else []
 
 
 def _ordered(intent: Intent, texts: Sequence[Text]) -> list[Text]:
@@ -226,8 +253,13 @@ def _option(options: Sequence[str], texts: Sequence[Text]) -> Reading | None:
     return Reading(*next(iter((text, (one,)) for text, one in named.items()))) if len(named) == 1 else None
 
 
-def _shown(reading: Reading, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    """Look at a frame of each line of a reading, then answer with the words and their times."""
+def shown(
+    reading: Reading, options: Sequence[str] | None, past: Past, *, confidence: float = 0.8
+) -> list[ToolCall]:
+    """Look at a frame of each line of a reading, then answer with the words and their times.
+
+    `confidence` is that of a reading which is sure and the only one.
+    """
     lines = reading.lines[:_MOST_LISTED]
     middles = {one: round((one.start_s + max(one.start_s, one.end_s - past.frame_s)) / 2, 3) for one in lines}
     done = {round(look.told["start_s"], 3): look for look in past.asked(wording.ANY_TEXT)}
@@ -244,7 +276,7 @@ def _shown(reading: Reading, options: Sequence[str] | None, past: Past) -> list[
     doubt = "" if sure >= SURE else "; the reading is uncertain"
     text = f'"{wording.quotable(reading.answer)}" (on screen from {times}{doubt})'
     choice = next((i for i, one in enumerate(options or []) if normal(one) == normal(reading.answer)), None)
-    confidence = (0.8 if reading.unique else 0.4) if sure >= SURE else 0.3
+    confidence = min(confidence, (0.8 if reading.unique else 0.4) if sure >= SURE else 0.3)
     spans = [(one.start_s, one.end_s) for one in lines]
     return [tool_calls.answer("yes", text, claims=claims, spans=spans, choice=choice, confidence=confidence)]
 

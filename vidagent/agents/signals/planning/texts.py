@@ -24,11 +24,21 @@ _FACT = re.compile(
 _SHARE = re.compile(r"texts on screen: .*; ([\d.]+)% of what may be text was read")
 _GAP_S = 0.25
 """A shorter gap between two showings of a text is a flicker."""
+_STEM = 4
+"""Letters that words of one stem share."""
+_MISREAD = 85.0
+"""Likeness of words of which one is a misreading of the other."""
+_ROUTING = re.compile(
+    r"\b(?:first|last|final|next|top|upper|bottom|lower|left|right|centre|center|middle|beginning|start|end|"
+    r"titles?|captions?|labels?|signs?|lines?|letters?|writing|called|many|much|often|long|times?|seconds?|there|any|"
+    r"sentences?|messages?|under|above|below|over|behind|beside|near|anywhere|somewhere|ever|still|until|stands?|"
+    r"standing|stays?|comes?|flash(?:es)?|pops?|up|about)\b|\bat [\d:.]+"
+)
 _STOP = frozenset(
     "a an and are as at be by can did do does for from has have how i in is it its me of on or please show shown shows "
-    "tell that the their then there this to video was we were what when where which who whose will with you "
-    "written write read reads readable say says said text texts word words screen on-screen displayed display "
-    "appear appears appearing seen see visible picture frame clip film give name current exact exactly".split()
+    "tell that the their then there this to video was we were what when where which who whose will with you quoted "
+    "according whats written write read reads readable say says said text texts word words screen on-screen displayed "
+    "display appear appears appearing seen see visible picture frame clip film give name current exact exactly".split()
 )
 
 
@@ -153,6 +163,53 @@ def within(texts: Sequence[Text], scope: tuple[float, float] | None) -> list[Tex
     return [one for one in texts if scope is None or (one.start_s < scope[1] and one.end_s > scope[0])]
 
 
+def said(lines: Iterable[Text]) -> str:
+    """Return the words of some lines."""
+    return " ".join(one.text for one in lines)
+
+
+def distinct(lines: Iterable[Text]) -> tuple[Text, ...]:
+    """Return some lines without those that repeat another one."""
+    return tuple({normal(one.text): one for one in reversed(list(lines))}.values())[::-1]
+
+
+def rows(texts: Sequence[Text]) -> Iterator[tuple[Text, ...]]:
+    """Yield each text with those that stand beside it, from left to right."""
+    for one in texts:
+        beside = [other for other in texts if _meet(one, other) and _level(one, other)]
+        yield distinct(sorted(beside, key=lambda other: other.box[0]))
+
+
+def _meet(one: Text, other: Text) -> bool:
+    return one.start_s < other.end_s and other.start_s < one.end_s
+
+
+def _level(one: Text, other: Text) -> bool:
+    shared = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
+    return 2 * shared >= min(one.high, other.high)
+
+
+def content_words(question: str) -> list[str]:
+    """Return a question's own words: those that ask for no form, size, place or order, and say what it is about."""
+    left = question
+    for asked, _ in (*_FORMS, *_SIZES):
+        left = re.sub(asked, " ", left)
+    words = re.findall(r"[^\W_]+", _ROUTING.sub(" ", left))
+    return [word for word in dict.fromkeys(words) if word not in _STOP and (len(word) > 2 or word.isdigit())]
+
+
+def found_words(words: Sequence[str], text: str) -> list[str]:
+    """Return the words that stand in a text, as they are or with another ending."""
+    read = re.findall(r"[^\W_]+", text.casefold())
+    return [word for word in words if any(_same_word(word, other) for other in read)]
+
+
+def _same_word(word: str, other: str) -> bool:
+    if word == other or min(len(word), len(other)) < _STEM:
+        return word == other
+    return word[:_STEM] == other[:_STEM] or fuzz.ratio(word, other) >= _MISREAD
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What answers a question about unknown text: the words, and the lines that they were read in."""
@@ -210,6 +267,7 @@ def choose(question: str, texts: Sequence[Text], size_wh: tuple[int, int]) -> Re
     left = [one for one in left if one in beside] or left
     for asked, size in _SIZES:
         if re.search(asked, question) and left:
+            left = [one for one in left if len(normal(one.text)) > 1] or left
             most = max(size(one) for one in left)
             left = (
                 [one for one in left if size(one) * _CLEARLY >= most] if most > 0 else [max(left, key=size)]
@@ -229,10 +287,9 @@ def _reading(left: Sequence[Text], form: str | None) -> Reading:
         return Reading("; ".join(text for text, _ in found.values()), lines, unique=len(found) == 1)
     together = [group for group in blocks(left) if len(group) > 1]
     whole = max(together, key=len, default=list(left[:1]))
-    distinct = {normal(one.text): one for one in left}
-    if len(whole) >= len(distinct):
-        return Reading(" ".join(one.text for one in whole), tuple(whole))
-    lines = tuple(sorted(distinct.values()))
+    lines = tuple(sorted(distinct(left)))
+    if len(whole) >= len(lines):
+        return Reading(said(distinct(whole)), distinct(whole))
     return Reading("; ".join(one.text for one in lines), lines, unique=len(lines) == 1)
 
 

@@ -63,7 +63,7 @@ def outline(intent: Intent, past: Past) -> list[ToolCall]:
     words = "; ".join(line for line, _, _ in told)
     text = f"{words[0].upper()}{words[1:]}. {_WOULD_ADD}"
     claims = [(line, [entry], at_s) for line, entry, at_s in told]
-    return [tool_calls.answer("yes", text, claims=claims, confidence=0.8 if known.complete else 0.5)]
+    return [tool_calls.answer("yes", text, claims=claims, confidence=0.5)]
 
 
 def _lines(look: Result, kind: str) -> Iterator[str]:

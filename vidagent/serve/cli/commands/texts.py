@@ -11,14 +11,13 @@ from vidagent.serve.cli import flags, lazy
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
 
-Srt = Annotated[bool, typer.Option("--srt", help="Print subtitles, as other tools read them.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print a CSV table.")]
 
 
 def texts(
     video: flags.Video,
     as_json: flags.AsJson = False,
-    as_srt: Srt = False,
+    as_srt: flags.Srt = False,
     as_csv: Csv = False,
     video_stream: flags.VideoStream = None,
     quiet: flags.Quiet = False,

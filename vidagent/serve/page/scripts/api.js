@@ -54,6 +54,7 @@ export const removeFile = (id) => request("DELETE", `/v1/files/${encodeURICompon
 export const rename = (conversation, title) => request("PATCH", `/v1/conversations/${encodeURIComponent(conversation)}`, { json: { title } });
 export const forget = (conversation) => request("DELETE", `/v1/conversations/${encodeURIComponent(conversation)}`);
 export const frame = (video, values = {}) => `/v1/videos/frame?${new URLSearchParams({ video, ...values })}`;
+export const transcript = (video) => request("GET", `/v1/videos/transcript?video=${encodeURIComponent(video)}`);
 export const content = (video) => `/v1/videos/content?video=${encodeURIComponent(video)}`;
 
 /** Store a key for as long as this tab is open, if the server accepts it. */

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { announce, el, fill, icon, svg } from "./dom.js";
 import { NO_TRACKS, Timeline } from "./timeline.js";
 import { clock, lasting } from "./times.js";
+import { Transcript } from "./transcript.js";
 
 const INSIDE_S = 0.001; // a frame's own time, rounded, may lie just before it
 const SAME_S = 0.03;
@@ -15,6 +16,7 @@ export class Stage {
   constructor(video, title, durationS = 0) {
     this.video = video;
     this.timeline = new Timeline((time) => this.seek(time));
+    this.transcript = new Transcript(video, (time) => this.seek(time, { tell: true }));
     this.tracks = NO_TRACKS;
     this.durationS = durationS;
     this.boxes = svg("svg", { class: "box-over", "aria-hidden": "true" });
@@ -28,7 +30,7 @@ export class Stage {
     });
     this.screen = el("div", { class: "screen" }, this.player, this.boxes);
     this.facts = el("p", { class: "facts" });
-    this.element = el("section", { class: "stage", "aria-label": "Video" }, this.screen, this.timeline.element, this.facts);
+    this.element = el("section", { class: "stage", "aria-label": "Video" }, this.screen, this.timeline.element, this.facts, this.transcript.element);
     this.title = title;
     this.describe();
     this.timeline.element.hidden = true;

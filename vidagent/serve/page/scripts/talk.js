@@ -85,6 +85,7 @@ export class Talk {
       ended: (from) => {
         this.composer.followUp(this.running, this.several);
         if (inView(from.heading)) from.element.scrollIntoView({ block: "start" }); // its answer is taller than its steps
+        this.stages.forEach((stage) => stage?.transcript.refresh()); // a question about speech has it transcribed
         this.hooks.ended(from.job);
       },
       again: ({ question, options, model, budget }) => this.ask({ question, options, model, budget }).catch((error) => this.composer.refuse(error)),

@@ -12,37 +12,16 @@ from typing import Any
 
 from vidagent.agents.server.connection import ServerError, retry
 from vidagent.agents.server.json_server import JsonServer
-from vidagent.config import Settings
-from vidagent.errors import UsageError
+from vidagent.agents.speech.lines import lines_of
 from vidagent.video.index.subtitles import Cue
 from vidagent.video.index.transcript import Heard, Stop
+from vidagent.video.sound import RATE, Samples, wav
 
 _PATH = "/audio/transcriptions"
 _TRIES = 3
 _WAITS_S = (0.5, 2.0)
-_REPLY_S = 600.0
+REPLY_S = 600.0
 _WATCH_S = 0.2
-_PAUSE_S = 1.0
-_LINE_S = 8.0
-
-
-def connect(settings: Settings) -> TranscriptionClient | None:
-    """Return the client of the transcription server, or None if none is set.
-
-    Raises:
-        UsageError: If a server is set without a model.
-    """
-    if settings.transcribe_url is None:
-        return None
-    if settings.transcribe_model is None:
-        raise UsageError(
-            "setting transcribe_model (VIDAGENT_TRANSCRIBE_MODEL, or vidagent.toml) is needed beside transcribe_url: "
-            "the name of a speech model on that server, such as openai/whisper-large-v3"
-        )
-    key = settings.transcribe_key.get_secret_value() if settings.transcribe_key else None
-    return TranscriptionClient(
-        settings.transcribe_url, settings.transcribe_model, key, settings.reply_seconds or _REPLY_S
-    )
 
 
 class TranscriptionClient:
@@ -53,22 +32,34 @@ class TranscriptionClient:
         model: The speech model's name on that server.
         key: The server's key, or None.
         reply_s: Longest wait for one reply.
+        language: The language spoken, or None if the server is to find it.
     """
 
-    def __init__(self, url: str, model: str, key: str | None = None, reply_s: float = _REPLY_S) -> None:
+    piece_s = 300.0
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        key: str | None = None,
+        reply_s: float = REPLY_S,
+        language: str | None = None,
+    ) -> None:
         """Prepare the requests; nothing is sent yet."""
         self._server = JsonServer(
             url, _PATH, "transcription server", key or "", "VIDAGENT_TRANSCRIBE_KEY", reply_s
         )
         self.where, self.model = self._server.where, model
+        self.identity = model if language is None else f"{model} in {language}"
+        self._language = language
 
-    def hear(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
-        """Transcribe a WAV file, with retries; return None if stopped.
+    def hear(self, sound: Samples, stop: Stop) -> Heard | None:
+        """Transcribe a piece of sound, with retries; return None if stopped.
 
         Raises:
             ServerError: If the server cannot be reached, refuses, or sends nothing usable.
         """
-        return asyncio.run(self._transcribe(sound, seconds, stop))
+        return asyncio.run(self._transcribe(wav(sound), len(sound) / RATE, stop))
 
     async def _transcribe(self, sound: bytes, seconds: float, stop: Stop) -> Heard | None:
         tries = retry(
@@ -94,7 +85,7 @@ class TranscriptionClient:
             "response_format": "verbose_json",
             "temperature": "0",
             "timestamp_granularities[]": "segment",
-        }
+        } | ({} if self._language is None else {"language": self._language})
         async with self._server.client() as client:
             data = await self._server.post(
                 client, data=form, files={"file": ("sound.wav", sound, "audio/wav")}
@@ -116,7 +107,7 @@ def _cues(data: Mapping[str, Any], seconds: float) -> Iterator[Cue]:
     if segments:
         yield from segments
     elif words:
-        yield from _lines(words)
+        yield from lines_of(Cue(word.start_s, word.end_s, f" {word.text.strip()}") for word in words)
     elif isinstance(text, str) and text.strip():
         yield Cue(0.0, seconds, text)
 
@@ -133,16 +124,3 @@ def _cue(item: object, name: str) -> Cue | None:
     if not all(isinstance(t, int | float) and not isinstance(t, bool) and abs(t) < 1e9 for t in (start, end)):
         return None
     return Cue(float(start), float(end), item[name])  # type: ignore[arg-type]  # checked in the line above
-
-
-def _lines(words: list[Cue]) -> Iterator[Cue]:
-    """Group words into lines: one ends after a pause, at the end of a sentence, or when it is long."""
-    line: list[Cue] = []
-    for word in words:
-        full = line and word.end_s - line[0].start_s > _LINE_S
-        if line and (full or word.start_s - line[-1].end_s > _PAUSE_S or line[-1].text.strip()[-1:] in ".!?"):
-            yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))
-            line = []
-        line.append(word)
-    if line:
-        yield Cue(line[0].start_s, line[-1].end_s, " ".join(part.text.strip() for part in line))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import pytest
 
 from tests.media.make import CLIPS
 from tests.media.speaking import Listener, speak
 from tests.scripted_server import HANG, PAGE, Raw, ScriptedServer, refusal
-from vidagent.agents.server import speech
-from vidagent.agents.server.speech import TranscriptionClient
+from vidagent.agents.speech import server as speech
+from vidagent.agents.speech.choice import ear_of
+from vidagent.agents.speech.server import TranscriptionClient
 from vidagent.config import load
 from vidagent.errors import ModelError, UsageError
 from vidagent.video.cache.video_cache import VideoCache
@@ -19,6 +21,7 @@ from vidagent.video.index import transcript
 from vidagent.video.index.subtitles import Cue
 from vidagent.video.index.transcript import Stop, clean_cues, joined
 from vidagent.video.index.video_index import Index
+from vidagent.video.sound import RATE
 from vidagent.video.video import Video
 
 pytestmark = pytest.mark.network
@@ -34,6 +37,7 @@ SAID = (
 )
 LONG_S = 30.0
 NOW = Stop()
+QUIET = np.zeros(60 * RATE, np.int16)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +48,7 @@ def talk(tmp_path_factory):
 @pytest.fixture
 def short_pieces(monkeypatch):
     """Cut every ten seconds or so, near words."""
-    monkeypatch.setattr(transcript, "PIECE_S", 10.0)
+    monkeypatch.setattr(TranscriptionClient, "piece_s", 10.0)
     monkeypatch.setattr(transcript, "_SEARCH_S", 2.0)
 
 
@@ -199,7 +203,7 @@ def test_a_reply_has_a_limit_of_its_own(talk, serve, monkeypatch):
         serve(lambda form: Raw({"text": "a" * 400}, drip_s=0.05)).url, "whisper", reply_s=0.5
     )
     with pytest.raises(ModelError, match=r"did not reply within 0\.5 s"):
-        ear.hear(b"RIFF", 1.0, NOW)
+        ear.hear(QUIET[:RATE], NOW)
 
 
 def test_words_become_lines_and_a_bare_text_covers_its_piece(serve):
@@ -207,16 +211,18 @@ def test_words_become_lines_and_a_bare_text_covers_its_piece(serve):
     listed = [{"word": f" {word}", "start": start, "end": end} for word, start, end in words]
     replies = iter([{"words": listed, "text": ""}, {"text": "all of it"}])
     ear = TranscriptionClient(serve(lambda form: next(replies)).url + PATH.removeprefix("/v1"), "whisper")
-    found = ear.hear(b"RIFF", 60.0, NOW).cues
-    assert found == [Cue(0.0, 0.9, "So it ends."), Cue(1.0, 1.2, "Then"), Cue(4.0, 4.5, "rain")]
-    assert ear.hear(b"RIFF", 60.0, NOW).cues == [Cue(0.0, 60.0, "all of it")]
+    found = ear.hear(QUIET, NOW).cues
+    told = [(cue.start_s, cue.end_s, cue.text) for cue in found]
+    assert told == [(0.0, 0.9, "So it ends."), (1.0, 1.2, "Then"), (4.0, 4.5, "rain")]
+    assert [word.start_s for word in found[0].words] == [0.0, 0.3, 0.5]
+    assert ear.hear(QUIET, NOW).cues == [Cue(0.0, 60.0, "all of it")]
 
 
 def test_absurd_segments_are_left_out(serve):
     bad = [{"start": "1", "end": 2, "text": "x"}, {"start": None, "end": 2, "text": "x"}, 7, {"text": "x"},
            {"start": True, "end": 2, "text": "x"}, {"start": 1, "end": 2, "text": ["x"]}]  # fmt: skip
     body = {"text": "", "language": "en\x1b[31m", "segments": [*bad, {"start": 3, "end": 4, "text": "kept"}]}
-    heard = TranscriptionClient(serve(lambda form: body).url, "whisper").hear(b"RIFF", 60.0, NOW)
+    heard = TranscriptionClient(serve(lambda form: body).url, "whisper").hear(QUIET, NOW)
     assert (heard.cues, heard.language) == ([Cue(3.0, 4.0, "kept")], None)
 
 
@@ -256,12 +262,12 @@ def test_words_that_two_pieces_hold_are_kept_once():
 
 
 def test_settings_lead_to_the_server(monkeypatch):
-    assert speech.connect(load()) is None
+    assert ear_of(load()) is None
     monkeypatch.setenv("VIDAGENT_TRANSCRIBE_URL", "http://10.0.0.5:9000/v1/")
     with pytest.raises(UsageError, match=r"setting transcribe_model .* is needed beside transcribe_url"):
-        speech.connect(load())
+        ear_of(load())
     monkeypatch.setenv("VIDAGENT_TRANSCRIBE_MODEL", "whisper")
-    ear = speech.connect(load())
+    ear = ear_of(load())
     assert (ear.where, ear.model) == ("http://10.0.0.5:9000/v1", "whisper")
 
 

@@ -1,0 +1,100 @@
+"""Questions about what is said, answered from lines of a transcript as a search lists them."""
+
+from __future__ import annotations
+
+import pytest
+
+from vidagent.agents.prompting.replies import Judgement
+from vidagent.agents.signals.language import wording
+from vidagent.agents.signals.model import _noted
+from vidagent.agents.signals.planning.earlier_looks import Past, Result
+from vidagent.agents.signals.planning.planner import plan
+
+LINES = (
+    "spoken 1.000-4.000 s: The harbour opens at seven.",
+    "spoken 9.000-12.000 s: Marble is what they sell here.",
+    "spoken 30.000-33.000 s: At seven we close the harbour again.",
+)
+ALL = "speech: 3 lines; 100.0% of the sound was transcribed; 0 subtitle lines"
+HALF = "speech: 3 lines; 50.0% of the sound was transcribed; 0 subtitle lines"
+
+
+def ask(question, *facts, options=None):
+    """Return the answer once the search that is asked for told these facts, and the search."""
+    before = Past((), (), 60.0, 0.04)
+    (search,) = plan(question, options, before)
+    assert search["name"] == "search"
+    query = search["args"]["query"]
+    told = {"id": "L1", "facts": list(facts)}
+    (answer,) = plan(question, options, Past((Result("search", query, {}, told),), (), 60.0, 0.04))
+    assert answer["name"] == "answer"
+    return answer["args"], query
+
+
+def spans(answer):
+    return [(span["start_s"], span["end_s"]) for span in answer["spans"]]
+
+
+def test_a_word_is_said_when_its_own_times_say_so_else_in_its_line():
+    answer, query = ask('When is "marble" said?', ALL, "spoken 9.100-9.500 s: marble", *LINES)
+    assert query == 'Words spoken: "marble"'
+    assert (answer["found"], spans(answer)) == ("yes", [(9.1, 9.5)])
+    assert answer["answer"] == '"marble" is said, at 0:09.100: "Marble is what they sell here".'
+    assert answer["claims"] == [
+        {"text": '"marble" is said at 9.100 s.', "ledger": ["L1"], "time_s": 9.1},
+        {"text": '"Marble is what they sell here." is said at 9.000 s.', "ledger": ["L1"], "time_s": 9.0},
+    ]
+    unquoted, _ = ask("When is the word marble said?", ALL, *LINES)
+    assert spans(unquoted) == [(9.0, 12.0)]
+
+
+def test_every_time_is_counted_and_the_first_and_the_last_are_told_apart():
+    count, _ = ask('How many times is "seven" said?', ALL, *LINES)
+    assert (count["count"], spans(count)) == (2, [(1.0, 4.0), (30.0, 33.0)])
+    assert spans(ask('When is "seven" said for the first time?', ALL, *LINES)[0]) == [(1.0, 4.0)]
+    assert spans(ask('When is "seven" said for the last time?', ALL, *LINES)[0]) == [(30.0, 33.0)]
+
+
+def test_what_is_said_is_quoted_with_its_time():
+    answer, query = ask("What is said at 10 s?", ALL, LINES[1])
+    assert query == "Words spoken at 8.000-12.040 s"
+    assert answer["answer"] == 'At 0:09.000: "Marble is what they sell here".'
+    about, query = ask("What is said about the harbour?", ALL, *LINES)
+    assert (query, spans(about)) == ('Words spoken: "harbour"', [(1.0, 4.0), (30.0, 33.0)])
+    whole, query = ask("What is said?", ALL, *LINES)
+    assert (query, len(whole["claims"])) == ("Words spoken", 3)
+
+
+def test_a_no_is_surer_where_all_was_transcribed():
+    sure, unsure = (ask('Is "velvet" said?', state, *LINES)[0] for state in (ALL, HALF))
+    assert (sure["found"], unsure["found"]) == ("no", "no")
+    assert sure["confidence"] > unsure["confidence"]
+    assert "as far as it was transcribed" in unsure["answer"]
+    assert ask("What is said about velvet?", ALL, *LINES)[0]["found"] == "cannot_judge"
+    assert ask("Does anybody speak?", ALL)[0]["found"] == "no"
+    silent = ask("Does anybody speak?", "speech: the video has no sound; 0 subtitle lines")[0]
+    assert (silent["found"], "no sound" in silent["answer"]) == ("no", True)
+
+
+def test_without_a_speech_model_it_says_how_to_set_one_and_subtitles_do():
+    none = "speech: no speech model is set; 0 subtitle lines"
+    answer, _ = ask('When is "marble" said?', none)
+    assert (answer["found"], answer["answer"]) == ("cannot_judge", wording.NO_SPEECH_MODEL)
+    answer, _ = ask('When is "marble" said?', none, "subtitle 9.000-12.000 s: Marble")
+    assert spans(answer) == [(9.0, 12.0)]
+
+
+def test_the_only_option_that_is_said_is_chosen():
+    answer, _ = ask("Which of these is said?", ALL, *LINES, options=["orchid", "marble"])
+    assert (answer["choice"], spans(answer)) == (1, [(9.0, 12.0)])
+    both, _ = ask("Which of these is said?", ALL, *LINES, options=["seven", "marble"])
+    assert (both["found"], both["choice"]) == ("cannot_judge", None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "holds"),
+    [("marble", True), ("Marble is what", True), ("marb", False), ("they marble", False)],
+)
+def test_a_claim_of_speech_is_checked_against_its_line(claim, holds):
+    verdict = _noted(wording.claim_said(claim, 9.0), "\n".join(LINES))
+    assert (isinstance(verdict, Judgement) and verdict.verdict == "supported") is holds

@@ -1,0 +1,1 @@
+"""Speech to text: a transcription server, or a model in this process."""
