@@ -302,8 +302,8 @@ class VideoInfo:
 class Evidence:
     """One claim of the answer, the time that shows it, and the verdict of its check.
 
-    `frame` is the path of the saved frame, `box_px` where in it the claim is visible, and `video` the index of the
-    video if there are several.
+    `frame` is the path of the saved frame, `box_px` where in it the claim is visible, `video` the index of the video if
+    there are several, and `line` what was said, or stands on screen or in the file, by which it was checked, if it was.
     """
 
     time_s: float
@@ -312,6 +312,7 @@ class Evidence:
     frame: str | None = None
     box_px: Box | None = None
     video: int | None = None
+    line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,8 +520,10 @@ def _part(part: Part) -> dict[str, Any]:
 
 def _evidence(item: Evidence) -> dict[str, Any]:
     fields = dataclasses.asdict(item) | {"time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
-    del fields["video"]
-    return fields | _index(item.video)
+    for name in ("video", "line"):
+        if fields[name] is None:
+            del fields[name]
+    return fields
 
 
 def _index(video: int | None) -> dict[str, int]:

@@ -13,6 +13,7 @@ from vidagent.graphs.evidence.places import count_of, none_refused, places_of
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Verified
 from vidagent.graphs.strategies.gaps import DENIAL, denies, highest_confidence, range_of
+from vidagent.graphs.summary import summary_of
 from vidagent.types import (
     Answer,
     BudgetReport,
@@ -43,7 +44,7 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
     unable = progress.draft is not None and progress.draft.found == "cannot_judge"
     otherwise: Status = "cannot_judge" if unable else "not_found"
     status: Status = "partial" if ended_by else "answered" if answers else otherwise
-    return Answer(
+    answer = Answer(
         status=status,
         answer=final_text(progress, run, status, ended_by, seen),
         confidence=_confidence(progress, run, answers=answers),
@@ -54,11 +55,12 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         spans=_spans(progress, run) if answers or status == "partial" else (),
         parts=_parts(progress) if answers or status == "partial" else (),
         count=count_of(progress) if answers else None,
-        evidence=tuple(_evidence(item, frame_path) for item in progress.supported),
+        evidence=tuple(_evidence(item, frame_path) for item in progress.in_order),
         coverage=seen,
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0), rounds=state.get("rounds", 0)),
         budget=BudgetReport(run.budget, ended_by),
     )
+    return answer if run.length is None else summary_of(answer, progress, run, run.length)
 
 
 def _ended_by(state: State, *, answers: bool) -> Limit | None:
@@ -174,4 +176,5 @@ def _evidence(item: Verified, frame_path: FramePath) -> Evidence:
         verdict=verdict,
         frame=None if item["ref"] is None else str(frame_path(item["ref"])),
         box_px=None if box is None else (box[0], box[1], box[2], box[3]),
+        line=item.get("line"),
     )

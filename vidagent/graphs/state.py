@@ -18,6 +18,7 @@ from vidagent.agents.prompting.replies import Judged
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
+from vidagent.summary import Length
 from vidagent.tools import Caps, ToolContext, make_tools
 from vidagent.types import Budget, BudgetName, Limit, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
@@ -74,7 +75,11 @@ class Call(TypedDict):
 
 
 class Verified(TypedDict):
-    """A claim after its check; `part_s` is the start and the end of the part of the answer that it is, if it is one."""
+    """A claim after its check.
+
+    `part_s` is the start and the end of the part of the answer that it is a sentence of, and `line` the words by which
+    it was checked, if there were any.
+    """
 
     claim: str
     verdict: Verdict
@@ -84,6 +89,7 @@ class Verified(TypedDict):
     ref: str | None
     box_px: list[int] | None
     part_s: NotRequired[list[float]]
+    line: NotRequired[str]
 
 
 class Check(TypedDict):
@@ -189,6 +195,7 @@ class Run(EventSource):
         caps: The model's limits.
         budget: The limits.
         meter: What is spent.
+        length: How long a summary is wanted, if one is.
         decoding: Lock for decoding the video, which only one look can do at a time.
     """
 
@@ -199,6 +206,7 @@ class Run(EventSource):
     caps: Caps
     budget: Budget
     meter: Meter
+    length: Length | None = None
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @cached_property

@@ -158,6 +158,7 @@ class Recorder:
             "ended": None,
             "question": request.question.text,
             "options": request.options,
+            "length": request.length,
             "model": client.name,
             "base_url": client.where,
             "engine": request.settings.engine,

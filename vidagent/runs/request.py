@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
 
@@ -13,6 +13,7 @@ from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.graphs.events import Listener
 from vidagent.keywords import check_keywords
+from vidagent.summary import QUESTIONS, Length
 from vidagent.types import Budget, Overview, Question
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -59,12 +60,14 @@ class Request:
         overview: How densely the first overview samples the video.
         settings: The model, the decoder and the configured defaults.
         budget: The limits asked for; None uses those of the settings, or of the run that is resumed.
+        length: How long a summary is wanted, if one is; the question is then `QUESTIONS[length]`.
     """
 
     question: Question
     overview: Overview
     settings: Settings
     budget: Budget | None
+    length: Length | None = None
 
     @property
     def options(self) -> list[str] | None:
@@ -121,9 +124,22 @@ def make_request(
     return Request(asked, overview, settings, None if budget is None else Budget.of(budget))
 
 
+def summary_request(length: Length, **arguments: Any) -> Request:  # noqa: ANN401 - those of `make_request`
+    """Return the request for a summary; the arguments are those of `make_request`.
+
+    Raises:
+        UsageError: If the length, or an argument, is out of range.
+    """
+    if length not in QUESTIONS:
+        raise UsageError(f"the length of a summary is one of {', '.join(QUESTIONS)}; got {length!r}")
+    if arguments.get("options") is not None:
+        raise UsageError("a summary has no options to choose from")
+    return replace(make_request(QUESTIONS[length], **arguments), length=length)
+
+
 def recorded_request(run: Mapping[str, Any]) -> Request:
     """Return the request of a recorded run from its `run.json`; a replay needs neither its model nor its server."""
-    return make_request(
+    request = make_request(
         run["question"],
         options=run["options"],
         **run["overview"],
@@ -131,6 +147,7 @@ def recorded_request(run: Mapping[str, Any]) -> Request:
         video_stream=run.get("video_stream"),
         budget=Budget(**run["parts"][-1]["budget"]),
     )
+    return replace(request, length=run.get("length"))
 
 
 def check_listed(function: Callable[..., object], given: Mapping[str, object]) -> None:

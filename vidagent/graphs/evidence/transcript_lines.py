@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.tools.answer import Claim
 
@@ -24,21 +25,27 @@ class Line:
     end_s: float
     fact: str
 
-    def distance(self, time_s: float) -> float:
-        """Return how far a time lies outside the line, in seconds."""
-        return max(0.0, self.start_s - time_s, time_s - self.end_s)
+    @property
+    def on_screen(self) -> bool:
+        """Whether it stands on screen, so that frames show it."""
+        return self.fact.startswith("on screen")
+
+    def distance(self, start_s: float, end_s: float) -> float:
+        """Return how far a range lies outside the line, in seconds."""
+        return max(0.0, self.start_s - end_s, start_s - self.end_s)
 
 
 def lines_for(entries: Sequence[Entry], claim: Claim) -> list[Line]:
     """Return the lines nearest to the time of a claim, nearest first; in their original order if it has no time.
 
+    Of those that are equally near, such as all within the time of a part, the ones that share most words come first.
     Only looks that the claim names count as its evidence.
     """
     found = list(dict.fromkeys(_lines(entry for entry in entries if entry.id in claim.ledger)))
-    at_s = claim.time_s
-    if at_s is not None:
-        near = [line for line in found if line.distance(at_s) <= NEAR_S]
-        found = sorted(near, key=lambda line: line.distance(at_s))
+    if (at_s := claim.time_s) is not None:
+        end_s, words = max(at_s, claim.end_s or at_s), words_of(claim.text)
+        near = [line for line in found if line.distance(at_s, end_s) <= NEAR_S]
+        found = sorted(near, key=lambda line: (line.distance(at_s, end_s), -len(words & words_of(line.fact))))
     return found[:MOST_LINES]
 
 

@@ -11,6 +11,7 @@ from vidagent.agents.prompting.messages import ClaimToCheck, verify_many_message
 from vidagent.agents.prompting.replies import Judged, Judgement, Judgements
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.transcript_lines import Line
 from vidagent.graphs.state import Check, Run
 from vidagent.images.shown_frame import ShownFrame
@@ -71,12 +72,18 @@ class Asked:
         """The time that shows it best."""
         if self.best is not None:
             return self.best.time_s
-        return self.lines[0].start_s if self.lines else self.claim.time_s or 0.0
+        return self.telling_line.start_s if self.lines else self.claim.time_s or 0.0
 
     @property
     def notes(self) -> str:
         """The words spoken at its time, one line each."""
         return "\n".join(line.fact for line in self.lines)
+
+    @property
+    def telling_line(self) -> Line:
+        """The line that shares most words with it, of several the nearest; there must be one."""
+        words = words_of(self.claim.text)
+        return max(self.lines, key=lambda line: len(words & words_of(line.fact)))
 
     def use(self, checks: Iterable[Check]) -> None:
         """Take the verdict of an earlier check of the same claim by the same evidence, if there was one."""

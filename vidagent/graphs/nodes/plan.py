@@ -145,7 +145,7 @@ def _messages(
             history[left_out:],
             [
                 *_advice(progress, run, landing, left_out),
-                *advice(progress),
+                *advice(progress, run.length),
                 *([count.advice()] if count else []),
             ],
             turns_text(progress.state.get("earlier", [])),
@@ -276,12 +276,15 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
 def _with_parts(progress: Progress, run: Run, draft: Draft) -> Draft:
     """Return a draft with the parts it means: between cuts, and with those of an earlier draft that stand.
 
-    It is told either in parts or by claims, as the question wants it: both would be checked twice.
+    It is told either in parts or by claims, as the question wants it: both would be checked twice. The places of a
+    summary are its highlights. Rules draft a headline of claims, beside parts that say something else.
     """
     if progress.in_parts:
         draft = from_claims(draft, run.video.info.frame_s)
-    if draft.parts and draft.claims:
-        told: Update = {"claims": [], "spans": []} if progress.in_parts else {"parts": []}
+    if draft.parts and draft.claims and not run.client.profile.lacks("wording"):
+        told: Update = {"claims": []} if progress.in_parts else {"parts": []}
+        if progress.in_parts and run.length is None:
+            told["spans"] = []
         draft = draft.model_copy(update=told)
     info = run.video.info
     draft = draft.model_copy(update={"parts": with_named_ends(draft.parts, info.duration_s, info.frame_s)})

@@ -13,6 +13,11 @@ ASK = _examples(
     'ask talk.mp4 "When is the code shown?" --export clip.mp4 --export frames/ --budget-seconds 60',
     "ask a.mp4 b.mp4 'In which of these does \"SALE\" appear first?'",
 )
+SUMMARY = _examples(
+    "summary talk.mp4",
+    "summary talk.mp4 --length short --export talk.md --report talk.html",
+    "summary talk.mp4 --export chapters.txt --export talk.ffmetadata --export highlights.mp4",
+)
 CHAT = _examples("chat talk.mp4", "chat talk.mp4 --continue", "chat talk.mp4 < questions.txt")
 BATCH = _examples(
     "batch questions.jsonl -o answers.jsonl",

@@ -95,7 +95,8 @@ Export = Annotated[
     typer.Option(
         "--export",
         metavar="FILE|DIR",
-        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .srt, .csv, .edl, .ffmetadata); "
+        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .md, .srt, .csv, .edl; as "
+        "chapters .ffmetadata, and .txt for YouTube); "
         "repeatable. "
         "Of several videos, each has files of its own, numbered and named after it.",
     ),
