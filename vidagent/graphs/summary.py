@@ -16,6 +16,7 @@ from vidagent.types import Answer, Evidence, Part, Span
 LONGEST_TITLE = 60
 _CLAUSE_END = re.compile(r"[,;:–—(]\s|\s[-–—]\s")
 _SHORTEST_CLAUSE = 12
+_QUOTED = re.compile(r'"(.+)" is (?:on screen|said)')
 
 
 def summary_of(answer: Answer, progress: Progress, run: Run, length: Length) -> Summary:
@@ -37,8 +38,13 @@ def summary_of(answer: Answer, progress: Progress, run: Run, length: Length) -> 
 
 
 def title_of(text: str) -> str:
-    """Return the first sentence of a text without its full stop; of a longer one, a clause or some words."""
+    """Return the first sentence of a text without its full stop; of a longer one, a clause or some words.
+
+    Of a sentence that only says when some words are shown or said, it is the words.
+    """
     sentence = one_line((sentences_of(text) or [text])[0]).rstrip(".。;")
+    if (quoted := _QUOTED.fullmatch(sentence)) is not None:
+        sentence = quoted[1]
     if len(sentence) <= LONGEST_TITLE:
         return sentence
     ends = [end.start() for end in _CLAUSE_END.finditer(sentence, _SHORTEST_CLAUSE, LONGEST_TITLE)]

@@ -26,9 +26,9 @@ class Line:
     fact: str
 
     @property
-    def on_screen(self) -> bool:
-        """Whether it stands on screen, so that frames show it."""
-        return self.fact.startswith("on screen")
+    def is_shown(self) -> bool:
+        """Whether it is about what is to be seen, so that a frame shows it, too."""
+        return self.fact.startswith(("on screen", "file"))
 
     def distance(self, start_s: float, end_s: float) -> float:
         """Return how far a range lies outside the line, in seconds."""

@@ -184,15 +184,14 @@ async def _asked_parts(
         for claim in claims_in(part)
         if (claim.text, part.start_s, part.end_s) not in known
     ]
-    shown = [
-        part
-        for part, claim, said in asked
-        if not words_only(progress.entries, claim, said) or any(line.on_screen for line in said)
-    ]
-    parts = {(part.start_s, part.end_s): part for part in shown}
     looked_s = sorted({still.time_s for entry in progress.entries for still in entry.look.stills})
-    number, frame_s = frames_each(len(parts) + 1, run.caps.frames), run.video.info.frame_s
-    times = {place: proof_times(part, number, frame_s, looked_s) for place, part in parts.items()}
+    number, frame_s = frames_each(len(draft.parts) + 1, run.caps.frames), run.video.info.frame_s
+    times: dict[tuple[float, float | None], list[float]] = {}
+    for part, claim, said in asked:
+        by_words = words_only(progress.entries, claim, said)
+        if not by_words or any(line.is_shown for line in said):
+            most = max(1, len(part.frames_s)) if by_words else number
+            times.setdefault((part.start_s, part.end_s), proof_times(part, most, frame_s, looked_s))
     stills = await decoded(run, sorted({time_s for one in times.values() for time_s in one}), meter)
     found = []
     for part, claim, said in asked:

@@ -44,7 +44,7 @@ def _told(items: list[Evidence], title: str) -> Iterator[str]:
 def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
     for number, one in enumerate(summary.highlights):
         text = one_line(summary.evidence[one.sentence].claim)
-        yield "" if number else "highlights", f"{format_time(one.start_s)}  {text}"
+        yield "" if number else "highlight", f"{format_time(one.start_s)}  {text}"
     weak = sum(item.verdict != "supported" for item in summary.evidence)
     yield (
         "proved",
@@ -52,5 +52,5 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
     )
     if summary.left_out:
         yield "left out", f"{counted(summary.left_out, 'sentence')} that could not be proved"
-    shown = {"status", "sure", "seen", "run"}
+    shown = {"status", "sure", "run", *(["seen"] if summary.coverage.spans else [])}
     yield from (row for row in answer_rows(summary) if row[0] in shown)

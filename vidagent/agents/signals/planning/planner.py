@@ -26,15 +26,18 @@ from vidagent.agents.signals.planning.search import (
     text_target,
 )
 from vidagent.agents.signals.planning.shots import find_shots
+from vidagent.agents.signals.planning.summary import length_of, summary
 from vidagent.agents.signals.planning.text_answers import TIMED, find_text, read_text
 from vidagent.agents.signals.planning.video_facts import file_facts, outline
 
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     """Return the next tool calls for a question, given its options, or None, and the looks so far."""
-    intent = understand(question)
+    intent, length = understand(question), length_of(question)
     if any("budget" in error for error in past.errors):
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
+    if length is not None and not options:
+        return summary(question, length, past)
     if intent.signal == "none" or (options and intent.signal not in {"reading", "colour"}):
         why = wording.CANNOT_JUDGE if intent.english else wording.ENGLISH_ONLY
         return [tool_calls.answer("cannot_judge", why, confidence=0.0)]
