@@ -71,6 +71,8 @@ def analyze_video(
         num_frames: Number of frames of that overview. By default, the model's profile sets it.
         decoder: `pyav`, the default, `decord` or `torchcodec`.
         video_stream: Number of the video stream among the streams of the file; by default the one that a player shows.
+        schema: JSON Schema, its path, or a pydantic model. `Answer.data` then follows it, with null for each value that
+            could not be proved, and `Answer.fields` says what proves each value, or why it is null.
         save_frames: Folder for the frames of the evidence and a contact sheet of each look.
         report: Path of an `.html` report with the answer, its spans, the evidence, each step and its cost.
         export: One or more paths to write, by suffix: `.mp4` for clips of the answer's spans (sound in 16 kHz),
@@ -115,8 +117,9 @@ async def aanalyze_video(
     check_listed(aanalyze_video, arguments)
     began, paths = time.monotonic(), paths_of(path)
     if len(paths) > 1:
-        if session is not None:
-            raise UsageError(f"a session is about one video, got {len(paths)}")
+        for what, given in (("a session", session), ("a schema", arguments.get("schema"))):
+            if given is not None:
+                raise UsageError(f"{what} is for one video, got {len(paths)}")
         files = split_by_video(paths, report, export, save_frames)
         request = make_request(question, **arguments)
         return await ask_several(paths, request, files, resume, began, on_event, stream=stream)

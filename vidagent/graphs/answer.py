@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vidagent.graphs.answer_text import ever_refused, final_text
+from vidagent.graphs.evidence.data import data_of
 from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import coverage
 from vidagent.graphs.evidence.parts import joined, ranges
@@ -14,9 +17,11 @@ from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Verified
 from vidagent.graphs.strategies.gaps import DENIAL, denies, highest_confidence, range_of
 from vidagent.graphs.summary import summary_of
+from vidagent.tools.data_schema import Schema, leaves
 from vidagent.types import (
     Answer,
     BudgetReport,
+    DataField,
     Evidence,
     Limit,
     Part,
@@ -60,7 +65,26 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0), rounds=state.get("rounds", 0)),
         budget=BudgetReport(run.budget, ended_by),
     )
+    if run.schema is not None:
+        data, fields = _data(progress, run.schema, frame_path)
+        answer = replace(answer, data=data, fields=fields)
     return answer if run.length is None else summary_of(answer, progress, run, run.length)
+
+
+def _data(progress: Progress, schema: Schema, frame_path: FramePath) -> tuple[Any, tuple[DataField, ...]]:
+    """Return the data, and what proves each value, or why it is null."""
+    data, reasons, checked = data_of(progress, schema)
+    fields = []
+    for pointer, _ in leaves(data):
+        item, reason = checked.get(pointer), reasons.get(pointer)
+        if item is None:
+            fields.append(DataField(pointer, reason=reason))
+            continue
+        shown = _evidence(item, frame_path)
+        fields.append(
+            DataField(pointer, shown.verdict, round(shown.time_s, 6), shown.frame, shown.line, reason)
+        )
+    return data, tuple(fields)
 
 
 def _ended_by(state: State, *, answers: bool) -> Limit | None:

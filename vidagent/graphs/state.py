@@ -20,6 +20,7 @@ from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
 from vidagent.summary import Length
 from vidagent.tools import Caps, ToolContext, make_tools
+from vidagent.tools.data_schema import Schema
 from vidagent.types import Budget, BudgetName, Limit, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -77,8 +78,8 @@ class Call(TypedDict):
 class Verified(TypedDict):
     """A claim after its check.
 
-    `part_s` is the start and the end of the part of the answer that it is a sentence of, and `line` the words by which
-    it was checked, if there were any.
+    `part_s` is the start and the end of the part of the answer that it is a sentence of, `leaf` the JSON Pointer of the
+    value of the data that it states, and `line` the words by which it was checked, if there were any.
     """
 
     claim: str
@@ -89,6 +90,7 @@ class Verified(TypedDict):
     ref: str | None
     box_px: list[int] | None
     part_s: NotRequired[list[float]]
+    leaf: NotRequired[str]
     line: NotRequired[str]
 
 
@@ -145,6 +147,7 @@ class State(TypedDict, total=False):
 
     question: str
     options: list[str] | None
+    schema: Schema | None
     fingerprint: str
     budget: dict[str, float | int | None]
     earlier: list[Turn]
@@ -196,6 +199,7 @@ class Run(EventSource):
         budget: The limits.
         meter: What is spent.
         length: How long a summary is wanted, if one is.
+        schema: What the data of the answer follows, if data is wanted.
         decoding: Lock for decoding the video, which only one look can do at a time.
     """
 
@@ -207,6 +211,7 @@ class Run(EventSource):
     budget: Budget
     meter: Meter
     length: Length | None = None
+    schema: Schema | None = None
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @cached_property
@@ -217,7 +222,7 @@ class Run(EventSource):
 
     def desk(self, grant: Callable[[int], int]) -> ToolContext:
         """Return the context that tools run in, taking frames from `grant`."""
-        return ToolContext(self.video, self.index, self.store, self.caps, grant)
+        return ToolContext(self.video, self.index, self.store, self.caps, grant, self.schema)
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -14,6 +14,7 @@ from vidagent.errors import UsageError
 from vidagent.graphs.events import Listener
 from vidagent.keywords import check_keywords
 from vidagent.summary import QUESTIONS, Length
+from vidagent.tools.data_schema import Schema, SchemaLike, read_schema
 from vidagent.types import Budget, Overview, Question
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -32,6 +33,7 @@ class RequestArguments(TypedDict, total=False):
     num_frames: int | None
     decoder: str | None
     video_stream: int | None
+    schema: SchemaLike | None
 
 
 class RunArguments(RequestArguments, total=False):
@@ -61,6 +63,7 @@ class Request:
         settings: The model, the decoder and the configured defaults.
         budget: The limits asked for; None uses those of the settings, or of the run that is resumed.
         length: How long a summary is wanted, if one is; the question is then `QUESTIONS[length]`.
+        schema: What the data of the answer follows, if data is wanted.
     """
 
     question: Question
@@ -68,6 +71,7 @@ class Request:
     settings: Settings
     budget: Budget | None
     length: Length | None = None
+    schema: Schema | None = None
 
     @property
     def options(self) -> list[str] | None:
@@ -90,6 +94,8 @@ class Request:
             raise UsageError(f"run {run_id} asked {earlier.get('question')!r}, not {self.question.text!r}")
         if (earlier.get("options") or None) != self.options:
             raise UsageError(f"run {run_id} had other options: {earlier.get('options')!r}")
+        if earlier.get("schema") != self.schema:
+            raise UsageError(f"run {run_id} had {'another' if earlier.get('schema') else 'no'} schema")
 
 
 def make_request(
@@ -105,6 +111,7 @@ def make_request(
     num_frames: int | None = None,
     decoder: str | None = None,
     video_stream: int | None = None,
+    schema: SchemaLike | None = None,
 ) -> Request:
     """Check what is asked and load the settings.
 
@@ -121,7 +128,9 @@ def make_request(
         decoder=decoder,
         video_stream=video_stream,
     )
-    return Request(asked, overview, settings, None if budget is None else Budget.of(budget))
+    limits = None if budget is None else Budget.of(budget)
+    wanted = None if schema is None else read_schema(schema)
+    return Request(asked, overview, settings, limits, schema=wanted)
 
 
 def summary_request(length: Length, **arguments: Any) -> Request:  # noqa: ANN401 - those of `make_request`
@@ -132,8 +141,9 @@ def summary_request(length: Length, **arguments: Any) -> Request:  # noqa: ANN40
     """
     if length not in QUESTIONS:
         raise UsageError(f"the length of a summary is one of {', '.join(QUESTIONS)}; got {length!r}")
-    if arguments.get("options") is not None:
-        raise UsageError("a summary has no options to choose from")
+    for name in ("options", "schema"):
+        if arguments.get(name) is not None:
+            raise UsageError(f"a summary has no {name}")
     return replace(make_request(QUESTIONS[length], **arguments), length=length)
 
 
@@ -146,6 +156,7 @@ def recorded_request(run: Mapping[str, Any]) -> Request:
         decoder=run["decoder"],
         video_stream=run.get("video_stream"),
         budget=Budget(**run["parts"][-1]["budget"]),
+        schema=run.get("schema"),
     )
     return replace(request, length=run.get("length"))
 

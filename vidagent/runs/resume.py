@@ -50,6 +50,7 @@ async def start(
         first = State(
             question=request.question.text,
             options=request.options,
+            schema=request.schema,
             fingerprint=run.video.info.fingerprint,
             budget=run.budget.to_dict(),
             history=[],

@@ -36,9 +36,10 @@ class Asked:
         text: Its text as asked.
         stills: Its pictures, the most telling first.
         lines: Words spoken at its time.
-        part_s: The start and the end of the part of the answer that it is; None for a claim.
+        part_s: The start and the end of the part of the answer that it is a sentence of; None for a claim.
         least: How many pictures it keeps if those of all claims do not fit in one request.
         of_all: Whether it is about the pictures of all the others together.
+        leaf: JSON Pointer of the value of the data that it states, if it does.
 
     Attributes:
         verdict: The verdict; None until it is given.
@@ -56,6 +57,7 @@ class Asked:
     part_s: tuple[float, float] | None = None
     least: int = _FEW
     of_all: bool = False
+    leaf: str | None = None
     verdict: Judged | None = None
     why: str = ""
     confidence: float = 0.0
@@ -121,6 +123,8 @@ class Asked:
         told: dict[str, object] = {"claim": self.claim.text, "why": self.why}
         if self.part_s is not None:
             told["part_s"] = [round(time_s, 3) for time_s in self.part_s]
+        if self.leaf is not None:
+            told["path"] = self.leaf
         if len(times) > _MOST_LISTED:
             told["frames"] = f"{len(times)} from {times[0]:.3f} s to {times[-1]:.3f} s"
         elif times:

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, with_labels
 from vidagent.graphs.evidence.contradictions import contradicted
+from vidagent.graphs.evidence.data import leaf_claims
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.parts import claims_in, frames_each, most_telling, on_screen_at, proof_times
 from vidagent.graphs.evidence.sentences import sentences_of
@@ -59,6 +60,8 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     carried_stills = await _shown_of(run, carried, meter) if claims else []
     telling = _telling(parts, carried_stills, run.caps.frames)
     asked = [*(_asked(progress, run, draft, claim, telling) for claim in claims), *parts]
+    for leaf, claim in leaf_claims(draft, run.schema) if run.schema is not None else ():
+        asked.append(_asked(progress, run, draft, claim, [[], []], leaf))
     words = _words(progress, run, draft, asked)
     if run.client.profile.lacks("verify"):
         for item in asked:
@@ -123,7 +126,12 @@ async def _shown_of(run: Run, carried: Sequence[Verified], meter: StepMeter) -> 
 
 
 def _asked(
-    progress: Progress, run: Run, draft: Draft, claim: Claim, telling: Sequence[Sequence[ShownFrame]]
+    progress: Progress,
+    run: Run,
+    draft: Draft,
+    claim: Claim,
+    telling: Sequence[Sequence[ShownFrame]],
+    leaf: str | None = None,
 ) -> Asked:
     """Choose the evidence of a claim, and take an earlier verdict over the same one.
 
@@ -136,7 +144,7 @@ def _asked(
     of_all = bool(firsts) and claim.time_s is None and not claim.ledger
     if not of_all:
         stills = [] if worded else claim_frames(entries, claim, draft, run.caps.frames)
-    item = Asked(claim, with_labels(claim.text, stills, entries), list(stills), lines)
+    item = Asked(claim, with_labels(claim.text, stills, entries), list(stills), lines, leaf=leaf)
     if of_all:
         item.least = len(firsts)
     if not stills and not lines:
@@ -280,6 +288,8 @@ def _verified(item: Asked, entries: Sequence[Entry]) -> Verified:
     )
     if item.part_s is not None:
         verified["part_s"] = list(item.part_s)
+    if item.leaf is not None:
+        verified["leaf"] = item.leaf
     if item.lines:
         verified["line"] = item.telling_line.fact
     return verified

@@ -101,6 +101,14 @@ Export = Annotated[
         "Of several videos, each has files of its own, numbered and named after it.",
     ),
 ]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--schema",
+        metavar="FILE",
+        help="JSON Schema of `data` in the answer: each value is proved by itself, or null with a reason.",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be looked at and its cost; ask no model.")
 ]

@@ -64,6 +64,9 @@ def show_answer(
     headline = answer.headline.splitlines()
     for line in answer.answer.splitlines():
         out.say(line, style="bold" if line in headline else "")
+    if answer.fields is not None:
+        out.say("")
+        out.say(json.dumps(answer.data, ensure_ascii=False, indent=2))
     out.say("")
     for line in aligned(answer_rows(answer, options, kept_frames=kept_frames)):
         out.say(line)
@@ -128,6 +131,8 @@ def answer_rows(
         yield "choice", f"{answer.choice + 1} of {len(options)}: {options[answer.choice]}"
     if answer.count is not None:
         yield "count", str(answer.count)
+    unproved = [f"{one.path or 'all'}: {one_line(one.reason)}" for one in answer.fields or () if one.reason]
+    yield from _labelled("null", unproved)
     names = names_of([info.path for info in answer.videos])
     spans = () if answer.parts else answer.spans  # its lines say when each part is
     yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in spans])

@@ -15,8 +15,7 @@ from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Past, Result
 from vidagent.agents.signals.planning.texts import Text, known_texts, query_of
 from vidagent.agents.signals.planning.video_facts import OUTLINE, is_legible, lines_of
-from vidagent.summary import QUESTIONS, Length
-from vidagent.tools.answer import MOST_FRAMES
+from vidagent.summary import MOST_HIGHLIGHTS, QUESTIONS, Length
 
 LINES = "all lines of subtitles and speech"
 _MOST_CHAPTERS: dict[Length, int] = {"short": 4, "medium": 8, "long": 16}
@@ -28,7 +27,10 @@ _HEADLINE = ("long (", "shot", "sound")
 _WORDS = re.compile(r"(?:spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
 _CUTS = re.compile(r"cuts at [^:]*: ([\d., ]+)")
 _SHOT = re.compile(r"shot (\d+) of (\d+)")
+_MOST_FRAMES = 4
+"""Frames that the tool takes for a part."""
 _LONGEST_LINE = 200
+_HIGHLIGHT_S = 5.0
 _EDGE_S = 1e-3
 
 
@@ -83,9 +85,17 @@ def summary(question: str, length: Length, past: Past) -> list[ToolCall]:
             " ".join(headline),
             claims=[(line, [looks[0].id], 0.0) for line in headline],
             parts=parts,
+            spans=_highlights(texts, length),
             confidence=0.8 if known is not None and known.complete else 0.5,
         )
     ]
+
+
+def _highlights(texts: Sequence[Text], length: Length) -> list[tuple[float, float]]:
+    """Return when the texts that stand largest and longest are first shown, for some seconds."""
+    once = {one.text.casefold(): one for one in sorted(texts, key=_weight)}
+    most = sorted(once.values(), key=_weight, reverse=True)[: MOST_HIGHLIGHTS[length]]
+    return [(one.start_s, min(one.end_s, one.start_s + _HIGHLIGHT_S)) for one in most]
 
 
 def _tells(line: str, words: str) -> bool:
@@ -171,13 +181,11 @@ def _part(
     begins = start_s == 0.0 or any(abs(from_s - start_s) < _EDGE_S for from_s, _, _ in shots)
     if not told and not (begins and numbers):
         return None
-    shown = [one.sentence for one in told]
-    if numbers and (not told or len(shots) > 1):
-        shown.append(wording.shots(numbers[0], numbers[-1], len(shots)))
+    shown = [one.sentence for one in told] or [wording.shots(numbers[0], numbers[-1], len(shots))]
     return {
         "start_s": start_s,
         "end_s": end_s,
         "text": " ".join(shown),
         "ledger": list(ledger),
-        "frames_s": sorted(one.middle_s(start_s, end_s) for one in told)[:MOST_FRAMES],
+        "frames_s": sorted(one.middle_s(start_s, end_s) for one in told)[:_MOST_FRAMES],
     }
