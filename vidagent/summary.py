@@ -89,6 +89,15 @@ class Summary(Answer):
         told = zip(self.evidence, self.sentence_chapters, strict=True)
         return [item for item, place in told if place == chapter]
 
+    def body(self, chapter: int) -> list[Evidence]:
+        """Return the sentences of a chapter without the one that its title says already."""
+        title = self.chapters[chapter].title
+        return [
+            item
+            for item in self.told_in(chapter)
+            if item.verdict != "supported" or item.claim.rstrip(".。;") != title
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the summary as JSON: the keys of an answer, and its own."""
         return {

@@ -142,7 +142,7 @@ def answer_rows(
             "parts",
             f"{len(answer.parts)} checked, {f'{weak} of them' if weak else 'none'} shown only in part",
         )
-    told = {part.text for part in answer.parts}
+    told = "\n".join(part.text for part in answer.parts)
     kept_in = None if kept_frames else answer.run_id
     items = [item for item in answer.evidence if item.claim not in told or _saved_frame(item, kept_in)]
     evidence = [line for item in items for line in _evidence(item, _in(names, item.video), kept_in)]

@@ -26,19 +26,17 @@ def show_summary(summary: Summary, *, as_json: bool = False) -> None:
     for number, (chapter, when) in enumerate(zip(summary.chapters, times, strict=True)):
         out.say("")
         out.say(f"{when}  {chapter.title}", style="bold")
-        for line in _told(summary.told_in(number), chapter.title):
+        for line in _told(summary.body(number)):
             out.say(f"  {line}")
     out.say("")
     for line in aligned([*_rows(summary)]):
         out.say(line)
 
 
-def _told(items: list[Evidence], title: str) -> Iterator[str]:
-    """Yield the sentences of a chapter with their times; one that is its title needs no second line."""
+def _told(items: list[Evidence]) -> Iterator[str]:
     for item in items:
-        text, weak = one_line(item.claim), item.verdict != "supported"
-        if text.rstrip(".。;") != title or weak:
-            yield f"{format_time(item.time_s)}  {text}{' (shown only in part)' if weak else ''}"
+        weak = "" if item.verdict == "supported" else " (shown only in part)"
+        yield f"{format_time(item.time_s)}  {one_line(item.claim)}{weak}"
 
 
 def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
