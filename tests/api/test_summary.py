@@ -113,7 +113,7 @@ def test_a_length_that_there_is_not_is_refused_before_anything_is_opened():
 def test_files_have_the_chapters_and_what_proves_each_sentence(summarise, tmp_path):
     script = Judge([LOOK], [drafted(WALK, REST, GOES)], verdict={"elephant": "unsupported"})
     files = [tmp_path / name for name in ("a.md", "a.txt", "a.ffmetadata", "a.json")]
-    found, _ = summarise(script, export=files, report=tmp_path / "a.html")
+    found, _ = summarise(script, export=files, report=tmp_path / "a.html", save_frames=tmp_path / "frames")
     text, chapters, metadata, told = (path.read_text() for path in files)
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
         "0:00-0:03 A bar moves",
@@ -124,7 +124,7 @@ def test_files_have_the_chapters_and_what_proves_each_sentence(summarise, tmp_pa
     assert re.search(
         r"- It goes to the right\. \*\(0:0\d\.\d{3}, supported, \[frame\]\(<.+\.jpg>\)\)\*", text
     )
-    assert "1 sentence could not be proved" in text
+    assert "1 sentence could not be proved and left out; frames within" in text
     assert chapters == "0:00 A bar moves\n"  # the others are shorter than YouTube takes them
     assert "START=3000\nEND=5500\ntitle=The bar stands still" in metadata
     assert json.loads(told) == found.to_dict()

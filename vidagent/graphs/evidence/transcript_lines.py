@@ -14,7 +14,9 @@ MOST_LINES = 12
 NEAR_S = 10.0
 """A line further than this from the time of a claim is unrelated to it."""
 
-_FACT = re.compile(r"(?:spoken|subtitle|file|on screen) (\d+\.\d{3})-(\d+\.\d{3}) s[:,] ")
+_FACT = re.compile(
+    r"(?:spoken|subtitle|file|on screen) (\d+\.\d{3})-(\d+\.\d{3}) s(?:, [^:]*)?: (.*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Line:
     start_s: float
     end_s: float
     fact: str
+    text: str
 
     @property
     def is_shown(self) -> bool:
@@ -58,4 +61,6 @@ def _lines(entries: Iterator[Entry]) -> Iterator[Line]:
     for entry in entries:
         for fact in entry.look.facts:
             if match := _FACT.match(fact):
-                yield Line(float(match[1]), float(match[2]), " ".join(fact.split()))
+                yield Line(
+                    float(match[1]), float(match[2]), " ".join(fact.split()), " ".join(match[3].split())
+                )

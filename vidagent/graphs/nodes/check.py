@@ -12,6 +12,7 @@ from vidagent.agents.prompting.replies import Judged, Judgement, Judgements
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.grounding import words_of
+from vidagent.graphs.evidence.ledger import SAME_FRAME_S
 from vidagent.graphs.evidence.transcript_lines import Line
 from vidagent.graphs.state import Check, Run
 from vidagent.images.shown_frame import ShownFrame
@@ -72,8 +73,8 @@ class Asked:
     @property
     def at_s(self) -> float:
         """The time that shows it best."""
-        if self.best is not None:
-            return self.best.time_s
+        if (shown := self.shown) is not None:
+            return shown.time_s
         return self.telling_line.start_s if self.lines else self.claim.time_s or 0.0
 
     @property
@@ -86,6 +87,15 @@ class Asked:
         """The line that shares most words with it, of several the nearest; there must be one."""
         words = words_of(self.claim.text)
         return max(self.lines, key=lambda line: len(words & words_of(line.fact)))
+
+    @property
+    def shown(self) -> ShownFrame | None:
+        """The picture shown as evidence; of a claim that quotes a text on screen, one from the time of that text."""
+        line = self.telling_line if self.lines else None
+        if line is None or not line.is_shown or line.text not in self.claim.text:
+            return self.best
+        inside = [still for still in self.stills if line.distance(still.time_s, still.time_s) <= SAME_FRAME_S]
+        return self.best if self.best in inside else next(iter(inside), None)
 
     def use(self, checks: Iterable[Check]) -> None:
         """Take the verdict of an earlier check of the same claim by the same evidence, if there was one."""

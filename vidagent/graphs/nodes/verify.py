@@ -275,7 +275,7 @@ def _verified(item: Asked, entries: Sequence[Entry]) -> Verified:
         verdict, why, confidence = "partial", f"{_UNCLEAR}: {why}" if why else _UNCLEAR, min(confidence, 0.5)
     elif verdict == "supported" and contradicted(entries, item.claim.ledger):
         verdict, why, confidence = "partial", "looks contradict each other here", min(confidence, 0.5)
-    still = item.best
+    still = item.shown
     box = None if still is None else _box(entries, item.claim, still.time_s)
     verified = Verified(
         claim=item.claim.text,

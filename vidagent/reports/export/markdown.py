@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 
 from vidagent.reports.page.markup import folded
 from vidagent.summary import Summary
@@ -24,13 +25,13 @@ def _body(answer: Answer) -> Iterator[str]:
     if not isinstance(answer, Summary) or not answer.chapters:
         for line in answer.answer.splitlines():
             yield from (_escaped(line), "")
-        yield from _claims(answer.evidence)
+        yield from _claims(answer, answer.evidence)
         return
-    yield from _claims(answer.told_in(None))
+    yield from _claims(answer, answer.told_in(None))
     times = clock_ranges([(one.start_s, one.end_s) for one in answer.chapters])
     for number, (chapter, when) in enumerate(zip(answer.chapters, times, strict=True)):
         yield from (f"## {when} {_escaped(chapter.title)}", "")
-        yield from _claims(answer.told_in(number))
+        yield from _claims(answer, answer.told_in(number))
     if answer.highlights:
         yield from ("## Highlights", "")
         for one in answer.highlights:
@@ -38,24 +39,27 @@ def _body(answer: Answer) -> Iterator[str]:
         yield ""
 
 
-def _claims(items: Iterable[Evidence]) -> Iterator[str]:
-    """Yield each claim with what proves it."""
-    told = [
-        f"- {_escaped(item.claim)} *({format_time(item.time_s)}, {item.verdict}{_frame(item)})*"
-        for item in items
-    ]
+def _claims(answer: Answer, items: Iterable[Evidence]) -> Iterator[str]:
+    """Yield each claim with what proves it; a frame that was saved for the user is linked."""
+    told = []
+    for item in items:
+        saved = item.frame is not None and answer.run_id not in PurePath(item.frame).parts
+        frame = f", [frame](<{item.frame}>)" if saved else ""
+        told.append(f"- {_escaped(item.claim)} *({format_time(item.time_s)}, {item.verdict}{frame})*")
     if told:
         yield from (*told, "")
 
 
-def _frame(item: Evidence) -> str:
-    return "" if item.frame is None else f", [frame](<{item.frame}>)"
-
-
 def _closing(answer: Answer) -> Iterator[str]:
+    """Yield what was left out, how much was seen, and the run."""
     left_out = answer.left_out if isinstance(answer, Summary) else 0
-    told = f"{counted(left_out, 'sentence')} could not be proved and left out; " if left_out else ""
-    yield f"{told}{answer.coverage.share} of {format_time(answer.video.duration_s)} seen; run {answer.run_id}."
+    parts = [f"{counted(left_out, 'sentence')} could not be proved and left out"] if left_out else []
+    parts += (
+        [f"{answer.coverage.share} of {format_time(answer.video.duration_s)}"]
+        if answer.coverage.spans
+        else []
+    )
+    yield f"{'; '.join([*parts, f'run {answer.run_id}'])}."
 
 
 def _escaped(text: str) -> str:

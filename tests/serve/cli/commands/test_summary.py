@@ -65,3 +65,14 @@ def test_a_real_video_is_told_in_chapters_that_follow_each_other(command, videos
 def test_wrong_use_is_told_before_the_video_is_opened(command, arguments, why):
     done = command("summary", "no-such.mp4", *arguments)
     assert (done.code, why in done.err) == (2, True), done.err
+
+
+def test_a_stopped_summary_is_resumed_as_one_and_replayed(command, text_clip, monkeypatch):
+    path = str(text_clip / "text.mp4")
+    stopped = command("summary", path, "--model", "signals", "--json", "-q", "--budget-steps", "1")
+    assert (stopped.code, json.loads(stopped.out)["status"]) == (5, "partial")
+    again = command("runs", "resume", "last", "--budget-steps", "5", "-q", "--json")
+    told = json.loads(again.out)
+    assert (again.code, [one["title"] for one in told["chapters"]]) == (0, ["Total 42", "Second line"])
+    wrong = command("ask", path, "What is shown?", "--resume", told["run_id"], "--model", "signals")
+    assert (wrong.code, "asked 'Summarise this video.'" in wrong.err) == (2, True)

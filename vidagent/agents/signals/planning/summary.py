@@ -32,6 +32,9 @@ _MOST_FRAMES = 4
 _LONGEST_LINE = 200
 _HIGHLIGHT_S = 5.0
 _EDGE_S = 1e-3
+_LEAST_S = 1.0
+_NO_WORD = 0.2
+"""Weight of a text without a letter, such as a clock, beside others."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +46,11 @@ class _Said:
     sentence: str
     text: str
     weight: float
+
+    def is_in(self, start_s: float, end_s: float) -> bool:
+        """Tell whether they stand or are said in a range, and do not just reach into it."""
+        inside_s = min(self.end_s, end_s) - max(self.start_s, start_s)
+        return inside_s > _EDGE_S and inside_s >= min(_LEAST_S, (self.end_s - self.start_s) / 2)
 
     def middle_s(self, start_s: float, end_s: float) -> float:
         """Return the middle of their time within a range."""
@@ -70,9 +78,9 @@ def summary(question: str, length: Length, past: Past) -> list[ToolCall]:
     said = [*map(_on_screen, texts), *_heard(looks[2])]
     ledger = [look.id for look in looks]
     parts: list[dict[str, Any]] = []
-    told_before: set[str] = set()
+    told: list[_Said] = []
     for start_s, end_s in bounds:
-        part = _part(start_s, end_s, said, shots, ledger, length, told_before)
+        part = _part(start_s, end_s, said, shots, ledger, length, told)
         if part is not None:
             parts.append(part)
         else:
@@ -85,16 +93,15 @@ def summary(question: str, length: Length, past: Past) -> list[ToolCall]:
             " ".join(headline),
             claims=[(line, [looks[0].id], 0.0) for line in headline],
             parts=parts,
-            spans=_highlights(texts, length),
+            spans=_highlights(told, length),
             confidence=0.8 if known is not None and known.complete else 0.5,
         )
     ]
 
 
-def _highlights(texts: Sequence[Text], length: Length) -> list[tuple[float, float]]:
-    """Return when the texts that stand largest and longest are first shown, for some seconds."""
-    once = {one.text.casefold(): one for one in sorted(texts, key=_weight)}
-    most = sorted(once.values(), key=_weight, reverse=True)[: MOST_HIGHLIGHTS[length]]
+def _highlights(told: Sequence[_Said], length: Length) -> list[tuple[float, float]]:
+    """Return when the words that weigh most begin, for some seconds."""
+    most = sorted(told, key=lambda one: one.weight, reverse=True)[: MOST_HIGHLIGHTS[length]]
     return [(one.start_s, min(one.end_s, one.start_s + _HIGHLIGHT_S)) for one in most]
 
 
@@ -103,8 +110,9 @@ def _tells(line: str, words: str) -> bool:
 
 
 def _weight(one: Text) -> float:
-    """Weigh a text by its size and by how long it stands."""
-    return one.high * min(10.0, one.end_s - one.start_s) * one.sure
+    """Weigh a text by its size, by how long it stands, and by whether it has letters."""
+    worth = 1.0 if any(letter.isalpha() for letter in one.text) else _NO_WORD
+    return one.high * min(10.0, one.end_s - one.start_s) * one.sure * worth
 
 
 def _on_screen(one: Text) -> _Said:
@@ -156,23 +164,23 @@ def _part(
     shots: Sequence[tuple[float, float, str]],
     ledger: Sequence[str],
     length: Length,
-    told_before: set[str],
+    told_before: list[_Said],
 ) -> dict[str, Any] | None:
     """Return a chapter: the texts that stand largest and longest in it, or the longest lines, then its shots.
 
-    Words that were told before are not told again, and are added to those of `told_before`. None if it tells nothing
-    new, so that it belongs to the chapter before it.
+    Words of `told_before` are not told again, and those of this chapter are added to it. None if it tells nothing new,
+    so that it belongs to the chapter before it.
     """
     inside = sorted(
-        (one for one in said if one.start_s < end_s - _EDGE_S and one.end_s > start_s + _EDGE_S),
+        (one for one in said if one.is_in(start_s, end_s)),
         key=lambda one: -one.weight,
     )
     told: list[_Said] = []
     for one in inside:
-        again = any(one.text.casefold() in text for text in told_before)
+        again = any(one.text.casefold() in other.text.casefold() for other in told_before)
         if not again and len(told) < _MOST_TOLD[length]:
             told.append(one)
-            told_before.add(one.text.casefold())
+            told_before.append(one)
     numbers = [
         int(match[1])
         for from_s, to_s, line in shots

@@ -12,7 +12,6 @@ from vidagent.serve.cli.commands.ask import BUDGET_ENDED
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
-from vidagent.serve.terminal.summary import show_summary
 
 Length = Annotated[
     Literal["short", "medium", "long"], typer.Option("--length", help="How much the summary tells.")
@@ -65,6 +64,6 @@ def summary(
         )
         progress.tell(f"cost      {printing.cost(found)}")
     found = dataclasses.replace(found, video=dataclasses.replace(found.video, path=video))
-    show_summary(found, as_json=as_json)
+    printing.show_answer(found, as_json=as_json, kept_frames=verbose)
     if found.status == "partial":
         raise typer.Exit(BUDGET_ENDED)
