@@ -66,14 +66,16 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         budget=BudgetReport(run.budget, ended_by),
     )
     if run.schema is not None:
-        data, fields = _data(progress, run.schema, frame_path)
+        data, fields = _data(progress, run, run.schema, frame_path)
         answer = replace(answer, data=data, fields=fields)
     return answer if run.length is None else summary_of(answer, progress, run, run.length)
 
 
-def _data(progress: Progress, schema: Schema, frame_path: FramePath) -> tuple[Any, tuple[DataField, ...]]:
+def _data(
+    progress: Progress, run: Run, schema: Schema, frame_path: FramePath
+) -> tuple[Any, tuple[DataField, ...]]:
     """Return the data, and what proves each value, or why it is null."""
-    data, reasons, checked = data_of(progress, schema)
+    data, reasons, checked = data_of(progress, schema, by_rules=run.client.profile.lacks("wording"))
     fields = []
     for pointer, _ in leaves(data):
         item, reason = checked.get(pointer), reasons.get(pointer)

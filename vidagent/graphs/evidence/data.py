@@ -22,6 +22,7 @@ from vidagent.tools.data_schema import (
 )
 
 _NOT_GIVEN = "the model gave no value for it"
+_BY_RULES = "the embedded model fills in no schema; a vision-language model does"
 _NOT_CHECKED = "it was not checked before the run ended"
 
 
@@ -38,13 +39,25 @@ def leaf_claims(draft: Draft, schema: Schema) -> Iterator[tuple[str, Claim]]:
             yield pointer, Claim.model_construct(text=text, time_s=time_s, end_s=None, ledger=ledger)
 
 
-def data_of(progress: Progress, schema: Schema) -> tuple[Any, dict[str, str], dict[str, Verified]]:
-    """Return the data in which each value is proved or null, why values are null, and the checks, by JSON Pointer."""
+def data_of(
+    progress: Progress, schema: Schema, *, by_rules: bool
+) -> tuple[Any, dict[str, str], dict[str, Verified]]:
+    """Return the data in which each value is proved or null, why values are null, and the checks, by JSON Pointer.
+
+    Args:
+        progress: The last state.
+        schema: What the data follows.
+        by_rules: Whether rules wrote the draft, which fill in no schema.
+    """
     draft = progress.draft
     checked = {item["leaf"]: item for item in progress.verified if "leaf" in item}
     if draft is None or draft.found != "yes" or draft.data is None:
         data = empty(schema)
-        return data, {pointer: _NOT_GIVEN for pointer, _ in leaves(data)}, {}
+        return (
+            data,
+            dict.fromkeys((pointer for pointer, _ in leaves(data)), _BY_RULES if by_rules else _NOT_GIVEN),
+            {},
+        )
     told: dict[str, Leaf] = {}
     reasons: dict[str, str] = {}
     wrong = faults(schema, draft.data)

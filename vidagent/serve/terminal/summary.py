@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from vidagent.summary import Summary
 from vidagent.text import counted, one_line
+from vidagent.types import Evidence
 from vidagent.video.clock import clock_ranges, format_time
 
 
@@ -13,14 +14,21 @@ def summary_lines(summary: Summary) -> Iterator[tuple[str, bool]]:
     """Yield the lines of a summary, and whether each is a heading."""
     if not summary.chapters:
         yield from ((line, False) for line in summary.answer.splitlines())
-    yield from ((one_line(item.claim), True) for item in summary.told_in(None))
+    yield from ((f"{one_line(item.claim)}{_when(item)}", True) for item in summary.told_in(None))
     times = clock_ranges([(one.start_s, one.end_s) for one in summary.chapters])
     for number, (chapter, when) in enumerate(zip(summary.chapters, times, strict=True)):
+        told, body = summary.told_in(number), summary.body(number)
+        title_s = "" if told[:1] == body[:1] else _when(told[0])
         yield "", False
-        yield f"{when}  {chapter.title}", True
-        for item in summary.body(number):
+        yield f"{when}  {chapter.title}{title_s}", True
+        for item in body:
             weak = "" if item.verdict == "supported" else " (shown only in part)"
             yield f"  {format_time(item.time_s)}  {one_line(item.claim)}{weak}", False
+
+
+def _when(item: Evidence) -> str:
+    """Return the time of the frame that shows a sentence, to be written behind it; empty if words alone do."""
+    return "" if item.frame is None else f"  [{format_time(item.time_s)}]"
 
 
 def summary_rows(summary: Summary) -> Iterator[tuple[str, str]]:

@@ -30,11 +30,14 @@ from vidagent.agents.signals.planning.summary import length_of, summary
 from vidagent.agents.signals.planning.text_answers import TIMED, find_text, read_text
 from vidagent.agents.signals.planning.video_facts import file_facts, outline
 
+_LARGER = "larger now"
+"""In the refusal of a draft after which there is a larger budget: it refuses no look."""
+
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     """Return the next tool calls for a question, given its options, or None, and the looks so far."""
     intent, length = understand(question), length_of(question)
-    if any("budget" in error for error in past.errors):
+    if any("budget" in error and _LARGER not in error for error in past.errors):
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
     if length is not None and not options:
         return summary(question, length, past)
