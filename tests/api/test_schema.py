@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from tests.graphs.nodes.test_parts import Judge, asked
+from tests.graphs.nodes.test_parts import Judge, asked, asked_in
 from tests.graphs.scripts import answer, clip_look
 from tests.scripted_server import routes, step_of, texts, tool_results
 from vidagent import Budget, UsageError, analyze_video
@@ -202,3 +202,12 @@ def test_a_file_that_is_no_schema_is_wrong_use_and_names_the_place(tmp_path, cap
         assert why in " ".join(capsys.readouterr().err.split())
     assert app.run(["ask", "no-such.mp4", "What is shown?", "--schema", str(tmp_path / "none.json")]) == 2
     assert "cannot be read: No such file" in " ".join(capsys.readouterr().err.split())
+
+
+def test_many_values_are_checked_in_requests_whose_verdicts_fit_in_a_reply(ask):
+    rows = {"rows": [f"row {number}" for number in range(50)]}
+    schema = object_of(rows={"type": "array", "items": TEXT})
+    found, server = ask(Judge([LOOK], [drafted(rows)], route=routes("read")), schema=schema)
+    assert found.data == rows
+    sizes = [len(asked_in(body)) for body in server.bodies if step_of(body) == "verify"]
+    assert (max(sizes), len(sizes)) == (24, 3)

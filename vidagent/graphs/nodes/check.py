@@ -24,6 +24,8 @@ from vidagent.video.clock import format_time, names
 _FEW = 5
 """Frames that each claim keeps if those of all do not fit in one request: a stretch's edges, outside, middle."""
 _MOST_LISTED = 12
+_MOST_CLAIMS = 24
+"""Most claims in one request: a verdict takes about 75 tokens, and a reply has 2,048."""
 _MARGIN = 0.5
 """Share of a box's sides that a crop of it shows beyond it, on each side."""
 
@@ -197,7 +199,7 @@ async def closer_crops(run: Run, time_s: float, box: Box, meter: StepMeter) -> l
 
 
 def _groups(asked: Sequence[Asked], most: int) -> list[list[Asked]]:
-    """Put claims together whose frames fit in one request."""
+    """Put claims together whose frames fit in one request, as far as their verdicts fit in one reply."""
     if len(union(asked, most * len(asked))) > most:
         own = [item for item in asked if not item.of_all]
         for item in own:
@@ -208,7 +210,12 @@ def _groups(asked: Sequence[Asked], most: int) -> list[list[Asked]]:
     groups: list[list[Asked]] = []
     for item in sorted(asked, key=lambda item: (item.of_all, item.at_s)):
         item.judged = item.judged or item.stills
-        group = next((group for group in groups if len(union([*group, item], most + 1)) <= most), None)
+        fitting = (
+            group
+            for group in groups
+            if len(group) < _MOST_CLAIMS and len(union([*group, item], most + 1)) <= most
+        )
+        group = next(fitting, None)
         if group is None:
             groups.append([item])
         else:
