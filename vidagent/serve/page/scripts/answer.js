@@ -143,7 +143,7 @@ function summary(answer, seek) {
 
 function highlights(answer, seek) {
   return el("section", {}, el("h3", {}, "Highlights"), el("ol", { class: "chapters", "aria-label": "Highlights" }, answer.highlights.map((one) =>
-    el("li", {}, timeButton(range(one.start_s, one.end_s), one.start_s, seek), el("span", { dir: "auto" }, isolated(answer.sentences[one.sentence].text))))));
+    el("li", {}, timeButton(span(one, 1), one.start_s, seek), el("span", { dir: "auto" }, isolated(answer.sentences[one.sentence].text))))));
 }
 
 /** Return the data of an answer to a schema: each value with what proves it, or why it is null. */

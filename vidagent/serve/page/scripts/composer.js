@@ -38,9 +38,9 @@ export class Composer {
     this.summarise = button("Summarise", () => this.post({ summary: this.length.value }), { class: "quiet" });
     this.label = el("label", { for: "question" }, "What do you want to know?");
     this.element = el("form", { class: "composer", on: { submit: (event) => this.submit(event) } },
-      this.label, el("div", { class: "line" }, this.text, this.send),
+      el("div", { class: "asks" }, this.label, !several && el("span", { class: "summarise" }, this.summarise, this.length)), el("div", { class: "line" }, this.text, this.send),
       el("p", { class: "unseen", id: "question-hint" }, "Enter asks, Shift and Enter begins a new line."),
-      this.problem, !several && el("p", { class: "ideas" }, this.summarise, this.length), this.ideas, this.model.element, this.more());
+      this.problem, this.ideas, this.model.element, this.more());
   }
 
   /**
