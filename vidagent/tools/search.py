@@ -206,7 +206,7 @@ def _each_shot(context: ToolContext) -> Iterator[str]:
     """Yield a line for each of the first shots, with its time."""
     edges = [0.0, *context.index.scan().cuts_s, context.duration_s]
     for number, (start_s, end_s) in enumerate(pairwise(edges[: _MOST_CUTS + 1]), 1):
-        yield f"file {start_s:.3f}-{end_s:.3f} s: shot {number} of {len(edges) - 1}"
+        yield f"file {start_s:.3f}-{end_s:.3f} s: shot {number}"
 
 
 def _movement(context: ToolContext) -> Iterator[str]:

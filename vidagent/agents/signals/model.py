@@ -114,7 +114,7 @@ def _judged(
 
 _QUOTED_LINE = re.compile(r'"(.+)" is (on screen|said)')
 _KINDS = {"on screen": ("on screen",), "said": ("spoken", "subtitle")}
-_SHOTS = re.compile(r"shots (\d+) to (\d+) (of \d+)\.?")
+_SHOTS = re.compile(r"shots (\d+) to (\d+)\.?")
 _RANGE = re.compile(r"(\d+\.\d+)-(\d+\.\d+) s")
 
 
@@ -123,7 +123,7 @@ def _noted(claim: str, notes: str, pictures: Sequence[Picture]) -> Judgement | N
     quoted, spanned = _QUOTED_LINE.match(claim), _SHOTS.fullmatch(claim.casefold())
     lines = notes.splitlines()
     if spanned is not None:
-        ends = [f" s: shot {number} {spanned[3]}" for number in spanned.groups()[:2]]
+        ends = [f" s: shot {number}" for number in spanned.groups()]
         found = [next((line for line in lines if line.endswith(end)), None) for end in ends]
         return None if None in found else _by_line("; ".join(map(str, found)), pictures)
     for line in lines:

@@ -18,6 +18,8 @@ _FACT = re.compile(
     r"(?:spoken|subtitle|file|on screen) (\d+\.\d{3})-(\d+\.\d{3}) s(?:, [^:]*)?: (.*)", re.DOTALL
 )
 
+_NUMBER = re.compile(r"\d+")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -33,6 +35,11 @@ class Line:
         """Whether it is about what is to be seen, so that a frame shows it, too."""
         return self.fact.startswith(("on screen", "file"))
 
+    def likeness(self, text: str) -> int:
+        """Return how many words and numbers it shares with a text."""
+        own, other = (words_of(one) | set(_NUMBER.findall(one)) for one in (self.text, text))
+        return len(own & other)
+
     def distance(self, start_s: float, end_s: float) -> float:
         """Return how far a range lies outside the line, in seconds."""
         return max(0.0, self.start_s - end_s, start_s - self.end_s)
@@ -46,9 +53,9 @@ def lines_for(entries: Sequence[Entry], claim: Claim) -> list[Line]:
     """
     found = list(dict.fromkeys(_lines(entry for entry in entries if entry.id in claim.ledger)))
     if (at_s := claim.time_s) is not None:
-        end_s, words = max(at_s, claim.end_s or at_s), words_of(claim.text)
+        end_s = max(at_s, claim.end_s or at_s)
         near = [line for line in found if line.distance(at_s, end_s) <= NEAR_S]
-        found = sorted(near, key=lambda line: (line.distance(at_s, end_s), -len(words & words_of(line.fact))))
+        found = sorted(near, key=lambda line: (line.distance(at_s, end_s), -line.likeness(claim.text)))
     return found[:MOST_LINES]
 
 

@@ -11,7 +11,6 @@ from vidagent.agents.prompting.messages import ClaimToCheck, verify_many_message
 from vidagent.agents.prompting.replies import Judged, Judgement, Judgements
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import SAME_FRAME_S
 from vidagent.graphs.evidence.transcript_lines import Line
 from vidagent.graphs.state import Check, Run
@@ -87,8 +86,7 @@ class Asked:
     @property
     def telling_line(self) -> Line:
         """The line that shares most words with it, of several the nearest; there must be one."""
-        words = words_of(self.claim.text)
-        return max(self.lines, key=lambda line: len(words & words_of(line.fact)))
+        return max(self.lines, key=lambda line: line.likeness(self.claim.text))
 
     @property
     def shown(self) -> ShownFrame | None:

@@ -61,9 +61,9 @@ def is_said(text: str) -> str:
     return f'"{quotable(text)}" is said.'
 
 
-def shots(first: int, last: int, number: int) -> str:
-    """State which shots of a video something spans."""
-    return f"Shot {first} of {number}." if first == last else f"Shots {first} to {last} of {number}."
+def shots(first: int, last: int) -> str:
+    """State which shots something spans."""
+    return f"Shot {first}." if first == last else f"Shots {first} to {last}."
 
 
 def claim_text(text: str, time_s: float) -> str:

@@ -26,7 +26,7 @@ _SHORTEST_S = 10.0
 _HEADLINE = ("long (", "shot", "sound")
 _WORDS = re.compile(r"(?:spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
 _CUTS = re.compile(r"cuts at [^:]*: ([\d., ]+)")
-_SHOT = re.compile(r"shot (\d+) of (\d+)")
+_SHOT = re.compile(r"shot (\d+)")
 _MOST_FRAMES = 4
 """Frames that the tool takes for a part."""
 _LONGEST_LINE = 200
@@ -189,7 +189,7 @@ def _part(
     begins = start_s == 0.0 or any(abs(from_s - start_s) < _EDGE_S for from_s, _, _ in shots)
     if not told and not (begins and numbers):
         return None
-    shown = [one.sentence for one in told] or [wording.shots(numbers[0], numbers[-1], len(shots))]
+    shown = [one.sentence for one in told] or [wording.shots(numbers[0], numbers[-1])]
     return {
         "start_s": start_s,
         "end_s": end_s,
