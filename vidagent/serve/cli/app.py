@@ -28,9 +28,10 @@ from vidagent.serve.cli.commands.serve import app as serve
 from vidagent.serve.cli.commands.stored.cache import app as cache
 from vidagent.serve.cli.commands.stored.runs import app as runs
 from vidagent.serve.cli.commands.stored.sessions import app as sessions
+from vidagent.serve.cli.commands.summary import summary
 from vidagent.serve.cli.commands.texts import texts
 from vidagent.serve.cli.commands.transcript import transcript
-from vidagent.serve.cli.examples import ASK, BATCH, CHAT, EVAL, INDEX, RUNS, SERVE, TEXTS, TRANSCRIPT
+from vidagent.serve.cli.examples import ASK, BATCH, CHAT, EVAL, INDEX, RUNS, SERVE, SUMMARY, TEXTS, TRANSCRIPT
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
@@ -108,6 +109,7 @@ def vidagent(
 
 
 app.command(epilog=ASK)(ask)
+app.command(epilog=SUMMARY)(summary)
 app.command(epilog=CHAT)(chat)
 app.command(epilog=BATCH)(batch)
 app.command("eval", epilog=EVAL)(evaluate)

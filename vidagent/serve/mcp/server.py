@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from vidagent.errors import ModelError, UsageError, VideoError
 from vidagent.serve.core.errors import ApiError, to_api_error, without_paths
-from vidagent.serve.mcp.ask import ask
+from vidagent.serve.mcp.ask import ask, summarize
 from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.prompts import PROMPTS
 from vidagent.serve.mcp.resources import FACTS, POSTER, VideoResources
@@ -34,6 +34,7 @@ _TITLES: dict[Callable[..., Any], str] = {
     look: "Look at a range of a video",
     frames: "Frames of a video at exact times",
     ask: "Ask about a video",
+    summarize: "Summarise a video",
 }
 
 _HIDDEN = re.compile(r"^…(?=:)")
@@ -80,7 +81,7 @@ class Server(MCPServer[ServerContext]):
                     title=title,
                     read_only_hint=True,
                     destructive_hint=False,
-                    idempotent_hint=tool is not ask,
+                    idempotent_hint=tool not in {ask, summarize},
                     open_world_hint=False,
                 ),
             )
