@@ -4,9 +4,9 @@
 
     answer = analyze_video("talk.mp4", "When does the speaker show the chart?", budget=Budget(seconds=60))
 
-`analyze_video` answers, `aanalyze_video` is its coroutine, `astream_video` yields events on the way, and `VLM` asks a
-vision-language model directly, without the agent. `vidagent.api` has more: facts, frames and indexes of videos, cost
-estimates, earlier runs and sessions.
+`analyze_video` answers, `aanalyze_video` is its coroutine, `astream_video` yields events on the way, `summarize_video`
+tells what happens in a video, and `VLM` asks a vision-language model directly, without the agent. `vidagent.api` has
+more: facts, frames and indexes of videos, cost estimates, earlier runs and sessions.
 """
 
 from __future__ import annotations
@@ -41,12 +41,16 @@ if TYPE_CHECKING:
         aanalyze_video,
         analyze_video,
         astream_video,
+        asummarize_video,
+        summarize_video,
     )
+    from vidagent.summary import Chapter, Highlight, Sentence, Summary
     from vidagent.types import (
         Answer,
         Budget,
         BudgetReport,
         Coverage,
+        DataField,
         Evidence,
         Part,
         Span,
@@ -63,13 +67,16 @@ __all__ = [
     "Available",
     "Budget",
     "BudgetReport",
+    "Chapter",
     "Coverage",
+    "DataField",
     "Diagnosis",
     "DryRun",
     "DryRuns",
     "Event",
     "Evidence",
     "Finding",
+    "Highlight",
     "Hit",
     "Hits",
     "IndexReport",
@@ -80,10 +87,12 @@ __all__ = [
     "Probe",
     "RecordedRun",
     "Seen",
+    "Sentence",
     "Session",
     "Size",
     "Span",
     "StepUsage",
+    "Summary",
     "TextTrack",
     "Tracks",
     "Transcript",
@@ -96,6 +105,8 @@ __all__ = [
     "aanalyze_video",
     "analyze_video",
     "astream_video",
+    "asummarize_video",
+    "summarize_video",
 ]
 
 _TYPES = {
@@ -103,6 +114,7 @@ _TYPES = {
     "Budget",
     "BudgetReport",
     "Coverage",
+    "DataField",
     "Evidence",
     "Part",
     "Span",
@@ -111,6 +123,7 @@ _TYPES = {
     "VideoInfo",
 }
 """Names that need nothing of the agent: the decoding process starts without it."""
+_SUMMARY = {"Chapter", "Highlight", "Sentence", "Summary"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module attribute protocol (PEP 562)
@@ -119,6 +132,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module attribute protoc
         return import_module("importlib.metadata").version("vidagent")
     if name in _TYPES:
         return getattr(import_module("vidagent.types"), name)
+    if name in _SUMMARY:
+        return getattr(import_module("vidagent.summary"), name)
     if name in __all__:
         return getattr(import_module("vidagent.api"), name)
     raise AttributeError(f"module 'vidagent' has no attribute {name!r}")

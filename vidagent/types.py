@@ -302,8 +302,8 @@ class VideoInfo:
 class Evidence:
     """One claim of the answer, the time that shows it, and the verdict of its check.
 
-    `frame` is the path of the saved frame, `box_px` where in it the claim is visible, and `video` the index of the
-    video if there are several.
+    `frame` is the path of the saved frame, `box_px` where in it the claim is visible, `video` the index of the video if
+    there are several, and `line` what was said, or stands on screen or in the file, by which it was checked, if it was.
     """
 
     time_s: float
@@ -312,6 +312,7 @@ class Evidence:
     frame: str | None = None
     box_px: Box | None = None
     video: int | None = None
+    line: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +349,27 @@ class VideoCoverage:
     video: int
     seconds_seen: float = 0.0
     fraction: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataField:
+    """One value of the data of an answer, and what proves it; a value that is not proved is null.
+
+    Args:
+        path: Its JSON Pointer, such as `/goals/0/minute`.
+        verdict: The verdict of its check; None if there was nothing to check.
+        time_s: The time of the frame or line that it was checked by.
+        frame: Path of that frame.
+        line: What was said, or stands on screen or in the file, by which it was checked.
+        reason: Why the value is null; None for a proved one.
+    """
+
+    path: str
+    verdict: Verdict | None = None
+    time_s: float | None = None
+    frame: str | None = None
+    line: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -452,6 +474,8 @@ class Answer:
         budget: The limits, and which one ended the run.
         videos: All videos, if several were asked about.
         video: The video; of several, the first that the answer names, else the first.
+        data: What was asked for by a schema, with null for each value that is not proved.
+        fields: For each value of the data, what proves it, or why it is null; None without a schema.
         model: Name of the model that answered.
         run_id: Id of the run, for `--resume`.
     """
@@ -471,6 +495,8 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     budget: BudgetReport = field(default_factory=BudgetReport)
     videos: tuple[VideoInfo, ...] = ()
+    data: Any = None
+    fields: tuple[DataField, ...] | None = None
 
     @property
     def headline(self) -> str:
@@ -492,6 +518,9 @@ class Answer:
         headline = (line for place, line in enumerate(lines) if place < last and place not in told)
         return "\n".join(headline).strip(), "\n".join(lines[last + 1 :]).strip()
 
+    def _fields(self) -> list[dict[str, Any]]:
+        return [dataclasses.asdict(one) for one in self.fields or ()]
+
     def _repr_html_(self) -> str:
         """Return the answer as a notebook shows it, with the frames of its evidence."""
         return notebook.page(self)
@@ -499,7 +528,8 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON, whose keys and types are stable.
 
-        For several videos it has `videos`, and each span, part and claim has its index into them, `video`.
+        For several videos it has `videos`, and each span, part and claim has its index into them, `video`. With a
+        schema it has `data` and `fields`.
         """
         usage = dataclasses.asdict(self.usage)
         usage["seconds"] = round(self.usage.seconds, 3)
@@ -514,6 +544,7 @@ class Answer:
             "spans": [_span(span) for span in self.spans],
             "parts": [_part(part) for part in self.parts],
             "count": self.count,
+            **({} if self.fields is None else {"data": self.data, "fields": self._fields()}),
             "evidence": [_evidence(item) for item in self.evidence],
             "coverage": _coverage(self.coverage),
             "usage": usage,
@@ -547,8 +578,10 @@ def _part(part: Part) -> dict[str, Any]:
 
 def _evidence(item: Evidence) -> dict[str, Any]:
     fields = dataclasses.asdict(item) | {"time_s": round(item.time_s, 6), "box_px": _box(item.box_px)}
-    del fields["video"]
-    return fields | _index(item.video)
+    for name in ("video", "line"):
+        if fields[name] is None:
+            del fields[name]
+    return fields
 
 
 def _index(video: int | None) -> dict[str, int]:

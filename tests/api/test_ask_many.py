@@ -410,7 +410,7 @@ def test_what_cannot_be_asked(clips):
     refused([], "a question is about 1 to 16 videos, got 0")
     refused([f"{number}.mp4" for number in range(17)], "a question is about 1 to 16 videos, got 17")
     refused([*clips, clips[0].parent / "." / clips[0].name], "is given twice; give each video once")
-    refused(clips, "a session is about one video, got 3", session="s")
+    refused(clips, "a session is for one video, got 3", session="s")
     refused(clips, "a report is a file ending in .html", report="report.pdf")
 
 

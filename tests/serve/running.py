@@ -32,11 +32,12 @@ class Plays:
 
     def __init__(self) -> None:
         self.slow = False
+        self.draft = answer()
 
     def __call__(self, body):
         if self.slow and step_of(body) == "plan":
             return Raw(b" " * 400, drip_s=0.02)
-        script = Script([clip_look(1, 3)], [answer()])
+        script = Script([clip_look(1, 3)], [self.draft])
         script.planned = int(any(message["role"] == "tool" for message in body["messages"]))
         return script(body)
 

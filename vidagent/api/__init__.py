@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.server.model_choice import Available
-from vidagent.api.ask import aanalyze_video, analyze_video, astream_video, plan_cost
+from vidagent.api.ask import (
+    aanalyze_video,
+    analyze_video,
+    astream_video,
+    asummarize_video,
+    plan_cost,
+    summarize_video,
+)
 from vidagent.api.doctor import Diagnosis, Finding, diagnose
 from vidagent.api.library import Library
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at, poster_of
@@ -66,6 +73,7 @@ __all__ = [
     "aanalyze_video",
     "analyze_video",
     "astream_video",
+    "asummarize_video",
     "clip_run",
     "delete_run",
     "delete_session",
@@ -84,6 +92,7 @@ __all__ = [
     "probe_video",
     "replay_run",
     "report_run",
+    "summarize_video",
     "texts_of",
     "transcript_of",
 ]

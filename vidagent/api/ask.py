@@ -7,7 +7,7 @@ import concurrent.futures
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from vidagent.agents.server.model_choice import choose
 from vidagent.api.ask_many import StrPath, ask_several, paths_of
@@ -16,7 +16,7 @@ from vidagent.api.run_question import QuestionRun
 from vidagent.errors import UsageError
 from vidagent.graphs.cost_estimate import DryRun, DryRuns, forecast
 from vidagent.graphs.events import Event, Listener
-from vidagent.reports.export.export_request import export_request
+from vidagent.reports.export.export_request import ExportRequest, export_request
 from vidagent.reports.multi_video import split_by_video
 from vidagent.runs.folder import RunFolder, find_run_folder, new_run_folder
 from vidagent.runs.request import (
@@ -26,10 +26,14 @@ from vidagent.runs.request import (
     RunArguments,
     check_listed,
     make_request,
+    summary_request,
     with_listed_keywords,
 )
 from vidagent.runs.session_turn import session_turn
+from vidagent.summary import Length, Summary
 from vidagent.types import Answer, Budget
+
+Found = TypeVar("Found", bound=Answer)
 
 
 @with_listed_keywords
@@ -68,13 +72,15 @@ def analyze_video(
         num_frames: Number of frames of that overview. By default, the model's profile sets it.
         decoder: `pyav`, the default, `decord` or `torchcodec`.
         video_stream: Number of the video stream among the streams of the file; by default the one that a player shows.
+        schema: JSON Schema, its path, or a pydantic model. `Answer.data` then follows it, with null for each value that
+            could not be proved, and `Answer.fields` says what proves each value, or why it is null.
         save_frames: Folder for the frames of the evidence and a contact sheet of each look.
         report: Path of an `.html` report with the answer, its spans, the evidence, each step and its cost.
         export: One or more paths to write, by suffix: `.mp4` for clips of the answer's spans (sound in 16 kHz),
-            `.jpg`, `.png` or a folder for the frames of the evidence, `.json`, `.srt`, `.csv`, `.edl` or
-            `.ffmetadata` for the answer. Several clips or frames are numbered. Of several videos each gets files of its
-            own, except for `.json`: `clips.mp4` becomes `clips-2-b.mp4` for the second video, `b.mkv`. Likewise the
-            report gets one page per video.
+            `.jpg`, `.png` or a folder for the frames of the evidence, `.json`, `.md`, `.srt`, `.csv`, `.edl`,
+            `.ffmetadata` or `.txt` (chapters as YouTube takes them) for the answer. Several clips or frames are
+            numbered. Of several videos each gets files of its own, except for `.json`: `clips.mp4` becomes
+            `clips-2-b.mp4` for the second video, `b.mkv`. Likewise the report gets one page per video.
         resume: Id of an earlier run of the same question to resume, such as one that a budget ended.
         session: Name of a session, 1 to 64 letters, digits, dots, dashes and underscores. The question is then a
             follow-up to the session's earlier questions about the same video, and reuses what they looked at.
@@ -112,23 +118,81 @@ async def aanalyze_video(
     check_listed(aanalyze_video, arguments)
     began, paths = time.monotonic(), paths_of(path)
     if len(paths) > 1:
-        if session is not None:
-            raise UsageError(f"a session is about one video, got {len(paths)}")
+        for what, given in (("a session", session), ("a schema", arguments.get("schema"))):
+            if given is not None:
+                raise UsageError(f"{what} is for one video, got {len(paths)}")
         files = split_by_video(paths, report, export, save_frames)
         request = make_request(question, **arguments)
         return await ask_several(paths, request, files, resume, began, on_event, stream=stream)
     exports = export_request(paths[0], report, export, save_frames)
     request = make_request(question, **arguments)
+    return await _ask_one(paths[0], request, exports, resume, session, began, on_event, stream=stream)
+
+
+async def _ask_one(
+    path: StrPath,
+    request: Request,
+    exports: ExportRequest,
+    resume: str | None,
+    session: str | None,
+    began: float,
+    on_event: Listener | None,
+    *,
+    stream: bool,
+) -> Answer:
+    """Run a request about one video; errors as in `analyze_video`."""
     cache = cache_folder(request.settings)
     earlier = None if resume is None else find_run_folder(cache, resume)
     with session_turn(cache, session, earlier) as turn:
-        async with open_video(paths[0], request.settings) as video:
+        async with open_video(path, request.settings) as video:
             if turn is not None:
                 turn.check_video(video.info)
             client = await asyncio.to_thread(choose, request.settings)
             folder = earlier or new_run_folder(cache)
             run = QuestionRun(video, client, request, folder, began, on_event, stream, turn)
             return await run.answer(exports)
+
+
+@with_listed_keywords
+def summarize_video(path: StrPath, length: Length = "medium", **arguments: Unpack[EventArguments]) -> Summary:
+    """Summarise a video: chapters with titles, highlights, and sentences that are proved one by one.
+
+        >>> summary = summarize_video("talk.mp4", "short")
+        >>> print([chapter.title for chapter in summary.chapters], summary.left_out)
+
+    It is a question about the whole video, answered in parts: `Summary` is an `Answer`. Each of `Summary.sentences` has
+    its time, the frame or the line that shows it, and the verdict of its check; sentences that could not be proved are
+    left out and counted.
+
+    `path` is a local video file, `length` is `short`, `medium` or `long`, and the other arguments and the errors are
+    those of `analyze_video`; `options` are for questions only.
+    """
+    check_listed(summarize_video, arguments)
+    return run_to_its_end(lambda: asummarize_video(path, length, **arguments))
+
+
+@with_listed_keywords
+async def asummarize_video(
+    path: StrPath,
+    length: Length = "medium",
+    *,
+    on_event: Listener | None = None,
+    stream: bool = False,
+    save_frames: str | Path | None = None,
+    report: str | Path | None = None,
+    export: str | Path | Sequence[str | Path] | None = None,
+    resume: str | None = None,
+    session: str | None = None,
+    **arguments: Unpack[RequestArguments],
+) -> Summary:
+    """Summarise a video, as a coroutine; see `summarize_video` and, for the other arguments, see `analyze_video`."""
+    check_listed(asummarize_video, arguments)
+    began = time.monotonic()
+    exports = export_request(path, report, export, save_frames)
+    request = summary_request(length, **arguments)
+    answer = await _ask_one(path, request, exports, resume, session, began, on_event, stream=stream)
+    assert isinstance(answer, Summary)  # noqa: S101 - the answer to such a request
+    return answer
 
 
 @with_listed_keywords
@@ -192,7 +256,7 @@ def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
         return forecast(run, tuple(event.text for event in events if event.kind == "note"))
 
 
-def run_to_its_end(start: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+def run_to_its_end(start: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
     """Run a coroutine; in a thread of its own where this one already runs an event loop, as a notebook's does."""
     try:
         asyncio.get_running_loop()

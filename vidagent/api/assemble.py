@@ -131,6 +131,8 @@ def make_run(
         meter=Meter(budget, profile.frame_tokens, profile.thinking.allotted),
         emit=on_event,
         stream=stream,
+        length=request.length,
+        schema=request.schema,
     )
     index.on_progress = lambda doing, share: run.tell("progress", f"{doing}, {share:.0%}", fraction=share)
     index.stop = Stop(left_s=lambda: run.meter.left("seconds"), closed=lambda: video.closed)

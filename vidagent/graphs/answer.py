@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vidagent.graphs.answer_text import ever_refused, final_text
+from vidagent.graphs.evidence.data import data_of
 from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import coverage
 from vidagent.graphs.evidence.parts import joined, ranges
@@ -13,9 +16,12 @@ from vidagent.graphs.evidence.places import count_of, none_refused, places_of
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, State, Verified
 from vidagent.graphs.strategies.gaps import DENIAL, denies, highest_confidence, range_of
+from vidagent.graphs.summary import summary_of
+from vidagent.tools.data_schema import Schema, leaves
 from vidagent.types import (
     Answer,
     BudgetReport,
+    DataField,
     Evidence,
     Limit,
     Part,
@@ -43,7 +49,7 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
     unable = progress.draft is not None and progress.draft.found == "cannot_judge"
     otherwise: Status = "cannot_judge" if unable else "not_found"
     status: Status = "partial" if ended_by else "answered" if answers else otherwise
-    return Answer(
+    answer = Answer(
         status=status,
         answer=final_text(progress, run, status, ended_by, seen),
         confidence=_confidence(progress, run, answers=answers),
@@ -54,11 +60,33 @@ def final_answer(state: State, run: Run, *, run_id: str, frame_path: FramePath) 
         spans=_spans(progress, run) if answers or status == "partial" else (),
         parts=_parts(progress) if answers or status == "partial" else (),
         count=count_of(progress) if answers else None,
-        evidence=tuple(_evidence(item, frame_path) for item in progress.supported),
+        evidence=tuple(_evidence(item, frame_path) for item in progress.in_order),
         coverage=seen,
         usage=Usage.total(steps, seconds=state.get("elapsed_s", 0.0), rounds=state.get("rounds", 0)),
         budget=BudgetReport(run.budget, ended_by),
     )
+    if run.schema is not None:
+        data, fields = _data(progress, run, run.schema, frame_path)
+        answer = replace(answer, data=data, fields=fields)
+    return answer if run.length is None else summary_of(answer, progress, run, run.length)
+
+
+def _data(
+    progress: Progress, run: Run, schema: Schema, frame_path: FramePath
+) -> tuple[Any, tuple[DataField, ...]]:
+    """Return the data, and what proves each value, or why it is null."""
+    data, reasons, checked = data_of(progress, schema, by_rules=run.client.profile.lacks("wording"))
+    fields = []
+    for pointer, _ in leaves(data):
+        item, reason = checked.get(pointer), reasons.get(pointer)
+        if item is None:
+            fields.append(DataField(pointer, reason=reason))
+            continue
+        shown = _evidence(item, frame_path)
+        fields.append(
+            DataField(pointer, shown.verdict, round(shown.time_s, 6), shown.frame, shown.line, reason)
+        )
+    return data, tuple(fields)
 
 
 def _ended_by(state: State, *, answers: bool) -> Limit | None:
@@ -174,4 +202,5 @@ def _evidence(item: Verified, frame_path: FramePath) -> Evidence:
         verdict=verdict,
         frame=None if item["ref"] is None else str(frame_path(item["ref"])),
         box_px=None if box is None else (box[0], box[1], box[2], box[3]),
+        line=item.get("line"),
     )

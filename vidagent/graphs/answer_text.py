@@ -47,6 +47,10 @@ def answer_words(progress: Progress, run: Run, draft: Draft) -> str:
     if progress.told:
         return parts_text(progress, draft)
     by_rules = run.client.profile.lacks("wording")
+    leaves = [item for item in progress.verified if "leaf" in item]
+    if leaves and not may_say(draft, progress, by_rules=by_rules):
+        proved = sum(item["verdict"] == "supported" for item in leaves)
+        return f"Of the values in the data, {proved} of {len(leaves)} are proved."
     words = with_precision(supported_words(draft, progress, by_rules=by_rules), progress, draft)
     count = count_of(progress)
     refused = progress.worded is not None and progress.worded["verdict"] == "unsupported"

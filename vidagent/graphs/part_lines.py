@@ -32,7 +32,7 @@ def parts_text(progress: Progress, draft: Draft) -> str:
     fallen = sum("part_s" in item for item in progress.verified) - len(progress.told)
     if fallen:
         were = "was" if fallen == 1 else "were"
-        lines.append(f"({counted(fallen, 'part')} {were} left out as not supported.)")
+        lines.append(f"({counted(fallen, 'sentence')} {were} left out as not supported.)")
     return "\n".join(lines)
 
 

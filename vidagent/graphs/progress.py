@@ -122,6 +122,17 @@ class Progress:
         return sorted((item for item in self.supported if "part_s" in item), key=lambda item: item["part_s"])
 
     @property
+    def in_order(self) -> list[Verified]:
+        """The claims that were not refused: those about no part first, then the sentences of each part, by its time."""
+        return sorted(self.supported, key=lambda item: item.get("part_s", []))
+
+    @property
+    def left_out(self) -> int:
+        """How many different sentences were drafted, refused, and are not told."""
+        told = {item["claim"] for item in self.supported}
+        return len({check["claim"] for check in self.refused} - told)
+
+    @property
     def stands(self) -> bool:
         """Whether all claims of the draft were checked, and none was refused."""
         draft = self.draft

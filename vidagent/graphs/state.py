@@ -18,7 +18,9 @@ from vidagent.agents.prompting.replies import Judged
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import EventSource
 from vidagent.images.store import FrameStore
+from vidagent.summary import Length
 from vidagent.tools import Caps, ToolContext, make_tools
+from vidagent.tools.data_schema import Schema
 from vidagent.types import Budget, BudgetName, Limit, Status, Step, Verdict
 from vidagent.video.index.video_index import Index
 from vidagent.video.video import Video
@@ -74,7 +76,11 @@ class Call(TypedDict):
 
 
 class Verified(TypedDict):
-    """A claim after its check; `part_s` is the start and the end of the part of the answer that it is, if it is one."""
+    """A claim after its check.
+
+    `part_s` is the start and the end of the part of the answer that it is a sentence of, `leaf` the JSON Pointer of the
+    value of the data that it states, and `line` the words by which it was checked, if there were any.
+    """
 
     claim: str
     verdict: Verdict
@@ -84,6 +90,8 @@ class Verified(TypedDict):
     ref: str | None
     box_px: list[int] | None
     part_s: NotRequired[list[float]]
+    leaf: NotRequired[str]
+    line: NotRequired[str]
 
 
 class Check(TypedDict):
@@ -139,6 +147,7 @@ class State(TypedDict, total=False):
 
     question: str
     options: list[str] | None
+    schema: Schema | None
     fingerprint: str
     budget: dict[str, float | int | None]
     earlier: list[Turn]
@@ -189,6 +198,8 @@ class Run(EventSource):
         caps: The model's limits.
         budget: The limits.
         meter: What is spent.
+        length: How long a summary is wanted, if one is.
+        schema: What the data of the answer follows, if data is wanted.
         decoding: Lock for decoding the video, which only one look can do at a time.
     """
 
@@ -199,6 +210,8 @@ class Run(EventSource):
     caps: Caps
     budget: Budget
     meter: Meter
+    length: Length | None = None
+    schema: Schema | None = None
     decoding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @cached_property
@@ -209,7 +222,7 @@ class Run(EventSource):
 
     def desk(self, grant: Callable[[int], int]) -> ToolContext:
         """Return the context that tools run in, taking frames from `grant`."""
-        return ToolContext(self.video, self.index, self.store, self.caps, grant)
+        return ToolContext(self.video, self.index, self.store, self.caps, grant, self.schema)
 
 
 def refusal(call_id: str, why: str, **more: object) -> ToolMessage:

@@ -130,7 +130,10 @@ class Recorder:
         if not run["parts"]:
             return {}
         return State(
-            question=run["question"], options=run["options"], fingerprint=run["video"].get("fingerprint", "")
+            question=run["question"],
+            options=run["options"],
+            schema=run.get("schema"),
+            fingerprint=run["video"].get("fingerprint", ""),
         )
 
     def begin(self, run: Run, opening: Sequence[dict[str, Any]] = ()) -> None:
@@ -166,6 +169,8 @@ class Recorder:
             "ended": None,
             "question": request.question.text,
             "options": request.options,
+            "length": request.length,
+            "schema": request.schema,
             "model": client.name,
             "base_url": client.where,
             "engine": request.settings.engine,

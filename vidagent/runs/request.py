@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, get_args, get_type_hints
 
@@ -13,6 +13,8 @@ from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.graphs.events import Listener
 from vidagent.keywords import check_keywords
+from vidagent.summary import QUESTIONS, Length
+from vidagent.tools.data_schema import Schema, SchemaLike, read_schema
 from vidagent.types import Budget, Overview, Question
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -31,6 +33,7 @@ class RequestArguments(TypedDict, total=False):
     num_frames: int | None
     decoder: str | None
     video_stream: int | None
+    schema: SchemaLike | None
 
 
 class RunArguments(RequestArguments, total=False):
@@ -59,12 +62,16 @@ class Request:
         overview: How densely the first overview samples the video.
         settings: The model, the decoder and the configured defaults.
         budget: The limits asked for; None uses those of the settings, or of the run that is resumed.
+        length: How long a summary is wanted, if one is; the question is then `QUESTIONS[length]`.
+        schema: What the data of the answer follows, if data is wanted.
     """
 
     question: Question
     overview: Overview
     settings: Settings
     budget: Budget | None
+    length: Length | None = None
+    schema: Schema | None = None
 
     @property
     def options(self) -> list[str] | None:
@@ -87,6 +94,8 @@ class Request:
             raise UsageError(f"run {run_id} asked {earlier.get('question')!r}, not {self.question.text!r}")
         if (earlier.get("options") or None) != self.options:
             raise UsageError(f"run {run_id} had other options: {earlier.get('options')!r}")
+        if earlier.get("schema") != self.schema:
+            raise UsageError(f"run {run_id} had {'another' if earlier.get('schema') else 'no'} schema")
 
 
 def make_request(
@@ -102,6 +111,7 @@ def make_request(
     num_frames: int | None = None,
     decoder: str | None = None,
     video_stream: int | None = None,
+    schema: SchemaLike | None = None,
 ) -> Request:
     """Check what is asked and load the settings.
 
@@ -118,19 +128,37 @@ def make_request(
         decoder=decoder,
         video_stream=video_stream,
     )
-    return Request(asked, overview, settings, None if budget is None else Budget.of(budget))
+    limits = None if budget is None else Budget.of(budget)
+    wanted = None if schema is None else read_schema(schema)
+    return Request(asked, overview, settings, limits, schema=wanted)
+
+
+def summary_request(length: Length, **arguments: Any) -> Request:  # noqa: ANN401 - those of `make_request`
+    """Return the request for a summary; the arguments are those of `make_request`.
+
+    Raises:
+        UsageError: If the length, or an argument, is out of range.
+    """
+    if length not in QUESTIONS:
+        raise UsageError(f"the length of a summary is one of {', '.join(QUESTIONS)}; got {length!r}")
+    for name in ("options", "schema"):
+        if arguments.get(name) is not None:
+            raise UsageError(f"a summary has no {name}")
+    return replace(make_request(QUESTIONS[length], **arguments), length=length)
 
 
 def recorded_request(run: Mapping[str, Any]) -> Request:
     """Return the request of a recorded run from its `run.json`; a replay needs neither its model nor its server."""
-    return make_request(
+    request = make_request(
         run["question"],
         options=run["options"],
         **run["overview"],
         decoder=run["decoder"],
         video_stream=run.get("video_stream"),
         budget=Budget(**run["parts"][-1]["budget"]),
+        schema=run.get("schema"),
     )
+    return replace(request, length=run.get("length"))
 
 
 def check_listed(function: Callable[..., object], given: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 
 from vidagent.errors import UsageError
 from vidagent.graphs.answer_graph import Graph, reopen
+from vidagent.graphs.nodes.classify import summary_route
 from vidagent.graphs.state import Run, State
 from vidagent.runs.request import Request
 from vidagent.types import VideoInfo
@@ -49,6 +50,7 @@ async def start(
         first = State(
             question=request.question.text,
             options=request.options,
+            schema=request.schema,
             fingerprint=run.video.info.fingerprint,
             budget=run.budget.to_dict(),
             history=[],
@@ -57,6 +59,8 @@ async def start(
             ended_by=None,
             ended_in=None,
         )
+        if request.length is not None:
+            first["route"] = summary_route(request.question.text, request.length)
         if session is not None and not earlier:  # otherwise the checkpoint holds these lists already
             first.update(session)
         return first

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from langchain_core.tools import StructuredTool
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, create_model
 
 from vidagent.text import is_ended, to_last_sentence
 from vidagent.tools.context import ToolContext
+from vidagent.tools.data_schema import Schema, offered
 from vidagent.tools.factory import Seconds, make_tool
 
 _NUMBERING = re.compile(r"^\s*\d{1,3}[.)]\s+")
 MOST_FRAMES = 4
 """Most frames that a part of an answer names."""
+_DATA = (
+    "the answer as data, by this schema. Every value is checked by itself as a claim, so no claim has to repeat it; "
+    "null for what no observation shows, never a guess"
+)
+_SOURCES = "what shows each value of `data`: one entry for each, or one for an object or a list whose values it shows"
 _MOST_ANSWER, _MOST_CLAIM, _MOST_PART = 4000, 500, 1000
 """Most characters of the answer, of a claim and of a part."""
 
@@ -75,6 +82,17 @@ class Place(BaseModel):
     end_s: Seconds
 
 
+class Source(BaseModel):
+    """What shows one value of the data."""
+
+    path: str = Field(description="JSON Pointer of the value in `data`, such as /goals/0/minute")
+    text: str = Field(
+        default="", description="in one sentence, what is seen that shows it; for null, why not"
+    )
+    time_s: Seconds | None = Field(default=None, description="the moment that shows it best, in seconds")
+    ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
+
+
 class Draft(BaseModel):
     """What the planner wants to answer, before it is verified."""
 
@@ -86,6 +104,13 @@ class Draft(BaseModel):
     count: int | None = None
     choice: int | None = None
     confidence: float = 0.5
+    data: Any = None
+    sources: list[Source] = []
+
+    def source_of(self, pointer: str) -> Source | None:
+        """Return the source of a leaf of the data: its own, or that of the nearest object or list around it."""
+        around = [one for one in self.sources if f"{pointer}/".startswith(f"{one.path.rstrip('/')}/")]
+        return max(around, key=lambda one: len(one.path), default=None)
 
 
 def _claims(value: Any) -> Any:  # noqa: ANN401 - the same
@@ -133,7 +158,30 @@ def make(context: ToolContext) -> StructuredTool:
             confidence=confidence,
         )
 
-    return make_tool(answer)
+    tool = make_tool(answer)
+    return tool if context.schema is None else _with_data(tool, context.schema)
+
+
+def _with_data(tool: StructuredTool, schema: Schema) -> StructuredTool:
+    """Return the tool with two more arguments: data that follows a schema, and what shows each of its values."""
+    plain, arguments = tool.func, tool.args_schema
+    assert plain is not None  # noqa: S101 - made from a function
+    assert isinstance(arguments, type)  # noqa: S101 - the same
+    assert issubclass(arguments, BaseModel)  # noqa: S101 - the same
+    data = Annotated[Any, WithJsonSchema(offered(schema)), Field(description=_DATA)]
+    sources = Annotated[list[Source], BeforeValidator(_one), Field(description=_SOURCES)]
+    fields: dict[str, Any] = {"data": (data, None), "sources": (sources, [])}
+
+    def answer(data: Any = None, sources: Sequence[Source] = (), **rest: Any) -> Draft:  # noqa: ANN401 - as the model wrote
+        draft: Draft = plain(**rest)
+        return draft.model_copy(update={"data": data, "sources": list(sources)})
+
+    return StructuredTool(
+        name=tool.name,
+        description=tool.description,
+        func=answer,
+        args_schema=create_model("answer", __base__=arguments, **fields),
+    )
 
 
 def _inside(context: ToolContext, place: Place) -> Place:

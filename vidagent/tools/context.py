@@ -21,6 +21,7 @@ from vidagent.images.shown_frame import ShownFrame
 from vidagent.images.store import FrameStore
 from vidagent.images.tiles import crop
 from vidagent.text import counted, short_number
+from vidagent.tools.data_schema import Schema
 from vidagent.tools.result import Look
 from vidagent.types import Box
 from vidagent.video.clock import names
@@ -220,12 +221,14 @@ class ToolContext(Timeline):
         caps: What the model can take.
         grant: Takes the number of pictures wanted and returns how many the frame budget allows; raises
             `BudgetSpent` if it allows none.
+        schema: What the data of the answer follows, if data is wanted.
     """
 
     index: Index
     store: FrameStore
     caps: Caps
     grant: Callable[[int], int]
+    schema: Schema | None = None
 
     def pictures(
         self, times_s: Sequence[float], *, snap: Literal["exact", "keyframe"] = "exact"

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated
 
 from langchain_core.tools import StructuredTool
@@ -33,6 +34,7 @@ _TEXTS = re.compile(r"\btexts? on (the )?screen\b", re.IGNORECASE)
 _MOST_BUSY = 3
 """How many of the seconds with the most change are a fact of the whole video."""
 _FILE = re.compile(r"\bfacts of the file\b", re.IGNORECASE)
+_ALL_LINES = re.compile(r"\ball lines\b", re.IGNORECASE)
 _COMMON = frozenset("a an and at does for in is it of on or the to what when where which who".split())
 _TIME = re.compile(r"\b(\d+(?:\.\d+)?) s\b")
 _MOST_FACTS = 40
@@ -88,6 +90,13 @@ def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> 
     scored = [(len(words & _words(line.text)), line) for line in lines]
     ranked = sorted((row for row in scored if row[0]), key=lambda row: -row[0])
     return [line for _, line in ranked[:_MOST_FACTS]]
+
+
+def _all_lines(context: ToolContext, spoken: Iterable[Cue]) -> list[_Line]:
+    """Return the subtitles and the speech, in order; of very many, some spread evenly over the video."""
+    lines = [_cue_line("subtitle", cue) for cue in context.index.cues()]
+    lines = sorted([*lines, *(_cue_line("spoken", cue) for cue in spoken)], key=lambda line: line.start_s)
+    return lines[:: -(-len(lines) // _MOST_TEXTS) or 1]
 
 
 def _shown_s(line: _Line) -> float:
@@ -173,6 +182,13 @@ def _shots(context: ToolContext, query: str) -> Iterator[str]:
     yield f"cuts at (first frame of the new shot, seconds{about}): {listed or 'none'}"
 
 
+def _each_shot(context: ToolContext) -> Iterator[str]:
+    """Yield a line for each of the first shots, with its time."""
+    edges = [0.0, *context.index.scan().cuts_s, context.duration_s]
+    for number, (start_s, end_s) in enumerate(pairwise(edges[: _MOST_CUTS + 1]), 1):
+        yield f"file {start_s:.3f}-{end_s:.3f} s: shot {number}"
+
+
 def _movement(context: ToolContext) -> Iterator[str]:
     activity = context.index.activity()
     busiest = ", ".join(f"{span.start_s:.1f}-{span.end_s:.1f}" for span in activity.busiest(10))
@@ -186,6 +202,7 @@ def _facts(context: ToolContext, query: str, lines: Sequence[_Line]) -> Iterator
     if _FILE.search(query):
         facts = [*_file(context), *_index(context, query)]
         yield from (f"file 0.000-{context.duration_s:.3f} s: {fact}" for fact in facts)
+        yield from _each_shot(context) if _SHOTS.search(query) else ()
     if _TEXTS.search(query):
         yield from _screen_texts(context, query)
     if _SHOTS.search(query):
@@ -250,12 +267,14 @@ def make(context: ToolContext) -> StructuredTool:
             return Look("search", query, 0.0, context.duration_s, facts=spoken_lines, notes=gaps)
         spoken = () if transcript is None else transcript.cues
         lines = _matching_lines(context, query, spoken)
+        if _ALL_LINES.search(query):
+            lines = _all_lines(context, spoken)
         if not lines and ABOUT_SPEECH.search(query):
             lines = [_cue_line("spoken", cue) for cue in spoken[:_MOST_FACTS]]
         said = quoted_facts(query, spoken) if ABOUT_SPEECH.search(query) else ()
         facts = (*said, *_facts(context, query, lines))
         speech = ABOUT_SPEECH.search(query) and any(fact.startswith("spoken ") for fact in facts)
-        listed = any(asked.search(query) for asked in (_SHOTS, _MOTION, _TEXTS, _FILE))
+        listed = any(asked.search(query) for asked in (_SHOTS, _MOTION, _TEXTS, _FILE, _ALL_LINES))
         if speech or listed:
             return Look("search", query, 0.0, context.duration_s, facts=facts, notes=gaps)
         alike, unlike = _alike_times(context, query)

@@ -19,7 +19,7 @@ from vidagent.agents.prompting.messages import (
 )
 from vidagent.agents.signals import model as signals
 from vidagent.agents.signals.language import wording
-from vidagent.agents.signals.model import ChatSignals
+from vidagent.agents.signals.model import ChatSignals, _noted
 from vidagent.images import jpeg
 from vidagent.images.shown_frame import ShownFrame
 
@@ -142,3 +142,28 @@ def test_a_broken_picture_is_an_error_and_not_an_empty_one(chat):
     broken = ShownFrame.of(1.0, jpeg.encode(np.zeros((8, 8, 3), np.uint8))[:40], size_wh=(8, 8))
     with pytest.raises(ValueError, match=r"\w"):
         chat.invoke(sent(look_messages(QUESTION, None, wording.ANY_TEXT, [broken])))
+
+
+NOTES = """file 3.000-4.000 s: shot 3
+file 9.000-12.000 s: shot 7
+on screen 1.000-2.000 s, box 1,2,3,4, sure 1.00: 20:00
+spoken 5.000-6.000 s: Good morning"""
+
+
+@pytest.mark.parametrize(
+    ("claim", "stands"),
+    [
+        ("Shots 3 to 7.", True),
+        ("Shots 3 to 8.", False),
+        ("Shot 3.", True),
+        ("Shot 4.", False),
+        ('"20:00" is on screen.', True),
+        ('"20:00" is said.', False),
+        ('"Good morning" is said.', True),
+        ('"morning" is said.', True),
+        ('"morn" is said.', False),
+    ],
+)
+def test_a_sentence_of_a_summary_stands_if_a_line_says_it(claim, stands):
+    judged = _noted(claim, NOTES, [])
+    assert (judged is not None and judged.verdict == "supported") is stands

@@ -111,7 +111,7 @@ def test_what_falls_again_is_dropped_and_counted_and_the_draft_goes_back_once(as
     found, server = ask(Judge([LOOK], [parts(WALK, REST, GOES)], verdict={"stands still": "unsupported"}))
     assert server.steps.count("plan") == 3
     assert [part.text for part in found.parts] == [WALK["text"], GOES["text"]]
-    assert found.answer.endswith("\n(1 part was left out as not supported.)")
+    assert found.answer.endswith("\n(1 sentence was left out as not supported.)")
     assert [(span.start_s, span.end_s) for span in found.spans] == [(0, 3), (5.5, 8)]
     assert found.status == "answered"
     assert found.confidence == pytest.approx(0.8 * 2 / 3)

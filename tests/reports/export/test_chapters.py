@@ -57,6 +57,6 @@ def test_the_edit_list_has_each_part():
 
 def test_the_headline_is_the_answer_without_the_lines_of_its_parts():
     assert (TOLD.headline, TOLD.closing) == ("A film.", "")
-    left_out = dataclasses.replace(TOLD, answer=f"{TOLD.answer}\n(1 part was left out as not supported.)")
-    assert (left_out.headline, left_out.closing) == ("A film.", "(1 part was left out as not supported.)")
+    left_out = dataclasses.replace(TOLD, answer=f"{TOLD.answer}\n(1 sentence was left out as not supported.)")
+    assert (left_out.headline, left_out.closing) == ("A film.", "(1 sentence was left out as not supported.)")
     assert ANSWER.headline == ANSWER.answer

@@ -9,7 +9,7 @@ import pytest
 from vidagent.errors import UsageError
 from vidagent.reports.export.export_request import ExportRequest, export_request
 
-LEGAL = "a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .mp4, .png or .srt, or a folder"
+LEGAL = "a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .md, .mp4, .png, .srt or .txt, or a folder"
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_everything_at_once_from_the_command_line(pier, tmp_path):
         (
             "--export",
             "clip.avi",
-            "an export is a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .mp4, .png or .srt, or",
+            "an export is a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .md, .mp4, .png, .srt or .txt, or",
         ),
         ("--export", "no/clip.mp4", "cannot be written: No such file or directory"),
         ("--export", "taken/frames/", "cannot be written: Not a directory"),

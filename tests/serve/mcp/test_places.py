@@ -14,6 +14,7 @@ TOOLS = {
     "look": {"start_s": 0, "end_s": 1},
     "frames": {"times_s": [0]},
     "ask": {"question": "When?"},
+    "summarize": {},
 }
 
 

@@ -12,14 +12,16 @@ import pytest
 from mcp import Client
 
 from tests.decoding import decoding
+from tests.graphs.scripts import answer
 from tests.media.code import read_code
 from tests.media.truth import full_decode
 from tests.serve.mcp.running import over_http
 from tests.serve.running import QUESTION, until
+from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.images import jpeg
 
 pytestmark = pytest.mark.network
-TOOLS = {"list_videos", "probe", "look", "frames", "find", "ask"}
+TOOLS = {"list_videos", "probe", "look", "frames", "find", "ask", "summarize"}
 
 
 def words(result) -> str:
@@ -114,6 +116,19 @@ async def test_frames_are_those_that_a_player_shows(connect, root):
     assert part.structured_content["notes"] == ["box clamped to the picture: [80, 0, 160, 180] px"]
     (cut,), (full, *_) = pictures(part), pictures(whole)
     assert abs(cut.astype(int) - full[:, 80:160]).mean() < 4
+
+
+async def test_a_summary_has_chapters_and_the_frames_of_its_sentences(connect, model, plays):
+    parts = [{"start_s": 0, "end_s": 4, "text": "A bar moves. It goes to the right.", "ledger": ["L1"]}]
+    plays.draft = answer(answer="A bar crosses.", claims=[], spans=[], parts=parts)
+    async with connect() as client:
+        result = await client.call_tool("summarize", {"video": "clip.mp4", "length": "short"})
+    told = result.structured_content
+    assert [one["title"] for one in told["chapters"]] == ["A bar moves"]
+    assert [one["text"] for one in told["sentences"]] == ["A bar crosses.", *sentences_of(parts[0]["text"])]
+    assert all(one["frame"] is None for one in told["sentences"])  # the server's paths
+    assert len(pictures(result)) == 3
+    assert "0:00-0:04 A bar moves. It goes to the right." in words(result)
 
 
 async def test_an_answer_comes_with_its_evidence_and_with_progress(everywhere, model, root):

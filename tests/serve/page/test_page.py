@@ -122,6 +122,36 @@ def test_parts_are_a_list_whose_times_move_the_player(page, plays):
     accessible(page)
 
 
+def test_a_summary_is_one_button_and_shows_chapters_whose_sentences_move_the_player(page, plays, client):
+    parts = [
+        {
+            "start_s": 0,
+            "end_s": 2.5,
+            "text": "A bar moves. It passes the middle of the picture.",
+            "ledger": ["L1"],
+        },
+        {"start_s": 2.5, "end_s": None, "text": "The bar goes on.", "ledger": ["L1"]},
+    ]
+    spans = [{"start_s": 3.0, "end_s": 3.4}]
+    plays.draft = answer(answer="Something is to be seen.", claims=[], spans=spans, parts=parts)
+    choose(page)
+    page.get_by_label("Length of the summary").select_option("briefly")
+    page.locator("#question").fill("What is typed stays.")
+    page.get_by_role("button", name="Summarise").click()
+    answered(page)
+    assert client.get("/v1/jobs").json()["data"][0]["asked"]["summary"] == "short"
+    listed = page.get_by_role("list", name="Chapters").get_by_role("listitem")
+    expect(listed).to_have_count(2)
+    expect(listed.first.locator("strong")).to_have_text("A bar moves")
+    expect(listed.first.locator("p")).to_contain_text("It passes the middle of the picture.")
+    listed.first.locator("p").get_by_role("button").click()
+    assert 0 <= at(page) < 2.5
+    page.get_by_role("list", name="Highlights").get_by_role("button").click()
+    assert 3.0 <= at(page) < 3.04
+    expect(page.locator("#question")).to_have_value("What is typed stays.")
+    accessible(page)
+
+
 def test_a_reload_goes_on_with_a_running_question_and_it_can_be_stopped(page, plays, client):
     choose(page)
     plays.hold("plan")

@@ -25,8 +25,8 @@ from vidagent.agents.prompting.multi_video import Single
 from vidagent.agents.prompting.replies import ClaimJudgement, Judgement, Judgements
 from vidagent.agents.prompting.video_findings import read_findings
 from vidagent.agents.signals.classifier import sort
-from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.follow_ups import restated
+from vidagent.agents.signals.language.wording import quotable
 from vidagent.agents.signals.multi_video import combine, single
 from vidagent.agents.signals.planning.earlier_looks import read_past
 from vidagent.agents.signals.planning.planner import known_so_far, plan
@@ -106,26 +106,49 @@ class ChatSignals(BaseChatModel):
 def _judged(
     looker: Looker, claims: Sequence[str], pictures: Sequence[Picture], notes: str
 ) -> Judgement | Judgements:
-    judged = [_noted(claim, notes) or looker.judge(claim, pictures) for claim in claims]
+    judged = [_noted(claim, notes, pictures) or looker.judge(claim, pictures) for claim in claims]
     if len(judged) == 1:
         return judged[0]
     verdicts = [ClaimJudgement(claim=number, **dict(one)) for number, one in enumerate(judged, 1)]
     return Judgements(verdicts=verdicts)
 
 
-def _noted(claim: str, notes: str) -> Judgement | None:
-    """Support a claim that repeats one of the lines given with it; None if none does."""
-    quoted = re.match(r'"(.+)" is (on screen|said)', claim)
-    for line in notes.splitlines():
+_QUOTED_LINE = re.compile(r'"(.+)" is (on screen|said)')
+_KINDS = {"on screen": ("on screen",), "said": ("spoken", "subtitle")}
+_SHOTS = re.compile(r"shots (\d+) to (\d+)\.?")
+_RANGE = re.compile(r"(\d+\.\d+)-(\d+\.\d+) s")
+
+
+def _noted(claim: str, notes: str, pictures: Sequence[Picture]) -> Judgement | None:
+    """Support a claim that repeats one of the lines given with it, or joins two of them; None if it does neither."""
+    quoted, spanned = _QUOTED_LINE.match(claim), _SHOTS.fullmatch(claim.casefold())
+    lines = notes.splitlines()
+    if spanned is not None:
+        ends = [f" s: shot {number}" for number in spanned.groups()]
+        found = [next((line for line in lines if line.endswith(end)), None) for end in ends]
+        return None if None in found else _by_line("; ".join(map(str, found)), pictures)
+    for line in lines:
         said = line.partition(" s: ")[2] or line
-        shown = False
-        if quoted is not None and quoted[2] == "said":
-            shown = line.startswith(("spoken", "subtitle")) and holds_words(wording.quotable(said), quoted[1])
-        elif quoted is not None:
-            shown = line.startswith("on screen") and line.endswith(f": {quoted[1]}")
-        if shown or claim.rstrip(".") == said.rstrip("."):
-            return Judgement(verdict="supported", why=line, confidence=0.9)
+        shown = quoted is not None and line.startswith(_KINDS[quoted[2]]) and _holds(quoted, line, said)
+        if shown or claim.casefold().rstrip(".") == said.casefold().rstrip("."):
+            return _by_line(line, pictures)
     return None
+
+
+def _holds(quoted: re.Match[str], line: str, said: str) -> bool:
+    """Tell whether a line is the text on screen that a claim quotes, or has the words that it quotes as said."""
+    if quoted[2] == "said":
+        return holds_words(quotable(said), quoted[1])
+    return quotable(line).endswith(f": {quoted[1]}")
+
+
+def _by_line(line: str, pictures: Sequence[Picture]) -> Judgement:
+    """Support a claim by a line, with the picture nearest to its middle."""
+    own = _RANGE.search(line)
+    middle_s = (float(own[1]) + float(own[2])) / 2 if own is not None else 0.0
+    best = min(pictures, key=lambda picture: abs(picture.time_s - middle_s), default=None)
+    best_s = None if best is None else best.time_s
+    return Judgement(verdict="supported", why=line, confidence=0.9, best_s=best_s)
 
 
 def _pictures(messages: Sequence[BaseMessage]) -> list[Picture]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vidagent.graphs.evidence.ledger import SAME_FRAME_S, Entry
+from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.state import Verified
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools.answer import Claim, Draft, Part
@@ -62,7 +63,7 @@ def with_kept(draft: Draft, told: Sequence[Verified]) -> Draft:
     if draft.found != "yes" or not told:
         return draft
     kept = []
-    for item in told:
+    for item in by_part(told):
         start_s, end_s = item["part_s"]
         others = [min(end_s, _end(part)) - max(start_s, part.start_s) for part in draft.parts]
         if max(others, default=0.0) <= _SAME_PLACE * (end_s - start_s):
@@ -154,15 +155,31 @@ def most_telling(part: Part, stills: Sequence[ShownFrame]) -> list[ShownFrame]:
     return list(dict.fromkeys([*middles[:1], *named, *middles, *stills[:1], *stills[-1:], *stills]))
 
 
-def claim_of(part: Part) -> Claim:
-    """Return a part as a claim, which is longer than the planner's own may be."""
-    return Claim.model_construct(text=part.text, ledger=part.ledger, time_s=part.start_s, end_s=part.end_s)
+def claims_in(part: Part) -> list[Claim]:
+    """Return the sentences of a part as claims about its time; they may be longer than the planner's own."""
+    return [
+        Claim.model_construct(text=text, ledger=part.ledger, time_s=part.start_s, end_s=part.end_s)
+        for text in sentences_of(part.text)
+    ]
+
+
+def by_part(told: Sequence[Verified]) -> list[Verified]:
+    """Put the sentences of each part together, in order of time; the verdict is the weakest one."""
+    found: list[Verified] = []
+    for item in told:
+        if not found or found[-1]["part_s"] != item["part_s"]:
+            found.append(item)
+            continue
+        text = f"{found[-1]['claim']} {item['claim']}"
+        weaker = item if item["verdict"] == "partial" else found[-1]
+        found[-1] = Verified(**{**found[-1], "claim": text, "verdict": weaker["verdict"]})
+    return found
 
 
 def joined(told: Sequence[Verified]) -> list[Verified]:
-    """Join neighbouring parts with the same text, in order of time; the verdict is the weaker one."""
+    """Join the sentences of parts, and neighbouring parts with the same text; the verdict is the weaker one."""
     found: list[Verified] = []
-    for item in told:
+    for item in by_part(told):
         last = found[-1] if found else None
         if last is None or not _same(last, item) or last["part_s"][1] < item["part_s"][0] - SAME_FRAME_S:
             found.append(item)

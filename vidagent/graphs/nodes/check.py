@@ -11,6 +11,7 @@ from vidagent.agents.prompting.messages import ClaimToCheck, verify_many_message
 from vidagent.agents.prompting.replies import Judged, Judgement, Judgements
 from vidagent.errors import BudgetSpent, ToolError
 from vidagent.graphs.budget import StepMeter
+from vidagent.graphs.evidence.ledger import SAME_FRAME_S
 from vidagent.graphs.evidence.transcript_lines import Line
 from vidagent.graphs.state import Check, Run
 from vidagent.images.shown_frame import ShownFrame
@@ -22,6 +23,8 @@ from vidagent.video.clock import format_time, names
 _FEW = 5
 """Frames that each claim keeps if those of all do not fit in one request: a stretch's edges, outside, middle."""
 _MOST_LISTED = 12
+_MOST_CLAIMS = 24
+"""Most claims in one request: a verdict takes about 75 tokens, and a reply has 2,048."""
 _MARGIN = 0.5
 """Share of a box's sides that a crop of it shows beyond it, on each side."""
 
@@ -35,9 +38,10 @@ class Asked:
         text: Its text as asked.
         stills: Its pictures, the most telling first.
         lines: Words spoken at its time.
-        part_s: The start and the end of the part of the answer that it is; None for a claim.
+        part_s: The start and the end of the part of the answer that it is a sentence of; None for a claim.
         least: How many pictures it keeps if those of all claims do not fit in one request.
         of_all: Whether it is about the pictures of all the others together.
+        leaf: JSON Pointer of the value of the data that it states, if it does.
 
     Attributes:
         verdict: The verdict; None until it is given.
@@ -55,6 +59,7 @@ class Asked:
     part_s: tuple[float, float] | None = None
     least: int = _FEW
     of_all: bool = False
+    leaf: str | None = None
     verdict: Judged | None = None
     why: str = ""
     confidence: float = 0.0
@@ -69,14 +74,28 @@ class Asked:
     @property
     def at_s(self) -> float:
         """The time that shows it best."""
-        if self.best is not None:
-            return self.best.time_s
-        return self.lines[0].start_s if self.lines else self.claim.time_s or 0.0
+        if (shown := self.shown) is not None:
+            return shown.time_s
+        return self.telling_line.start_s if self.lines else self.claim.time_s or 0.0
 
     @property
     def notes(self) -> str:
         """The words spoken at its time, one line each."""
         return "\n".join(line.fact for line in self.lines)
+
+    @property
+    def telling_line(self) -> Line:
+        """The line that shares most words with it, of several the nearest; there must be one."""
+        return max(self.lines, key=lambda line: line.likeness(self.claim.text))
+
+    @property
+    def shown(self) -> ShownFrame | None:
+        """The picture shown as evidence; of a claim that quotes a text on screen, one from the time of that text."""
+        line = self.telling_line if self.lines else None
+        if line is None or not line.is_shown or line.text not in self.claim.text:
+            return self.best
+        inside = [still for still in self.stills if line.distance(still.time_s, still.time_s) <= SAME_FRAME_S]
+        return self.best if self.best in inside else next(iter(inside), None)
 
     def use(self, checks: Iterable[Check]) -> None:
         """Take the verdict of an earlier check of the same claim by the same evidence, if there was one."""
@@ -114,6 +133,8 @@ class Asked:
         told: dict[str, object] = {"claim": self.claim.text, "why": self.why}
         if self.part_s is not None:
             told["part_s"] = [round(time_s, 3) for time_s in self.part_s]
+        if self.leaf is not None:
+            told["path"] = self.leaf
         if len(times) > _MOST_LISTED:
             told["frames"] = f"{len(times)} from {times[0]:.3f} s to {times[-1]:.3f} s"
         elif times:
@@ -176,7 +197,7 @@ async def closer_crops(run: Run, time_s: float, box: Box, meter: StepMeter) -> l
 
 
 def _groups(asked: Sequence[Asked], most: int) -> list[list[Asked]]:
-    """Put claims together whose frames fit in one request."""
+    """Put claims together whose frames fit in one request, as far as their verdicts fit in one reply."""
     if len(union(asked, most * len(asked))) > most:
         own = [item for item in asked if not item.of_all]
         for item in own:
@@ -187,7 +208,12 @@ def _groups(asked: Sequence[Asked], most: int) -> list[list[Asked]]:
     groups: list[list[Asked]] = []
     for item in sorted(asked, key=lambda item: (item.of_all, item.at_s)):
         item.judged = item.judged or item.stills
-        group = next((group for group in groups if len(union([*group, item], most + 1)) <= most), None)
+        fitting = (
+            group
+            for group in groups
+            if len(group) < _MOST_CLAIMS and len(union([*group, item], most + 1)) <= most
+        )
+        group = next(fitting, None)
         if group is None:
             groups.append([item])
         else:

@@ -19,6 +19,7 @@ from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.policy import LEAST_CALLS
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Turn, Update
+from vidagent.summary import MOST_HIGHLIGHTS, Length
 from vidagent.types import BudgetName
 
 _ATTEMPTS = 3
@@ -62,6 +63,10 @@ _IN_PARTS = (
     "and `answer` is a headline of one or two sentences for them. `found` is yes if there is a part to tell, and no if "
     "nothing of what is asked for is there; the headline then says so. {detail}"
 )
+_SUMMARY = (
+    "The parts become chapters: each covers what belongs together, and begins with a short sentence, of at most eight "
+    "words, that can be its title. `spans` are the highlights: up to {most} moments most worth seeing, each in a part."
+)
 _DETAIL: dict[Detail, str] = {
     "brief": "It is wanted briefly: few parts, each in a short sentence.",
     "normal": "Each part is told in a sentence or two; what looks and goes on the same is one part.",
@@ -71,6 +76,8 @@ _DETAIL: dict[Detail, str] = {
 
 async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
     """Ask what kind of question it is, if the budget has room; else a run under another budget tries again."""
+    if progress.route is not None:  # it is known from the start, as that of a summary
+        return {}
     if run.client.profile.lacks("route"):
         return {"route": {}}
     options, earlier = progress.options, turns_text(progress.state.get("earlier", []))
@@ -92,8 +99,22 @@ async def route(progress: Progress, run: Run, meter: StepMeter) -> Update:
     return {"route": sorted_as}
 
 
-def advice(progress: Progress) -> list[str]:
-    """Return the line that tells the planner how such a question is searched."""
+def summary_route(question: str, length: Length) -> dict[str, Any]:
+    """Return what kind of question a summary is, which no model needs to say."""
+    detail: dict[Length, Detail] = {"short": "brief", "medium": "normal", "long": "detailed"}
+    route = Route(
+        question=question,
+        kind="whole",
+        thing="what happens from beginning to end",
+        times=True,
+        in_parts=True,
+        detail=detail[length],
+    )
+    return route.model_dump(mode="json")
+
+
+def advice(progress: Progress, length: Length | None) -> list[str]:
+    """Return the lines that tell the planner how such a question is searched, and what a summary has."""
     found = progress.route
     if found is None:
         return []
@@ -109,6 +130,8 @@ def advice(progress: Progress) -> list[str]:
     lines = [f"The question is of the kind {found.kind}. {_SETTLED} {line}"]
     if progress.in_parts:
         lines.append(_IN_PARTS.format(detail=_DETAIL[found.detail]))
+        if length is not None:
+            lines.append(_SUMMARY.format(most=MOST_HIGHLIGHTS[length]))
     elif found.detail != "normal":
         lines.append(f"The answer is wanted {'briefly' if found.detail == 'brief' else 'in detail'}.")
     return lines

@@ -33,6 +33,7 @@ from vidagent.graphs.strategies.sweep import Count, Sweep, count_of, recount, wi
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.tools import NAMES
 from vidagent.tools.answer import Draft
+from vidagent.tools.data_schema import Schema, faults
 from vidagent.types import BudgetName
 
 MAX_DOUBTS = 1
@@ -43,6 +44,11 @@ _FOLLOWS = (
     "only for what they do not show: a time that they know is not looked at again for the same thing."
 )
 
+_DATA = (
+    "The answer is wanted as `data` of the tool `answer`, beside a sentence in `answer`: each value that was seen, "
+    "with its place in `sources`, and null for what was not."
+)
+_MOST_FAULTS = 8
 MAX_FORMAT_RETRIES = 2
 """Format retries before invalid fields are dropped."""
 
@@ -145,7 +151,8 @@ def _messages(
             history[left_out:],
             [
                 *_advice(progress, run, landing, left_out),
-                *advice(progress),
+                *advice(progress, run.length),
+                *([_DATA] if run.schema is not None else []),
                 *([count.advice()] if count else []),
             ],
             turns_text(progress.state.get("earlier", [])),
@@ -241,7 +248,7 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
     if not isinstance(draft, Draft):
         raise ToolError("answer takes a draft")
     if draft.found == "yes" and not (
-        draft.claims or draft.parts or progress.told
+        draft.claims or draft.parts or progress.told or draft.data is not None
     ):  # parts that stand are kept
         raise ToolError("an answer with found=yes needs at least one claim with its time_s, or parts")
     options, known = progress.options or [], {entry.id for entry in entries}
@@ -254,6 +261,12 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
     lenient = (
         progress.state.get("sent_back", 0) >= MAX_FORMAT_RETRIES or progress.state.get("landing") is not None
     )
+    if (
+        run.schema is not None
+        and draft.found == "yes"
+        and not (lenient or run.client.profile.lacks("wording"))
+    ):
+        _check_data(run.schema, draft)
     if unknown and not lenient:
         listed = ", ".join(sorted(known)) or "none; look first"
         raise ToolError(f"no ledger entry is called {', '.join(sorted(unknown))}; there are: {listed}")
@@ -270,18 +283,39 @@ def _draft(progress: Progress, run: Run, args: dict[str, object], entries: list[
     ):
         raise ToolError(f"give `choice`, from 0 to {len(options) - 1}; if no option fits, found is no")
     cited = [claim.model_copy(update={"ledger": [n for n in claim.ledger if n in known]}) for claim in claims]
-    return draft.model_copy(update={"claims": cited, "parts": parts, "choice": choice})
+    sources = [
+        one.model_copy(update={"ledger": [name for name in _ids(one.ledger) if name in known]})
+        for one in draft.sources
+    ]
+    return draft.model_copy(update={"claims": cited, "parts": parts, "choice": choice, "sources": sources})
+
+
+def _check_data(schema: Schema, draft: Draft) -> None:
+    """Check that the data of a draft follows the schema.
+
+    Raises:
+        ToolError: If it does not; the text names the places, as many as the planner can put right at once.
+    """
+    found = faults(schema, draft.data)
+    if draft.data is None:
+        raise ToolError("give `data`, which follows its schema, with null for what no observation shows")
+    if found:
+        lines = [f"{place or 'the whole'}: {why}" for place, why in [*found.items()][:_MOST_FAULTS]]
+        raise ToolError(f"`data` does not follow its schema: {'; '.join(lines)}")
 
 
 def _with_parts(progress: Progress, run: Run, draft: Draft) -> Draft:
     """Return a draft with the parts it means: between cuts, and with those of an earlier draft that stand.
 
-    It is told either in parts or by claims, as the question wants it: both would be checked twice.
+    It is told either in parts or by claims, as the question wants it: both would be checked twice. The places of a
+    summary are its highlights. Rules draft a headline of claims, beside parts that say something else.
     """
     if progress.in_parts:
         draft = from_claims(draft, run.video.info.frame_s)
-    if draft.parts and draft.claims:
-        told: Update = {"claims": [], "spans": []} if progress.in_parts else {"parts": []}
+    if draft.parts and draft.claims and not run.client.profile.lacks("wording"):
+        told: Update = {"claims": []} if progress.in_parts else {"parts": []}
+        if progress.in_parts and run.length is None:
+            told["spans"] = []
         draft = draft.model_copy(update=told)
     info = run.video.info
     draft = draft.model_copy(update={"parts": with_named_ends(draft.parts, info.duration_s, info.frame_s)})

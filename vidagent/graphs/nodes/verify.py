@@ -8,8 +8,9 @@ from itertools import zip_longest
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, with_labels
 from vidagent.graphs.evidence.contradictions import contradicted
+from vidagent.graphs.evidence.data import leaf_claims
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.evidence.parts import claim_of, frames_each, most_telling, on_screen_at, proof_times
+from vidagent.graphs.evidence.parts import claims_in, frames_each, most_telling, on_screen_at, proof_times
 from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
 from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops, decoded, union
@@ -59,6 +60,8 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     carried_stills = await _shown_of(run, carried, meter) if claims else []
     telling = _telling(parts, carried_stills, run.caps.frames)
     asked = [*(_asked(progress, run, draft, claim, telling) for claim in claims), *parts]
+    for leaf, claim in leaf_claims(draft, run.schema) if run.schema is not None else ():
+        asked.append(_asked(progress, run, draft, claim, [[], []], leaf))
     words = _words(progress, run, draft, asked)
     if run.client.profile.lacks("verify"):
         for item in asked:
@@ -103,16 +106,17 @@ def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
 def _telling(parts: Sequence[Asked], carried: Sequence[ShownFrame], most: int) -> list[list[ShownFrame]]:
     """Return the most telling frame of each part, with the very first and last if there is room; then all.
 
-    Parts that say the same count once, and those that stand already with the frame that showed them best.
+    Parts that begin with the same words count once, and those that stand already with the frame that showed them best.
     """
-    once = {item.claim.text.casefold(): item.stills for item in parts if item.stills}
+    firsts = {item.part_s: item for item in reversed(parts) if item.stills}
+    once = {item.claim.text.casefold(): item.stills for item in reversed(firsts.values())}
     own = [*once.values(), *([still] for still in carried)]
     shown = sorted((still for stills in own for still in stills), key=lambda still: still.time_s)
     ends = [*shown[:1], *shown[-1:]] if len(own) + 2 <= most else []
     candidates = dict.fromkeys([*ends, *(stills[0] for stills in own)])
-    firsts = evenly(sorted(candidates, key=lambda still: still.time_s), most)
+    telling = evenly(sorted(candidates, key=lambda still: still.time_s), most)
     others = [still for rank in zip_longest(*(stills[1:] for stills in own)) for still in rank if still]
-    return [firsts, list(dict.fromkeys([*firsts, *others]))[:most]]
+    return [telling, list(dict.fromkeys([*telling, *others]))[:most]]
 
 
 async def _shown_of(run: Run, carried: Sequence[Verified], meter: StepMeter) -> list[ShownFrame]:
@@ -122,7 +126,12 @@ async def _shown_of(run: Run, carried: Sequence[Verified], meter: StepMeter) -> 
 
 
 def _asked(
-    progress: Progress, run: Run, draft: Draft, claim: Claim, telling: Sequence[Sequence[ShownFrame]]
+    progress: Progress,
+    run: Run,
+    draft: Draft,
+    claim: Claim,
+    telling: Sequence[Sequence[ShownFrame]],
+    leaf: str | None = None,
 ) -> Asked:
     """Choose the evidence of a claim, and take an earlier verdict over the same one.
 
@@ -135,7 +144,7 @@ def _asked(
     of_all = bool(firsts) and claim.time_s is None and not claim.ledger
     if not of_all:
         stills = [] if worded else claim_frames(entries, claim, draft, run.caps.frames)
-    item = Asked(claim, with_labels(claim.text, stills, entries), list(stills), lines)
+    item = Asked(claim, with_labels(claim.text, stills, entries), list(stills), lines, leaf=leaf)
     if of_all:
         item.least = len(firsts)
     if not stills and not lines:
@@ -164,43 +173,45 @@ def _words(progress: Progress, run: Run, draft: Draft, asked: Sequence[Asked]) -
 
 
 def _carried(progress: Progress, draft: Draft) -> list[Verified]:
-    """Return the parts of the draft that an earlier check let stand."""
-    drafted = {(part.text, part.start_s, part.end_s) for part in draft.parts}
+    """Return the sentences of the draft's parts that an earlier check let stand."""
+    drafted = {(claim.text, claim.time_s, claim.end_s) for part in draft.parts for claim in claims_in(part)}
     return [item for item in progress.told if (item["claim"], *item["part_s"]) in drafted]
 
 
 async def _asked_parts(
     progress: Progress, run: Run, draft: Draft, carried: Sequence[Verified], meter: StepMeter
 ) -> list[Asked]:
-    """Choose the frames of each part, spread over it, and decode them."""
+    """Choose the frames of each part, spread over it, and decode them; each of its sentences is checked on them.
+
+    Words that stand on screen are shown by its frames, too; for what is only heard there are none.
+    """
     known = {(item["claim"], *item["part_s"]) for item in carried}
-    parts = [part for part in draft.parts if (part.text, part.start_s, part.end_s) not in known]
-    lines = [lines_for(progress.entries, claim_of(part)) for part in parts]
-    looked_s = sorted({still.time_s for entry in progress.entries for still in entry.look.stills})
-    number, frame_s = frames_each(len(parts) + 1, run.caps.frames), run.video.info.frame_s
-    times = [
-        []
-        if words_only(progress.entries, claim_of(part), said)
-        else proof_times(part, number, frame_s, looked_s)
-        for part, said in zip(parts, lines, strict=True)
+    asked = [
+        (part, claim, lines_for(progress.entries, claim))
+        for part in draft.parts
+        for claim in claims_in(part)
+        if (claim.text, part.start_s, part.end_s) not in known
     ]
-    stills = await decoded(run, sorted({time_s for one in times for time_s in one}), meter)
-    asked = []
-    for part, said, wanted in zip(parts, lines, times, strict=True):
-        own = on_screen_at(stills, wanted, frame_s)
-        item = Asked(
-            claim_of(part),
-            part.text,
-            most_telling(part, own),
-            said,
-            (part.start_s, part.end_s or part.start_s),
-        )
+    looked_s = sorted({still.time_s for entry in progress.entries for still in entry.look.stills})
+    number, frame_s = frames_each(len(draft.parts) + 1, run.caps.frames), run.video.info.frame_s
+    times: dict[tuple[float, float | None], list[float]] = {}
+    for part, claim, said in asked:
+        by_words = words_only(progress.entries, claim, said)
+        if not by_words or any(line.is_shown for line in said):
+            most = max(1, len(part.frames_s)) if by_words else number
+            times.setdefault((part.start_s, part.end_s), proof_times(part, most, frame_s, looked_s))
+    stills = await decoded(run, sorted({time_s for one in times.values() for time_s in one}), meter)
+    found = []
+    for part, claim, said in asked:
+        wanted = times.get((part.start_s, part.end_s), [])
+        own = most_telling(part, on_screen_at(stills, wanted, frame_s)) if wanted else []
+        item = Asked(claim, claim.text, own, said, (part.start_s, part.end_s or part.start_s))
         if not own and not said:
             item.give("unsupported", _UNSEEN, 1.0)
         else:
             item.use(progress.checks)
-        asked.append(item)
-    return asked
+        found.append(item)
+    return found
 
 
 async def _looks_closer(progress: Progress, run: Run, draft: Draft, item: Asked, meter: StepMeter) -> bool:
@@ -224,9 +235,11 @@ async def _looks_closer(progress: Progress, run: Run, draft: Draft, item: Asked,
 def _sent_back(progress: Progress, asked: Sequence[Asked], words: Sequence[Asked]) -> Update:
     """Send the draft back for the claims or words that were refused, or for lack of frames that show the claims.
 
-    A planner that hands in again what was refused, with no frame more, has no other answer.
+    A part of which some sentences stand goes on without the others. A planner that hands in again what was refused,
+    with no frame more, has no other answer.
     """
-    refused = [item for item in asked if item.verdict == "unsupported"]
+    stand = {item.part_s for item in asked if item.part_s and item.verdict != "unsupported"}
+    refused = [item for item in asked if item.verdict == "unsupported" and item.part_s not in stand]
     in_parts = progress.draft is not None and bool(progress.draft.parts)
     missing = [item for item in asked if item.verdict == "cannot_tell" and not in_parts]
     vetoes, unclear = progress.state.get("vetoes", 0), progress.state.get("unclear", 0)
@@ -262,7 +275,7 @@ def _verified(item: Asked, entries: Sequence[Entry]) -> Verified:
         verdict, why, confidence = "partial", f"{_UNCLEAR}: {why}" if why else _UNCLEAR, min(confidence, 0.5)
     elif verdict == "supported" and contradicted(entries, item.claim.ledger):
         verdict, why, confidence = "partial", "looks contradict each other here", min(confidence, 0.5)
-    still = item.best
+    still = item.shown
     box = None if still is None else _box(entries, item.claim, still.time_s)
     verified = Verified(
         claim=item.claim.text,
@@ -275,6 +288,10 @@ def _verified(item: Asked, entries: Sequence[Entry]) -> Verified:
     )
     if item.part_s is not None:
         verified["part_s"] = list(item.part_s)
+    if item.leaf is not None:
+        verified["leaf"] = item.leaf
+    if item.lines:
+        verified["line"] = item.telling_line.fact
     return verified
 
 

@@ -13,11 +13,12 @@ from urllib.parse import quote
 from vidagent.errors import UsageError
 from vidagent.graphs.state import Run, State
 from vidagent.reports.export.atomic_files import numbered, write
-from vidagent.reports.export.chapters import chapters
+from vidagent.reports.export.chapters import chapter_list, chapters
 from vidagent.reports.export.clips import write_clip
 from vidagent.reports.export.edl import edit_list
 from vidagent.reports.export.export_request import ExportFile, ExportRequest
 from vidagent.reports.export.frames import save_evidence, save_frame_files, save_frames, with_frames
+from vidagent.reports.export.markdown import markdown
 from vidagent.reports.export.tables import answer_json, rows, subtitles
 from vidagent.reports.page.report_page import render
 from vidagent.reports.run_report import RunReport, collect_report
@@ -123,6 +124,11 @@ def _export(export: ExportFile, report: RunReport) -> Iterator[WrittenFile]:
         case ".ffmetadata":
             text = chapters(answer, report.question.text)
             yield WrittenFile(write(path, text.encode("utf-8", "backslashreplace")))
+        case ".md":
+            text = markdown(answer, report.question.text)
+            yield WrittenFile(write(path, text.encode("utf-8", "backslashreplace")))
+        case ".txt":
+            yield WrittenFile(write(path, chapter_list(answer).encode("utf-8", "backslashreplace")))
         case ".mp4":
             yield from _clips(path, report)
 

@@ -13,10 +13,12 @@ from vidagent.errors import UsageError
 from vidagent.video.index.subtitles import sidecars
 
 StrPath = str | os.PathLike[str]
-Kind = Literal[".csv", ".edl", ".ffmetadata", ".jpg", ".json", ".mp4", ".png", ".srt", "folder"]
+Kind = Literal[
+    ".csv", ".edl", ".ffmetadata", ".jpg", ".json", ".md", ".mp4", ".png", ".srt", ".txt", "folder"
+]
 _SYNONYMS = {".jpeg": ".jpg"}
 _REPORT_SUFFIXES = (".html", ".htm")
-_LEGAL = "a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .mp4, .png or .srt, or a folder"
+_LEGAL = "a file ending in .csv, .edl, .ffmetadata, .jpg, .json, .md, .mp4, .png, .srt or .txt, or a folder"
 
 
 @dataclass(frozen=True, slots=True)

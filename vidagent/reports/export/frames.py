@@ -37,12 +37,18 @@ def save_frames(report: RunReport, folder: Path) -> Answer:
 
 
 def with_frames(answer: Answer, paths: Mapping[int, Path]) -> Answer:
-    """Return the answer with these paths as the frames of its claims, by their index in `evidence`."""
+    """Return the answer with these paths as the frames of its claims, by their index in `evidence`, and of its data."""
     evidence = tuple(
         dataclasses.replace(item, frame=str(paths[number])) if number in paths else item
         for number, item in enumerate(answer.evidence)
     )
-    return dataclasses.replace(answer, evidence=evidence)
+    moved = {old.frame: new.frame for old, new in zip(answer.evidence, evidence, strict=True)}
+    fields = None
+    if answer.fields is not None:
+        fields = tuple(
+            dataclasses.replace(one, frame=moved.get(one.frame, one.frame)) for one in answer.fields
+        )
+    return dataclasses.replace(answer, evidence=evidence, fields=fields)
 
 
 def save_evidence(report: RunReport, folder: Path) -> dict[int, Path]:

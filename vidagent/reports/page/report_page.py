@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -17,8 +18,9 @@ from vidagent.reports.page.speech import speech
 from vidagent.reports.page.steps import image, steps
 from vidagent.reports.page.timeline import span_text, timelines
 from vidagent.reports.run_report import Finding, RunReport
+from vidagent.summary import Summary
 from vidagent.text import counted
-from vidagent.types import Answer, Part, Question, limit_title
+from vidagent.types import Answer, Part, Question, Span, limit_title
 from vidagent.video.clock import clock_ranges, format_time
 
 _FRAME_QUALITY = 80
@@ -93,25 +95,51 @@ def _head(report: RunReport) -> Iterator[Html]:
     if answer.parts:
         times = clock_ranges([(part.start_s, part.end_s) for part in answer.parts], "\u2013")
         parts = zip(answer.parts, times, strict=True)
-        yield el("ol", *(_part(report, part, when) for part, when in parts), class_="parts")
+        items = (_part(report, number, part, when) for number, (part, when) in enumerate(parts))
+        yield el("ol", *items, class_="parts")
         yield el("p", answer.closing, class_="why", dir="auto") if answer.closing else Html()
-    elif answer.spans:
+        yield from _highlights(answer) if isinstance(answer, Summary) and answer.highlights else ()
+    if answer.fields is not None:
+        yield el("pre", json.dumps(answer.data, ensure_ascii=False, indent=2))
+        unproved = (
+            el("li", el("code", one.path or "all"), f": {one.reason}") for one in answer.fields if one.reason
+        )
+        yield el("ul", *unproved)
+    elif answer.spans and not answer.parts:
         yield el("ul", *(el("li", span_text(span)) for span in answer.spans), class_="spans")
 
 
-def _part(report: RunReport, part: Part, when: str) -> Html:
-    """Return a part with its time, which leads to the frame that proves it."""
+def _part(report: RunReport, number: int, part: Part, when: str) -> Html:
+    """Return a part with its time, which leads to the frame that proves it; one of a summary has its title first."""
+    answer = report.answer
     proof = next(
         (
-            number
-            for number, finding in enumerate(report.findings)
-            if finding.claim == part.text and part.start_s <= finding.time_s <= part.end_s
+            place
+            for place, finding in enumerate(report.findings)
+            if finding.claim in part.text and part.start_s <= finding.time_s <= part.end_s
         ),
         None,
     )
     time = el("span", when) if proof is None else el("a", when, href=f"#claim-{proof}")
     sign = None if part.verdict == "supported" else el("b", " ~ partial", class_=part.verdict)
+    if isinstance(answer, Summary):
+        body = " ".join(item.claim for item in answer.body(number))
+        title = el("b", quoted(answer.chapters[number].title))
+        return el("li", time, el("span", title, Html("<br>") if body else None, quoted(body), sign))
     return el("li", time, el("span", quoted(part.text), sign))
+
+
+def _highlights(summary: Summary) -> Iterator[Html]:
+    yield el("h2", "Highlights")
+    items = (
+        el(
+            "li",
+            el("span", span_text(Span(one.start_s, one.end_s))),
+            el("span", quoted(summary.evidence[one.sentence].claim)),
+        )
+        for one in summary.highlights
+    )
+    yield el("ol", *items, class_="parts")
 
 
 def _file_name(answer: Answer) -> Html:

@@ -30,6 +30,7 @@ from vidagent.serve.cli.commands.serve import app as serve
 from vidagent.serve.cli.commands.stored.cache import app as cache
 from vidagent.serve.cli.commands.stored.runs import app as runs
 from vidagent.serve.cli.commands.stored.sessions import app as sessions
+from vidagent.serve.cli.commands.summary import summary
 from vidagent.serve.cli.commands.texts import texts
 from vidagent.serve.cli.commands.transcript import transcript
 from vidagent.serve.cli.examples import (
@@ -42,6 +43,7 @@ from vidagent.serve.cli.examples import (
     LIBRARY,
     RUNS,
     SERVE,
+    SUMMARY,
     TEXTS,
     TRANSCRIPT,
 )
@@ -120,6 +122,7 @@ def vidagent(
 
 
 app.command(epilog=ASK)(ask)
+app.command(epilog=SUMMARY)(summary)
 app.command(epilog=CHAT)(chat)
 app.add_typer(library, epilog=LIBRARY)
 app.command(epilog=FIND)(find)

@@ -11,8 +11,14 @@ ASK = _examples(
     "ask talk.mp4 \"When does the slide 'Results' appear?\"",
     'ask talk.mp4 "Which team wins?" --option red --option blue --json',
     'ask talk.mp4 "When is the code shown?" --export clip.mp4 --export frames/ --budget-seconds 60',
+    'ask talk.mp4 "What is the score, and when was each goal?" --schema match.json --json',
     "ask a.mp4 b.mp4 'In which of these does \"SALE\" appear first?'",
     'ask --library "When does the red car turn left?"',
+)
+SUMMARY = _examples(
+    "summary talk.mp4",
+    "summary talk.mp4 --length short --export talk.md --report talk.html",
+    "summary talk.mp4 --export chapters.txt --export talk.ffmetadata --export highlights.mp4",
 )
 CHAT = _examples("chat talk.mp4", "chat talk.mp4 --continue", "chat talk.mp4 < questions.txt")
 BATCH = _examples(

@@ -105,9 +105,18 @@ Export = Annotated[
     typer.Option(
         "--export",
         metavar="FILE|DIR",
-        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .srt, .csv, .edl, .ffmetadata); "
+        help="Write clips (.mp4), frames (DIR, .jpg, .png) or the answer (.json, .md, .srt, .csv, .edl; as "
+        "chapters .ffmetadata, and .txt for YouTube); "
         "repeatable. "
         "Of several videos, each has files of its own, numbered and named after it.",
+    ),
+]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--schema",
+        metavar="FILE",
+        help="JSON Schema of `data` in the answer: each value is proved by itself, or null with a reason.",
     ),
 ]
 DryRun = Annotated[

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vidagent.serve.vlm import command as vllm_command
     from vidagent.serve.vlm import container as vllm_container
     from vidagent.serve.vlm import launcher as vllm_launcher
+    from vidagent.tools import data_schema
 else:
     _MODULES = {
         "api": "vidagent.api",
@@ -48,6 +49,7 @@ else:
         "checkup": "vidagent.agents.probes.checkup",
         "concurrency": "vidagent.serve.core.concurrency",
         "config": "vidagent.config",
+        "data_schema": "vidagent.tools.data_schema",
         "database": "vidagent.serve.core.storage.database",
         "download": "vidagent.serve.core.download",
         "evaluation": "vidagent.evaluation.runner",

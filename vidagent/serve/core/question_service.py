@@ -113,6 +113,8 @@ class QuestionService:
                 paths=tuple(paths),
                 question=question.question,
                 options=None if question.options is None else tuple(question.options),
+                summary=question.summary,
+                schema=question.schema_,
                 budget=budget,
                 # Prefixed with the owner, so that no two owners share a session.
                 session=None if question.session is None else f"{client.owner}.{question.session}",
@@ -178,9 +180,20 @@ def public_answer(answer: dict[str, Any], names: Names, door: Door) -> dict[str,
     ]
     text = in_words_of(door, answer["answer"])
     public = {**answer, "answer": text, "evidence": evidence, "video": _named(answer["video"], names)}
+    for name in ("sentences", "fields"):
+        if name in answer:
+            public[name] = _with_public_frames(answer[name], answer["evidence"], evidence)
     if "videos" in answer:
         public["videos"] = [_named(video, names) for video in answer["videos"]]
     return public
+
+
+def _with_public_frames(
+    items: list[dict[str, Any]], evidence: list[dict[str, Any]], public: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return sentences or values with the names of their frames that the evidence has for clients."""
+    names = {item["frame"]: shown["frame"] for item, shown in zip(evidence, public, strict=True)}
+    return [{**item, "frame": names.get(item["frame"])} for item in items]
 
 
 def _named(video: dict[str, Any], names: Names) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from vidagent.agents.direct.attachments import is_data
+from vidagent.errors import UsageError
 from vidagent.serve.core.errors import ErrorDetail
+from vidagent.summary import QUESTIONS, Length
+from vidagent.tools.data_schema import read_schema
 from vidagent.types import Budget, Limit, Status, Step, Verdict
 from vidagent.video.folder import MAX_VIDEOS
 
@@ -69,10 +72,35 @@ class Limits(BaseModel):
         return Budget(**self.model_dump())
 
 
-class QuestionBody(BaseModel):
-    """A question about a video."""
+def _asks(schema: dict[str, Any]) -> None:
+    """Say in a schema that a question or the length of a summary is needed."""
+    schema["required"] = [name for name in schema["required"] if name != "question"]
+    summary = {"properties": {"summary": {"enum": list(QUESTIONS)}}, "required": ["summary"]}
+    schema["anyOf"] = [{"required": ["question"]}, summary]
 
-    model_config = ConfigDict(extra="forbid")
+
+def _without_patterns(schema: object) -> object:
+    """Refuse regular expressions, as some take for ever on a text made for them."""
+    if isinstance(schema, dict) and {"pattern", "patternProperties"} & schema.keys():
+        raise ValueError("pattern and patternProperties are not supported here")
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _without_patterns(inner)
+    return schema
+
+
+def _readable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what is no JSON Schema."""
+    try:
+        read_schema(schema)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return schema
+
+
+class QuestionBody(BaseModel):
+    """A question about a video, or the wish for a summary of it."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra=_asks)
 
     video: VideoName
     more_videos: list[VideoName] | None = Field(
@@ -82,7 +110,22 @@ class QuestionBody(BaseModel):
         description="further videos to ask about together with `video`; the answer then has `videos`, and each span, "
         "part and claim the index of its video",
     )
-    question: Text = Field(min_length=1, max_length=MAX_CHARACTERS)
+    question: Text = Field(
+        min_length=1, max_length=MAX_CHARACTERS, description="the question; not needed with `summary`"
+    )
+    summary: Length | None = Field(
+        default=None,
+        description="how long a summary is wanted, in place of a question; the answer then has `chapters`, "
+        "`highlights`, `sentences` and `left_out`",
+    )
+    schema_: (
+        Annotated[dict[str, Any], BeforeValidator(_without_patterns), AfterValidator(_readable)] | None
+    ) = Field(
+        default=None,
+        alias="schema",
+        description="JSON Schema of the data that is wanted; the answer then has `data`, which follows it with null "
+        "for what could not be proved, and `fields`, which say what proves each value, or why it is null",
+    )
     options: list[Annotated[Text, Field(min_length=1, max_length=MAX_CHARACTERS)]] | None = Field(
         default=None, min_length=2, max_length=MAX_OPTIONS, description="answers to choose from"
     )
@@ -101,8 +144,33 @@ class QuestionBody(BaseModel):
         """All videos."""
         return [self.video, *(self.more_videos or [])]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _ask_for_summary(cls, body: Any) -> Any:  # noqa: ANN401 - whatever the request holds
+        length = body.get("summary") if isinstance(body, dict) else None
+        if not isinstance(length, str) or length not in QUESTIONS:
+            return body
+        return {"question": QUESTIONS[length], **body}
+
+    @model_validator(mode="after")
+    def _check_summary(self) -> Self:
+        if self.summary is None:
+            return self
+        if self.question != QUESTIONS[self.summary]:
+            raise ValueError("summary: it takes the place of the question; leave one of them out")
+        for name, given in (
+            ("options", self.options),
+            ("schema", self.schema_),
+            ("more_videos", self.more_videos),
+        ):
+            if given is not None:
+                raise ValueError(f"{name}: a summary has none")
+        return self
+
     @model_validator(mode="after")
     def _check_several(self) -> Self:
+        if self.more_videos and self.schema_ is not None:
+            raise ValueError(f"schema: a schema is for one video, and this question about {len(self.videos)}")
         if self.more_videos and self.session is not None:
             raise ValueError(
                 f"session: a session is about one video, and this question about {len(self.videos)}"

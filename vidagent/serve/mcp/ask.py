@@ -1,11 +1,11 @@
-"""The `ask` tool: runs the agent, reports progress, and returns the answer with the frames of its evidence."""
+"""The tools `ask` and `summarize`: run the agent with progress, and return its answer with the frames that prove it."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,14 +16,16 @@ from pydantic import Field
 
 from vidagent import api
 from vidagent.errors import VideoError
-from vidagent.graphs.events import Event
+from vidagent.graphs.events import Event, Listener
+from vidagent.serve.core.folders import Folders
 from vidagent.serve.core.question_service import capped_budget, event_body, public_answer
 from vidagent.serve.core.schemas import MAX_CHARACTERS, MAX_OPTIONS, AnswerBody, Limits, Text
 from vidagent.serve.mcp.context import ServedFolders, ToolCall, client_of, path_of
 from vidagent.serve.mcp.results import image_parts, text_part
 from vidagent.serve.mcp.tools import Video
 from vidagent.serve.terminal import printing
-from vidagent.types import Answer
+from vidagent.summary import Length
+from vidagent.types import Answer, Budget
 
 _MAX_IMAGES = 8
 _GRACE_S = 30.0
@@ -72,9 +74,53 @@ async def ask(
     and how much was looked at. Good for: when something happens, how often, how long, what is written, what comes
     before or after. It may take from seconds to minutes; progress is told meanwhile, and cancelling ends it.
     """
+    prefix = "" if call.request_context.lifespan_context.stdio else f"{client_of(call).owner}."
+
+    def start(path: Path, limits: Budget, report: Listener) -> Coroutine[Any, Any, Answer]:
+        return api.aanalyze_video(
+            path,
+            question,
+            options=options,
+            budget=limits,
+            session=None if session is None else f"{prefix}{session}",
+            on_event=report,
+        )
+
+    return await _run(call, folders, video, budget, options, start)
+
+
+async def summarize(
+    call: ToolCall,
+    folders: ServedFolders,
+    video: Video,
+    length: Annotated[
+        Length, Field(description="short for the gist, medium for chapters, long for all there is")
+    ] = "medium",
+    budget: _Budget = None,
+) -> Annotated[CallToolResult, AnswerBody]:
+    """Summarise a video of any length: chapters with titles, highlights, and sentences that are proved one by one.
+
+    Each sentence comes with its time, its verdict, and the frame or line that shows it; what could not be proved is
+    left out and counted. It may take minutes; progress is told meanwhile, and cancelling ends it.
+    """
+
+    def start(path: Path, limits: Budget, report: Listener) -> Coroutine[Any, Any, Answer]:
+        return api.asummarize_video(path, length, budget=limits, on_event=report)
+
+    return await _run(call, folders, video, budget, None, start)
+
+
+async def _run(
+    call: ToolCall,
+    folders: Folders,
+    video: str,
+    budget: Limits | None,
+    options: list[str] | None,
+    start: Callable[[Path, Budget, Listener], Coroutine[Any, Any, Answer]],
+) -> CallToolResult:
+    """Run the agent with progress, within the limits of the client and the server, and return its answer."""
     context, client = call.request_context.lifespan_context, client_of(call)
     path = path_of(folders, video)
-    prefix = "" if context.stdio else f"{client.owner}."
 
     def report(event: Event) -> None:
         if event.kind not in _SILENT_EVENTS:
@@ -84,14 +130,7 @@ async def ask(
     loop, progress = asyncio.get_running_loop(), asyncio.Queue[str | None]()
     limits = capped_budget(budget, context.deadline_s)
     with context.concurrency.slot(client):
-        run = api.aanalyze_video(
-            path,
-            question,
-            options=options,
-            budget=limits,
-            session=None if session is None else f"{prefix}{session}",
-            on_event=report,
-        )
+        run = start(path, limits, report)
         try:
             with anyio.fail_after(context.deadline_s + _GRACE_S):
                 answer = await _with_progress(call, run, progress, limits.seconds or context.deadline_s)

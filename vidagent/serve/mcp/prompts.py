@@ -29,7 +29,7 @@ def summarize_video(video: Name) -> str:
     """Summarize a video in parts, each with its time."""
     return (
         f"Summarize the video {video}.\n"
-        'Call `probe`, then `ask` "What happens in this video, in order?". '
+        "Call `probe`, then `summarize`. "
         f"{_OWN_EYES} Answer with one sentence for the whole, then a line for each part with its time."
     )
 

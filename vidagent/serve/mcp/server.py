@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from vidagent.errors import ModelError, UsageError, VideoError
 from vidagent.serve.core.errors import ApiError, to_api_error, without_paths
-from vidagent.serve.mcp.ask import ask
+from vidagent.serve.mcp.ask import ask, summarize
 from vidagent.serve.mcp.context import ServerContext
 from vidagent.serve.mcp.find import find
 from vidagent.serve.mcp.prompts import PROMPTS
@@ -37,6 +37,7 @@ _TITLES: dict[Callable[..., Any], str] = {
     frames: "Frames of a video at exact times",
     find: "Find moments in all videos",
     ask: "Ask about a video",
+    summarize: "Summarise a video",
 }
 
 _HIDDEN = re.compile(r"^…(?=:)")
@@ -83,7 +84,7 @@ class Server(MCPServer[ServerContext]):
                     title=title,
                     read_only_hint=True,
                     destructive_hint=False,
-                    idempotent_hint=tool is not ask,
+                    idempotent_hint=tool not in {ask, summarize},
                     open_world_hint=False,
                 ),
             )

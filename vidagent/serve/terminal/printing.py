@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.serve.terminal.console import stdout
+from vidagent.serve.terminal.summary import summary_lines, summary_rows
+from vidagent.summary import Summary
 from vidagent.text import counted, escape_controls, one_line
 from vidagent.types import Answer, Evidence, Span, Usage, limit_title, share_seen
 from vidagent.video.clock import format_time
@@ -61,12 +63,23 @@ def show_answer(
         show_json(answer.to_dict())
         return
     out = stdout()
-    headline = answer.headline.splitlines()
-    for line in answer.answer.splitlines():
-        out.say(line, style="bold" if line in headline else "")
+    for line, is_heading in _words(answer):
+        out.say(line, style="bold" if is_heading else "")
+    if answer.fields is not None:
+        out.say("")
+        out.say(json.dumps(answer.data, ensure_ascii=False, indent=2))
     out.say("")
     for line in aligned(answer_rows(answer, options, kept_frames=kept_frames)):
         out.say(line)
+
+
+def _words(answer: Answer) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of an answer's words, and whether each is a heading."""
+    if isinstance(answer, Summary):
+        yield from summary_lines(answer)
+        return
+    headline = answer.headline.splitlines()
+    yield from ((line, line in headline) for line in answer.answer.splitlines())
 
 
 def show_report(report: Report, *, as_json: bool) -> None:
@@ -128,6 +141,30 @@ def answer_rows(
         yield "choice", f"{answer.choice + 1} of {len(options)}: {options[answer.choice]}"
     if answer.count is not None:
         yield "count", str(answer.count)
+    if isinstance(answer, Summary):
+        yield from summary_rows(answer)
+    else:
+        yield from _proof(answer, kept_frames=kept_frames)
+    yield "sure", f"{answer.confidence:.2f}"
+    whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))
+    if answer.coverage.spans or not answer.evidence:  # words alone may have answered it
+        yield "seen", f"{answer.coverage.share} of {format_time(whole_s)}"
+        yield from _seen_of_each(answer)
+    yield "run", answer.run_id
+
+
+def _seen_of_each(answer: Answer) -> Iterator[Row]:
+    """Say how much of each of several videos was looked at."""
+    names = names_of([info.path for info in answer.videos])
+    for one in answer.coverage.videos:
+        share = share_seen(one.fraction) if one.fraction else "nothing"
+        yield "", f"{_in(names, one.video)}{share} of {format_time(answer.videos[one.video].duration_s)}"
+
+
+def _proof(answer: Answer, *, kept_frames: bool) -> Iterator[Row]:
+    """Say which values of the data are null, when it was, and what supports it."""
+    unproved = [f"{one.path or 'all'}: {one_line(one.reason)}" for one in answer.fields or () if one.reason]
+    yield from _labelled("null", unproved)
     names = names_of([info.path for info in answer.videos])
     spans = () if answer.parts else answer.spans  # its lines say when each part is
     yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in spans])
@@ -137,21 +174,11 @@ def answer_rows(
             "parts",
             f"{len(answer.parts)} checked, {f'{weak} of them' if weak else 'none'} shown only in part",
         )
-    told = {part.text for part in answer.parts}
+    told = "\n".join(part.text for part in answer.parts)
     kept_in = None if kept_frames else answer.run_id
     items = [item for item in answer.evidence if item.claim not in told or _saved_frame(item, kept_in)]
     evidence = [line for item in items for line in _evidence(item, _in(names, item.video), kept_in)]
     yield from _labelled("evidence", evidence)
-    yield "sure", f"{answer.confidence:.2f}"
-    whole_s = sum(info.duration_s for info in answer.videos or (answer.video,))
-    yield "seen", f"{answer.coverage.share} of {format_time(whole_s)}"
-    for one in answer.coverage.videos:
-        length = format_time(answer.videos[one.video].duration_s)
-        yield (
-            "",
-            f"{_in(names, one.video)}{share_seen(one.fraction) if one.fraction else 'nothing'} of {length}",
-        )
-    yield "run", answer.run_id
 
 
 def cost(answer: Answer) -> str:

@@ -96,5 +96,5 @@ def test_the_only_option_that_is_said_is_chosen():
     [("marble", True), ("Marble is what", True), ("marb", False), ("they marble", False)],
 )
 def test_a_claim_of_speech_is_checked_against_its_line(claim, holds):
-    verdict = _noted(wording.claim_said(claim, 9.0), "\n".join(LINES))
+    verdict = _noted(wording.claim_said(claim, 9.0), "\n".join(LINES), [])
     assert (isinstance(verdict, Judgement) and verdict.verdict == "supported") is holds

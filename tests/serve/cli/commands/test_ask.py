@@ -74,7 +74,18 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
         "--budget-seconds 1.5 --budget-steps 2 --budget-model-calls 3 --budget-prompt-tokens 4 "
         "--budget-completion-tokens 5 --budget-thinking-tokens 0 --budget-frames 7 --budget-computed-tokens 8"
     )
-    files = ("--save-frames", str(tmp_path), "--report", str(tmp_path / "out.html"), "--export", "out.csv")
+    schema = tmp_path / "score.json"
+    schema.write_text('{"type": "integer", "$id": "score"}')
+    files = (
+        "--schema",
+        str(schema),
+        "--save-frames",
+        str(tmp_path),
+        "--report",
+        str(tmp_path / "out.html"),
+        "--export",
+        "out.csv",
+    )
     done = command(
         "ask", "clip.mp4", "Which?", *flags.split(), *budgets.split(), *files, "--export", "frames/"
     )
@@ -92,6 +103,7 @@ def test_every_flag_reaches_the_api(api, command, tmp_path):
             "num_frames": None,
             "decoder": "decord",
             "video_stream": None,
+            "schema": {"type": "integer"},
             "save_frames": tmp_path,
             "report": tmp_path / "out.html",
             "export": ["out.csv", "frames/"],
@@ -119,6 +131,7 @@ def test_without_flags_settings_decide(api, command, monkeypatch):
             "num_frames": None,
             "decoder": None,
             "video_stream": None,
+            "schema": None,
             "save_frames": None,
             "report": None,
             "export": None,

@@ -145,9 +145,10 @@ def test_a_remote_runnable_hears_what_is_wrong(remote):
 
 def test_schemas(client):
     wanted = client.get("/vidagent/input_schema").json()
-    known = {"video", "more_videos", "question", "options", "model", "budget", "session"}
+    known = {"video", "more_videos", "question", "summary", "schema", "options", "model", "budget", "session"}
     assert set(wanted["properties"]) == known
-    assert wanted["required"] == ["video", "question"]
+    assert wanted["required"] == ["video"]
+    assert [one["required"] for one in wanted["anyOf"]] == [["question"], ["summary"]]
     assert set(client.get("/vidagent/output_schema").json()["properties"]) == KEYS
     assert client.get("/vidagent/config_schema").status_code == 200
     paths = client.get("/openapi.json").json()["paths"]

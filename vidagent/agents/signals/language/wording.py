@@ -55,6 +55,21 @@ def is_filled(colour: str) -> str:
     return f"Is the screen filled with {colour}?"
 
 
+def on_screen(text: str) -> str:
+    """State that a text is on screen."""
+    return f'"{quotable(text)}" is on screen.'
+
+
+def is_said(text: str) -> str:
+    """State that words are said."""
+    return f'"{quotable(text)}" is said.'
+
+
+def shots(first: int, last: int) -> str:
+    """State which shots something spans."""
+    return f"Shot {first}." if first == last else f"Shots {first} to {last}."
+
+
 def claim_text(text: str, time_s: float) -> str:
     """Claim that a text is shown."""
     return f'The text "{quotable(text)}" is shown at {time_s:.3f} s.'

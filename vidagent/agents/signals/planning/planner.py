@@ -28,15 +28,21 @@ from vidagent.agents.signals.planning.search import (
 )
 from vidagent.agents.signals.planning.shots import find_shots
 from vidagent.agents.signals.planning.speech import find_speech
+from vidagent.agents.signals.planning.summary import length_of, summary
 from vidagent.agents.signals.planning.text_answers import TIMED, UNSURE, find_text, read_text
 from vidagent.agents.signals.planning.video_facts import file_facts, outline
+
+_LARGER = "larger now"
+"""In the refusal of a draft after which there is a larger budget: it refuses no look."""
 
 
 def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     """Return the next tool calls for a question, given its options, or None, and the looks so far."""
-    intent = understand(question)
-    if any("budget" in error for error in past.errors):
+    intent, length = understand(question), length_of(question)
+    if any("budget" in error and _LARGER not in error for error in past.errors):
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
+    if length is not None and not options:
+        return summary(question, length, past)
     if intent.signal == "none" and past.texts_known and past.has("search") and not options:
         return quote(intent, past)
     if intent.signal == "none" or (options and intent.signal not in {"reading", "colour", "speech"}):

@@ -39,7 +39,7 @@ def file_facts(intent: Intent, past: Past) -> list[ToolCall]:
     looks = past.asked(FACTS)
     if not looks:
         return [tool_calls.search(FACTS, 1)]
-    lines = list(_lines(looks[-1], "file"))
+    lines = [line for _, _, line in lines_of(looks[-1], "file")]
     asked = [words for pattern, words in _ASKED if re.search(pattern, intent.question)]
     chosen = [line for line in lines if any(words in line for words in asked)] or lines[:1]
     claims = [(line, [looks[-1].id], 0.0) for line in chosen]
@@ -57,7 +57,7 @@ def outline(intent: Intent, past: Past) -> list[ToolCall]:
     if not looks or known is None:
         searches = [] if looks else [tool_calls.search(OUTLINE, 1)]
         return [*searches, *([] if known else [tool_calls.search(query_of(intent.question), 1)])]
-    about = (line for line in _lines(looks[-1], "file") if any(words in line for words in _OUTLINED))
+    about = (line for _, _, line in lines_of(looks[-1], "file") if any(words in line for words in _OUTLINED))
     told = [(line, looks[-1].id, 0.0) for line in about]
     told += [(_text_line(one), known.entry, one.start_s) for one in _main(known.texts)]
     words = "; ".join(line for line, _, _ in told)
@@ -66,11 +66,12 @@ def outline(intent: Intent, past: Past) -> list[ToolCall]:
     return [tool_calls.answer("yes", text, claims=claims, confidence=0.5)]
 
 
-def _lines(look: Result, kind: str) -> Iterator[str]:
+def lines_of(look: Result, kind: str) -> Iterator[tuple[float, float, str]]:
+    """Yield the lines of a kind, `file` or `subtitle`, that a search returned, each with its time."""
     for fact in look.told.get("facts", []):
         match = _LINE.fullmatch(str(fact))
         if match is not None and match[1] == kind:
-            yield match[4]
+            yield float(match[2]), float(match[3]), match[4]
 
 
 def _text_line(one: Text) -> str:

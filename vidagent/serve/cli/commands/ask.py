@@ -36,6 +36,7 @@ def ask(
     most_videos: flags.MostVideos = None,
     as_json: flags.AsJson = False,
     option: flags.Options = None,
+    schema: flags.SchemaFile = None,
     model: flags.Model = None,
     base_url: flags.BaseUrl = None,
     engine: flags.Engine = None,
@@ -73,6 +74,7 @@ def ask(
         "num_frames": num_frames,
         "decoder": decoder,
         "video_stream": video_stream,
+        "schema": None if schema is None else lazy.data_schema.read_schema(schema),
     }
     progress = Progress(console.stderr(), quiet=quiet, verbose=verbose)
     with progress, _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path:

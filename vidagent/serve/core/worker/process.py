@@ -12,10 +12,11 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import vidagent.agents.client.chat_model  # noqa: F401 - loaded here, before the fork: the first run need not wait
 from vidagent import api, tracing
-from vidagent.graphs.events import Event
+from vidagent.graphs.events import Event, Listener
 from vidagent.serve.core.http.logs import json_logging
 from vidagent.serve.core.worker.protocol import (
     CancelRun,
@@ -29,7 +30,7 @@ from vidagent.serve.core.worker.protocol import (
     receive,
     send,
 )
-from vidagent.types import VideoInfo
+from vidagent.types import Answer, VideoInfo
 
 _NICE, _PROBE_NICE = 10, 5
 """Niceness of runs and of probes, with their decoders: the server answers at once, and what is short comes first."""
@@ -109,23 +110,29 @@ class _Runs:
         end: WorkerMessage
         try:
             with tracing.continue_trace(request.trace):
-                answer = await api.aanalyze_video(
-                    request.paths,
-                    request.question,
-                    options=request.options,
-                    budget=request.budget,
-                    session=request.session,
-                    model=request.model,
-                    resume=request.resume,
-                    on_event=report,
-                    stream=request.stream,
-                )
+                answer = await _answer(request, report)
             end = RunEnded(number, answer)
         except asyncio.CancelledError:
             end = RunEnded(number, None)
         except Exception as error:  # noqa: BLE001 - the server reports it to its client, or logs it
             end = RunFailed(number, _picklable(error))
         self._loop.call_soon(send, self._writer, end)  # after the events
+
+
+async def _answer(request: RunRequest, report: Listener) -> Answer:
+    arguments: dict[str, Any] = {
+        "budget": request.budget,
+        "session": request.session,
+        "model": request.model,
+        "resume": request.resume,
+        "on_event": report,
+        "stream": request.stream,
+    }
+    if request.summary is not None:
+        return await api.asummarize_video(request.paths[0], request.summary, **arguments)
+    return await api.aanalyze_video(
+        request.paths, request.question, options=request.options, schema=request.schema, **arguments
+    )
 
 
 def _picklable(error: Exception) -> Exception:

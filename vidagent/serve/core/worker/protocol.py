@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidagent.graphs.events import Event
+from vidagent.summary import Length
 from vidagent.types import Answer, Budget
 
 _LENGTH = struct.Struct("!Q")
@@ -23,6 +24,8 @@ class RunRequest:
     question: str
     options: tuple[str, ...] | None
     budget: Budget
+    summary: Length | None = None
+    schema: dict[str, Any] | None = None
     session: str | None = None
     model: str | None = None
     resume: str | None = None

@@ -29,8 +29,10 @@ export function view(answer, asked, seek, titles = null) {
     el("p", { class: `answer-text${answer.status === "cannot_judge" ? " plain" : ""}`, dir: "auto" }, linked(headline(answer), times, answer.video.duration_s, go)),
     answer.status === "cannot_judge" && el("p", { class: "notice" }, icon("ring"), "If this server has another model, choose it beside “Answered by”, below, and ask again."),
     options(answer, asked),
-    answer.parts?.length ? chapters(answer, seek, titles) : places(answer, seek, titles),
+    answer.fields && data(answer, seek),
+    answer.chapters?.length ? summary(answer, seek) : answer.parts?.length ? chapters(answer, seek, titles) : !answer.fields && places(answer, seek, titles),
     closing(answer),
+    answer.highlights?.length ? highlights(answer, seek) : null,
     evidence(answer, times, seek, titles),
   );
 }
@@ -117,14 +119,48 @@ function linesOf(answer) {
 }
 
 function chapters(answer, seek, titles) {
-  const proof = (part) => answer.evidence.find((item) => item.video === part.video && item.claim === part.text && item.time_s >= part.start_s && item.time_s <= part.end_s);
+  const proof = (part) => answer.evidence.find((item) => item.video === part.video && part.text.includes(item.claim) && item.time_s >= part.start_s && item.time_s <= part.end_s);
   const alike = new Set(answer.parts.map((part) => span(part, 1))).size < answer.parts.length;
   return el("ol", { class: "chapters", "aria-label": "Parts of the answer" }, answer.parts.map((part) => {
-    const weak = part.verdict === "supported" ? null : el("span", { class: `weak ${part.verdict}`, title: VERDICTS[part.verdict][1] }, icon(VERDICTS[part.verdict][0]), el("span", { class: "unseen" }, VERDICTS[part.verdict][1]));
+    const weak = part.verdict === "supported" ? null : weakness(part.verdict);
     const item = proof(part);
     const go = { video: part.video, ...(item?.box_px ? { box: item.box_px, size: videoOf(answer, part) } : {}) };
     return el("li", {}, timeButton(span(part, alike ? 10 : 1), part.start_s, seek, go), el("span", { dir: "auto" }, inVideo(part, titles), isolated(part.text), weak));
   }));
+}
+
+/** Return the chapters of a summary: the title of each, and its sentences with the times that show them. */
+function summary(answer, seek) {
+  const alike = new Set(answer.chapters.map((chapter) => span(chapter, 1))).size < answer.chapters.length;
+  return el("ol", { class: "chapters", "aria-label": "Chapters" }, answer.chapters.map((chapter, number) => {
+    const told = answer.sentences.map((sentence, place) => ({ ...sentence, proof: answer.evidence[place] })).filter((one) => one.chapter === number);
+    const more = told.filter((one) => one.verdict !== "supported" || one.text.replace(/[.。;]+$/, "") !== chapter.title);
+    return el("li", {}, timeButton(span(chapter, alike ? 10 : 1), chapter.start_s, seek), el("div", { dir: "auto" },
+      el("strong", {}, isolated(chapter.title)),
+      more.map((one) => el("p", {}, isolated(one.text), one.verdict !== "supported" && weakness(one.verdict), " ", timeButton(clock(one.time_s), one.time_s, seek, { box: one.proof?.box_px, size: answer.video })))));
+  }));
+}
+
+function highlights(answer, seek) {
+  return el("section", {}, el("h3", {}, "Highlights"), el("ol", { class: "chapters", "aria-label": "Highlights" }, answer.highlights.map((one) =>
+    el("li", {}, timeButton(span(one, 1), one.start_s, seek), el("span", { dir: "auto" }, isolated(answer.sentences[one.sentence].text))))));
+}
+
+/** Return the data of an answer to a schema: each value with what proves it, or why it is null. */
+function data(answer, seek) {
+  const row = (field) => el("tr", {}, el("th", { scope: "row" }, isolated(field.path || "all")),
+    el("td", {}, field.reason ? el("span", { class: "quietly" }, isolated(`null: ${field.reason}`)) : isolated(JSON.stringify(valueAt(answer.data, field.path)))),
+    el("td", {}, field.reason === null && field.time_s !== null && timeButton(clock(field.time_s), field.time_s, seek)));
+  return el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Data" }, el("table", {}, el("tbody", {}, answer.fields.map(row))));
+}
+
+/** Return the value at a JSON Pointer. */
+function valueAt(value, pointer) {
+  return pointer.split("/").slice(1).reduce((inner, key) => inner[key.replaceAll("~1", "/").replaceAll("~0", "~")], value);
+}
+
+function weakness(verdict) {
+  return el("span", { class: `weak ${verdict}`, title: VERDICTS[verdict][1] }, icon(VERDICTS[verdict][0]), el("span", { class: "unseen" }, VERDICTS[verdict][1]));
 }
 
 /** Return the time of a part as a player shows it: in whole seconds or in tenths. */

@@ -14,11 +14,15 @@ const BUDGET = [
   ["thinking_tokens", "Thinking tokens", 1],
 ];
 const EMBEDDED = "reads text, codes, cuts, motion and colours; a vision-language model is needed for the rest";
+const LENGTHS = [["short", "briefly"], ["medium", "in chapters"], ["long", "in detail"]];
 const IDEAS = ['When does the text "…" appear?', "How many cuts are there?", "When does something move?"];
 
 export class Composer {
-  /** `ask(question)` posts it, and throws the server's error; `model` is the one chosen before, if any. */
-  constructor(ask, model = null) {
+  /**
+   * `ask(question)` posts it, and throws the server's error; `model` is the one chosen before, if any, and `several` tells
+   * that there are several videos, which have no summary.
+   */
+  constructor(ask, model = null, several = false) {
     this.ask = ask;
     this.model = new ModelChoice(model);
     this.text = el("textarea", {
@@ -30,9 +34,11 @@ export class Composer {
     this.limits = new Map(BUDGET.map(([name, , step]) => [name, el("input", { id: `budget-${name}`, type: "number", min: name === "seconds" ? 0.1 : name === "thinking_tokens" ? 0 : 1, step, inputmode: "decimal", placeholder: "no limit" })]));
     this.problem = el("div", { class: "notice bad", role: "alert", hidden: true });
     this.ideas = el("p", { class: "ideas" }, IDEAS.map((idea) => button(idea, () => this.suggest(idea), { class: "quiet" })));
+    this.length = el("select", { id: "length", "aria-label": "Length of the summary" }, LENGTHS.map(([length, words]) => el("option", { value: length, selected: length === "medium" }, words)));
+    this.summarise = button("Summarise", () => this.post({ summary: this.length.value }), { class: "quiet" });
     this.label = el("label", { for: "question" }, "What do you want to know?");
     this.element = el("form", { class: "composer", on: { submit: (event) => this.submit(event) } },
-      this.label, el("div", { class: "line" }, this.text, this.send),
+      el("div", { class: "asks" }, this.label, !several && el("span", { class: "summarise" }, this.summarise, this.length)), el("div", { class: "line" }, this.text, this.send),
       el("p", { class: "unseen", id: "question-hint" }, "Enter asks, Shift and Enter begins a new line."),
       this.problem, this.ideas, this.model.element, this.more());
   }
@@ -45,7 +51,7 @@ export class Composer {
     this.label.textContent = anew ? "Ask another question" : "Ask a follow-up";
     this.text.placeholder = waiting && !anew ? "once this is answered" : "";
     this.ideas.hidden = true;
-    this.send.disabled = this.waiting = waiting && !anew;
+    this.send.disabled = this.summarise.disabled = this.waiting = waiting && !anew;
   }
 
   focus() {
@@ -87,22 +93,28 @@ export class Composer {
     this.text.style.height = `${Math.min(this.text.scrollHeight + 2, 240)}px`;
   }
 
-  async submit(event) {
+  submit(event) {
     event.preventDefault();
     const question = this.text.value.trim();
-    if (!question || this.send.disabled) return;
-    this.send.disabled = true;
+    return question ? this.post({ question }) : null;
+  }
+
+  /** Ask a question, or for a summary, which leaves what is typed as it is. */
+  async post(asked) {
+    if (this.send.disabled) return;
+    this.send.disabled = this.summarise.disabled = true;
     this.problem.hidden = true;
     try {
-      await this.ask({ question, ...this.extras() });
-      this.text.value = this.options.value = "";
+      const { options, ...extras } = this.extras();
+      await this.ask({ ...asked, ...extras, ...(options && asked.question ? { options } : {}) });
+      if (asked.question) this.text.value = this.options.value = "";
       this.fold.open = false;
       this.sum();
       this.grow();
     } catch (error) {
       this.refuse(error);
     } finally {
-      this.send.disabled = Boolean(this.waiting);
+      this.send.disabled = this.summarise.disabled = Boolean(this.waiting);
     }
   }
 

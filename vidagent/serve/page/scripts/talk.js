@@ -20,7 +20,7 @@ export class Talk {
     this.place = el("div", { class: "stages" }, this.several && el("div", { class: "tabs", role: "group", "aria-label": "Videos" }, this.tabs));
     this.turnTo(0);
     this.list = el("div", { class: "turns" });
-    this.composer = new Composer((question) => this.ask(question), jobs.at(-1)?.asked.model);
+    this.composer = new Composer((question) => this.ask(question), jobs.at(-1)?.asked.model, this.several);
     this.element = el("div", { class: "talk" }, el("h1", { class: "unseen", tabindex: -1 }, `Questions about ${title}`), this.place, el("div", { class: "side" }, this.list, this.composer.element));
     for (const job of jobs) this.add(job);
     this.turns.filter((turn) => turn.running).forEach((turn) => turn.follow());
@@ -88,7 +88,7 @@ export class Talk {
         this.stages.forEach((stage) => stage?.transcript.refresh()); // a question about speech has it transcribed
         this.hooks.ended(from.job);
       },
-      again: ({ question, options, model, budget }) => this.ask({ question, options, model, budget }).catch((error) => this.composer.refuse(error)),
+      again: ({ question, summary, schema, options, model, budget }) => this.ask({ question, summary, schema, options, model, budget }).catch((error) => this.composer.refuse(error)),
     });
     this.turns.push(turn);
     this.list.append(turn.element);

@@ -14,6 +14,7 @@ from vidagent.agents.prompting.video_findings import names_of
 from vidagent.errors import ModelError, UsageError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.commands import ask as asking
+from vidagent.serve.cli.commands.summary import summary
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress
@@ -128,24 +129,32 @@ def resume(
     """
     past = lazy.api.find_run(_run_id(run, last=last))
     metadata = past.metadata
-    asking.ask(
-        _videos(past, video),
-        metadata["question"],
-        as_json=as_json,
-        option=metadata["options"],
+    videos = _videos(past, video)
+    again: dict[str, Any] = {
         **_model_choice(metadata, model, base_url, engine),
+        "as_json": as_json,
+        "save_frames": save_frames,
+        "report": report,
+        "export": export,
+        "resume": past.run_id,
+        "decoder": decoder or metadata["decoder"],
+        "fetch": fetch,
+        "max_download_mb": max_download_mb,
+        **limits,
+        "quiet": quiet,
+        "verbose": verbose,
+    }
+    if metadata.get("length") is not None:
+        summary(videos[0], length=metadata["length"], **again)
+        return
+    asking.ask(
+        videos,
+        metadata["question"],
+        option=metadata["options"],
+        schema=metadata.get("schema"),
         fps=metadata["overview"]["fps"],
         num_frames=metadata["overview"]["num_frames"],
-        save_frames=save_frames,
-        report=report,
-        export=export,
-        resume=past.run_id,
-        decoder=decoder or metadata["decoder"],
-        fetch=fetch,
-        max_download_mb=max_download_mb,
-        **limits,
-        quiet=quiet,
-        verbose=verbose,
+        **again,
     )
 
 
