@@ -142,8 +142,7 @@ class SearchableLibrary:
                 under the same paths.
             on_start: Called with what was found in the folders, and the number of videos to be read.
             on_done: Called with each video that was read, or could not be.
-            on_progress: Called in other threads with a video, what is being done with it, and the fraction done; not
-                where a cluster does it.
+            on_progress: Called in other threads with a video, what is done with it here, and the fraction done.
             on_note: Called with what happens on the cluster.
 
         Raises:
@@ -174,8 +173,9 @@ class SearchableLibrary:
                 if ray is None:
                     index_here(catalog, self._settings, depth, most, done, on_progress)
                 else:
-                    note = on_note or (lambda _: None)
-                    index_on_ray(catalog, self._settings, depth, ray, workers, done, note)
+                    index_on_ray(
+                        catalog, self._settings, depth, ray, workers, done, on_note or (lambda _: None)
+                    )
         failed = tuple(one for one in results if one.error is not None)
         return Added(changes, len(results) - len(failed), failed)
 
