@@ -13,6 +13,7 @@ from vidagent.api.ask import (
     summarize_video,
 )
 from vidagent.api.doctor import Diagnosis, Finding, diagnose
+from vidagent.api.langchain import as_graph, as_tool
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at, poster_of
 from vidagent.api.replay import replay_run
 from vidagent.api.runs import (
@@ -64,6 +65,8 @@ __all__ = [
     "Transcript",
     "aanalyze_video",
     "analyze_video",
+    "as_graph",
+    "as_tool",
     "astream_video",
     "asummarize_video",
     "clip_run",
