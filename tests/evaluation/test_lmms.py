@@ -63,7 +63,9 @@ def model(**arguments):
     """Return the model as lmms-eval makes it: found by the entry point, imported by its class path."""
     (point,) = entry_points(group="lmms_eval.models", name="vidagent")
     module, _, name = point.load()().simple_class_path.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**arguments, batch_size=1, max_batch_size=None, device=None)
+    return getattr(importlib.import_module(module), name)(
+        **arguments, batch_size=1, max_batch_size=None, device=None
+    )
 
 
 def requests(of, *prompts, shown):
@@ -96,7 +98,10 @@ def test_a_broken_video_costs_its_question_only(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [({"mode": "both"}, "mode must be one of direct, agent; got 'both'"), ({"frames": 0}, "frames must be .* got 0")],
+    [
+        ({"mode": "both"}, "mode must be one of direct, agent; got 'both'"),
+        ({"frames": 0}, "frames must be .* got 0"),
+    ],
 )
 def test_a_wrong_argument_is_named(arguments, told):
     with pytest.raises(UsageError, match=told):

@@ -17,9 +17,11 @@ from vidagent.api.langchain import as_graph, as_tool
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at, poster_of
 from vidagent.api.replay import replay_run
 from vidagent.api.runs import (
+    RunExport,
     clip_run,
     delete_run,
     delete_session,
+    export_runs,
     find_run,
     find_session,
     list_runs,
@@ -57,6 +59,7 @@ __all__ = [
     "Probe",
     "RecordedRun",
     "RequestArguments",
+    "RunExport",
     "Seen",
     "Session",
     "Size",
@@ -73,6 +76,7 @@ __all__ = [
     "delete_run",
     "delete_session",
     "diagnose",
+    "export_runs",
     "find_run",
     "find_session",
     "frames_of",
