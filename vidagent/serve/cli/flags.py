@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 DEFAULT_DOWNLOAD_MB = 500
 _BUDGET = "Budgets (the run ends with the best supported answer when one is spent)"
-_DOWNLOAD = "Videos behind an http(s) URL"
+_DOWNLOAD = "Videos behind an http(s) URL, or on stdin"
 
 
 def number(
@@ -45,7 +45,11 @@ def number(
 Video = Annotated[str, typer.Argument(metavar="VIDEO", help="The video file.", show_default=False)]
 Videos = Annotated[
     list[str],
-    typer.Argument(metavar="VIDEO", help="The video file, or 2 to 16 of them.", show_default=False),
+    typer.Argument(
+        metavar="VIDEO",
+        help="The video file, or 2 to 16 of them; - reads one from stdin.",
+        show_default=False,
+    ),
 ]
 Question = Annotated[
     str, typer.Argument(metavar="QUESTION", help="The question; - reads it from stdin.", show_default=False)
@@ -152,10 +156,12 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every step, and 
 
 Download = Annotated[
     bool,
-    typer.Option("--download", rich_help_panel=_DOWNLOAD, help="Fetch the URL to a temporary file first."),
+    typer.Option(
+        "--download", rich_help_panel=_DOWNLOAD, help="Fetch the file, or the video of the page, first."
+    ),
 ]
 MaxDownloadMb = Annotated[
-    int, number("--max-download-mb", int, "N", "Largest download, in MB.", panel=_DOWNLOAD)
+    int, number("--max-download-mb", int, "N", "Largest download, in MB; of stdin, too.", panel=_DOWNLOAD)
 ]
 
 Seconds = Annotated[

@@ -127,7 +127,11 @@ def _check_quotes(videos: Sequence[str], question: str) -> None:
     Raises:
         UsageError: If the words are not there as files and the rest looks like a question.
     """
-    missing = [video for video in videos if not (lazy.download.is_url(video) or os.path.lexists(video))]
+    missing = [
+        video
+        for video in videos
+        if not (video == lazy.download.STDIN or lazy.download.is_url(video) or os.path.lexists(video))
+    ]
     first = videos[0]
     if missing and os.path.lexists(question):
         raise UsageError(
@@ -151,6 +155,8 @@ def _question(videos: Sequence[str], argument: str, options: Sequence[str] | Non
     Raises:
         UsageError: If the question or an option is invalid, or stands in the place of a video.
     """
+    if [*videos, argument].count(lazy.download.STDIN) > 1:
+        raise UsageError("stdin holds one thing: `-` may stand for one VIDEO, or for the QUESTION")
     _check_quotes(videos, argument)
     if argument == "-":
         text = sys.stdin.buffer.read(_MAX_STDIN_BYTES).decode("utf-8", "replace")
