@@ -110,8 +110,8 @@ async def test_a_graph_within_another_ones_takes_questions_side_by_side(clip):
     assert [message.text[:6] for message in state["messages"][1:]] == ["1 shot", "1 shot"]
 
 
-async def test_an_error_is_a_reply_that_says_so(tmp_path):
-    state = await vidagent.as_graph(tmp_path / "gone.mp4").ainvoke({"messages": [HumanMessage(SHOTS)]})
+def test_an_error_is_a_reply_that_says_so(tmp_path):
+    state = vidagent.as_graph(tmp_path / "gone.mp4").invoke({"messages": [HumanMessage(SHOTS)]})
     reply = state["messages"][-1]
     assert reply.text.startswith("No answer: ")
     assert reply.response_metadata["error"]["type"] == "VideoError"

@@ -33,7 +33,7 @@ from vidagent.runs.session_turn import session_turn
 from vidagent.summary import Length, Summary
 from vidagent.types import Answer, Budget
 
-Found = TypeVar("Found", bound=Answer)
+T = TypeVar("T")
 
 
 @with_listed_keywords
@@ -96,7 +96,7 @@ def analyze_video(
         UsageError: If an argument is out of range.
     """
     check_listed(analyze_video, arguments)
-    return _run_to_its_end(lambda: aanalyze_video(path, question, **arguments))
+    return run_to_its_end(lambda: aanalyze_video(path, question, **arguments))
 
 
 @with_listed_keywords
@@ -167,7 +167,7 @@ def summarize_video(path: StrPath, length: Length = "medium", **arguments: Unpac
     those of `analyze_video`; `options` are for questions only.
     """
     check_listed(summarize_video, arguments)
-    return _run_to_its_end(lambda: asummarize_video(path, length, **arguments))
+    return run_to_its_end(lambda: asummarize_video(path, length, **arguments))
 
 
 @with_listed_keywords
@@ -255,7 +255,7 @@ def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
         return forecast(run, tuple(event.text for event in events if event.kind == "note"))
 
 
-def _run_to_its_end(start: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+def run_to_its_end(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine; in a thread of its own where this one already runs an event loop, as a notebook's does."""
     try:
         asyncio.get_running_loop()

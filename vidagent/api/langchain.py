@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Unpack
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 
 from vidagent.agents.prompting.video_findings import names_of
 from vidagent.agents.signals.language.wording import CONNECT
-from vidagent.api.ask import aanalyze_video, analyze_video
+from vidagent.api.ask import aanalyze_video, analyze_video, run_to_its_end
 from vidagent.api.ask_many import StrPath, paths_of
 from vidagent.api.videos import probe_video
 from vidagent.errors import VidagentError
@@ -172,8 +172,11 @@ def as_graph(
         message = AIMessage(in_words(answer), response_metadata={"answer": answer.to_dict()})
         return {"messages": [message], "videos": videos}
 
+    def reply_now(state: _Conversation, config: RunnableConfig) -> dict[str, Any]:
+        return run_to_its_end(lambda: reply(state, config))
+
     graph = StateGraph(_Conversation, input_schema=_Messages, output_schema=_Messages)
-    graph.add_node("vidagent", reply)
+    graph.add_node("vidagent", RunnableLambda(reply_now, reply))
     graph.add_edge(START, "vidagent")
     graph.add_edge("vidagent", END)
     return graph.compile(name="vidagent")
