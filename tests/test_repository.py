@@ -115,13 +115,14 @@ def test_the_version_stands_in_one_place():
     assert version("vidagent") == PROJECT["project"]["version"]
     assert vidagent.__version__ == PROJECT["project"]["version"]
     sources = [name for name in tracked() if name.endswith(".py") and name.startswith("vidagent/")]
-    assert [name for name in sources if re.search(r"__version__ *=|\b0\.1\.0\b", text(name))] == []
+    written = re.compile(rf"__version__ *=|\b{re.escape(PROJECT['project']['version'])}\b")
+    assert [name for name in sources if written.search(text(name))] == []
     assert [name for name in sources if "__version__" in text(name)] == ["vidagent/__init__.py"]
 
 
 def test_the_changelog_has_the_version_or_unreleased():
     heads = re.findall(r"^## \[([^\]]+)\]", text("CHANGELOG.md"), re.MULTILINE)
-    assert heads[0] == "Unreleased"
+    assert heads[:2] == ["Unreleased", PROJECT["project"]["version"]]
     assert set(heads) <= {"Unreleased"} | set(re.findall(r"\d+\.\d+\.\d+", text("CHANGELOG.md")))
 
 

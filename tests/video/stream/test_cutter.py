@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import av
@@ -10,6 +11,7 @@ import pytest
 
 from tests.media.make import OPEN_GROUPS, X264, encode
 from vidagent.errors import VideoError
+from vidagent.video.stream import client
 from vidagent.video.stream.client import StreamProcess
 
 FRAME_MS = 40
@@ -84,6 +86,18 @@ def test_a_jump_of_the_clock_begins_a_piece(tmp_path):
     first, second = pieces_of(data, 30.0)
     assert (first.jumped, second.jumped) == (False, True)
     assert second.start_s - first.start_s == pytest.approx(100.0, abs=0.002)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+@pytest.mark.parametrize("attempt", ["open('/etc/passwd')", "socket.create_connection(('127.0.0.1', 9))"])
+def test_a_cutter_that_was_taken_over_reaches_nothing(tmp_path, monkeypatch, attempt):
+    path = tmp_path / "stream.ts"
+    encode(path, range(0, 1000, FRAME_MS))
+    taken_over = f"process.pieces_of = lambda *_: {attempt}; process.main()"
+    code = f"import socket; from vidagent.video.stream import process; {taken_over}"
+    monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", code))
+    with pytest.raises(VideoError, match="Permission denied|Function not implemented"):
+        pieces_of(path.read_bytes(), 1.0)
 
 
 def test_what_is_no_stream_is_an_error():

@@ -14,6 +14,7 @@ from vidagent.video.process.client import environment
 from vidagent.video.stream.cutter import MAX_PIECE_BYTES, Piece
 from vidagent.video.stream.process import HEADER
 
+COMMAND = (sys.executable, "-m", "vidagent.video.stream.process")
 _MAX_HEADER_BYTES = 10_000
 
 
@@ -29,7 +30,7 @@ class StreamProcess:
         """
         settings = json.dumps({"seconds": seconds, "url": url})
         self._popen = subprocess.Popen(  # noqa: S603 - this package's own module
-            [sys.executable, "-m", "vidagent.video.stream.process", settings],
+            [*COMMAND, settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
