@@ -161,6 +161,16 @@ def test_an_address_without_a_stream_is_an_error_at_once(watch, stream):
     assert "the server answered 404" in err
 
 
+def test_a_question_that_the_embedded_model_cannot_judge_ends_it(command, stream, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stream.ts").write_bytes(stream)
+    done = command(
+        "watch", "stream.ts", "Does somebody climb the fence?", "--model", "signals", "--every", "3"
+    )
+    assert (done.code, json.loads(done.out.splitlines()[-1])["alerts"]) == (4, 0)
+    assert "cannot judge this" in done.err
+
+
 def test_ctrl_c_ends_it_cleanly(stream, tmp_path):
     path = tmp_path / "growing.ts"
     path.write_bytes(stream)

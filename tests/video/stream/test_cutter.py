@@ -96,7 +96,7 @@ def test_a_cutter_that_was_taken_over_reaches_nothing(tmp_path, monkeypatch, att
     taken_over = f"process.pieces_of = lambda *_: {attempt}; process.main()"
     code = f"import socket; from vidagent.video.stream import process; {taken_over}"
     monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", code))
-    with pytest.raises(VideoError, match="Permission denied|Function not implemented"):
+    with pytest.raises(VideoError, match=r"Permission denied|Function not implemented"):
         pieces_of(path.read_bytes(), 1.0)
 
 

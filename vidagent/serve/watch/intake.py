@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from vidagent.errors import VideoError
-from vidagent.serve.watch.source import bytes_of, is_network, is_opened_by_libav
+from vidagent.serve.watch.source import bytes_of, is_network, is_opened_by_libav, is_playlist
 from vidagent.serve.watch.spool import Skip, Spool
 from vidagent.video.stream.client import StreamProcess
 
@@ -105,7 +105,7 @@ class Intake:
             if feeder is not None:
                 feeder.join(1)
             self._process.close()
-        if by_libav and not failure:
+        if by_libav and not failure and not is_playlist(self._source):
             return VideoError("the stream ended")
         return failure[0] if failure else None
 

@@ -34,6 +34,7 @@ class WatchOptions:
         webhook: Every line is posted to this URL, too.
         for_s: End after so many seconds.
         idle_s: End when nothing new has come for so many seconds.
+        each: Whether people are told of each segment, not of the first one only.
 
     Raises:
         UsageError: If a number is out of range, or the webhook is no URL.
@@ -45,6 +46,7 @@ class WatchOptions:
     webhook: str | None = None
     for_s: float | None = None
     idle_s: float | None = None
+    each: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
@@ -86,7 +88,9 @@ def watch(
     with _scratch(options.folder) as scratch, _termination_as_interrupt():
         own = request.settings.model_copy(update={"cache_dir": scratch / "cache"})
         request = Request(request.question, request.overview, own, request.budget)
-        watcher = Watcher(source, request, client, outlet, ClipFolder(options.folder, room, tell), tell)
+        watcher = Watcher(
+            source, request, client, outlet, ClipFolder(options.folder, room, tell), tell, options.each
+        )
         spool = Spool(scratch, room, watcher.skip)
         intake = Intake(source, options.every_s, options.idle_s, spool, watcher.skip, tell)
         tell(f"model     {describe(client).removeprefix('model ')}")

@@ -24,11 +24,15 @@ def is_network(source: str) -> bool:
     return source.partition("://")[0].lower() in SCHEMES
 
 
+def is_playlist(source: str) -> bool:
+    """Tell whether an address is of a playlist, which says itself whether it goes on."""
+    return is_network(source) and source.partition("?")[0].lower().endswith(_PLAYLISTS)
+
+
 def is_opened_by_libav(source: str) -> bool:
     """Tell whether libav must connect by itself: other protocols than HTTP, and playlists."""
-    scheme = source.partition("://")[0].lower()
-    path = source.partition("?")[0].lower()
-    return is_network(source) and (scheme not in {"http", "https"} or path.endswith(_PLAYLISTS))
+    is_http = source.partition("://")[0].lower() in {"http", "https"}
+    return is_network(source) and (not is_http or is_playlist(source))
 
 
 def check_source(source: str) -> None:

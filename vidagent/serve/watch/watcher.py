@@ -36,7 +36,7 @@ class Found:
 
 @dataclass
 class _Open:
-    """An alert whose event goes on at the end of a segment."""
+    """An alert whose event goes on at the end of a segment, and up to where it was seen."""
 
     number: int
     end_s: float
@@ -53,6 +53,7 @@ class Watcher:
         outlet: Takes the lines.
         clips: Takes the clips.
         tell: Called with lines for people.
+        each: Whether it is told of each segment; else of the first one only.
     """
 
     source: str
@@ -61,8 +62,10 @@ class Watcher:
     outlet: Outlet
     clips: ClipFolder
     tell: Callable[[str], None]
+    each: bool = False
     _alerts: int = 0
     _segments: int = 0
+    _partial: int = 0
     _watched_s: float = 0.0
     _skipped_s: float = 0.0
     _open: _Open | None = None
@@ -76,11 +79,17 @@ class Watcher:
         self.tell(f"skipped   {format_time(start_s)} to {format_time(end_s)}: {why}")
 
     def run(self, spool: Spool) -> None:
-        """Ask about the segments until the stream has ended."""
+        """Ask about the segments until the stream has ended.
+
+        Raises:
+            ModelError: If the embedded model cannot judge such a question at all.
+        """
         while (segment := spool.take()) is not None:
             try:
                 self._ask(segment)
             except (ModelError, VideoError) as error:
+                if self.client.where is None and isinstance(error, ModelError):
+                    raise
                 self.skip(segment.start_s, segment.end_s, one_line(str(error)))
             finally:
                 spool.done(segment)
@@ -90,35 +99,48 @@ class Watcher:
         """Tell what nobody looked at, and a summary."""
         for segment in spool.left():
             self.skip(segment.start_s, segment.end_s, "stopped before it was asked about")
-        if self._open is not None:
-            self._close(self._open.end_s)
+        self._close()
         summary = {
             "alerts": self._alerts,
             "segments": self._segments,
+            "partial": self._partial,
             "watched_s": _ms(self._watched_s),
             "skipped_s": _ms(self._skipped_s),
         }
         self.outlet.put({"kind": "summary", **summary, "source": self.source})
 
     def _ask(self, segment: Segment) -> None:
+        began_s = time.monotonic()
         answer = asyncio.run(self._answer(segment))
+        if answer.status == "cannot_judge":
+            raise ModelError(answer.answer)
         self._segments += 1
         self._watched_s += segment.end_s - segment.start_s
+        self._tell_look(segment, answer, time.monotonic() - began_s)
         frame_s = _TOUCH_FRAMES * answer.video.frame_s
-        going_on = False
+        going_on: _Open | None = None
         for found in found_in(answer):
-            continues = self._open is not None and found.span.start_s <= frame_s
+            earlier = self._open if found.span.start_s <= frame_s else None
             goes_on = found.span.end_s >= answer.video.duration_s - frame_s
-            if not continues:
+            if earlier is None:
                 self._alert(segment, answer, found, goes_on=goes_on)
-            number = self._open.number if continues and self._open else self._alerts
             end_s = segment.start_s + found.span.end_s
-            if goes_on:
-                self._open, going_on = _Open(number, end_s), True
-            elif continues:
-                self._close(end_s)
-        if self._open is not None and not going_on:
-            self._close(self._open.end_s)
+            here = _Open(self._alerts if earlier is None else earlier.number, end_s)
+            if earlier is not None:
+                self._open = here
+            going_on = here if goes_on else going_on
+        if self._open is not None and (going_on is None or going_on.number != self._open.number):
+            self._close()
+        self._open = going_on
+
+    def _tell_look(self, segment: Segment, answer: Answer, seconds: float) -> None:
+        """Tell people that something is done, and what a budget cut short."""
+        where = f"{format_time(segment.start_s)} to {format_time(segment.end_s)}"
+        if answer.budget.ended_by is not None:
+            self._partial += 1
+            self.tell(f"partial   {where}: the budget of {answer.budget.ended_by} ended the look at it")
+        elif self.each or self._segments == 1:
+            self.tell(f"looked    {where}, in {seconds:.1f} s: {answer.status.replace('_', ' ')}")
 
     async def _answer(self, segment: Segment) -> Answer:
         async with open_video(segment.path, self.request.settings) as video:
@@ -158,11 +180,11 @@ class Watcher:
         claim = one_line(found.evidence[0].claim)
         self.tell(f"          {clip} at {format_time(found.span.start_s)}: {claim}")
 
-    def _close(self, end_s: float) -> None:
+    def _close(self) -> None:
         """Tell that the event of the open alert has ended."""
         if self._open is not None:
-            line = {"kind": "end", "alert": self._open.number, "end_s": _ms(end_s), "source": self.source}
-            self.outlet.put(line)
+            line = {"kind": "end", "alert": self._open.number, "end_s": _ms(self._open.end_s)}
+            self.outlet.put({**line, "source": self.source})
         self._open = None
 
 

@@ -85,7 +85,7 @@ def watch(
         if not quiet:
             console.stderr().say(line)
 
-    options = lazy.watching.WatchOptions(output, every, keep_mb, webhook, duration, idle)
+    options = lazy.watching.WatchOptions(output, every, keep_mb, webhook, duration, idle, each=verbose)
     lazy.watching.watch(
         source,
         valid_unicode(question),
