@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from vidagent.errors import VideoError
-from vidagent.video.process.client import environment
+from vidagent.video.process.starter import child_environment
 from vidagent.video.stream.cutter import MAX_PIECE_BYTES, Piece
 from vidagent.video.stream.process import HEADER
 
@@ -34,7 +34,7 @@ class StreamProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment(),
+            env=child_environment(),
         )
 
     def feed(self, data: bytes) -> bool:
