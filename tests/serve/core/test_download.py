@@ -135,12 +135,13 @@ class TestFetch:
             fetch("http://127.0.0.1:1/x")
 
 
-def test_what_an_address_needs_is_told():
+def test_what_an_address_needs_is_told(monkeypatch):
     """A file is fetched by a flag; the page of a site is no file, and needs a program that knows the site."""
     with pytest.raises(
         VideoError, match=r"is a URL, not a file: --download fetches it first \(at most 1 MB\)$"
     ):
         fetch("https://example.org/talk.mp4?x=1", allowed=False)
+    monkeypatch.setattr(download, "find_spec", lambda _: None)
     with pytest.raises(
         VideoError, match=r"does not name a video file: --download .*pip install 'vidagent\[web\]'"
     ):

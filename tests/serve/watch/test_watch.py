@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import http.server
 import json
 import os
@@ -19,9 +21,12 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.serve.answers import ANSWER
 from tests.serve.running import PATIENCE
 from vidagent.serve.watch.alerts import ClipFolder
 from vidagent.serve.watch.spool import Spool
+from vidagent.serve.watch.watcher import found_in
+from vidagent.types import Evidence, Span
 from vidagent.video.stream.cutter import Piece
 
 QUESTION = "When does the text 'PIER 9' appear?"
@@ -120,17 +125,33 @@ class Live(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Files(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder."""
+
+    def log_message(self, *arguments):
+        pass
+
+
 @contextmanager
 def live(stream: bytes) -> Iterator[http.server.ThreadingHTTPServer]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Live) as server:
-        server.stream, server.times, server.posted, server.over = stream, 0, [], threading.Event()
-        server.url = f"http://127.0.0.1:{server.server_port}"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Live)
+    server.stream, server.times, server.posted, server.over = stream, 0, [], threading.Event()
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(server):
+        try:
+            yield server
+        finally:
+            server.over.set()
+
+
+@contextmanager
+def serving(server: http.server.ThreadingHTTPServer) -> Iterator[http.server.ThreadingHTTPServer]:
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield server
         finally:
-            server.over.set()
             server.shutdown()
             thread.join()
 
@@ -154,10 +175,28 @@ def test_a_stream_that_breaks_is_connected_to_again_and_posted(watch, stream):
 
 
 @pytest.mark.network
+def test_a_playlist_is_read_to_its_end(watch, stream, tmp_path):
+    (tmp_path / "stream.ts").write_bytes(stream)
+    playlist = str(tmp_path / "live.m3u8")
+    with av.open(str(tmp_path / "stream.ts")) as drawn, av.open(playlist, "w", format="hls") as hls:
+        video = hls.add_stream_from_template(drawn.streams.video[0])
+        for packet in drawn.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                hls.mux(packet)
+    folder = functools.partial(Files, directory=str(tmp_path))
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), folder)) as server:
+        code, lines, err = watch(f"http://127.0.0.1:{server.server_port}/live.m3u8")
+    assert code == 0, err
+    assert [times_of(line) for line in lines if line["kind"] == "alert"] == [(2.6, 3.1), SHOWN_S[1]]
+    assert lines[-1]["watched_s"] == pytest.approx(9.2, abs=0.01)
+
+
+@pytest.mark.network
 def test_an_address_without_a_stream_is_an_error_at_once(watch, stream):
     with live(stream) as server:
         code, lines, err = watch(f"{server.url}/none.ts")
-    assert (code, [line["kind"] for line in lines]) == (3, ["summary"])
+    assert (code, [line["kind"] for line in lines], Path("watch").exists()) == (3, ["summary"], False)
     assert "the server answered 404" in err
 
 
@@ -249,3 +288,23 @@ def test_the_oldest_clips_make_room_and_other_files_stay(tmp_path):
         clips.keep(f"alert-{number}", tmp_path / "clip", {})
     assert sorted(path.name for path in tmp_path.glob("*.mkv")) == ["alert-1.mkv", "alert-2.mkv", "mine.mkv"]
     assert told == ["deleted   the clips of 1 older alert, to make room"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "spans", "found"),
+    [
+        (("supported", "partial"), "answered", ((1.0, 2.0), (3.0, 4.0)), [(1.0, 2.0)]),
+        (("partial", "unsupported"), "answered", ((1.0, 2.0),), []),
+        (("unsupported", "supported"), "partial", (), [(3.5, 3.533)]),
+        (("supported", "supported"), "not_found", ((1.0, 2.0),), []),
+    ],
+    ids=["one place proved", "none proved", "no place", "not found"],
+)
+def test_only_what_passed_the_check_raises_an_alert(verdicts, status, spans, found):
+    told = dataclasses.replace(
+        ANSWER,
+        status=status,
+        spans=tuple(Span(*span) for span in spans),
+        evidence=(Evidence(1.5, "It is seen.", verdicts[0]), Evidence(3.5, "It is seen.", verdicts[1])),
+    )
+    assert [(place.span.start_s, round(place.span.end_s, 3)) for place in found_in(told)] == found

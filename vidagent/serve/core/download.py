@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -145,7 +146,7 @@ def _download(url: str, folder: Path, max_bytes: int, tell: Callable[[str], None
     except PageError as page:
         from vidagent.serve.core.sites import client  # only for what is no file
 
-        if not client.is_installed():
+        if not find_spec("yt_dlp"):
             raise VideoError(f"{page}. For the videos of sites: {_EXTRA}") from None
         return client.fetch(url, folder, max_bytes=max_bytes, max_seconds=MAX_SECONDS, tell=tell)
     return copy
@@ -155,9 +156,10 @@ def _not_a_file(url: str, max_mb: int) -> str:
     """Say how to get the video behind a URL: of a file by `--download`, of a site's page by a program for sites."""
     if mimetypes.guess_type(urlsplit(url).path)[0] is not None:
         return f"{url} is a URL, not a file: --download fetches it first (at most {max_mb} MB)"
+    needs = "" if find_spec("yt_dlp") else f", with yt-dlp ({_EXTRA})"
     return (
-        f"{url} does not name a video file: --download fetches the video of the page first, with yt-dlp ({_EXTRA}), "
-        f"or the file, if it is one (at most {max_mb} MB)"
+        f"{url} does not name a video file: --download fetches the video of the page first{needs}, or the file, if it "
+        f"is one (at most {max_mb} MB)"
     )
 
 

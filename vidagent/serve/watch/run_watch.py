@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -121,6 +121,8 @@ def _scratch(folder: Path) -> Iterator[Path]:
         raise UsageError(f"clips cannot be written to {folder}: {error}") from error
     with scratch as path:
         yield Path(path)
+    with suppress(OSError):  # only an empty one goes
+        folder.rmdir()
 
 
 @contextmanager

@@ -39,7 +39,7 @@ _PROTOCOLS = {
 }
 """Protocols that libav may use for an address of each scheme; never files."""
 SCHEMES = frozenset(_PROTOCOLS)
-_SILENCE_US = "30000000"
+_SILENCE_S = 30.0
 
 
 class _Input:
@@ -79,8 +79,8 @@ def _opened(url: str | None) -> Any:  # noqa: ANN401 - av's container
         return av.open(_Input(), options=_OPTIONS)
     scheme = url.partition("://")[0].lower()
     transport = {"rtsp_transport": "tcp"} if scheme.startswith("rtsp") else {}
-    options = {**_OPTIONS, **transport, "protocol_whitelist": _PROTOCOLS[scheme], "timeout": _SILENCE_US}
-    return av.open(url, options=options, timeout=(10.0, 30.0))
+    options = {**_OPTIONS, **transport, "protocol_whitelist": _PROTOCOLS[scheme]}
+    return av.open(url, options=options, timeout=(_SILENCE_S, _SILENCE_S))
 
 
 def _write(out: Any, header: dict[str, Any], data: bytes = b"") -> None:  # noqa: ANN401

@@ -127,7 +127,7 @@ class TestSites:
             fetch(f"{site}/text.html", tmp_path)
 
     def test_without_the_extra_it_is_named(self, site, monkeypatch):
-        monkeypatch.setattr(client, "is_installed", lambda: False)
+        monkeypatch.setattr(download, "find_spec", lambda _: None)
         said = []
         with (
             pytest.raises(VideoError, match=r"is a page or a playlist.* pip install 'vidagent\[web\]'"),

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,6 @@ from vidagent.video.process.starter import child_environment
 
 COMMAND = (sys.executable, "-m", "vidagent.serve.core.sites.process")
 _MB = 1_000_000
-
-
-def is_installed() -> bool:
-    """Tell whether yt-dlp is there (the extra `web`)."""
-    return find_spec("yt_dlp") is not None
 
 
 def fetch(url: str, folder: Path, *, max_bytes: int, max_seconds: float, tell: Callable[[str], None]) -> Path:
