@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.media.make import OPEN_GROUPS, X264, encode
+from tests.media.make import OPEN_HEVC, X264, encode
 from vidagent.errors import VideoError
 from vidagent.video.stream import client
 from vidagent.video.stream.client import StreamProcess
@@ -44,13 +44,17 @@ def pieces_of(data, seconds):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "options", "start_ms"),
-    [(".ts", {**X264, "g": "20"}, 0), (".ts", OPEN_GROUPS, 5000), (".mkv", OPEN_GROUPS, 0)],
+    ("suffix", "codec", "options", "start_ms"),
+    [
+        (".ts", "libx264", {**X264, "g": "20"}, 0),
+        (".ts", "libx265", OPEN_HEVC, 5000),
+        (".mkv", "libx265", OPEN_HEVC, 0),
+    ],
     ids=["closed", "open", "matroska"],
 )
-def test_the_pieces_have_every_frame_at_its_time(tmp_path, suffix, options, start_ms):
+def test_the_pieces_have_every_frame_at_its_time(tmp_path, suffix, codec, options, start_ms):
     path = tmp_path / f"stream{suffix}"
-    encode(path, range(0, 5000, FRAME_MS), options=options, start_ms=start_ms, tone_s=5.0)
+    encode(path, range(0, 5000, FRAME_MS), codec=codec, options=options, start_ms=start_ms, tone_s=5.0)
     whole, found = frames_of(str(path)), {}
     first_ms = min(whole)
     pieces = pieces_of(path.read_bytes(), 1.5)
