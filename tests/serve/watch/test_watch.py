@@ -290,6 +290,25 @@ def test_the_oldest_clips_make_room_and_other_files_stay(tmp_path):
     assert told == ["deleted   the clips of 1 older alert, to make room"]
 
 
+def test_a_disk_that_takes_nothing_ends_the_watch_and_loses_no_alert(watch, stream, tmp_path, monkeypatch):
+    (tmp_path / "stream.ts").write_bytes(stream)
+    told = []
+    (tmp_path / "file").write_text("no folder")
+    assert ClipFolder(tmp_path / "file", 25, told.append).keep("one", tmp_path / "stream.ts", {}) == (
+        None,
+        {},
+    )
+    assert told[0].startswith("lost      the clip of an alert: ")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Spool, "add", full)
+    code, lines, err = watch("stream.ts", "--idle", "1")
+    assert (code, [line["kind"] for line in lines]) == (3, ["summary"])
+    assert "stream.ts: its segments cannot be written: [Errno 28] No space left on device" in err
+
+
 @pytest.mark.parametrize(
     ("verdicts", "status", "spans", "found"),
     [

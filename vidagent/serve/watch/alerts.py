@@ -86,11 +86,20 @@ class ClipFolder:
         self._folder, self._max_bytes, self._tell = folder, max_bytes, tell
         self._kept: deque[list[Path]] = deque()
 
-    def keep(self, name: str, clip: Path, frames: Mapping[str, Path]) -> tuple[Path, dict[str, Path]]:
-        """Copy the clip and the frames of an alert; return the new paths, of the frames by the same names."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def keep(self, name: str, clip: Path, frames: Mapping[str, Path]) -> tuple[Path | None, dict[str, Path]]:
+        """Copy the clip and the frames of an alert; return the new paths, of the frames by the same names.
+
+        A clip that cannot be written is told, and None.
+        """
         kept = self._folder / f"{name}.mkv"
-        shutil.copyfile(clip, kept)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(clip, kept)
+        except OSError as error:
+            with suppress(OSError):
+                kept.unlink()
+            self._tell(f"lost      the clip of an alert: {error}")
+            return None, {}
         copies = {}
         for number, (ref, frame) in enumerate(frames.items(), 1):
             with suppress(OSError):

@@ -81,6 +81,8 @@ class Intake:
                 self._lost_s, self._heard_s = time.monotonic(), None
                 self._tell(f"lost      {error}; reading again in {pause_s:g} s")
                 self._stop.wait(pause_s if self._idle_s is None else min(pause_s, self._idle_s))
+        except OSError as error:
+            self.error = VideoError(f"its segments cannot be written: {error}")
         finally:
             self._spool.close()
 

@@ -171,14 +171,14 @@ class Watcher:
                 "verdict": "supported",
                 "confidence": round(answer.confidence, 3),
                 "evidence": evidence,
-                "clip": str(clip.absolute()),
+                "clip": None if clip is None else str(clip.absolute()),
                 "clip_start_s": _ms(segment.start_s),
                 "model": answer.model,
             }
         )
         self.tell(f"alert     {format_time(start_s)} to {format_time(end_s)}, {late_s:.1f} s late")
         claim = one_line(found.evidence[0].claim)
-        self.tell(f"          {clip} at {format_time(found.span.start_s)}: {claim}")
+        self.tell(f"          {clip or 'no clip'} at {format_time(found.span.start_s)}: {claim}")
 
     def _close(self) -> None:
         """Tell that the event of the open alert has ended."""
