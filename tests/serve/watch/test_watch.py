@@ -200,6 +200,12 @@ def test_an_address_without_a_stream_is_an_error_at_once(watch, stream):
     assert "the server answered 404" in err
 
 
+def test_its_time_ends_it_with_all_that_was_read(watch, stream, tmp_path):
+    (tmp_path / "stream.ts").write_bytes(stream)
+    code, lines, _ = watch("stream.ts", "--for", "2")
+    assert (code, lines[-1]["segments"], lines[-1]["watched_s"]) == (0, 3, pytest.approx(9.2, abs=0.01))
+
+
 def test_a_question_that_the_embedded_model_cannot_judge_ends_it(command, stream, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "stream.ts").write_bytes(stream)

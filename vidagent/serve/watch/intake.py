@@ -56,8 +56,14 @@ class Intake:
         self._last_s = time.monotonic()
         self._thread.start()
 
+    def end(self) -> None:
+        """Read no further; the segment that was begun is finished, but for one that libav reads by itself."""
+        self._stop.set()
+        if is_opened_by_libav(self._source) and self._process is not None:
+            self._process.kill()
+
     def stop(self) -> None:
-        """End reading; what was read so far stays in the spool."""
+        """End reading at once; whole segments stay in the spool."""
         self._stop.set()
         if self._process is not None:
             self._process.kill()

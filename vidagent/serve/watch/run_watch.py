@@ -95,7 +95,7 @@ def watch(
         intake = Intake(source, options.every_s, options.idle_s, spool, watcher.skip, tell)
         tell(f"model     {describe(client).removeprefix('model ')}")
         tell(f"watching  {source}; Ctrl-C ends it")
-        timer = threading.Timer(options.for_s or 0, intake.stop)
+        timer = threading.Timer(options.for_s or 0, intake.end)
         timer.daemon = True
         intake.start()
         if options.for_s is not None:
