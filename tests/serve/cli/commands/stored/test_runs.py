@@ -194,7 +194,7 @@ def test_bad_values_of_a_resumption_are_usage_errors(command, asked):
 
 @pytest.mark.slow
 def test_runs_killed_at_random_moments_give_the_same_answer(video):
-    done, _ = run_kills(video, "scripted", 3, seed=1)
+    done, _ = run_kills(video, "scripted", "command", 3, seed=1)
     assert [(kill.same, kill.again, kill.replayed) for kill in done] == [(True, 0, True)] * 3
     assert all(kill.requests >= 9 for kill in done)
 
