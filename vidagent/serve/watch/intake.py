@@ -84,7 +84,9 @@ class Intake:
                     self._tell(f"ended     nothing came for {self._idle_s:g} s: {error}")
                     return
                 pause_s = _FIRST_PAUSE_S if self._pieces > before else min(2 * pause_s, _LONGEST_PAUSE_S)
-                self._lost_s, self._heard_s = time.monotonic(), None
+                if self._pieces > before:
+                    self._lost_s = self._last_s
+                self._heard_s = None
                 self._tell(f"lost      {error}; reading again in {pause_s:g} s")
                 self._stop.wait(pause_s if self._idle_s is None else min(pause_s, self._idle_s))
         except OSError as error:
