@@ -6,8 +6,8 @@
 
 `analyze_video` answers, `aanalyze_video` is its coroutine, `astream_video` yields events on the way, `summarize_video`
 tells what happens in a video, and `VLM` asks a vision-language model directly, without the agent. `as_tool` and
-`as_graph` make the agent a part of others. `vidagent.api` has more: facts, frames and indexes of videos, cost estimates,
-earlier runs and sessions.
+`as_graph` make the agent a part of others. `vidagent.api` has more: facts, frames and indexes of videos, cost
+estimates, earlier runs and sessions.
 """
 
 from __future__ import annotations

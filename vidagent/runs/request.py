@@ -32,13 +32,13 @@ class AgentArguments(TypedDict, total=False):
     num_frames: int | None
     decoder: str | None
     video_stream: int | None
-    schema: SchemaLike | None
 
 
 class RequestArguments(AgentArguments, total=False):
     """Keywords of every question; `analyze_video` documents each."""
 
     options: Sequence[str] | None
+    schema: SchemaLike | None
 
 
 class RunArguments(RequestArguments, total=False):
