@@ -12,6 +12,8 @@ LLAMA_CPP := 2026.10.11549
 UV := 0.13.9
 PIP_AUDIT := 2.10.1
 GGUF := 0.19.0
+BUILD := 1.6.1
+TWINE := 7.0.0
 DEMO ?= demo
 # A file's tests stay together, as they share the clips they draw; a worker may hold 1 GB of OCR and decoders.
 WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -74,8 +76,14 @@ audit: $(VENV)/pip-audit-$(PIP_AUDIT) ## look for known vulnerabilities of the l
 	    echo "note: the packages were not audited; osv.dev can probably not be reached: $$(tail -n 1 $(VENV)/audit.log)" >&2; \
 	fi
 
-build: $(VENV)/installed-dev ## wheel into dist/
-	$(PIP) wheel --no-deps --wheel-dir dist .
+build: $(VENV)/release-$(BUILD)-$(TWINE) ## wheel and source archive into dist/, checked; the wheel is tried in an environment of its own
+	rm -rf dist $(VENV)/tried
+	$(VENV)/release/bin/python -m build --outdir dist .
+	$(VENV)/release/bin/twine check --strict dist/*
+	$(BIN)/python -m venv $(VENV)/tried
+	$(VENV)/tried/bin/$(QUIET_PIP) install dist/*.whl
+	cd $(VENV)/tried && bin/vidagent --version && bin/vidagent --help >/dev/null && bin/vidagent doctor
+	rm -rf $(VENV)/tried
 
 clean: ## remove what the commands above made
 	rm -rf $(VENV) $(VLLM_VENV) $(DEMO) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -112,6 +120,11 @@ $(VENV)/installed-dev: pyproject.toml locks/test.txt | $(BIN)/python
 $(VENV)/pip-audit-$(PIP_AUDIT): | $(BIN)/python
 	$(BIN)/python -m venv $(VENV)/audit
 	$(VENV)/audit/bin/$(QUIET_PIP) install pip-audit==$(PIP_AUDIT)
+	@touch $@
+
+$(VENV)/release-$(BUILD)-$(TWINE): | $(BIN)/python
+	$(BIN)/python -m venv $(VENV)/release
+	$(VENV)/release/bin/$(QUIET_PIP) install build==$(BUILD) twine==$(TWINE)
 	@touch $@
 
 # vLLM's CPU build, with a torch of its own. Two of its wheels want CUDA libraries at import, and it does without them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -16,6 +17,7 @@ from vidagent.serve.cli.app import app
 
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 PAPERS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md", *DOCS)
+SKILL = "skills/vidagent/SKILL.md"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -74,11 +76,34 @@ def legal(words: list[str]) -> set[str]:
     return flags | {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
 
 
-@pytest.mark.parametrize("paper", ["README.md", *DOCS])
+@pytest.mark.parametrize("paper", ["README.md", SKILL, *DOCS])
 def test_flags_in_the_papers_exist(paper):
     for words in commands(paper):
         named = {word.split("=")[0].rstrip(",.") for word in words if re.match(r"-[-a-z]", word)}
         assert named <= legal(words), words
+
+
+def test_the_skill_has_the_open_format():
+    """https://agentskills.io/specification: name as the folder's, what it does and when, no unknown field."""
+    _, head, body = text(SKILL).split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in head.splitlines())
+    assert fields["name"] == "vidagent"
+    assert 0 < len(fields["description"]) <= 1024
+    assert len(fields["compatibility"]) <= 500
+    assert set(fields) <= {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
+    assert len(body.splitlines()) < 500
+    flags = set(re.findall(r"--[a-z][a-z-]+", body))
+    assert flags <= {flag for name in ("ask", "texts", "probe") for flag in legal([name])}
+
+
+def test_the_plugin_is_of_this_version_and_starts_a_command_that_exists():
+    plugin = json.loads(text(".claude-plugin/plugin.json"))
+    assert plugin["version"] == PROJECT["project"]["version"]
+    (server,) = plugin["mcpServers"].values()
+    assert server["command"] in PROJECT["project"]["scripts"]
+    assert server["args"][0] in typer.main.get_command(app).commands
+    (listed,) = json.loads(text(".claude-plugin/marketplace.json"))["plugins"]
+    assert (listed["name"], listed["source"]) == (plugin["name"], "./")
 
 
 def test_the_papers_call_the_commands():
@@ -90,13 +115,14 @@ def test_the_version_stands_in_one_place():
     assert version("vidagent") == PROJECT["project"]["version"]
     assert vidagent.__version__ == PROJECT["project"]["version"]
     sources = [name for name in tracked() if name.endswith(".py") and name.startswith("vidagent/")]
-    assert [name for name in sources if re.search(r"__version__ *=|\b0\.1\.0\b", text(name))] == []
+    written = re.compile(rf"__version__ *=|\b{re.escape(PROJECT['project']['version'])}\b")
+    assert [name for name in sources if written.search(text(name))] == []
     assert [name for name in sources if "__version__" in text(name)] == ["vidagent/__init__.py"]
 
 
 def test_the_changelog_has_the_version_or_unreleased():
     heads = re.findall(r"^## \[([^\]]+)\]", text("CHANGELOG.md"), re.MULTILINE)
-    assert heads[0] == "Unreleased"
+    assert heads[:2] == ["Unreleased", PROJECT["project"]["version"]]
     assert set(heads) <= {"Unreleased"} | set(re.findall(r"\d+\.\d+\.\d+", text("CHANGELOG.md")))
 
 

@@ -5,8 +5,9 @@
     answer = analyze_video("talk.mp4", "When does the speaker show the chart?", budget=Budget(seconds=60))
 
 `analyze_video` answers, `aanalyze_video` is its coroutine, `astream_video` yields events on the way, `summarize_video`
-tells what happens in a video, and `VLM` asks a vision-language model directly, without the agent. `vidagent.api` has
-more: facts, frames and indexes of videos, cost estimates, earlier runs and sessions.
+tells what happens in a video, and `VLM` asks a vision-language model directly, without the agent. `as_tool` and
+`as_graph` make the agent a part of others. `vidagent.api` has more: facts, frames and indexes of videos, cost
+estimates, earlier runs and sessions.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         Picture,
         Probe,
         RecordedRun,
+        RunExport,
         Seen,
         Session,
         Size,
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
         Transcript,
         aanalyze_video,
         analyze_video,
+        as_graph,
+        as_tool,
         astream_video,
         asummarize_video,
         summarize_video,
@@ -86,6 +90,7 @@ __all__ = [
     "Picture",
     "Probe",
     "RecordedRun",
+    "RunExport",
     "Seen",
     "Sentence",
     "Session",
@@ -104,6 +109,8 @@ __all__ = [
     "__version__",
     "aanalyze_video",
     "analyze_video",
+    "as_graph",
+    "as_tool",
     "astream_video",
     "asummarize_video",
     "summarize_video",

@@ -13,13 +13,16 @@ from vidagent.api.ask import (
     summarize_video,
 )
 from vidagent.api.doctor import Diagnosis, Finding, diagnose
+from vidagent.api.langchain import as_graph, as_tool
 from vidagent.api.library import Library
 from vidagent.api.pictures import Picture, Seen, Size, frames_of, look_at, poster_of
 from vidagent.api.replay import replay_run
 from vidagent.api.runs import (
+    RunExport,
     clip_run,
     delete_run,
     delete_session,
+    export_runs,
     find_run,
     find_session,
     list_runs,
@@ -64,6 +67,7 @@ __all__ = [
     "Probe",
     "RecordedRun",
     "RequestArguments",
+    "RunExport",
     "Seen",
     "Session",
     "Size",
@@ -72,12 +76,15 @@ __all__ = [
     "Transcript",
     "aanalyze_video",
     "analyze_video",
+    "as_graph",
+    "as_tool",
     "astream_video",
     "asummarize_video",
     "clip_run",
     "delete_run",
     "delete_session",
     "diagnose",
+    "export_runs",
     "find_run",
     "find_session",
     "frames_of",

@@ -33,7 +33,7 @@ from vidagent.runs.session_turn import session_turn
 from vidagent.summary import Length, Summary
 from vidagent.types import Answer, Budget
 
-Found = TypeVar("Found", bound=Answer)
+T = TypeVar("T")
 
 
 @with_listed_keywords
@@ -256,7 +256,7 @@ def _estimate(path: StrPath, request: Request, budget: Budget) -> DryRun:
         return forecast(run, tuple(event.text for event in events if event.kind == "note"))
 
 
-def run_to_its_end(start: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+def run_to_its_end(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine; in a thread of its own where this one already runs an event loop, as a notebook's does."""
     try:
         asyncio.get_running_loop()

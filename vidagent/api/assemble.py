@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 
 from vidagent.agents.client.client import ModelClient
 from vidagent.agents.server import embeddings
@@ -73,9 +74,13 @@ async def open_video(path: str | Path, settings: Settings) -> AsyncIterator[Vide
 async def open_checkpoints(folder: RunFolder, trace: Trace | None = None) -> AsyncIterator[Saver]:
     """Open the checkpoints of a run, whose saved steps are noted in its trace.
 
+    They stay the run's own where it is called in a node or a tool of another graph, whose checkpointer would take their
+    place.
+
     Raises:
         UsageError: If the disk is full or read-only, then or during the block.
     """
+    outer = var_child_runnable_config.set(None)
     try:
         async with Saver.from_conn_string(str(folder.checkpoint)) as saver:
             assert isinstance(saver, Saver)  # noqa: S101 - the base class's annotation names itself
@@ -88,6 +93,8 @@ async def open_checkpoints(folder: RunFolder, trace: Trace | None = None) -> Asy
             f"run {folder.run_id} cannot be kept in {folder.path} ({error}): free space on that disk, or set "
             "VIDAGENT_CACHE_DIR to a folder on another one"
         ) from error
+    finally:
+        var_child_runnable_config.reset(outer)
 
 
 @asynccontextmanager

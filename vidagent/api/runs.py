@@ -1,11 +1,13 @@
-"""Earlier runs and sessions: listed, found, deleted; and reports and clips of a run, made without asking a model."""
+"""Earlier runs and sessions: listed, found, deleted; reports, clips and training rows made without asking a model."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vidagent import config
@@ -19,6 +21,7 @@ from vidagent.runs.folder import find_run_folder, is_run_id, list_run_folders, r
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.resume import saved_state
 from vidagent.runs.session_store import Session, Sessions
+from vidagent.runs.training_rows import training_rows
 from vidagent.text import counted
 from vidagent.types import Span
 from vidagent.video.video import Video
@@ -88,6 +91,63 @@ async def clip_run(run_id: str, number: int, clip: Path, *, video: str | Path | 
             raise UsageError(f"the answer has {counted(len(spans), 'span')}, counted from 0; got {number}")
         span = Span(spans[number]["start_s"], spans[number]["end_s"])
         await asyncio.to_thread(write_clip, opened, span, clip)
+
+
+@dataclass(frozen=True, slots=True)
+class RunExport:
+    """Training rows that were written.
+
+    Args:
+        path: The file, one JSON object a line.
+        rows: Number of rows.
+        pictures: Number of pictures beside it.
+        left_out: Replies without a row, as their pictures are gone or were sent as a video.
+    """
+
+    path: Path
+    rows: int
+    pictures: int
+    left_out: int
+
+
+def export_runs(run_ids: Sequence[str], folder: str | Path) -> RunExport:
+    """Write the requests and replies of earlier runs as rows to train a model on.
+
+    Args:
+        run_ids: The runs; `last` is the newest.
+        folder: Gets `rows.jsonl`, and the pictures in `frames/`, which rows name by their paths in the folder. A row
+            has `messages` (OpenAI's format, the reply last), `images`, `tools` and the `verdicts` of the run.
+
+    Raises:
+        UsageError: If there is no such run, or the folder cannot be written or has rows already.
+    """
+    runs, folder = [find_run(run_id) for run_id in run_ids], Path(folder)
+    pictures: set[Path] = set()
+
+    def keep(picture: Path) -> str:
+        place = Path("frames", picture.name[:2], picture.name)
+        if place not in pictures:
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, folder / place)
+            pictures.add(place)
+        return place.as_posix()
+
+    rows = left_out = 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "rows.jsonl").open("x", encoding="utf-8") as file:
+            for run in runs:
+                for row in training_rows(run, keep):
+                    if row is None:
+                        left_out += 1
+                        continue
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    rows += 1
+    except FileExistsError:
+        raise UsageError(f"{folder / 'rows.jsonl'} exists: name another folder") from None
+    except OSError as error:
+        raise UsageError(f"the rows cannot be written to {folder}: {error}") from error
+    return RunExport(folder / "rows.jsonl", rows, len(pictures), left_out)
 
 
 @asynccontextmanager

@@ -79,7 +79,10 @@ class Asker:
             "question": item.question,
         }
         try:
-            said, usage = await self._ask(task)
+            question = Question(item.question, item.options)
+            said, usage = await predict(
+                task.path, question, task.mode, self.client, self.settings, self.budget, self.frames
+            )
         except VidagentError as error:
             if isinstance(error, ServerError) and error.status in _FATAL:
                 raise
@@ -90,27 +93,42 @@ class Asker:
         cost["seconds"] = round(time.monotonic() - began, 3)
         return fields | _marked(mark(item.truth, said), item) | {"answer": said.to_dict(), "cost": cost}
 
-    async def _ask(self, task: Task) -> tuple[Prediction, Usage | StepUsage]:
-        question = Question(task.item.question, task.item.options)
-        if task.mode == "direct":
-            return await ask_directly(
-                task.path, question, self.frames, self.client, self.settings, self.budget
-            )
-        from vidagent import api
 
-        key = self.settings.api_key
-        answer = await api.aanalyze_video(
-            task.path,
-            question.text,
-            options=question.options,
-            model=self.client.name,
-            base_url=self.settings.base_url,
-            api_key=None if key is None else key.get_secret_value(),
-            budget=dataclasses.replace(self.budget, frames=self.frames),
-            decoder=self.settings.decoder,
-            video_stream=self.settings.video_stream,
-        )
-        return Prediction.of(answer), answer.usage
+async def predict(
+    path: Path,
+    question: Question,
+    mode: Mode,
+    client: ModelClient,
+    settings: Settings,
+    budget: Budget,
+    frames: int,
+) -> tuple[Prediction, Usage | StepUsage]:
+    """Ask about a video in one mode; the arguments are those of `Asker`.
+
+    Returns:
+        What it says, and what that cost.
+
+    Raises:
+        VideoError: If the video cannot be read.
+        ModelError: If the model is unreachable, refuses, or its replies cannot be used.
+    """
+    if mode == "direct":
+        return await ask_directly(path, question, frames, client, settings, budget)
+    from vidagent import api
+
+    key = settings.api_key
+    answer = await api.aanalyze_video(
+        path,
+        question.text,
+        options=question.options,
+        model=client.name,
+        base_url=settings.base_url,
+        api_key=None if key is None else key.get_secret_value(),
+        budget=dataclasses.replace(budget, frames=frames),
+        decoder=settings.decoder,
+        video_stream=settings.video_stream,
+    )
+    return Prediction.of(answer), answer.usage
 
 
 def sampled(items: Sequence[Item], limit: int | None, seed: int) -> list[Item]:

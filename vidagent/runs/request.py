@@ -20,10 +20,9 @@ from vidagent.types import Budget, Overview, Question
 F = TypeVar("F", bound=Callable[..., object])
 
 
-class RequestArguments(TypedDict, total=False):
-    """Keywords of every question; `analyze_video` documents each."""
+class AgentArguments(TypedDict, total=False):
+    """Keywords that hold for any question: the model, the limits, how the video is read."""
 
-    options: Sequence[str] | None
     model: str | None
     base_url: str | None
     engine: str | None
@@ -33,6 +32,12 @@ class RequestArguments(TypedDict, total=False):
     num_frames: int | None
     decoder: str | None
     video_stream: int | None
+
+
+class RequestArguments(AgentArguments, total=False):
+    """Keywords of every question; `analyze_video` documents each."""
+
+    options: Sequence[str] | None
     schema: SchemaLike | None
 
 

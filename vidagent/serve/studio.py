@@ -1,25 +1,22 @@
-"""The agent as a graph for LangGraph's own tools (`langgraph dev`, Studio), named in `langgraph.json`.
+"""The agent as graphs for LangGraph's own tools (`langgraph dev`, Studio), named in `langgraph.json`.
 
-Its only node calls `vidagent.api`, and the run's events are the graph's custom stream. Drawings show the agent's own
-graph within that node.
+`graph` takes a question about a video; its only node calls `vidagent.api`, and the run's events are the graph's custom
+stream. Drawings show the agent's own graph within that node. `chat` takes messages, for Agent Chat UI.
 """
 
 from __future__ import annotations
 
-from contextvars import copy_context
 from functools import cached_property
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from pydantic import BaseModel, Field
 
 from vidagent import api
+from vidagent.api.langchain import custom_stream
 from vidagent.graphs.answer_graph import build
-from vidagent.graphs.events import Event
 from vidagent.types import Budget
 
 
@@ -55,16 +52,12 @@ class _Ask(RunnableLambda[_State, dict[str, Any]]):
 
 async def _ask(question: _State) -> dict[str, Any]:
     """Answer a question; the run's events go to the custom stream."""
-    write, context = get_stream_writer(), copy_context()
-
-    def report(event: Event) -> None:
-        if event.kind != "answer":
-            context.copy().run(write, {"kind": event.kind, "step": event.step, "text": event.text})
-
-    # The run writes its own checkpoints, which the surrounding graph's would replace.
-    var_child_runnable_config.set(None)
     answer = await api.aanalyze_video(
-        question.video, question.question, options=question.options, budget=question.budget, on_event=report
+        question.video,
+        question.question,
+        options=question.options,
+        budget=question.budget,
+        on_event=custom_stream(),
     )
     return {"answer": answer.to_dict()}
 
@@ -78,3 +71,4 @@ def _studio_graph() -> CompiledStateGraph[_State, None, Input, Output]:
 
 
 graph = _studio_graph()
+chat = api.as_graph()

@@ -92,7 +92,7 @@ def _stat(shown: str) -> os.stat_result:
 def _missing(shown: str) -> str:
     if _URL.match(shown):
         return (
-            f"{shown}: is a URL; only local files are read, so download it first (from a site: with yt-dlp)"
+            f"{shown}: is a URL; only local files are read, so download it first (`vidagent ask --download`)"
         )
     if _PROTOCOL.match(shown):
         return f"{shown}: no such file (FFmpeg protocols such as {shown.split(':')[0]}: are not followed)"

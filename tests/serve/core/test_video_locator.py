@@ -218,8 +218,8 @@ class TestWhatIsMeantToWork:
 
     @pytest.fixture
     def client(self, model, place, neighbour, tmp_path, monkeypatch):
-        judge = download._is_public
-        monkeypatch.setattr(download, "_is_public", lambda ip: ip == "127.0.0.1" or judge(ip))
+        judge = download.is_public
+        monkeypatch.setattr(download, "is_public", lambda ip: ip == "127.0.0.1" or judge(ip))
         host = f"127.0.0.1:{neighbour.server_port}"
         with running(tmp_path, roots=(place / "films",), hosts=(host, "10.0.0.1"), max_file_mb=0.1) as client:
             neighbour.asked.clear()

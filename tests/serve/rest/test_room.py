@@ -105,7 +105,7 @@ class Shop(BaseHTTPRequestHandler):
 
 
 def test_a_full_disk_fetches_nothing(model, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "_is_public", lambda _: True)
+    monkeypatch.setattr(download, "is_public", lambda _: True)
     with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Shop,), {"clip": data})) as shop:
         thread = threading.Thread(target=shop.serve_forever, args=(0.02,))
         thread.start()

@@ -1,4 +1,4 @@
-"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp`, `doctor` and what goes with them.
+"""The command line: `vidagent ask`, `chat`, `batch`, `eval`, `judge`, `serve`, `mcp`, `watch` and what goes with them.
 
 `vidagent --help` answers at once, as what takes long to import comes through `vidagent.serve.cli.lazy`.
 """
@@ -33,6 +33,7 @@ from vidagent.serve.cli.commands.stored.sessions import app as sessions
 from vidagent.serve.cli.commands.summary import summary
 from vidagent.serve.cli.commands.texts import texts
 from vidagent.serve.cli.commands.transcript import transcript
+from vidagent.serve.cli.commands.watch import watch
 from vidagent.serve.cli.examples import (
     ASK,
     BATCH,
@@ -46,6 +47,7 @@ from vidagent.serve.cli.examples import (
     SUMMARY,
     TEXTS,
     TRANSCRIPT,
+    WATCH,
 )
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
 from vidagent.serve.terminal import console, printing
@@ -139,6 +141,7 @@ app.add_typer(serve, epilog=SERVE)
 app.command()(mcp)
 app.command(epilog=TEXTS)(texts)
 app.command(epilog=TRANSCRIPT)(transcript)
+app.command(epilog=WATCH)(watch)
 app.command()(doctor)
 
 

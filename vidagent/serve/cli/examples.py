@@ -49,3 +49,7 @@ SERVE = _examples(
     "serve keys add acme",
     "serve --host 0.0.0.0 --root /srv/videos --deadline-seconds 300",
 )
+WATCH = _examples(
+    "watch rtsp://camera.local/stream \"When does the text 'GATE 7 OPEN' appear?\"",
+    'watch recording.ts "When does somebody climb the fence?" --webhook https://example.org/hook -o alerts/',
+)

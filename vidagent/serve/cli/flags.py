@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 DEFAULT_DOWNLOAD_MB = 500
 _BUDGET = "Budgets (the run ends with the best supported answer when one is spent)"
-_DOWNLOAD = "Videos behind an http(s) URL"
+_DOWNLOAD = "Videos behind an http(s) URL, or on stdin"
 
 
 def number(
@@ -46,7 +46,9 @@ Video = Annotated[str, typer.Argument(metavar="VIDEO", help="The video file.", s
 Videos = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="VIDEO", help="The video file, or 2 to 16: files, folders, patterns.", show_default=False
+        metavar="VIDEO",
+        help="The video file, or 2 to 16: files, folders, patterns; - reads one from stdin.",
+        show_default=False,
     ),
 ]
 Library = Annotated[
@@ -162,10 +164,12 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every step, and 
 
 Download = Annotated[
     bool,
-    typer.Option("--download", rich_help_panel=_DOWNLOAD, help="Fetch the URL to a temporary file first."),
+    typer.Option(
+        "--download", rich_help_panel=_DOWNLOAD, help="Fetch the file, or the video of the page, first."
+    ),
 ]
 MaxDownloadMb = Annotated[
-    int, number("--max-download-mb", int, "N", "Largest download, in MB.", panel=_DOWNLOAD)
+    int, number("--max-download-mb", int, "N", "Largest download, in MB; of stdin, too.", panel=_DOWNLOAD)
 ]
 
 Seconds = Annotated[

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vidagent.serve.vlm import command as vllm_command
     from vidagent.serve.vlm import container as vllm_container
     from vidagent.serve.vlm import launcher as vllm_launcher
+    from vidagent.serve.watch import run_watch as watching
     from vidagent.tools import data_schema
 else:
     _MODULES = {
@@ -74,6 +75,7 @@ else:
         "vllm_container": "vidagent.serve.vlm.container",
         "vllm_launcher": "vidagent.serve.vlm.launcher",
         "vlm": "vidagent.agents.direct.vlm",
+        "watching": "vidagent.serve.watch.run_watch",
     }
 
     def __getattr__(name):  # noqa: ANN001, ANN202 - typed by the imports above

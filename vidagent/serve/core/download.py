@@ -1,7 +1,9 @@
-"""Download of videos from http(s) URLs to a temporary file, within limits and only when asked for.
+"""Videos that are no local file: http(s) URLs, fetched to a temporary file within limits and only when asked for.
+
+A page of a site is left to yt-dlp (`sites`), if it is installed.
 
 A host name is resolved once, all its addresses must be public, and the connection goes to the address checked. This
-refuses DNS rebinding and redirects into the private network.
+refuses DNS rebinding and redirects into the private network. `-` is the video on stdin.
 """
 
 from __future__ import annotations
@@ -9,15 +11,16 @@ from __future__ import annotations
 import ipaddress
 import mimetypes
 import re
-import shlex
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -27,12 +30,27 @@ MAX_SECONDS = 600.0
 MAX_REDIRECTS = 5
 SILENCE_S = 30.0
 """Read timeout: longest wait for the next bytes."""
-_SITES = "Sites such as YouTube need yt-dlp (pip install yt-dlp)"
+STDIN = "-"
+_EXTRA = "pip install 'vidagent[web]'"
+_PAGES = {
+    "text/html",
+    "application/xhtml+xml",
+    "application/dash+xml",
+    "application/vnd.apple.mpegurl",
+    "application/x-mpegurl",
+    "audio/mpegurl",
+    "audio/x-mpegurl",
+}
+"""Media types of pages and playlists, which name a video and are none."""
 _CHUNK_BYTES = 1 << 18
 _MB = 1_000_000
 _GLOBAL_UNICAST, _6TO4 = ipaddress.ip_network("2000::/3"), ipaddress.ip_network("2002::/16")
 _6TO4_RELAYS = ipaddress.ip_network("192.88.99.0/24")
 _REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class PageError(VideoError):
+    """A URL leads to a page or a playlist, not to a file."""
 
 
 class DownloadConnection:
@@ -71,39 +89,77 @@ def is_url(video: str) -> bool:
 
 @contextmanager
 def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]) -> Iterator[str]:
-    """Yield the path of a file to open: `video` itself, or a copy of the URL that is deleted after the block.
+    """Yield the path of a file to open: `video` itself, or a copy of a URL or of stdin that is deleted after the block.
 
     Args:
-        video: A path or an http(s) URL.
+        video: A path, an http(s) URL, or `-` for the video on stdin.
         allowed: Whether the user asked for a download.
-        max_mb: Largest download, in MB (10^6 bytes).
-        tell: Called with one line about the download, for people.
+        max_mb: Largest copy, in MB (10^6 bytes).
+        tell: Called with a line about what is found and what was copied, for people.
 
     Raises:
-        UsageError: If `max_mb` is not positive.
+        UsageError: If `max_mb` is not positive, or stdin is a terminal.
         VideoError: If a download is not allowed, over a limit, or fails.
     """
     if max_mb <= 0:
         raise UsageError(f"--max-download-mb must be more than 0, got {max_mb}")
-    if not is_url(video):
+    if video != STDIN and not is_url(video):
         yield video
         return
-    if not allowed:
+    if video != STDIN and not allowed:
         raise VideoError(_not_a_file(video, max_mb))
     with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
-        copy = Path(folder, file_name(video))
-        size = fetch(video, copy, max_bytes=max_mb * _MB)
-        tell(f"downloaded {size / _MB:.1f} MB from {video}")
+        if video == STDIN:
+            yield str(_read_stdin(Path(folder, "stdin"), max_mb * _MB))
+            return
+        copy = _download(video, Path(folder), max_mb * _MB, tell)
+        tell(f"downloaded {copy.stat().st_size / _MB:.1f} MB from {video}")
         yield str(copy)
+
+
+def _read_stdin(copy: Path, max_bytes: int) -> Path:
+    """Copy stdin into a file.
+
+    Raises:
+        UsageError: If it is a terminal.
+        VideoError: If there is nothing, or more than `max_bytes`.
+    """
+    if sys.stdin.isatty():
+        raise UsageError("- reads the video from stdin, which is a terminal: pipe a video into the command")
+    with copy.open("wb") as file:
+        while chunk := sys.stdin.buffer.read(_CHUNK_BYTES):
+            file.write(chunk)
+            if file.tell() > max_bytes:
+                raise VideoError(
+                    f"the video on stdin is larger than {max_bytes / _MB:g} MB (--max-download-mb)"
+                )
+    if not copy.stat().st_size:
+        raise VideoError("there is no video on stdin: it is empty")
+    return copy
+
+
+def _download(url: str, folder: Path, max_bytes: int, tell: Callable[[str], None]) -> Path:
+    """Download a file, or the video of a page, into a folder and return its path."""
+    copy = folder / file_name(url)
+    try:
+        fetch(url, copy, max_bytes=max_bytes)
+    except PageError as page:
+        from vidagent.serve.core.sites import client  # only for what is no file
+
+        if not find_spec("yt_dlp"):
+            raise VideoError(f"{page}. For the videos of sites: {_EXTRA}") from None
+        return client.fetch(url, folder, max_bytes=max_bytes, max_seconds=MAX_SECONDS, tell=tell)
+    return copy
 
 
 def _not_a_file(url: str, max_mb: int) -> str:
     """Say how to get the video behind a URL: of a file by `--download`, of a site's page by a program for sites."""
     if mimetypes.guess_type(urlsplit(url).path)[0] is not None:
         return f"{url} is a URL, not a file: --download fetches it first (at most {max_mb} MB)"
+    needs = "" if find_spec("yt_dlp") else f", with yt-dlp ({_EXTRA})"
     return (
-        f"{url} does not name a video file. {_SITES}: yt-dlp -o talk.mp4 {shlex.quote(url)}; then ask about talk.mp4. "
-        f"If it is the file itself, --download fetches it (at most {max_mb} MB)"
+        f"{url} does not name a video file: --download fetches the video of the page first{needs}, or the file, if it "
+        f"is one (at most {max_mb} MB)"
     )
 
 
@@ -173,13 +229,13 @@ def _connect(url: SplitResult) -> HTTPConnection:
 
 def _public_address(host: str, port: int) -> str:
     addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    private = next((address for address in addresses if not _is_public(address)), None)
+    private = next((address for address in addresses if not is_public(address)), None)
     if private is not None:
         raise VideoError(f"refused to download from {host}: {private} is not a public address")
     return addresses[0]
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
     """Return whether an address leads into the public network by itself, and not through a translator or tunnel.
 
     IPv4-mapped, IPv4-compatible, NAT64, site-local and private IPv6 addresses lie outside of the global unicast block
@@ -208,8 +264,8 @@ def _save(
 ) -> int:
     if response.status != 200:
         raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
-    if response.headers.get_content_type() == "text/html":
-        raise VideoError(f"{url} is a web page, not a video file. {_SITES}, and the file that it writes")
+    if response.headers.get_content_type() in _PAGES:
+        raise PageError(f"{url} is a page or a playlist, not a video file")
     too_large = f"cannot download {url}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
     length = response.headers.get("Content-Length")
     announced = int(length or 0)

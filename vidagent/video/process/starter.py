@@ -87,7 +87,7 @@ class Starter:
 
 def starter() -> Starter:
     """Return the starter of this program for the environment as it is now."""
-    return _starter(os.getpid(), WORKER, tuple(sorted(_environment().items())))
+    return _starter(os.getpid(), WORKER, tuple(sorted(child_environment().items())))
 
 
 @cache
@@ -98,7 +98,7 @@ def _starter(_: int, worker: str, environment: tuple[tuple[str, str], ...]) -> S
     return made
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Return the environment of the child: no secrets, the same packages, no thread pools, few malloc arenas."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     quiet = dict.fromkeys(_THREAD_VARIABLES, "1")

@@ -157,7 +157,12 @@ def _check_quotes(videos: Sequence[str], question: str) -> None:
     missing = [
         video
         for video in videos
-        if not (lazy.download.is_url(video) or os.path.lexists(video) or matches(video))
+        if not (
+            video == lazy.download.STDIN
+            or lazy.download.is_url(video)
+            or os.path.lexists(video)
+            or matches(video)
+        )
     ]
     first = videos[0] if videos else None
     if missing and os.path.lexists(question):
@@ -182,6 +187,8 @@ def _question(videos: Sequence[str], argument: str, options: Sequence[str] | Non
     Raises:
         UsageError: If the question or an option is invalid, or stands in the place of a video.
     """
+    if [*videos, argument].count(lazy.download.STDIN) > 1:
+        raise UsageError("stdin holds one thing: `-` may stand for one VIDEO, or for the QUESTION")
     _check_quotes(videos, argument)
     if argument == "-":
         text = sys.stdin.buffer.read(_MAX_STDIN_BYTES).decode("utf-8", "replace")

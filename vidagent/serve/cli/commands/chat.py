@@ -68,6 +68,8 @@ def chat(
     console.loudness(quiet=quiet, verbose=verbose)
     if go_on and session is not None:
         raise UsageError(f"give either --continue or --session, got both (--session {session})")
+    if video == lazy.download.STDIN:
+        raise UsageError("chat reads its questions from stdin, so the VIDEO is a file or an address, not `-`")
     request: RequestArguments = {
         "model": model,
         "base_url": base_url,

@@ -194,7 +194,7 @@ def test_bad_values_of_a_resumption_are_usage_errors(command, asked):
 
 @pytest.mark.slow
 def test_runs_killed_at_random_moments_give_the_same_answer(video):
-    done, _ = run_kills(video, "scripted", 3, seed=1)
+    done, _ = run_kills(video, "scripted", "command", 3, seed=1)
     assert [(kill.same, kill.again, kill.replayed) for kill in done] == [(True, 0, True)] * 3
     assert all(kill.requests >= 9 for kill in done)
 
@@ -207,3 +207,45 @@ def test_a_run_that_had_kept_nothing_begins_anew(video):
         vidagent.analyze_video(video, "Who is it?", model="signals", resume=found.run_id)
     again = vidagent.analyze_video(video, "How many shots?", model="signals", resume="last")
     assert (again.run_id, again.answer) == (found.run_id, found.answer)
+
+
+def test_an_export_has_each_request_with_its_reply_pictures_and_verdicts(command, asked, tmp_path):
+    told = command("runs", "export", "last", "-o", str(tmp_path / "rows"), "--json").json()
+    rows = [json.loads(line) for line in Path(told["path"]).read_text().splitlines()]
+    assert told["rows"] == len(rows) == asked.json()["usage"]["model_calls"]
+    assert told["left_out"] == 0
+    assert {row["run_id"] for row in rows} == {asked.json()["run_id"]}
+    looks = [row for row in rows if row["step"] == "look"]
+    shown = [
+        part["image"]
+        for message in looks[0]["messages"]
+        for part in message["content"]
+        if part["type"] == "image"
+    ]
+    assert shown == looks[0]["images"] != []
+    assert all(
+        (tmp_path / "rows" / path).read_bytes()[:3] == b"\xff\xd8\xff"
+        for row in rows
+        for path in row["images"]
+    )
+    assert all(row["messages"][-1]["role"] == "assistant" for row in rows)
+    plans = [row for row in rows if row["step"] == "plan"]
+    assert {"clip", "answer"} <= {tool["function"]["name"] for tool in plans[0]["tools"]}
+    (call,) = plans[0]["messages"][-1]["tool_calls"]
+    assert (call["function"]["name"], json.loads(call["function"]["arguments"])["start_s"]) == ("clip", 1)
+    assert (
+        plans[1]["messages"][3]["tool_call_id"] == plans[1]["messages"][2]["tool_calls"][0]["id"] == "call-0"
+    )
+    judged = [(item["claim"], item["verdict"]) for item in rows[0]["verdicts"]]
+    assert judged == [("It is seen.", "supported"), ("Something is to be seen.", "supported")]
+
+
+def test_an_export_names_its_runs_and_overwrites_nothing(command, asked, tmp_path):
+    assert command("runs", "export", "--all", "-o", str(tmp_path / "rows")).out.startswith("9 rows and ")
+    done = command("runs", "export", "--all", "-o", str(tmp_path / "rows"))
+    assert (done.code, done.out) == (2, "")
+    assert "rows.jsonl exists: name another folder" in done.err
+    done = command("runs", "export", "-o", str(tmp_path / "other"))
+    assert done.code == 2
+    assert "or --all" in done.err
+    assert not (tmp_path / "other").exists()

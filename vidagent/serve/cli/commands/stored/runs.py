@@ -1,4 +1,4 @@
-"""`vidagent runs`: earlier runs listed, shown, replayed and gone on with."""
+"""`vidagent runs`: earlier runs listed, shown, replayed, resumed and exported."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vidagent.agents.prompting.video_findings import names_of
 from vidagent.errors import ModelError, UsageError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.commands import ask as asking
+from vidagent.serve.cli.commands.stored.runs_export import export
 from vidagent.serve.cli.commands.summary import summary
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
@@ -31,9 +32,10 @@ _ENDLESS_CHARS = 400
 
 app = typer.Typer(
     name="runs",
-    help="List, show, replay and resume earlier runs; they are kept for a week.",
+    help="List, show, replay, resume and export earlier runs; they are kept for a week.",
     no_args_is_help=True,
 )
+app.command()(export)
 
 Run = Annotated[
     str | None,

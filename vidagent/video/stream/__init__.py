@@ -1,0 +1,1 @@
+"""Streams that have no end, cut into files that can be asked about."""
