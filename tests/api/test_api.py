@@ -174,13 +174,13 @@ ASKING = {
 
 def test_doors_name_their_keywords():
     named = [set(inspect.signature(door).parameters) - {"path", "question"} for door in DOORS]
-    running = ASKING | {"save_frames", "report", "export", "resume", "session"}
+    running = ASKING | {"save_frames", "report", "export", "resume", "schema", "session"}
     heard = running | {"on_event", "stream"}
     assert named == [heard, heard, running, ASKING]
     defaults = [
         parameter.default for parameter in inspect.signature(vidagent.analyze_video).parameters.values()
     ]
-    assert defaults[2:] == [None] * 16 + [False]
+    assert defaults[2:] == [None] * 17 + [False]
 
 
 @pytest.mark.parametrize("door", [vidagent.analyze_video, api.plan_cost])

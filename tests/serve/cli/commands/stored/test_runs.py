@@ -66,7 +66,7 @@ def test_an_answer_that_differs_is_printed_and_complained_of(command, asked):
 
 
 def test_the_list_is_newest_first(command, asked, video):
-    assert command("ask", str(video), "How many shots?\n" * 9, "--model", "signals", "-q").code == 0
+    assert command("ask", str(video), "How many dogs bark?\n" * 9, "--model", "signals", "-q").code == 0
     listed = command("runs", "list", "--json").json()["runs"]
     assert [(run["model"], run["status"]) for run in listed] == [
         ("signals", "cannot_judge"),
@@ -77,7 +77,7 @@ def test_the_list_is_newest_first(command, asked, video):
     assert listed[1]["frames"] == asked.json()["usage"]["frames_sent"]
     newest, oldest = command("runs", "list").out.splitlines()
     assert newest.startswith(listed[0]["run_id"])
-    assert "How many shots? How many" in newest
+    assert "How many dogs bark? How many" in newest
     assert "…  h264.mp4  signals" in newest
     assert QUESTION in oldest
 
