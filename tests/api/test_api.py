@@ -169,12 +169,13 @@ ASKING = {
     "num_frames",
     "decoder",
     "video_stream",
+    "schema",
 }
 
 
 def test_doors_name_their_keywords():
     named = [set(inspect.signature(door).parameters) - {"path", "question"} for door in DOORS]
-    running = ASKING | {"save_frames", "report", "export", "resume", "schema", "session"}
+    running = ASKING | {"save_frames", "report", "export", "resume", "session"}
     heard = running | {"on_event", "stream"}
     assert named == [heard, heard, running, ASKING]
     defaults = [

@@ -157,6 +157,6 @@ def test_the_terminal_says_which_video_is_looked_at(paths):
 
     seen = watched([sys.executable, "-m", "vidagent", *asked], piped=True)
     assert seen.code == 0
-    assert seen.sees("1 of 2 cups.mp4: planning")
-    assert seen.sees("2 of 2 beach.mp4: planning")
-    assert not any(": planning" in line for line in seen.screen.lines)
+    assert seen.sees("1 of 2 cups.mp4: resample")
+    assert seen.sees("2 of 2 beach.mp4: resample")
+    assert not any("resample" in line for line in seen.screen.lines if ".mp4: " in line)
