@@ -123,7 +123,9 @@ class Asked:
         )
 
     def _show(self, best_s: float | None) -> None:
-        """Take the picture of this time as evidence, if the verdict is about one."""
+        """Take the picture of this time as evidence; none, if no picture is said to show whether it is so."""
+        if self.verdict == "cannot_tell" and best_s is None:
+            self.best = None
         of_time = (still for still in self.judged if best_s is not None and names(best_s, still.time_s))
         self.best = next(of_time, self.best)
 
