@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from langchain.agents import create_agent
 from langchain_core.language_models import FakeMessagesListChatModel
@@ -11,6 +13,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 import vidagent
 from tests.media.make import encode
+from vidagent.api import langchain
 from vidagent.errors import UsageError, VideoError
 
 SHOTS = "How many shots are there?"
@@ -97,6 +100,22 @@ async def test_a_conversation_names_its_video_once(clip):
     answers = [message.response_metadata["answer"] for message in (first, again)]
     assert answers[0]["video"]["path"] == answers[1]["video"]["path"] == str(clip)
     assert [len(session.turns) for session in vidagent.api.list_sessions()] == [2]
+
+
+def test_paths_that_end_alike_are_told_apart(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "other/a.mp4"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+
+    async def ask(videos, question, **_):
+        asked.append((videos, question))
+        raise VideoError("asked")
+
+    monkeypatch.setattr(langchain, "aanalyze_video", ask)
+    vidagent.as_graph().invoke({"messages": [HumanMessage("Is a.mp4 longer than other/a.mp4, or is a.mp4?")]})
+    assert asked == [(["a.mp4", "other/a.mp4"], "Is the video 1 longer than the video 2, or is the video 1?")]
 
 
 async def test_a_graph_within_another_ones_takes_questions_side_by_side(clip):

@@ -166,6 +166,10 @@ def test_without_a_schema_the_answer_has_no_data(ask):
         ({"properties": {"a": {"$ref": "#/$defs/X"}}}, "#/\\$defs/X"),
         ([1], "an object"),
         ({"description": "x" * 20_001}, "at most 20,000 characters"),
+        (
+            object_of(a={"not": {"$dynamicRef": "http://127.0.0.1:9/x"}}),
+            r"\$dynamicRef 'http://127.0.0.1:9/x'",
+        ),
     ],
 )
 def test_a_bad_schema_names_the_place_and_the_reason(schema, why):

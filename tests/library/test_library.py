@@ -12,6 +12,7 @@ from tests.embedding_server import EmbeddingScript
 from tests.library.conftest import ODD
 from tests.library.drawn import paint
 from vidagent import Library, UsageError
+from vidagent.library import indexing
 from vidagent.library.catalog import Catalog
 
 pytestmark = pytest.mark.network
@@ -221,6 +222,38 @@ def test_a_second_add_leaves_its_videos_to_the_first(own):
         thread.join(30)
         assert (found[0].indexer, found[0].changes.new, found[0].indexed) == (os.getpid(), 4, 0)
         assert catalog.due_count() == 4
+
+
+def test_what_is_added_while_an_add_is_ending_is_read_by_it(own, monkeypatch):
+    really, later = indexing.measure_means, []
+
+    def last_step(database):
+        if not later:
+            later.append(Library().add(own, texts=False))
+        really(database)
+
+    monkeypatch.setattr(indexing, "measure_means", last_step)
+    first = Library().add(own / "a.mp4", texts=False)
+    assert (later[0].indexer, later[0].changes.new, later[0].indexed) == (os.getpid(), 3, 0)
+    assert (first.indexer, first.indexed) == (None, 4)
+    assert Library().status().counts["indexed"] == 4
+
+
+def test_a_file_that_is_replaced_while_it_fails_is_read_once_more(own, monkeypatch):
+    [video] = [one for one in own.iterdir() if one.name == "a.mp4"]
+    good, really = video.read_bytes(), indexing.take_in
+    video.write_bytes(b"no video")
+
+    def replaced(*arguments):
+        if video.read_bytes() != good:
+            video.write_bytes(good)
+            Library().add(texts=False)
+        really(*arguments)
+
+    monkeypatch.setattr(indexing, "take_in", replaced)
+    added = Library().add(video, texts=False)
+    assert (added.indexed, len(added.failed)) == (1, 1)
+    assert Library().status().counts["indexed"] == 1
 
 
 def test_a_damaged_file_is_told_with_the_way_out(own):

@@ -8,12 +8,27 @@ import pytest
 from vidagent.library import vectors as module
 from vidagent.library.catalog import Catalog, Due, file_stamp
 from vidagent.library.contents import Contents, Depth
+from vidagent.library.finding import Finder, KeptSigns
 from vidagent.library.vectors import load_signs, measure_means, nearest
 from vidagent.video.index.embeddings import Embedded, pieces
 
 DIMS, OF_VIDEO, VIDEOS = 128, 300, 10
 MEAN = 3 * np.random.default_rng(1).standard_normal(DIMS)
 """Far from zero, as that of embeddings of pictures is."""
+
+
+class Texts:
+    """An embedding server that turns each text into one vector."""
+
+    model = "m"
+
+    def __init__(self, vector):
+        self._vector = vector.astype(np.float32)
+
+    def texts(self, texts):
+        return np.stack([self._vector for _ in texts])
+
+    pictures = texts
 
 
 def unit(found):
@@ -84,6 +99,28 @@ def test_a_video_that_is_removed_meanwhile_is_left_out(filled):
     assert near
     assert all(one.video != 1 for one in near)
     assert len(load_signs(catalog.database, "picture", "m", DIMS).row) == (VIDEOS - 1) * OF_VIDEO
+
+
+def test_a_video_that_is_read_again_with_fewer_pictures_is_searched_as_it_is_now(filled):
+    catalog, every = filled
+    embedder = Texts(every[-1])
+    kept: KeptSigns = {}
+    before = Finder(catalog, embedder, kept).find("x", 1)
+    last = catalog.listed()[-1].path
+    assert [(hit.video, hit.time_s) for hit in before.hits] == [(last, OF_VIDEO - 1)]
+    old = load_signs(catalog.database, "picture", "m", DIMS)
+    rows = -(-OF_VIDEO // module._OF_ROW)
+    times = np.arange((rows - 1) * module._OF_ROW + 1, dtype=np.float64)  # as many rows, with the same ids
+    again = Embedded(times, times + 1, every[-len(times) :])
+    catalog.store(
+        Due(VIDEOS, last, file_stamp(last)),
+        Contents(str(VIDEOS - 1), 1.0, model="m", pictures=again),
+        Depth(),
+    )
+    after = Finder(catalog, embedder, kept).find("x", 1)
+    assert [(hit.video, hit.time_s) for hit in after.hits] == [(last, len(times) - 1)]
+    near = nearest(catalog.database, old, every[[-1]].astype(np.float32), 10)
+    assert near[0].cosine < 0.99, "the place of the nearest is no longer there"
 
 
 def test_vectors_of_another_length_or_model_are_not_compared(filled):

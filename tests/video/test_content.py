@@ -90,6 +90,38 @@ def test_a_copy_of_a_known_file_is_read_before_anything_else(file, known, readin
     assert (again.sha256, again.fingerprint) == (first.sha256, first.fingerprint)
 
 
+def test_a_long_reading_before_anything_else_keeps_no_other_file_waiting(file, known, readings, tmp_path):
+    readings.go.set()
+    assert content_of(file, "file.bin", known).sha256 == true_hash(file)
+    copy, other = tmp_path / "copy.bin", tmp_path / "other.bin"
+    shutil.copyfile(file, copy)
+    other.write_bytes(os.urandom(1 << 20))
+    held, go, opened = threading.Event(), threading.Event(), []
+    really = Content._hash
+
+    def slowly(content):
+        if content._path == copy:
+            held.set()
+            assert go.wait(60)
+        really(content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Content, "_hash", slowly)
+        both = [threading.Thread(target=lambda: opened.append(content_of(copy, "", known))) for _ in "ab"]
+        for thread in both:
+            thread.start()
+        assert held.wait(60)
+        aside = threading.Thread(target=lambda: opened.append(content_of(other, "", known)))
+        aside.start()
+        aside.join(10)
+        assert [content._path for content in opened] == [other]
+        go.set()
+        for thread in both:
+            thread.join(60)
+    assert opened[1] is opened[2]
+    assert (opened[1].pending, opened[1].sha256) == (False, true_hash(file))
+
+
 def test_a_file_changed_in_place_has_another_hash_though_its_time_stamp_is_the_same(file, known, readings):
     readings.go.set()
     before, stat = content_of(file, "file.bin", known).sha256, file.stat()

@@ -246,24 +246,26 @@ def _last_question(messages: Sequence[AnyMessage]) -> str:
 
 def _named_videos(text: str) -> tuple[str, list[str]]:
     """Return the text with "the video" in place of the paths of files in it, and these paths; no text if only paths."""
-    found = list(dict.fromkeys(path for _, path in _paths_in(text)))
+    places = list(_paths_in(text))
+    found = list(dict.fromkeys(path for _, path in places))
     if not found:
         return text, []
-    for written, path in _paths_in(text):
+    for written, path in reversed(places):
         number = f" {found.index(path) + 1}" if len(found) > 1 else ""
-        text = text.replace(written, f"the video{number}")
+        text = f"{text[: written.start]}the video{number}{text[written.stop :]}"
     left = re.sub(r"the video( \d+)?", "", text)
     return (text if re.search(r"\w", left) else ""), found
 
 
-def _paths_in(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each path of an existing file in a text: as it is written there, and the path."""
+def _paths_in(text: str) -> Iterator[tuple[slice, str]]:
+    """Yield each path of an existing file in a text: where it is written there, and the path."""
     for match in _WORD.finditer(text):
         quoted = match[1] or match[2] or match[3]
         written = match[0] if quoted else match[0].strip(_AROUND)
+        start = match.start() + match[0].find(written)
         path = os.path.expanduser(quoted or written)  # noqa: PTH111 - Path's raises an error for a word that is none
         if re.search(r"[./]", written) and os.path.isfile(path):  # noqa: PTH113 - likewise
-            yield written, path
+            yield slice(start, start + len(written)), path
 
 
 def _session(config: RunnableConfig, videos: Sequence[str]) -> str | None:

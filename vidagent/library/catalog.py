@@ -187,8 +187,13 @@ class Catalog:
         self.database.change("UPDATE videos SET started_s = ? WHERE id = ?", time.time(), due.id)
 
     def fail(self, due: Due, error: str) -> None:
-        """Note that a video cannot be read; what was found in it before goes on being found."""
-        self.database.change("UPDATE videos SET error = ?, started_s = NULL WHERE id = ?", error, due.id)
+        """Note that a video cannot be read, unless it has changed since; what was found in it before stays found."""
+        self.database.change(
+            "UPDATE videos SET error = ?, started_s = NULL WHERE id = ? AND stamp = ?",
+            error,
+            due.id,
+            due.stamp,
+        )
 
     def store(self, due: Due, contents: Contents, depth: Depth) -> None:
         """Replace what is kept of a video, unless it was removed or has changed since it was given out."""

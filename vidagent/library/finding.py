@@ -223,7 +223,7 @@ class Finder:
         database, model = self._catalog.database, self._embedder.model if self._embedder else ""
         state = database.row(
             "SELECT (SELECT max(id) FROM vectors), (SELECT count(*) FROM vectors), (SELECT sum(found) FROM videos), "
-            "(SELECT sum(vectors) FROM means)"
+            "(SELECT max(indexed_s) FROM videos), (SELECT sum(vectors) FROM means)"
         )
         version = (model, vector.shape[1], *(state or ()))
         known, signs = self._signs.get(kind, (None, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from vidagent.library.contents import Contents, Depth, Reading
 from vidagent.library.vectors import measure_means
 from vidagent.ray_cluster import Job, Tasks, connected, workers_of
 from vidagent.text import counted
+
+_RETRY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,24 @@ class VideoDone:
 Done = Callable[[VideoDone], None]
 Doing = Callable[[Path, str, float], None]
 """Takes a video, what is being done with it, such as `indexing`, and the fraction done; called in other threads."""
+
+
+def index_alone(catalog: Catalog, index: Callable[[], None]) -> int | None:
+    """Index as the only process; once more if another one has left videos to this one before it let go of the lock.
+
+    Returns:
+        The process that indexes instead, or None.
+    """
+    while True:
+        with catalog.indexing() as is_ours:
+            if is_ours:
+                index()
+        if is_ours and not catalog.due_count():
+            return None
+        if not is_ours and (indexer := catalog.indexer()) is not None:
+            return indexer
+        if not is_ours:  # it has just ended, or has only looked whether one indexes
+            time.sleep(_RETRY_S)
 
 
 def index_here(

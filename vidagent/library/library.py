@@ -21,7 +21,7 @@ from vidagent.library.catalog import FILE_NAME, Catalog, Listed, readable
 from vidagent.library.changes import Changes, absolute, add_sources, refresh
 from vidagent.library.contents import Depth
 from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
-from vidagent.library.indexing import Doing, Done, VideoDone, index_here, index_on_ray
+from vidagent.library.indexing import Doing, Done, VideoDone, index_alone, index_here, index_on_ray
 from vidagent.types import Question
 from vidagent.video.cache.video_cache import default_folder
 from vidagent.video.folder import MAX_VIDEOS
@@ -165,19 +165,19 @@ class SearchableLibrary:
         with readable(self.folder), Catalog(self.folder) as catalog:
             add_sources(catalog, paths)
             changes = refresh(catalog, depth, model)
-            with catalog.indexing() as is_ours:
-                if not is_ours:
-                    return Added(changes, indexer=catalog.indexer())
-                if on_start is not None:
+
+            def index() -> None:
+                if on_start is not None and not results:
                     on_start(changes, catalog.due_count())
                 if ray is None:
                     index_here(catalog, self._settings, depth, most, done, on_progress)
                 else:
-                    index_on_ray(
-                        catalog, self._settings, depth, ray, workers, done, on_note or (lambda _: None)
-                    )
+                    tell = on_note or (lambda _: None)
+                    index_on_ray(catalog, self._settings, depth, ray, workers, done, tell)
+
+            indexer = index_alone(catalog, index)
         failed = tuple(one for one in results if one.error is not None)
-        return Added(changes, len(results) - len(failed), failed)
+        return Added(changes, len(results) - len(failed), failed, indexer)
 
     def check_servers(self, *, transcribe: bool = False) -> str | None:
         """Check that the servers that `add` needs are set and there.

@@ -241,10 +241,11 @@ def nearest(database: PersistentDatabase, signs: Signs, query: Vectors, most: in
             if row not in blobs:
                 blobs[row] = _open_blob(database, row)
             blob = blobs[row]
-            if blob is None:
+            first = int(signs.place[place]) * size
+            if blob is None or first + size > len(blob):  # removed, or read again, meanwhile
                 gone[number] = True
                 continue
-            blob.seek(int(signs.place[place]) * size)
+            blob.seek(first)
             cosines[number] = np.frombuffer(blob.read(size), np.float16).astype(np.float32) @ asked
     finally:
         for blob in blobs.values():

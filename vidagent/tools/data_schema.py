@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 from langchain_core.utils.json_schema import dereference_refs
 from pydantic import BaseModel
+from referencing import Registry
 
 from vidagent.errors import UsageError
 
@@ -64,12 +65,20 @@ def read_schema(schema: object) -> Schema:
 
 
 def _size(node: object, root: object, known: dict[str, int]) -> int:
-    """Count the nodes of a schema with its references put in, which may double at each of many levels."""
+    """Count the nodes of a schema with its references put in, which may double at each of many levels.
+
+    Raises:
+        ValueError: If it has a dynamic reference, which is not put in, and may name any address.
+    """
     if isinstance(node, list):
         return sum(_size(one, root, known) for one in node)
     if not isinstance(node, Mapping):
         return 1
     size = 1 + sum(_size(one, root, known) for one in node.values())
+    if isinstance(node.get("$dynamicRef"), str):
+        raise ValueError(
+            f"it has $dynamicRef {node['$dynamicRef']!r:.80}; references are $ref to a place in it"
+        )
     reference = node.get("$ref")
     if isinstance(reference, str) and reference not in known:
         known[reference] = 0  # within itself, a reference is put in once
@@ -116,7 +125,11 @@ def offered(schema: Any) -> Any:  # noqa: ANN401 - a schema, or true or false
 
 def faults(schema: Schema, data: object) -> dict[str, str]:
     """Return where data does not follow a schema in which leaves may be null, by JSON Pointer, and why."""
-    checker = Draft202012Validator(offered(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    checker = Draft202012Validator(
+        offered(schema),
+        registry=Registry(),  # fetches nothing
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
     found: dict[str, str] = {}
     for error in checker.iter_errors(data):
         found.setdefault(pointer_of(error.absolute_path), f"{_telling(error).message:.200}")

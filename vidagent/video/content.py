@@ -85,13 +85,13 @@ def content_of(path: Path, shown: str, known: KnownFiles | None = None) -> Conte
     Raises:
         VideoError: If it cannot be read.
     """
-    with _LOCK, _readable(shown):
+    with _readable(shown):
         stat = path.stat()
-        content = _BEING_READ.get(_key(stat))
-        if content is None:
-            content = Content(path, shown, stat, known)
-            if content.pending:
-                _BEING_READ[_key(stat)] = content
+        with _LOCK:
+            content = _BEING_READ.get(_key(stat))
+            if content is None or not content.pending:
+                content = _BEING_READ[_key(stat)] = Content(path, shown, stat, known)
+        content.begin()  # without the lock: other files are opened meanwhile
     return content
 
 
@@ -106,21 +106,36 @@ class Content:
     fingerprint: str
 
     def __init__(self, path: Path, shown: str, stat: os.stat_result, known: KnownFiles | None) -> None:
-        """Take the fingerprint, and read the file unless its hash is known.
-
-        A large file that no other was like is read in another thread. One that was hashed under another name or at
-        another time is read first, so that what is kept of it can be found.
-        """
+        """Store the arguments; `begin` reads."""
         self._path, self._shown, self._stat, self._known = path, shown, stat, known
-        self._lock = threading.Lock()
+        self._lock, self._beginning = threading.Lock(), threading.Lock()
         self._done = threading.Event()
         self._then: list[Callable[[], None]] = []
         self._error: VideoError | None = None
-        self.fingerprint = _fingerprint(path, stat.st_size)
+        self._digest: str | None = None
+        self._began = False
+
+    def begin(self) -> None:
+        """Take the fingerprint, and read the file unless its hash is known; a second call waits for the first.
+
+        A large file that no other was like is read in another thread. One that was hashed under another name or at
+        another time is read first, so that what is kept of it can be found.
+
+        Raises:
+            OSError, VideoError: If it cannot be read.
+        """
+        with self._beginning:
+            if not self._began:
+                self._begin()
+                self._began = True
+
+    def _begin(self) -> None:
+        known, size = self._known, self._stat.st_size
+        self.fingerprint = _fingerprint(self._path, size)
         self._digest = None if known is None else known.sha256(self._stat)
         if self._digest is not None:
             self._done.set()
-        elif self._stat.st_size <= AT_ONCE_BYTES or (known is not None and known.has(self.fingerprint)):
+        elif size <= AT_ONCE_BYTES or (known is not None and known.has(self.fingerprint)):
             self._hash()
             if self._error is not None:
                 raise self._error

@@ -60,6 +60,8 @@ def test_an_answer_to_a_schema_has_data_and_what_proves_it(client, plays):
         ({"summary": "short"}, "it takes the place of the question"),
         ({"schema": {"type": "text"}}, "the schema is wrong at $.type"),
         ({"schema": {"properties": {"a": {"type": "string", "pattern": "(a+)+$"}}}}, "not supported here"),
+        ({"schema": {"not": {"$dynamicRef": "http://127.0.0.1:9/x"}}}, "it has $dynamicRef"),
+        ({"schema": {"not": {"$ref": "http://127.0.0.1:9/x"}}}, "expected to be URI fragments"),
         ({"schema": SCORE, "more_videos": ["b.mp4"]}, "a schema is for one video"),
     ],
 )

@@ -8,13 +8,17 @@ import http.server
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -23,7 +27,8 @@ import pytest
 
 from tests.serve.answers import ANSWER
 from tests.serve.running import PATIENCE
-from vidagent.serve.watch.alerts import ClipFolder
+from vidagent.serve.watch import alerts
+from vidagent.serve.watch.alerts import ClipFolder, Outlet
 from vidagent.serve.watch.spool import Spool
 from vidagent.serve.watch.watcher import found_in
 from vidagent.types import Evidence, Span
@@ -337,3 +342,40 @@ def test_only_what_passed_the_check_raises_an_alert(verdicts, status, spans, fou
         evidence=(Evidence(1.5, "It is seen.", verdicts[0]), Evidence(3.5, "It is seen.", verdicts[1])),
     )
     assert [(place.span.start_s, round(place.span.end_s, 3)) for place in found_in(told)] == found
+
+
+class SlowToTell(deque):
+    """A queue that lets other threads in while one looks at its first entry."""
+
+    def __getitem__(self, place):
+        found = super().__getitem__(place)
+        time.sleep(0.1)
+        return found
+
+
+def test_lines_of_both_threads_are_posted():
+    outlet, sent = Outlet("http://127.0.0.1:9/", lambda _: None), Future()
+    sent.set_result(None)
+    outlet._sent = SlowToTell([sent])
+    outlet._pool.shutdown()
+    outlet._pool = SimpleNamespace(submit=lambda *_: Future(), shutdown=lambda **_: None)
+    both = [threading.Thread(target=outlet.put, args=({"kind": "skipped"},)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(10)
+    assert len(outlet._sent) == 2
+
+
+@pytest.mark.network
+def test_a_webhook_that_hangs_holds_up_the_end_once(monkeypatch):
+    monkeypatch.setattr(alerts, "_LAST_CHANCE_S", 0.3)
+    told = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        outlet = Outlet(f"http://127.0.0.1:{silent.getsockname()[1]}/", told.append)
+        for _ in range(20):
+            outlet.put({"kind": "skipped"})
+        before_s = time.monotonic()
+        outlet.close()
+        assert time.monotonic() - before_s < 3
+    assert told == ["lost      20 lines for the webhook, not taken within 0.3 s"]

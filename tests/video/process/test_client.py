@@ -22,7 +22,7 @@ from vidagent.video.process import starter as starter_module
 from vidagent.video.process.client import Limits, _has_ended
 from vidagent.video.process.pipe import ProtocolError, receive
 from vidagent.video.process.pipe import encode as message
-from vidagent.video.process.starter import starter
+from vidagent.video.process.starter import Starter, child_environment, starter
 from vidagent.video.video import Video
 
 
@@ -190,6 +190,21 @@ def test_decoding_processes_are_forks_of_one_template_and_outlive_none(clip_path
         assert {child.pid for child in template().children()} >= {child_of(one), child_of(other)}
         assert "vidagent.video.process.template" in template().cmdline()
         assert not any(name in template().environ() for name in os.environ if "KEY" in name)
+
+
+def test_a_fork_of_the_program_neither_ends_the_template_nor_holds_up_its_end(monkeypatch):
+    own = Starter("vidagent.video.process.template", child_environment())
+    channel, process = own._open(), own._template
+    held = os.dup(channel.fileno())  # as a fork has it
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: 1)
+        own.close()
+    assert process.poll() is None
+    closing = threading.Thread(target=own.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    assert process.poll() == 0
+    os.close(held)
 
 
 def test_what_cannot_be_started_is_an_error(clip_path, monkeypatch):

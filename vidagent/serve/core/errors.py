@@ -33,6 +33,7 @@ _CODES = {
 }
 _PATH = re.compile(r"(?<![\w:/])/(?:[^\s/'\"]+/)+[^\s/'\":;,)]*")
 """An absolute path of at least two parts, but not the path of a URL."""
+_ADDRESS = re.compile(r"https?://[^\s'\"<>]*[^\s'\"<>.,:;)]", re.IGNORECASE)
 _MAX_DETAILS = 20
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -143,6 +144,11 @@ def without_paths(text: str, names: Mapping[str, str] = MappingProxyType({})) ->
     for path, name in names.items():
         text = text.replace(path, name)
     return _PATH.sub("…", text)
+
+
+def without_addresses(text: str) -> str:
+    """Replace the addresses of the servers that this one asks in a text by an ellipsis."""
+    return _ADDRESS.sub("…", text)
 
 
 def _details(errors: Sequence[Any]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from vidagent.library.library import SearchableLibrary
 from vidagent.serve.core.caller import Client
 from vidagent.serve.core.concurrency import ConcurrencyLimits
+from vidagent.serve.core.errors import without_addresses
 from vidagent.serve.core.folders import Folders
 from vidagent.serve.core.schemas import FoundBody, HitBody
 
@@ -46,5 +47,5 @@ class LibrarySearch:
             for hit in found.hits
             if (name := folders.name_of(hit.video)) is not None
         ]
-        notes = list(found.notes) if found.searched else [_NOTHING_YET]
+        notes = [without_addresses(note) for note in found.notes] if found.searched else [_NOTHING_YET]
         return FoundBody(query=query, hits=hits, searched=found.searched, notes=notes)

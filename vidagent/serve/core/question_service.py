@@ -13,7 +13,7 @@ from vidagent.graphs.events import Event
 from vidagent.serve.core.advice import Door, in_words_of
 from vidagent.serve.core.agent_models import AgentModels
 from vidagent.serve.core.caller import Client
-from vidagent.serve.core.errors import ApiError, without_paths
+from vidagent.serve.core.errors import ApiError, without_addresses, without_paths
 from vidagent.serve.core.http.metrics import Metrics
 from vidagent.serve.core.schemas import Limits, QuestionBody
 from vidagent.serve.core.storage.run_records import RunRecords
@@ -158,7 +158,7 @@ def _smaller(one: float | None, other: float | None) -> Any:  # noqa: ANN401 - i
 
 
 def event_body(event: Event, names: Names, door: Door) -> EventBody:
-    """Return an event of a run about these videos without the server's paths and the address of its model."""
+    """Return an event of a run about these videos without the server's paths and the addresses of its models."""
     text = in_words_of(door, event.text)
     body: EventBody = {"kind": event.kind, "text": text, "step": event.step, "data": event.data}
     if event.kind == "answer":
@@ -166,6 +166,9 @@ def event_body(event: Event, names: Names, door: Door) -> EventBody:
         body["data"] = {**event.data, "answer": answer}
     elif event.kind == "model":
         body["text"] = f"model {event.data.get('model')}"
+    elif event.kind == "look":
+        notes = [without_addresses(without_paths(note, names)) for note in event.data["notes"]]
+        body["data"] = {**event.data, "notes": notes}
     elif event.kind in {"note", "video"}:
         body["text"] = without_paths(text, names)
     return body

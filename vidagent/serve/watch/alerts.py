@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,28 +36,30 @@ class Outlet:
         self._lock = threading.Lock()
 
     def put(self, line: Mapping[str, Any]) -> None:
-        """Print and post a line."""
+        """Print and post a line; called by the threads that read and that ask."""
         text = json.dumps(line, ensure_ascii=False)
         with self._lock:
             sys.stdout.write(f"{text}\n")
             sys.stdout.flush()
-        if self._pool is None:
-            return
-        while self._sent and self._sent[0].done():
-            self._sent.popleft()
-        if len(self._sent) >= _MAX_WAITING:
-            self._tell(f"lost      a line for the webhook: {_MAX_WAITING} wait for it already")
-            return
-        self._sent.append(self._pool.submit(self._post, text))
+            if self._pool is None:
+                return
+            while self._sent and self._sent[0].done():
+                self._sent.popleft()
+            if len(self._sent) < _MAX_WAITING:
+                self._sent.append(self._pool.submit(self._post, text))
+                return
+        self._tell(f"lost      a line for the webhook: {_MAX_WAITING} wait for it already")
 
     def close(self) -> None:
         """Give the webhook a last chance."""
         if self._pool is None:
             return
-        for sent in self._sent:
-            with suppress(TimeoutError):
-                sent.result(_LAST_CHANCE_S)
+        left = wait(self._sent, _LAST_CHANCE_S).not_done
         self._pool.shutdown(wait=False, cancel_futures=True)
+        if left:
+            self._tell(
+                f"lost      {counted(len(left), 'line')} for the webhook, not taken within {_LAST_CHANCE_S:g} s"
+            )
 
     def _post(self, text: str) -> None:
         reason = ""

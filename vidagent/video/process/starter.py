@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import socket
@@ -34,7 +35,7 @@ class Starter:
     def __init__(self, worker: str, environment: dict[str, str]) -> None:
         """Store the arguments; the template starts with the first process."""
         self._worker, self._environment = worker, environment
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._channel: socket.socket | None = None
         self._template: subprocess.Popen[bytes] | None = None
 
@@ -60,9 +61,10 @@ class Starter:
         raise VideoError("no process can be started to decode a video; see `vidagent doctor`")
 
     def close(self) -> None:
-        """End the template, and with it what it started."""
-        with self._lock:
-            self._close()
+        """End the template, and with it what it started; a fork of this process leaves it alone."""
+        if os.getpid() == self._pid:
+            with self._lock:
+                self._close()
 
     def _open(self) -> socket.socket:
         if self._channel is None:
@@ -80,6 +82,8 @@ class Starter:
 
     def _close(self) -> None:
         if self._channel is not None and self._template is not None:
+            with contextlib.suppress(OSError):  # the template has ended
+                self._channel.shutdown(socket.SHUT_RDWR)  # forks of this process have the channel, too
             self._channel.close()
             self._template.wait()
         self._channel = self._template = None

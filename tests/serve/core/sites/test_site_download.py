@@ -141,7 +141,8 @@ def test_the_process_itself_refuses_the_loopback(site, tmp_path):
         fetch(f"{site}/talk.html", tmp_path)
 
 
-def test_a_process_that_dies_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
+@pytest.mark.parametrize("does", ["sys.stdin.read()", "sys.stdin.close()"])
+def test_a_process_that_dies_is_an_error(tmp_path, monkeypatch, does):
+    monkeypatch.setattr(client, "COMMAND", (sys.executable, "-c", f"import sys; {does}"))
     with pytest.raises(VideoError, match="the process that ran yt-dlp has ended"):
-        fetch("http://example.org/", tmp_path)
+        fetch(f"http://example.org/{'x' * 200_000}", tmp_path)

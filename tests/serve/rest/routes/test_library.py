@@ -39,3 +39,14 @@ def test_nothing_of_other_folders_is_found_or_counted(serve, indexed, tmp_path):
     assert found["notes"] == [
         "no video of this server is indexed: `vidagent library add DIR` on it does that"
     ]
+
+
+def test_where_the_embedding_server_is_is_not_told(serve, indexed, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_EMBEDDING_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("VIDAGENT_EMBEDDING_MODEL", "colours")
+    with serve(indexed) as client:
+        found = client.get("/v1/library/find", params={"query": "lantern"}).json()
+    assert [hit["video"] for hit in found["hits"]] == ["a.mp4"]
+    assert found["notes"][0].startswith(
+        "only words were searched: the embedding server at … cannot be reached"
+    )

@@ -13,6 +13,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from vidagent.agents.prompting.code_looks import read_looks
 from vidagent.agents.prompting.messages import TEXTS_KNOWN
 
+_FACT = re.compile(r"(file|spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -62,6 +64,13 @@ class Result:
             )
             for seen in self.told.get("sightings", [])
         ]
+
+    def facts(self, *kinds: str) -> Iterator[tuple[float, float, str]]:
+        """Yield the facts of some kinds, `file`, `spoken` or `subtitle`, each from when to when, and its text."""
+        for fact in self.told.get("facts", []):
+            match = _FACT.fullmatch(str(fact))
+            if match is not None and match[1] in kinds:
+                yield float(match[2]), float(match[3]), match[4]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from vidagent.agents.signals.planning.search import scope_of
 from vidagent.text import counted, holds_words, one_line, words_of
 from vidagent.video.clock import format_time
 
-_FACT = re.compile(r"(?:spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
 _SHARE = re.compile(r"speech: .*?; ([\d.]+)% of the sound was transcribed")
 _MOST_TOLD = 12
 """Lines or places that an answer tells."""
@@ -51,7 +50,7 @@ def find_speech(intent: Intent, options: Sequence[str] | None, past: Past) -> li
     if not looks:
         return [tool_calls.search(query, 1)]
     facts = [str(fact) for fact in looks[-1].told.get("facts", [])]
-    lines = sorted({line for fact in facts for line in _parsed(fact)})
+    lines = sorted({Line(*line) for line in looks[-1].facts("spoken", "subtitle")})
     share = next((float(match[1]) / 100 for fact in facts if (match := _SHARE.match(fact))), None)
     if share is None and not lines:
         silent = any(fact.startswith("speech: the video has no sound") for fact in facts)
@@ -85,12 +84,6 @@ def _goal(intent: Intent) -> str | None:
     forms = (_ABOUT,) if intent.ask == "what" else (_ABOUT, _PASSIVE, _ACTIVE)
     found = next((match[1].strip() for form in forms if (match := form.search(low))), None)
     return None if found is None or set(words_of(found)) <= _ANYTHING else found
-
-
-def _parsed(fact: str) -> Iterator[Line]:
-    match = _FACT.fullmatch(fact)
-    if match is not None:
-        yield Line(float(match[1]), float(match[2]), match[3])
 
 
 def _hits(goal: str, lines: Iterable[Line], *, exact: bool) -> list[Line]:

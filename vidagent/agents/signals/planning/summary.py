@@ -14,7 +14,7 @@ from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Past, Result
 from vidagent.agents.signals.planning.texts import Text, known_texts, query_of
-from vidagent.agents.signals.planning.video_facts import OUTLINE, is_legible, lines_of
+from vidagent.agents.signals.planning.video_facts import OUTLINE, is_legible
 from vidagent.summary import MOST_HIGHLIGHTS, QUESTIONS, Length
 
 LINES = "all lines of subtitles and speech"
@@ -24,7 +24,6 @@ _MOST_TOLD: dict[Length, int] = {"short": 1, "medium": 2, "long": 4}
 _SHORTEST_S = 10.0
 """A chapter is at least so long, in a video that is long enough."""
 _HEADLINE = ("long (", "shot", "sound")
-_WORDS = re.compile(r"(?:spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
 _CUTS = re.compile(r"cuts at [^:]*: ([\d., ]+)")
 _SHOT = re.compile(r"shot (\d+)")
 _MOST_FRAMES = 4
@@ -74,7 +73,7 @@ def summary(question: str, length: Length, past: Past) -> list[ToolCall]:
     texts = [one for one in known.texts if is_legible(one)] if known else []
     chosen = sorted(texts, key=_weight, reverse=True)[: 2 * _MOST_CHAPTERS[length]]
     bounds = _bounds(looks[0], [one.start_s for one in chosen], length, past)
-    shots = [line for line in lines_of(looks[0], "file") if _SHOT.fullmatch(line[2])]
+    shots = [line for line in looks[0].facts("file") if _SHOT.fullmatch(line[2])]
     said = [*map(_on_screen, texts), *_heard(looks[2])]
     ledger = [look.id for look in looks]
     parts: list[dict[str, Any]] = []
@@ -85,7 +84,7 @@ def summary(question: str, length: Length, past: Past) -> list[ToolCall]:
             parts.append(part)
         else:
             parts[-1]["end_s"] = end_s
-    about = [line[2] for words in _HEADLINE for line in lines_of(looks[0], "file") if _tells(line[2], words)]
+    about = [line[2] for words in _HEADLINE for line in looks[0].facts("file") if _tells(line[2], words)]
     headline = [f"{line[0].upper()}{line[1:]}." for line in about]
     return [
         tool_calls.answer(
@@ -121,11 +120,10 @@ def _on_screen(one: Text) -> _Said:
 
 
 def _heard(look: Result) -> Iterator[_Said]:
-    for fact in look.told.get("facts", []):
-        match = _WORDS.fullmatch(str(fact))
-        if match is not None and len(match[3]) <= _LONGEST_LINE:
-            text = wording.quotable(" ".join(match[3].split()))
-            yield _Said(float(match[1]), float(match[2]), wording.is_said(text), text, len(text))
+    for start_s, end_s, line in look.facts("spoken", "subtitle"):
+        if len(line) <= _LONGEST_LINE:
+            text = wording.quotable(" ".join(line.split()))
+            yield _Said(start_s, end_s, wording.is_said(text), text, len(text))
 
 
 def _bounds(look: Result, starts_s: Sequence[float], length: Length, past: Past) -> list[tuple[float, float]]:

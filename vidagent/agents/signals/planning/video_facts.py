@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 
 from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals.language.intent import Intent
 from vidagent.agents.signals.language.wording import CONNECT
 from vidagent.agents.signals.planning import tool_calls
-from vidagent.agents.signals.planning.earlier_looks import Past, Result
+from vidagent.agents.signals.planning.earlier_looks import Past
 from vidagent.agents.signals.planning.texts import Text, known_texts, query_of
 from vidagent.video.clock import format_time
 
 FACTS = "facts of the file"
 OUTLINE = f"{FACTS}, shots, movement"
-_LINE = re.compile(r"(file|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
 _ASKED: tuple[tuple[str, str], ...] = (
     (r"\bresolution\b|\bpixels?\b|\bwidth\b|\bheight\b|\bdimensions?\b|\bhow (?:big|large)\b", "pixels"),
     (r"\bfps\b|\bframe ?rate\b|\bframes (?:a|per) second\b", "frames a second"),
@@ -39,7 +37,7 @@ def file_facts(intent: Intent, past: Past) -> list[ToolCall]:
     looks = past.asked(FACTS)
     if not looks:
         return [tool_calls.search(FACTS, 1)]
-    lines = [line for _, _, line in lines_of(looks[-1], "file")]
+    lines = [line for _, _, line in looks[-1].facts("file")]
     asked = [words for pattern, words in _ASKED if re.search(pattern, intent.question)]
     chosen = [line for line in lines if any(words in line for words in asked)] or lines[:1]
     claims = [(line, [looks[-1].id], 0.0) for line in chosen]
@@ -57,21 +55,13 @@ def outline(intent: Intent, past: Past) -> list[ToolCall]:
     if not looks or known is None:
         searches = [] if looks else [tool_calls.search(OUTLINE, 1)]
         return [*searches, *([] if known else [tool_calls.search(query_of(intent.question), 1)])]
-    about = (line for _, _, line in lines_of(looks[-1], "file") if any(words in line for words in _OUTLINED))
+    about = (line for _, _, line in looks[-1].facts("file") if any(words in line for words in _OUTLINED))
     told = [(line, looks[-1].id, 0.0) for line in about]
     told += [(_text_line(one), known.entry, one.start_s) for one in _main(known.texts)]
     words = "; ".join(line for line, _, _ in told)
     text = f"{words[0].upper()}{words[1:]}. {_WOULD_ADD}"
     claims = [(line, [entry], at_s) for line, entry, at_s in told]
     return [tool_calls.answer("yes", text, claims=claims, confidence=0.5)]
-
-
-def lines_of(look: Result, kind: str) -> Iterator[tuple[float, float, str]]:
-    """Yield the lines of a kind, `file` or `subtitle`, that a search returned, each with its time."""
-    for fact in look.told.get("facts", []):
-        match = _LINE.fullmatch(str(fact))
-        if match is not None and match[1] == kind:
-            yield float(match[2]), float(match[3]), match[4]
 
 
 def _text_line(one: Text) -> str:

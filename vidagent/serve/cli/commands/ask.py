@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import typer
 
@@ -23,6 +23,7 @@ from vidagent.video.folder import expanded, matches
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
+    from vidagent.runs.request import RunArguments
 
 BUDGET_ENDED = 5
 _MAX_STDIN_BYTES = 4 * Question.MAX_CHARACTERS + 1
@@ -59,10 +60,7 @@ def ask(
 ) -> None:
     """Ask a question about a video, about several, or about those of the library that fit it best."""
     console.loudness(quiet=quiet, verbose=verbose)
-    if question is None or not (videos or library):
-        raise UsageError("ask takes a VIDEO, or several, and a QUESTION; or --library and a QUESTION")
-    asked = _question(videos or [], question, option)
-    videos = _named(videos or [], asked.text, library=library, most=most_videos, quiet=quiet)
+    asked, videos = _asked(videos or [], question, option, library=library, most=most_videos, quiet=quiet)
     lazy.reports.check_exports(videos, report, export)  # before anything is downloaded
     request: RequestArguments = {
         "options": asked.options,
@@ -81,20 +79,27 @@ def ask(
         if dry_run:
             printing.show_report(lazy.api.plan_cost(path, asked.text, **request), as_json=as_json)
             return
-        answer = lazy.api.analyze_video(
+        answer = _answer(
             path,
             asked.text,
+            progress,
             **request,
             save_frames=save_frames,
             report=report,
             export=export,
             resume=resume,
             session=session,
-            on_event=progress,
-            stream=progress.live,
         )
-        progress.tell(f"cost      {printing.cost(answer)}")
     _show(_with_given_paths(answer, videos), asked.options, as_json=as_json, kept_frames=verbose)
+
+
+def _answer(
+    path: str | list[str], question: str, progress: Progress, **arguments: Unpack[RunArguments]
+) -> Answer:
+    """Return the answer; its steps and its cost are told on the way."""
+    answer = lazy.api.analyze_video(path, question, **arguments, on_event=progress, stream=progress.live)
+    progress.tell(f"cost      {printing.cost(answer)}")
+    return answer
 
 
 def _show(answer: Answer, options: Sequence[str] | None, *, as_json: bool, kept_frames: bool) -> None:
@@ -125,6 +130,26 @@ def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
         dataclasses.replace(info, path=path) for info, path in zip(answer.videos, videos, strict=True)
     )
     return dataclasses.replace(answer, video=named[answer.videos.index(answer.video)], videos=named)
+
+
+def _asked(
+    videos: Sequence[str],
+    argument: str | None,
+    options: Sequence[str] | None,
+    *,
+    library: bool,
+    most: int | None,
+    quiet: bool,
+) -> tuple[Question, list[str]]:
+    """Return the question, and the videos that it is about.
+
+    Raises:
+        UsageError: If one of them is missing or wrong.
+    """
+    if argument is None or not (videos or library):
+        raise UsageError("ask takes a VIDEO, or several, and a QUESTION; or --library and a QUESTION")
+    question = _question(videos, argument, options)
+    return question, _named(videos, question.text, library=library, most=most, quiet=quiet)
 
 
 def _named(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ def _followed(
     assert process.stdin is not None  # noqa: S101 - both are pipes
     assert process.stdout is not None  # noqa: S101
     with process.stdin as requests, process.stdout as lines:
-        requests.write(json.dumps(request))
-        requests.close()
+        with suppress(BrokenPipeError):  # it has ended already
+            requests.write(json.dumps(request))
+            requests.close()
         for line in lines:
             said: dict[str, Any] = json.loads(line)
             if "found" not in said:
