@@ -106,7 +106,9 @@ def test_mcp(model, root, tmp_path, door):
     else:
         with over_http(tmp_path, root) as url:
             out = run("mcp_client.py", "clip.mp4", QUESTION, "--url", url, cwd=tmp_path)
-    assert out.startswith("tools: list_videos probe look frames ask\nprobe: clip.mp4 [0 pictures]\n")
+    assert out.startswith(
+        "tools: list_videos probe look frames find ask summarize\nprobe: clip.mp4 [0 pictures]\n"
+    )
     assert re.search(r"^\.\.\. \d+ model scripted$", out, re.MULTILINE)
     assert "ask: Something is to be seen. [1 pictures]\n" in out
     assert re.search(r"\nlook: 4 frames of clip\.mp4 \(4\.000 s long\) between .* \[4 pictures\]\n$", out)

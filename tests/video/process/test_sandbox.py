@@ -47,7 +47,7 @@ def run(folder, *, protected: bool) -> tuple[dict[str, str], list[str]]:
         if not protected:
             patch.setenv("UNPROTECTED", "1")
             patch.setattr(
-                starter, "_environment", lambda: {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+                starter, "child_environment", lambda: {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
             )
         fields = {
             "secret": str(folder / "secret"),

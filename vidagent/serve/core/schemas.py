@@ -253,21 +253,14 @@ class EvidenceBody(BaseModel):
     box_px: tuple[int, int, int, int] | None = None
 
 
-class VideoCoverageBody(BaseModel):
-    """How much of one of several videos was looked at."""
-
-    video: int
-    seconds_seen: float
-    fraction: float
-
-
 class CoverageBody(BaseModel):
     """How much of the video was looked at; of several, `videos` says it of each."""
+
+    model_config = ConfigDict(extra="allow")
 
     seconds_seen: float
     fraction: float
     spans: list[SpanBody]
-    videos: list[VideoCoverageBody] | None = None
 
 
 class _CostBody(BaseModel):
