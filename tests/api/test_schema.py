@@ -198,6 +198,8 @@ def test_a_file_that_is_no_schema_is_wrong_use_and_names_the_place(tmp_path, cap
         "{'a': 1}": "is not JSON: Expecting property name enclosed in double quotes: line 1 column 2",
         '{"properties": {"a": {"type": "text"}}}': "wrong.json: the schema is wrong at $.properties.a.type: 'text'",
         "[]": "a schema is JSON Schema (an object)",
+        "[" * 20_000: "the schema cannot be used: it is nested too deeply",
+        " " * 1_000_001: "the file of a schema has at most 1,000,000 bytes, got more",
     }
     file = tmp_path / "wrong.json"
     for content, why in cases.items():

@@ -26,6 +26,8 @@ Leaf = str | float | bool | None
 
 MAX_CHARACTERS = 20_000
 """Longest schema, as JSON: it is part of each request to the planner."""
+_MOST_FILE_BYTES = 1_000_000
+"""Longest file with a schema, indents included."""
 _MOST_NODES = 5_000
 MOST_LEAVES = 200
 _MAPS, _LISTS = ("properties", "patternProperties"), ("anyOf", "allOf", "prefixItems")
@@ -91,11 +93,17 @@ def _size(node: object, root: object, known: dict[str, int]) -> int:
 
 def _from_file(path: Path) -> Schema:
     try:
-        return read_schema(json.loads(path.read_text("utf-8")))
+        with path.open("rb") as file:
+            text = file.read(_MOST_FILE_BYTES + 1)
+        if len(text) > _MOST_FILE_BYTES:
+            raise UsageError(f"the file of a schema has at most {_MOST_FILE_BYTES:,} bytes, got more")
+        return read_schema(json.loads(text.decode("utf-8")))
     except OSError as error:
         raise UsageError(f"the schema {str(path)!r} cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # not UTF-8, or not JSON: it says in which line and column
         raise UsageError(f"the schema {str(path)!r} is not JSON: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: the schema cannot be used: it is nested too deeply") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
 

@@ -150,6 +150,26 @@ def test_a_child_shares_its_parents_session_in_a_group_of_its_own(clip_path):
         )  # the processor is shared out by sessions first, then by niceness
 
 
+def test_a_call_ends_with_its_video_though_the_next_one_gets_the_same_descriptors(clip_path):
+    video = Video.open(clip_path("h264"))
+    os.kill(child_of(video), signal.SIGSTOP)
+
+    def look() -> None:
+        with pytest.raises(VideoError):
+            video.frames_at([1.0])
+
+    call = threading.Thread(target=look)
+    call.start()
+    time.sleep(0.3)
+    video.close()
+    pipes = [os.pipe() for _ in range(4)]
+    call.join(5)
+    waiting = call.is_alive()
+    for one in (end for pipe in pipes for end in pipe):
+        os.close(one)
+    assert not waiting
+
+
 def test_closing_from_another_thread_ends_a_running_call(clip_path):
     video = Video.open(clip_path("h264"))
     os.kill(child_of(video), signal.SIGSTOP)

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -90,6 +91,7 @@ class Process:
             "memory_bytes": limits.memory_bytes,
             "stream": stream,
         }
+        self._waiting = threading.RLock()  # its pipes stay open while one of them is waited for
         self._stderr = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115 - lives as long as the process
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
@@ -107,7 +109,12 @@ class Process:
             for pipe in (theirs_in, theirs_out, report):
                 os.close(pipe)
         self._end = weakref.finalize(
-            self, _kill, self.pid, self._ended, (ours_in, ours_out, self._ended, self._stderr)
+            self,
+            _kill,
+            self.pid,
+            self._ended,
+            self._waiting,
+            (ours_in, ours_out, self._ended, self._stderr),
         )
 
     @property
@@ -163,19 +170,21 @@ class Process:
 
     def _pull(self, buffer: memoryview, deadline: float) -> None:
         while buffer:
-            self._await(self._stdout, select.POLLIN, deadline)
-            count = os.readv(self._stdout, [buffer])
+            with self._waiting:
+                self._await(self._stdout, select.POLLIN, deadline)
+                count = os.readv(self._stdout, [buffer])
             if count == 0:
                 raise _GoneError
             buffer = buffer[count:]
 
     def _push(self, buffer: memoryview, deadline: float) -> None:
         while buffer:
-            self._await(self._stdin, select.POLLOUT, deadline)
-            try:
-                buffer = buffer[os.write(self._stdin, buffer) :]
-            except BrokenPipeError:
-                raise _GoneError from None
+            with self._waiting:
+                self._await(self._stdin, select.POLLOUT, deadline)
+                try:
+                    buffer = buffer[os.write(self._stdin, buffer) :]
+                except BrokenPipeError:
+                    raise _GoneError from None
 
     def _await(self, pipe: int, event: int, deadline: float) -> None:
         if not self._end.alive:
@@ -238,12 +247,17 @@ def _exit_code(report: int, wait_s: float) -> int | None:
     return int(told) if told else None
 
 
-def _kill(pid: int, report: int, held: Sequence[int | IO[bytes]]) -> None:
-    """Kill a process and close what belongs to it; once it has ended, its number may be another's."""
+def _kill(pid: int, report: int, waiting: threading.RLock, held: Sequence[int | IO[bytes]]) -> None:
+    """Kill a process and close what belongs to it; once it has ended, its number may be another's.
+
+    Its end wakes a thread that waits for one of its pipes. They are closed after that, as the next process is given the
+    same descriptors, and the thread would go on to wait for that one.
+    """
     if not _has_ended(report):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    _close(*held)
+    with waiting:
+        _close(*held)
 
 
 def _close(*held: int | IO[bytes]) -> None:
