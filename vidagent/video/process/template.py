@@ -11,6 +11,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -36,20 +37,28 @@ class Template:
         """Store the arguments."""
         self._work, self._channel = work, channel
         self._reports: dict[int, int] = {}
+        self._woken, self._wake = os.pipe()
 
     def run(self) -> None:
         """Fork until the channel is closed."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: self._report())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        os.set_blocking(self._wake, False)
+        signal.set_wakeup_fd(self._wake)  # a signal that comes just before the wait ends it, too
         gc.freeze()
+        asked = self._channel.fileno()
         while True:
-            data, streams, *_ = socket.recv_fds(self._channel, MOST_BYTES, STREAMS)
-            if not data:
-                return
-            self._channel.send(str(self._fork(json.loads(data), streams)).encode())
+            ready, *_ = select.select([self._woken, asked], [], [])
+            if self._woken in ready:
+                os.read(self._woken, MOST_BYTES)
+                self._report()
+            if asked in ready:
+                data, streams, *_ = socket.recv_fds(self._channel, MOST_BYTES, STREAMS)
+                if not data:
+                    return
+                self._channel.send(str(self._fork(json.loads(data), streams)).encode())
 
     def _fork(self, settings: dict[str, Any], streams: list[int]) -> int:
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # until the process is known here
         pid = os.fork()
         *standard, report = streams
         if pid == 0:
@@ -58,17 +67,16 @@ class Template:
         self._reports[pid] = report
         for stream in standard:
             os.close(stream)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         return pid
 
     def _become(self, settings: dict[str, Any], standard: list[int]) -> None:
         """Run the work in this fork, which has these standard streams; never return."""
         try:
-            self._channel.close()
-            for report in self._reports.values():
-                os.close(report)
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+            self._channel.close()
+            for pipe in (self._woken, self._wake, *self._reports.values()):
+                os.close(pipe)
             os.setpgid(0, 0)  # protects it from Ctrl-C; in a new session, niceness would have no effect
             for number, stream in enumerate(standard):
                 os.dup2(stream, number)
