@@ -104,6 +104,8 @@ def test_bad_requests_name_the_legal_range(indexed, tmp_path):
         library.find("x", limit=0)
     with pytest.raises(UsageError, match="there is no folder or file nowhere"):
         library.add("nowhere")
+    with pytest.raises(UsageError, match="'' is no folder: give the path"):
+        library.add("")
     (tmp_path / "bare").mkdir()
     with pytest.raises(UsageError, match=r"there is no video in the folder .*bare"):
         library.add(tmp_path / "bare")

@@ -55,9 +55,11 @@ def absolute(path: str | Path) -> Path:
     """Return a path as the library keeps it: absolute, its links not resolved.
 
     Raises:
-        UsageError: If it is a web address.
+        UsageError: If it is empty, or a web address.
     """
     name = os.fspath(path)
+    if not name:
+        raise UsageError("'' is no folder: give the path of a folder or a file")
     if "://" in name:
         raise UsageError(f"{name} is no folder: a library holds files of this machine")
     return Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100 - `absolute` keeps `..`

@@ -46,7 +46,7 @@ def expanded(paths: Iterable[str | Path]) -> list[str | Path]:
     found: list[str | Path] = []
     for path in given:
         name = os.fspath(path)
-        if Path(name).is_dir():
+        if name and Path(name).is_dir():
             inside: list[str | Path] = [_spelled(one, path) for one in videos_in(name)]
             if not inside:
                 raise UsageError(f"there is no video in the folder {name}")

@@ -260,10 +260,12 @@ def test_ctrl_c_ends_it_cleanly(stream, tmp_path):
     ("arguments", "code", "told"),
     [
         (("nowhere.ts",), 3, "nowhere.ts: no such file"),
+        ((".",), 3, "'.' is no regular file"),
         (("ftp://example.org/x",), 3, "begin with http, https, rtmp"),
         (("drawn.mp4",), 3, "has its index at the end"),
         (("text.ts", "--idle", "0.3"), 3, "text.ts: Invalid data"),
-        (("text.ts", "--every", "0"), 2, "--every must be more than 0 seconds, got 0"),
+        (("text.ts", "--every", "0"), 2, "--every must be more than 0 seconds, and finite, got 0"),
+        (("text.ts", "--for", "inf"), 2, "--for must be more than 0 seconds, and finite, got inf"),
         (("text.ts", "--keep-mb", "0"), 2, "--keep-mb must be 1 or more, got 0"),
         (
             ("text.ts", "--webhook", "example.org"),

@@ -52,7 +52,7 @@ class WatchOptions:
         """Refuse what cannot be done."""
         for flag, value in (("--every", self.every_s), ("--for", self.for_s), ("--idle", self.idle_s)):
             if value is not None and not 0 < value < float("inf"):
-                raise UsageError(f"{flag} must be more than 0 seconds, got {value:g}")
+                raise UsageError(f"{flag} must be more than 0 seconds, and finite, got {value:g}")
         if self.keep_mb < 1:
             raise UsageError(f"--keep-mb must be 1 or more, got {self.keep_mb}")
         if self.webhook is not None and not self.webhook.lower().startswith(("http://", "https://")):

@@ -47,7 +47,8 @@ def check_source(source: str) -> None:
         legal = ", ".join(sorted(SCHEMES))
         raise VideoError(f"{source}: addresses that can be watched begin with {legal}, or name a file")
     if not Path(source).is_file():
-        raise VideoError(f"{source}: no such file")
+        there = source and os.path.lexists(source)
+        raise VideoError(f"{source!r} is no regular file" if there else f"{source}: no such file")
     if _is_indexed_at_end(Path(source)):
         raise VideoError(
             f"{source}: an MP4 or MOV file that has its index at the end cannot be read while it grows: record "

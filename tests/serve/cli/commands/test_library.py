@@ -138,6 +138,7 @@ def test_ask_tells_of_folders_without_videos_and_of_too_many(command, tmp_path):
         in command("ask", str(tmp_path / "empty"), "When?").err
     )
     assert "no file matches" in command("ask", str(tmp_path / "*.mp4"), "When?").err
+    assert command("ask", "", "When?").err == "vidagent: '' is not a path: give the path of a video file\n"
     for number in range(17):
         (tmp_path / f"{number}.mp4").write_bytes(b"x")
     many = command("ask", str(tmp_path), "When?")
