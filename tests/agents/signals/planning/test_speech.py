@@ -39,7 +39,7 @@ def test_a_word_is_said_when_its_own_times_say_so_else_in_its_line():
     answer, query = ask('When is "marble" said?', ALL, "spoken 9.100-9.500 s: marble", *LINES)
     assert query == 'Words spoken: "marble"'
     assert (answer["found"], spans(answer)) == ("yes", [(9.1, 9.5)])
-    assert answer["answer"] == '"marble" is said, at 0:09.100: "Marble is what they sell here".'
+    assert answer["answer"] == '"marble" is said at 0:09.100: "Marble is what they sell here".'
     assert answer["claims"] == [
         {"text": '"marble" is said at 9.100 s.', "ledger": ["L1"], "time_s": 9.1},
         {"text": '"Marble is what they sell here." is said at 9.000 s.', "ledger": ["L1"], "time_s": 9.0},

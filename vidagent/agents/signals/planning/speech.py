@@ -115,8 +115,8 @@ def _said(intent: Intent, goal: str, lines: Sequence[Line], look: Result, *, com
         told = _told(context)
     else:
         places = ", ".join(format_time(hit.start_s) for hit in chosen[:_MOST_TOLD])
-        often = f" {counted(len(chosen), 'time')}" if len(chosen) > 1 or intent.ask == "count" else ""
-        told = f"{_quoted(goal)} is said{often}, at {places}: {_quoted(context[0].text)}."
+        often = f" {counted(len(chosen), 'time')}," if len(chosen) > 1 or intent.ask == "count" else ""
+        told = f"{_quoted(goal)} is said{often} at {places}: {_quoted(context[0].text)}."
     own = [Line(hit.start_s, hit.end_s, goal) for hit in chosen if holds_words(hit.text, goal)]
     claims = [_claim(line, look) for line in dict.fromkeys([*own[:_MOST_TOLD], *context[:_MOST_TOLD]])]
     return tool_calls.answer(
