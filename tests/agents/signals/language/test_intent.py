@@ -239,3 +239,16 @@ def test_the_planners_own_sentences_are_understood(sentence, signal):
 
 def test_a_text_with_quotation_marks_stays_whole():
     assert understand(wording.is_shown('a "b" «c» d')).text == "a 'b' 'c' d"
+
+
+@pytest.mark.parametrize(
+    ("question", "signal"),
+    [
+        ("When is the fish market mentioned?", "speech"),
+        ("Does she ever mention garlic?", "speech"),
+        ("Does Firefox get mentioned on screen?", "text"),
+        ("Which building does the finished compliment mention?", "reading"),
+    ],
+)
+def test_what_is_mentioned_is_said_unless_something_shows_it(question, signal):
+    assert understand(question).signal == signal

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.agents.signals.film import Event, Film
+from tests.agents.signals.film import ask as film_ask
 from vidagent.agents.prompting.replies import Judgement
 from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.model import _noted
@@ -98,3 +100,9 @@ def test_the_only_option_that_is_said_is_chosen():
 def test_a_claim_of_speech_is_checked_against_its_line(claim, holds):
     verdict = _noted(wording.claim_said(claim, 9.0), "\n".join(LINES), [])
     assert (isinstance(verdict, Judgement) and verdict.verdict == "supported") is holds
+
+
+def test_what_is_mentioned_is_read_where_nothing_is_transcribed():
+    there = Film.steady(25, 60, events=[Event("text", "GATE 7 OPEN", 250, 500)])
+    found = film_ask(there, 'When is "GATE 7 OPEN" mentioned?')
+    assert (found["found"], found["spans"]) == ("yes", [{"start_s": 10.0, "end_s": 20.0}])

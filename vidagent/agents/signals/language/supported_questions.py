@@ -84,7 +84,8 @@ _SPOKEN: Final = re.compile(
 )
 _SAYING: Final = re.compile(r"\b(?:say|says|said|saying|read|reads|reading)\b")
 _HEARD: Final = re.compile(
-    r"\b(?:said|spoken|speak|speaks|speaking|speech|hear|hears|heard|talk|talks|talked|talking|uttered|pronounced)\b"
+    r"\b(?:said|spoken|speak|speaks|speaking|speech|hear|hears|heard|talk|talks|talked|talking|uttered|pronounced|"
+    r"mentioned|(?:he|she|they|anybody|anyone|somebody|someone|speaker|narrator) (?:ever )?mentions?)\b"
 )
 _SURFACE: Final = re.compile(
     r"\b(?:sign|signs|text|screen|labels?|buttons?|captions?|titles?|subtitles?|board|banner|poster|page|display|clock|"

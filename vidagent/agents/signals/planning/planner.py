@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from langchain_core.messages.tool import ToolCall
 
@@ -53,7 +54,13 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         text = f"The video ends at {past.duration_s:.3f} s, before the time asked about"
         return [tool_calls.answer("no", text, confidence=0.9)]
     if intent.signal == "speech":
-        return find_speech(intent, options, past)
+        planned = find_speech(intent, options, past)
+        unheard = planned[0]["args"].get("answer") == wording.NO_SPEECH_MODEL
+        if options or not unheard or "mention" not in intent.question:
+            return planned
+        intent = replace(
+            intent, signal="reading" if intent.text is None else "text"
+        )  # text mentions things, too
     if BESIDE.search(question):
         return look_beside(question, past)
     if intent.signal == "shots":
@@ -63,18 +70,23 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
     if intent.signal == "text":
         return find_text(intent, past)
     if intent.signal == "reading":
-        at_once = intent.at_s is not None and intent.ask not in TIMED
-        if at_once or not past.has("search"):
-            return read_at(intent, options, past)
-        planned = read_text(intent, options, past)
-        unsure = planned[0]["name"] == "answer" and planned[0]["args"]["confidence"] <= UNSURE
-        quoted = quote(intent, past) if unsure and not options else planned
-        return planned if quoted[0]["args"].get("found") == "cannot_judge" else quoted
+        return _read(intent, options, past)
     if intent.signal == "colour" and intent.colour is None:
         return _which_colour(intent, options, past)
     if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:
         return _how_many_codes(intent, past)
     return seek(intent, _target(intent, past), past)
+
+
+def _read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
+    """Return the next tool calls of a question about unknown text, or the answer; a quote where no reading is sure."""
+    at_once = intent.at_s is not None and intent.ask not in TIMED
+    if at_once or not past.has("search"):
+        return read_at(intent, options, past)
+    planned = read_text(intent, options, past)
+    unsure = planned[0]["name"] == "answer" and planned[0]["args"]["confidence"] <= UNSURE
+    quoted = quote(intent, past) if unsure and not options else planned
+    return planned if quoted[0]["args"].get("found") == "cannot_judge" else quoted
 
 
 def known_so_far(question: str, past: Past) -> ToolCall:

@@ -23,9 +23,9 @@ _AROUND_S = 2.0
 """What is said "at" an instant is told with the lines this near."""
 _ABOUT = re.compile(r"\babout (?:the |an? )?([^?.,]+?)\W*$")
 _PASSIVE = re.compile(
-    r"\b(?:is|was|are|were)\s+(?:the\s+)?(?:words?\s+)?([^?.,]+?)\s+(?:said|spoken|heard|pronounced|uttered)\b"
+    r"\b(?:is|was|are|were)\s+(?:the\s+)?(?:words?\s+)?([^?.,]+?)\s+(?:said|spoken|heard|pronounced|uttered|mentioned)\b"
 )
-_ACTIVE = re.compile(r"\b(?:say|says|saying)\s+(?:the\s+)?(?:words?\s+)?([^?.,]+?)\W*$")
+_ACTIVE = re.compile(r"\b(?:say|says|saying|mentions?)\s+(?:the\s+)?(?:words?\s+)?([^?.,]+?)\W*$")
 _ANYTHING = frozenset(
     "anything something anybody anyone somebody someone nobody people there any speech speaking talking a an the word "
     "words it that this being often many times time first last ever he she they speaker narrator".split()
