@@ -53,6 +53,13 @@ def test_no_arguments_is_help(command):
     assert all(name in done.out for name in ("ask", "probe", "index", "models"))
 
 
+@pytest.mark.parametrize("group", ["library", "runs", "sessions", "cache"])
+def test_a_group_without_a_command_is_help(command, group):
+    done = command(group)
+    assert (done.code, done.err) == (0, "")
+    assert f"Usage: vidagent {group}" in done.out
+
+
 def test_help_names_the_exit_codes(command):
     assert "Exit codes: 0 answered or not found" in command("--help").out
 

@@ -77,6 +77,8 @@ def run(arguments: Sequence[str]) -> int:
                 command.main(list(arguments) or ["--help"], prog_name="vidagent", standalone_mode=False) or 0
             )
         except typer.TyperException as error:
+            if not error.format_message():  # a group without a command, whose help is printed
+                return 0
             console.complain(f"{_explained(error)} (--help lists what is legal)")
             return error.exit_code
         except VidagentError as error:
