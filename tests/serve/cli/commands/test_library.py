@@ -57,6 +57,17 @@ def test_add_status_list_and_remove(command, own):
     assert "5 indexed" not in command("library", "status").out
 
 
+def test_a_file_name_of_two_lines_is_one_row(command, tmp_path):
+    broken = tmp_path / "two  spaces\nand lines.mp4"
+    broken.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(1000))
+    assert command("library", "add", str(broken), "--no-texts").code == 3
+    (row,) = command("library", "list").out.splitlines()
+    assert f"{tmp_path}/two  spaces and lines.mp4  " in row
+    assert row.endswith("(moov box) is missing")
+    told = [line for line in command("library", "status").out.splitlines() if "and lines.mp4" in line]
+    assert [line.split()[0] for line in told] == ["added", "failed"]
+
+
 def test_bad_use_is_told(command, tmp_path):
     assert command("library", "add").err.startswith("vidagent: name the folders whose videos are to be added")
     assert command("library", "remove").code == 2

@@ -271,7 +271,12 @@ def _video_line(one: Listed) -> str:
     unread = f", {one.texts_read:.0%} of the texts read" if one.texts_read not in {None, 1.0} else ""
     kept = f"{counted(one.lines, 'line')}, {counted(one.pictures, 'picture')}{unread}" if one.findable else ""
     why = (one.error or "").removeprefix(f"{one.path}: ") if one.state == "failed" else kept
-    return f"{one.state:<8} {length:>12}  {one.path}  {why}".rstrip()
+    return f"{one.state:<8} {length:>12}  {_row(one.path)}  {one_line(why)}".rstrip()
+
+
+def _row(path: Path) -> str:
+    """Return a path on one line, with its spaces as they are."""
+    return " ".join(str(path).splitlines())
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,12 +302,12 @@ class _Status:
             ),
             ("length", format_time(facts["duration_s"])),
             ("file", f"{found.folder}, {found.bytes / _MB:,.1f} MB"),
-            *(("added", str(path)) for path in found.sources),
+            *(("added", _row(path)) for path in found.sources),
         ]
         if found.indexer is not None:
             rows.append(("indexing", f"process {found.indexer}"))
-            rows += [("reading", str(path)) for path in found.reading]
+            rows += [("reading", _row(path)) for path in found.reading]
         elif found.counts["waiting"]:
             rows.append(("indexing", "nobody; `vidagent library add` goes on"))
-        rows += [("failed", one.error or "") for one in found.videos if one.state == "failed"]
+        rows += [("failed", one_line(one.error or "")) for one in found.videos if one.state == "failed"]
         return printing.aligned(rows)
