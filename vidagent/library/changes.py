@@ -65,11 +65,11 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100 - `absolute` keeps `..`
 
 
-def add_sources(catalog: Catalog, paths: Sequence[str | Path]) -> None:
-    """Add folders and files.
+def checked_sources(paths: Sequence[str | Path]) -> list[Path]:
+    """Return folders and files as the library keeps them.
 
     Raises:
-        UsageError: If one is not there, or a folder has no video; then none is added.
+        UsageError: If one is not there, or a folder has no video.
     """
     found = [absolute(path) for path in paths]
     for given, path in zip(paths, found, strict=True):
@@ -77,7 +77,16 @@ def add_sources(catalog: Catalog, paths: Sequence[str | Path]) -> None:
             raise UsageError(f"there is no folder or file {os.fspath(given)}")
         if path.is_dir() and next(videos_in(path), None) is None:
             raise UsageError(f"there is no video in the folder {os.fspath(given)}")
-    for path in found:
+    return found
+
+
+def add_sources(catalog: Catalog, paths: Sequence[str | Path]) -> None:
+    """Add folders and files.
+
+    Raises:
+        UsageError: As `checked_sources`; then none is added.
+    """
+    for path in checked_sources(paths):
         catalog.add_source(path)
 
 

@@ -18,7 +18,7 @@ from vidagent.agents.speech.choice import needed_ear
 from vidagent.errors import UsageError, VideoError
 from vidagent.images import jpeg
 from vidagent.library.catalog import FILE_NAME, Catalog, Listed, readable
-from vidagent.library.changes import Changes, absolute, add_sources, refresh
+from vidagent.library.changes import Changes, absolute, add_sources, checked_sources, refresh
 from vidagent.library.contents import Depth
 from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
 from vidagent.library.indexing import Doing, Done, VideoDone, index_alone, index_here, index_on_ray
@@ -178,6 +178,14 @@ class SearchableLibrary:
             indexer = index_alone(catalog, index)
         failed = tuple(one for one in results if one.error is not None)
         return Added(changes, len(results) - len(failed), failed, indexer)
+
+    def check_sources(self, *paths: str | Path) -> None:
+        """Check that `add` would take these folders and files.
+
+        Raises:
+            UsageError: If a path is not there, or a folder has no video.
+        """
+        checked_sources(paths)
 
     def check_servers(self, *, transcribe: bool = False) -> str | None:
         """Check that the servers that `add` needs are set and there.

@@ -96,6 +96,12 @@ def test_add_in_the_background_goes_on_by_itself(command, own, monkeypatch):
     refused = command("library", "add", str(own), "--background", "--transcribe")
     assert (refused.code, len(started)) == (2, 1)
     assert "transcribing needs a speech model" in refused.err
+    (own / "empty").mkdir()
+    told = "there is no video in the folder", "'' is no folder", "there is no folder or file"
+    for wrong, why in zip((str(own / "empty"), "", str(own / "nowhere")), told, strict=True):
+        refused = command("library", "add", wrong, "--background")
+        assert (refused.code, len(started)) == (2, 1)
+        assert why in refused.err
     monkeypatch.setenv("VIDAGENT_EMBEDDING_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("VIDAGENT_EMBEDDING_MODEL", "colours")
     gone = command("library", "add", str(own), "--background")

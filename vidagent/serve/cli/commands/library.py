@@ -107,6 +107,7 @@ def add(
     if not names and not library.exists:
         raise UsageError("name the folders whose videos are to be added: vidagent library add DIR")
     if background:
+        library.check_sources(*names)
         library.check_servers(transcribe=transcribe)
         chosen = [*["--no-texts"] * no_texts, *["--transcribe"] * transcribe]
         chosen += [f"--workers={workers}"] * (workers is not None) + [f"--ray={ray}"] * (ray is not None)
@@ -148,14 +149,7 @@ def add(
 
 
 def _start(folder: Path, names: Sequence[str], chosen: Sequence[str]) -> None:
-    """Start the same command in a process of its own, which goes on when the terminal is closed.
-
-    Raises:
-        UsageError: If a folder is not there.
-    """
-    for name in names:
-        if not Path(name).expanduser().exists():
-            raise UsageError(f"there is no folder or file {name}")
+    """Start the same command in a process of its own, which goes on when the terminal is closed."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = folder / "indexing.log"
     with log.open("ab") as output:
