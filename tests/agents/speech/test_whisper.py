@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import faster_whisper
 import numpy as np
@@ -141,6 +143,25 @@ def test_it_stops_when_nobody_waits(ear):
     samples = said.samples[:: round(said.rate / RATE)]
     assert ear.hear(samples, Stop(closed=lambda: True)) is None
     assert ear.hear(samples, Stop(left_s=lambda: 0.0)) is None
+
+
+def test_threads_that_begin_at_once_load_one_model(tmp_path, monkeypatch):
+    for name in ("config.json", "model.bin", "tokenizer.json"):
+        (tmp_path / name).write_bytes(b"any")
+    loaded = []
+
+    class Model:
+        supported_languages = ("en",)
+
+        def __init__(self, *_, **__):
+            time.sleep(0.05)
+            loaded.append(self)
+
+    monkeypatch.setattr(faster_whisper, "WhisperModel", Model)
+    ear = Whisper(str(tmp_path), "cpu")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: ear.hear(np.zeros(RATE, np.int16), Stop()), range(4)))
+    assert len(loaded) == 1
 
 
 def test_a_server_that_is_set_goes_before_the_model_in_this_process():

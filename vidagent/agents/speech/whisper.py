@@ -30,6 +30,8 @@ from vidagent.video.sound import RATE, Samples
 LOG = logging.getLogger(__name__)
 AUTO = "auto"
 _AUTO_MODELS = {"cpu": "small", "cuda": "turbo"}
+_LOADING = threading.Lock()
+"""Held while a model is loaded, so that threads that need it at once load one."""
 _FILES = ("config.json", "model.bin", "tokenizer.json")
 """Files of a model's folder; without the last one, faster-whisper would ask the hub for it."""
 _HEAD_BYTES = 1 << 20
@@ -109,7 +111,8 @@ class Whisper:
         """
         device = _device(self._device)
         compute_type = self._compute_type or ("float16" if device == "cuda" else "int8")
-        model, lock = _loaded(self._source, device, compute_type)
+        with _LOADING:
+            model, lock = _loaded(self._source, device, compute_type)
         if self._language not in (None, *model.supported_languages):
             known = ", ".join(model.supported_languages)
             raise UsageError(
