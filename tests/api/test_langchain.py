@@ -83,6 +83,25 @@ def test_a_tool_about_no_video_is_refused_at_once(tmp_path):
         vidagent.as_tool("a.mp4", options=["a", "b"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"budget": {"x": 1}}, "a budget has no limit 'x'"),
+        ({"budget": {"seconds": -1}}, "budget seconds must be a number, more than 0; got -1"),
+        ({"base_url": "nonsense"}, "base_url .*; got 'nonsense'"),
+    ],
+)
+def test_a_tool_with_bad_arguments_is_refused_at_once(clip, arguments, told):
+    with pytest.raises(UsageError, match=told):
+        vidagent.as_tool(clip, **arguments)
+
+
+@pytest.mark.parametrize("video", [None, 7, [None]])
+def test_a_video_that_is_no_path_is_refused(video):
+    with pytest.raises(UsageError, match=r"a video is a path, or several in a list; got (None|7)$"):
+        vidagent.as_tool(video)
+
+
 async def test_a_conversation_names_its_video_once(clip):
     graph = vidagent.as_graph()
     graph.checkpointer = InMemorySaver()

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,9 +53,12 @@ def paths_of(path: StrPath | Sequence[StrPath]) -> list[StrPath]:
     """Return the videos of a question: those given, and those of folders and patterns.
 
     Raises:
-        UsageError: If there are none, too many, or one is given twice.
+        UsageError: If there are none, too many, one is given twice, or something is no path.
     """
-    given = [path] if isinstance(path, str | os.PathLike) else list(path)
+    given = list(path) if isinstance(path, Iterable) and not isinstance(path, str) else [path]
+    for one in given:
+        if not isinstance(one, str | os.PathLike):
+            raise UsageError(f"a video is a path, or several in a list; got {one!r}")
     paths = expanded(given)
     if not 1 <= len(paths) <= MAX_VIDEOS:
         raise UsageError(f"a question is about 1 to {MAX_VIDEOS} videos, got {len(paths)}")

@@ -27,7 +27,7 @@ from vidagent.api.ask_many import StrPath, paths_of
 from vidagent.api.videos import probe_video
 from vidagent.errors import VidagentError
 from vidagent.graphs.events import Event, Listener
-from vidagent.runs.request import AgentArguments, check_listed, with_listed_keywords
+from vidagent.runs.request import AgentArguments, check_listed, make_request, with_listed_keywords
 from vidagent.types import Answer
 from vidagent.video.clock import format_time
 
@@ -40,6 +40,8 @@ _ADVICE = "name another model or its server (`model`, `base_url`)"
 _WHICH = "Which video? Write its path on this machine, in quotes if it has spaces."
 _WHAT = "What do you want to know about {name}?"
 _WORD = re.compile(r"\"([^\"]+)\"|'([^']+)'|`([^`]+)`|(\S+)")
+_ANY = "What is shown?"
+"""A question by which the arguments are checked before the first one is asked."""
 _AROUND = ".,;:!?()[]<>"
 
 
@@ -90,10 +92,11 @@ def as_tool(video: StrPath | Sequence[StrPath], **arguments: Unpack[AgentArgumen
 
     Raises:
         VideoError: If a video is missing, unreadable or unsupported.
-        UsageError: If there are too many.
+        UsageError: If there are too many, or an argument is out of range.
     """
     check_listed(as_tool, arguments)
     paths = paths_of(video)
+    make_request(_ANY, **arguments)
 
     def ask(question: str, options: list[str] | None = None) -> tuple[str, dict[str, Any]]:
         try:
