@@ -169,3 +169,15 @@ def test_an_answer_waits_for_the_true_hash(clip, readings):
     [run] = api.list_runs()
     kept = json.loads((run.folder.path / "run.json").read_text())
     assert kept["video"]["sha256"] == true_hash(clip)
+
+
+def test_a_folder_that_cannot_be_written_is_told_once(tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    known = KnownFiles(tmp_path / "file" / "cache")
+    stat = (tmp_path / "file").stat()
+    for number in range(3):
+        known.add(stat, "fingerprint", f"{number}" * 64)
+        assert known.sha256(stat) is None
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        f"continuing without {tmp_path}/file/cache/v1/files.sqlite3"
+    ]

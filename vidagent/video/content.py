@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -70,8 +71,14 @@ class KnownFiles:
         try:
             return work()
         except (sqlite3.Error, OSError) as error:
-            LOG.warning("continuing without %s: %s", self._database.path, error)
+            _warn_once(self._database.path, str(error))
             return None
+
+
+@lru_cache(maxsize=1000)
+def _warn_once(path: Path, why: str) -> None:
+    """Tell of a file's error once, not at each use."""
+    LOG.warning("continuing without %s: %s", path, why)
 
 
 def content_of(path: Path, shown: str, known: KnownFiles | None = None) -> Content:

@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_gone_without(tmp_path, caplog):
         cache.put_json(ONE, "probe", 1)
         cache.put_arrays(ONE, "packets", {"a": np.zeros(1)})
         cache.put_texts(ONE, [(1.0, "EXIT", None)])
-    assert len(caplog.records) == 3
+    assert len(caplog.records) == 1  # said once, not for each entry
     assert "continuing without the cache" in caplog.text
     assert cache.get_json(ONE, "probe") is None
     assert cache.get_arrays(ONE, "packets") is None
@@ -158,7 +158,7 @@ def test_damaged_arrays_count_as_absent_and_are_made_anew(cache, caplog):
     for damaged in (whole[:-8], whole[:-8] + b"ouch!!!!", b"", b"nonsense"):
         path.write_bytes(damaged)
         assert cache.get_arrays(ONE, "packets") is None
-    assert len(caplog.records) == 4
+    assert len(caplog.records) == 3  # two of them are the same words
     cache.put_arrays(ONE, "packets", {"sizes": np.arange(1000)})
     assert cache.get_arrays(ONE, "packets")["sizes"][999] == 999
 

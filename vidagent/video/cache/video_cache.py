@@ -13,6 +13,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -145,7 +146,13 @@ class VideoCache:
             return None
 
     def _warn(self, why: str) -> None:
-        LOG.warning("continuing without the cache in %s: %s", self.folder, why)
+        _warn_once(self.folder, why)
+
+
+@lru_cache(maxsize=1000)
+def _warn_once(folder: Path, why: str) -> None:
+    """Tell of a folder's error once, not with each entry that it costs."""
+    LOG.warning("continuing without the cache in %s: %s", folder, why)
 
 
 def _hash(sha256: str) -> str:
