@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import ModuleType
@@ -97,6 +97,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         return {"frames": 48}
+
+    def named(self, paths: Sequence[str]) -> Report:
+        return self
 
     def lines(self) -> list[str]:
         return ["overview: 48 frames", "at most 200 frames"]

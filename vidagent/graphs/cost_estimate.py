@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vidagent.graphs.state import Run
@@ -52,6 +52,11 @@ class DryRun:
             "scan": self.scan,
             "notes": list(self.notes),
         }
+
+    def named(self, paths: Sequence[str]) -> DryRun:
+        """Return it with another path of its video, such as the address of which that is a copy."""
+        (path,) = paths
+        return replace(self, video=replace(self.video, path=path))
 
     def lines(self) -> list[str]:
         """Return it as lines of text."""
@@ -102,6 +107,11 @@ class DryRuns:
             "frames": self.frames,
             "prompt_tokens": self.prompt_tokens,
         }
+
+    def named(self, paths: Sequence[str]) -> DryRuns:
+        """Return it with other paths of its videos."""
+        runs = tuple(run.named([path]) for run, path in zip(self.runs, paths, strict=True))
+        return replace(self, runs=runs)
 
     def lines(self) -> list[str]:
         """Return it as lines of text."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import re
 import struct
@@ -109,6 +110,22 @@ def _read_only_what_is_allowed() -> None:
 )
 def test_no_path(path, command):
     refused(command("probe", path), ".")
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run"]])
+def test_no_video_on_stdin(command, monkeypatch, flags):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"no video" * 100)))
+    done = command("ask", "-", "When?", "--model", "signals", *flags)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("vidagent: stdin: is not a video file")
+
+
+def test_a_dry_run_names_stdin(command, monkeypatch, tmp_path):
+    draw(tmp_path / "clip.mp4")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "clip.mp4").read_bytes())))
+    done = command("ask", "-", "How many cuts are there?", "--model", "signals", "--dry-run")
+    assert done.code == 0, done.err
+    assert done.out.startswith("stdin: 0:01.000, model signals\n")
 
 
 def test_one_frame_is_a_video(command, tmp_path):

@@ -110,11 +110,16 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
         raise VideoError(_not_a_file(video, max_mb))
     with tempfile.TemporaryDirectory(prefix="vidagent-") as folder:
         if video == STDIN:
-            yield str(_read_stdin(Path(folder, "stdin"), max_mb * _MB))
-            return
-        copy = _download(video, Path(folder), max_mb * _MB, tell)
-        tell(f"downloaded {copy.stat().st_size / _MB:.1f} MB from {video}")
-        yield str(copy)
+            copy = _read_stdin(Path(folder, "stdin"), max_mb * _MB)
+        else:
+            copy = _download(video, Path(folder), max_mb * _MB, tell)
+            tell(f"downloaded {copy.stat().st_size / _MB:.1f} MB from {video}")
+        try:
+            yield str(copy)
+        except VideoError as error:  # the copy's path means nothing to the user
+            named = "stdin" if video == STDIN else video
+            error.args = (str(error).replace(str(copy), named),)
+            raise
 
 
 def _read_stdin(copy: Path, max_bytes: int) -> Path:

@@ -77,7 +77,8 @@ def ask(
     progress = Progress(console.stderr(), quiet=quiet, verbose=verbose)
     with progress, _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path:
         if dry_run:
-            printing.show_report(lazy.api.plan_cost(path, asked.text, **request), as_json=as_json)
+            plan = lazy.api.plan_cost(path, asked.text, **request)
+            printing.show_report(plan.named([_shown(video) for video in videos]), as_json=as_json)
             return
         answer = _answer(
             path,
@@ -120,6 +121,10 @@ def _local(
             for video in videos
         ]
         yield paths if len(paths) > 1 else paths[0]
+
+
+def _shown(video: str) -> str:
+    return "stdin" if video == lazy.download.STDIN else video
 
 
 def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
