@@ -127,6 +127,9 @@ def transcript_of(
     ear = choice.needed_ear(settings)
     with open_with(settings, path) as video:
         index = Index(video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear)
+        kept = index.spoken()
+        if kept is None or not kept.cues:  # where nothing is said, the model would not be asked
+            choice.check_language(ear)
         found = index.spoken(listen=True)
         assert found is not None  # noqa: S101 - an ear is set
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vidagent.agents.speech.server import REPLY_S, TranscriptionClient
-from vidagent.agents.speech.whisper import local_model
+from vidagent.agents.speech.whisper import Whisper, local_model
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.video.index.transcript import Ear
@@ -48,3 +48,14 @@ def needed_ear(settings: Settings) -> Ear:
             "http://127.0.0.1:8000/v1"
         )
     return ear
+
+
+def check_language(ear: Ear) -> None:
+    """Check that the model in this process knows the language that is set; a server is asked with the sound.
+
+    Raises:
+        UsageError: If it does not.
+        ModelError: If it cannot be loaded.
+    """
+    if isinstance(ear, Whisper):
+        ear.check_language()

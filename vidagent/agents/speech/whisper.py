@@ -109,6 +109,25 @@ class Whisper:
             UsageError: If the model does not know the language.
             ModelError: If it cannot be loaded, or fails.
         """
+        model, lock = self._ready()
+        try:
+            with lock:
+                return self._hear(model, sound.astype(np.float32) / _FULL_SCALE, stop)
+        except RuntimeError as error:  # of CTranslate2: too little memory, a library of CUDA that is missing
+            raise ModelError(
+                f"speech model {self.model!r} failed: {' '.join(str(error).split())[:300]}"
+            ) from error
+
+    def check_language(self) -> None:
+        """Load the model if a language is set, to check that it knows it.
+
+        Raises:
+            UsageError, ModelError: As `hear`.
+        """
+        if self._language is not None:
+            self._ready()
+
+    def _ready(self) -> tuple[Any, threading.Lock]:
         device = _device(self._device)
         compute_type = self._compute_type or ("float16" if device == "cuda" else "int8")
         with _LOADING:
@@ -119,13 +138,7 @@ class Whisper:
                 f"setting speech_language (VIDAGENT_SPEECH_LANGUAGE): speech model {self.model!r} knows {known}; "
                 f"got {self._language!r}"
             )
-        try:
-            with lock:
-                return self._hear(model, sound.astype(np.float32) / _FULL_SCALE, stop)
-        except RuntimeError as error:  # of CTranslate2: too little memory, a library of CUDA that is missing
-            raise ModelError(
-                f"speech model {self.model!r} failed: {' '.join(str(error).split())[:300]}"
-            ) from error
+        return model, lock
 
     def _hear(self, model: Any, samples: NDArray[np.float32], stop: Stop) -> Heard | None:  # noqa: ANN401 - untyped
         from faster_whisper.vad import get_speech_timestamps

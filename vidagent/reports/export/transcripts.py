@@ -13,6 +13,9 @@ from vidagent.video.index.transcript import Transcript
 
 def lines(found: Transcript) -> Iterator[str]:
     """Yield a table: start, end and text of each line, then what was transcribed, and by which model."""
+    if not found.has_sound:
+        yield "The video has no sound."
+        return
     for cue in found.cues:
         yield f"{format_time(cue.start_s):>12} {format_time(cue.end_s):>12}  {cue.text}"
     languages = f" ({', '.join(found.languages)})" if found.languages else ""

@@ -98,6 +98,7 @@ class Transcript:
         duration_s: Length of the video.
         languages: Languages spoken, the most frequent first.
         seconds: Wall-clock seconds that transcription took, over all runs.
+        has_sound: Whether the video has sound at all.
     """
 
     model: str
@@ -106,6 +107,7 @@ class Transcript:
     duration_s: float = 0.0
     languages: tuple[str, ...] = ()
     seconds: float = 0.0
+    has_sound: bool = True
 
     @property
     def complete(self) -> bool:
@@ -158,6 +160,7 @@ class Transcriber:
             duration_s=info.duration_s,
             languages=tuple(languages),
             seconds=sum(piece["seconds"] for piece in pieces),
+            has_sound=info.audio is not None,
         )
 
     def listen(self, stop: Stop, on_progress: Callable[[float], None] | None = None) -> Transcript:

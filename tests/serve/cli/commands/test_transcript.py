@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.media import espeak, whisper
+from tests.media.make import encode
 from tests.media.speaking import Listener, film, speak
 from tests.scripted_server import ScriptedServer
 from vidagent.serve.cli import app
@@ -81,6 +82,17 @@ def test_silence_is_no_speech(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("VIDAGENT_SPEECH_MODEL", str(whisper.folder()))
     talk = speak(tmp_path / "talk.mp4", (), 1.0)
     assert command(capfd, talk)[:2] == (0, "0 lines, by Whisper model.\n")
+    code, out, err = command(capfd, talk, "--language", "xx")
+    assert (code, out) == (2, "")
+    assert "speech model 'Whisper model' knows en; got 'xx'" in err
+
+
+def test_a_video_without_sound_is_told(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_SPEECH_MODEL", str(whisper.folder()))
+    encode(tmp_path / "mute.mp4", range(0, 1000, 40))
+    assert command(capfd, tmp_path / "mute.mp4")[:2] == (0, "The video has no sound.\n")
+    code, out, _ = command(capfd, tmp_path / "mute.mp4", "--language", "xx")
+    assert (code, out) == (2, "")
 
 
 @pytest.mark.skipif(not espeak.is_here(), reason="espeak-ng is not installed")
