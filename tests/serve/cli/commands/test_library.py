@@ -138,6 +138,16 @@ def test_ask_refuses_what_does_not_go_together(command, indexed, monkeypatch):
     assert "nothing in the 4 indexed videos fits the question; only words were searched" in nothing.err
 
 
+@pytest.mark.parametrize("flag", ["--resume=last", "--session=a", "--stream=1", "--schema=goals.json"])
+def test_ask_refuses_what_is_for_one_video_before_the_search(command, flag, monkeypatch):
+    monkeypatch.setattr("vidagent.library.library.SearchableLibrary", lambda: pytest.fail("searched"))
+    done = command("ask", "--library", "When?", flag)
+    name, _, value = flag.partition("=")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"vidagent: {name} is for ")
+    assert done.err.endswith(f"; got {value}\n")
+
+
 @pytest.mark.parametrize("named", ["{}", "{}/*.m*", "{}/**/*.mp4"])
 def test_ask_takes_folders_and_patterns(command, indexed, named):
     done = command(

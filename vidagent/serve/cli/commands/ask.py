@@ -60,6 +60,8 @@ def ask(
 ) -> None:
     """Ask a question about a video, about several, or about those of the library that fit it best."""
     console.loudness(quiet=quiet, verbose=verbose)
+    if library:
+        _check_alone(most_videos, resume=resume, stream=video_stream, session=session, schema=schema)
     asked, videos = _asked(videos or [], question, option, library=library, most=most_videos, quiet=quiet)
     lazy.reports.check_exports(videos, report, export)  # before anything is downloaded
     request: RequestArguments = {
@@ -176,6 +178,21 @@ def _named(
     for line in () if quiet else [*told, *(f"note      {note}" for note in notes)]:
         console.stderr().say(line)
     return [os.fspath(path) for path in best]
+
+
+def _check_alone(most: int | None, **given: object) -> None:
+    """Refuse flags that are for one known video, before the library is searched.
+
+    Raises:
+        UsageError: If a flag is for a run that has its videos, or for one video where several may be found.
+    """
+    for flag, value in given.items():
+        if value is not None and flag in {"resume", "stream"}:
+            raise UsageError(
+                f"--{flag} is for videos that are named, and --library chooses them; got {value}"
+            )
+        if value is not None and most != 1:
+            raise UsageError(f"--{flag} is for one video: give --most-videos 1 with --library; got {value}")
 
 
 def _check_quotes(videos: Sequence[str], question: str) -> None:
