@@ -30,7 +30,7 @@ from tests.serve.running import PATIENCE
 from vidagent.serve.watch import alerts
 from vidagent.serve.watch.alerts import ClipFolder, Outlet
 from vidagent.serve.watch.spool import Spool
-from vidagent.serve.watch.watcher import found_in
+from vidagent.serve.watch.watcher import Watcher, found_in
 from vidagent.types import Evidence, Span
 from vidagent.video.stream.cutter import Piece
 
@@ -209,6 +209,13 @@ def test_an_address_without_a_stream_is_an_error_at_once(watch, stream):
     assert "the server answered 404" in err
 
 
+def test_a_folder_that_was_there_before_stays(watch, tmp_path):
+    (tmp_path / "text.ts").write_text("no video " * 1000)
+    (tmp_path / "mine").mkdir()
+    watch("text.ts", "--idle", "0.3", "--output", "mine")
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
 def test_its_time_ends_it_with_all_that_was_read(watch, stream, tmp_path):
     (tmp_path / "stream.ts").write_bytes(stream)
     code, lines, _ = watch("stream.ts", "--for", "2")
@@ -270,8 +277,12 @@ def test_ctrl_c_ends_it_cleanly(stream, tmp_path):
         (
             ("text.ts", "--webhook", "example.org"),
             2,
-            "--webhook must be an http or https URL, got 'example.org'",
+            "--webhook must be an http or https URL with a host, got 'example.org'",
         ),
+        (("text.ts", "--webhook", "http://"), 2, "URL with a host, got 'http://'"),
+        (("text.ts", "--webhook", "http://example.org:70000/"), 2, "got 'http://example.org:70000/'"),
+        (("http://",), 2, "'http://' is no http or https URL with a host"),
+        (("http://[::1",), 2, "'http://[::1' is no http or https URL with a host"),
     ],
 )
 def test_what_cannot_be_watched_is_named(watch, tmp_path, arguments, code, told):
@@ -305,6 +316,17 @@ def test_the_oldest_clips_make_room_and_other_files_stay(tmp_path):
         clips.keep(f"alert-{number}", tmp_path / "clip", {})
     assert sorted(path.name for path in tmp_path.glob("*.mkv")) == ["alert-1.mkv", "alert-2.mkv", "mine.mkv"]
     assert told == ["deleted   the clips of 1 older alert, to make room"]
+
+
+def test_watches_of_one_second_keep_their_clips_apart(tmp_path):
+    kept = []
+    for data in (b"one", b"two", b"three"):
+        (tmp_path / "clip").write_bytes(data)
+        kept.append(
+            ClipFolder(tmp_path, 25, print).keep("alert", tmp_path / "clip", {"f": tmp_path / "clip"})
+        )
+    assert [clip.read_bytes() for clip, _ in kept] == [b"one", b"two", b"three"]
+    assert [frames["f"].read_bytes() for _, frames in kept] == [b"one", b"two", b"three"]
 
 
 def test_a_disk_that_takes_nothing_ends_the_watch_and_loses_no_alert(watch, stream, tmp_path, monkeypatch):
@@ -367,6 +389,25 @@ def test_lines_of_both_threads_are_posted():
     for thread in both:
         thread.join(10)
     assert len(outlet._sent) == 2
+
+
+class SlowToAdd(float):
+    """A sum that lets other threads in while something is added to it."""
+
+    def __add__(self, other):
+        time.sleep(0.1)
+        return SlowToAdd(float(self) + other)
+
+
+def test_what_both_threads_skip_counts():
+    outlet = SimpleNamespace(put=lambda _: None)
+    watcher = Watcher("x.ts", None, None, outlet, None, lambda _: None, _skipped_s=SlowToAdd())
+    both = [threading.Thread(target=watcher.skip, args=(1.0, 3.0, "no signal")) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(10)
+    assert watcher._skipped_s == 4.0
 
 
 @pytest.mark.network

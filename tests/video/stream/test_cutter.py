@@ -104,6 +104,17 @@ def test_a_cutter_that_was_taken_over_reaches_nothing(tmp_path, monkeypatch, att
         pieces_of(path.read_bytes(), 1.0)
 
 
+@pytest.mark.network
+def test_an_address_with_a_password_is_no_argument():
+    process = StreamProcess(1.0, "rtsp://me:secret@127.0.0.1:9/x")
+    try:
+        assert "secret" not in str(process._popen.args)
+        with pytest.raises(VideoError, match="Connection refused"):
+            list(process)
+    finally:
+        process.close()
+
+
 def test_what_is_no_stream_is_an_error():
     with pytest.raises(VideoError, match="Invalid data"):
         pieces_of(b"no video" * 10_000, 1.0)

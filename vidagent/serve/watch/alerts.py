@@ -93,22 +93,36 @@ class ClipFolder:
 
         A clip that cannot be written is told, and None.
         """
-        kept = self._folder / f"{name}.mkv"
+        kept = None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            kept = self._new_file(name)
             shutil.copyfile(clip, kept)
         except OSError as error:
             with suppress(OSError):
-                kept.unlink()
+                if kept is not None:
+                    kept.unlink()
             self._tell(f"lost      the clip of an alert: {error}")
             return None, {}
         copies = {}
         for number, (ref, frame) in enumerate(frames.items(), 1):
             with suppress(OSError):
-                copies[ref] = Path(shutil.copyfile(frame, self._folder / f"{name}-{number}.jpg"))
+                copies[ref] = Path(shutil.copyfile(frame, self._folder / f"{kept.stem}-{number}.jpg"))
         self._kept.append([kept, *copies.values()])
         self._make_room()
         return kept, copies
+
+    def _new_file(self, name: str) -> Path:
+        """Make an empty file for a clip; where another watch has the name, a number is added to it."""
+        path, number = self._folder / f"{name}.mkv", 1
+        while True:
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+                path = self._folder / f"{name}.{number}.mkv"
+            else:
+                return path
 
     def _make_room(self) -> None:
         deleted = 0

@@ -16,7 +16,7 @@ from vidagent.errors import UsageError, VideoError
 from vidagent.runs.request import AgentArguments, Request, make_request
 from vidagent.serve.watch.alerts import ClipFolder, Outlet
 from vidagent.serve.watch.intake import Intake
-from vidagent.serve.watch.source import check_source
+from vidagent.serve.watch.source import check_source, is_http_url
 from vidagent.serve.watch.spool import Spool
 from vidagent.serve.watch.watcher import Watcher
 
@@ -55,8 +55,8 @@ class WatchOptions:
                 raise UsageError(f"{flag} must be more than 0 seconds, and finite, got {value:g}")
         if self.keep_mb < 1:
             raise UsageError(f"--keep-mb must be 1 or more, got {self.keep_mb}")
-        if self.webhook is not None and not self.webhook.lower().startswith(("http://", "https://")):
-            raise UsageError(f"--webhook must be an http or https URL, got {self.webhook!r}")
+        if self.webhook is not None and not is_http_url(self.webhook):
+            raise UsageError(f"--webhook must be an http or https URL with a host, got {self.webhook!r}")
 
 
 def watch(
@@ -114,6 +114,7 @@ def watch(
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     """Make a folder for segments within the folder of the clips, and delete it after the block."""
+    was_there = folder.is_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(prefix=".segments-", dir=folder, ignore_cleanup_errors=True)
@@ -121,8 +122,9 @@ def _scratch(folder: Path) -> Iterator[Path]:
         raise UsageError(f"clips cannot be written to {folder}: {error}") from error
     with scratch as path:
         yield Path(path)
-    with suppress(OSError):  # only an empty one goes
-        folder.rmdir()
+    if not was_there:
+        with suppress(OSError):  # only an empty one goes
+            folder.rmdir()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from vidagent.errors import VideoError
+from vidagent.errors import UsageError, VideoError
 from vidagent.video.stream.process import SCHEMES
 
 _CHUNK_BYTES = 1 << 16
@@ -35,12 +35,24 @@ def is_opened_by_libav(source: str) -> bool:
     return is_network(source) and (not is_http or is_playlist(source))
 
 
+def is_http_url(text: str) -> bool:
+    """Tell whether a text is an http or https URL with a host, and a port that there is."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in {"http", "https"} and bool(url.host) and (url.port or 0) < 1 << 16
+
+
 def check_source(source: str) -> None:
     """Refuse what cannot be watched.
 
     Raises:
         VideoError: If it is neither a file nor an address of a known kind.
+        UsageError: If an http or https address has no host, or is none.
     """
+    if source.lower().startswith(("http://", "https://")) and not is_http_url(source):
+        raise UsageError(f"{source!r} is no http or https URL with a host")
     if is_network(source):
         return
     if "://" in source:

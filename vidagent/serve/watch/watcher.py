@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -70,10 +71,12 @@ class Watcher:
     _skipped_s: float = 0.0
     _open: _Open | None = None
     _began: float = field(default_factory=time.time)
+    _adding: threading.Lock = field(default_factory=threading.Lock)
 
     def skip(self, start_s: float, end_s: float, why: str) -> None:
-        """Tell that nobody looks at a stretch."""
-        self._skipped_s += end_s - start_s
+        """Tell that nobody looks at a stretch; called by the threads that read and that ask."""
+        with self._adding:
+            self._skipped_s += end_s - start_s
         line = {"kind": "skipped", "start_s": _ms(start_s), "end_s": _ms(end_s), "why": why}
         self.outlet.put({**line, "source": self.source})
         self.tell(f"skipped   {format_time(start_s)} to {format_time(end_s)}: {why}")

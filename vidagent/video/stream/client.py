@@ -28,7 +28,7 @@ class StreamProcess:
             seconds: Shortest piece.
             url: An address that libav opens itself; None: the bytes are fed.
         """
-        settings = json.dumps({"seconds": seconds, "url": url})
+        settings = json.dumps({"seconds": seconds, "by_address": url is not None})
         self._popen = subprocess.Popen(  # noqa: S603 - this package's own module
             [*COMMAND, settings],
             stdin=subprocess.PIPE,
@@ -36,6 +36,9 @@ class StreamProcess:
             stderr=subprocess.DEVNULL,
             env=child_environment(),
         )
+        if url is not None:  # not an argument: it may hold a password, and everybody can list those
+            self.feed(url.encode())
+            self.finish()
 
     def feed(self, data: bytes) -> bool:
         """Send bytes of the stream; return False if the process has ended."""

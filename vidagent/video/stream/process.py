@@ -1,7 +1,7 @@
 """The process that cuts a stream: it parses what strangers send, so it is sandboxed as the decoding process is.
 
-It reads the stream's bytes on stdin and writes pieces on stdout, each as the length of a header, the header in JSON,
-and the file. Only where libav itself must connect (RTSP and the like) does it keep the network and is not sandboxed.
+It reads the stream's bytes, or its address, on stdin and writes pieces on stdout, each as the length of a header, the
+header in JSON, and the file. Only where libav itself must connect (RTSP and the like) does it keep the network and is not sandboxed.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class _Input:
 
 
 def main() -> None:
-    """Cut the stream on stdin, or at the address in the arguments."""
+    """Cut the stream on stdin, or at the address that stdin holds."""
     settings = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    url: str | None = settings["url"]
+    url = sys.stdin.buffer.read().decode() if settings["by_address"] else None
     if url is None:
         sandbox.enter(Path(os.devnull), _MEMORY_BYTES)
     else:
