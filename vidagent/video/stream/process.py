@@ -1,7 +1,8 @@
 """The process that cuts a stream: it parses what strangers send, so it is sandboxed as the decoding process is.
 
 It reads the stream's bytes, or its address, on stdin and writes pieces on stdout, each as the length of a header, the
-header in JSON, and the file. Only where libav itself must connect (RTSP and the like) does it keep the network and is not sandboxed.
+header in JSON, and the file. Only where libav itself must connect (RTSP and the like) does it keep the network and is
+not sandboxed.
 """
 
 from __future__ import annotations
