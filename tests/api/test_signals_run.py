@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -315,3 +316,11 @@ def test_without_pictures_there_is_no_answer(ask, tmp_path, monkeypatch):
     Swapped(monkeypatch, lambda _, picture: np.zeros_like(picture))
     assert ask(path, 'When is the text "PIER 94" shown?').status == "not_found"
     assert ask(path, "What is written at 1 s?").status == "not_found"
+
+
+def test_the_outline_of_a_video_of_many_shots_stands_whole(ask, demo_video):
+    found = ask(demo_video, "What happens in this video?")
+    assert found.status == "answered"
+    assert re.match(r"It is 60\.000 s long \(1:00\.000\);.*; it has 8 shots;", found.answer)
+    assert {item.verdict for item in found.evidence} == {"supported"}
+    assert not any(re.fullmatch(r"shot \d+", item.claim) for item in found.evidence)

@@ -16,6 +16,8 @@ from vidagent.video.clock import format_time
 
 FACTS = "facts of the file"
 OUTLINE = f"{FACTS}, shots, movement"
+_ONE_SHOT = re.compile(r"shot \d+")
+"""What a search says of one shot of many, at its own time."""
 _ASKED: tuple[tuple[str, str], ...] = (
     (r"\bresolution\b|\bpixels?\b|\bwidth\b|\bheight\b|\bdimensions?\b|\bhow (?:big|large)\b", "pixels"),
     (r"\bfps\b|\bframe ?rate\b|\bframes (?:a|per) second\b", "frames a second"),
@@ -55,7 +57,8 @@ def outline(intent: Intent, past: Past) -> list[ToolCall]:
     if not looks or known is None:
         searches = [] if looks else [tool_calls.search(OUTLINE, 1)]
         return [*searches, *([] if known else [tool_calls.search(query_of(intent.question), 1)])]
-    about = (line for _, _, line in looks[-1].facts("file") if any(words in line for words in _OUTLINED))
+    facts = (line for _, _, line in looks[-1].facts("file") if not _ONE_SHOT.fullmatch(line))
+    about = (line for line in facts if any(words in line for words in _OUTLINED))
     told = [(line, looks[-1].id, 0.0) for line in about]
     told += [(_text_line(one), known.entry, one.start_s) for one in _main(known.texts)]
     words = "; ".join(line for line, _, _ in told)
