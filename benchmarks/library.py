@@ -241,8 +241,8 @@ class RandomEmbedder:
         return next(self._vectors)[None]
 
     def pictures(self, pictures: Sequence[NDArray[np.uint8]]) -> Vectors:
-        """Return nothing; no picture is asked for."""
-        raise NotImplementedError
+        """Refuse: a search embeds words only, and here the vectors are random."""
+        raise NotImplementedError("no picture is embedded in this benchmark")
 
 
 def search_vectors(folder: Path, count: int) -> None:
