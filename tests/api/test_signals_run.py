@@ -14,6 +14,7 @@ import pytest
 
 import vidagent
 from tests.media.demo import demo, render_once
+from vidagent import api
 from vidagent.agents.prompting.messages import read_frames, read_step
 from vidagent.agents.signals import model as signals
 from vidagent.agents.signals.vision import observer as looking
@@ -324,3 +325,20 @@ def test_the_outline_of_a_video_of_many_shots_stands_whole(ask, demo_video):
     assert re.match(r"It is 60\.000 s long \(1:00\.000\);.*; it has 8 shots;", found.answer)
     assert {item.verdict for item in found.evidence} == {"supported"}
     assert not any(re.fullmatch(r"shot \d+", item.claim) for item in found.evidence)
+
+
+def test_a_question_that_no_rule_fits_is_answered_from_texts_that_are_known(ask, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path / "cache"))
+    ground = np.full((180, 320, 3), GROUND, np.uint8)
+    for text, place in (("Trout", (20, 80)), ("16.90", (200, 80)), ("Soup", (20, 140)), ("5.50", (200, 140))):
+        cv2.putText(ground, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9, WHITE, 2, cv2.LINE_AA)
+    path = encode(tmp_path / "menu.mp4", [ground] * 25)
+    before = ask(path, "so how much for the trout")
+    assert (before.status, before.usage.frames_sent) == ("cannot_judge", 0)
+    assert before.usage.frames_decoded <= 2  # those that opening decodes
+    api.texts_of(path)
+    after = ask(path, "so how much for the trout")
+    assert after.status == "answered"
+    assert after.answer.startswith('"Trout 16.90" (on screen from 0:00.000 to 0:01.000')
+    assert after.confidence <= 0.5
+    assert api.replay_run(before.run_id)[1] == api.replay_run(after.run_id)[1] == []

@@ -221,6 +221,11 @@ def test_frames_that_do_not_tell_are_no_reason_to_send_parts_back(ask):
     found, server = ask(Judge([LOOK], [parts(WALK, REST)], verdict={"stands still": "cannot_tell"}))
     assert server.steps.count("plan") == 2
     assert [part.verdict for part in found.parts] == ["supported", "partial"]
+    shown = {
+        item.verdict: item.frame for item in found.evidence if item.claim in {WALK["text"], REST["text"]}
+    }
+    assert shown["supported"]
+    assert shown["partial"] is None  # no frame was said to show whether it is so
 
 
 def test_parts_that_say_the_same_are_one_line(ask):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from vidagent.agents.signals.language.matching import NEAR, holds, likeness
+from vidagent.agents.signals.language.supported_questions import KNOWN_WORDS
 from vidagent.agents.signals.planning.earlier_looks import Past
 from vidagent.types import Box
 from vidagent.video.texts.reader import TextLine, paragraphs
@@ -28,12 +29,12 @@ _STEM = 4
 """Letters that words of one stem share."""
 _MISREAD = 85.0
 """Likeness of words of which one is a misreading of the other."""
-_ROUTING = re.compile(
-    r"\b(?:first|last|final|next|top|upper|bottom|lower|left|right|centre|center|middle|beginning|start|end|"
-    r"titles?|captions?|labels?|signs?|lines?|letters?|writing|called|many|much|often|long|times?|seconds?|there|any|"
-    r"sentences?|messages?|under|above|below|over|behind|beside|near|anywhere|somewhere|ever|still|until|stands?|"
-    r"standing|stays?|comes?|flash(?:es)?|pops?|up|about)\b|\bat [\d:.]+"
+_PLACING = re.compile(
+    r"\b(?:top|upper|bottom|lower|left|right|centre|center|middle|under|above|below|over|behind|beside|captions?|labels?|"
+    r"signs?|lines?|letters?|sentences?|messages?|writing|called|much|somewhere|still|stand(?:s|ing)?|flash(?:es)?|"
+    r"pops?)\b|\bat [\d:.]+"
 )
+"""What else asks for a text, or for its place, and does not say what it is about."""
 _STOP = frozenset(
     "a an and are as at be by can did do does for from has have how i in is it its me of on or please show shown shows "
     "tell that the their then there this to video was we were what when where which who whose will with you quoted "
@@ -194,8 +195,12 @@ def content_words(question: str) -> list[str]:
     left = question
     for asked, _ in (*_FORMS, *_SIZES):
         left = re.sub(asked, " ", left)
-    words = re.findall(r"[^\W_]+", _ROUTING.sub(" ", left))
-    return [word for word in dict.fromkeys(words) if word not in _STOP and (len(word) > 2 or word.isdigit())]
+    words = re.findall(r"[^\W_]+", _PLACING.sub(" ", left))
+    return [
+        word
+        for word in dict.fromkeys(words)
+        if word not in _STOP | KNOWN_WORDS and (len(word) > 2 or word.isdigit())
+    ]
 
 
 def found_words(words: Sequence[str], text: str) -> list[str]:
