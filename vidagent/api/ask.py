@@ -88,8 +88,7 @@ def analyze_video(
         stream: Whether these events include the model's thoughts and the answer word by word.
 
     Returns:
-        The answer. If the video does not show what is asked for, its status is `not_found`; if the model
-        cannot tell, it is `cannot_judge`.
+        The answer: `not_found` if the video does not show what is asked for, `cannot_judge` if the model cannot tell.
 
     Raises:
         VideoError: If the video is missing, unreadable or unsupported.

@@ -138,16 +138,14 @@ class SearchableLibrary:
             texts: Whether texts on screen are read.
             transcribe: Whether speech is transcribed, by the speech model that is set.
             workers: Most videos read at once; by default one for each CPU.
-            ray: Address of a Ray cluster that reads them, `HOST:PORT` of its head or `auto`; its nodes see the files
-                under the same paths.
+            ray: Address of a Ray cluster whose nodes read the same paths: `HOST:PORT` of its head, or `auto`.
             on_start: Called with what was found in the folders, and the number of videos to be read.
             on_done: Called with each video that was read, or could not be.
             on_progress: Called in other threads with a video, what is done with it here, and the fraction done.
             on_note: Called with what happens on the cluster.
 
         Raises:
-            UsageError: If a path is not there, an argument is out of range, or speech is to be transcribed without a
-                server.
+            UsageError: If a path is not there, an argument is out of range, or no server is set for speech.
             ModelError: If the embedding server cannot be reached.
         """
         most = os.cpu_count() or 1 if workers is None else workers

@@ -41,12 +41,17 @@ class RequestArguments(AgentArguments, total=False):
     schema: SchemaLike | None
 
 
-class RunArguments(RequestArguments, total=False):
-    """Those, and the keywords of a run that is recorded."""
+class OutputArguments(TypedDict, total=False):
+    """The keywords of what a run writes beside its answer."""
 
     save_frames: str | Path | None
     report: str | Path | None
     export: str | Path | Sequence[str | Path] | None
+
+
+class RunArguments(RequestArguments, OutputArguments, total=False):
+    """Those two, and the keywords of a run that is recorded."""
+
     resume: str | None
     session: str | None
 

@@ -57,7 +57,7 @@ async def ask_frames(opened: OpenVideo, model: BatchModel, item: Item, setup: Se
         ModelError: If the model is unreachable, refuses, or replies with nothing.
         UsageError: If the question cannot be asked.
     """
-    video, budget = opened.view(), item.limits(setup.budget)
+    video, budget = opened.view(), item.limits(setup.settings.budget())
     try:
         indices = await opened.once("times", lambda: asyncio.to_thread(_times, video))
         profile = model.client.profile
@@ -87,7 +87,7 @@ async def ask_image(path: Path, model: BatchModel, item: Item, setup: Setup) -> 
         ModelError: If the model is unreachable, refuses, or replies with nothing.
         UsageError: If the image cannot be read, or the question cannot be asked.
     """
-    (info, picture), budget = await asyncio.to_thread(_facts, path), item.limits(setup.budget)
+    (info, picture), budget = await asyncio.to_thread(_facts, path), item.limits(setup.settings.budget())
     if model.vlm is None:
         shown = [(0.0, jpeg.encode(picture))]
         reply, step = await _ask_embedded(model.client, item.prompt, shown, 0.0)

@@ -89,7 +89,7 @@ async def _answer(item: Item, setup: Setup, model: BatchModel, videos: Videos) -
             return await ask_frames(opened, model, item, setup)
         view = opened.view()
         try:
-            request = Request(item.prompt, Overview(), setup.settings, item.limits(setup.budget))
+            request = Request(item.prompt, Overview(), setup.settings, item.limits(setup.settings.budget()))
             return await ask_opened(view, model.client, request, session=item.session)
         finally:
             view.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from vidagent.config import Settings
 from vidagent.errors import UsageError
 from vidagent.serve.batch.input_file import Item
-from vidagent.types import Budget
 from vidagent.video.sampling import SingleFrame
 
 Mode = Literal["agent", "direct"]
@@ -20,13 +19,12 @@ class Setup:
     """What all lines have in common.
 
     Args:
-        settings: The model, its key, the decoder and the cache.
+        settings: The model, its key, the decoder, the cache, and what a question may cost whose line does not say it.
         base_urls: The servers, all of one model; none leaves it to the settings.
         root: The folder that paths of the input are relative to.
         mode: Who answers questions about videos; None is the agent, but of lines that say how many frames.
         num_frames: Frames of a direct question whose line does not say it.
         single_frame: The one frame of a direct question whose line does not say it.
-        budget: What a question may cost whose line does not say it.
         concurrency: Most lines under way at once.
         calls: Most calls of the model under way at once.
 
@@ -40,7 +38,6 @@ class Setup:
     mode: Mode | None = None
     num_frames: int | None = None
     single_frame: SingleFrame | None = None
-    budget: Budget = field(default_factory=Budget)
     concurrency: int = 8
     calls: int = 16
 

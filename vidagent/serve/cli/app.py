@@ -51,7 +51,7 @@ from vidagent.serve.cli.examples import (
 )
 from vidagent.serve.cli.flags import AsJson, Quiet, Verbose
 from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal.progress import command_progress
 from vidagent.serve.terminal.video_facts import VideoFacts
 
 INTERNAL = 1
@@ -156,7 +156,7 @@ def probe(
     verbose: Verbose = False,
 ) -> None:
     """Say what is in a video file: duration, frame rate, size, codecs, subtitles."""
-    with _progress(quiet=quiet, verbose=verbose):
+    with command_progress(quiet=quiet, verbose=verbose):
         report = VideoFacts(lazy.api.probe_video(video, video_stream=video_stream))
     printing.show_report(report, as_json=as_json)
 
@@ -172,7 +172,7 @@ def index(
     verbose: Verbose = False,
 ) -> None:
     """Build what is missing of a video's index and say what it holds and cost."""
-    with _progress(quiet=quiet, verbose=verbose) as progress:
+    with command_progress(quiet=quiet, verbose=verbose) as progress:
         report = lazy.api.index_video(
             video,
             transcribe=transcribe,
@@ -181,8 +181,3 @@ def index(
             video_stream=video_stream,
         )
     printing.show_report(report, as_json=as_json)
-
-
-def _progress(*, quiet: bool, verbose: bool) -> Progress:
-    console.loudness(quiet=quiet, verbose=verbose)
-    return Progress(console.stderr(), quiet=quiet, verbose=verbose)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import RenderableType
 from rich.live import Live
 
+from vidagent.serve.terminal import console
 from vidagent.serve.terminal.console import Terminal
 from vidagent.serve.terminal.interruption import Findings
 from vidagent.serve.terminal.live_display import LiveDisplay
@@ -155,3 +156,9 @@ def _look(data: dict[str, Any]) -> str:
     span = f"{format_time(data['start_s'])} to {format_time(data['end_s'])}"
     at = f" at {short_number(data['fps'])} fps" if data["fps"] else ""
     return f"{data['tool']} {span}, {counted(data['frames'], 'frame')}{at};"
+
+
+def command_progress(*, quiet: bool, verbose: bool) -> Progress:
+    """Return a command's progress on stderr; the flags choose its log records, too."""
+    console.loudness(quiet=quiet, verbose=verbose)
+    return Progress(console.stderr(), quiet=quiet, verbose=verbose)

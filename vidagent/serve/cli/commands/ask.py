@@ -16,14 +16,14 @@ from vidagent.errors import UsageError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal.progress import Progress, command_progress
 from vidagent.text import valid_unicode
 from vidagent.types import Answer, Question
 from vidagent.video.folder import expanded, matches
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
-    from vidagent.runs.request import RunArguments
+    from vidagent.runs.request import OutputArguments, RunArguments
 
 BUDGET_ENDED = 5
 _MAX_STDIN_BYTES = 4 * Question.MAX_CHARACTERS + 1
@@ -59,7 +59,7 @@ def ask(
     verbose: flags.Verbose = False,
 ) -> None:
     """Ask a question about a video, about several, or about those of the library that fit it best."""
-    console.loudness(quiet=quiet, verbose=verbose)
+    progress = command_progress(quiet=quiet, verbose=verbose)
     if library:
         _check_alone(most_videos, resume=resume, stream=video_stream, session=session, schema=schema)
     asked, videos = _asked(videos or [], question, option, library=library, most=most_videos, quiet=quiet)
@@ -76,23 +76,13 @@ def ask(
         "video_stream": video_stream,
         "schema": None if schema is None else lazy.data_schema.read_schema(schema),
     }
-    progress = Progress(console.stderr(), quiet=quiet, verbose=verbose)
     with progress, _local(videos, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path:
         if dry_run:
             plan = lazy.api.plan_cost(path, asked.text, **request)
             printing.show_report(plan.named([_shown(video) for video in videos]), as_json=as_json)
             return
-        answer = _answer(
-            path,
-            asked.text,
-            progress,
-            **request,
-            save_frames=save_frames,
-            report=report,
-            export=export,
-            resume=resume,
-            session=session,
-        )
+        kept: OutputArguments = {"save_frames": save_frames, "report": report, "export": export}
+        answer = _answer(path, asked.text, progress, **request, **kept, resume=resume, session=session)
     _show(_with_given_paths(answer, videos), asked.options, as_json=as_json, kept_frames=verbose)
 
 

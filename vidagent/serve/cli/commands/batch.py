@@ -137,11 +137,7 @@ def batch(
     console.loudness(quiet=quiet, verbose=verbose)
     urls = tuple(base_url or ())
     settings = lazy.config.load(
-        model=model,
-        base_url=urls[0] if urls else None,
-        decoder=decoder,
-        video_stream=video_stream,
-        **limits,
+        model=model, base_url=urls[0] if urls else None, decoder=decoder, video_stream=video_stream, **limits
     )
     for url in urls:
         lazy.config.load(base_url=url)
@@ -152,7 +148,6 @@ def batch(
         mode=mode,
         num_frames=num_frames,
         single_frame=splice_single_frame,
-        budget=settings.budget(),
         concurrency=concurrency,
         calls=calls,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from vidagent.serve.cli import flags, lazy
-from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal import printing
+from vidagent.serve.terminal.progress import command_progress
 
 
 def doctor(
@@ -16,8 +16,7 @@ def doctor(
     verbose: flags.Verbose = False,
 ) -> None:
     """Check decoders, sandbox, cache, disk and model, and say what to do."""
-    console.loudness(quiet=quiet, verbose=verbose)
-    with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
+    with command_progress(quiet=quiet, verbose=verbose) as progress:
         progress.doing("checking")
         diagnosis = lazy.api.diagnose(base_url=base_url)
     printing.show_report(diagnosis, as_json=as_json)

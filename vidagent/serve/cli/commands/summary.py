@@ -10,8 +10,8 @@ import typer
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.commands.ask import BUDGET_ENDED
 from vidagent.serve.cli.flags import Limits, budgeted
-from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal import printing
+from vidagent.serve.terminal.progress import command_progress
 
 Length = Annotated[
     Literal["short", "medium", "long"], typer.Option("--length", help="How much the summary tells.")
@@ -40,9 +40,8 @@ def summary(
     verbose: flags.Verbose = False,
 ) -> None:
     """Summarise a video: chapters, highlights, and sentences that are proved one by one."""
-    console.loudness(quiet=quiet, verbose=verbose)
+    progress = command_progress(quiet=quiet, verbose=verbose)
     lazy.reports.check_exports([video], report, export)  # before anything is downloaded
-    progress = Progress(console.stderr(), quiet=quiet, verbose=verbose)
     with (
         progress,
         lazy.download.local(video, allowed=fetch, max_mb=max_download_mb, tell=progress.tell) as path,

@@ -9,7 +9,7 @@ import typer
 from vidagent.errors import UsageError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal.progress import command_progress
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print a CSV table.")]
 
@@ -26,8 +26,7 @@ def texts(
     """Print the texts on screen with their times, sizes and how sure they are; they are read on first use."""
     if as_json + as_srt + as_csv > 1:
         raise UsageError("give one of --json, --srt and --csv")
-    console.loudness(quiet=quiet, verbose=verbose)
-    with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
+    with command_progress(quiet=quiet, verbose=verbose) as progress:
         found = lazy.api.texts_of(
             video,
             on_progress=lambda doing, share: progress.doing(f"{doing}, {share:.0%}"),

@@ -9,7 +9,7 @@ import typer
 from vidagent.errors import ModelError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal.progress import Progress, command_progress
 
 app = typer.Typer(name="models")
 
@@ -29,8 +29,7 @@ def models(
     """List the models within reach; a star marks the one a question would go to."""
     if context.invoked_subcommand is not None:
         return
-    console.loudness(quiet=quiet, verbose=verbose)
-    with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
+    with command_progress(quiet=quiet, verbose=verbose) as progress:
         progress.doing("looking for models")
         report = printing.Models(lazy.api.list_models(base_url=base_url))
     printing.show_report(report, as_json=as_json)

@@ -12,7 +12,7 @@ import typer
 from vidagent.errors import ModelError
 from vidagent.serve.cli import flags, lazy
 from vidagent.serve.terminal import console, printing
-from vidagent.serve.terminal.progress import Progress
+from vidagent.serve.terminal.progress import command_progress
 from vidagent.text import one_line
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def check(
     A few dozen small requests are sent; without --base-url, to the first server found on this machine. What they find
     is kept for later questions.
     """
-    console.loudness(quiet=quiet, verbose=verbose)
+    progress = command_progress(quiet=quiet, verbose=verbose)
     settings = lazy.config.load(base_url=base_url, model=model)
-    with Progress(console.stderr(), quiet=quiet, verbose=verbose) as progress:
+    with progress:
         progress.doing("asking the server what it serves")
         checkup = asyncio.run(
             lazy.checkup.examine(
