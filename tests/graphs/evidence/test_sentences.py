@@ -31,7 +31,7 @@ def test_one_sentence_stays_whole(whole):
     [
         (
             "A bar moves at 5 s. It leaves at 5.5 s! 3 people wait; one goes",
-            ["A bar moves at 5 s.", "It leaves at 5.5 s!", "3 people wait;", "one goes"],
+            ["A bar moves at 5 s.", "It leaves at 5.5 s!", "3 people wait; one goes"],
         ),
         ('A page says "Stop. Go." Then it is gone.', ['A page says "Stop. Go."', "Then it is gone."]),
         ('A 5" bar moves. A 3" bar rests.', ['A 5" bar moves.', 'A 3" bar rests.']),

@@ -153,7 +153,7 @@ def test_a_scene_lasts_from_cut_to_cut_and_shares_a_shot_at_its_frames():
     seen = told(scenes, [0.5, 1.5, 2.5, 3.5, 4.0, 4.5], CUTS_S, 8.0, 0.04)
     assert seen.what.splitlines() == [
         "0.000-2.000 s: a",
-        "2.000-4.000 s: b",
+        "2.000-4.000 s (last seen at 3.500): b",
         "4.000-5.000 s: c",
     ]
 
@@ -180,7 +180,10 @@ def test_each_of_two_looks_at_a_shot_tells_only_the_frames_it_saw_and_no_empty_r
         rest_s,
     )
     rest = told([Scene(start_s=980.0, end_s=980.0, what="c")], rest_s, cuts_s, 1000.0, 0.04, shown_s)
-    assert first.what.splitlines() == ["951.212-975.079 s: a", "975.079-975.119 s: b"]
+    assert first.what.splitlines() == [
+        "951.212-975.079 s (last seen at 965.000): a",
+        "975.079-975.119 s: b",
+    ]
     assert rest.what == "980.000-985.346 s: c"
 
 

@@ -43,7 +43,7 @@ def test_parts_are_told_once_and_how_many_are_shown_only_in_part(capsys: pytest.
     show_answer(ANSWER)
     said = capsys.readouterr().out
     assert said.count("A bar moves.") == said.count("It stops.") == 1
-    assert "parts     2 checked, 1 of them shown only in part" in said
+    assert "parts     2 checked; shown only in part: 0:04.000" in said
     assert "evidence  0:01.000  supported    A bar is seen." in said
     assert "/cache" not in said
 

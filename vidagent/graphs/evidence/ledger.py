@@ -148,7 +148,12 @@ def _line(entry: Entry, most: int) -> str:
     if look.stills:
         where += f", {counted(len(look.stills), 'frame')}"
     if seen is None:
-        return f"{where}: {'shown to you in your first turn' if look.stills else counted(len(look.facts), 'fact')}"
+        told = (
+            "its frames stand in the looks below"
+            if look.tool == "overview"
+            else counted(len(look.facts), "fact")
+        )
+        return f"{where}: {'shown to you in your first turn' if look.stills else told}"
     if not look.question:
         return f"{where}, described: {one_line(seen.what)}"
     found = {True: "found", False: "not found", None: "cannot be judged"}[seen.found]

@@ -6,7 +6,7 @@ import re
 
 from vidagent.text import QUOTED
 
-_END = re.compile(r"[.!?][\"”“’'»«›)\]]*\s+|;\s+|[。！？]\s*")
+_END = re.compile(r"[.!?][\"”“’'»«›)\]]*\s+|[。！？]\s*")
 _ABBREVIATED = re.compile(
     r"(?<!\w)(?:[A-Z]|[zd]|(?![ap]\.m\.)(?:\w\.)+\w|(?i:mrs?|ms|dr|prof|st|mt|vs|cf|hr|fr|mme|sra?|bzw|inkl))\.\Z"
 )

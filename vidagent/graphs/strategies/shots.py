@@ -150,7 +150,7 @@ def told(
     """Return what a look described, each scene from cut to cut where a cut lies between it and its neighbours.
 
     The first and the last scene of a shot of which another look shows the rest end at the frames shown, the last frame
-    included.
+    included. Where a scene gives way to the next between two frames shown of one shot, the last one of it is told.
 
     Args:
         scenes: The scenes.
@@ -177,7 +177,9 @@ def told(
             shot_end_s = ends_s[min(bisect_right(cuts_s, last_s + SAME_FRAME_S), len(cuts_s))]
             end_s = _bound(shot_end_s, last_s, shown_s, cuts_s, after_s)
         end_s = end_s if end_s > start_s else start_s + frame_s
-        lines.append(f"{start_s:.3f}-{end_s:.3f} s: {' '.join(scene.what.split())}")
+        seen_s = scene.end_s if place + 1 < len(scenes) and end_s not in cuts_s else end_s
+        until = f" (last seen at {seen_s:.3f})" if seen_s < end_s - 1.5 * frame_s else ""
+        lines.append(f"{start_s:.3f}-{end_s:.3f} s{until}: {' '.join(scene.what.split())}")
     return Observation(found=None, what="\n".join(lines))
 
 

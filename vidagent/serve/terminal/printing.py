@@ -169,11 +169,8 @@ def _proof(answer: Answer, *, kept_frames: bool) -> Iterator[Row]:
     spans = () if answer.parts else answer.spans  # its lines say when each part is
     yield from _labelled("when", [f"{_in(names, span.video)}{_span(span)}" for span in spans])
     if answer.parts:
-        weak = sum(part.verdict != "supported" for part in answer.parts)
-        yield (
-            "parts",
-            f"{len(answer.parts)} checked, {f'{weak} of them' if weak else 'none'} shown only in part",
-        )
+        weak = ", ".join(format_time(part.start_s) for part in answer.parts if part.verdict != "supported")
+        yield "parts", f"{len(answer.parts)} checked; shown only in part: {weak or 'none'}"
     told = "\n".join(part.text for part in answer.parts)
     kept_in = None if kept_frames else answer.run_id
     items = [item for item in answer.evidence if item.claim not in told or _saved_frame(item, kept_in)]
