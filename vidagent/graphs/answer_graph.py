@@ -19,11 +19,12 @@ from vidagent.graphs.nodes.compose import compose
 from vidagent.graphs.nodes.describe import describe
 from vidagent.graphs.nodes.look import look
 from vidagent.graphs.nodes.plan import plan
-from vidagent.graphs.nodes.propose import STRATEGIES, propose
+from vidagent.graphs.nodes.propose import propose
 from vidagent.graphs.nodes.survey import OVERVIEW, survey
 from vidagent.graphs.nodes.verify import verify
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import EARLIER, Run, State, Update, refusal
+from vidagent.graphs.strategies import STRATEGIES
 from vidagent.types import Step
 
 _LABELS: dict[Step, dict[str, Any]] = {

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vidagent.graphs.evidence.grounding import words_of
-from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.ledger import NEAR_FRAME_S, Entry
 from vidagent.tools.result import Look
 
-_SAME_FRAME_S = 0.02
-"""Tolerance of equal times: less than a frame interval, more than rounding loses."""
 _SAME_WORDS = 0.6
 """Share of words that two questions about the same thing have in common."""
 _FINER = 1.5
@@ -71,8 +69,8 @@ def known_from(entries: Sequence[Entry], look: Look) -> Entry | None:
 def _includes(entry: Entry, new: Entry) -> bool:
     if "crop" in {entry.look.tool, new.look.tool} or not (entry.look.fps and new.look.fps):
         return False
-    within = entry.look.start_s - _SAME_FRAME_S <= new.look.start_s
-    within = within and new.look.end_s <= entry.look.end_s + _SAME_FRAME_S
+    within = entry.look.start_s - NEAR_FRAME_S <= new.look.start_s
+    within = within and new.look.end_s <= entry.look.end_s + NEAR_FRAME_S
     fine = entry.look.every_frame or entry.look.fps >= _NO_COARSER * new.look.fps
     asked, before = words_of(new.look.question), words_of(entry.look.question)
     return within and fine and asked == before  # one other word, such as a colour, may ask for another thing
@@ -96,7 +94,7 @@ def _shared(found: Entry, missed: Entry) -> Iterator[float]:
     """
     for sighting in found.observation.sightings if found.observation else ():
         still = missed.still_at(sighting.time_s)
-        same = still is not None and abs(still.time_s - sighting.time_s) <= _SAME_FRAME_S
+        same = still is not None and abs(still.time_s - sighting.time_s) <= NEAR_FRAME_S
         if same and not (_meet(found, missed, sighting.time_s) or _meet(missed, found, sighting.time_s)):
             yield sighting.time_s
 
@@ -106,7 +104,7 @@ def _meet(earlier: Entry, later: Entry, time_s: float) -> bool:
     if min(len(earlier.look.stills), len(later.look.stills)) < 2:
         return False
     last_s, first_s = earlier.look.stills[-1].time_s, later.look.stills[0].time_s
-    return max(abs(last_s - time_s), abs(first_s - time_s)) <= _SAME_FRAME_S
+    return max(abs(last_s - time_s), abs(first_s - time_s)) <= NEAR_FRAME_S
 
 
 def _settled(clash: Contradiction, found: Entry, missed: Entry, entries: Sequence[Entry]) -> bool:

@@ -29,6 +29,8 @@ _LATEST = 6
 
 SAME_FRAME_S = 1e-3
 """Times no further apart are those of one frame, whose label is rounded to it."""
+NEAR_FRAME_S = 0.02
+"""Times no further apart, told in different looks, are of one frame: less than it lasts, more than models round."""
 
 
 @dataclass(frozen=True, slots=True)

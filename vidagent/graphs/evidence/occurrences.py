@@ -9,11 +9,9 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from vidagent.graphs.evidence.ledger import Entry
+from vidagent.graphs.evidence.ledger import NEAR_FRAME_S, Entry
 from vidagent.types import Box
 
-_SAME_FRAME_S = 0.02
-"""Tolerance of equal times: less than a frame interval, more than rounding loses."""
 _JOINED = 1.5
 """Most frame intervals between two sightings of one occurrence in different looks."""
 _FINER = 1.5
@@ -97,7 +95,7 @@ def frames_of(entry: Entry) -> list[Frame]:
     marks: dict[float, list[Mark]] = {time_s: [] for time_s in times}
     for sighting in seen:
         nearest = min(times, key=lambda time_s: abs(time_s - sighting.time_s), default=None)
-        if nearest is not None and abs(nearest - sighting.time_s) <= _SAME_FRAME_S:
+        if nearest is not None and abs(nearest - sighting.time_s) <= NEAR_FRAME_S:
             marks[nearest].append(Mark(entry.id, entry.box_px(sighting), sighting.text))
     apart = [b - a for a, b in pairwise(times)]
     return [
@@ -131,7 +129,7 @@ def merge(looks: Iterable[Sequence[Frame]], cuts_s: Sequence[float] = ()) -> lis
     for place, frame in enumerate(timeline):
         before = timeline[place - 1] if place else None
         linked = before is not None and _linked(before, frame)
-        is_cut = before is not None and _next_cut(cuts_s, before.time_s) <= frame.time_s + _SAME_FRAME_S
+        is_cut = before is not None and _next_cut(cuts_s, before.time_s) <= frame.time_s + NEAR_FRAME_S
         followed = _follow(open_now if linked else [], frame, only_texts=is_cut)
         after = timeline[place + 1] if place + 1 < len(timeline) else None
         ends_s = after.time_s if after and _linked(frame, after) else frame.time_s + frame.interval_s
@@ -158,20 +156,20 @@ def _is_finer(look: Sequence[Frame], frame: Frame) -> bool:
     """Tell whether a frame lies between two frames of another look that are clearly closer to each other."""
     time_s, most_s = frame.time_s, frame.interval_s / _FINER
     return any(
-        a.time_s - _SAME_FRAME_S <= time_s <= b.time_s + _SAME_FRAME_S and 0 < b.time_s - a.time_s <= most_s
+        a.time_s - NEAR_FRAME_S <= time_s <= b.time_s + NEAR_FRAME_S and 0 < b.time_s - a.time_s <= most_s
         for a, b in pairwise(look)
     )
 
 
 def _shows(look: Sequence[Frame], time_s: float) -> bool:
-    return any(abs(frame.time_s - time_s) <= _SAME_FRAME_S for frame in look)
+    return any(abs(frame.time_s - time_s) <= NEAR_FRAME_S for frame in look)
 
 
 def _joined(frames: Iterable[Frame]) -> list[Frame]:
     """Sort frames by time and merge those that several looks share."""
     timeline: list[Frame] = []
     for frame in sorted(frames, key=lambda one: (one.time_s, sorted(one.looks))):
-        if timeline and frame.time_s - timeline[-1].time_s <= _SAME_FRAME_S:
+        if timeline and frame.time_s - timeline[-1].time_s <= NEAR_FRAME_S:
             timeline[-1] = _together(timeline[-1], frame)
         else:
             timeline.append(frame)
@@ -194,7 +192,7 @@ def _linked(before: Frame, frame: Frame) -> bool:
 
 def _next_cut(cuts_s: Sequence[float], time_s: float) -> float:
     """Return the time of the first cut after a frame; infinity if there is none."""
-    place = bisect_right(cuts_s, time_s + _SAME_FRAME_S)
+    place = bisect_right(cuts_s, time_s + NEAR_FRAME_S)
     return cuts_s[place] if place < len(cuts_s) else math.inf
 
 

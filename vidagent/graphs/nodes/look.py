@@ -22,8 +22,8 @@ from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.nodes.cut_off import answered
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Run, Update, refusal
-from vidagent.graphs.strategies.edges import Edges
-from vidagent.graphs.strategies.shots import Shots, told
+from vidagent.graphs.strategies import BY_NAME
+from vidagent.graphs.strategies.shots import told
 from vidagent.graphs.strategies.strategy import FRAMES, look_at_frames
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted, short_number
@@ -45,7 +45,7 @@ async def look(progress: Progress, run: Run, meter: StepMeter) -> Update:
         run.tell("note", f"{call['tool']}: {error}", "look")
         return _undone(call, str(error))
     except BudgetSpent as spent:
-        if call.get("by") in {Edges.name, Shots.name} and spent.name != "seconds":
+        if "by" in call and BY_NAME[call["by"]].optional and spent.name != "seconds":
             return _undone(call, str(spent))
         if spent.name != "frames":
             raise
@@ -85,7 +85,7 @@ async def _take(progress: Progress, run: Run, call: Call, meter: StepMeter) -> E
     run.tell("look", _line(seen), "look", id=call["entry"], **_event_data(seen))
     if not seen.stills:
         return Entry(call["entry"], seen, None)
-    if call.get("by") == Shots.name:
+    if "by" in call and BY_NAME[call["by"]].describes:
         return await _described(progress, run, call, seen, meter)
     facts = "\n".join(seen.facts)  # its notes are for the planner: an observer cannot turn pages
     messages = look_messages(progress.state["question"], progress.options, seen.question, seen.stills, facts)
@@ -110,7 +110,7 @@ async def _described(progress: Progress, run: Run, call: Call, seen: Look, meter
     others_s = [
         time_s
         for other in progress.state["asked"]
-        if other.get("by") == Shots.name and other["entry"] != call["entry"]
+        if other.get("by") == call["by"] and other["entry"] != call["entry"]
         for time_s in other["args"]["times_s"]
     ]
     observed = told(described.scenes, times, cuts_s, info.duration_s, info.frame_s, others_s)

@@ -16,22 +16,8 @@ from vidagent.agents.prompting.code_looks import looks_message
 from vidagent.graphs.budget import StepMeter
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Call, Proposed, Run, Stage, Update
-from vidagent.graphs.strategies.adjacent import Adjacent
-from vidagent.graphs.strategies.edges import Edges
-from vidagent.graphs.strategies.gaps import Gaps
-from vidagent.graphs.strategies.shots import Shots
+from vidagent.graphs.strategies import BY_NAME, STRATEGIES
 from vidagent.graphs.strategies.strategy import Proposal, Strategy
-from vidagent.graphs.strategies.sweep import Sweep
-
-_SWEEP = Sweep()
-STRATEGIES: dict[Stage, tuple[Strategy, ...]] = {
-    "searching": (_SWEEP, Shots()),
-    "drafted": (Adjacent(), _SWEEP, Gaps()),
-    "reviewed": (),
-    "verified": (Edges(),),
-}
-"""Strategies of each stage, in the order in which they are asked."""
-_BY_NAME = {strategy.name: strategy for stage in STRATEGIES.values() for strategy in stage}
 
 
 async def propose(progress: Progress, run: Run, meter: StepMeter) -> Update:
@@ -58,7 +44,7 @@ def unreported(progress: Progress) -> list[BaseMessage]:
     entries, undone = {entry.id: entry for entry in progress.entries}, progress.state.get("undone", {})
     messages: list[BaseMessage] = []
     for proposed in progress.state.get("proposed", [])[progress.state.get("reported", 0) :]:
-        reason = _BY_NAME[proposed["by"]].reason
+        reason = BY_NAME[proposed["by"]].reason
         if reason is not None:
             lines = [
                 entries[name].for_planner(question=True)
@@ -74,7 +60,7 @@ def _asked(progress: Progress, stage: Stage, *, back: bool) -> Sequence[Strategy
     """Return the strategies to ask; before a draft goes back, the one that holds it may go on."""
     if stage != "verified" and progress.state.get("landing"):
         return ()
-    holder = _BY_NAME[progress.state["proposed"][-1]["by"]] if back else None
+    holder = BY_NAME[progress.state["proposed"][-1]["by"]] if back else None
     return STRATEGIES[stage] if holder is None else (holder,) if holder.returns_draft else ()
 
 
@@ -94,7 +80,7 @@ def _goes_back(progress: Progress) -> bool:
         return False
     last = progress.state["proposed"][-1]
     seen = [entry.observation for entry in progress.entries if entry.id in last["entries"]]
-    return _BY_NAME[last["by"]].returns_draft or any(one is not None and one.found for one in seen)
+    return BY_NAME[last["by"]].returns_draft or any(one is not None and one.found for one in seen)
 
 
 def _to_planner(progress: Progress) -> Update:
@@ -102,7 +88,7 @@ def _to_planner(progress: Progress) -> Update:
     history, proposed = unreported(progress), progress.state.get("proposed", [])
     if progress.state.get("on_hold"):
         looks = [name for one in proposed[progress.state.get("reported", 0) :] for name in one["entries"]]
-        reply = json.dumps({"held": _BY_NAME[proposed[-1]["by"]].hold, "looks": looks}, ensure_ascii=False)
+        reply = json.dumps({"held": BY_NAME[proposed[-1]["by"]].hold, "looks": looks}, ensure_ascii=False)
         history.insert(0, ToolMessage(reply, tool_call_id=progress.state["draft_call"]))
     return {"calls": [], "draft": None, "on_hold": None, "history": history, "reported": len(proposed)}
 

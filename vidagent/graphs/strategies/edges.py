@@ -80,6 +80,7 @@ class Edges(Strategy):
     """Looks between the two frames next to each edge of the places of a supported answer."""
 
     name = "edges"
+    optional = True
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
         """Process the last looks at the edges, and return the next ones while they are worth it."""

@@ -51,6 +51,8 @@ class Shots(Strategy):
     """Looks at each group of shots once, if the answer is told in parts."""
 
     name = "shots"
+    optional = True
+    describes = True
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return the looks, once, before the planner's first turn."""

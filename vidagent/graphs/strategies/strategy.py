@@ -46,19 +46,23 @@ class Proposal:
 
 
 class Strategy(Protocol):
-    """Proposes looks; a new one is a subclass, listed in `nodes/propose.py`.
+    """Proposes looks; a new one is a subclass, listed in `strategies/__init__.py`.
 
     Attributes:
         name: Its name in the state and in the ids of its looks.
         reason: Why code looks, as shown to the planner; None if the planner has no turn after the looks.
         hold: Message to the planner about a draft that waited for these looks.
         returns_draft: Whether the planner always gets such a draft back, not only if a look saw something.
+        optional: Whether the run goes on without a look of it for which the budget does not suffice.
+        describes: Whether its looks are described scene by scene, instead of asked their question.
     """
 
     name: str
     reason: str | None = None
     hold: str = ""
     returns_draft: bool = False
+    optional: bool = False
+    describes: bool = False
 
     def propose(self, progress: Progress, run: Run) -> Proposal:
         """Return the next looks; called again after each round of them."""

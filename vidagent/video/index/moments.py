@@ -27,7 +27,7 @@ _LINE_CELLS = 6
 _BEFORE_S = 1.0
 _FADE_S = 0.2
 _SPACING_S = 1.0
-_SAME_FRAME_S = 0.05
+_TICK_S = 0.05
 _CLEARLY = 1.1
 _LEAST_SCORE = 40.0
 _ALIKE = 0.2
@@ -136,7 +136,7 @@ class MomentFinder:
         chosen: list[Moment] = []
         taken: set[int] = set()
         for moment in (*(kind.moment for kind in kinds), *_repeats(kinds)):
-            tick = round(moment.time_s / _SAME_FRAME_S)
+            tick = round(moment.time_s / _TICK_S)
             if tick not in taken:
                 taken.add(tick)
                 chosen.append(moment)
