@@ -117,6 +117,35 @@ def test_what_falls_again_is_dropped_and_counted_and_the_draft_goes_back_once(as
     assert found.confidence == pytest.approx(0.8 * 2 / 3)
 
 
+def test_a_part_that_is_shown_only_in_part_is_written_again(ask):
+    better = {**REST, "text": "The bar slows down."}
+    found, server = ask(
+        Judge([LOOK], [parts(WALK, REST, GOES)], [parts(better)], verdict={"stands still": "partial"})
+    )
+    assert [(part.text, part.verdict) for part in found.parts] == [
+        (WALK["text"], "supported"),
+        ("The bar slows down.", "supported"),
+        (GOES["text"], "supported"),
+    ]
+    plan = [body for body in server.bodies if step_of(body) == "plan"][-1]
+    [told] = [json.loads(text) for text in tool_results(plan) if '"claims"' in text]
+    assert [(claim["claim"], claim["verdict"], claim["why"]) for claim in told["claims"]] == [
+        (REST["text"], "partial", "it goes on moving")
+    ]
+
+
+def test_a_part_that_is_shown_only_in_part_is_told_so_if_no_other_words_are_found(ask):
+    found, server = ask(
+        Judge([LOOK], [parts(WALK, REST)], [parts()], verdict={"stands still": "partial"}), "What happens?"
+    )
+    assert [(part.text, part.verdict) for part in found.parts] == [
+        (WALK["text"], "supported"),
+        (REST["text"], "partial"),
+    ]
+    assert server.steps.count("plan") == 3
+    assert asked(server).count(REST["text"]) == 1
+
+
 def test_a_headline_that_fell_is_written_again_without_the_parts_that_stand(ask):
     fallen = {HEADLINE: "unsupported"}
     found, server = ask(Judge([LOOK], [parts(WALK, REST, GOES)], [parts(headline="A bar.")], verdict=fallen))

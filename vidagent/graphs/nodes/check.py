@@ -132,7 +132,7 @@ class Asked:
     def refusal(self) -> dict[str, object]:
         """Return what the planner is told: the claim, the frames it was judged by, and what was missing."""
         times = sorted({round(still.time_s, 3) for still in self.judged})
-        told: dict[str, object] = {"claim": self.claim.text, "why": self.why}
+        told: dict[str, object] = {"claim": self.claim.text, "verdict": self.verdict, "why": self.why}
         if self.part_s is not None:
             told["part_s"] = [round(time_s, 3) for time_s in self.part_s]
         if self.leaf is not None:

@@ -36,7 +36,8 @@ _LONGEST_SENTENCE = 500
 
 _KEPT = (
     "all parts that are not listed here stand and are kept; put these right as `why` says, after another look where it "
-    "is needed, and call `answer` with the headline and only these parts; one that you leave out is dropped"
+    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; one that you leave "
+    "out is dropped or, if it is partial, told as it is"
 )
 _UNSEEN = "no frame was looked at for it, or none at its time"
 _UNCLEAR = "the frames looked at neither show it nor rule it out"
@@ -236,7 +237,8 @@ def _sent_back(progress: Progress, asked: Sequence[Asked], words: Sequence[Asked
     """Send the draft back for the claims or words that were refused, or for lack of frames that show the claims.
 
     A part of which some sentences stand goes on without the others. A planner that hands in again what was refused,
-    with no frame more, has no other answer.
+    with no frame more, has no other answer. Sentences of an answer in parts that are shown only in part go back once,
+    too, to be put right.
     """
     stand = {item.part_s for item in asked if item.part_s and item.verdict != "unsupported"}
     refused = [item for item in asked if item.verdict == "unsupported" and item.part_s not in stand]
@@ -245,6 +247,8 @@ def _sent_back(progress: Progress, asked: Sequence[Asked], words: Sequence[Asked
     vetoes, unclear = progress.state.get("vetoes", 0), progress.state.get("unclear", 0)
     most = MAX_PART_VETOES if in_parts else MAX_VETOES if refused else MAX_WORD_VETOES
     refused += [item for item in words if item.verdict == "unsupported"]
+    if in_parts:
+        refused += [item for item in asked if item.verdict == "partial" and item.given]
     repeated = vetoes > 0 and not any(item.given for item in refused)
     vetoed = bool(refused) and vetoes < most and not repeated
     wanted = bool(missing) and not refused and unclear < MAX_UNCLEAR
