@@ -112,10 +112,10 @@ def with_named_ends(parts: Sequence[Part], duration_s: float, frame_s: float) ->
 
 
 def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[float] = ()) -> list[float]:
-    """Return the times of up to `number` frames of a part: those that it names, then others spread over it.
+    """Return the times of up to `number` frames of a part: those that it names, then others, furthest from these.
 
-    If it names more, they are some of these, spread over them. Of the frames of it that were looked at, those nearest
-    to an even spread are taken, as the part rests on these and its bounds need not be exact.
+    If it names more, they are some of these, spread over them. The others are spread evenly, from the first to the
+    last; near each, a frame that was looked at is taken, as the part rests on these and its bounds need not be exact.
     """
     first_s, last_s = part.start_s, max(part.start_s, _end(part) - frame_s)
     inside, named = (
@@ -125,16 +125,15 @@ def proof_times(part: Part, number: int, frame_s: float, looked_s: Sequence[floa
     if len(named) >= number:
         return [named[place] for place in np.linspace(0, len(named) - 1, number).round().astype(int)]
     inset_s = min(_INSET * (last_s - first_s), _MOST_INSET_S)
-    times = np.linspace(first_s + inset_s, last_s - inset_s, number)
+    even = np.linspace(first_s + inset_s, last_s - inset_s, number).tolist()
     half_s = (last_s - first_s) / max(1, number - 1) / 2
-    free = set(range(number))
-    for shown, most_s in ((named, math.inf), (inside, half_s)):
-        apart = {(place, t): abs(times[place] - t) for place in free for t in shown}
-        for place, time_s in sorted(apart, key=lambda pair: (apart[pair], pair)):
-            if place in free and time_s not in times and apart[place, time_s] <= most_s:
-                times[place] = time_s
-                free.remove(place)
-    return sorted(dict.fromkeys(round(time_s, 6) for time_s in times.tolist()))
+    times = list(named)
+    while len(times) < number:
+        furthest = max(even, key=lambda t: min((abs(t - taken) for taken in times), default=math.inf))
+        even.remove(furthest)
+        near = [t for t in inside if abs(t - furthest) <= half_s and t not in times]
+        times.append(min(near, key=lambda t: abs(t - furthest), default=furthest))
+    return sorted(dict.fromkeys(round(time_s, 6) for time_s in times))
 
 
 def on_screen_at(stills: Sequence[ShownFrame], times_s: Sequence[float], frame_s: float) -> list[ShownFrame]:

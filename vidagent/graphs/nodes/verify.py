@@ -36,8 +36,8 @@ _LONGEST_SENTENCE = 500
 
 _KEPT = (
     "all parts that are not listed here stand and are kept; put these right as `why` says, after another look where it "
-    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; one that you leave "
-    "out is dropped or, if it is partial, told as it is"
+    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; one that you "
+    "leave out is dropped or, if it is partial, told as it is"
 )
 _UNSEEN = "no frame was looked at for it, or none at its time"
 _UNCLEAR = "the frames looked at neither show it nor rule it out"
