@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import wave
 from collections.abc import Sequence
@@ -60,13 +61,20 @@ class Listener:
     """Reads the form that was posted and writes down the words whose tones it hears.
 
     Attributes:
-        forms: The fields of each request, without the file.
+        voices: How many voices it tells apart, of which the words have one after the other; without any it refuses
+            to tell speakers. As servers do, it labels them A, B, … in each request, or by the samples sent with it.
+        knows_samples: Whether it takes samples of voices.
+        refused: How many requests it has refused.
+        forms: The fields of each request that it took, without the file; a list for one that stands several times.
         pieces_s: The length of each WAV file.
         replies: Replies given, one after the other, before it listens.
     """
 
     replies: list[Any] = field(default_factory=list)
-    forms: list[dict[str, str]] = field(default_factory=list)
+    voices: int = 0
+    knows_samples: bool = True
+    refused: int = 0
+    forms: list[dict[str, Any]] = field(default_factory=list)
     pieces_s: list[float] = field(default_factory=list)
 
     def __call__(self, form: tuple[str, bytes]) -> Raw | dict[str, Any]:
@@ -75,32 +83,71 @@ class Listener:
         with wave.open(io.BytesIO(sound)) as read:
             assert (read.getframerate(), read.getnchannels(), read.getsampwidth()) == (16_000, 1, 2)
             samples = np.frombuffer(read.readframes(read.getnframes()), "<i2").astype(float)
+        refusal_of = self._refusal(fields)
+        if refusal_of is not None:
+            self.refused += 1
+            return refusal(400, refusal_of)
         self.forms.append(fields)
         self.pieces_s.append(len(samples) / 16_000)
         if self.replies:
             return self.replies.pop(0)
-        if fields["response_format"] != "verbose_json":
-            return refusal(400, "only verbose_json here")
         segments = list(heard_words(samples))
+        if fields["response_format"] == "diarized_json":
+            self._label(segments, fields)
+            return {"task": "transcribe", "text": "", "segments": segments}
         text = " ".join(segment["text"] for segment in segments)
         return {"text": text, "language": "en", "duration": self.pieces_s[-1], "segments": segments}
 
+    def _refusal(self, fields: dict[str, Any]) -> str | None:
+        if fields["response_format"] == "verbose_json":
+            return None
+        if fields["response_format"] != "diarized_json" or not self.voices:
+            return "only verbose_json here"
+        return None if self.knows_samples or "known_speaker_names[]" not in fields else "no samples here"
 
-def read_form(content_type: str, body: bytes) -> tuple[dict[str, str], bytes]:
+    def _label(self, segments: list[dict[str, Any]], fields: dict[str, Any]) -> None:
+        """Label who says each segment."""
+        names, samples = (
+            [one] if isinstance(one := fields.get(f"known_speaker_{kind}[]", []), str) else one
+            for kind in ("names", "references")
+        )
+        labels = {
+            self._voice(heard_words(_sample(url))[0]): name for name, url in zip(names, samples, strict=True)
+        }
+        for segment in segments:
+            segment["speaker"] = labels.setdefault(self._voice(segment), "ABCDEFGH"[len(labels) - len(names)])
+
+    def _voice(self, segment: dict[str, Any]) -> int:
+        return WORDS.index(segment["text"].strip()) % self.voices
+
+
+def read_form(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:
     """Read a multipart form: its fields, and the file."""
     message = BytesParser(policy=HTTP).parsebytes(
         b"content-type: " + content_type.encode() + b"\r\n\r\n" + body
     )
     assert message.is_multipart(), content_type
-    fields, file = {}, b""
+    fields: dict[str, Any] = {}
+    file = b""
     for part in message.iter_parts():
         data = part.get_payload(decode=True)
         if part.get_filename():
             assert (part.get_filename(), part.get_content_type()) == ("sound.wav", "audio/wav")
             file = data
         else:
-            fields[part.get_param("name", header="content-disposition")] = data.decode()
+            name, value = part.get_param("name", header="content-disposition"), data.decode()
+            before = fields.get(name, [])
+            fields[name] = [*([before] if isinstance(before, str) else before), value] if before else value
     return fields, file
+
+
+def _sample(url: str) -> np.ndarray:
+    """Return the sound of a sample of a voice."""
+    head, _, body = url.partition(",")
+    assert head == "data:audio/wav;base64"
+    with wave.open(io.BytesIO(base64.b64decode(body))) as read:
+        assert 2.0 <= read.getnframes() / read.getframerate() <= 10.0
+        return np.frombuffer(read.readframes(read.getnframes()), "<i2").astype(float)
 
 
 def heard_words(samples: np.ndarray) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from vidagent.agents.speech import choice
 from vidagent.api.assemble import open_with
 from vidagent.types import VideoInfo
 from vidagent.video.cache.video_cache import VideoCache
-from vidagent.video.index.transcript import Transcript
+from vidagent.video.index.transcript import Stop, Transcript
 from vidagent.video.index.video_index import Index, IndexReport
 from vidagent.video.texts.track import Tracks
 
@@ -107,6 +107,7 @@ def transcript_of(
     language: str | None = None,
     on_progress: Callable[[str, float], None] | None = None,
     video_stream: int | None = None,
+    stop: Stop | None = None,
 ) -> Transcript:
     """Return what is said in a video, line by line; transcribed on first use, by what the settings name for it.
 
@@ -117,6 +118,7 @@ def transcript_of(
         language: The language spoken, such as `en`; by default as in the settings, else found by the model.
         on_progress: As for `index_video`.
         video_stream: As for `probe_video`.
+        stop: When to stop; what is transcribed until then is returned. By default, when all is.
 
     Raises:
         VideoError: If it cannot be read.
@@ -126,7 +128,9 @@ def transcript_of(
     settings = config.load(video_stream=video_stream, speech_language=language)
     ear = choice.needed_ear(settings)
     with open_with(settings, path) as video:
-        index = Index(video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear)
+        index = Index(
+            video, VideoCache(settings.cache_dir, settings.cache_mb), on_progress, ear, stop or Stop()
+        )
         kept = index.spoken()
         if kept is None or not kept.cues:  # where nothing is said, the model would not be asked
             choice.check_language(ear)

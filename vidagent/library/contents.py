@@ -18,6 +18,7 @@ from vidagent.video.cache.video_cache import VideoCache, default_folder
 from vidagent.video.content import KnownFiles
 from vidagent.video.index.embeddings import Embedded
 from vidagent.video.index.transcript import Stop
+from vidagent.video.index.transcript_cues import spoken_line
 from vidagent.video.index.video_index import Index
 from vidagent.video.texts.track import Tracks
 from vidagent.video.video import Video
@@ -141,7 +142,7 @@ class Reading:
         yield from (Line("subtitle", cue.start_s, cue.end_s, cue.text) for cue in index.cues())
         transcript = index.spoken()
         for cue in transcript.cues if transcript else ():
-            yield Line("spoken", cue.start_s, cue.end_s, cue.text)
+            yield Line("spoken", cue.start_s, cue.end_s, spoken_line(cue))
         known = tracks or index.text_tracks() or Tracks()
         yield from (Line("on screen", one.start_s, one.end_s, one.text) for one in known.tracks)
         yield Line("name", 0.0, index.video.info.duration_s, self._path.stem)

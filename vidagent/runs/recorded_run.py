@@ -24,7 +24,7 @@ from vidagent.runs.folder import RunFolder, read_lines
 from vidagent.runs.request import Request, recorded_request
 from vidagent.types import Answer, Budget, VideoInfo
 from vidagent.video.cache.video_cache import FoundText
-from vidagent.video.index.transcript import Stop, Transcriber, Transcript
+from vidagent.video.index.transcript import NOBODY, Stop, Transcriber, Transcript, Voices
 from vidagent.video.index.video_index import Index
 from vidagent.video.sound import Samples
 
@@ -37,7 +37,7 @@ class _OfflineSpeech:
     identity: str
     piece_s: float = math.inf
 
-    def hear(self, sound: Samples, stop: Stop) -> None:
+    def hear(self, sound: Samples, stop: Stop, voices: Voices = NOBODY) -> None:
         """Transcribe nothing."""
 
 

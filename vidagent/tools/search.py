@@ -19,7 +19,7 @@ from vidagent.text import counted, short_number
 from vidagent.tools.context import ToolContext
 from vidagent.tools.factory import Question, make_tool
 from vidagent.tools.result import Look
-from vidagent.tools.spoken import ABOUT_SPEECH, LISTED, heard, quoted_facts, spoken_facts
+from vidagent.tools.spoken import ABOUT_SPEECH, LISTED, heard, place_of, quoted_facts, spoken_facts
 from vidagent.video.clock import format_time
 from vidagent.video.index.moments import Moment
 from vidagent.video.index.subtitles import Cue
@@ -71,7 +71,7 @@ class _Line:
 
 
 def _cue_line(kind: str, cue: Cue) -> _Line:
-    return _Line(cue.text, f"{kind} {cue.start_s:.3f}-{cue.end_s:.3f} s", cue.start_s, cue.end_s)
+    return _Line(cue.text, place_of(kind, cue), cue.start_s, cue.end_s)
 
 
 def _matching_lines(context: ToolContext, query: str, spoken: Iterable[Cue]) -> list[_Line]:

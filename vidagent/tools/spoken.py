@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from vidagent.errors import ModelError, VideoError
 from vidagent.text import counted, holds_words, words_of
@@ -62,7 +62,7 @@ def quoted_facts(query: str, cues: Iterable[Cue]) -> Iterator[str]:
     phrases = _QUOTED.findall(query)
     for cue in cues if phrases else ():
         for phrase in phrases:
-            yield from (_fact("spoken", part) for part in _places(phrase, cue.words))
+            yield from (_fact("spoken", part) for part in _places(phrase, cue))
 
 
 def _state(context: ToolContext, found: Transcript | None, subtitles: int) -> str:
@@ -75,14 +75,21 @@ def _state(context: ToolContext, found: Transcript | None, subtitles: int) -> st
     return f"speech: {counted(len(found.cues), 'line')}; {share:.1%} of the sound was transcribed{more}"
 
 
+def place_of(kind: str, cue: Cue) -> str:
+    """Return what stands before the text of a line: its kind, its times, and who says it, where that is known."""
+    by = f", speaker {cue.speaker}" if cue.speaker else ""
+    return f"{kind} {cue.start_s:.3f}-{cue.end_s:.3f} s{by}"
+
+
 def _fact(kind: str, cue: Cue) -> str:
-    return f"{kind} {cue.start_s:.3f}-{cue.end_s:.3f} s: {' '.join(cue.text.split())}"
+    return f"{place_of(kind, cue)}: {' '.join(cue.text.split())}"
 
 
-def _places(phrase: str, words: Sequence[Cue]) -> Iterator[Cue]:
-    """Yield where words with times say a phrase, as one cue each."""
-    goal, said = words_of(phrase), ["".join(words_of(word.text)) for word in words]
+def _places(phrase: str, line: Cue) -> Iterator[Cue]:
+    """Yield where the words of a line say a phrase, by their times, as one cue each."""
+    goal, words = words_of(phrase), line.words
+    said = ["".join(words_of(word.text)) for word in words]
     for first in range(len(said) - len(goal) + 1):
         if goal and said[first : first + len(goal)] == goal:
             part = words[first : first + len(goal)]
-            yield Cue(part[0].start_s, part[-1].end_s, phrase)
+            yield Cue(part[0].start_s, part[-1].end_s, phrase, speaker=line.speaker)

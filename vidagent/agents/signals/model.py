@@ -25,8 +25,8 @@ from vidagent.agents.prompting.multi_video import Single
 from vidagent.agents.prompting.replies import ClaimJudgement, Judgement, Judgements
 from vidagent.agents.prompting.video_findings import read_findings
 from vidagent.agents.signals.classifier import sort
+from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.follow_ups import restated
-from vidagent.agents.signals.language.wording import quotable
 from vidagent.agents.signals.multi_video import combine, single
 from vidagent.agents.signals.planning.earlier_looks import read_past
 from vidagent.agents.signals.planning.planner import known_so_far, plan
@@ -116,6 +116,7 @@ def _judged(
 _QUOTED_LINE = re.compile(r'"(.+)" is (on screen|said)')
 _KINDS = {"on screen": ("on screen",), "said": ("spoken", "subtitle")}
 _SHOTS = re.compile(r"shots (\d+) to (\d+)\.?")
+_LINE = re.compile(r".*? s(?:, speaker ([^:]+))?: (.*)")
 _RANGE = re.compile(r"(\d+\.\d+)-(\d+\.\d+) s")
 
 
@@ -128,8 +129,10 @@ def _noted(claim: str, notes: str, pictures: Sequence[Picture]) -> Judgement | N
         found = [next((line for line in lines if line.endswith(end)), None) for end in ends]
         return None if None in found else _by_line("; ".join(map(str, found)), pictures)
     for line in lines:
-        said = line.partition(" s: ")[2] or line
+        parts = _LINE.fullmatch(line)
+        by, said = parts.groups() if parts is not None else (None, line)
         shown = quoted is not None and line.startswith(_KINDS[quoted[2]]) and _holds(quoted, line, said)
+        shown = shown and wording.speaker_in(claim) in (None, by)
         if shown or claim.casefold().rstrip(".") == said.casefold().rstrip("."):
             return _by_line(line, pictures)
     return None
@@ -138,8 +141,8 @@ def _noted(claim: str, notes: str, pictures: Sequence[Picture]) -> Judgement | N
 def _holds(quoted: re.Match[str], line: str, said: str) -> bool:
     """Tell whether a line is the text on screen that a claim quotes, or has the words that it quotes as said."""
     if quoted[2] == "said":
-        return holds_words(quotable(said), quoted[1])
-    return quotable(line).endswith(f": {quoted[1]}")
+        return holds_words(wording.quotable(said), quoted[1])
+    return wording.quotable(line).endswith(f": {quoted[1]}")
 
 
 def _by_line(line: str, pictures: Sequence[Picture]) -> Judgement:

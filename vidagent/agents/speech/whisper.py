@@ -24,7 +24,7 @@ from vidagent.agents.speech.lines import lines_of
 from vidagent.config import Settings, SpeechCompute, SpeechDevice
 from vidagent.errors import ModelError, UsageError
 from vidagent.video.index.subtitles import Cue
-from vidagent.video.index.transcript import Heard, Stop
+from vidagent.video.index.transcript import NOBODY, Heard, Stop, Voices
 from vidagent.video.sound import RATE, Samples
 
 LOG = logging.getLogger(__name__)
@@ -102,8 +102,8 @@ class Whisper:
         self.model = f"Whisper {folder.resolve().name if local else name}"
         self.identity = " ".join((_fingerprint(folder) if local else name, "in process", language or ""))
 
-    def hear(self, sound: Samples, stop: Stop) -> Heard | None:
-        """Transcribe a piece of sound, with the times of its words; return None if stopped.
+    def hear(self, sound: Samples, stop: Stop, voices: Voices = NOBODY) -> Heard | None:
+        """Transcribe a piece of sound, with the times of its words; return None if stopped. It tells no speakers.
 
         Raises:
             UsageError: If the model does not know the language.

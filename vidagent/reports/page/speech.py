@@ -22,6 +22,10 @@ def speech(found: Transcript, link: str | None) -> Iterator[Html]:
     for cue in found.cues:
         when = format_time(cue.start_s)
         address = f"{link}#t={cue.start_s:.3f}"  # https://www.w3.org/TR/media-frags/
-        lines.append(el("li", el("a", when, href=address) if link else el("span", when), quoted(cue.text)))
+        time = el("a", when, href=address) if link else el("span", when)
+        said = quoted(cue.text)
+        lines.append(
+            el("li", time, el("span", el("b", quoted(cue.speaker)), " ", said) if cue.speaker else said)
+        )
     opened = len(lines) <= _SHOWN
     yield el("details", el("summary", "What is said"), el("ol", *lines, class_="parts"), open=opened)

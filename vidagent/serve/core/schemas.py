@@ -97,6 +97,10 @@ def _readable(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+DataSchema = Annotated[dict[str, Any], BeforeValidator(_without_patterns), AfterValidator(_readable)]
+"""A JSON Schema of the data of an answer."""
+
+
 class QuestionBody(BaseModel):
     """A question about a video, or the wish for a summary of it."""
 
@@ -118,9 +122,7 @@ class QuestionBody(BaseModel):
         description="how long a summary is wanted, in place of a question; the answer then has `chapters`, "
         "`highlights`, `sentences` and `left_out`",
     )
-    schema_: (
-        Annotated[dict[str, Any], BeforeValidator(_without_patterns), AfterValidator(_readable)] | None
-    ) = Field(
+    schema_: DataSchema | None = Field(
         default=None,
         alias="schema",
         description="JSON Schema of the data that is wanted; the answer then has `data`, which follows it with null "
@@ -448,6 +450,9 @@ class SpokenWord(BaseModel):
 class SpokenLine(SpokenWord):
     """A line of speech with its times, in seconds."""
 
+    speaker: str | None = Field(
+        default=None, description="who says it, by the speech model's label; null if unknown"
+    )
     words: list[SpokenWord] = Field(
         default=[], description="its words, where the speech model told their times"
     )

@@ -51,12 +51,14 @@ class Cue:
         end_s: When it ends.
         text: The text.
         words: Its words with their own times, in order, where a speech model told them.
+        speaker: Who says it, as the speech model labels voices; empty if unknown.
     """
 
     start_s: float
     end_s: float
     text: str
     words: tuple[Cue, ...] = ()
+    speaker: str = ""
 
 
 def decode(data: bytes) -> str:

@@ -9,16 +9,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-import re
 import time
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from vidagent.errors import VideoError
 from vidagent.video.cache.entries import VideoEntries
 from vidagent.video.index.subtitles import Cue
+from vidagent.video.index.transcript_cues import (
+    SHORTEST_S,
+    clean_cues,
+    from_list,
+    inside,
+    joined,
+    to_dict,
+    to_list,
+)
 from vidagent.video.sound import RATE, Samples, quietest
 from vidagent.video.video import Video
 
@@ -27,13 +35,17 @@ _SEARCH_S = 20.0
 """Length of a piece's end that is searched for a quiet place to cut."""
 _SILENCE = 32
 """Pieces within this level, -60 dB, are not heard: speech models invent words for silence."""
-_SLACK_S = 0.25
-_SHORTEST_S = 0.05
-_MOST_CUES = 5_000
-"""Most cues of one piece; a model that gives more is not transcribing."""
-_MOST_CHARS = 2_000
+_VOICE_S = (2.0, 8.0)
+"""Shortest and longest sample of a voice; servers take 2 to 10 s
+(https://platform.openai.com/docs/guides/speech-to-text#speaker-diarization)."""
+_MOST_VOICES = 4
+"""Most samples given with one piece, as servers take."""
 _VERSION = 1
 LOG = logging.getLogger(__name__)
+
+Voices = Mapping[str, Samples | None]
+"""Speakers of earlier pieces by their labels, who spoke most first, each with a sample of the voice if there is one."""
+NOBODY: Voices = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +91,10 @@ class Ear(Protocol):
     def piece_s(self) -> float:
         """Longest piece of sound that it is given at once, overlaps aside, in seconds."""
 
-    def hear(self, sound: Samples, stop: Stop) -> Heard | None:
+    def hear(self, sound: Samples, stop: Stop, voices: Voices = NOBODY) -> Heard | None:
         """Transcribe sound `(samples,)`; return None if stopped before the end.
+
+        A label in `voices` stands for that speaker only, in the lines that are returned, too.
 
         Raises:
             ModelError: If the model cannot be reached or loaded, refuses, or gives nothing usable.
@@ -112,13 +126,13 @@ class Transcript:
     @property
     def complete(self) -> bool:
         """Whether all of the video is transcribed."""
-        return self.done_s >= self.duration_s - _SHORTEST_S
+        return self.done_s >= self.duration_s - SHORTEST_S
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object."""
         return {
             "model": self.model,
-            "lines": [_to_dict(cue) for cue in self.cues],
+            "lines": [to_dict(cue) for cue in self.cues],
             "done_s": round(self.done_s, 3),
             "complete": self.complete,
             "languages": list(self.languages),
@@ -146,10 +160,7 @@ class Transcriber:
         return self._joined([piece for piece in self._pieces() if piece["end_s"] <= until_s])
 
     def _joined(self, pieces: Sequence[dict[str, Any]]) -> Transcript:
-        info = self.video.info
-        cues: list[Cue] = []
-        for piece in pieces:
-            cues = joined(cues, [_from_list(line) for line in piece["cues"]])
+        info, cues = self.video.info, _cues(pieces)
         spoken = [piece["language"] for piece in pieces if piece["language"]]
         languages = sorted(set(spoken), key=lambda name: (-spoken.count(name), name))
         done_s = pieces[-1]["end_s"] if pieces else 0.0
@@ -178,33 +189,49 @@ class Transcriber:
                 break
             if on_progress is not None:
                 on_progress(done_s / duration_s)
-            piece = self._piece(done_s, stop)
+            piece = self._piece(done_s, stop, _cues(pieces))
             if piece is None:
                 break
             pieces.append(piece)
             self._store(pieces)
             done_s = piece["end_s"]
-            complete = done_s >= duration_s - _SHORTEST_S
+            complete = done_s >= duration_s - SHORTEST_S
         return self._joined(pieces)
 
-    def _piece(self, start_s: float, stop: Stop) -> dict[str, Any] | None:
+    def _piece(self, start_s: float, stop: Stop, earlier: Sequence[Cue]) -> dict[str, Any] | None:
         began = time.perf_counter()
         end_s, sound, from_s = self._cut(start_s)
         cues: list[Cue] = []
         language = None
         if sound is not None:
-            result = self.ear.hear(sound, stop)
+            result = self.ear.hear(sound, stop, self._voices(earlier))
             if result is None:
                 return None
             language = result.language
-            cues = list(_inside(clean_cues(result.cues, len(sound) / RATE, from_s), start_s, end_s))
+            cues = list(inside(clean_cues(result.cues, len(sound) / RATE, from_s), start_s, end_s))
         return {
             "start_s": start_s,
             "end_s": end_s,
             "language": language,
-            "cues": [_to_list(cue) for cue in cues],
+            "cues": [to_list(cue) for cue in cues],
             "seconds": time.perf_counter() - began,
         }
+
+    def _voices(self, cues: Sequence[Cue]) -> Voices:
+        """Return the speakers so far; of those who spoke most, the longest line is the sample."""
+        lines: dict[str, list[Cue]] = {}
+        for cue in cues:
+            if cue.speaker:
+                lines.setdefault(cue.speaker, []).append(cue)
+        ranked = sorted(lines, key=lambda name: -sum(cue.end_s - cue.start_s for cue in lines[name]))
+        samples = [self._sample(lines[name]) for name in ranked[:_MOST_VOICES]]
+        return dict.fromkeys(ranked) | dict(zip(ranked, samples, strict=False))
+
+    def _sample(self, lines: Sequence[Cue]) -> Samples | None:
+        longest = max(lines, key=lambda cue: cue.end_s - cue.start_s)
+        shortest_s, most_s = _VOICE_S
+        end_s = min(longest.end_s, longest.start_s + most_s)
+        return self.video.sound(longest.start_s, end_s) if end_s - longest.start_s >= shortest_s else None
 
     def _cut(self, start_s: float) -> tuple[float, Samples | None, float]:
         """Return a piece's end, its sound with some of its neighbours' (None if silent), and that sound's start."""
@@ -242,110 +269,12 @@ class Transcriber:
         return f"speech-{_VERSION}-{hashlib.sha256(self.ear.identity.encode()).hexdigest()[:32]}"
 
 
-def clean_cues(cues: Iterable[Cue], length_s: float, offset_s: float = 0.0) -> list[Cue]:
-    """Return the valid cues of a model, in order of time, shifted by `offset_s`, each with its valid words.
-
-    Times are clipped to the piece; cues whose times are not finite, that end before they begin, or that are empty
-    without control characters, are left out.
-    """
-    return sorted(set(_valid(list(cues)[:_MOST_CUES], length_s, offset_s)))
-
-
-def _valid(cues: Iterable[Cue], length_s: float, offset_s: float) -> Iterator[Cue]:
-    for cue in cues:
-        if not (math.isfinite(cue.start_s) and math.isfinite(cue.end_s)) or cue.end_s < cue.start_s:
-            continue
-        start_s, end_s = max(0.0, cue.start_s), min(length_s, cue.end_s)
-        text = _plain(cue.text)
-        if not text or start_s >= length_s or end_s <= 0 or end_s < start_s:
-            continue
-        end_s = min(length_s, max(end_s, start_s + _SHORTEST_S))
-        words = tuple(_valid(cue.words, length_s, offset_s))
-        yield Cue(round(offset_s + start_s, 3), round(offset_s + end_s, 3), text, words)
-
-
-def joined(earlier: Sequence[Cue], later: Sequence[Cue]) -> list[Cue]:
-    """Join two pieces without repeating words that both have at the same time."""
-    cues = list(earlier)
-    for cue in later:
-        left: Cue | None = cue
-        for other in earlier[-4:]:
-            if other.start_s < cue.end_s + _SLACK_S and cue.start_s < other.end_s + _SLACK_S and left:
-                left = _without_repeat(other.text, left)
-        if left:
-            cues.append(left)
-    return sorted(cues)
-
-
-def _without_repeat(before: str, cue: Cue) -> Cue | None:
-    """Drop a cue's first words that end the text before it; return None if no others are left."""
-    old, texts = _words(before), cue.text.split()
-    new = _words(cue.text)
-    if f" {' '.join(new)} " in f" {' '.join(old)} ":
-        return None
-    for count in range(min(len(old), len(new)), 1, -1):
-        if old[-count:] == new[:count]:
-            words = cue.words[count:] if len(cue.words) == len(texts) else ()
-            return Cue(words[0].start_s if words else cue.start_s, cue.end_s, " ".join(texts[count:]), words)
-    return cue
-
-
-def _words(text: str) -> list[str]:
-    """Return the space-separated words of a text, normalized for comparison."""
-    return [re.sub(r"\W+", "", word).casefold() for word in text.split()]
-
-
-def _inside(cues: Sequence[Cue], start_s: float, end_s: float) -> Iterator[Cue]:
-    """Yield what lies in the piece itself, and not in the overlap with its neighbours, by the middles of words.
-
-    A cue whose words have no times is taken whole, or left out.
-    """
-    for cue in cues:
-        if not cue.words and start_s - _SLACK_S <= _middle_s(cue) <= end_s + _SLACK_S:
-            yield cue
-        inside = [place for place, word in enumerate(cue.words) if start_s <= _middle_s(word) < end_s]
-        if inside:
-            yield _cut_to(cue, inside[0], inside[-1])
-
-
-def _middle_s(cue: Cue) -> float:
-    return (cue.start_s + cue.end_s) / 2
-
-
-def _cut_to(cue: Cue, first: int, last: int) -> Cue:
-    """Return a cue from its word number `first` to its word number `last`."""
-    if first == 0 and last == len(cue.words) - 1:
-        return cue
-    at, places = 0, []
-    for word in cue.words:
-        at = max(at, cue.text.find(word.text, at))
-        places.append(at)
-        at += len(word.text)
-    words = cue.words[first : last + 1]
-    text = cue.text[places[first] : places[last] + len(words[-1].text)]
-    return Cue(words[0].start_s, words[-1].end_s, text, words)
-
-
-def _to_dict(cue: Cue) -> dict[str, Any]:
-    line = {"start_s": cue.start_s, "end_s": cue.end_s, "text": cue.text}
-    return line | ({"words": [_to_dict(word) for word in cue.words]} if cue.words else {})
-
-
-def _to_list(cue: Cue) -> list[Any]:
-    line = [cue.start_s, cue.end_s, cue.text]
-    return [*line, [_to_list(word) for word in cue.words]] if cue.words else line
-
-
-def _from_list(line: Sequence[Any]) -> Cue:
-    start_s, end_s, text, *rest = line
-    return Cue(start_s, end_s, text, tuple(_from_list(word) for words in rest for word in words))
-
-
-def _plain(text: str) -> str:
-    """Return a text on one line without control and invisible characters."""
-    shown = "".join(" " if c.isspace() else c for c in text[: 4 * _MOST_CHARS])
-    shown = "".join(c for c in shown if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
-    return " ".join(shown.split())[:_MOST_CHARS]
+def _cues(pieces: Sequence[dict[str, Any]]) -> list[Cue]:
+    """Return the lines of pieces that follow each other."""
+    cues: list[Cue] = []
+    for piece in pieces:
+        cues = joined(cues, [from_list(line) for line in piece["cues"]])
+    return cues
 
 
 def _validated(piece: dict[str, Any]) -> dict[str, Any]:
@@ -354,12 +283,12 @@ def _validated(piece: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If it is invalid.
     """
-    cues = [_from_list(line) for line in piece["cues"]]
+    cues = [from_list(line) for line in piece["cues"]]
     cues += [word for cue in cues for word in cue.words]
     times = [piece["start_s"], piece["end_s"], piece["seconds"]]
     times += [time_s for cue in cues for time_s in (cue.start_s, cue.end_s)]
     if not all(math.isfinite(time_s) for time_s in times) or piece["end_s"] <= piece["start_s"]:
         raise ValueError("times that are none")
-    if not all(isinstance(cue.text, str) for cue in cues):
+    if not all(isinstance(text, str) for cue in cues for text in (cue.text, cue.speaker)):
         raise ValueError("texts that are none")
     return piece

@@ -69,6 +69,9 @@ UNDERSTOOD = [
     ("When does nothing move?", "still", "when"),
     ("When is there no movement?", "still", "when"),
     ("How long is the video frozen?", "still", "how_long"),
+    ('Who says "hello"?', "speech", "who"),
+    ("Who talks about the harbour?", "speech", "who"),
+    ("Which speaker speaks first?", "speech", "who"),
 ]
 
 BEYOND = [
@@ -109,7 +112,12 @@ BEYOND = [
     "Is the door closed in the last shot?",
     "How long is the first shot?",
     # speech
-    'Who says "hello"?',
+    'To whom does he say "hello"?',
+    "Who speaks the most?",
+    "Who speaks English?",
+    "Who is said to be guilty?",
+    "Who speaks to the man?",
+    "Who is the woman who says hello?",
     'When does the man say "hello"?',
     "What does the man say?",
     "What language is spoken?",

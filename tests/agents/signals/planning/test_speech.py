@@ -17,6 +17,11 @@ LINES = (
     "spoken 9.000-12.000 s: Marble is what they sell here.",
     "spoken 30.000-33.000 s: At seven we close the harbour again.",
 )
+TOLD_APART = (
+    "spoken 1.000-4.000 s, speaker A: The harbour opens at seven.",
+    "spoken 9.000-12.000 s, speaker Anna: Marble is what they sell here.",
+    "spoken 30.000-33.000 s, speaker A: At seven we close the harbour again.",
+)
 ALL = "speech: 3 lines; 100.0% of the sound was transcribed; 0 subtitle lines"
 HALF = "speech: 3 lines; 50.0% of the sound was transcribed; 0 subtitle lines"
 
@@ -100,6 +105,61 @@ def test_the_only_option_that_is_said_is_chosen():
 def test_a_claim_of_speech_is_checked_against_its_line(claim, holds):
     verdict = _noted(wording.claim_said(claim, 9.0), "\n".join(LINES), [])
     assert (isinstance(verdict, Judgement) and verdict.verdict == "supported") is holds
+
+
+@pytest.mark.parametrize(
+    ("claim", "holds"),
+    [("A", False), ("Anna", True), ("Anna 2", False), ("", True)],
+)
+def test_a_claim_of_who_speaks_is_checked_against_its_line(claim, holds):
+    for text in (wording.claim_said("marble is", 9.0, claim), wording.is_said("marble is", claim)):
+        verdict = _noted(text, "\n".join(TOLD_APART), [])
+        assert (isinstance(verdict, Judgement) and verdict.verdict == "supported") is holds
+    assert _noted(wording.claim_said("marble is", 9.0, "A"), "\n".join(LINES), []) is None
+
+
+def test_who_says_something_is_told_by_the_label_of_its_line():
+    answer, query = ask('Who says "marble"?', ALL, *TOLD_APART)
+    assert query == 'Words spoken: "marble"'
+    assert answer["answer"] == 'Speaker Anna says at 0:09.000: "Marble is what they sell here".'
+    (claim,) = answer["claims"]
+    assert claim["text"] == '"Marble is what they sell here." is said by speaker Anna at 9.000 s.'
+    for question in (
+        "Who said marble?",
+        "Which speaker talks about marble?",
+        "Who mentions the word marble?",
+    ):
+        assert spans(ask(question, ALL, *TOLD_APART)[0]) == [(9.0, 12.0)]
+    both, _ = ask("Who speaks?", ALL, *TOLD_APART)
+    assert both["answer"].count("Speaker") == 2
+    assert both["answer"].startswith("Speaker A says at 0:01.000")
+    assert "Speaker A says at 0:30" in ask("Who speaks last?", ALL, *TOLD_APART)[0]["answer"]
+    assert ask("Who is speaking at 10 s?", ALL, TOLD_APART[1])[0]["answer"].startswith("Speaker Anna")
+    assert ask('Who says "velvet"?', ALL, *TOLD_APART)[0]["found"] == "no"
+
+
+def test_who_says_something_is_not_known_without_labels():
+    answer, _ = ask('Who says "marble"?', ALL, *LINES)
+    assert (answer["found"], answer["claims"]) == ("cannot_judge", [])
+    assert answer["answer"].startswith(
+        'At 0:09.000: "Marble is what they sell here". But who says it is not known'
+    )
+    assert ask("What does speaker B say?", ALL, *LINES)[0]["found"] == "cannot_judge"
+
+
+def test_what_one_speaker_says_is_told_alone():
+    answer, _ = ask("What does speaker A say?", ALL, *TOLD_APART)
+    assert spans(answer) == [(1.0, 4.0), (30.0, 33.0)]
+    assert answer["answer"].startswith('At 0:01.000, speaker A: "The harbour opens at seven".')
+    assert spans(ask("When does speaker Anna speak?", ALL, *TOLD_APART)[0]) == [(9.0, 12.0)]
+    assert spans(ask("When does Anna speak?", ALL, *TOLD_APART)[0]) == [(9.0, 12.0)]
+    assert ask("What does speaker C say?", ALL, *TOLD_APART)[0]["found"] == "cannot_judge"
+
+
+def test_the_option_that_names_the_speaker_is_chosen():
+    answer, query = ask('Who says "marble"?', ALL, *TOLD_APART, options=["Speaker A", "Anna"])
+    assert (answer["choice"], query) == (1, 'Words spoken: "marble"')
+    assert ask('Who says "marble"?', ALL, *TOLD_APART, options=["Bob", "Eve"])[0]["choice"] is None
 
 
 def test_what_is_mentioned_is_read_where_nothing_is_transcribed():

@@ -10,6 +10,7 @@ from tests.media import espeak, whisper
 from tests.media.make import encode
 from tests.media.speaking import Listener, film, speak
 from tests.scripted_server import ScriptedServer
+from vidagent.agents.speech.server import _refused
 from vidagent.serve.cli import app
 from vidagent.serve.terminal import console
 from vidagent.video.clock import format_time
@@ -30,6 +31,7 @@ def command(capfd, *arguments):
 @pytest.fixture
 def server(monkeypatch):
     listener = Listener()
+    _refused.cache_clear()
     with ScriptedServer((), routes={PATH: listener}) as server:
         monkeypatch.setenv("VIDAGENT_TRANSCRIBE_URL", server.url)
         monkeypatch.setenv("VIDAGENT_TRANSCRIBE_MODEL", "tones")
@@ -49,6 +51,21 @@ def test_lines_subtitles_and_json_have_the_same_times(tmp_path, server, capfd):
     table = command(capfd, talk)[1].splitlines()
     assert table[0].split() == [format_time(lines[0].start_s), format_time(lines[0].end_s), "harbour"]
     assert table[-1] == "2 lines (en), by tones."
+    assert len(server.forms) == 1
+
+
+@pytest.mark.network
+def test_speakers_stand_in_every_form(tmp_path, server, capfd):
+    server.voices = 2
+    talk = speak(tmp_path / "talk.mp4", ((1.0, "harbour"), (4.2, "lantern")), 6.0)
+    told = json.loads(command(capfd, talk, "--json", "--language", "de")[1])
+    assert [(line["speaker"], line["text"]) for line in told["lines"]] == [("A", "harbour"), ("B", "lantern")]
+    table = command(capfd, talk, "--language", "de")[1].splitlines()
+    assert [line.split()[2:] for line in table[:2]] == [["A", "harbour"], ["B", "lantern"]]
+    srt, vtt = (command(capfd, talk, "--language", "de", form)[1] for form in ("--srt", "--vtt"))
+    assert [cue.text for cue in parse_srt(srt)] == ["A: harbour", "B: lantern"]
+    assert [cue.text for cue in parse_vtt(vtt)] == ["A: harbour", "B: lantern"]
+    assert "<v A>harbour" in vtt.splitlines()
     assert len(server.forms) == 1
 
 

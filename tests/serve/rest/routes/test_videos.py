@@ -16,6 +16,7 @@ from tests.serve.core.storage.test_files import upload
 from tests.serve.rest.routes.test_langserve_routes import body
 from tests.serve.running import running
 from vidagent import api
+from vidagent.agents.speech.server import _refused
 from vidagent.images import jpeg
 from vidagent.serve.core.media_files import video_type
 from vidagent.serve.core.video_locator import VideoLocator
@@ -77,10 +78,14 @@ def test_frames_are_those_that_a_player_shows(client, films):
         assert fault(client.get("/v1/videos/frame", params={"video": name})) == (404, "no_such_video"), name
 
 
-def test_what_is_transcribed_so_far_is_told_and_nothing_is_sent_for_it(films, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("voices", "languages", "speaker"), [(0, ["en"], None), (1, [], "A")])
+def test_what_is_transcribed_so_far_is_told_and_nothing_is_sent_for_it(
+    films, tmp_path, monkeypatch, voices, languages, speaker
+):
+    _refused.cache_clear()
     talk = speak(films / "talk.mp4", ((1.0, "harbour"),), 3.0)
     with (
-        ScriptedServer((), routes={"/v1/audio/transcriptions": Listener()}) as speech,
+        ScriptedServer((), routes={"/v1/audio/transcriptions": Listener(voices=voices)}) as speech,
         running(tmp_path / "data", roots=(films,)) as client,
     ):
         asked = {"url": "/v1/videos/transcript", "params": {"video": "talk.mp4"}}
@@ -94,7 +99,7 @@ def test_what_is_transcribed_so_far_is_told_and_nothing_is_sent_for_it(films, tm
         told = client.get(**asked).json()
         (line,) = told["lines"]
         assert (line["start_s"], line["text"], line["words"]) == (found.cues[0].start_s, "harbour", [])
-        assert (told["complete"], told["languages"]) == (True, ["en"])
+        assert (told["complete"], told["languages"], line["speaker"]) == (True, languages, speaker)
         assert fault(client.get("/v1/videos/transcript", params={"video": "none.mp4"}))[0] == 404
 
 

@@ -18,6 +18,7 @@ from vidagent.agents.signals.language.supported_questions import (
     KNOWN_WORDS,
     Ask,
     Signal,
+    asks_who,
     in_scope,
     is_spoken,
 )
@@ -32,6 +33,8 @@ _GIVEN = re.compile(
     r"\b(?P<file>[a-z][\w-]*(?:[._][\w-]+)*\.[a-z]\w{1,4})\b"
 )
 """A word that is said to be one, and the name of a file or a site: texts to look for as if they were quoted."""
+_SPEAKER = re.compile(r"(?<=\bspeaker) \w+\b", re.IGNORECASE)
+"""The label of a speaker, which is no text to look for."""
 _INSIDE = frozenset("of the and in to for".split())
 _NO_NAMES = frozenset("I QR URL OCR TV PC OK FPS".split())
 _COLOUR = re.compile(rf"\b({'|'.join(sorted((*COLOUR_NAMES, 'gray'), key=len, reverse=True))})\b")
@@ -134,7 +137,7 @@ def understand(question: str) -> Intent:
     if given is not None and given[given.lastgroup or 0] not in KNOWN_WORDS:
         start, end = given.span(given.lastgroup or 0)
         return understand(f'{question[:start]}"{question[start:end]}"{question[end:]}')
-    named = None if match is not None else max(_names(question), key=len, default=None)
+    named = None if match is not None else max(_names(_SPEAKER.sub(" ", question)), key=len, default=None)
     low = _lowered(_QUOTES.sub(" QUOTED ", question))
     english = bool(_ENGLISH & set(re.findall(r"[a-z]+", low)))
     ask = _ask(low)
@@ -143,6 +146,7 @@ def understand(question: str) -> Intent:
     colour, range_s = _COLOUR.search(low), _range(low)
     at_s = None if range_s else _instant(low)
     signal = _signal(low, quoted)
+    ask = "who" if signal == "speech" and asks_who(low) else ask
     if not english:  # a quoted text or a time is enough
         clock = _CLOCK.search(low)
         at_s = at_s if clock is None else _seconds(clock[0])

@@ -15,7 +15,7 @@ from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 Signal = Literal[
     "text", "reading", "code", "shots", "motion", "still", "colour", "facts", "outline", "speech", "none"
 ]
-Ask = Literal["when", "what", "count", "how_long", "whether", "where"]
+Ask = Literal["when", "what", "count", "how_long", "whether", "where", "who"]
 
 _COMMON: Final = frozenset(
     "a an the this that these those of in on at to from by for with and or is are was were be been being does do did "
@@ -99,6 +99,13 @@ _UNTOLD: Final = re.compile(
     r"\b(?:who|whom|whose|why|where|how|languages?|accent|loud\w*|sing|sings|sung|song|lyrics?|(?:which|what) words?)\b"
 )
 """What is asked of speech that a transcript does not tell."""
+_WHO: Final = re.compile(
+    r"\b(?:who|(?:which|what) (?:speaker|voice|person))(?: first| last| also| ever)? (?:"
+    r"(?:says?|said|mentions?|mentioned|is saying|was saying)\b|"
+    r"(?:speaks?|spoke|talks?|talked|(?:is|was) (?:speaking|talking))"
+    r"(?=\W*$| (?:about|at|between|from|after|before|until|first|last|in|during|near|there|here|then)\b))"
+)
+_MOST: Final = re.compile(r"\b(?:most|least|more|less|longest|shortest|loud\w*)\b")
 _SIGN: Final = re.compile(
     r"\b(?:sign|signs|text|screen|labels?|buttons?|captions?|titles?|subtitles?|board|banner|poster|page|message|"
     r"display|clock|note|card|paper|headings?|headlines?|plate|sticker|window|box|line|it|slide|writing|words?|menu|"
@@ -155,13 +162,22 @@ def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
 
 def is_spoken(low: str) -> bool:
     """Return whether a question is about words that are spoken, and not about words that stand somewhere."""
-    if _HEARD.search(low):
+    if _HEARD.search(low) or asks_who(low):
         return not _SURFACE.search(low)
     return bool(re.search(r"\b(?:say|says|saying)\b", low)) and not _SIGN.search(low)
 
 
+def asks_who(low: str) -> bool:
+    """Return whether a question asks who says something, or who speaks."""
+    return bool(_WHO.search(low))
+
+
 def _about_speech(low: str) -> bool:
-    """Return whether the question asks what is said, or if, when or how often; not who speaks, or beside what event."""
+    """Return whether the question asks what is said, by whom, or if, when or how often; not beside what event."""
+    if asks_who(low):
+        if _MOST.search(low):
+            return False
+        low = _WHO.sub(" ", low, count=1)
     plain = _ANYBODY.sub(" ", _SINCE.sub(" ", re.sub(r"\bhow (?:many times|often)\b", " ", low)))
     return not any(others.search(plain) for others in (_UNTOLD, _ACTORS, _EVENTS, _RELATED))
 

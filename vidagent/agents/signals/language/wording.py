@@ -25,6 +25,13 @@ NO_SPEECH_MODEL = (
     "What is said is not known, as no speech model is set: set speech_model, such as VIDAGENT_SPEECH_MODEL=small, with "
     "pip install 'vidagent[speech]', or transcribe_url; docs/models.md says more"
 )
+NO_SUCH_SPEAKER = (
+    "The transcript has no line of that speaker: what transcribes the speech has no such label, or none"
+)
+NO_SPEAKERS = (
+    "who says it is not known, as what transcribes the speech tells no speakers; a transcription server that replies "
+    "in diarized_json does (docs/models.md)"
+)
 ENGLISH_ONLY = (
     "The embedded model reads English questions only; in another language it can look for a text in quotation marks, "
     f"or read what stands at a time. A vision-language model knows other languages: {CONNECT}"
@@ -32,6 +39,7 @@ ENGLISH_ONLY = (
 
 _DOUBLE = str.maketrans(dict.fromkeys('"“”„«»', "'"))
 _SHOT, _NO_SHOT = "A new shot begins", "No new shot begins"
+_SPEAKER = re.compile(r'" is said by speaker ([^"]+?)(?: at \d+\.\d{3} s)?\.$')
 _TIME = re.compile(r"\bat (\d+(?:\.\d+)?) s\b")
 
 
@@ -60,9 +68,9 @@ def on_screen(text: str) -> str:
     return f'"{quotable(text)}" is on screen.'
 
 
-def is_said(text: str) -> str:
-    """State that words are said."""
-    return f'"{quotable(text)}" is said.'
+def is_said(text: str, speaker: str = "") -> str:
+    """State that words are said, by whom if that is known."""
+    return f'"{quotable(text)}" is said{_by(speaker)}.'
 
 
 def shots(first: int, last: int) -> str:
@@ -80,9 +88,19 @@ def claim_code(text: str, time_s: float) -> str:
     return f'A code with the content "{quotable(text)}" is shown at {time_s:.3f} s.'
 
 
-def claim_said(text: str, time_s: float) -> str:
-    """Claim that words are said."""
-    return f'"{quotable(text)}" is said at {time_s:.3f} s.'
+def claim_said(text: str, time_s: float, speaker: str = "") -> str:
+    """Claim that words are said, by whom if that is known."""
+    return f'"{quotable(text)}" is said{_by(speaker)} at {time_s:.3f} s.'
+
+
+def speaker_in(claim: str) -> str | None:
+    """Return the speaker whom a claim names, or None."""
+    named = _SPEAKER.search(claim)
+    return None if named is None else named[1]
+
+
+def _by(speaker: str) -> str:
+    return f" by speaker {speaker}" if speaker else ""
 
 
 def claim_cut(time_s: float) -> str:

@@ -6,14 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from vidagent.agents.prompting.code_looks import read_looks
 from vidagent.agents.prompting.messages import TEXTS_KNOWN
 
-_FACT = re.compile(r"(file|spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s: (.*)", re.DOTALL)
+_FACT = re.compile(r"(file|spoken|subtitle) (\d+\.\d+)-(\d+\.\d+) s(?:, speaker ([^:]+))?: (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,15 @@ class Line:
     text: str
     box_px: tuple[int, int, int, int] | None
     entry: str
+
+
+class Fact(NamedTuple):
+    """A fact of a search: from when to when it holds, its text, and who says it; empty if unknown."""
+
+    start_s: float
+    end_s: float
+    text: str
+    speaker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,12 @@ class Result:
             for seen in self.told.get("sightings", [])
         ]
 
-    def facts(self, *kinds: str) -> Iterator[tuple[float, float, str]]:
-        """Yield the facts of some kinds, `file`, `spoken` or `subtitle`, each from when to when, and its text."""
+    def facts(self, *kinds: str) -> Iterator[Fact]:
+        """Yield the facts of some kinds: `file`, `spoken` or `subtitle`."""
         for fact in self.told.get("facts", []):
             match = _FACT.fullmatch(str(fact))
             if match is not None and match[1] in kinds:
-                yield float(match[2]), float(match[3]), match[4]
+                yield Fact(float(match[2]), float(match[3]), match[5], match[4] or "")
 
 
 @dataclass(frozen=True, slots=True)

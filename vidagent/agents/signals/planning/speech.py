@@ -1,10 +1,13 @@
-"""Answers from what is said: when words are, or what is said at a time or about a thing, by lines of the transcript."""
+"""Answers from what is said: when words are, who says them, or what is said at a time or about a thing.
+
+Who speaks is known where the speech model labels voices; a label is no name of a person, unless the model gave one.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.messages.tool import ToolCall
 
@@ -26,9 +29,15 @@ _PASSIVE = re.compile(
     r"\b(?:is|was|are|were)\s+(?:the\s+)?(?:words?\s+)?([^?.,]+?)\s+(?:said|spoken|heard|pronounced|uttered|mentioned)\b"
 )
 _ACTIVE = re.compile(r"\b(?:say|says|saying|mentions?)\s+(?:the\s+)?(?:words?\s+)?([^?.,]+?)\W*$")
+_SAYER = re.compile(
+    r"\b(?:who|speaker|voice|person)(?: first| last| also| ever)? "
+    r"(?:(?:is|was) saying|says?|said|mentions?|mentioned)\s+(?:that\s+)?(?:the\s+words?\s+|words?\s+)?([^?.,]+?)\W*$"
+)
+_LABELLED = re.compile(r"\bspeaker ([a-z]|\d+)\b(?! \w+ time)")
+"""A speaker whom a question names by a letter or a number."""
 _ANYTHING = frozenset(
-    "anything something anybody anyone somebody someone nobody people there any speech speaking talking a an the word "
-    "words it that this being often many times time first last ever he she they speaker narrator".split()
+    "what anything something anybody anyone somebody someone nobody people there any speech speaking talking a an the "
+    "word words it that this being often many times time first last ever he she they speaker narrator".split()
 )
 _COMMON = frozenset("a an and at by for from in into is it its of on or so that the this to was with".split())
 
@@ -40,12 +49,13 @@ class Line:
     start_s: float
     end_s: float
     text: str
+    speaker: str = ""
 
 
 def find_speech(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
     """Return the search for what is said, or the answer from its lines."""
     goal, scope = intent.text or _goal(intent), _scope(intent, past)
-    query = _query(goal, options, scope)
+    query = _query(goal, None if intent.ask == "who" else options, scope)
     looks = past.asked(query)
     if not looks:
         return [tool_calls.search(query, 1)]
@@ -58,6 +68,13 @@ def find_speech(intent: Intent, options: Sequence[str] | None, past: Past) -> li
             return [tool_calls.answer("no", "Nothing is said: the video has no sound", confidence=0.9)]
         return [tool_calls.answer("cannot_judge", wording.NO_SPEECH_MODEL, confidence=0.0)]
     complete = share is None or share >= 1.0
+    if intent.ask == "who":
+        return [_who(goal, intent, options, lines, looks[-1], complete=complete)]
+    if (asked := _asked_speaker(intent, lines)) is not None:
+        lines = [line for line in lines if line.speaker.casefold() == asked]
+        goal = None if goal is not None and goal.casefold() == asked else goal
+        if not lines:
+            return [tool_calls.answer("cannot_judge", wording.NO_SUCH_SPEAKER, confidence=0.0)]
     if options:
         return [_option(options, lines, looks[-1])]
     if goal is not None:
@@ -81,7 +98,7 @@ def _scope(intent: Intent, past: Past) -> tuple[float, float] | None:
 def _goal(intent: Intent) -> str | None:
     """Return the words or the thing that an unquoted question asks about, or None for all that is said."""
     low = re.sub(r"\b(?:at|between|from|after|before|until|in the first) \d.*$", "", intent.question)
-    forms = (_ABOUT,) if intent.ask == "what" else (_ABOUT, _PASSIVE, _ACTIVE)
+    forms = {"what": (_ABOUT,), "who": (_ABOUT, _SAYER)}.get(intent.ask, (_ABOUT, _PASSIVE, _ACTIVE))
     found = next((match[1].strip() for form in forms if (match := form.search(low))), None)
     return None if found is None or set(words_of(found)) <= _ANYTHING else found
 
@@ -116,8 +133,8 @@ def _said(intent: Intent, goal: str, lines: Sequence[Line], look: Result, *, com
     else:
         places = ", ".join(format_time(hit.start_s) for hit in chosen[:_MOST_TOLD])
         often = f" {counted(len(chosen), 'time')}," if len(chosen) > 1 or intent.ask == "count" else ""
-        told = f"{_quoted(goal)} is said{often} at {places}: {_quoted(context[0].text)}."
-    own = [Line(hit.start_s, hit.end_s, goal) for hit in chosen if holds_words(hit.text, goal)]
+        told = f"{_quoted(goal)} is said{often} at {places}: {_quoted(context[0].text)}{_by(context[0])}."
+    own = [replace(hit, text=goal) for hit in chosen if holds_words(hit.text, goal)]
     claims = [_claim(line, look) for line in dict.fromkeys([*own[:_MOST_TOLD], *context[:_MOST_TOLD]])]
     return tool_calls.answer(
         "yes",
@@ -127,6 +144,80 @@ def _said(intent: Intent, goal: str, lines: Sequence[Line], look: Result, *, com
         count=len(chosen) if intent.ask == "count" else None,
         confidence=0.8 if complete else 0.5,
     )
+
+
+def _asked_speaker(intent: Intent, lines: Iterable[Line]) -> str | None:
+    """Return the label of the speaker that a question is about, in lower case, or None if it is about no speaker."""
+    labels = {line.speaker.casefold() for line in lines if line.speaker}
+    if intent.named and intent.text is not None and intent.text.casefold() in labels:
+        return intent.text.casefold()
+    for label in sorted(labels, key=len, reverse=True):
+        if re.search(rf"\bspeaker {re.escape(label)}(?!\w)", intent.question):
+            return label
+        if len(label) > 1 and re.search(rf"(?<!\w){re.escape(label)}(?!\w)", intent.question):
+            return label
+    named = _LABELLED.search(intent.question)
+    return None if named is None else named[1]
+
+
+def _who(
+    goal: str | None,
+    intent: Intent,
+    options: Sequence[str] | None,
+    lines: Sequence[Line],
+    look: Result,
+    *,
+    complete: bool,
+) -> ToolCall:
+    """Answer who says something, or who speaks, by the labels of the lines."""
+    hits = lines if goal is None else sorted(_hits(goal, lines, exact=intent.text is not None))
+    if not hits:
+        known = goal if goal is not None and lines else None
+        if known is None:
+            return _all_said(intent, (), look, complete=complete)
+        about = bool(_ABOUT.search(intent.question))
+        return _not_said(known, lines, quoted=intent.text is not None, about=about, complete=complete)
+    inside = [line for line in hits if intent.at_s is not None and line.start_s <= intent.at_s < line.end_s]
+    told = list(dict.fromkeys(_whole(hit, lines) for hit in inside or hits))
+    told = told[-1:] if intent.order == "last" else told[:1] if "first" in words_of(intent.question) else told
+    if goal is None:  # each speaker once
+        told = sorted({line.speaker: line for line in reversed(told)}.values())
+    if not any(line.speaker for line in told):
+        return tool_calls.answer("cannot_judge", f"{_told(told)} But {wording.NO_SPEAKERS}", confidence=0.0)
+    speakers = {line.speaker for line in told}
+    choice = _chosen(options, speakers)
+    if options and choice is None:
+        return tool_calls.answer(
+            "cannot_judge", f"{_by_whom(told)} No single option names that.", confidence=0.0
+        )
+    return tool_calls.answer(
+        "yes",
+        options[choice]
+        if options and choice is not None
+        else f"{_by_whom(told)}{_left(told)}{'' if complete else ' Not all of the sound was transcribed.'}",
+        claims=[_claim(line, look) for line in told[:_MOST_TOLD]],
+        spans=[(line.start_s, line.end_s) for line in told[:_MOST_TOLD]],
+        choice=choice,
+        confidence=0.8 if complete and "" not in speakers else 0.5,
+    )
+
+
+def _by_whom(lines: Sequence[Line]) -> str:
+    """Return who says lines, in their order."""
+    return " ".join(
+        f"{f'Speaker {line.speaker}' if line.speaker else 'A speaker who is not known'} says at "
+        f"{format_time(line.start_s)}: {_quoted(line.text)}."
+        for line in lines[:_MOST_TOLD]
+    )
+
+
+def _chosen(options: Sequence[str] | None, speakers: set[str]) -> int | None:
+    """Return the number of the option that names the only speaker."""
+    if len(speakers) != 1:
+        return None
+    (label,) = (words_of(one) for one in speakers)
+    found = [n for n, one in enumerate(options or ()) if words_of(one) in (label, ["speaker", *label])]
+    return found[0] if len(found) == 1 else None
 
 
 def _not_said(goal: str, lines: Sequence[Line], *, quoted: bool, about: bool, complete: bool) -> ToolCall:
@@ -167,7 +258,11 @@ def _all_said(intent: Intent, lines: Sequence[Line], look: Result, *, complete: 
 def _told(lines: Iterable[Line]) -> str:
     """Return lines as an answer, each once, with its time."""
     told = list(dict.fromkeys(lines))[:_MOST_TOLD]
-    return " ".join(f"At {format_time(line.start_s)}: {_quoted(line.text)}." for line in told)
+    return " ".join(f"At {format_time(line.start_s)}{_by(line)}: {_quoted(line.text)}." for line in told)
+
+
+def _by(line: Line) -> str:
+    return f", speaker {line.speaker}" if line.speaker else ""
 
 
 def _joined(lines: Sequence[Line]) -> Iterator[tuple[float, float]]:
@@ -198,7 +293,7 @@ def _option(options: Sequence[str], lines: Sequence[Line], look: Result) -> Tool
             "cannot_judge", f"{text}; which one is right the embedded model cannot judge", confidence=0.0
         )
     ((number, hit),) = said
-    claim = _claim(Line(hit.start_s, hit.end_s, options[number]), look)
+    claim = _claim(replace(hit, text=options[number]), look)
     spans = [(hit.start_s, hit.end_s)]
     return tool_calls.answer(
         "yes", options[number], claims=[claim], spans=spans, choice=number, confidence=0.7
@@ -206,7 +301,7 @@ def _option(options: Sequence[str], lines: Sequence[Line], look: Result) -> Tool
 
 
 def _claim(line: Line, look: Result) -> tuple[str, list[str], float]:
-    return wording.claim_said(line.text, line.start_s), [look.id], line.start_s
+    return wording.claim_said(line.text, line.start_s, line.speaker), [look.id], line.start_s
 
 
 def _whole(hit: Line, lines: Sequence[Line]) -> Line:

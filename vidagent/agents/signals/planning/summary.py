@@ -12,7 +12,7 @@ from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.planning import tool_calls
-from vidagent.agents.signals.planning.earlier_looks import Past, Result
+from vidagent.agents.signals.planning.earlier_looks import Fact, Past, Result
 from vidagent.agents.signals.planning.texts import Text, known_texts, query_of
 from vidagent.agents.signals.planning.video_facts import OUTLINE, is_legible
 from vidagent.summary import MOST_HIGHLIGHTS, QUESTIONS, Length
@@ -120,10 +120,10 @@ def _on_screen(one: Text) -> _Said:
 
 
 def _heard(look: Result) -> Iterator[_Said]:
-    for start_s, end_s, line in look.facts("spoken", "subtitle"):
-        if len(line) <= _LONGEST_LINE:
-            text = wording.quotable(" ".join(line.split()))
-            yield _Said(start_s, end_s, wording.is_said(text), text, len(text))
+    for fact in look.facts("spoken", "subtitle"):
+        if len(fact.text) <= _LONGEST_LINE:
+            text = wording.quotable(" ".join(fact.text.split()))
+            yield _Said(fact.start_s, fact.end_s, wording.is_said(text, fact.speaker), text, len(text))
 
 
 def _bounds(look: Result, starts_s: Sequence[float], length: Length, past: Past) -> list[tuple[float, float]]:
@@ -159,7 +159,7 @@ def _part(
     start_s: float,
     end_s: float,
     said: Sequence[_Said],
-    shots: Sequence[tuple[float, float, str]],
+    shots: Sequence[Fact],
     ledger: Sequence[str],
     length: Length,
     told_before: list[_Said],
@@ -181,10 +181,12 @@ def _part(
             told_before.append(one)
     numbers = [
         int(match[1])
-        for from_s, to_s, line in shots
-        if from_s < end_s - _EDGE_S and to_s > start_s + _EDGE_S and (match := _SHOT.fullmatch(line))
+        for shot in shots
+        if shot.start_s < end_s - _EDGE_S
+        and shot.end_s > start_s + _EDGE_S
+        and (match := _SHOT.fullmatch(shot.text))
     ]
-    begins = start_s == 0.0 or any(abs(from_s - start_s) < _EDGE_S for from_s, _, _ in shots)
+    begins = start_s == 0.0 or any(abs(shot.start_s - start_s) < _EDGE_S for shot in shots)
     if not told and not (begins and numbers):
         return None
     shown = [one.sentence for one in told] or [wording.shots(numbers[0], numbers[-1])]

@@ -39,7 +39,7 @@ def file_facts(intent: Intent, past: Past) -> list[ToolCall]:
     looks = past.asked(FACTS)
     if not looks:
         return [tool_calls.search(FACTS, 1)]
-    lines = [line for _, _, line in looks[-1].facts("file")]
+    lines = [fact.text for fact in looks[-1].facts("file")]
     asked = [words for pattern, words in _ASKED if re.search(pattern, intent.question)]
     chosen = [line for line in lines if any(words in line for words in asked)] or lines[:1]
     claims = [(line, [looks[-1].id], 0.0) for line in chosen]
@@ -57,7 +57,7 @@ def outline(intent: Intent, past: Past) -> list[ToolCall]:
     if not looks or known is None:
         searches = [] if looks else [tool_calls.search(OUTLINE, 1)]
         return [*searches, *([] if known else [tool_calls.search(query_of(intent.question), 1)])]
-    facts = (line for _, _, line in looks[-1].facts("file") if not _ONE_SHOT.fullmatch(line))
+    facts = (fact.text for fact in looks[-1].facts("file") if not _ONE_SHOT.fullmatch(fact.text))
     about = (line for line in facts if any(words in line for words in _OUTLINED))
     told = [(line, looks[-1].id, 0.0) for line in about]
     told += [(_text_line(one), known.entry, one.start_s) for one in _main(known.texts)]

@@ -1,7 +1,7 @@
 // What is said in a video, as far as it is transcribed: each line's time seeks.
 
 import * as api from "./api.js";
-import { button, counted, el, fill } from "./dom.js";
+import { button, counted, el, fill, isolated } from "./dom.js";
 import { clock } from "./times.js";
 
 const NOTHING = "Nothing is transcribed yet. Ask about something that is said, and it will be.";
@@ -29,13 +29,17 @@ export class Transcript {
 
   show({ model, lines, complete, done_s }) {
     const note = !model ? UNSET : !done_s && !complete ? NOTHING : state(lines.length, complete, done_s);
-    const items = lines.map(({ start_s, text }) => el("li", {}, this.time(start_s), el("bdi", {}, text)));
+    const items = lines.map((line) => el("li", {}, this.time(line.start_s), said(line)));
     fill(this.body, el("p", { class: "quietly" }, note), lines.length > 0 && el("ol", { class: "lines", tabindex: 0, "aria-label": "Lines" }, items));
   }
 
   time(startS) {
     return button(clock(Math.floor(startS)), () => this.seek(startS), { class: "time", title: clock(startS) });
   }
+}
+
+function said({ speaker, text }) {
+  return el("span", {}, speaker && el("b", {}, isolated(speaker), " "), isolated(text));
 }
 
 function state(count, complete, doneS) {
