@@ -15,10 +15,15 @@ from vidagent.serve.mcp.http import PATH, app
 
 @contextlib.contextmanager
 def over_http(
-    data_dir: Path, *roots: Path, keys: bool = False, names: Sequence[str] = (), host: str = "127.0.0.1"
+    data_dir: Path,
+    *roots: Path,
+    keys: bool = False,
+    names: Sequence[str] = (),
+    host: str = "127.0.0.1",
+    deadline_s: float = 60.0,
 ) -> Iterator[str]:
     """Serve folders, and give the address."""
     options = ServerOptions(host=host, data_dir=data_dir, insecure_local=not keys, roots=roots)
-    context = ServerContext(roots, 60.0, ConcurrencyLimits(8, 4), stdio=False)
+    context = ServerContext(roots, deadline_s, ConcurrencyLimits(8, 4), stdio=False)
     with running(data_dir, app=app(context, options, names)) as client:
         yield f"{str(client.base_url).rstrip('/')}{PATH}"

@@ -15,6 +15,7 @@ TOOLS = {
     "frames": {"times_s": [0]},
     "ask": {"question": "When?"},
     "summarize": {},
+    "transcript": {},
 }
 
 

@@ -21,7 +21,7 @@ from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.images import jpeg
 
 pytestmark = pytest.mark.network
-TOOLS = {"list_videos", "probe", "look", "frames", "find", "ask", "summarize"}
+TOOLS = {"list_videos", "probe", "look", "frames", "find", "ask", "summarize", "transcript"}
 
 
 def words(result) -> str:
@@ -129,6 +129,22 @@ async def test_a_summary_has_chapters_and_the_frames_of_its_sentences(connect, m
     assert all(one["frame"] is None for one in told["sentences"])  # the server's paths
     assert len(pictures(result)) == 3
     assert "0:00-0:04 A bar moves. It goes to the right." in words(result)
+
+
+async def test_an_answer_follows_a_schema(connect, model, plays):
+    source = {"path": "", "time_s": 2.0, "ledger": ["L1"]}
+    plays.draft = answer(claims=[], spans=[], data={"score": 3, "team": None}, sources=[source])
+    wanted = {"type": "object", "properties": {"score": {"type": "integer"}, "team": {"type": "string"}}}
+    asked = {"video": "clip.mp4", "question": QUESTION}
+    async with connect() as client:
+        result = await client.call_tool("ask", {**asked, "schema": wanted})
+        wrong = await client.call_tool("ask", {**asked, "schema": {"type": "text"}})
+    told = result.structured_content
+    assert told["data"] == {"score": 3, "team": None}
+    assert [(one["path"], one["frame"]) for one in told["fields"]] == [("/score", None), ("/team", None)]
+    assert '"score": 3' in words(result)
+    assert "the model gave no value for it" in words(result)
+    assert words(wrong).startswith("schema: the schema is wrong at $.type")
 
 
 async def test_an_answer_comes_with_its_evidence_and_with_progress(everywhere, model, root):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import time
+import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,8 +19,9 @@ from vidagent.errors import VideoError
 from vidagent.graphs.events import Event, Listener
 from vidagent.serve.core.folders import Folders
 from vidagent.serve.core.question_service import capped_budget, event_body, public_answer
-from vidagent.serve.core.schemas import MAX_CHARACTERS, MAX_OPTIONS, AnswerBody, Limits, Text
+from vidagent.serve.core.schemas import MAX_CHARACTERS, MAX_OPTIONS, AnswerBody, DataSchema, Limits, Text
 from vidagent.serve.mcp.context import ServedFolders, ToolCall, client_of, path_of
+from vidagent.serve.mcp.progress import with_progress
 from vidagent.serve.mcp.results import image_parts, text_part
 from vidagent.serve.mcp.tools import Video
 from vidagent.serve.terminal import printing
@@ -67,6 +68,13 @@ async def ask(
             '"and after that?" is understood and what was seen is not looked at again',
         ),
     ] = None,
+    schema: Annotated[
+        DataSchema | None,
+        Field(
+            description="JSON Schema of the data that is wanted; `data` of the answer then follows it, with null for "
+            "what could not be proved, and `fields` say what proves each value, or why it is null"
+        ),
+    ] = None,
 ) -> Annotated[CallToolResult, AnswerBody]:
     """Ask a question about a video of any length. The agent searches the whole video and checks what it found.
 
@@ -81,6 +89,7 @@ async def ask(
             path,
             question,
             options=options,
+            schema=schema,
             budget=limits,
             session=None if session is None else f"{prefix}{session}",
             on_event=report,
@@ -133,44 +142,10 @@ async def _run(
         run = start(path, limits, report)
         try:
             with anyio.fail_after(context.deadline_s + _GRACE_S):
-                answer = await _with_progress(call, run, progress, limits.seconds or context.deadline_s)
+                answer = await with_progress(call, run, progress, limits.seconds or context.deadline_s)
         except TimeoutError:
             raise ToolError(f"no answer within {context.deadline_s:g} s") from None
     return await _result(answer, path, video, options)
-
-
-async def _with_progress(
-    call: ToolCall, run: Coroutine[Any, Any, Answer], progress: asyncio.Queue[str | None], most_s: float
-) -> Answer:
-    """Report a run's progress and return its answer; cancel the run if the client disconnects.
-
-    The progress is the seconds that have passed, of the `most_s` that the run may take. The run is a separate task, as
-    anyio would cancel every await of its clean-up again.
-    """
-    task = asyncio.create_task(run)
-    task.add_done_callback(lambda _: progress.put_nowait(None))
-    disconnect = asyncio.create_task(_until_disconnect(call))
-    disconnect.add_done_callback(lambda _: task.cancel())
-    try:
-        began, told_s = time.monotonic(), 0.0
-        while (line := await progress.get()) is not None:
-            # It must always increase.
-            told_s = max(round(time.monotonic() - began, 3), round(told_s + 0.001, 3))
-            await call.report_progress(told_s, max(most_s, told_s), line)
-        if task.cancelled():
-            raise ToolError("the client has disconnected")
-        return await task
-    finally:
-        disconnect.cancel()
-        task.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait({task})
-
-
-async def _until_disconnect(call: ToolCall) -> None:
-    """Return when the HTTP exchange of a call has ended; on stdio the SDK cancels the call itself."""
-    request = call.request_context.request
-    await (asyncio.Event() if request is None else request.state.ended).wait()
 
 
 async def _result(answer: Answer, path: Path, video: str, options: list[str] | None) -> CallToolResult:
@@ -179,7 +154,8 @@ async def _result(answer: Answer, path: Path, video: str, options: list[str] | N
     )  # hides the server's paths
     rows = printing.aligned(printing.answer_rows(dataclasses.replace(answer, evidence=evidence), options))
     public = public_answer(answer.to_dict(), {str(path): video}, "mcp")
-    words = "\n".join([public["answer"], "", *rows, f"cost      {printing.cost(answer)}"])
+    data = [] if answer.data is None else [json.dumps(answer.data, ensure_ascii=False, indent=2)]
+    words = "\n".join([public["answer"], *data, "", *rows, f"cost      {printing.cost(answer)}"])
     parts: list[ContentBlock] = [text_part(words), *await _evidence_parts(answer, path)]
     return CallToolResult(content=parts, structured_content=public)
 
