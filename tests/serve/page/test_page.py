@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.graphs.scripts import answer
-from tests.serve.page.conftest import DESK, PATIENCE_MS, Watched, accessible
-from tests.serve.rest.test_jobs import added, job
+from tests.serve.page.conftest import DESK, PATIENCE_MS, PHONE, Watched, accessible
+from tests.serve.rest.test_jobs import added, ended, job
 from tests.serve.running import QUESTION, running
 from vidagent.serve.core.storage.database import Store
 from vidagent.serve.core.storage.keys import ApiKeys
@@ -44,8 +44,8 @@ def at(page: Page) -> float:
 
 def test_a_line_of_the_transcript_seeks(page, root):
     lines = [
-        {"start_s": 0.5, "end_s": 1.0, "text": "The harbour <b>opens</b>.", "words": []},
-        {"start_s": 2.48, "end_s": 3.0, "text": "It closes at seven.", "words": []},
+        {"start_s": 0.5, "end_s": 1.0, "text": "The harbour <b>opens</b>.", "speaker": "A <i>", "words": []},
+        {"start_s": 2.48, "end_s": 3.0, "text": "It closes at seven.", "speaker": None, "words": []},
     ]
     told = {"model": "tiny", "languages": ["en"], "done_s": 4.0, "complete": True, "lines": lines}
     page.route("**/v1/videos/transcript?**", lambda route: route.fulfill(json=told))
@@ -53,6 +53,9 @@ def test_a_line_of_the_transcript_seeks(page, root):
     page.get_by_text("What is said").click()
     expect(page.get_by_role("list", name="Lines").get_by_role("listitem")).to_have_count(2)
     expect(page.get_by_text("The harbour <b>opens</b>.")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="The harbour")).to_contain_text(
+        "A <i> The harbour <b>"
+    )
     page.get_by_role("list", name="Lines").get_by_role("button").last.click()
     assert 2.48 <= at(page) < 2.5
     accessible(page)
@@ -149,6 +152,27 @@ def test_a_summary_is_one_button_and_shows_chapters_whose_sentences_move_the_pla
     page.get_by_role("list", name="Highlights").get_by_role("button").click()
     assert 3.0 <= at(page) < 3.04
     expect(page.locator("#question")).to_have_value("What is typed stays.")
+    accessible(page)
+
+
+def test_an_answer_to_a_schema_shows_each_value_and_its_time(page, plays, client):
+    properties = {"player": {"type": "string"}, "team": {"type": "string"}}
+    name = "A very long name of a player, of many words that need more than one line"
+    source = {"path": "/player", "time_s": 2.0, "ledger": ["L1"]}
+    plays.draft = answer(claims=[], spans=[], data={"player": name, "team": None}, sources=[source])
+    ended(client, added(client, schema={"type": "object", "properties": properties}))
+    page.goto("/")
+    page.get_by_role("navigation").get_by_role("link", name=QUESTION).click()
+    data = page.get_by_role("table", name="Data")
+    expect(data.get_by_role("row").first).to_contain_text(f'/player"{name}"')
+    expect(data.get_by_role("row").last).to_contain_text("/teamnull: the model gave no value for it")
+    data.get_by_role("button").click()
+    assert 1.96 <= at(page) < 2.0
+    for size in (DESK, PHONE):
+        page.set_viewport_size(size)
+        assert data.evaluate(
+            "one => one.getBoundingClientRect().right <= one.parentElement.getBoundingClientRect().right"
+        )
     accessible(page)
 
 

@@ -148,10 +148,15 @@ function highlights(answer, seek) {
 
 /** Return the data of an answer to a schema: each value with what proves it, or why it is null. */
 function data(answer, seek) {
-  const row = (field) => el("tr", {}, el("th", { scope: "row" }, isolated(field.path || "all")),
+  const row = (field) => el("tr", {}, el("th", { scope: "row" }, el("bdi", {}, field.path ? broken(field.path) : "all")),
     el("td", {}, field.reason ? el("span", { class: "quietly" }, isolated(`null: ${field.reason}`)) : isolated(JSON.stringify(valueAt(answer.data, field.path)))),
     el("td", {}, field.reason === null && field.time_s !== null && timeButton(clock(field.time_s), field.time_s, seek)));
-  return el("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Data" }, el("table", {}, el("tbody", {}, answer.fields.map(row))));
+  return el("table", { class: "data", "aria-label": "Data" }, el("tbody", {}, answer.fields.map(row)));
+}
+
+/** Return a JSON Pointer that may be broken before each slash. */
+function broken(pointer) {
+  return pointer.split(/(?=\/)/).flatMap((part) => [el("wbr"), part]);
 }
 
 /** Return the value at a JSON Pointer. */
