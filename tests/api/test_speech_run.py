@@ -22,7 +22,7 @@ from tests.scripted_server import (
     tool_results,
 )
 from vidagent import api
-from vidagent.agents.speech.server import _refused
+from vidagent.agents.speech.server import granted
 from vidagent.errors import UsageError
 from vidagent.serve.cli import app
 from vidagent.serve.terminal import console
@@ -46,7 +46,7 @@ def talk(tmp_path_factory):
 def listening(monkeypatch):
     """Return the function that starts a server for speech and for a script, and sets it for speech."""
     servers = []
-    _refused.cache_clear()
+    granted.cache_clear()
 
     def start(script=(), listener=None, *, model="whisper"):
         servers.append(ScriptedServer(script, routes={PATH: listener or Listener()}))
@@ -150,6 +150,7 @@ def test_who_says_something_is_answered_with_the_label_of_the_voice(talk, listen
     (evidence,) = found.evidence
     assert evidence.claim == f'"seven" is said by speaker A at {evidence.time_s:.3f} s.'
     assert evidence.verdict == "supported"
+    assert evidence.line.endswith(" s, speaker A: seven")
     assert "Speaker A says at 0:04" in found.answer
     again, differing = api.replay_run(found.run_id)
     assert (again.answer, differing) == (found.answer, [])

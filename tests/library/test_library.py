@@ -11,7 +11,10 @@ import vidagent
 from tests.embedding_server import EmbeddingScript
 from tests.library.conftest import ODD
 from tests.library.drawn import paint
+from tests.media.speaking import Listener, speak
+from tests.scripted_server import ScriptedServer
 from vidagent import Library, UsageError
+from vidagent.agents.speech.server import granted
 from vidagent.library import indexing
 from vidagent.library.catalog import Catalog
 
@@ -42,6 +45,18 @@ def test_a_text_with_all_words_comes_before_one_with_some(indexed):
 def test_scripts_without_spaces_are_found_by_a_part_of_a_sentence(indexed):
     hits = Library().find("灯台").hits
     assert (hits[0].video.name, hits[0].time_s, hits[0].end_s) == ("灯台.mp4", 0.5, 1.5)
+
+
+def test_who_speaks_stands_before_what_is_said(tmp_path, monkeypatch):
+    (tmp_path / "films").mkdir()
+    talk = speak(tmp_path / "films" / "talk.mp4", ((1.0, "harbour"), (2.5, "lantern")), 4.0)
+    with ScriptedServer((), routes={"/v1/audio/transcriptions": Listener(voices=2)}) as server:
+        monkeypatch.setenv("VIDAGENT_TRANSCRIBE_URL", server.url)
+        monkeypatch.setenv("VIDAGENT_TRANSCRIBE_MODEL", "tones")
+        granted.cache_clear()
+        Library().add(talk.parent, texts=False, transcribe=True)
+    (hit, *_) = Library().find("lantern").hits
+    assert hit.why == 'said: "B: lantern"'
 
 
 def test_a_file_is_found_by_its_name(indexed, monkeypatch):

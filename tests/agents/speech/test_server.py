@@ -58,7 +58,7 @@ def short_pieces(monkeypatch):
 def serve():
     """Return the function that starts a server which plays a listener, and of which nothing is known."""
     servers = []
-    speech._refused.cache_clear()
+    speech.granted.cache_clear()
 
     def start(listener, **more):
         servers.append(ScriptedServer([], routes={PATH: listener}, **more))
@@ -375,6 +375,22 @@ def test_a_server_that_tells_no_speakers_is_asked_for_lines(serve, first):
     assert ear.hear(QUIET, NOW).cues == [Cue(1.0, 2.0, "kept", speaker="7")]
     ear.hear(QUIET, NOW)
     assert asked == ["diarized_json", "verbose_json", "verbose_json"]
+
+
+def test_a_server_that_has_told_speakers_once_is_asked_for_them_again(serve, monkeypatch):
+    monkeypatch.setattr(speech, "_WAITS_S", (0.01, 0.01))
+    lines = {"text": "", "segments": [{"start": 1, "end": 2, "text": "kept", "speaker": "A"}]}
+    replies = [lines, refusal(500, "busy"), lines, refusal(400, "not this sound"), lines, lines]
+    asked = []
+
+    def reply(form):
+        asked.append(read_form(*form)[0]["response_format"])
+        return replies.pop(0)
+
+    ear = TranscriptionClient(serve(reply).url, "whisper")
+    for _ in range(4):
+        assert ear.hear(QUIET, NOW).cues == [Cue(1.0, 2.0, "kept", speaker="A")]
+    assert asked == [*["diarized_json"] * 4, "verbose_json", "diarized_json"]
 
 
 def test_labels_of_speakers_are_short_and_plain():

@@ -11,7 +11,7 @@ from tests.scripted_server import HANG, ScriptedServer
 from tests.serve.mcp.conftest import _connect
 from tests.serve.mcp.running import over_http
 from tests.serve.mcp.test_tools import words
-from vidagent.agents.speech.server import _refused
+from vidagent.agents.speech.server import granted
 from vidagent.serve.mcp import transcript as tool
 
 pytestmark = pytest.mark.network
@@ -29,7 +29,7 @@ def films(tmp_path):
 def listener(monkeypatch):
     """Return what transcribes, by a server that is set."""
     listener = Listener(voices=2)
-    _refused.cache_clear()
+    granted.cache_clear()
     with ScriptedServer((), routes={PATH: listener}) as server:
         monkeypatch.setenv("VIDAGENT_TRANSCRIBE_URL", server.url)
         monkeypatch.setenv("VIDAGENT_TRANSCRIBE_MODEL", "tones")

@@ -40,9 +40,9 @@ _WAYS: Final[tuple[Way, ...]] = ("known voices", "speakers", "lines")
 
 
 @cache
-def _refused(url: str, model: str) -> set[Way]:
-    """Return what a model on a server has refused; it is remembered as long as this process runs."""
-    return set()
+def granted(url: str, model: str) -> dict[Way, bool]:
+    """Return what a model on a server has granted or refused; it is remembered as long as this process runs."""
+    return {}
 
 
 class TranscriptionClient:
@@ -102,14 +102,16 @@ class TranscriptionClient:
 
     async def _once(self, sound: bytes, seconds: float, voices: Voices) -> Heard:
         samples = {f"known_{n}": name for n, name in enumerate(voices, 1) if voices[name] is not None}
-        refused = _refused(self._server.url, self.model)
-        ways = [way for way in _WAYS if way not in refused and (samples or way != "known voices")]
+        known = granted(self._server.url, self.model)
+        ways = [way for way in _WAYS if known.get(way, True) and (samples or way != "known voices")]
         return await self._most(ways, sound, seconds, voices, samples)
 
     async def _most(
         self, ways: Sequence[Way], sound: bytes, seconds: float, voices: Voices, samples: Mapping[str, str]
     ) -> Heard:
-        """Ask in the first way, or if it is refused in the next ones; the refusal counts once one of these is granted.
+        """Ask in the first way, or if it is refused in the next ones.
+
+        A refusal is remembered once one of these is granted, unless the server has granted the first way before.
 
         Args:
             ways: What to ask for, the most first.
@@ -120,15 +122,19 @@ class TranscriptionClient:
         """
         way, *less = ways
         known = samples if way == "known voices" else {}
+        memory = granted(self._server.url, self.model)
         try:
             found = await self._asked(way, sound, seconds, {tag: voices[known[tag]] for tag in known})
         except ServerError as error:
             unusable = error.status is None and not error.retried
-            if not less or not (unusable or error.status in _REFUSALS):
+            passing = memory.get(way, False) and error.retried
+            if not less or passing or not (unusable or error.status in _REFUSALS):
                 raise
             found = await self._most(less, sound, seconds, voices, samples)
-            _refused(self._server.url, self.model).add(way)
+            memory.setdefault(way, False)
             return found
+        if found.cues:
+            memory[way] = True
         return replace(found, cues=list(_labelled(found.cues, known, voices)))
 
     async def _asked(self, way: Way, sound: bytes, seconds: float, voices: Voices) -> Heard:

@@ -10,7 +10,7 @@ from tests.media import espeak, whisper
 from tests.media.make import encode
 from tests.media.speaking import Listener, film, speak
 from tests.scripted_server import ScriptedServer
-from vidagent.agents.speech.server import _refused
+from vidagent.agents.speech.server import granted
 from vidagent.serve.cli import app
 from vidagent.serve.terminal import console
 from vidagent.video.clock import format_time
@@ -31,7 +31,7 @@ def command(capfd, *arguments):
 @pytest.fixture
 def server(monkeypatch):
     listener = Listener()
-    _refused.cache_clear()
+    granted.cache_clear()
     with ScriptedServer((), routes={PATH: listener}) as server:
         monkeypatch.setenv("VIDAGENT_TRANSCRIBE_URL", server.url)
         monkeypatch.setenv("VIDAGENT_TRANSCRIBE_MODEL", "tones")

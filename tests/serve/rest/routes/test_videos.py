@@ -16,7 +16,7 @@ from tests.serve.core.storage.test_files import upload
 from tests.serve.rest.routes.test_langserve_routes import body
 from tests.serve.running import running
 from vidagent import api
-from vidagent.agents.speech.server import _refused
+from vidagent.agents.speech.server import granted
 from vidagent.images import jpeg
 from vidagent.serve.core.media_files import video_type
 from vidagent.serve.core.video_locator import VideoLocator
@@ -82,7 +82,7 @@ def test_frames_are_those_that_a_player_shows(client, films):
 def test_what_is_transcribed_so_far_is_told_and_nothing_is_sent_for_it(
     films, tmp_path, monkeypatch, voices, languages, speaker
 ):
-    _refused.cache_clear()
+    granted.cache_clear()
     talk = speak(films / "talk.mp4", ((1.0, "harbour"),), 3.0)
     with (
         ScriptedServer((), routes={"/v1/audio/transcriptions": Listener(voices=voices)}) as speech,
