@@ -94,7 +94,9 @@ def test_uneven_frame_times(seed):
     assert film.frames_sent <= MOST_FRAMES
 
 
-@pytest.mark.parametrize("question", ["Who wins the race?", "How many cars drive by?", 'Who says "go"?'])
+@pytest.mark.parametrize(
+    "question", ["Who wins the race?", "How many cars drive by?", "Who speaks the most?"]
+)
 def test_what_cannot_be_judged_costs_no_look_and_says_how_to_connect_a_model(question):
     film = Film.steady(25, 10)
     found = ask(film, question)

@@ -138,6 +138,14 @@ def test_who_says_something_is_told_by_the_label_of_its_line():
     assert ask('Who says "velvet"?', ALL, *TOLD_APART)[0]["found"] == "no"
 
 
+def test_who_talks_over_somebody_else_is_told_apart():
+    over = (
+        "spoken 8.000-14.000 s, speaker A: I said before, and I say it again, that nobody listens to anybody."
+    )
+    answer, _ = ask('Who says "marble"?', ALL, over, *TOLD_APART)
+    assert answer["answer"] == 'Speaker Anna says at 0:09.000: "Marble is what they sell here".'
+
+
 def test_who_says_something_is_not_known_without_labels():
     answer, _ = ask('Who says "marble"?', ALL, *LINES)
     assert (answer["found"], answer["claims"]) == ("cannot_judge", [])

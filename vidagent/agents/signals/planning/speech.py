@@ -171,12 +171,11 @@ def _who(
 ) -> ToolCall:
     """Answer who says something, or who speaks, by the labels of the lines."""
     hits = lines if goal is None else sorted(_hits(goal, lines, exact=intent.text is not None))
+    if not hits and (goal is None or not lines):
+        return _all_said(intent, (), look, complete=complete)
     if not hits:
-        known = goal if goal is not None and lines else None
-        if known is None:
-            return _all_said(intent, (), look, complete=complete)
         about = bool(_ABOUT.search(intent.question))
-        return _not_said(known, lines, quoted=intent.text is not None, about=about, complete=complete)
+        return _not_said(str(goal), lines, quoted=intent.text is not None, about=about, complete=complete)
     inside = [line for line in hits if intent.at_s is not None and line.start_s <= intent.at_s < line.end_s]
     told = list(dict.fromkeys(_whole(hit, lines) for hit in inside or hits))
     told = told[-1:] if intent.order == "last" else told[:1] if "first" in words_of(intent.question) else told
@@ -305,8 +304,12 @@ def _claim(line: Line, look: Result) -> tuple[str, list[str], float]:
 
 
 def _whole(hit: Line, lines: Sequence[Line]) -> Line:
-    """Return the longest line around a hit."""
-    around = [line for line in lines if line.start_s <= hit.start_s and hit.end_s <= line.end_s]
+    """Return the longest line around a hit, of the same speaker."""
+    around = [
+        line
+        for line in lines
+        if line.start_s <= hit.start_s and hit.end_s <= line.end_s and line.speaker == hit.speaker
+    ]
     return max(around, key=lambda line: len(line.text), default=hit)
 
 
