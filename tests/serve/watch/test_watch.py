@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -27,8 +28,9 @@ import pytest
 
 from tests.serve.answers import ANSWER
 from tests.serve.running import PATIENCE
-from vidagent.serve.watch import alerts
+from vidagent.serve.watch import alerts, intake
 from vidagent.serve.watch.alerts import ClipFolder, Outlet
+from vidagent.serve.watch.intake import Intake
 from vidagent.serve.watch.spool import Spool
 from vidagent.serve.watch.watcher import Watcher, found_in
 from vidagent.types import Evidence, Span
@@ -153,7 +155,7 @@ def live(stream: bytes) -> Iterator[http.server.ThreadingHTTPServer]:
 
 
 @contextmanager
-def serving(server: http.server.ThreadingHTTPServer) -> Iterator[http.server.ThreadingHTTPServer]:
+def serving(server: socketserver.TCPServer) -> Iterator[socketserver.TCPServer]:
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -207,6 +209,105 @@ def test_an_address_without_a_stream_is_an_error_at_once(watch, stream):
         code, lines, err = watch(f"{server.url}/none.ts")
     assert (code, [line["kind"] for line in lines], Path("watch").exists()) == (3, ["summary"], False)
     assert "the server answered 404" in err
+
+
+@contextmanager
+def answering(data: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Serve an address that answers with some bytes and no end, and what was asked of it."""
+    asked, over = [], threading.Event()
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self):
+            asked.append(self.request.recv(10_000))
+            self.request.sendall(data)
+            over.wait(60 if data[-4:] != b"END\n" else 0)
+
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer)) as server:
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            over.set()
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("text/html; charset=utf-8", "this is no video: the server sends text/html"),
+        ("video/mp2t", "it is no video, or none that can be read as it comes"),
+    ],
+)
+def test_a_page_is_no_stream(watch, kind, told):
+    page = f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode() + b"<p>Hello</p>\n" * 1000 + b"END\n"
+    with answering(page) as (host, _):
+        code, lines, err = watch(f"http://{host}/")
+    assert (code, [line["kind"] for line in lines]) == (3, ["summary"])
+    assert f"vidagent: http://{host}/: {told}" in err
+    assert "the server ended" not in err
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n"])
+def test_a_silent_server_does_not_hold_up_its_end(watch, head):
+    with answering(head) as (host, _):
+        began_s = time.monotonic()
+        code, lines, err = watch(f"http://{host}/live.ts", "--for", "1")
+        took_s = time.monotonic() - began_s
+    assert (code, lines[-1]["segments"]) == (3, 0)
+    assert "no picture came within its time" in err
+    assert took_s < 5 * PATIENCE
+
+
+@pytest.mark.network
+def test_a_silent_server_is_given_up_after_idle(watch):
+    with answering(b"") as (host, _):
+        code, _, err = watch(f"http://{host}/live.ts", "--idle", "1")
+    assert (code, "nothing came for 1 s" in err) == (3, True)
+
+
+@pytest.mark.network
+def test_a_password_is_sent_and_never_told(watch, stream):
+    head = b"HTTP/1.0 200 OK\r\n\r\n"
+    with answering(head + stream + b"END\n") as (host, asked), live(stream) as hook:
+        code, lines, err = watch(
+            f"http://me:geheim@{host}/live.ts?n=2", "--idle", "2", "--webhook", f"{hook.url}/hook"
+        )
+    assert b"Authorization: Basic bWU6Z2VoZWlt" in asked[0]
+    assert f"watching  http://{host}/live.ts?n=2; Ctrl-C" in err
+    assert code in {0, 3}
+    assert {line["source"] for line in lines} == {f"http://{host}/live.ts?n=2"}
+    assert "geheim" not in err + json.dumps([lines, hook.posted])
+
+
+def test_an_end_that_comes_while_a_connection_begins_ends_it(monkeypatch, tmp_path):
+    begun, ended = threading.Event(), []
+
+    class Endless:
+        def __init__(self, *_):
+            begun.set()
+            time.sleep(0.3)
+
+        def end(self):
+            ended.append(self)
+
+        def kill(self):
+            pass
+
+        close = kill
+
+        def __iter__(self):
+            while self not in ended:
+                time.sleep(0.01)
+            return iter(())
+
+    monkeypatch.setattr(intake, "StreamProcess", Endless)
+    spool = Spool(tmp_path, 25, print)
+    reading = Intake("rtsp://127.0.0.1/x", 3.0, None, spool, print, print)
+    reading.start()
+    assert begun.wait(5)
+    reading.end()
+    assert spool.take() is None
+    assert (len(ended), str(reading.error)) == (1, "no picture came within its time")
 
 
 def test_a_folder_that_was_there_before_stays(watch, tmp_path):
@@ -270,7 +371,10 @@ def test_ctrl_c_ends_it_cleanly(stream, tmp_path):
         ((".",), 3, "'.' is no regular file"),
         (("ftp://example.org/x",), 3, "begin with http, https, rtmp"),
         (("drawn.mp4",), 3, "has its index at the end"),
-        (("text.ts", "--idle", "0.3"), 3, "text.ts: Invalid data"),
+        (("text.ts", "--idle", "0.3"), 3, "text.ts: it is no video, or none that can be read as it comes: "),
+        (("ftp://me:pw@example.org/x",), 3, "ftp://example.org/x: addresses that can be watched begin with"),
+        (("text.ts", "--webhook", "ftp://me:pw@h/?key=5&n=1"), 2, "a host, got 'ftp://h/?key=***&n=1'"),
+        (("http://me:pw@",), 2, "'http://' is no http or https URL with a host"),
         (("text.ts", "--every", "0"), 2, "--every must be more than 0 seconds, and finite, got 0"),
         (("text.ts", "--for", "inf"), 2, "--for must be more than 0 seconds, and finite, got inf"),
         (("text.ts", "--keep-mb", "0"), 2, "--keep-mb must be 1 or more, got 0"),
@@ -289,7 +393,7 @@ def test_what_cannot_be_watched_is_named(watch, tmp_path, arguments, code, told)
     (tmp_path / "text.ts").write_text("no video " * 1000)
     (tmp_path / "drawn.mp4").write_bytes(b"\0\0\0\x10ftypisom\0\0\0\0\0\0\1\0mdat")
     ended, _, err = watch(*arguments)
-    assert (ended, told in err) == (code, True), err
+    assert (ended, told in err, "pw" in err) == (code, True, False), err
 
 
 def test_what_waits_takes_a_bounded_room_and_what_is_dropped_is_told(tmp_path):

@@ -7,7 +7,13 @@ import time
 from collections.abc import Callable
 
 from vidagent.errors import VideoError
-from vidagent.serve.watch.source import bytes_of, is_network, is_opened_by_libav, is_playlist
+from vidagent.serve.watch.source import (
+    StreamEndError,
+    bytes_of,
+    is_network,
+    is_opened_by_libav,
+    is_playlist,
+)
 from vidagent.serve.watch.spool import Skip, Spool
 from vidagent.video.stream.client import StreamProcess
 
@@ -42,13 +48,16 @@ class Intake:
         self._source, self._seconds, self._idle_s = source, seconds, idle_s
         self._spool, self._skip, self._tell = spool, skip, tell
         self._stop = threading.Event()
+        self._starting = threading.Lock()
         self._process: StreamProcess | None = None
+        self._by_libav = is_opened_by_libav(source)
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._last_s = time.monotonic()
         self._lost_s: float | None = None
         self._heard_s: float | None = None
         self._end_s = 0.0
         self._pieces = 0
+        self._is_over = False
         self.error: VideoError | None = None
 
     def start(self) -> None:
@@ -57,17 +66,22 @@ class Intake:
         self._thread.start()
 
     def end(self) -> None:
-        """Read no further; the segment that was begun is finished, but for one that libav reads by itself."""
-        self._stop.set()
-        if is_opened_by_libav(self._source) and self._process is not None:
-            self._process.kill()
+        """Read no further; the segment that was begun is finished. Nothing read at all is an error."""
+        self._is_over = True
+        if (process := self._last_process()) is not None:
+            process.end()
 
     def stop(self) -> None:
         """End reading at once; whole segments stay in the spool."""
-        self._stop.set()
-        if self._process is not None:
-            self._process.kill()
+        if (process := self._last_process()) is not None:
+            process.kill()
         self._thread.join(10)
+
+    def _last_process(self) -> StreamProcess | None:
+        """Return the process that reads; no other one is started after it."""
+        with self._starting:
+            self._stop.set()
+            return self._process
 
     def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -75,6 +89,8 @@ class Intake:
             while not self._stop.is_set():
                 before = self._pieces
                 error = self._read_once()
+                if self._is_over and not self._pieces:
+                    self.error = (self._heard_s and error) or VideoError("no picture came within its time")
                 if error is None or self._stop.is_set():
                     return
                 if not self._pieces:  # probably a wrong address
@@ -86,7 +102,6 @@ class Intake:
                 pause_s = _FIRST_PAUSE_S if self._pieces > before else min(2 * pause_s, _LONGEST_PAUSE_S)
                 if self._pieces > before:
                     self._lost_s = self._last_s
-                self._heard_s = None
                 self._tell(f"lost      {error}; reading again in {pause_s:g} s")
                 self._stop.wait(pause_s if self._idle_s is None else min(pause_s, self._idle_s))
         except OSError as error:
@@ -99,29 +114,37 @@ class Intake:
 
     def _read_once(self) -> VideoError | None:
         """Read until the stream ends (None) or breaks."""
-        by_libav = is_opened_by_libav(self._source)
-        self._process = StreamProcess(self._seconds, self._source if by_libav else None)
-        failure: list[VideoError] = []
-        feeder = None
-        if not by_libav:
-            feeder = threading.Thread(target=self._feed, args=(self._process, failure), daemon=True)
+        with self._starting:
+            if self._stop.is_set():
+                return None
+            process = self._process = StreamProcess(self._seconds, self._source if self._by_libav else None)
+        self._heard_s = None
+        sent: list[VideoError] = []
+        cut: VideoError | None = None
+        feeder = threading.Thread(target=self._feed, args=(process, sent), daemon=True)
+        if not self._by_libav:
             feeder.start()
         try:
-            self._collect(self._process)
+            self._collect(process)
         except VideoError as error:
-            failure.append(error)
+            cut = error
         finally:
-            self._process.kill()
-            if feeder is not None:
+            process.kill()
+            if not self._by_libav:
                 feeder.join(1)
-            self._process.close()
-        if by_libav and not failure and not is_playlist(self._source):
+            process.close()
+        if self._by_libav and cut is None and not is_playlist(self._source):
             return VideoError("the stream ended")
-        return failure[0] if failure else None
+        if sent and not (cut and isinstance(sent[0], StreamEndError)):  # a page is no stream that ends
+            return sent[0]
+        return cut
 
     def _feed(self, process: StreamProcess, failure: list[VideoError]) -> None:
+        """Send the bytes to a process; one that is not the last any more takes none."""
         try:
             for data in bytes_of(self._source, self._stop, self._idle_s):
+                if process is not self._process:
+                    return
                 self._last_s = time.monotonic()
                 self._heard_s = self._heard_s or self._last_s
                 if not process.feed(data):
@@ -144,7 +167,7 @@ class Intake:
             self._spool.add(piece, piece.start_s + offset_s)
             self._end_s = piece.end_s + offset_s
             self._pieces += 1
-            if is_opened_by_libav(self._source):  # else the bytes are heard of as they come
+            if self._by_libav:  # else the bytes are heard of as they come
                 self._last_s = time.monotonic()
 
     def _gap_s(self, length_s: float) -> float:

@@ -16,9 +16,10 @@ from vidagent.errors import UsageError, VideoError
 from vidagent.runs.request import AgentArguments, Request, make_request
 from vidagent.serve.watch.alerts import ClipFolder, Outlet
 from vidagent.serve.watch.intake import Intake
-from vidagent.serve.watch.source import check_source, is_http_url
+from vidagent.serve.watch.source import check_source, is_http_url, is_network
 from vidagent.serve.watch.spool import Spool
 from vidagent.serve.watch.watcher import Watcher
+from vidagent.text import shown_address
 
 _MB = 1_000_000
 
@@ -56,7 +57,9 @@ class WatchOptions:
         if self.keep_mb < 1:
             raise UsageError(f"--keep-mb must be 1 or more, got {self.keep_mb}")
         if self.webhook is not None and not is_http_url(self.webhook):
-            raise UsageError(f"--webhook must be an http or https URL with a host, got {self.webhook!r}")
+            raise UsageError(
+                f"--webhook must be an http or https URL with a host, got {shown_address(self.webhook)!r}"
+            )
 
 
 def watch(
@@ -81,6 +84,7 @@ def watch(
         UsageError: If an argument is out of range, or the folder cannot be written.
     """
     check_source(source)
+    shown = shown_address(source) if is_network(source) else source
     request = make_request(question, **arguments)
     client = choose(request.settings)
     outlet = Outlet(options.webhook, tell)
@@ -89,12 +93,12 @@ def watch(
         own = request.settings.model_copy(update={"cache_dir": scratch / "cache"})
         request = Request(request.question, request.overview, own, request.budget)
         watcher = Watcher(
-            source, request, client, outlet, ClipFolder(options.folder, room, tell), tell, options.each
+            shown, request, client, outlet, ClipFolder(options.folder, room, tell), tell, options.each
         )
         spool = Spool(scratch, room, watcher.skip)
         intake = Intake(source, options.every_s, options.idle_s, spool, watcher.skip, tell)
         tell(f"model     {describe(client).removeprefix('model ')}")
-        tell(f"watching  {source}; Ctrl-C ends it")
+        tell(f"watching  {shown}; Ctrl-C ends it")
         timer = threading.Timer(options.for_s or 0, intake.end)
         timer.daemon = True
         intake.start()
@@ -108,7 +112,7 @@ def watch(
             watcher.end(spool)
             outlet.close()
     if intake.error is not None:
-        raise VideoError(f"{source}: {intake.error}")
+        raise VideoError(f"{shown}: {intake.error}")
 
 
 @contextmanager

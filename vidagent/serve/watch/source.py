@@ -11,12 +11,19 @@ from pathlib import Path
 import httpx
 
 from vidagent.errors import UsageError, VideoError
+from vidagent.text import shown_address
 from vidagent.video.stream.process import SCHEMES
 
 _CHUNK_BYTES = 1 << 16
 _POLL_S = 0.2
 _CONNECT_S, _SILENCE_S = 10.0, 30.0
 _PLAYLISTS = (".m3u8", ".mpd")
+_PAGES = {"text/html", "application/xhtml+xml", "application/json"}
+"""Media types of what is certainly no stream; others are often set wrong."""
+
+
+class StreamEndError(VideoError):
+    """The server has sent the whole response: a stream that may be connected to again."""
 
 
 def is_network(source: str) -> bool:
@@ -52,12 +59,14 @@ def check_source(source: str) -> None:
         UsageError: If an http or https address has no host, or is none.
     """
     if source.lower().startswith(("http://", "https://")) and not is_http_url(source):
-        raise UsageError(f"{source!r} is no http or https URL with a host")
+        raise UsageError(f"{shown_address(source)!r} is no http or https URL with a host")
     if is_network(source):
         return
     if "://" in source:
         legal = ", ".join(sorted(SCHEMES))
-        raise VideoError(f"{source}: addresses that can be watched begin with {legal}, or name a file")
+        raise VideoError(
+            f"{shown_address(source)}: addresses that can be watched begin with {legal}, or name a file"
+        )
     if not Path(source).is_file():
         there = source and os.path.lexists(source)
         raise VideoError(f"{source!r} is no regular file" if there else f"{source}: no such file")
@@ -84,6 +93,7 @@ def bytes_of(source: str, stop: threading.Event, idle_s: float | None) -> Iterat
     """Yield the bytes of a stream as they come, until it ends, `stop` is set, or nothing has come for `idle_s`.
 
     Raises:
+        StreamEndError: If the server ends a response that announced no length.
         VideoError: If the connection fails or breaks.
     """
     return _http(source, stop, idle_s) if is_network(source) else _growing(Path(source), stop, idle_s)
@@ -110,16 +120,22 @@ def _growing(path: Path, stop: threading.Event, idle_s: float | None) -> Iterato
 
 
 def _http(url: str, stop: threading.Event, idle_s: float | None) -> Iterator[bytes]:
-    timeout = httpx.Timeout(_CONNECT_S, read=_SILENCE_S if idle_s is None else min(_SILENCE_S, idle_s))
+    silence_s = _SILENCE_S if idle_s is None else min(_SILENCE_S, idle_s)
+    timeout = httpx.Timeout(_CONNECT_S, read=silence_s)
     try:
         with httpx.stream("GET", url, follow_redirects=True, timeout=timeout) as response:
             if response.status_code != 200:
                 raise VideoError(f"the server answered {response.status_code} {response.reason_phrase}")
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind in _PAGES:
+                raise VideoError(f"this is no video: the server sends {kind}")
             for data in response.iter_bytes(_CHUNK_BYTES if "content-length" in response.headers else None):
                 if stop.is_set():
                     return
                 yield data
         if "content-length" not in response.headers:
-            raise VideoError("the server ended the stream")
+            raise StreamEndError("the server ended the stream")
+    except httpx.ReadTimeout:
+        raise VideoError(f"nothing came for {silence_s:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise VideoError(str(error) or type(error).__name__) from error

@@ -16,6 +16,7 @@ from vidagent.video.stream.process import HEADER
 
 COMMAND = (sys.executable, "-m", "vidagent.video.stream.process")
 _MAX_HEADER_BYTES = 10_000
+_LAST_PIECES_S = 3.0
 
 
 class StreamProcess:
@@ -36,6 +37,7 @@ class StreamProcess:
             stderr=subprocess.DEVNULL,
             env=child_environment(),
         )
+        self._by_address = url is not None
         if url is not None:  # not an argument: it may hold a password, and everybody can list those
             self.feed(url.encode())
             self.finish()
@@ -71,6 +73,17 @@ class StreamProcess:
             yield Piece(data, float(header["start_s"]), float(header["end_s"]), bool(header["jumped"]))
         if code := self._popen.wait():
             raise VideoError(f"the process that reads the stream ended with code {code}")
+
+    def end(self) -> None:
+        """Read no further; the last pieces follow, but none of an address that is silent."""
+        if not self._by_address:
+            self.finish()
+            return
+        self._popen.terminate()
+        try:
+            self._popen.wait(_LAST_PIECES_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def kill(self) -> None:
         """End it now; the iteration ends, too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +36,12 @@ class Piece:
     jumped: bool
 
 
-def pieces_of(container: Any, seconds: float) -> Iterator[Piece]:  # noqa: ANN401 - av's input container
-    """Yield the pieces of an opened stream, each at least `seconds` long but for the last.
+def pieces_of(
+    container: Any,  # noqa: ANN401 - av's input container
+    seconds: float,
+    is_ended: Callable[[], bool] = lambda: False,
+) -> Iterator[Piece]:
+    """Yield the pieces of an opened stream, each at least `seconds` long but for the last, until it is ended.
 
     A piece ends with the keyframe that begins the next one, and with the frames before it that need it: an event that
     goes on across the cut is seen in both.
@@ -53,6 +57,8 @@ def pieces_of(container: Any, seconds: float) -> Iterator[Piece]:  # noqa: ANN40
     current: _Writer | None = None
     ending: _Writer | None = None
     for packet in container.demux(streams):
+        if is_ended():
+            break
         if packet.pts is None:
             continue
         time_s = float(packet.pts * packet.time_base)

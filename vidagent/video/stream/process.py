@@ -52,9 +52,11 @@ class _Input:
 
 
 def main() -> None:
-    """Cut the stream on stdin, or at the address that stdin holds."""
+    """Cut the stream on stdin, or at the address that stdin holds; SIGTERM ends it with what was read."""
     settings = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     url = sys.stdin.buffer.read().decode() if settings["by_address"] else None
@@ -66,7 +68,7 @@ def main() -> None:
     logging.set_libav_level(logging.FATAL)
     try:
         with _opened(url) as container:
-            for piece in pieces_of(container, settings["seconds"]):
+            for piece in pieces_of(container, settings["seconds"], lambda: bool(ended)):
                 header = {"start_s": piece.start_s, "end_s": piece.end_s, "jumped": piece.jumped}
                 _write(out, {**header, "bytes": len(piece.data)}, piece.data)
     except (av.FFmpegError, OSError, VideoError, ValueError) as error:
@@ -92,6 +94,8 @@ def _write(out: Any, header: dict[str, Any], data: bytes = b"") -> None:  # noqa
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, av.InvalidDataError):
+        return f"it is no video, or none that can be read as it comes: {error.strerror}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
