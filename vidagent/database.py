@@ -60,8 +60,12 @@ class PersistentDatabase(Database):
     def __init__(self, path: Path, schema: str) -> None:
         """Open the file, and create it and its tables as needed."""
         self._connection = _connect(path, "NORMAL", isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.executescript(schema)
+        try:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.executescript(schema)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """See `Database.read`."""

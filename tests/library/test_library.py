@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ from vidagent import Library, UsageError
 from vidagent.agents.speech.server import granted
 from vidagent.library import indexing
 from vidagent.library.catalog import Catalog
+from vidagent.library.changes import refresh
+from vidagent.library.contents import Depth
 
 pytestmark = pytest.mark.network
 
@@ -279,3 +283,68 @@ def test_a_damaged_file_is_told_with_the_way_out(own):
     (library.folder / "library.sqlite3").write_bytes(b"no database" * 1000)
     with pytest.raises(UsageError, match=r"move library\.sqlite3 away and add the folders again"):
         library.find("x")
+
+
+def test_lost_files_of_one_stamp_are_told_apart(own):
+    library, times = Library(), (1_700_000_000, 1_700_000_000)
+    for path in own.rglob("*.m*"):
+        path.unlink()
+    for name, colour in (("one.mkv", "red"), ("two.mkv", "blue"), ("three.mkv", "green")):
+        paint(own / name, [colour])
+    size = max(path.stat().st_size for path in own.glob("*.mkv"))
+    for path in own.glob("*.mkv"):
+        with path.open("ab") as file:  # padding after the last element
+            file.write(bytes(size - path.stat().st_size))
+        os.utime(path, times)
+    library.add(own, texts=False)
+    (own / "sub").mkdir(exist_ok=True)
+    (own / "one.mkv").rename(own / "sub" / "one.mkv")
+    (own / "two.mkv").rename(own / "sub" / "other.mkv")
+    (own / "three.mkv").rename(own / "elsewhere.bin")
+    with Catalog(library.folder) as catalog:
+        changes = refresh(catalog, Depth(texts=False), "colours")
+        rows = catalog.database.rows("SELECT path, found FROM videos")
+    assert (changes.moved, changes.gone, changes.new) == (2, 1, 0)
+    found = {Path(os.fsdecode(row["path"])).name: row["found"] for row in rows}
+    assert (found["one.mkv"], found["other.mkv"]) == (1, 0), "what may be another video is read first"
+    library.add(texts=False)
+    assert library.find("blue").hits[0].video == own / "sub" / "other.mkv"
+    assert library.find("red").hits[0].video == own / "sub" / "one.mkv"
+
+
+def test_a_link_that_leads_elsewhere_now_is_followed(own, tmp_path):
+    (tmp_path / "disk1").mkdir()
+    (tmp_path / "disk2").mkdir()
+    (tmp_path / "disk1" / "a.mp4").write_bytes((own / "a.mp4").read_bytes())
+    (tmp_path / "disk").symlink_to(tmp_path / "disk1")
+    library = Library()
+    library.add(tmp_path / "disk", texts=False)
+    assert library.find("red", folders=[tmp_path / "disk1"]).searched == 1
+    (tmp_path / "disk").unlink()
+    (tmp_path / "disk").symlink_to(tmp_path / "disk2")
+    assert library.find("red", folders=[tmp_path / "disk1"]).searched == 0
+    assert library.find("red", folders=[tmp_path / "disk2"]).searched == 1
+
+
+def test_a_link_to_a_file_lies_where_the_file_does(own, tmp_path):
+    (own / "sub" / "link.mp4").symlink_to(own / "a.mp4")
+    library = Library()
+    library.add(own / "sub", texts=False)
+    names = [hit.video.name for hit in library.find("red", folders=[own / "sub"]).hits]
+    assert (names.count("link.mp4"), names.count(ODD)) == (0, 2)
+
+
+@pytest.mark.parametrize("kind", ["full", "read-only"])
+def test_a_disk_that_cannot_be_written_is_told_with_the_way_out(own, tmp_path, kind):
+    small = tmp_path / "small"
+    small.mkdir()
+    size = "size=8k" if kind == "full" else "size=1m,ro"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", small], check=False).returncode:
+        pytest.skip("this user may not mount file systems")
+    try:
+        with pytest.raises(UsageError) as raised:
+            Library(small / "library").add(own, texts=False)
+    finally:
+        subprocess.run(["umount", small], check=True)
+    told = {"full": "its disk may be full: make room", "read-only": "must be writable; VIDAGENT_CACHE_DIR"}
+    assert told[kind] in str(raised.value)

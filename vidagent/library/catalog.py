@@ -5,18 +5,19 @@ One process at a time indexes, as it holds a lock (`indexing`); others may list,
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from vidagent.database import PersistentDatabase
+from vidagent.database import DAMAGED, PersistentDatabase
 from vidagent.errors import UsageError
 from vidagent.library.contents import Contents, Depth, Line
 from vidagent.library.vectors import VECTORS_SCHEMA, put_vectors
@@ -27,6 +28,7 @@ State = Literal["indexed", "waiting", "failed", "gone"]
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS sources (path BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS left_out (path BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS broken_off (error TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS videos (
     id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp TEXT NOT NULL, beside TEXT NOT NULL,
     due INTEGER NOT NULL DEFAULT 1, found INTEGER NOT NULL DEFAULT 0, error TEXT, sha256 TEXT, duration_s REAL,
@@ -41,9 +43,10 @@ CREATE INDEX IF NOT EXISTS lines_of_video ON lines (video);
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, tokenize = 'porter unicode61 remove_diacritics 2');
 {VECTORS_SCHEMA}
 """
-"""`left_out`: files removed from a folder that stays. `due`: whether a video is to be read (again); `found`: whether
-its lines and vectors are those of the file as it was."""
+"""`left_out`: files removed from a folder that stays. `broken_off`: the error that ended the last indexing.
+`due`: whether a video is to be read (again); `found`: whether its lines and vectors are those of the file as it was."""
 FILE_NAME = "library.sqlite3"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,23 @@ class Catalog:
             lock.write(str(os.getpid()))
             lock.flush()
             self.database.change("UPDATE videos SET started_s = NULL")
+            self.database.change("DELETE FROM broken_off")
             yield True
+
+    @contextmanager
+    def error_kept(self) -> Iterator[None]:
+        """Note an error that ends the block, as nobody may look at the process that indexes."""
+        try:
+            yield
+        except Exception as error:
+            with suppress(sqlite3.Error):
+                self.database.change("INSERT INTO broken_off VALUES (?)", str(error) or type(error).__name__)
+            raise
+
+    def broken_off(self) -> str | None:
+        """Return the error that ended the last indexing, or None."""
+        row = self.database.row("SELECT error FROM broken_off ORDER BY rowid DESC LIMIT 1")
+        return row["error"] if row else None
 
     def indexer(self) -> int | None:
         """Return the id of the process that indexes, or None."""
@@ -313,7 +332,18 @@ def readable(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise UsageError(
-            f"the library in {folder} cannot be used: {error}; if its file is damaged, move {FILE_NAME} away and add "
-            "the folders again: what is cached of the videos is used again"
-        ) from error
+        raise UsageError(f"the library in {folder} cannot be used: {error}; {_way_out(error)}") from error
+
+
+def _way_out(error: sqlite3.Error | OSError) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR} or getattr(error, "errno", None) in _FULL:
+        return "its disk may be full: make room, and run the command again, which goes on with what is left"
+    if code == sqlite3.SQLITE_BUSY:
+        return "another process writes to it: try again"
+    if code in DAMAGED:
+        return (
+            f"if its file is damaged, move {FILE_NAME} away and add the folders again: what is cached of the videos is "
+            "used again"
+        )
+    return "its folder must be writable; VIDAGENT_CACHE_DIR names another one"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from vidagent.errors import UsageError
 from vidagent.library.catalog import Catalog, beside_stamp, file_stamp
 from vidagent.library.contents import Depth
+from vidagent.text import shown_address
 from vidagent.video.folder import videos_in
 from vidagent.video.index.subtitles import SidecarFolders
 
@@ -61,7 +62,7 @@ def absolute(path: str | Path) -> Path:
     if not name:
         raise UsageError("'' is no folder: give the path of a folder or a file")
     if "://" in name:
-        raise UsageError(f"{name} is no folder: a library holds files of this machine")
+        raise UsageError(f"{shown_address(name)} is no folder: a library holds files of this machine")
     return Path(os.path.abspath(Path(name).expanduser()))  # noqa: PTH100 - `absolute` keeps `..`
 
 
@@ -100,7 +101,7 @@ def refresh(catalog: Catalog, depth: Depth, model: str | None) -> Changes:
     """
     known = {os.fsdecode(row["path"]): row for row in catalog.database.rows("SELECT * FROM videos")}
     left_out = catalog.left_out()
-    lost = {row["stamp"]: row for name, row in known.items() if not Path(name).is_file()}
+    lost = _Lost(row for name, row in known.items() if not Path(name).is_file())
     sidecars = SidecarFolders()
     paths = dict.fromkeys(path for path in _files(catalog) if path not in left_out)
     seen = [_Seen(path, file_stamp(path), beside_stamp(sidecars.of(path))) for path in paths]
@@ -109,7 +110,31 @@ def refresh(catalog: Catalog, depth: Depth, model: str | None) -> Changes:
         for one in seen:
             what = _note(catalog, one, known.get(str(one.path)), lost, depth, model)
             counts[what] = counts.get(what, 0) + 1
-    return Changes(**counts, gone=len(lost))
+    return Changes(**counts, gone=lost.count)
+
+
+class _Lost:
+    """The videos whose files are no longer there, which may have been moved."""
+
+    def __init__(self, rows: Iterable[sqlite3.Row]) -> None:
+        self._by_stamp: dict[str, list[sqlite3.Row]] = {}
+        for row in rows:
+            self._by_stamp.setdefault(row["stamp"], []).append(row)
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self._by_stamp.values()))
+
+    def take(self, seen: _Seen) -> tuple[sqlite3.Row, bool] | None:
+        """Return the video that a new file was, and whether it cannot be another one: two files may have one stamp."""
+        rows = self._by_stamp.get(seen.stamp)
+        if not rows:
+            return None
+        named = [row for row in rows if Path(os.fsdecode(row["path"])).name == seen.path.name]
+        is_sure = len(rows) == 1 or len(named) == 1
+        was = (named or rows)[0]
+        rows.remove(was)
+        return was, is_sure
 
 
 class _Seen(NamedTuple):
@@ -132,7 +157,7 @@ def _note(
     catalog: Catalog,
     seen: _Seen,
     row: sqlite3.Row | None,
-    lost: dict[str, sqlite3.Row],
+    lost: _Lost,
     depth: Depth,
     model: str | None,
 ) -> str:
@@ -140,12 +165,16 @@ def _note(
     name, stamp, beside = os.fsencode(seen.path), seen.stamp, seen.beside
     change = catalog.database.change
     if row is None:
-        if stamp not in lost:
+        if (found := lost.take(seen)) is None:
             change("INSERT INTO videos (path, stamp, beside) VALUES (?, ?, ?)", name, stamp, beside)
             return "new"
-        was = lost.pop(stamp)["id"]  # read again for its new name, from the cache
-        change(
-            "UPDATE videos SET path = ?, beside = ?, due = 1, error = NULL WHERE id = ?", name, beside, was
+        was, is_sure = found
+        change(  # read again for its new name, from the cache
+            "UPDATE videos SET path = ?, beside = ?, due = 1, found = ?, error = NULL WHERE id = ?",
+            name,
+            beside,
+            was["found"] if is_sure else 0,
+            was["id"],
         )
         return "moved"
     if stamp != row["stamp"]:

@@ -14,7 +14,6 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ class Finder:
 
     def find(self, query: str, most: int, below: Sequence[Path] = ()) -> Hits:
         """Return the best hits, of the videos in some folders where these are given (absolute, links resolved)."""
-        videos = [row for row in self._videos() if _is_below(row, below)]
+        videos = _below(self._videos(), below)
         notes = list(_waiting(videos))
         ids = [row["id"] for row in videos] if below else None
         lists = self._by_words(query, ids)
@@ -261,18 +260,26 @@ def _fused(lists: dict[str, list[_Place]]) -> list[_Place]:
     return sorted(hits, key=lambda hit: -hit.total)
 
 
-def _is_below(row: sqlite3.Row, folders: Sequence[Path]) -> bool:
-    """Tell whether a video lies in one of some folders, where there are any."""
+def _below(videos: list[sqlite3.Row], folders: Sequence[Path]) -> list[sqlite3.Row]:
+    """Return the videos that lie in one of some folders, where there are any; links are resolved as they are now."""
     if not folders:
-        return True
-    path = _real(row["path"])
-    return any(path.is_relative_to(folder) for folder in folders)
+        return videos
+    inside: dict[str, bool] = {}
+
+    def is_inside(path: str) -> bool:
+        if Path(path).is_symlink():
+            return _is_inside(path, folders)
+        folder = os.path.dirname(path)  # noqa: PTH120 - of thousands
+        if folder not in inside:
+            inside[folder] = _is_inside(folder, folders)
+        return inside[folder]
+
+    return [row for row in videos if is_inside(os.fsdecode(row["path"]))]
 
 
-@lru_cache(maxsize=100_000)
-def _real(path: bytes) -> Path:
-    """Return the path of a file, its links resolved; kept, as a library asks for thousands at each search."""
-    return Path(os.path.realpath(os.fsdecode(path)))
+def _is_inside(path: str, folders: Sequence[Path]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(folder) for folder in folders)
 
 
 def _waiting(videos: Iterable[sqlite3.Row]) -> Iterator[str]:

@@ -66,6 +66,7 @@ class LibraryStatus:
         reading: Those that are being read now.
         indexer: The process that reads them, or None.
         bytes: Size of the library's file.
+        broken_off: The error that ended the last indexing, or None.
     """
 
     folder: Path
@@ -74,6 +75,7 @@ class LibraryStatus:
     reading: tuple[Path, ...] = ()
     indexer: int | None = None
     bytes: int = 0
+    broken_off: str | None = None
     counts: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class LibraryStatus:
             "bytes": self.bytes,
             "indexer": self.indexer,
             "reading": [str(path) for path in self.reading],
+            "broken_off": self.broken_off,
             "errors": [
                 {"video": str(one.path), "error": one.error} for one in self.videos if one.state == "failed"
             ],
@@ -162,7 +165,8 @@ class SearchableLibrary:
 
         with readable(self.folder), Catalog(self.folder) as catalog:
             add_sources(catalog, paths)
-            changes = refresh(catalog, depth, model)
+            with catalog.error_kept():
+                changes = refresh(catalog, depth, model)
 
             def index() -> None:
                 if on_start is not None and not results:
@@ -173,7 +177,8 @@ class SearchableLibrary:
                     tell = on_note or (lambda _: None)
                     index_on_ray(catalog, self._settings, depth, ray, workers, done, tell)
 
-            indexer = index_alone(catalog, index)
+            with catalog.error_kept():
+                indexer = index_alone(catalog, index)
         failed = tuple(one for one in results if one.error is not None)
         return Added(changes, len(results) - len(failed), failed, indexer)
 
@@ -237,6 +242,13 @@ class SearchableLibrary:
             return found
         return dataclasses.replace(found, hits=tuple(_with_thumbnails(found.hits, Path(thumbnails))))
 
+    def indexer(self) -> int | None:
+        """Return the id of the process that indexes, or None."""
+        if not self.exists:
+            return None
+        with readable(self.folder), Catalog(self.folder) as catalog:
+            return catalog.indexer()
+
     def videos(self) -> list[Listed]:
         """Return all videos, by path."""
         if not self.exists:
@@ -256,6 +268,7 @@ class SearchableLibrary:
                 tuple(catalog.reading()),
                 catalog.indexer(),
                 (self.folder / FILE_NAME).stat().st_size,
+                catalog.broken_off(),
             )
 
     def remove(self, *paths: str | Path, gone: bool = False) -> list[Path]:

@@ -9,6 +9,9 @@ import pytest
 from tests.library.conftest import colours, indexed, kept, own, painted
 from tests.scripted_server import ScriptedServer
 from tests.serve.batch.conftest import script
+from tests.serve.running import PATIENCE
+from vidagent.errors import UsageError
+from vidagent.library import library
 
 __all__ = ["colours", "indexed", "kept", "own", "painted"]
 pytestmark = pytest.mark.network
@@ -82,11 +85,44 @@ def test_bad_use_is_told(command, tmp_path):
     assert "find" not in command("library", "status", "--json").json()
 
 
+class Started:
+    """A process that indexes for a while, and ends well."""
+
+    pid, returncode = 7, None
+
+    def poll(self):
+        if self.returncode is None:
+            self.returncode = 0
+            return None
+        return 0
+
+
+def test_errors_of_the_background_are_told_at_once_or_by_status(command, own, tmp_path, monkeypatch):
+    (tmp_path / "cache" / "library").mkdir()
+    (tmp_path / "cache" / "library" / "library.sqlite3").write_bytes(b"no database" * 1000)
+    monkeypatch.setattr("vidagent.serve.cli.commands.library._START_S", 60 * PATIENCE)
+    at_once = command("library", "add", str(own), "--background", "--no-texts")
+    assert (at_once.code, "library.sqlite3 away and add the folders again" in at_once.err) == (2, True)
+    assert "indexing in the background" not in at_once.err
+    (tmp_path / "cache" / "library" / "library.sqlite3").unlink()
+
+    def cannot(*_):
+        raise UsageError("the cluster has gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "index_here", cannot)
+        assert command("library", "add", str(own), "--no-texts").code == 2
+    assert "ended by  the cluster has gone" in command("library", "status").out
+    assert command("library", "status", "--json").json()["broken_off"] == "the cluster has gone"
+    assert command("library", "add", "--no-texts").code == 0
+    assert "ended by" not in command("library", "status").out
+
+
 def test_add_in_the_background_goes_on_by_itself(command, own, monkeypatch):
     started = []
     monkeypatch.setattr(
         "vidagent.serve.cli.commands.library.subprocess.Popen",
-        lambda words, **options: started.append((words, options)) or type("P", (), {"pid": 7}),
+        lambda words, **options: started.append((words, options)) or Started(),
     )
     done = command("library", "add", str(own), "--background", "--no-texts")
     [(words, options)] = started

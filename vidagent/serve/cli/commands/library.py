@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from vidagent.library.catalog import Listed
     from vidagent.library.changes import Changes
     from vidagent.library.finding import Hit, Hits
-    from vidagent.library.library import LibraryStatus
+    from vidagent.library.library import LibraryStatus, SearchableLibrary
 
 _MB = 1_000_000
 _SOME_FAILED = 3
+_START_S, _POLL_S = 10.0, 0.1
+"""How long a start in the background is waited for, as most errors come by then."""
 
 app = typer.Typer(
     name="library",
@@ -111,7 +114,7 @@ def add(
         library.check_servers(transcribe=transcribe)
         chosen = [*["--no-texts"] * no_texts, *["--transcribe"] * transcribe]
         chosen += [f"--workers={workers}"] * (workers is not None) + [f"--ray={ray}"] * (ray is not None)
-        _start(library.folder, names, chosen)
+        _start(library, names, chosen)
         return
     display = LibraryProgress(console.stderr(), workers or os.cpu_count() or 1, quiet=quiet)
 
@@ -148,18 +151,30 @@ def add(
         raise typer.Exit(_SOME_FAILED)
 
 
-def _start(folder: Path, names: Sequence[str], chosen: Sequence[str]) -> None:
-    """Start the same command in a process of its own, which goes on when the terminal is closed."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = folder / "indexing.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603 - this program
-            [sys.executable, "-m", "vidagent", "library", "add", *chosen, "--", *names],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+def _start(library: SearchableLibrary, names: Sequence[str], chosen: Sequence[str]) -> None:
+    """Start the same command in a process of its own, which goes on when the terminal is closed.
+
+    Raises:
+        Exit: With the exit code of the process, if it ends with an error at once.
+    """
+    log = library.folder / "indexing.log"
+    with lazy.library.readable(library.folder):
+        library.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - this program
+                [sys.executable, "-m", "vidagent", "library", "add", *chosen, "--", *names],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            began = output.tell()
+    until_s = time.monotonic() + _START_S
+    while process.poll() is None and library.indexer() != process.pid and time.monotonic() < until_s:
+        time.sleep(_POLL_S)
+    if process.returncode not in {None, 0, _SOME_FAILED}:
+        console.stderr().say(log.read_bytes()[began:].decode("utf-8", "replace").rstrip())
+        raise typer.Exit(process.returncode)
     console.stderr().say(
         f"indexing in the background (process {process.pid}; log {log}); `vidagent library status` tells how far it is"
     )
@@ -303,5 +318,7 @@ class _Status:
             rows += [("reading", _row(path)) for path in found.reading]
         elif found.counts["waiting"]:
             rows.append(("indexing", "nobody; `vidagent library add` goes on"))
+        if found.broken_off is not None:
+            rows.append(("ended by", one_line(found.broken_off)))
         rows += [("failed", one_line(one.error or "")) for one in found.videos if one.state == "failed"]
         return printing.aligned(rows)
