@@ -1,15 +1,16 @@
 """A library of many files: an add that is killed and goes on, what `find` finds, and a million vectors.
 
-`python -m benchmarks.library --out FOLDER` makes 200 short files, of footage where there is some (`--footage`), plants
-50 events in them (texts on screen, words in subtitles, colours for a scripted embedding server), indexes them with
-`vidagent library add`, which it kills twice, and searches for each event. Then it fills a library with a million random
-vectors and searches that. `--quick` does the same with 24 files and 50,000 vectors.
+`python -m benchmarks.library --out FOLDER` makes 200 files of 20 hours in all, of footage where there is some
+(`--footage`), plants 50 events in them (texts on screen, words in subtitles, colours for a scripted embedding server),
+indexes them with `vidagent library add`, which it kills twice, and searches for each event. Then it fills a library
+with a million random vectors and searches that. `--quick` does the same with 24 files of 12 s and 50,000 vectors.
 """
 
 from __future__ import annotations
 
 import argparse
 import colorsys
+import itertools
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -36,7 +37,9 @@ from vidagent.library.finding import Finder, KeptSigns
 from vidagent.library.vectors import measure_means
 from vidagent.video.index.embeddings import Embedded, Vectors
 
-SIZE_WH, RATE, LENGTH_S = (480, 270), 10, 12
+SIZE_WH = (480, 270)
+EVENT_S, CUE_EVERY_S = 2.0, 20.0
+BLUR_PX = 4.0
 WORDS = (
     "anchor amber beacon birch canal cedar comet coral delta ember falcon ferry garnet glacier harbor heron indigo "
     "ivory jasmine juniper kestrel lagoon lantern maple marble meadow nectar onyx orchard osprey pebble pepper quartz "
@@ -44,6 +47,31 @@ WORDS = (
 ).split()
 KINDS = ("text", "subtitle", "colour")
 DIMS, OF_VIDEO, QUERIES = 768, 500, 200
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the files are like.
+
+    Args:
+        files: How many.
+        length_s: The length of each, in seconds.
+        rate: Frames per second.
+        events: How many events are searched for.
+    """
+
+    files: int
+    length_s: float
+    rate: int
+    events: int
+
+    @property
+    def frames(self) -> int:
+        """Frames of a file."""
+        return round(self.length_s * self.rate)
+
+
+WHOLE, QUICK = Form(200, 360.0, 2, 50), Form(24, 12.0, 10, 12)
 
 
 @dataclass(frozen=True)
@@ -75,25 +103,25 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=("files", "vectors"))
     options = parser.parse_args()
-    files, events, vectors = (24, 12, 50_000) if options.quick else (200, 50, 1_000_000)
+    form, vectors = (QUICK, 50_000) if options.quick else (WHOLE, 1_000_000)
     if options.only != "vectors":
-        search_files(options.out, options.footage, files, events)
+        search_files(options.out, options.footage, form)
     if options.only != "files":
         search_vectors(options.out / "vectors", vectors)
 
 
-def search_files(out: Path, footage: Path | None, files: int, events: int) -> None:
+def search_files(out: Path, footage: Path | None, form: Form) -> None:
     """Make files, index them with kills, and search for what is planted."""
-    planted = make_files(out / "videos", footage, files, events)
+    planted = make_files(out / "videos", footage, form)
     script = EmbeddingScript()
     with ScriptedServer([says("")], models=("colours",), routes={"/v1/embeddings": script}) as server:
         os.environ["VIDAGENT_CACHE_DIR"] = str(out / "cache")
         os.environ["VIDAGENT_EMBEDDING_BASE_URL"] = server.url
-        seconds, kills = index_with_kills(out / "videos", files)
+        seconds, kills = index_with_kills(out / "videos", form.files)
         sent = script.pictures
         status = Library().status()
         stored = [one for one in status.videos if one.state == "indexed"]
-        needed = files * LENGTH_S // 2
+        needed = round(form.files * form.length_s / 2)
         print(
             "| files | hours | killed at | indexed | twice | failed | seconds | pictures sent / needed | file, MB |"
         )
@@ -101,7 +129,7 @@ def search_files(out: Path, footage: Path | None, files: int, events: int) -> No
         twice = len(stored) - len({one.path for one in stored})
         hours = sum(one.duration_s or 0 for one in stored) / 3600
         print(
-            f"| {files} | {hours:.2f} | {', '.join(map(str, kills))} | {len(stored)} | {twice} | "
+            f"| {form.files} | {hours:.2f} | {', '.join(map(str, kills))} | {len(stored)} | {twice} | "
             f"{status.counts['failed']} | {seconds:.0f} | {sent} / {needed} | {status.bytes / 1e6:.1f} |\n"
         )
         report_recall(planted)
@@ -149,82 +177,116 @@ def _add(videos: Path) -> list[str]:
     return [sys.executable, "-m", "vidagent", "library", "add", str(videos)]
 
 
-def make_files(folder: Path, footage: Path | None, files: int, events: int) -> list[Event]:
+def make_files(folder: Path, footage: Path | None, form: Form) -> list[Event]:
     """Write the files, and return what is planted in them; every file has texts, subtitles and colours of its own."""
     drawn, planted = random.Random(11), []
     folder.mkdir(parents=True, exist_ok=True)
-    hues = drawn.sample(range(3 * files), files)
-    chosen = drawn.sample(range(files), events)
-    for number, ground in zip(range(files), _grounds(footage, files), strict=False):
+    hues = drawn.sample(range(3 * form.files), form.files)
+    chosen = drawn.sample(range(form.files), form.events)
+    grounds = _grounds(footage, form)
+    for number in range(form.files):
         name = f"clip {number:03} {drawn.choice(WORDS)}.mp4"
         text = f"{drawn.choice(WORDS).upper()} {drawn.randrange(1000, 9999)}"
-        said = [" ".join(drawn.sample(WORDS, 4)) for _ in range(3)]
-        rgb = tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hues[number] / (3 * files), 0.9, 0.85))
-        starts = {"text": 1.0, "subtitle": 5.0, "colour": 8.0}
-        _write(folder / name, ground, text, rgb)
-        _subtitle(folder / name, said)
+        rgb = tuple(
+            round(255 * part) for part in colorsys.hsv_to_rgb(hues[number] / (3 * form.files), 0.9, 0.85)
+        )
+        cues = _cues(drawn, form)
+        starts = {
+            "text": float(round(drawn.uniform(0.05, 0.3) * form.length_s)),
+            "subtitle": drawn.choice(list(cues)),
+            "colour": float(round(drawn.uniform(0.6, 0.8) * form.length_s)),
+        }
+        if not (folder / name).exists():  # else of an earlier run
+            _write(folder / name, next(grounds), form, starts, text, rgb)
+            _subtitle(folder / name, cues)
         if number in chosen:
             kind = KINDS[chosen.index(number) % len(KINDS)]
             query = {
                 "text": text,
-                "subtitle": said[1],
+                "subtitle": cues[starts["subtitle"]],
                 "colour": f"something of the colour #{rgb[0]:02x}{rgb[1]:02x}{rgb[2]:02x}",
             }[kind]
-            planted.append(Event(kind, name, starts[kind], starts[kind] + 2, query))
+            planted.append(Event(kind, name, starts[kind], starts[kind] + EVENT_S, query))
     return planted
 
 
-def _grounds(footage: Path | None, files: int) -> Iterator[list[NDArray[np.uint8]]]:
-    """Yield pictures for each file: stretches of footage one after the other, or drawn noise."""
-    clips = sorted(footage.iterdir()) if footage else []
-    readers = [
-        reader for clip in clips if clip.suffix in {".mp4", ".webm", ".avi"} for reader in [_frames(clip)]
-    ]
-    for number in range(files):
-        frames: list[NDArray[np.uint8]] = []
-        if readers:
-            reader = readers[number % len(readers)]
-            frames = [frame for frame, _ in zip(reader, range(LENGTH_S * RATE), strict=False)]
+def _cues(drawn: random.Random, form: Form) -> dict[float, str]:
+    """Return subtitles by their starts."""
+    count = max(3, round(form.length_s / CUE_EVERY_S))
+    return {
+        round(number * form.length_s / count + 1, 1): " ".join(drawn.sample(WORDS, 4))
+        for number in range(count)
+    }
+
+
+def _grounds(footage: Path | None, form: Form) -> Iterator[Iterator[NDArray[np.uint8]]]:
+    """Yield the pictures of each file: footage, of one video after the other, or drawn noise."""
+    clips = (
+        [clip for clip in sorted(footage.iterdir()) if clip.suffix in {".mp4", ".webm", ".avi"}]
+        if footage
+        else []
+    )
+    readers = [itertools.cycle(_frames(clip, form.rate)) for clip in clips]
+    for number in itertools.count():
         rng = np.random.default_rng(number)
-        grid = rng.integers(40, 200, (5, 8, 3), np.uint8)
-        noise = cv2.resize(grid, SIZE_WH, interpolation=cv2.INTER_CUBIC)
-        while len(frames) < LENGTH_S * RATE:
-            frames.append(np.roll(noise, 3 * len(frames), axis=1))
-        yield frames
+        yield readers[number % len(readers)] if readers else _noise(rng)
 
 
-def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
+def _noise(rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+    noise = cv2.resize(rng.integers(40, 200, (5, 8, 3), np.uint8), SIZE_WH, interpolation=cv2.INTER_CUBIC)
+    for number in itertools.count():
+        yield np.roll(noise, 3 * number, axis=1)
+
+
+def _frames(path: Path, rate: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield frames of a video, without its own texts: reading these in all files would take hours."""
     with av.open(str(path)) as container:
-        for number, frame in enumerate(container.decode(video=0)):
-            if number % 3 == 0:
-                yield cv2.resize(frame.to_ndarray(format="rgb24"), SIZE_WH)
+        due_s = 0.0
+        for frame in container.decode(video=0):
+            if frame.time is not None and frame.time >= due_s:
+                due_s = frame.time + 1 / rate
+                yield cv2.GaussianBlur(cv2.resize(frame.to_ndarray(format="rgb24"), SIZE_WH), (0, 0), BLUR_PX)
 
 
-def _write(path: Path, ground: Sequence[NDArray[np.uint8]], text: str, rgb: tuple[int, ...]) -> None:
+def _write(
+    path: Path,
+    ground: Iterator[NDArray[np.uint8]],
+    form: Form,
+    starts: Mapping[str, float],
+    text: str,
+    rgb: tuple[int, ...],
+) -> None:
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "23", "g": "40"})
+        stream = out.add_stream(
+            "libx264", rate=form.rate, options={"preset": "ultrafast", "crf": "23", "g": "40"}
+        )
         (stream.width, stream.height), stream.pix_fmt = SIZE_WH, "yuv420p"
-        for number, picture in enumerate(ground):
-            shown = picture.copy()
-            if RATE <= number < 3 * RATE:
+        for number, picture in zip(range(form.frames), ground, strict=False):
+            shown, time_s = picture.copy(), number / form.rate
+            if starts["text"] <= time_s < starts["text"] + EVENT_S:
                 cv2.rectangle(shown, (40, 190), (440, 250), (0, 0, 0), -1)
                 cv2.putText(
                     shown, text, (60, 232), cv2.FONT_HERSHEY_SIMPLEX, 1.1, (255, 255, 255), 2, cv2.LINE_AA
                 )
-            if 8 * RATE <= number < 10 * RATE:
+            if starts["colour"] <= time_s < starts["colour"] + EVENT_S:
                 shown[:] = rgb
             frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            frame.pts, frame.time_base = number, Fraction(1, form.rate)
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
 
 
-def _subtitle(path: Path, said: Sequence[str]) -> None:
-    cues = [
-        f"{number + 1}\n00:00:{1 + 4 * number:02},000 --> 00:00:{3 + 4 * number:02},000\n{text}"
-        for number, text in enumerate(said)
+def _subtitle(path: Path, cues: Mapping[float, str]) -> None:
+    lines = [
+        f"{number}\n{_stamp(start_s)} --> {_stamp(start_s + EVENT_S)}\n{text}"
+        for number, (start_s, text) in enumerate(cues.items(), 1)
     ]
-    path.with_suffix(".srt").write_text("\n\n".join(cues))
+    path.with_suffix(".srt").write_text("\n\n".join(lines))
+
+
+def _stamp(time_s: float) -> str:
+    minutes, seconds = divmod(time_s, 60)
+    return f"00:{int(minutes):02}:{seconds:06.3f}".replace(".", ",")
 
 
 class RandomEmbedder:
