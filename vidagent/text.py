@@ -13,6 +13,10 @@ QUOTED = re.compile(
     r"|‘(?:[^‘’]|(?<=\w)’(?=\w))*’|(?<!\w)'(?:[^']|(?<=\w)'(?=\w))*'(?!\w)"
 )
 """A quotation; a mark for inches and an apostrophe are none."""
+_USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
+_SECRET = re.compile(
+    r"([?&;][^=&;#\s]*(?:pass|pwd|token|key|secret|sig|auth|cred)[^=&;#\s]*=)[^&;#\s]+", re.I
+)
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"”»’')\]]*(?=\s|$)|[。！？]")
 
 _SPOKEN_NUMBERS = {
@@ -52,6 +56,16 @@ def without_controls(text: str) -> str:
 def escape_controls(text: str) -> str:
     """Escape the control characters of a JSON text as JSON does, so that none is lost."""
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shown_address(address: str) -> str:
+    """Return an address as it may be printed and stored: without user and password, secrets of its query as `***`.
+
+    What has no `://`, such as a path, stays as it is.
+    """
+    if "://" not in address:
+        return address
+    return _SECRET.sub(r"\1***", _USER_INFO.sub("", address))
 
 
 def one_line(text: str) -> str:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from vidagent.errors import VideoError
+from vidagent.text import shown_address
 
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi,flv,ogg,mpeg,asf"
 """Allowed FFmpeg demuxers: containers with their own clock; no playlists, devices or file lists."""
@@ -92,7 +93,8 @@ def _stat(shown: str) -> os.stat_result:
 def _missing(shown: str) -> str:
     if _URL.match(shown):
         return (
-            f"{shown}: is a URL; only local files are read, so download it first (`vidagent ask --download`)"
+            f"{shown_address(shown)}: is a URL; only local files are read, so download it first "
+            "(`vidagent ask --download`)"
         )
     if _PROTOCOL.match(shown):
         return f"{shown}: no such file (FFmpeg protocols such as {shown.split(':')[0]}: are not followed)"

@@ -25,6 +25,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from vidagent.errors import UsageError, VideoError
+from vidagent.text import shown_address
 
 MAX_SECONDS = 600.0
 MAX_REDIRECTS = 5
@@ -113,11 +114,11 @@ def local(video: str, *, allowed: bool, max_mb: int, tell: Callable[[str], None]
             copy = _read_stdin(Path(folder, "stdin"), max_mb * _MB)
         else:
             copy = _download(video, Path(folder), max_mb * _MB, tell)
-            tell(f"downloaded {copy.stat().st_size / _MB:.1f} MB from {video}")
+            tell(f"downloaded {copy.stat().st_size / _MB:.1f} MB from {shown_address(video)}")
         try:
             yield str(copy)
         except VideoError as error:  # the copy's path means nothing to the user
-            named = "stdin" if video == STDIN else video
+            named = "stdin" if video == STDIN else shown_address(video)
             error.args = (str(error).replace(str(copy), named),)
             raise
 
@@ -159,12 +160,13 @@ def _download(url: str, folder: Path, max_bytes: int, tell: Callable[[str], None
 
 def _not_a_file(url: str, max_mb: int) -> str:
     """Say how to get the video behind a URL: of a file by `--download`, of a site's page by a program for sites."""
+    shown = shown_address(url)
     if mimetypes.guess_type(urlsplit(url).path)[0] is not None:
-        return f"{url} is a URL, not a file: --download fetches it first (at most {max_mb} MB)"
+        return f"{shown} is a URL, not a file: --download fetches it first (at most {max_mb} MB)"
     needs = "" if find_spec("yt_dlp") else f", with yt-dlp ({_EXTRA})"
     return (
-        f"{url} does not name a video file: --download fetches the video of the page first{needs}, or the file, if it "
-        f"is one (at most {max_mb} MB)"
+        f"{shown} does not name a video file: --download fetches the video of the page first{needs}, or the file, if "
+        f"it is one (at most {max_mb} MB)"
     )
 
 
@@ -208,15 +210,15 @@ def fetch(
                     return _save(response, copy, check_space, max_bytes=max_bytes, deadline=deadline, url=url)
                 url = urljoin(url, response.headers.get("Location", ""))
     except (OSError, HTTPException, ValueError) as error:
-        raise VideoError(f"cannot download {url}: {error or type(error).__name__}") from error
-    raise VideoError(f"cannot download {url}: more than {MAX_REDIRECTS} redirects")
+        raise VideoError(f"cannot download {shown_address(url)}: {error or type(error).__name__}") from error
+    raise VideoError(f"cannot download {shown_address(url)}: more than {MAX_REDIRECTS} redirects")
 
 
 def _connect(url: SplitResult) -> HTTPConnection:
     """Connect to a public address of the URL's host."""
     secure = url.scheme == "https"
     if not url.hostname or url.scheme not in {"http", "https"}:
-        raise VideoError(f"cannot download {url.geturl()}: not an http or https address")
+        raise VideoError(f"cannot download {shown_address(url.geturl())}: not an http or https address")
     port = url.port or (443 if secure else 80)
     plain = socket.create_connection((_public_address(url.hostname, port), port), timeout=SILENCE_S)
     if not secure:
@@ -267,11 +269,12 @@ def _save(
     deadline: float,
     url: str,
 ) -> int:
+    shown = shown_address(url)
     if response.status != 200:
-        raise VideoError(f"cannot download {url}: the server answered {response.status} {response.reason}")
+        raise VideoError(f"cannot download {shown}: the server answered {response.status} {response.reason}")
     if response.headers.get_content_type() in _PAGES:
-        raise PageError(f"{url} is a page or a playlist, not a video file")
-    too_large = f"cannot download {url}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
+        raise PageError(f"{shown} is a page or a playlist, not a video file")
+    too_large = f"cannot download {shown}: larger than {max_bytes / _MB:g} MB (--max-download-mb)"
     length = response.headers.get("Content-Length")
     announced = int(length or 0)
     if announced > max_bytes:
@@ -285,10 +288,10 @@ def _save(
                 raise VideoError(too_large)
             if time.monotonic() > deadline:
                 raise VideoError(
-                    f"cannot download {url}: not done after {MAX_SECONDS:g} s ({size / _MB:.1f} MB)"
+                    f"cannot download {shown}: not done after {MAX_SECONDS:g} s ({size / _MB:.1f} MB)"
                 )
             check_space(0)
             file.write(chunk)
     if length is not None and size != announced:
-        raise VideoError(f"cannot download {url}: the connection ended after {size} of {announced} bytes")
+        raise VideoError(f"cannot download {shown}: the connection ended after {size} of {announced} bytes")
     return size

@@ -17,7 +17,7 @@ from vidagent.serve.cli import flags, lazy
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress, command_progress
-from vidagent.text import valid_unicode
+from vidagent.text import shown_address, valid_unicode
 from vidagent.types import Answer, Question
 from vidagent.video.folder import expanded, matches
 
@@ -116,15 +116,17 @@ def _local(
 
 
 def _shown(video: str) -> str:
-    return "stdin" if video == lazy.download.STDIN else video
+    return "stdin" if video == lazy.download.STDIN else shown_address(video)
 
 
 def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
     """Replace the paths of temporary copies by what the user gave."""
     if len(videos) == 1:
-        return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=videos[0]))
+        path = shown_address(videos[0])
+        return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=path))
     named = tuple(
-        dataclasses.replace(info, path=path) for info, path in zip(answer.videos, videos, strict=True)
+        dataclasses.replace(info, path=shown_address(path))
+        for info, path in zip(answer.videos, videos, strict=True)
     )
     return dataclasses.replace(answer, video=named[answer.videos.index(answer.video)], videos=named)
 

@@ -19,7 +19,7 @@ from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.input_reader import InputReader
 from vidagent.serve.terminal.progress import Progress
-from vidagent.text import counted, one_line
+from vidagent.text import counted, one_line, shown_address
 from vidagent.video.clock import format_time
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def chat(
         info = lazy.api.probe_video(path).info
         earlier = _earlier_session(info, session, go_on=go_on)
         name = session or (earlier.name if earlier else _new_name())
-        chat = _Chat(path, video, name, request, tell, as_json=as_json, quiet=quiet, verbose=verbose)
+        chat = _Chat(
+            path, shown_address(video), name, request, tell, as_json=as_json, quiet=quiet, verbose=verbose
+        )
         raise typer.Exit(chat.run(info, () if earlier is None else earlier.turns))
 
 

@@ -12,6 +12,7 @@ from vidagent.serve.cli.commands.ask import BUDGET_ENDED
 from vidagent.serve.cli.flags import Limits, budgeted
 from vidagent.serve.terminal import printing
 from vidagent.serve.terminal.progress import command_progress
+from vidagent.text import shown_address
 
 Length = Annotated[
     Literal["short", "medium", "long"], typer.Option("--length", help="How much the summary tells.")
@@ -62,7 +63,7 @@ def summary(
             on_event=progress,
         )
         progress.tell(f"cost      {printing.cost(found)}")
-    found = dataclasses.replace(found, video=dataclasses.replace(found.video, path=video))
+    found = dataclasses.replace(found, video=dataclasses.replace(found.video, path=shown_address(video)))
     printing.show_answer(found, as_json=as_json, kept_frames=verbose)
     if found.status == "partial":
         raise typer.Exit(BUDGET_ENDED)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vidagent.errors import VideoError
+from vidagent.text import shown_address
 from vidagent.video.clock import format_time
 from vidagent.video.process.starter import child_environment
 
@@ -50,10 +51,11 @@ def fetch(url: str, folder: Path, *, max_bytes: int, max_seconds: float, tell: C
         timer.cancel()
         process.kill()
         process.wait()
+    shown = shown_address(url)
     if is_late:
-        raise VideoError(f"cannot download {url}: not done after {max_seconds:g} s")
+        raise VideoError(f"cannot download {shown}: not done after {max_seconds:g} s")
     if "error" in done:
-        raise VideoError(f"cannot download {url}: {done['error']}")
+        raise VideoError(f"cannot download {shown}: {shown_address(done['error'])}")
     return folder / Path(done["done"]["video"]).name
 
 
