@@ -45,6 +45,7 @@ WORDS = (
     "ivory jasmine juniper kestrel lagoon lantern maple marble meadow nectar onyx orchard osprey pebble pepper quartz "
     "quill raven ribbon saddle salmon sparrow summit thistle timber tulip tundra umber valley velvet walnut zephyr"
 ).split()
+KILLED_AT = (0.05, 0.2)
 KINDS = ("text", "subtitle", "colour")
 DIMS, OF_VIDEO, QUERIES = 768, 500, 200
 
@@ -102,26 +103,33 @@ def main() -> None:
     parser.add_argument("--footage", type=Path, help="a folder of videos whose pictures are the ground")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=("files", "vectors"))
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="end the indexing after this time; events of the other files are not asked for",
+    )
     options = parser.parse_args()
     form, vectors = (QUICK, 50_000) if options.quick else (WHOLE, 1_000_000)
     if options.only != "vectors":
-        search_files(options.out, options.footage, form)
+        search_files(
+            options.out, options.footage, form, None if options.minutes is None else 60 * options.minutes
+        )
     if options.only != "files":
         search_vectors(options.out / "vectors", vectors)
 
 
-def search_files(out: Path, footage: Path | None, form: Form) -> None:
-    """Make files, index them with kills, and search for what is planted."""
+def search_files(out: Path, footage: Path | None, form: Form, limit_s: float | None) -> None:
+    """Make files, index them with kills, and search for what is planted in those that are indexed."""
     planted = make_files(out / "videos", footage, form)
     script = EmbeddingScript()
     with ScriptedServer([says("")], models=("colours",), routes={"/v1/embeddings": script}) as server:
         os.environ["VIDAGENT_CACHE_DIR"] = str(out / "cache")
         os.environ["VIDAGENT_EMBEDDING_BASE_URL"] = server.url
-        seconds, kills = index_with_kills(out / "videos", form.files)
+        seconds, kills = index_with_kills(out / "videos", form.files, limit_s)
         sent = script.pictures
         status = Library().status()
         stored = [one for one in status.videos if one.state == "indexed"]
-        needed = round(form.files * form.length_s / 2)
+        needed = round(len(stored) * form.length_s / 2)
         print(
             "| files | hours | killed at | indexed | twice | failed | seconds | pictures sent / needed | file, MB |"
         )
@@ -132,7 +140,8 @@ def search_files(out: Path, footage: Path | None, form: Form) -> None:
             f"| {form.files} | {hours:.2f} | {', '.join(map(str, kills))} | {len(stored)} | {twice} | "
             f"{status.counts['failed']} | {seconds:.0f} | {sent} / {needed} | {status.bytes / 1e6:.1f} |\n"
         )
-        report_recall(planted)
+        names = {one.path.name for one in stored}
+        report_recall([event for event in planted if event.video in names])
 
 
 def report_recall(planted: Sequence[Event]) -> None:
@@ -159,17 +168,22 @@ def report_recall(planted: Sequence[Event]) -> None:
     print(f"find: p50 {1e3 * statistics.median(took_s):.0f} ms, most {1e3 * max(took_s):.0f} ms\n")
 
 
-def index_with_kills(videos: Path, files: int) -> tuple[float, list[int]]:
-    """Run `vidagent library add`, and kill it when a third and two thirds are indexed; then to the end."""
+def index_with_kills(videos: Path, files: int, limit_s: float | None) -> tuple[float, list[int]]:
+    """Run `vidagent library add`, and kill it when 5% and 20% are indexed; then to the end, or for some time."""
     began, kills = time.monotonic(), []
-    for share in (1 / 3, 2 / 3):
+    for share in KILLED_AT:
         adding = subprocess.Popen(_add(videos), stderr=subprocess.DEVNULL)
         while adding.poll() is None and Library().status().counts["indexed"] < share * files:
             time.sleep(0.5)
         adding.send_signal(signal.SIGKILL)
         adding.wait()
         kills.append(Library().status().counts["indexed"])
-    subprocess.run(_add(videos), check=True)
+    last = subprocess.Popen(_add(videos))
+    try:
+        last.wait(None if limit_s is None else max(1.0, limit_s + began - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        last.send_signal(signal.SIGINT)
+        last.wait()
     return time.monotonic() - began, kills
 
 

@@ -352,6 +352,19 @@ class VideoCoverage:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadVideo:
+    """A video of a folder, a pattern or the library that nobody was asked about, as it cannot be read.
+
+    Args:
+        path: The file.
+        error: Why.
+    """
+
+    path: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataField:
     """One value of the data of an answer, and what proves it; a value that is not proved is null.
 
@@ -473,6 +486,7 @@ class Answer:
         usage: What it cost.
         budget: The limits, and which one ended the run.
         videos: All videos, if several were asked about.
+        unread: Those that were found in a folder, by a pattern or in the library, and cannot be read.
         video: The video; of several, the first that the answer names, else the first.
         data: What was asked for by a schema, with null for each value that is not proved.
         fields: For each value of the data, what proves it, or why it is null; None without a schema.
@@ -495,6 +509,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     budget: BudgetReport = field(default_factory=BudgetReport)
     videos: tuple[VideoInfo, ...] = ()
+    unread: tuple[UnreadVideo, ...] = ()
     data: Any = None
     fields: tuple[DataField, ...] | None = None
 
@@ -528,8 +543,8 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON, whose keys and types are stable.
 
-        For several videos it has `videos`, and each span, part and claim has its index into them, `video`. With a
-        schema it has `data` and `fields`.
+        For several videos it has `videos`, `unread` if some could not be read, and each span, part and claim has its
+        index into `videos`, `video`. With a schema it has `data` and `fields`.
         """
         usage = dataclasses.asdict(self.usage)
         usage["seconds"] = round(self.usage.seconds, 3)
@@ -551,6 +566,7 @@ class Answer:
             "budget": {"limit": self.budget.limit.to_dict(), "ended_by": self.budget.ended_by},
             "video": self.video.to_dict(),
             **({"videos": [info.to_dict() for info in self.videos]} if self.videos else {}),
+            **({"unread": [dataclasses.asdict(one) for one in self.unread]} if self.unread else {}),
             "model": self.model,
             "run_id": self.run_id,
         }

@@ -402,6 +402,33 @@ def test_a_video_that_cannot_be_opened_is_named_before_anything_is_asked(ask, cl
     assert not list(Path(os.environ["VIDAGENT_CACHE_DIR"]).glob("runs/*"))
 
 
+def test_what_cannot_be_read_in_a_folder_is_left_out_and_told(ask, clips, tmp_path):
+    (tmp_path / "videos").mkdir()
+    for clip in clips[:2]:
+        (tmp_path / "videos" / clip.name).symlink_to(clip)
+    broken = tmp_path / "videos" / "a broken.mp4"
+    broken.write_text("hello")
+    notes = []
+    found, _ = ask(
+        Watcher([True, False], {"answer": "In the first.", "videos": [1]}),
+        paths=tmp_path / "videos",
+        export=tmp_path / "a.csv",
+        on_event=lambda event: notes.append(event.text) if event.kind == "note" else None,
+    )
+    assert found.status == "answered"
+    assert [Path(info.path).name for info in found.videos] == sorted(NAMES[:2])
+    [unread] = found.to_dict()["unread"]
+    assert unread["path"] == str(broken)
+    assert str(broken) in unread["error"]
+    assert f"left out {unread['error']}" in notes
+    assert [one.video for one in found.coverage.videos] == [0, 1]
+    for clip in clips[:2]:
+        (tmp_path / "videos" / clip.name).unlink()
+    (tmp_path / "videos" / "b.mp4").write_text("hello")
+    with pytest.raises(VideoError, match=r"none of the 2 videos can be read: .*a broken"):
+        ask(Watcher([]), paths=tmp_path / "videos")
+
+
 def test_what_cannot_be_asked(clips):
     def refused(paths: Any, match: str, **options: Any) -> None:
         with pytest.raises(UsageError, match=match):

@@ -21,7 +21,8 @@ from vidagent.agents.prompting.video_findings import names_of
 from vidagent.agents.server.model_choice import choose, describe
 from vidagent.api.assemble import cache_folder, open_checkpoints, open_graph, open_video
 from vidagent.api.run_question import QuestionRun
-from vidagent.errors import UsageError
+from vidagent.config import Settings
+from vidagent.errors import UsageError, VideoError
 from vidagent.graphs.budget import Meter
 from vidagent.graphs.events import Event, Listener
 from vidagent.graphs.multi_video.answer import group_answer
@@ -43,8 +44,8 @@ from vidagent.runs.folder import RunFolder, find_run_folder, new_run_folder
 from vidagent.runs.recorder import Recorder, Trace, record_run
 from vidagent.runs.request import Request
 from vidagent.runs.resume import saved_state
-from vidagent.types import Answer, Budget, Question, VideoInfo
-from vidagent.video.folder import MAX_VIDEOS, expanded
+from vidagent.types import Answer, Budget, Question, UnreadVideo, VideoInfo
+from vidagent.video.folder import MAX_VIDEOS, FoundPath, expanded
 
 StrPath = str | Path
 
@@ -92,28 +93,52 @@ async def ask_several(
     """Answer a question about several videos; `exports` are those of all of them, and those of each.
 
     Raises:
-        VideoError: If a video is missing, unreadable or unsupported; all are opened before a model is asked.
+        VideoError: If a video that was named is missing, unreadable or unsupported, or all that were found are; all are
+            opened before a model is asked.
         ModelError: If the model is unreachable, refuses, or its replies cannot be used.
         UsageError: If the earlier run was about something else, or a file cannot be written.
     """
     cache = cache_folder(request.settings)
     earlier = None if resume is None else find_run_folder(cache, resume)
-    infos = []
-    for path in paths:
-        async with open_video(path, request.settings) as video:
-            infos.append(video.info)
+    infos, unread = await _opened(paths, request.settings)
     client = await asyncio.to_thread(choose, request.settings)
     folder = earlier or new_run_folder(cache)
     combined, each = exports
-    run = MultiVideoRun(paths, infos, client, request, folder, began, each, on_event, stream)
+    files = [one for number, one in enumerate(each) if number in infos]
+    kept = [paths[number] for number in infos]
+    opened = list(infos.values())
+    run = MultiVideoRun(kept, opened, client, request, folder, began, files, on_event, stream, unread)
     return await run.answer(combined)
+
+
+async def _opened(
+    paths: Sequence[StrPath], settings: Settings
+) -> tuple[dict[int, VideoInfo], tuple[UnreadVideo, ...]]:
+    """Return what is in the videos, by their places in the list, and which of those that were found cannot be read.
+
+    Raises:
+        VideoError: If one that was named cannot be read, or none can.
+    """
+    infos: dict[int, VideoInfo] = {}
+    unread: list[UnreadVideo] = []
+    for number, path in enumerate(paths):
+        try:
+            async with open_video(path, settings) as video:
+                infos[number] = video.info
+        except VideoError as error:
+            if not isinstance(path, FoundPath):
+                raise
+            unread.append(UnreadVideo(str(path), str(error)))
+    if not infos:
+        raise VideoError(f"none of the {len(unread)} videos can be read: {unread[0].error}")
+    return infos, tuple(unread)
 
 
 @dataclass
 class MultiVideoRun:
     """A question about several videos that is being answered; the graph asks each video through it.
 
-    The fields are those of `QuestionRun`; `infos` and `exports` are those of each video.
+    The fields are those of `QuestionRun`; `infos` and `exports` are those of each video, and `unread` those left out.
     """
 
     paths: Sequence[StrPath]
@@ -125,6 +150,7 @@ class MultiVideoRun:
     exports: Sequence[ExportRequest]
     on_event: Listener | None = None
     stream: bool = False
+    unread: Sequence[UnreadVideo] = ()
     _exported: dict[int, Answer] = field(default_factory=dict)
 
     async def answer(self, exports: ExportRequest) -> Answer:
@@ -142,6 +168,7 @@ class MultiVideoRun:
         with record_run(self.folder, self.request) as recorder:
             final, group = await self._run_graph(recorder)
             answer = group_answer(final, self.infos, model=model, run_id=run_id, budget=group.meter.budget)
+            answer = dataclasses.replace(answer, unread=tuple(self.unread))
             for info in self.infos:
                 await asyncio.to_thread(info.wait)
             recorder.end(answer)
@@ -178,6 +205,8 @@ class MultiVideoRun:
             budget = group.meter.budget
             recorder.write_request(client, budget, self.infos, stream=group.stream)
             group.tell("model", describe(client), model=client.name, run_id=self.folder.run_id)
+            for one in self.unread:
+                group.tell("note", f"left out {one.error}")
             first = await self._start(graph, thread, budget, earlier)
             restore_meter(group.meter, await _state(graph, thread), self.began)
             await graph.ainvoke(first, thread, context=group, durability="sync")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Unpack
 
 from vidagent.api.ask import aanalyze_video, run_to_its_end
 from vidagent.library.library import SearchableLibrary
 from vidagent.runs.request import EventArguments
 from vidagent.types import Answer
+from vidagent.video.folder import FoundPath
 
 
 class Library(SearchableLibrary):
@@ -42,4 +42,4 @@ class Library(SearchableLibrary):
     async def aask(self, question: str, *, videos: int = 4, **arguments: Unpack[EventArguments]) -> Answer:
         """Do the same as a coroutine; see `ask`."""
         paths, _ = await asyncio.to_thread(self.best_videos, question, videos)
-        return await aanalyze_video([os.fspath(path) for path in paths], question, **arguments)
+        return await aanalyze_video([FoundPath(path) for path in paths], question, **arguments)

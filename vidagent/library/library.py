@@ -22,6 +22,7 @@ from vidagent.library.changes import Changes, absolute, add_sources, checked_sou
 from vidagent.library.contents import Depth
 from vidagent.library.finding import Finder, Hit, Hits, KeptSigns
 from vidagent.library.indexing import Doing, Done, VideoDone, index_alone, index_here, index_on_ray
+from vidagent.private_folder import make_private
 from vidagent.types import Question
 from vidagent.video.cache.video_cache import default_folder
 from vidagent.video.folder import MAX_VIDEOS
@@ -241,6 +242,17 @@ class SearchableLibrary:
         if thumbnails is None:
             return found
         return dataclasses.replace(found, hits=tuple(_with_thumbnails(found.hits, Path(thumbnails))))
+
+    def log(self) -> Path:
+        """Return the file that takes what an add in the background says; its folder is made.
+
+        Raises:
+            UsageError: If it cannot be written.
+        """
+        with readable(self.folder):
+            path = make_private(self.folder) / "indexing.log"
+            path.touch()
+        return path
 
     def indexer(self) -> int | None:
         """Return the id of the process that indexes, or None."""

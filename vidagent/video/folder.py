@@ -15,6 +15,12 @@ _SUFFIXES = frozenset(
 """File name suffixes of the containers that `video.source` opens; for listings only, as opening checks the content."""
 
 
+class FoundPath(str):
+    """A path that was found in a folder or by a pattern; it is done without where it cannot be read."""
+
+    __slots__ = ()
+
+
 MAX_VIDEOS = 16
 """Most videos of one question."""
 
@@ -47,7 +53,7 @@ def expanded(paths: Iterable[str | Path]) -> list[str | Path]:
     for path in given:
         name = os.fspath(path)
         if name and Path(name).is_dir():
-            inside: list[str | Path] = [_spelled(one, path) for one in videos_in(name)]
+            inside = [FoundPath(one) for one in videos_in(name)]
             if not inside:
                 raise UsageError(f"there is no video in the folder {name}")
             found += inside
@@ -55,7 +61,7 @@ def expanded(paths: Iterable[str | Path]) -> list[str | Path]:
             matching = matches(name)
             if not matching:
                 raise UsageError(f"no file matches {name}")
-            found += matching
+            found += map(FoundPath, matching)
         else:
             found.append(path)
     if len(found) > max(MAX_VIDEOS, len(given)):
@@ -70,8 +76,3 @@ def matches(pattern: str) -> list[str]:
     """Return the files that match a pattern such as `talks/**/*.mp4`, in order."""
     named = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - of absolute and relative patterns alike
     return [one for one in named if Path(one).is_file()]
-
-
-def _spelled(found: Path, given: str | Path) -> str | Path:
-    """Return a path in the type in which its folder was given."""
-    return str(found) if isinstance(given, str) else found

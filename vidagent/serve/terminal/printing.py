@@ -150,6 +150,7 @@ def answer_rows(
     if answer.coverage.spans or not answer.evidence:  # words alone may have answered it
         yield "seen", f"{answer.coverage.share} of {format_time(whole_s)}"
         yield from _seen_of_each(answer)
+    yield from _labelled("left out", [one_line(one.error) for one in answer.unread])
     yield "run", answer.run_id
 
 

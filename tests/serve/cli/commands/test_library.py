@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.library.conftest import colours, indexed, kept, own, painted
+from tests.library.conftest import ODD, colours, indexed, kept, own, painted
 from tests.scripted_server import ScriptedServer
 from tests.serve.batch.conftest import script
 from tests.serve.running import PATIENCE
@@ -192,6 +193,18 @@ def test_ask_takes_folders_and_patterns(command, indexed, named):
     paths = [run["video"]["path"] for run in done.json()["videos"]]
     assert len(paths) == (4 if named == "{}" else 3)
     assert all(path.startswith(str(indexed)) for path in paths)
+
+
+def test_ask_leaves_out_what_it_cannot_read_in_a_folder(command, own, tmp_path):
+    (own / "sub" / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(1000))
+    asked = ("ask", str(own / "sub"), "When does the text 'X' appear?", "--model", "signals")
+    done = command(*asked, "--json")
+    assert [Path(video["path"]).name for video in done.json()["videos"]] == [ODD]
+    assert [Path(video["path"]).name for video in done.json()["unread"]] == ["broken.mp4"]
+    assert "left out" in done.err
+    assert "broken.mp4" in done.err
+    assert "left out  " in command(*asked).out
+    assert command("ask", str(own / "sub" / "broken.mp4"), str(own / "a.mp4"), "When?").code == 3
 
 
 def test_ask_tells_of_folders_without_videos_and_of_too_many(command, tmp_path):

@@ -19,7 +19,7 @@ from vidagent.serve.terminal import console, printing
 from vidagent.serve.terminal.progress import Progress, command_progress
 from vidagent.text import shown_address, valid_unicode
 from vidagent.types import Answer, Question
-from vidagent.video.folder import expanded, matches
+from vidagent.video.folder import FoundPath, expanded, matches
 
 if TYPE_CHECKING:
     from vidagent.api import RequestArguments
@@ -124,6 +124,8 @@ def _with_given_paths(answer: Answer, videos: Sequence[str]) -> Answer:
     if len(videos) == 1:
         path = shown_address(videos[0])
         return dataclasses.replace(answer, video=dataclasses.replace(answer.video, path=path))
+    unread = {one.path for one in answer.unread}
+    videos = [video for video in videos if video not in unread]
     named = tuple(
         dataclasses.replace(info, path=shown_address(path))
         for info, path in zip(answer.videos, videos, strict=True)
@@ -169,7 +171,7 @@ def _named(
     told = [f"library   {number}. {path}" for number, path in enumerate(best, 1)]
     for line in () if quiet else [*told, *(f"note      {note}" for note in notes)]:
         console.stderr().say(line)
-    return [os.fspath(path) for path in best]
+    return [FoundPath(path) for path in best]
 
 
 def _check_alone(most: int | None, **given: object) -> None:

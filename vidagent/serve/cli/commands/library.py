@@ -157,18 +157,16 @@ def _start(library: SearchableLibrary, names: Sequence[str], chosen: Sequence[st
     Raises:
         Exit: With the exit code of the process, if it ends with an error at once.
     """
-    log = library.folder / "indexing.log"
-    with lazy.library.readable(library.folder):
-        library.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 - this program
-                [sys.executable, "-m", "vidagent", "library", "add", *chosen, "--", *names],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-            began = output.tell()
+    log, _ = library.log(), library.indexer()  # a library that cannot be used is refused here
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 - this program
+            [sys.executable, "-m", "vidagent", "library", "add", *chosen, "--", *names],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        began = output.tell()
     until_s = time.monotonic() + _START_S
     while process.poll() is None and library.indexer() != process.pid and time.monotonic() < until_s:
         time.sleep(_POLL_S)
