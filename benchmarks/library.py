@@ -182,7 +182,7 @@ def index_with_kills(videos: Path, files: int, limit_s: float | None) -> tuple[f
     try:
         last.wait(None if limit_s is None else max(1.0, limit_s + began - time.monotonic()))
     except subprocess.TimeoutExpired:
-        last.send_signal(signal.SIGINT)
+        last.kill()
         last.wait()
     return time.monotonic() - began, kills
 

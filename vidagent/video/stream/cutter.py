@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -15,6 +16,8 @@ MAX_PIECE_BYTES = 256_000_000
 _JUMP_S = 10.0
 """A time stamp that leaves the last one by more is a jump of the clock, not a pause."""
 
+_MOST_HELD = 100
+"""Packets in which two pictures have their times, however sound is mixed in."""
 _UNKNOWN_S = 1.0
 """Longer than frames are held back for their order."""
 
@@ -56,7 +59,7 @@ def pieces_of(
     streams = [video] if sound is None else [video, sound]
     current: _Writer | None = None
     ending: _Writer | None = None
-    for packet in container.demux(streams):
+    for packet in _timed(container.demux(streams), video):
         if is_ended():
             break
         if packet.pts is None:
@@ -84,6 +87,22 @@ def pieces_of(
         else:
             current.add(packet, time_s)
     yield from (writer.piece() for writer in (ending, current) if writer is not None)
+
+
+def _timed(packets: Iterator[Any], video: Any) -> Iterator[Any]:  # noqa: ANN401 - av's packets and stream
+    """Yield packets; the first picture of an RTSP stream, which has no time, is set one frame before the others."""
+    held: list[Any] = []
+    for packet in packets:
+        held.append(packet)
+        decoded = [one for one in held if one.stream is video and one.dts is not None]
+        if len(decoded) > 1 or len(held) >= _MOST_HELD:
+            break
+    pictures = [one for one in held if one.stream is video]
+    times = sorted(one.pts for one in pictures if one.pts is not None)
+    if pictures and times and pictures[0].pts is None and pictures[0].is_keyframe:
+        pictures[0].pts = times[0] - min((b - a for a, b in pairwise(times) if b > a), default=1)
+    yield from held
+    yield from packets
 
 
 def _add_sound(packet: Any, time_s: float, current: _Writer | None, ending: _Writer | None) -> None:  # noqa: ANN401
