@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from vidagent.text import counted, holds_words, one_line, short_number, shortened, without_controls
+from vidagent.text import (
+    counted,
+    holds_words,
+    one_line,
+    short_number,
+    shortened,
+    shown_address,
+    without_controls,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +52,18 @@ def test_texts_are_cut_between_words():
 )
 def test_spoken_words_are_compared_without_case_and_punctuation(text, phrase, holds):
     assert holds_words(text, phrase) is holds
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://me:ge#h/e@im@camera/live", "rtsp://camera/live"),
+        ("rtsp://me:ge#h?e@im@camera/live", "rtsp://camera/live"),
+        ("http://h/x?channel=2&access_token=abc&n=1#top", "http://h/x?channel=2&access_token=***&n=1#top"),
+        ("https://h/x?X-Amz-Signature=0f0f", "https://h/x?X-Amz-Signature=***"),
+        ("https://h:8080/@me/x", "https://h:8080/@me/x"),
+        ("what?key=5.mp4", "what?key=5.mp4"),
+    ],
+)
+def test_addresses_are_shown_without_secrets(address, shown):
+    assert shown_address(address) == shown

@@ -13,7 +13,8 @@ QUOTED = re.compile(
     r"|‘(?:[^‘’]|(?<=\w)’(?=\w))*’|(?<!\w)'(?:[^']|(?<=\w)'(?=\w))*'(?!\w)"
 )
 """A quotation; a mark for inches and an apostrophe are none."""
-_USER_INFO = re.compile(r"(?<=://)[^/\s]*@")
+_USER_INFO = re.compile(r"(?<=://)(?:[^/\s]*@|[^/\s:@]*:(?!\d{1,5}/)\S*@)")
+"""Also with a slash in the password, which should have been escaped."""
 _SECRET = re.compile(
     r"([?&;][^=&;#\s]*(?:pass|pwd|token|key|secret|sig|auth|cred)[^=&;#\s]*=)[^&;#\s]+", re.I
 )

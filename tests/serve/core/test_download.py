@@ -134,6 +134,14 @@ class TestFetch:
         with pytest.raises(VideoError, match="cannot download"):
             fetch("http://127.0.0.1:1/x")
 
+    def test_passwords_are_not_told(self, base):
+        for path in ("/none", "/elsewhere", "/short"):
+            with pytest.raises(VideoError, match="cannot download http") as raised:
+                fetch(base.replace("://", "://me:geheim@") + path + "?token=geheim")
+            assert "geheim" not in str(raised.value)
+        with pytest.raises(VideoError, match=r"https://h/x\.mp4 is a URL") as raised:
+            fetch("https://me:geheim@h/x.mp4", allowed=False)
+
 
 def test_what_an_address_needs_is_told(monkeypatch):
     """A file is fetched by a flag; the page of a site is no file, and needs a program that knows the site."""

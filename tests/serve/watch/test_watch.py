@@ -28,6 +28,7 @@ import pytest
 
 from tests.serve.answers import ANSWER
 from tests.serve.running import PATIENCE
+from tests.serve.watch.rtsp_server import RtspServer
 from vidagent.serve.watch import alerts, intake
 from vidagent.serve.watch.alerts import ClipFolder, Outlet
 from vidagent.serve.watch.intake import Intake
@@ -277,6 +278,34 @@ def test_a_password_is_sent_and_never_told(watch, stream):
     assert code in {0, 3}
     assert {line["source"] for line in lines} == {f"http://{host}/live.ts?n=2"}
     assert "geheim" not in err + json.dumps([lines, hook.posted])
+
+
+@pytest.mark.network
+def test_a_camera_is_received_by_rtsp_and_again_after_a_break(watch, stream):
+    with serving(RtspServer(stream, connections=2, login="me:geheim")) as server:
+        host = f"127.0.0.1:{server.server_address[1]}"
+        code, lines, err = watch(f"rtsp://me:geheim@{host}/cam", "--for", str(8 * PATIENCE))
+    assert code == 0, err
+    alerts = [line for line in lines if line["kind"] == "alert"]
+    (gap,) = [line for line in lines if line["kind"] == "skipped"]
+    assert [times_of(alerts[0]), gap["why"]] == [(2.6, 3.1), "no signal"]
+    assert alerts[-1]["start_s"] >= gap["end_s"]
+    assert alerts[-1]["end_s"] - alerts[-1]["start_s"] == pytest.approx(0.6, abs=0.001)
+    assert lines[-1]["watched_s"] == pytest.approx(8.2, abs=0.3), "but for a segment that silence leaves open"
+    assert "geheim" not in err + json.dumps(lines)
+    assert f"watching  rtsp://{host}/cam; " in err
+    assert sum(request.startswith("PLAY") for request in server.requests) == 2
+
+
+@pytest.mark.network
+def test_a_camera_that_refuses_is_an_error_at_once(watch, stream):
+    with serving(RtspServer(stream, login="me:geheim")) as server:
+        code, _, err = watch(f"rtsp://me:falsch@127.0.0.1:{server.server_address[1]}/cam")
+    assert (code, "401 Unauthorized" in err, "falsch" in err) == (3, True, False)
+    with serving(RtspServer(stream, connections=2)) as server:
+        server.pictures.clear()
+        code, _, err = watch(f"rtsp://127.0.0.1:{server.server_address[1]}/cam")
+    assert (code, err.endswith("/cam: the stream ended\n")) == (3, True), err
 
 
 def test_an_end_that_comes_while_a_connection_begins_ends_it(monkeypatch, tmp_path):

@@ -102,7 +102,8 @@ def _timed(packets: Iterator[Any], video: Any) -> Iterator[Any]:  # noqa: ANN401
     if pictures and times and pictures[0].pts is None and pictures[0].is_keyframe:
         pictures[0].pts = times[0] - min((b - a for a, b in pairwise(times) if b > a), default=1)
     yield from held
-    yield from packets
+    for packet in packets:  # no `yield from`: av's iterator may have ended, and then breaks it
+        yield packet
 
 
 def _add_sound(packet: Any, time_s: float, current: _Writer | None, ending: _Writer | None) -> None:  # noqa: ANN401
