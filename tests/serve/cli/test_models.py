@@ -1,5 +1,6 @@
 """`vidagent models`: what is listed of each server, and a default that is kept."""
 
+import dataclasses
 import json
 
 import pytest
@@ -40,3 +41,15 @@ def test_a_model_that_is_not_there(command, two_servers):
     done = command("models", "use", "nope")
     assert done.code == 4
     assert "there is no model 'nope'; there are scripted, qwen2.5-vl-7b-instruct, signals" in done.err
+
+
+def test_what_was_found_out_is_listed_where_the_server_says_nothing(command, clip, monkeypatch):
+    monkeypatch.setenv("VIDAGENT_PROBE_SERVER", "true")
+    monkeypatch.setattr("vidagent.agents.server.model_choice.LOCAL_URLS", ())
+    told = dataclasses.replace(FAMILIES["ignores tools"], owner="vllm", routes={"/version": {"version": "1"}})
+    with serve(told) as server:
+        assert "vLLM (profile default)" in command("models", "--base-url", server.url).out
+        asked = command("ask", str(clip("h264").path), "What lies there?", "--base-url", server.url)
+        assert asked.code == 0
+        listed = command("models", "--base-url", server.url).out
+    assert "vLLM, pictures, no tools (profile default)" in listed

@@ -14,9 +14,10 @@ from typing import Any
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
 
+_OLLAMA_OWNER = "library"
 _KINDS = {
     "vllm": "vLLM",
-    "library": "Ollama",
+    _OLLAMA_OWNER: "Ollama",
     "llamacpp": "llama.cpp",
     "organization_owner": "LM Studio",
     "sglang": "SGLang",
@@ -55,7 +56,7 @@ async def take_inventory(endpoint: Endpoint) -> Inventory:
     found = Inventory(endpoint.where, tuple(models), kind)
     reader = {
         "vLLM": _vllm,
-        None: _vllm,
+        None: _unnamed,
         "Ollama": _ollama,
         "llama.cpp": _llamacpp,
         "LM Studio": _lmstudio,
@@ -66,6 +67,14 @@ async def take_inventory(endpoint: Endpoint) -> Inventory:
         return await reader(endpoint, found)
     except ServerError:  # the list is enough to go on with
         return found
+
+
+async def _unnamed(endpoint: Endpoint, found: Inventory) -> Inventory:
+    """Identify a server by what only it has: the owner of Ollama's models is the place they were pulled from."""
+    asked = await _vllm(endpoint, found)
+    if asked.kind is None and "models" in _mapping(await endpoint.lookup("/api/ps")):
+        return await _ollama(endpoint, dataclasses.replace(found, kind="Ollama"))
+    return asked
 
 
 async def _vllm(endpoint: Endpoint, found: Inventory) -> Inventory:
@@ -83,9 +92,9 @@ async def _ollama(endpoint: Endpoint, found: Inventory) -> Inventory:
     for model in found.models:
         shown = _mapping(await endpoint.lookup("/api/show", {"model": model.name}))
         can = shown.get("capabilities")
-        known: dict[str, Any] = {}
+        known: dict[str, Any] = {"owner": _OLLAMA_OWNER}  # by which the server's profile is found
         if isinstance(can, list):
-            known = {"sees": "vision" in can, "calls_tools": "tools" in can}
+            known |= {"sees": "vision" in can, "calls_tools": "tools" in can}
         context = loaded.get(model.name)
         if isinstance(context, int):
             known["context_tokens"] = context

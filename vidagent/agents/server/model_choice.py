@@ -53,9 +53,9 @@ class Available:
         where: The server's base URL, or None if it is embedded.
         profile: The profile for it.
         chosen: Whether it would answer a question.
-        sees: Whether it takes pictures, or None if that is not known.
-        calls_tools: Whether it calls tools, or None if that is not known.
-        context_tokens: Longest prompt and reply together, or None if that is not known.
+        sees: Whether it takes pictures, as the server says or as was found out, or None if that is not known.
+        calls_tools: Whether it calls tools, likewise.
+        context_tokens: Longest prompt and reply together, likewise.
         server: What serves it, such as `Ollama`, or None.
     """
 
@@ -130,22 +130,29 @@ def available(settings: Settings) -> list[Available]:
     chosen = settings.model or (names[0] if names else EMBEDDED)
     found: list[Available] = []
     for server, model in listed:
-        profile = profile_for(model.name, settings, server.where, model.owner)
         is_chosen = model.name == chosen and all(not other.chosen for other in found)
-        found.append(
-            Available(
-                model.name,
-                server.where,
-                profile.name,
-                is_chosen,
-                model.sees,
-                model.calls_tools,
-                model.context_tokens,
-                server.kind,
-            )
-        )
+        found.append(_listed(model, server, settings, chosen=is_chosen))
     embedded = profile_for(EMBEDDED, settings)
     return [*found, Available(EMBEDDED, None, embedded.name, chosen == EMBEDDED)]
+
+
+def _listed(model: ServedModel, server: Inventory, settings: Settings, *, chosen: bool) -> Available:
+    """Describe a model by what its server says; by what was found out, where it says nothing."""
+    facts = memory_of(server.where, model, settings, server.version).facts
+    sees, calls_tools = model.sees, model.calls_tools
+    if facts.probed:
+        sees = facts.images != 0 if sees is None else sees
+        calls_tools = "tools" not in facts.refused if calls_tools is None else calls_tools
+    return Available(
+        model.name,
+        server.where,
+        profile_for(model.name, settings, server.where, model.owner).name,
+        chosen,
+        sees,
+        calls_tools,
+        facts.context_tokens,
+        server.kind,
+    )
 
 
 def profile_for(
