@@ -4,13 +4,17 @@
 (`tests/agents/servers/families.py`): an honest model behind the field names, limits, refusals and thoughts of its
 family. A question is asked twice with nothing but the base URL: once with the few requests by which vidagent asks a new
 server what it can do, and once without, when all is learned on the way. A step is lost if a reply could not be used.
+Then servers listen where Ollama and its like do, and `vidagent ask` is given nothing at all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +23,10 @@ import vidagent
 from tests.agents.servers.families import FAMILIES, serve, spent
 from tests.media.make import encode
 from tests.scripted_server import ScriptedServer
+
+QUESTION = "What lies there?"
+LOCAL = {8000: "thinks 3,000 tokens", 11434: "Ollama", 8080: "llama.cpp", 1234: "LM Studio"}
+"""Ports where local servers listen, and the family that is served there."""
 
 
 class Asked(NamedTuple):
@@ -35,7 +43,7 @@ def ask(clip: Path, server: ScriptedServer) -> Asked:
     notes: list[str] = []
     answer = vidagent.analyze_video(
         clip,
-        "What lies there?",
+        QUESTION,
         base_url=server.url,
         on_event=lambda event: notes.append(event.text) if event.kind == "note" else None,
     )
@@ -63,12 +71,38 @@ def families(clip: Path) -> None:
         print(f"| {name} | {answered} of 4 | {lost} | {cells[0]}, {cells[1]} | {cells[2]}, {cells[3]} |")
 
 
+def ask_nobody_named(clip: Path, server: ScriptedServer, folder: str) -> tuple[str, str]:
+    """Ask by the command line without a word about a server; return the status and the cost, and who answered."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VIDAGENT_")}
+    own = {"VIDAGENT_CACHE_DIR": f"{folder}/cache", "VIDAGENT_CONFIG_DIR": f"{folder}/config"}
+    command = [sys.executable, "-m", "vidagent", "ask", str(clip), QUESTION, "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**inherited, **own}, cwd=folder
+    )
+    status = json.loads(done.stdout)["status"] if done.stdout else f"exit {done.returncode}"
+    calls, tokens = spent(server)
+    server.bodies.clear()
+    return f"{status}, {calls} / {tokens:,}", next(iter(done.stderr.splitlines()), "")
+
+
+def local_ports(clip: Path) -> None:
+    """Print a row for each port."""
+    print("\n| port | family | said on stderr | first | second |")
+    print("|---|---|---|---|---|")
+    for port, name in LOCAL.items():
+        with tempfile.TemporaryDirectory() as folder, serve(FAMILIES[name], port) as server:
+            first, told = ask_nobody_named(clip, server, folder)
+            second, _ = ask_nobody_named(clip, server, folder)
+        print(f"| {port} | {name} | {told} | {first} | {second} |")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         clip = Path(folder) / "clip.mp4"
         encode(clip, tuple(40 * number for number in range(200)))
         families(clip)
+        local_ports(clip)
 
 
 if __name__ == "__main__":
