@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tests.agents.client.test_client import Gate, client_of
-from tests.scripted_server import ScriptedServer, says, texts
+from tests.agents.client.test_client import TOOLS, Gate, client_of
+from tests.scripted_server import ScriptedServer, calls, says, texts
 from vidagent.agents.client.time_labels import with_time_labels
-from vidagent.agents.prompting.messages import look_messages
+from vidagent.agents.prompting.messages import look_messages, plan_messages
 from vidagent.agents.prompting.replies import Observation
 from vidagent.images.shown_frame import ShownFrame
 
@@ -37,18 +37,40 @@ async def test_a_time_copied_from_either_label_is_the_exact_one(form, sent, copi
         assert [sighting.time_s for sighting in found.sightings] == [12.48]
 
 
+@pytest.mark.network
 @pytest.mark.parametrize(
-    ("form", "times_s"),
+    ("form", "times_s", "sent"),
     [
-        ("<12.3 seconds>", (12.0, 12.04)),  # the second would be called 12.0
-        ("<12.3 seconds>", (12.01, 12.04)),
-        ("00:12", (12.1, 12.9)),
-        ("Frame 1 sampled at 12.30 seconds:", (0.001, 0.003)),
+        ("<12.3 seconds>", (12.0, 12.04), "t = 12.040 s <12.040 seconds>"),  # it would be called 12.0
+        ("<12.3 seconds>", (12.01, 12.04), "t = 12.040 s <12.040 seconds>"),
+        ("12.3 seconds", (12.01, 12.04), "t = 12.040 s 12.040 seconds"),
+        ("12.3", (12.01, 12.04), "t = 12.040 s 12.040"),
+        ("00:12", (12.1, 12.9), "t = 12.900 s 00:12.900"),
+        ("00:12", (72.1, 72.9), "t = 72.900 s 01:12.900"),
+        (
+            "Frame 1 sampled at 12.30 seconds:",
+            (0.001, 0.003),
+            "t = 0.003 s Frame 2 sampled at 0.003 seconds:",
+        ),
     ],
 )
-def test_labels_that_cannot_be_told_apart_are_left_out(form, times_s):
-    messages = look(*times_s)
-    assert with_time_labels(messages, form) == (messages, {})
+async def test_labels_that_cannot_be_told_apart_are_exact(form, times_s, sent):
+    for written in (sent, sent.partition(" s ")[2]):
+        seen = {"found": True, "what": "a ball", "sightings": [{"time_s": written}], "confidence": 1}
+        with ScriptedServer([says(json.dumps(seen))]) as server:
+            found = await client_of(server, time_label=form).ask("look", look(*times_s), Observation, Gate())
+        assert sent in texts(server.bodies[0]).splitlines()
+        assert [sighting.time_s for sighting in found.sightings] == [times_s[1]]
+
+
+@pytest.mark.network
+async def test_the_planner_has_exact_labels_as_its_calls_hold_other_times_too():
+    frames = [ShownFrame.of(time_s, b"\xff\xd8a", size_wh=(64, 48)) for time_s in (2.0, 12.48)]
+    messages = plan_messages("When?", None, "60 s", frames, "", 1, 8, [])
+    with ScriptedServer([calls(("clip", {"start_s": 12.5, "question": "?"}))]) as server:
+        planned = await client_of(server, time_label="<12.3 seconds>").plan(messages, TOOLS, Gate())
+    assert "t = 12.480 s <12.480 seconds>" in texts(server.bodies[0]).splitlines()
+    assert planned.tool_calls[0]["args"]["start_s"] == 12.5
 
 
 def test_no_label_without_a_form():

@@ -157,6 +157,7 @@ class ModelClient:
             ReplyError: If three replies contain no usable call.
             BudgetSpent: If a budget ends before that.
         """
+        messages = with_time_labels(messages, self.profile.time_label, exact=True).messages
         offered = [must_call] if must_call else [tool.name for tool in tools]
         described = [convert_to_openai_tool(tool) for tool in tools]  # once, as it makes a model of each
 

@@ -2,7 +2,8 @@
 
 Models of the Qwen3-VL family take pictures without `<12.5 seconds>` for unrelated images. The exact time stands first
 and is what the agent works with; a time that a reply copies from the other label is turned back into the exact one.
-Where two frames would get the same label, or one that is another frame's exact time, there are no such labels.
+Where two frames would get the same label, or one that is another frame's exact time, and where a reply may hold other
+times than those of its frames, as a planner's may, the label has milliseconds, and is exact itself.
 """
 
 from __future__ import annotations
@@ -15,17 +16,27 @@ from langchain_core.messages import BaseMessage
 from vidagent.agents.profiles.schema import TimeLabel
 from vidagent.agents.prompting.messages import frame_of, parts_of
 
-_FORMS: Mapping[TimeLabel, Callable[[int, float], tuple[str, float]]] = {
-    "<12.3 seconds>": lambda _, time_s: (f"<{time_s:.1f} seconds>", round(time_s, 1)),
-    "12.3 seconds": lambda _, time_s: (f"{time_s:.1f} seconds", round(time_s, 1)),
-    "12.3": lambda _, time_s: (f"{time_s:.1f}", round(time_s, 1)),
-    "00:12": lambda _, time_s: (f"{int(time_s // 60):02d}:{int(time_s % 60):02d}", float(int(time_s))),
-    "Frame 1 sampled at 12.30 seconds:": lambda number, time_s: (
-        f"Frame {number} sampled at {time_s:.2f} seconds:",
-        round(time_s, 2),
+_EXACT = 3
+"""Digits of milliseconds."""
+
+
+class _Form(NamedTuple):
+    """How a family writes a time: to how many digits of a second, and how, by the frame's number from 1."""
+
+    digits: int
+    written: Callable[[int, str], str]
+    clock: bool = False
+
+
+_FORMS: Mapping[TimeLabel, _Form] = {
+    "<12.3 seconds>": _Form(1, lambda _, time: f"<{time} seconds>"),
+    "12.3 seconds": _Form(1, lambda _, time: f"{time} seconds"),
+    "12.3": _Form(1, lambda _, time: time),
+    "00:12": _Form(0, lambda _, time: time, clock=True),
+    "Frame 1 sampled at 12.30 seconds:": _Form(
+        2, lambda number, time: f"Frame {number} sampled at {time} seconds:"
     ),
 }
-"""The label of a frame, by its number from 1 and its time, and the seconds in it."""
 
 
 class Labelled(NamedTuple):
@@ -35,37 +46,69 @@ class Labelled(NamedTuple):
     exact_s: dict[float, float]
 
 
-def label_of(form: TimeLabel, number: int, time_s: float) -> str:
-    """Return the label of a frame, by its number from 1 and its time."""
-    return _FORMS[form](number, time_s)[0]
+def label_of(form: TimeLabel, number: int, time_s: float, *, exact: bool = False) -> str:
+    """Return the label of a frame.
+
+    Args:
+        form: The family's form.
+        number: The frame's number from 1.
+        time_s: Its time.
+        exact: Whether to write milliseconds, rather than the digits of the family.
+    """
+    digits, written, clock = _FORMS[form]
+    digits = _EXACT if exact else digits
+    if not clock:
+        return written(number, f"{time_s:.{digits}f}")
+    minutes, seconds = divmod(_read_s(form, time_s, exact=exact), 60)
+    return written(number, f"{minutes:02.0f}:{seconds:0{digits + 3 if digits else 2}.{digits}f}")
 
 
-def with_time_labels(messages: Sequence[BaseMessage], form: TimeLabel | None) -> Labelled:
-    """Add a family's label after the exact time of each single frame."""
+def with_time_labels(
+    messages: Sequence[BaseMessage], form: TimeLabel | None, *, exact: bool = False
+) -> Labelled:
+    """Add a family's label after the exact time of each single frame.
+
+    Args:
+        messages: Messages with frames.
+        form: The family's form; None for no labels.
+        exact: Whether to write milliseconds even where fewer digits would do.
+    """
     times_s = [
-        round(frame.time_s, 3)
+        round(frame.time_s, _EXACT)
         for message in messages
         for part in parts_of(message)
         if (frame := frame_of(part)) is not None and not frame.cells_s
     ]
     if form is None or not times_s:
         return Labelled(list(messages), {})
-    exact_s: dict[float, float] = {}
-    for number, time_s in enumerate(times_s, 1):
-        label_s = _FORMS[form](number, time_s)[1]
-        if exact_s.setdefault(label_s, time_s) != time_s or (label_s != time_s and label_s in times_s):
-            return Labelled(list(messages), {})
+    exact_s = {} if exact else _exact_times(form, times_s)
     numbers = {time_s: number for number, time_s in enumerate(times_s, 1)}
-    return Labelled([_labelled(message, form, numbers) for message in messages], exact_s)
+    labels = {time_s: label_of(form, number, time_s, exact=not exact_s) for time_s, number in numbers.items()}
+    return Labelled([_labelled(message, labels) for message in messages], exact_s)
 
 
-def _labelled(message: BaseMessage, form: TimeLabel, numbers: Mapping[float, int]) -> BaseMessage:
+def _exact_times(form: TimeLabel, times_s: Sequence[float]) -> dict[float, float]:
+    """Return the exact time of each time in a label; none if a label would stand for two."""
+    exact_s: dict[float, float] = {}
+    for time_s in times_s:
+        label_s = _read_s(form, time_s)
+        if exact_s.setdefault(label_s, time_s) != time_s or (label_s != time_s and label_s in times_s):
+            return {}
+    return exact_s
+
+
+def _read_s(form: TimeLabel, time_s: float, *, exact: bool = False) -> float:
+    """Return the seconds in a frame's label."""
+    digits, _, clock = _FORMS[form]
+    return float(int(time_s)) if clock and not exact else round(time_s, _EXACT if exact else digits)
+
+
+def _labelled(message: BaseMessage, labels: Mapping[float, str]) -> BaseMessage:
     parts = parts_of(message)
     for place, part in enumerate(parts):
         frame = frame_of(part)
         if frame is None or frame.cells_s or place == 0 or parts[place - 1].get("type") != "text":
             continue
-        time_s = round(frame.time_s, 3)
-        label = label_of(form, numbers[time_s], time_s)
+        label = labels[round(frame.time_s, _EXACT)]
         parts[place - 1] = {"type": "text", "text": f"{parts[place - 1]['text']} {label}"}
     return message.model_copy(update={"content": parts})
