@@ -79,14 +79,17 @@ def main() -> None:
     parser.add_argument(
         "--environment", type=Path, default=Path(".venv-vllm"), help="with the servers and the models"
     )
-    environment = parser.parse_args().environment.absolute()
+    parser.add_argument("--server", default="", help="only those with this in their names")
+    given = parser.parse_args()
+    environment = given.environment.absolute()
+    wanted = {name: serve for name, serve in SERVERS.items() if given.server.casefold() in name.casefold()}
     print("| server | question | exit | status | requests | seconds | typed |")
     print("|" + "---|" * 7)
     ends: list[End] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         video = CLIPS["h264"](folder).path
-        for name, serve in SERVERS.items():
+        for name, serve in wanted.items():
             with serve(Kitchen(environment, folder, folder)) as server:
                 for number in range(len(QUESTIONS)):
                     end, line = asked(name, number, video, server.url, folder / str(len(ends)))

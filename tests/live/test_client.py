@@ -126,33 +126,40 @@ async def test_usage_is_the_server_s_streamed_or_not(client):
     )
     assert len(heard) > 10
     assert first == second
-    [one], [other] = whole.spent, streamed.spent
-    assert one.prompt_tokens == other.prompt_tokens > 4 * len(FRAMES)
-    assert one.completion_tokens == other.completion_tokens
-    assert other.frames_sent == len(FRAMES)
+    assert whole.spent
+    for one, other in zip(
+        whole.spent, streamed.spent, strict=True
+    ):  # a text without an end is asked for again
+        assert one.prompt_tokens == other.prompt_tokens > 4 * len(FRAMES)
+        assert one.completion_tokens == other.completion_tokens
+        assert other.frames_sent == len(FRAMES)
 
 
-# --- errors, each in one line that names the server
+# --- what the server refuses
 
 
-@pytest.mark.parametrize(
-    ("changes", "messages", "line"),
-    [
-        ({"model": "nobody"}, LOOK, r"has no model 'nobody' \(404\)"),
-        ({}, look_messages(QUESTION + "?" * 99_999, None, "it", FRAMES), r"is too long for model 'tiny'"),
-        (
-            {},
-            look_messages(QUESTION, None, "it", 17 * FRAMES),
-            r"refused the request \(400\): At most 64 image",
-        ),
-    ],
-    ids=["unknown model", "too long", "too many images"],
-)
-async def test_what_the_server_refuses_is_said_in_one_line(tiny_server, changes, messages, line):
-    with pytest.raises(ModelError, match=line) as caught:
-        await told(tiny_server, changes).ask("look", messages, Observation, Gate())
+async def test_an_unknown_model_is_said_in_one_line(tiny_server):
+    with pytest.raises(ModelError, match=r"has no model 'nobody' \(404\)") as caught:
+        await told(tiny_server, {"model": "nobody"}).ask("look", LOOK, Observation, Gate())
     assert "\n" not in str(caught.value)
     assert tiny_server.url in str(caught.value)
+
+
+async def test_a_limit_of_pictures_is_learned_and_more_frames_share_them(tiny_server):
+    client, gate = told(tiny_server), Gate(thinking_tokens=0)
+    messages = look_messages(QUESTION, None, "it", 17 * FRAMES)
+    assert isinstance(await client.ask("look", messages, Observation, gate), Observation)
+    assert client.memory.facts.images == 64
+    assert gate.spent[-1].frames_sent == 17 * len(FRAMES)
+
+
+async def test_a_prompt_that_fits_in_no_form_ends_by_the_context_and_its_length_is_learned(tiny_server):
+    client = told(tiny_server)
+    with pytest.raises(BudgetSpent, match="context"):
+        await client.ask(
+            "look", look_messages(QUESTION + "?" * 99_999, None, "it", FRAMES), Observation, Gate()
+        )
+    assert client.memory.facts.context_tokens == 16384
 
 
 async def test_a_request_that_nobody_waits_for_is_ended(tiny_server):
