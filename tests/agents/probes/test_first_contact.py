@@ -4,15 +4,24 @@ import asyncio
 
 import pytest
 
-from tests.agents.servers.families import FAMILIES, serve, spent
-from tests.scripted_server import HANG, ScriptedServer, refusal
+from tests.agents.servers.families import FAMILIES, Family, serve, spent
+from tests.scripted_server import HANG, ScriptedServer, refusal, says
 from vidagent import config
 from vidagent.agents.probes import first_contact
 from vidagent.agents.probes.first_contact import meet
-from vidagent.agents.profiles.thinking_switch import EFFORT_OFF, PROMPT_OFF, TEMPLATE_OFF
+from vidagent.agents.profiles.thinking_switch import BUDGET_OFF, EFFORT_OFF, PROMPT_OFF, TEMPLATE_OFF
 from vidagent.agents.server.model_choice import choose
 
 pytestmark = pytest.mark.network
+
+
+def usage(thought):
+    return {
+        "prompt_tokens": 300,
+        "completion_tokens": thought + 2,
+        "total_tokens": thought + 302,
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    }
 
 
 async def met(name):
@@ -58,9 +67,22 @@ async def test_a_switch_that_the_profile_lacks_is_found():
     assert client.memory.facts.parameters == ("chat_template_kwargs",)
 
 
+async def test_a_model_that_only_a_budget_stops_gets_one():
+    """As vLLM holds it: what closes the thought counts as a part of it."""
+
+    def reply(body):
+        budget = body.get("thinking_token_budget")
+        thought, said = ("hm " * 100, "") if budget is None else ("Now I answer.", "KIWI")
+        return says(said, reasoning=thought) | {"usage": usage(100 if budget is None else 6)}
+
+    with ScriptedServer(reply) as server:
+        client = await asyncio.to_thread(choose, config.load(base_url=server.url))
+        await meet(client)
+    assert (client.memory.facts.thinks, client.memory.facts.off) == (True, BUDGET_OFF)
+
+
 async def test_pictures_that_are_dropped_are_noticed():
-    family = FAMILIES["no schema"]
-    blind = type(family)(sees=False)
+    blind = Family(sees=False)
     with serve(blind) as server:
         client = await asyncio.to_thread(choose, config.load(base_url=server.url))
         await meet(client)

@@ -110,7 +110,7 @@ def from_reply(
     if request.thought is not None:  # its own request, which is cut at its budget
         return None, False
     lost = is_lost_in_thought(reply)
-    if not (lost or len(thought_in(reply)) > _CLOSING_CHARS or _thought_tokens(reply) > _CLOSING_TOKENS):
+    if not (lost or has_thought(reply)):
         return None, False
     if request.thinking != "off":
         if not lost:
@@ -128,6 +128,11 @@ def without_tools(facts: ServerFacts) -> Correction:
     refused = dict.fromkeys((*facts.refused, "tools"))
     line = "the model called no tool; tools are described in words from now on"
     return Correction(facts.with_changes(refused=tuple(refused)), line)
+
+
+def has_thought(reply: AIMessage) -> bool:
+    """Tell whether a reply has more of a thought than what closes one at once."""
+    return len(thought_in(reply)) > _CLOSING_CHARS or _thought_tokens(reply) > _CLOSING_TOKENS
 
 
 def is_lost_in_thought(reply: AIMessage) -> bool:

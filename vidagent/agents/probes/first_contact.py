@@ -15,12 +15,12 @@ from langchain_core.messages import AIMessage, convert_to_messages
 
 from vidagent.agents.client.chat_call import thought_in
 from vidagent.agents.client.client import ModelClient
-from vidagent.agents.client.corrections import is_lost_in_thought
+from vidagent.agents.client.corrections import has_thought, is_lost_in_thought
 from vidagent.agents.client.limits import CallLimits, CallNeed, CallUsage
 from vidagent.agents.parsing.reply_parser import split_thought
 from vidagent.agents.probes.context import QUESTION, read_reply, with_prompt
 from vidagent.agents.probes.fixtures import WORD, Message, picture, tool, user
-from vidagent.agents.profiles.thinking_switch import AS_IT_IS, OFF, Switch
+from vidagent.agents.profiles.thinking_switch import AS_IT_IS, BUDGET_OFF, OFF, Switch
 from vidagent.agents.server.connection import ServerError
 from vidagent.agents.server.inventory import take_inventory
 from vidagent.errors import ModelError
@@ -139,7 +139,8 @@ class _Contact:
             if set(switch.body) & set(self._client.memory.facts.parameters):
                 continue
             reply = await self._ask(user(picture(), QUESTION), switch)
-            if set(switch.body) & set(self._client.memory.facts.parameters) or _thinks(reply):
+            thinks = has_thought(reply) if switch is BUDGET_OFF else _thinks(reply)
+            if set(switch.body) & set(self._client.memory.facts.parameters) or thinks:
                 continue
             self._off = switch
             self.learn(f"it thinks unless told not to, by {switch.label}", thinks=True, off=switch)
@@ -148,9 +149,13 @@ class _Contact:
         return None
 
     def _switches(self) -> Iterator[Switch]:
-        """Yield what may switch thinking off, the profile's own switch first, without what was sent already."""
+        """Yield what may switch thinking off, the profile's own switch first, without what was sent already.
+
+        A profile that knows of a budget has it set in each request of a run.
+        """
         sent = [(self._off.body, self._off.prompt), ({}, None)]
-        for switch in (self._own, *OFF):
+        budget = () if self._client.profile.thinking.budget_field else (BUDGET_OFF,)
+        for switch in (self._own, *OFF, *budget):
             if (switch.body, switch.prompt) not in sent:
                 sent.append((switch.body, switch.prompt))
                 yield switch

@@ -39,11 +39,14 @@ TYPE_OFF = Switch("thinking.type = disabled", {"thinking": {"type": "disabled"}}
 PROMPT_ON, PROMPT_OFF = Switch("/think", prompt="/think"), Switch("/no_think", prompt="/no_think")
 """Read by the templates of Nemotron Nano v2, SmolLM 3 and the first Qwen3."""
 
+BUDGET_OFF = Switch("thinking_token_budget = 0", {"thinking_token_budget": 0})
+"""vLLM with a reasoning parser (0.32), whatever the template: it closes a thought at its first token."""
+
 OFF = (TEMPLATE_OFF, EFFORT_OFF, PROMPT_OFF, TYPE_OFF)
 """What to try, in this order."""
 ALL_OFF = Switch(
     "all known switches at once",
-    {key: value for switch in OFF for key, value in switch.body.items()},
+    {key: value for switch in (*OFF, BUDGET_OFF) for key, value in switch.body.items()},
     PROMPT_OFF.prompt,
 )
 """For a model that has just spent a whole reply on a thought; what the server refuses of it is left out."""
