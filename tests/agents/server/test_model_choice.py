@@ -1,8 +1,12 @@
 """Which model answers, and what is said when none can."""
 
+import asyncio
+
 import pytest
 
+from tests.agents.servers.families import FAMILIES, serve
 from tests.scripted_server import ScriptedServer, says
+from vidagent.agents.probes.first_contact import meet
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.model_choice import Available, available, choose, describe
 from vidagent.config import load
@@ -56,9 +60,21 @@ def test_something_else_on_that_port_is_passed_over(monkeypatch):
         assert choose(load()).name == "signals"
 
 
-def test_an_explicit_server_with_a_model_is_not_asked_first(local):
+def test_an_explicit_server_with_a_model_is_left_to_the_question_if_it_is_not_there(local):
     client = choose(load(base_url=local, model="mine", api_key="k"))
     assert (client.name, client.where, client.profile.name) == ("mine", local, "default")
+
+
+def test_an_explicit_server_with_a_model_gets_the_profile_of_its_kind():
+    with serve(FAMILIES["llama.cpp"]) as server:
+        named = load(base_url=server.url, model="gemma-4-12b-it-Q4_K_M.gguf")
+        first = choose(named)
+        asyncio.run(meet(first))
+        asked = len(server.asked)
+        second = choose(named)
+        assert len(server.asked) == asked
+    assert first.profile.name == second.profile.name == "gemma-4+llamacpp"
+    assert first.memory.facts.context_tokens == second.memory.facts.context_tokens == 8192
 
 
 def test_an_explicit_server_names_its_first_model(server):

@@ -25,6 +25,11 @@ _KINDS = {
 """Kinds of servers by the `owned_by` of their models."""
 
 
+def owner_of(kind: str | None) -> str | None:
+    """Return the owner of the models of a kind of server, by which its profile is found; None if it has none."""
+    return next((owner for owner, name in _KINDS.items() if name == kind), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """A server and its models.

@@ -16,7 +16,7 @@ from vidagent.agents.profiles.schema import Profile
 from vidagent.agents.server.connection import ServerError, public_url
 from vidagent.agents.server.endpoint import Endpoint, ServedModel
 from vidagent.agents.server.facts import ServerFacts
-from vidagent.agents.server.inventory import Inventory, take_inventory
+from vidagent.agents.server.inventory import Inventory, owner_of, take_inventory
 from vidagent.agents.server.known_servers import ServerMemory
 from vidagent.config import Settings
 from vidagent.errors import ModelError, UsageError
@@ -82,7 +82,7 @@ def choose(settings: Settings) -> ModelClient:
     if settings.model == EMBEDDED:
         return _embedded(settings)
     if settings.base_url is not None and settings.model is not None:
-        return _served(settings.base_url, ServedModel(settings.model), settings)
+        return _served(settings.base_url, _named(settings.base_url, settings.model, settings), settings)
     if settings.base_url is not None:
         server = _inventory(settings.base_url, settings)
         listed = _usable(server)
@@ -199,6 +199,22 @@ def memory_of(url: str, model: ServedModel, settings: Settings, version: str | N
     if model.context_tokens is not None:
         memory.facts = memory.facts.with_changes(context_tokens=model.context_tokens)
     return memory
+
+
+def _named(url: str, name: str, settings: Settings) -> ServedModel:
+    """Return a model that the settings name, with what its server is known to be: its profile goes by that.
+
+    A server that does not answer is left to the question, which says so.
+    """
+    model = ServedModel(name)
+    facts = memory_of(url, model, settings).facts
+    if facts.probed:
+        return dataclasses.replace(model, owner=owner_of(facts.kind))
+    try:
+        listed = _inventory(url, settings).models
+    except ServerError:
+        return model
+    return next((other for other in listed if other.name == name), model)
 
 
 def _served(
