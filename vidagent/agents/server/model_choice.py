@@ -82,7 +82,7 @@ def choose(settings: Settings) -> ModelClient:
     if settings.model == EMBEDDED:
         return _embedded(settings)
     if settings.base_url is not None and settings.model is not None:
-        return _served(settings.base_url, _named(settings.base_url, settings.model, settings), settings)
+        return _served(settings.base_url, named_model(settings.base_url, settings.model, settings), settings)
     if settings.base_url is not None:
         server = _inventory(settings.base_url, settings)
         listed = _usable(server)
@@ -191,18 +191,8 @@ def key_for(settings: Settings) -> str | None:
     return settings.api_key.get_secret_value() if settings.api_key and settings.base_url else None
 
 
-def memory_of(url: str, model: ServedModel, settings: Settings, version: str | None = None) -> ServerMemory:
-    """Return what is known of a model on a server; what was known of another version of the server is forgotten."""
-    memory = ServerMemory.kept(settings.cache_dir or default_folder(), public_url(url), model.name)
-    if version is not None and memory.facts.version not in {None, version}:
-        memory.facts = ServerFacts()
-    if model.context_tokens is not None:
-        memory.facts = memory.facts.with_changes(context_tokens=model.context_tokens)
-    return memory
-
-
-def _named(url: str, name: str, settings: Settings) -> ServedModel:
-    """Return a model that the settings name, with what its server is known to be: its profile goes by that.
+def named_model(url: str, name: str, settings: Settings) -> ServedModel:
+    """Return a model that is named, with what its server is known to be: its profile goes by that.
 
     A server that does not answer is left to the question, which says so.
     """
@@ -215,6 +205,16 @@ def _named(url: str, name: str, settings: Settings) -> ServedModel:
     except ServerError:
         return model
     return next((other for other in listed if other.name == name), model)
+
+
+def memory_of(url: str, model: ServedModel, settings: Settings, version: str | None = None) -> ServerMemory:
+    """Return what is known of a model on a server; what was known of another version of the server is forgotten."""
+    memory = ServerMemory.kept(settings.cache_dir or default_folder(), public_url(url), model.name)
+    if version is not None and memory.facts.version not in {None, version}:
+        memory.facts = ServerFacts()
+    if model.context_tokens is not None:
+        memory.facts = memory.facts.with_changes(context_tokens=model.context_tokens)
+    return memory
 
 
 def _served(

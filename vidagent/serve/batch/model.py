@@ -25,7 +25,6 @@ from vidagent.agents.direct.vlm import VLM
 from vidagent.agents.recording.request_key import ChatProxy
 from vidagent.agents.server import model_choice
 from vidagent.agents.server.connection import ServerError, public_url
-from vidagent.agents.server.endpoint import ServedModel
 from vidagent.config import Settings
 from vidagent.errors import ModelError
 from vidagent.serve.batch.setup import Setup
@@ -69,9 +68,10 @@ def connect(setup: Setup) -> BatchModel:
         name = settings.model or _first_model(urls, settings)
     key = settings.api_key.get_secret_value() if settings.api_key and urls_named else None
     balanced = BalancedChat.over([chat_model.connect(url, name, api_key=key) for url in urls], setup.calls)
-    profile = model_choice.profile_for(name, settings, urls[0])
+    served = model_choice.named_model(urls[0], name, settings)
+    profile = model_choice.profile_for(name, settings, urls[0], served.owner)
     others = f" and {len(urls) - 1} more" if len(urls) > 1 else ""
-    memory = model_choice.memory_of(urls[0], ServedModel(name), settings)
+    memory = model_choice.memory_of(urls[0], served, settings)
     client = ModelClient(balanced, profile, memory=memory)
     description = model_choice.describe(client).replace(" (profile", f"{others} (profile")
     return BatchModel(client, VLM(balanced, profile, concurrency=setup.concurrency), description)
