@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.agents.servers.families import FAMILIES, serve
 from tests.scripted_server import PAGE, Raw, ScriptedServer
 
 FPS, SECONDS = 5, 3
@@ -166,3 +167,15 @@ def test_no_server_is_one_line_and_exit_4(clip, command):
     done = command("ask", str(clip), QUESTION, "-q", "--base-url", "http://127.0.0.1:1/v1", "--model", "m")
     assert (done.code, done.out) == (4, ""), done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("flags", "lines"), [((), 0), (("-v",), 1)])
+def test_what_a_server_turns_out_to_refuse_is_one_line_with_v(clip, command, flags, lines):
+    with serve(FAMILIES["no schema"]) as server:
+        done = command("ask", str(clip), "What lies there?", "--base-url", server.url, *flags)
+    assert done.code == 0, done.err
+    said = [
+        line for line in done.err.splitlines() if "the server refuses schema (response_format is not" in line
+    ]
+    assert len(said) == lines
