@@ -194,14 +194,14 @@ def key_for(settings: Settings) -> str | None:
 def named_model(url: str, name: str, settings: Settings) -> ServedModel:
     """Return a model that is named, with what its server is known to be: its profile goes by that.
 
-    A server that does not answer is left to the question, which says so.
+    A server that does not answer at once is left to the question, which says so.
     """
     model = ServedModel(name)
     facts = memory_of(url, model, settings).facts
     if facts.probed:
         return dataclasses.replace(model, owner=owner_of(facts.kind))
     try:
-        listed = _inventory(url, settings).models
+        listed = _inventory(url, settings, wait_s=_LOCAL_WAIT_S).models
     except ServerError:
         return model
     return next((other for other in listed if other.name == name), model)
@@ -314,9 +314,9 @@ def _local() -> list[Inventory]:
     return _run(look_everywhere())
 
 
-def _inventory(url: str, settings: Settings) -> Inventory:
+def _inventory(url: str, settings: Settings, *, wait_s: float = _WAIT_S) -> Inventory:
     """Return a server's models."""
-    return _run(take_inventory(Endpoint(url, key_for(settings), timeout_s=_WAIT_S)))
+    return _run(take_inventory(Endpoint(url, key_for(settings), timeout_s=wait_s)))
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
