@@ -204,7 +204,8 @@ class Transcriber:
         cues: list[Cue] = []
         language = None
         if sound is not None:
-            result = self.ear.hear(sound, stop, self._voices(earlier))
+            voices = self._voices(earlier)
+            result = self.ear.hear(sound, stop, voices) if voices else self.ear.hear(sound, stop)
             if result is None:
                 return None
             language = result.language
