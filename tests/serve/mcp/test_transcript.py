@@ -95,4 +95,5 @@ async def test_what_takes_too_long_is_gone_on_with(films, listener, tmp_path):
     early = await read(1.0)
     assert (early.structured_content["complete"], early.structured_content["lines"]) == (False, [])
     assert "transcribed up to 0.000 s of 6.000 s; another call goes on with it" in words(early)
+    listener.replies.clear()
     assert len((await read(60.0)).structured_content["lines"]) == 3
