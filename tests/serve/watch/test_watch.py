@@ -125,7 +125,7 @@ class Live(http.server.BaseHTTPRequestHandler):
         self.wfile.write(self.server.stream[:half] if self.server.times == 1 else self.server.stream[half:])
         if self.server.times > 1:
             self.wfile.flush()
-            self.server.over.wait(20)
+            self.server.over.wait(20 * PATIENCE)
 
     def do_POST(self):
         self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -170,7 +170,9 @@ def serving(server: socketserver.TCPServer) -> Iterator[socketserver.TCPServer]:
 @pytest.mark.network
 def test_a_stream_that_breaks_is_connected_to_again_and_posted(watch, stream):
     with live(stream) as server:
-        code, lines, err = watch(f"{server.url}/live.ts", "--idle", "4", "--webhook", f"{server.url}/hook")
+        code, lines, err = watch(
+            f"{server.url}/live.ts", "--idle", str(4 * PATIENCE), "--webhook", f"{server.url}/hook"
+        )
         assert code == 0, err
         assert server.posted[1:] == lines
         assert server.posted[0] == lines[0]
