@@ -75,6 +75,10 @@ def test_the_limits_stand_in_the_descriptions(told, tool, limits):
         assert limit in told[tool]["description"]
 
 
+def test_the_descriptions_cost_little_in_each_turn_of_the_planner(told):
+    assert len(json.dumps(list(told.values()))) < 7800  # about 1,950 tokens
+
+
 def test_every_argument_is_described_and_no_placeholder_is_left(told):
     for tool in told.values():
         assert all(argument["description"] for argument in tool["parameters"]["properties"].values())

@@ -52,7 +52,7 @@ class Claim(BaseModel):
 
     text: _ClaimText = Field(description="the claim, self-contained, in one sentence")
     ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
-    time_s: Seconds | None = Field(default=None, description="the moment that shows it best, in seconds")
+    time_s: Seconds | None = Field(default=None, description="the moment that shows it best")
     end_s: Seconds | None = Field(
         default=None, description="where it ends, if it lasts from `time_s` on; null for a moment"
     )
@@ -66,12 +66,12 @@ class Part(BaseModel):
         default=None, description="where it ends; null if it lasts until the next part begins"
     )
     text: _PartText = Field(
-        description="what is to be seen in it, in the question's language, without times or numbering",
+        description="what is seen in it, in the question's language, without times or numbering",
     )
-    ledger: list[str] = Field(default=[], description="ids of the observations that show it, such as L2")
+    ledger: list[str] = Field(default=[], description="as in a claim")
     frames_s: Annotated[list[Seconds], BeforeValidator(_one)] = Field(
         default=[],
-        description=f"times of the frames that show best what the text says, up to {MOST_FRAMES}, one for each thing",
+        description=f"times of up to {MOST_FRAMES} frames that show it best, one for each thing",
     )
 
 
@@ -132,16 +132,15 @@ def make(context: ToolContext) -> StructuredTool:
     ) -> Draft:
         """Give the answer. Every claim is checked against the frames before it is passed on.
 
-        Say `no` when the thing asked about was looked for and is not there, `cannot_judge` when the pictures do
-        not allow a judgement. Never state what no observation shows.
+        Never state what no observation shows.
 
         Args:
             found: Whether the video answers the question.
             answer: The answer in one to three sentences; with parts, a headline for them, without times.
-            claims: What the answer rests on; each points to ledger entries and to the time that shows it.
+            claims: What the answer rests on.
             spans: Where the answer is; one for each occurrence asked about, none if it has no place in time.
-            parts: The answer part by part, in order of time, if it is told in parts: a summary, steps, a list. Each is
-                checked by itself, so they need neither claims nor spans beside them.
+            parts: The answer part by part, in order of time, if it is told in parts: a summary, steps, a list. They
+                need neither claims nor spans beside them.
             count: The number, if the question asks how many.
             choice: Index of the option that is right, from 0, if options were given.
             confidence: From 0 to 1.

@@ -15,9 +15,7 @@ def make(context: ToolContext) -> StructuredTool:
     def clip(start_s: Seconds, end_s: Seconds, question: Question) -> Look:
         """Look at a time range: up to {frames} frames spread evenly over it, its first and last among them.
 
-        The shorter the range, the denser they are; of a range of up to {frames} frames, every frame is shown. If
-        start_s and end_s are times of frames, both are among them. Use it to narrow down where something is, or to
-        see what happens in a range of seconds to minutes.
+        The shorter the range, the denser they are; of a range of up to {frames} frames, every frame is shown.
 
         Args:
             start_s: Start of the range in seconds, from 0 to {duration:.3f}.

@@ -51,14 +51,14 @@ def make(context: ToolContext) -> StructuredTool:
     ) -> Look:
         """Look at parts of the one frame shown at a time, at the video's full resolution ({size}).
 
-        Use it for small text, small objects and corners. Say where by box, or by grid: `2x3` shows all cells of 2
-        rows and 3 columns (at most {tiles} cells), `2x3:1,3` only the cell in row 1, column 3.
+        For small text, small objects and corners. Say where by box, or by grid: `2x3` shows all cells of 2 rows and 3
+        columns (at most {tiles} cells), `2x3:1,3` only the cell in row 1, column 3.
 
         Args:
             time_s: Time of the frame in seconds, from 0 to {duration:.3f}.
             question: What to look for, in one self-contained sentence.
             box: Where the part is in the whole frame: {box}.
-            grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL counted from 1 at the top left.
+            grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL.
         """
         notes = () if time_s < context.duration_s else (f"the video ends at {context.duration_s:.3f} s",)
         boxes = _boxes(context, box, grid)

@@ -27,9 +27,9 @@ def _seconds(value: Any) -> float:  # noqa: ANN401
 Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
-    WithJsonSchema({"type": "number", "minimum": 0, "description": "decimal seconds from the first frame"}),
+    WithJsonSchema({"type": "number", "minimum": 0}),
 ]
-"""A time: decimal seconds, or `MM:SS` and `HH:MM:SS` where a model writes those all the same."""
+"""A time: decimal seconds, as the planner's prompt says once, or `MM:SS` and `HH:MM:SS` where a model writes those."""
 
 Question = Annotated[str, BeforeValidator(_shorten), Field(min_length=1, max_length=MAX_QUESTION)]
 """A sub-question that can be understood without the rest of the conversation."""

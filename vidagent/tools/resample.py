@@ -16,8 +16,8 @@ def make(context: ToolContext) -> StructuredTool:
         """Look at a short range at a higher frame rate, to tell exactly when something starts or ends.
 
         At most {frames} frames: over a longer range the rate is lowered, and the result says so. The video has
-        {video_fps:.3f} frames a second; at that rate every frame of the range is shown. If start_s and end_s are
-        times of frames, both are among them at any rate.
+        {video_fps:.3f} frames a second; at that rate every frame of the range is shown. Frames at start_s and end_s
+        are among them at any rate.
 
         Args:
             start_s: Start of the range in seconds, from 0 to {duration:.3f}.

@@ -246,16 +246,13 @@ def make(context: ToolContext) -> StructuredTool:
     def search(query: Question, page: Page = 1) -> Look:
         """Search the whole video for something that may be short or rare.
 
-        Returns the subtitles, speech and texts on screen that share words with the query. If it asks what is said,
-        speech is transcribed first, where a model is set for it; `words spoken at 10-20 s` lists the lines there. If
-        it names shots or cuts, it returns their times, of hundreds those around a time it names in seconds; if it names
-        movement or stillness, where the video is busiest and stillest; if it names texts on screen, those that are
-        known, with their times and boxes. None of these costs frames. Any other query also costs up to {frames} frames:
-        those of the texts that match and moments near lines that match, then the moments at which most new detail comes
-        up, whatever the query; if these are few, the seconds with most change too. Pictures are searched by meaning,
-        those most like the query first, only where an embedding server is set; the notes then say so. That finds texts
-        and objects shown for a fraction of a second anywhere in hours of video. The next
-        {frames} moments are on the next page.
+        Returns the subtitles, speech and texts on screen that share words with the query. What is said is transcribed
+        first, where a model is set for it; `words spoken at 10-20 s` lists the lines there. Shots or cuts, movement or
+        stillness, and texts on screen are listed with their times, of hundreds of cuts those around a time in the
+        query. None of these costs frames. Any other query costs up to {frames} frames: of matching texts and moments
+        near matching lines, then of the moments with most new detail, whatever the query, which finds what is shown for
+        a fraction of a second in hours of video. The next ones are on the next page. Pictures are searched by meaning
+        only where an embedding server is set; the notes then say so.
 
         Args:
             query: What to look for, in one self-contained sentence; quote a text exactly.
