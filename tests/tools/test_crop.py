@@ -159,6 +159,7 @@ def test_a_part_is_named_in_the_form_of_the_models_family(bench, form):
     ]
     described = tools.tools["crop"].args["box"]
     assert described["description"].endswith(asked)
+    assert "`box_px` of results are pixels of 320x180" in described["description"]
     assert described["anyOf"][0]["minItems"] == described["anyOf"][0]["maxItems"] == len(box)
 
 

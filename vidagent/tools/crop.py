@@ -57,7 +57,7 @@ def make(context: ToolContext) -> StructuredTool:
         Args:
             time_s: Time of the frame in seconds, from 0 to {duration:.3f}.
             question: What to look for, in one self-contained sentence.
-            box: Where the part is in the whole frame: {box}.
+            box: Where the part is in the whole frame (`box_px` of results are pixels of {size}): {box}.
             grid: ROWSxCOLS, or ROWSxCOLS:ROW,COL.
         """
         notes = () if time_s < context.duration_s else (f"the video ends at {context.duration_s:.3f} s",)
