@@ -147,6 +147,16 @@ def test_a_count_stands_before_the_claims_where_the_answers_own_words_do_not(ask
     assert words("supported").startswith("It goes down three times.")
 
 
+def test_a_count_of_what_is_left_says_how_many_were_drafted(ask):
+    times = {"A bar.": 2.0, "A bar again.": 6.5, "A ghost.": 4.5}
+    claims = [{"text": text, "ledger": ["L1"], "time_s": time_s} for text, time_s in times.items()]
+    places = [{"start_s": time_s - 0.5, "end_s": time_s + 0.5} for time_s in times.values()]
+    told = answer(answer="Three bars.", claims=claims, spans=places, count=3)
+    found, _ = ask(Honest([clip_look(0, 8)], [told]), "How many times is there a bar?")
+    assert found.count == 2
+    assert found.answer.startswith("In all: 2, of 3 that were thought to be seen.\n")
+
+
 def test_beside_a_refused_claim_a_place_that_no_claim_is_in_is_left_out(ask):
     places = [*SEEN, {"start_s": 6, "end_s": 7}]
     found, _ = ask(Honest([LOOK], [answer(**{**TRUE, "claims": [BAR, GHOST]}, spans=places)]))

@@ -56,7 +56,8 @@ def answer_words(progress: Progress, run: Run, draft: Draft) -> str:
     refused = progress.worded is not None and progress.worded["verdict"] == "unsupported"
     if count is None or refused or may_say(draft, progress, by_rules=by_rules) or says_number(words, count):
         return words
-    return f"In all: {count}.\n{words}"
+    of_drafted = f", of {draft.count} that were thought to be seen" if (draft.count or 0) > count else ""
+    return f"In all: {count}{of_drafted}.\n{words}"
 
 
 def ever_refused(progress: Progress) -> bool:
