@@ -22,7 +22,7 @@ SOURCES := vidagent tests examples benchmarks .ci
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type measure lock audit build clean
+.PHONY: help demo serve test test-slow test-vllm fmt fmt-check lint layers type measure bench bench-quick lock audit build clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -60,6 +60,12 @@ type: $(VENV)/installed-dev ## mypy, strict
 
 measure: | $(BIN)/python ## sizes, imports and repeated names of the package, or of TREE, another checkout
 	$(BIN)/python benchmarks/measure_structure.py $(TREE)
+
+bench: $(VENV)/installed-dev ## measure speed and memory, as ratios in one run: BENCH names some of the benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: $(VENV)/installed-dev ## the same with short videos and few rounds, in under five minutes
+	$(BIN)/python -m benchmarks --quick $(BENCH)
 
 lock: | $(BIN)/python ## resolve the packages in locks/ anew, after a change of pyproject.toml or for updates
 	$(PIP) install uv==$(UV)

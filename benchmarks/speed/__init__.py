@@ -1,0 +1,1 @@
+"""What vidagent costs in time and memory: the benchmarks that `python -m benchmarks` runs."""
