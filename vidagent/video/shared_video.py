@@ -9,7 +9,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vidagent.errors import VideoError
 from vidagent.video.index.scan import Scan
 from vidagent.video.video import Video
 
@@ -27,6 +26,7 @@ class SharedVideo(Video):
         self.frames_decoded = 0
         # a view reads the private state of the video that it wraps
         self._shown, self._limits = video._shown, video._limits  # noqa: SLF001
+        self._decoder, self._fetching = video._decoder, video._fetching  # noqa: SLF001
         self._has_text_tracks = video._has_text_tracks  # noqa: SLF001
         self._closed = False
         self._ending = ExitStack()
@@ -63,8 +63,7 @@ class SharedVideo(Video):
         on_progress: Callable[[float], None] | None = None,
         **arguments: Any,  # noqa: ANN401 - JSON values
     ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        if self._closed:
-            raise VideoError(f"{self._shown}: the video was closed")
+        self._check_open()
         header, arrays = self._video._call(op, on_progress=on_progress, **arguments)  # noqa: SLF001 - as above
         self.frames_decoded += int(header["decoded"])
         return header, arrays
