@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -39,14 +38,13 @@ _RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the benchmarks and print their tables as they are found."""
     given = _parser().parse_args(argv)
-    words = sys.argv[1:] if argv is None else argv
     found = []
     print(machine(), flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         setting = _setting(given, given.folder or Path(scratch))
         for name in given.names or _MODULES:
             found.append(
-                _run(name, setting, shlex.join(["python", "-m", "benchmarks", name, *_flags(words)]))
+                _run(name, setting, shlex.join(["python", "-m", "benchmarks", name, *_flags(given)]))
             )
             print(f"\n{found[-1].markdown()}\n\n({found[-1].seconds:.0f} s)", flush=True)
     if given.json:
@@ -82,9 +80,16 @@ def _size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def _flags(words: Sequence[str]) -> list[str]:
-    """Return the words of a command that shape its figures, without the names and the files it writes."""
-    return ["--quick"] if "--quick" in words else []
+def _flags(given: argparse.Namespace) -> list[str]:
+    """Return the flags that shape the figures."""
+    flags = ["--quick"] if given.quick else []
+    for name in ("length", "rounds", "video"):
+        value = getattr(given, name)
+        flags += (
+            [] if value is None else [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+        )
+    flags += ["--size", "{}x{}".format(*given.size)] if given.size else []
+    return flags + (["--at-once", *map(str, given.at_once)] if given.at_once else [])
 
 
 def _setting(given: argparse.Namespace, folder: Path) -> Setting:
