@@ -45,7 +45,7 @@ from vidagent.library.library import Added, LibraryStatus
 from vidagent.runs.recorded_run import RecordedRun
 from vidagent.runs.request import RequestArguments
 from vidagent.runs.session_store import Session
-from vidagent.video.index.transcript import Transcript
+from vidagent.video.index.transcript import Stop, Transcript
 from vidagent.video.index.video_index import IndexReport
 from vidagent.video.texts.track import TextTrack, Tracks
 
@@ -71,6 +71,7 @@ __all__ = [
     "Seen",
     "Session",
     "Size",
+    "Stop",
     "TextTrack",
     "Tracks",
     "Transcript",
