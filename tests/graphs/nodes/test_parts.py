@@ -132,6 +132,24 @@ def test_a_part_that_is_shown_only_in_part_is_written_again(ask):
     assert [(claim["claim"], claim["verdict"], claim["why"]) for claim in told["claims"]] == [
         (REST["text"], "partial", "it goes on moving")
     ]
+    assert "put right only those" in texts(plan)
+    assert "`parts` has one entry for each" not in texts(plan)
+
+
+def test_a_headline_that_is_shown_only_in_part_does_not_go_back(ask):
+    found, server = ask(Judge([LOOK], [parts(WALK, REST)], verdict={"video shows": "partial"}))
+    assert server.steps.count("plan") == 2
+    assert found.headline == HEADLINE
+
+
+def test_the_sentences_of_a_part_that_was_put_right_keep_their_order(ask):
+    titled = {**REST, "text": "A pause. The bar stands still. It waits."}
+    better = {**REST, "text": "A pause. The bar slows down. It waits."}
+    found, server = ask(
+        Judge([LOOK], [parts(WALK, titled)], [parts(better)], verdict={"stands still": "partial"})
+    )
+    assert [part.text for part in found.parts] == [WALK["text"], better["text"]]
+    assert asked(server).count("A pause.") == 1
 
 
 def test_a_part_that_is_shown_only_in_part_is_told_so_if_no_other_words_are_found(ask):

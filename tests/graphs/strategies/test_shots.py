@@ -166,7 +166,7 @@ def test_a_shot_that_two_looks_share_ends_in_each_at_its_frames():
 
 def test_the_only_frame_of_a_shot_stands_for_all_of_it():
     seen = told([Scene(start_s=3.0, end_s=3.0, what="a")], [3.0], [2.0, 6.0], 8.0, 0.04)
-    assert seen.what == "2.000-6.000 s: a"
+    assert seen.what == "2.000-6.000 s (last seen at 3.000): a"
 
 
 def test_each_of_two_looks_at_a_shot_tells_only_the_frames_it_saw_and_no_empty_range():
@@ -184,7 +184,7 @@ def test_each_of_two_looks_at_a_shot_tells_only_the_frames_it_saw_and_no_empty_r
         "951.212-975.079 s (last seen at 965.000): a",
         "975.079-975.119 s: b",
     ]
-    assert rest.what == "980.000-985.346 s: c"
+    assert rest.what == "980.000-985.346 s (last seen at 980.000): c"
 
 
 @pytest.mark.network

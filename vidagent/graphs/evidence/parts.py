@@ -162,6 +162,12 @@ def claims_in(part: Part) -> list[Claim]:
     ]
 
 
+def in_drafts_order(told: Sequence[Verified], parts: Sequence[Part]) -> list[Verified]:
+    """Put what is about no part first, then the sentences of parts, those of each part as they follow in the draft."""
+    places = {claim.text: place for part in parts for place, claim in enumerate(claims_in(part))}
+    return sorted(told, key=lambda item: (item.get("part_s", []), places.get(item["claim"], 0)))
+
+
 def by_part(told: Sequence[Verified]) -> list[Verified]:
     """Put the sentences of each part together, in order of time; the verdict is the weakest one."""
     found: list[Verified] = []

@@ -63,6 +63,10 @@ _IN_PARTS = (
     "and `answer` is a headline of one or two sentences for them. `found` is yes if there is a part to tell, and no if "
     "nothing of what is asked for is there; the headline then says so. {detail}"
 )
+_SENT_BACK = (
+    "It is answered in parts. Most of them stand: put right only those that the reply to your `answer` lists; two may "
+    "take the place of one. The headline sums up all parts."
+)
 _SUMMARY = (
     "The parts become chapters: each covers what belongs together, and begins with a short sentence, of at most eight "
     "words, that can be its title. `spans` are the highlights: up to {most} moments most worth seeing, each in a part."
@@ -127,6 +131,8 @@ def advice(progress: Progress, length: Length | None) -> list[str]:
         line = _BESIDE.format(side=found.side or "before or after") + f' The event: "{found.anchor}".'
     if found.start_s is not None or found.end_s is not None:
         line += f" It is about {_part(found)}."
+    if progress.in_parts and progress.told:
+        return [_SENT_BACK]
     lines = [f"The question is of the kind {found.kind}. {_SETTLED} {line}"]
     if progress.in_parts:
         lines.append(_IN_PARTS.format(detail=_DETAIL[found.detail]))

@@ -10,7 +10,14 @@ from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, with_lab
 from vidagent.graphs.evidence.contradictions import contradicted
 from vidagent.graphs.evidence.data import leaf_claims
 from vidagent.graphs.evidence.ledger import Entry
-from vidagent.graphs.evidence.parts import claims_in, frames_each, most_telling, on_screen_at, proof_times
+from vidagent.graphs.evidence.parts import (
+    claims_in,
+    frames_each,
+    in_drafts_order,
+    most_telling,
+    on_screen_at,
+    proof_times,
+)
 from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
 from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops, decoded, union
@@ -36,8 +43,8 @@ _LONGEST_SENTENCE = 500
 
 _KEPT = (
     "all parts that are not listed here stand and are kept; put these right as `why` says, after another look where it "
-    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; one that you "
-    "leave out is dropped or, if it is partial, told as it is"
+    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; of those that you "
+    "leave out, the partial ones stay as they were and the others are dropped"
 )
 _UNSEEN = "no frame was looked at for it, or none at its time"
 _UNCLEAR = "the frames looked at neither show it nor rule it out"
@@ -68,7 +75,7 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
         for item in asked:
             _leave_unchecked(item, draft)
         verified = [_verified(item, progress.entries) for item in asked]
-        return {"verified": [*verified, *carried], "stage": "verified"}
+        return {"verified": in_drafts_order([*verified, *carried], draft.parts), "stage": "verified"}
     if asked:
         run.tell("step", f"verifying {counted(len(asked), 'claim')}", "verify")
     try:
@@ -79,7 +86,9 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     finally:  # also where a budget cuts it off
         done = [item for item in asked if item.verdict is not None]
         meter.partial = {
-            "verified": [*(_verified(item, progress.entries) for item in done), *carried],
+            "verified": in_drafts_order(
+                [*(_verified(item, progress.entries) for item in done), *carried], draft.parts
+            ),
             "checks": [check for item in done for check in item.given],
             "worded": [check for item in words for check in item.given],
         }
@@ -237,8 +246,8 @@ def _sent_back(progress: Progress, asked: Sequence[Asked], words: Sequence[Asked
     """Send the draft back for the claims or words that were refused, or for lack of frames that show the claims.
 
     A part of which some sentences stand goes on without the others. A planner that hands in again what was refused,
-    with no frame more, has no other answer. Sentences of an answer in parts that are shown only in part go back once,
-    too, to be put right.
+    with no frame more, has no other answer. Sentences of parts that are shown only in part go back once, too, to be put
+    right; those of the headline do not, as it is judged by fewer frames than the parts that it sums up.
     """
     stand = {item.part_s for item in asked if item.part_s and item.verdict != "unsupported"}
     refused = [item for item in asked if item.verdict == "unsupported" and item.part_s not in stand]
@@ -248,7 +257,7 @@ def _sent_back(progress: Progress, asked: Sequence[Asked], words: Sequence[Asked
     most = MAX_PART_VETOES if in_parts else MAX_VETOES if refused else MAX_WORD_VETOES
     refused += [item for item in words if item.verdict == "unsupported"]
     if in_parts:
-        refused += [item for item in asked if item.verdict == "partial" and item.given]
+        refused += [item for item in asked if item.part_s and item.verdict == "partial" and item.given]
     repeated = vetoes > 0 and not any(item.given for item in refused)
     vetoed = bool(refused) and vetoes < most and not repeated
     wanted = bool(missing) and not refused and unclear < MAX_UNCLEAR

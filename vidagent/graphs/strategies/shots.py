@@ -41,6 +41,8 @@ _NEIGHBOURS = 2
 """How many shots on each side of a cut are compared, so that shots that take turns count as alike."""
 _NEAR_S = 0.25
 """A frame this near to a moment shows it."""
+_UNSEEN_S = 1.0
+"""If a scene lasts longer than this after its last frame, until a cut, the planner is told."""
 _SMALL_PX = 32
 
 Shot = tuple[float, float]
@@ -152,7 +154,8 @@ def told(
     """Return what a look described, each scene from cut to cut where a cut lies between it and its neighbours.
 
     The first and the last scene of a shot of which another look shows the rest end at the frames shown, the last frame
-    included. Where a scene gives way to the next between two frames shown of one shot, the last one of it is told.
+    included. The last frame shown of a scene is told where it gives way to the next between two frames of one shot, and
+    where it lasts longer than that to the cut.
 
     Args:
         scenes: The scenes.
@@ -179,8 +182,9 @@ def told(
             shot_end_s = ends_s[min(bisect_right(cuts_s, last_s + SAME_FRAME_S), len(cuts_s))]
             end_s = _bound(shot_end_s, last_s, shown_s, cuts_s, after_s)
         end_s = end_s if end_s > start_s else start_s + frame_s
-        seen_s = scene.end_s if place + 1 < len(scenes) and end_s not in cuts_s else end_s
-        until = f" (last seen at {seen_s:.3f})" if seen_s < end_s - 1.5 * frame_s else ""
+        seen_s = max((t for t in shown_s if start_s <= t < end_s), default=scene.end_s)
+        unseen_s = 1.5 * frame_s if place + 1 < len(scenes) and end_s not in cuts_s else _UNSEEN_S
+        until = f" (last seen at {seen_s:.3f})" if seen_s < end_s - unseen_s else ""
         lines.append(f"{start_s:.3f}-{end_s:.3f} s{until}: {' '.join(scene.what.split())}")
     return Observation(found=None, what="\n".join(lines))
 
