@@ -210,8 +210,7 @@ def load(**arguments: object) -> Settings:
     given = {name: value for name, value in arguments.items() if value is not None}
     try:
         settings = Settings(**given)  # type: ignore[arg-type]  # checked by pydantic
-        kept_key = settings.api_key is not None and "base_url" in given and "api_key" not in given
-        if kept_key and _is_set_for_another(settings.base_url):
+        if "base_url" in given and "api_key" not in given and _is_set_for_another(settings.base_url):
             settings = settings.model_copy(update={"api_key": None})
     except ValidationError as error:
         raise _explain(error) from None

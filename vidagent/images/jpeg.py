@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import struct
-from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidagent.video.frame import Frame
-
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that are followed by a JPEG's size (ITU T.81, table B.1)."""
-_OF_FRAMES: WeakKeyDictionary[Frame, bytes] = WeakKeyDictionary()
 
 
 def encode(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
@@ -36,14 +32,6 @@ def encode(rgb: NDArray[np.uint8], quality: int = 90) -> bytes:
     if not done:
         raise ValueError(f"a picture of {rgb.shape[1]}x{rgb.shape[0]} cannot be encoded as JPEG")
     return data.tobytes()
-
-
-def of_frame(frame: Frame) -> bytes:
-    """Return the JPEG of a frame, which is encoded once for as long as the frame is kept."""
-    data = _OF_FRAMES.get(frame)
-    if data is None:
-        data = _OF_FRAMES[frame] = encode(frame.rgb)
-    return data
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidagent.errors import ToolError
 from vidagent.images import jpeg
@@ -243,7 +244,7 @@ class ToolContext(Timeline):
         frames = self.video.frames_at(sorted(times_s), snap=snap, max_side_px=self.caps.side_px)
         whole = (0, 0, self.video.info.width, self.video.info.height)
         shown, notes = intact(frames)
-        return tuple(self._stored(frame, jpeg.of_frame(frame), whole) for frame in shown), notes
+        return tuple(self._shown(frame.time_s, frame.rgb, whole, cropped=False) for frame in shown), notes
 
     def look(self, tool: str, question: str, window: Window, chosen: Chosen) -> Look:
         """Show the chosen frames of a range."""
@@ -262,14 +263,18 @@ class ToolContext(Timeline):
         info, side_px = self.video.info, self.caps.crop_side_px
         least_px = round(side_px / math.sqrt(len(boxes)))
         whole = (0, 0, info.width, info.height)
-        shown = []
-        for box in boxes:
-            part = fit(frame.rgb if box == whole else crop(frame.rgb, box), side_px)
-            cut = Frame(frame.time_s, part if box == whole else enlarge(part, least_px))
-            shown.append(self._stored(cut, jpeg.encode(cut.rgb), box, cropped=box != whole))
-        return tuple(shown)
+        return tuple(
+            self._shown(
+                frame.time_s,
+                fit(frame.rgb, side_px)
+                if box == whole
+                else enlarge(fit(crop(frame.rgb, box), side_px), least_px),
+                box,
+                cropped=box != whole,
+            )
+            for box in boxes
+        )
 
-    def _stored(self, frame: Frame, data: bytes, box_px: Box, *, cropped: bool = False) -> ShownFrame:
-        """Store the JPEG of a frame."""
-        height, width = frame.rgb.shape[:2]
-        return ShownFrame(frame.time_s, self.store.put(data), (width, height), box_px, cropped, data)
+    def _shown(self, time_s: float, rgb: NDArray[np.uint8], box_px: Box, *, cropped: bool) -> ShownFrame:
+        data = jpeg.encode(rgb)
+        return ShownFrame(time_s, self.store.put(data), (rgb.shape[1], rgb.shape[0]), box_px, cropped, data)

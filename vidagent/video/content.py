@@ -150,11 +150,6 @@ class Content:
             threading.Thread(target=self._hash, name="sha256", daemon=True).start()
 
     @property
-    def version(self) -> tuple[int, ...]:
-        """Device, inode, size and time stamps of the file when it was opened."""
-        return _key(self._stat)
-
-    @property
     def sha256(self) -> str:
         """Hex digest of all bytes; waits until the file is read.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from vidagent.errors import VideoError
 from vidagent.video.index.scan import Scan
 from vidagent.video.video import Video
 
@@ -26,7 +27,6 @@ class SharedVideo(Video):
         self.frames_decoded = 0
         # a view reads the private state of the video that it wraps
         self._shown, self._limits = video._shown, video._limits  # noqa: SLF001
-        self._decoder, self._fetching = video._decoder, video._fetching  # noqa: SLF001
         self._has_text_tracks = video._has_text_tracks  # noqa: SLF001
         self._closed = False
         self._ending = ExitStack()
@@ -63,7 +63,8 @@ class SharedVideo(Video):
         on_progress: Callable[[float], None] | None = None,
         **arguments: Any,  # noqa: ANN401 - JSON values
     ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        self._check_open()
+        if self._closed:
+            raise VideoError(f"{self._shown}: the video was closed")
         header, arrays = self._video._call(op, on_progress=on_progress, **arguments)  # noqa: SLF001 - as above
         self.frames_decoded += int(header["decoded"])
         return header, arrays

@@ -22,7 +22,6 @@ from vidagent.types import Box, VideoInfo
 from vidagent.video.content import Content, KnownFiles, content_of
 from vidagent.video.decoders.base import DECODERS, DecoderName, Snap
 from vidagent.video.frame import Frame, fit_wh
-from vidagent.video.frame_cache import FRAMES, FrameKey
 from vidagent.video.index.scan import Scan, from_json
 from vidagent.video.index.subtitles import sidecars
 from vidagent.video.packets import Packets
@@ -75,7 +74,7 @@ class Video:
         self._decoder = decoder
         self._limits = limits
         self.stream = stream
-        self._lock, self._fetching = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._closed = False
         self._ending = ExitStack()
         self._process = Process(path, shown, decoder, limits, stream)
@@ -132,8 +131,7 @@ class Video:
     ) -> list[Frame]:
         """Return the picture a player shows at each time, in the given order.
 
-        That is the last picture with PTS at or before the time, or the first picture if the time is earlier. Pixels
-        are read-only, as recent frames are kept for the next question about the file.
+        That is the last picture with PTS at or before the time, or the first picture if the time is earlier.
 
         Args:
             times_s: Seconds, finite, in any order.
@@ -151,31 +149,21 @@ class Video:
         self._check_box(box_px)
         each = self._frame_bytes(max_side_px, box_px)
         self._check_room(len(times) * each)
+        order = sorted(range(len(times)), key=times.__getitem__)
         step = max(1, self._limits.reply_bytes // each)
-        file = self.content.version
-        keys = [FrameKey(file, self.stream, self._decoder, t_s, snap, max_side_px, box_px) for t_s in times]
-        with self._fetching:  # whoever asks for the same frames meanwhile finds them in the cache
-            self._check_open()
-            found = {key: frame for key in keys if (frame := FRAMES.get(key)) is not None}
-            missing = sorted(set(keys) - found.keys(), key=lambda key: key.time_s)
-            for first in range(0, len(missing), step):
-                found |= self._fetched(missing[first : first + step])
-        return [found[key] for key in keys]
-
-    def _fetched(self, keys: Sequence[FrameKey]) -> dict[FrameKey, Frame]:
-        """Decode frames of one size, whose times are sorted, and keep them."""
-        header, pictures = self._call(
-            "frames_at",
-            times_s=[key.time_s for key in keys],
-            snap=keys[0].snap,
-            max_side_px=keys[0].max_side_px,
-            box_px=keys[0].box_px,
-        )
-        frames = list(map(Frame, header["times_s"], pictures, header["damaged"]))
-        found = {key: frames[index] for key, index in zip(keys, header["order"], strict=True)}
-        for key, frame in found.items():
-            FRAMES.put(key, frame)
-        return found
+        found: dict[int, Frame] = {}
+        for first in range(0, len(order), step):
+            part = order[first : first + step]
+            header, pictures = self._call(
+                "frames_at",
+                times_s=[times[place] for place in part],
+                snap=snap,
+                max_side_px=max_side_px,
+                box_px=box_px,
+            )
+            frames = list(map(Frame, header["times_s"], pictures, header["damaged"]))
+            found |= {place: frames[index] for place, index in zip(part, header["order"], strict=True)}
+        return [found[place] for place in range(len(times))]
 
     def frames_between(
         self, start_s: float, end_s: float, *, max_side_px: int | None = None, stride: int = 1
@@ -288,15 +276,12 @@ class Video:
         **arguments: Any,  # noqa: ANN401 - JSON values
     ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
         with self._lock:
-            self._check_open()
+            if self._closed:
+                raise VideoError(f"{self._shown}: the video was closed")
             if not self._process.alive:
                 self._restart()
             self._process.send(op, **arguments)
             return self._receive(self._limits.call_s, on_progress)
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise VideoError(f"{self._shown}: the video was closed")
 
     def _receive(
         self, limit_s: float, on_progress: Callable[[float], None] | None = None

@@ -15,15 +15,7 @@ from vidagent.agents.client import media, packing
 from vidagent.agents.client.brief_texts import brief_tool
 from vidagent.agents.client.limits import CallLimits, prompt_tokens
 from vidagent.agents.client.media import PlacedMedia, holds_video
-from vidagent.agents.client.request_schemas import (
-    bounded,
-    calls_schema,
-    described,
-    reply_schema,
-    strict_tool,
-    tool_name,
-    tool_tokens,
-)
+from vidagent.agents.client.request_schemas import bounded, calls_schema, strict_tool, tool_name, tool_tokens
 from vidagent.agents.profiles.schema import Media, Profile, Shown, Thinking
 from vidagent.agents.prompting.control_tokens import as_data
 from vidagent.agents.prompting.messages import count_frames, count_shown, frame_load
@@ -200,7 +192,7 @@ class RequestBuilder:
             binding = {"tool_choice": schema.__name__}
             return dataclasses.replace(request, tools=(schema,), binding=binding, uses=uses)
         if form == "json_schema":
-            return _with_schema(request, schema.__name__, reply_schema(schema))
+            return _with_schema(request, schema.__name__, schema.model_json_schema())
         return request
 
     def chat(
@@ -268,8 +260,7 @@ class RequestBuilder:
         return usual + max(0, min((_LONGER - 1) * usual, int(free / 2)))
 
     def _fitting(self, tools: Sequence[BaseTool | dict[str, Any]]) -> Sequence[BaseTool | dict[str, Any]]:
-        """Return the tools as they are sent, with fewer words where they would take too much of the context."""
-        tools = [described(tool) for tool in tools]
+        """Return the tools, with fewer words where they would take too much of the context."""
         profile, facts = self.profile, self._memory.facts
         room = profile.context_tokens - profile.completion_tokens.get("plan", 0)
         if facts.token_scale * tool_tokens(tools) <= _TOOLS_SHARE * room:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
@@ -21,50 +20,20 @@ _MOST_ITEMS = 48
 
 Tool = BaseTool | type[BaseModel] | dict[str, Any]
 
-_DESCRIBED: dict[tuple[str, str, str], dict[str, Any]] = {}
-_MOST_DESCRIBED = 256
-_REPLIES: WeakKeyDictionary[type[BaseModel], dict[str, Any]] = WeakKeyDictionary()
-
-
-def described(tool: Tool) -> dict[str, Any]:
-    """Return a tool as it is sent to a server; it must not be changed.
-
-    LangChain takes milliseconds to make it. Runs make their tools anew, so equal ones are known by their words and the
-    fields of their arguments, whose types are defined in modules.
-    """
-    schema = tool.args_schema if isinstance(tool, BaseTool) else None
-    if not isinstance(tool, BaseTool) or not (isinstance(schema, type) and issubclass(schema, BaseModel)):
-        return convert_to_openai_tool(tool)
-    key = (tool.name, tool.description, repr(schema.model_fields))
-    made = _DESCRIBED.get(key)
-    if made is None:
-        if len(_DESCRIBED) >= _MOST_DESCRIBED:
-            _DESCRIBED.clear()
-        made = _DESCRIBED[key] = convert_to_openai_tool(tool)
-    return made
-
-
-def reply_schema(reply: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a typed reply, which is made once; it must not be changed."""
-    made = _REPLIES.get(reply)
-    if made is None:
-        made = _REPLIES[reply] = reply.model_json_schema()
-    return made
-
 
 def tool_tokens(tools: Sequence[Tool]) -> int:
     """Estimate the tokens of the tools' descriptions."""
-    return estimate_tokens(sum(len(json.dumps(described(tool))) for tool in tools))
+    return estimate_tokens(sum(len(json.dumps(convert_to_openai_tool(tool))) for tool in tools))
 
 
 def tool_name(tool: Tool) -> str:
     """Return the name by which a tool is called."""
-    return str(described(tool)["function"]["name"])
+    return str(convert_to_openai_tool(tool)["function"]["name"])
 
 
 def calls_schema(tools: Sequence[Tool], must_call: str | None = None) -> dict[str, Any]:
     """Return the schema of a turn that contains only calls of these tools, or of the one that must be called."""
-    functions = [described(tool)["function"] for tool in tools]
+    functions = [convert_to_openai_tool(tool)["function"] for tool in tools]
     offered = [one for one in functions if must_call in (None, one["name"])]
     call = {"anyOf": [_call(function) for function in offered]}
     items = {"type": "array", "items": call, "minItems": 1, "maxItems": 1 if must_call else _MOST_CALLS}
@@ -73,7 +42,7 @@ def calls_schema(tools: Sequence[Tool], must_call: str | None = None) -> dict[st
 
 def strict_tool(tool: Tool) -> dict[str, Any]:
     """Return a tool whose arguments are constrained to their schema during generation."""
-    made = described(tool)
+    made = convert_to_openai_tool(tool)
     function = convert_to_openai_function(made["function"], strict=True)
     return {**made, "function": {**function, "parameters": bounded(function["parameters"])}}
 
