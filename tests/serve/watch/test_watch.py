@@ -273,7 +273,7 @@ def test_a_password_is_sent_and_never_told(watch, stream):
     head = b"HTTP/1.0 200 OK\r\n\r\n"
     with answering(head + stream + b"END\n") as (host, asked), live(stream) as hook:
         code, lines, err = watch(
-            f"http://me:geheim@{host}/live.ts?n=2", "--idle", "2", "--webhook", f"{hook.url}/hook"
+            f"http://me:geheim@{host}/live.ts?n=2", "--for", "6", "--webhook", f"{hook.url}/hook"
         )
     assert b"Authorization: Basic bWU6Z2VoZWlt" in asked[0]
     assert f"watching  http://{host}/live.ts?n=2; Ctrl-C" in err

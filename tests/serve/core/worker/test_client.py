@@ -32,12 +32,14 @@ def worker(server: psutil.Process) -> psutil.Process:
     """Return the process that runs go on in: it is nicer than the server, and no decoder."""
     found: list[psutil.Process] = []
 
+    def runs_on(child: psutil.Process) -> bool:
+        try:
+            return child.nice() > server.nice() and "vidagent.video.process.worker" not in child.cmdline()
+        except psutil.NoSuchProcess:  # it has just ended
+            return False
+
     def alone() -> bool:  # a process that is about to start another program looks like its parent
-        found[:] = [
-            child
-            for child in server.children(recursive=True)
-            if child.nice() > server.nice() and "vidagent.video.process.worker" not in child.cmdline()
-        ]
+        found[:] = filter(runs_on, server.children(recursive=True))
         return len(found) == 1
 
     until(alone)
