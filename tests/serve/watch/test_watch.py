@@ -284,14 +284,17 @@ def test_a_password_is_sent_and_never_told(watch, stream):
 
 @pytest.mark.network
 def test_a_camera_is_received_by_rtsp_and_again_after_a_break(watch, stream):
+    """The camera sends faster than its clock, so a short break may leave no gap on it."""
     with serving(RtspServer(stream, connections=2, login="me:geheim")) as server:
         host = f"127.0.0.1:{server.server_address[1]}"
         code, lines, err = watch(f"rtsp://me:geheim@{host}/cam", "--for", str(8 * PATIENCE))
     assert code == 0, err
     alerts = [line for line in lines if line["kind"] == "alert"]
-    (gap,) = [line for line in lines if line["kind"] == "skipped"]
-    assert [times_of(alerts[0]), gap["why"]] == [(2.6, 3.1), "no signal"]
-    assert alerts[-1]["start_s"] >= gap["end_s"]
+    gaps = [line for line in lines if line["kind"] == "skipped"]
+    assert [times_of(alerts[0]), *{gap["why"] for gap in gaps}] in ([(2.6, 3.1)], [(2.6, 3.1), "no signal"])
+    assert len(gaps) <= 1
+    assert alerts[-1]["start_s"] >= max((gap["end_s"] for gap in gaps), default=3.5)
+    assert "lost      the stream ended; reading again" in err
     assert alerts[-1]["end_s"] - alerts[-1]["start_s"] == pytest.approx(0.6, abs=0.001)
     assert lines[-1]["watched_s"] == pytest.approx(8.2, abs=0.3), "but for a segment that silence leaves open"
     assert "geheim" not in err + json.dumps(lines)
