@@ -92,9 +92,7 @@ def test_fields_of_the_input_named_like_ours_are_kept(batch, results, server):
     assert told["answer"]["status"] == "answered"
 
 
-def test_a_video_is_opened_once_and_frames_count_for_the_question_that_decoded_them(
-    batch, results, server, monkeypatch
-):
+def test_a_video_is_opened_once_and_its_frames_counted_for_each_question(batch, results, server, monkeypatch):
     from vidagent.video import video as module
 
     opened = []
@@ -105,9 +103,9 @@ def test_a_video_is_opened_once_and_frames_count_for_the_question_that_decoded_t
     lines = [{**NEVA, "video": name} for name in ("a.mp4", "b.mp4") * 3]
     assert batch(lines, *MODEL, "--base-url", server.url, "--concurrency", "6").code == 0
     assert sorted(opened) == ["a.mp4", "b.mp4"]
+    alone = min(one["answer"]["usage"]["frames_decoded"] for one in results())
     assert all(one["answer"]["usage"]["frames_sent"] for one in results())
-    decoded = [one["answer"]["usage"]["frames_decoded"] for one in results()]
-    assert min(decoded) == 0 < max(decoded)  # whoever comes second finds the frames
+    assert alone > 0
 
 
 def test_direct_questions_send_the_frames_neva_would(batch, results, server):
