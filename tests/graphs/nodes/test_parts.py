@@ -132,7 +132,7 @@ def test_a_part_that_is_shown_only_in_part_is_written_again(ask):
     assert [(claim["claim"], claim["verdict"], claim["why"]) for claim in told["claims"]] == [
         (REST["text"], "partial", "it goes on moving")
     ]
-    assert "put right only those" in texts(plan)
+    assert "Put right only those" in texts(plan)
     assert "`parts` has one entry for each" not in texts(plan)
 
 

@@ -164,8 +164,14 @@ def claims_in(part: Part) -> list[Claim]:
 
 def in_drafts_order(told: Sequence[Verified], parts: Sequence[Part]) -> list[Verified]:
     """Put what is about no part first, then the sentences of parts, those of each part as they follow in the draft."""
-    places = {claim.text: place for part in parts for place, claim in enumerate(claims_in(part))}
-    return sorted(told, key=lambda item: (item.get("part_s", []), places.get(item["claim"], 0)))
+    drafted = [claim for part in parts for claim in claims_in(part)]
+    places = {(claim.time_s, claim.text): place for place, claim in enumerate(drafted)}
+
+    def place(item: Verified) -> tuple[list[float], int]:
+        part_s = item.get("part_s", [])
+        return part_s, places.get((part_s[0], item["claim"]), 0) if part_s else 0
+
+    return sorted(told, key=place)
 
 
 def by_part(told: Sequence[Verified]) -> list[Verified]:

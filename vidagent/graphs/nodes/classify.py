@@ -64,7 +64,7 @@ _IN_PARTS = (
     "nothing of what is asked for is there; the headline then says so. {detail}"
 )
 _SENT_BACK = (
-    "It is answered in parts. Most of them stand: put right only those that the reply to your `answer` lists; two may "
+    "It is answered in parts. Put right only those that the reply to your `answer` lists, as the others stand; two may "
     "take the place of one. The headline sums up all parts."
 )
 _SUMMARY = (
