@@ -85,7 +85,12 @@ async def open_checkpoints(folder: RunFolder, trace: Trace | None = None) -> Asy
         async with Saver.from_conn_string(str(folder.checkpoint)) as saver:
             assert isinstance(saver, Saver)  # noqa: S101 - the base class's annotation names itself
             saver.trace = trace
-            yield saver
+            try:
+                yield saver
+            finally:
+                # LangGraph may still be saving the error of a second step: closed amid it, the file would stay locked.
+                async with saver.lock:
+                    await saver.conn.close()
     except (sqlite3.Error, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _DISK_ERRORS:
             raise
