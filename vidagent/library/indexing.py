@@ -92,7 +92,7 @@ def index_on_ray(
     address: str,
     workers: int | None,
     done: Done,
-    tell: Callable[[str], None],
+    on_note: Callable[[str], None] | None,
 ) -> None:
     """Read all videos that are due on a Ray cluster, whose nodes see the files under the same paths.
 
@@ -105,12 +105,13 @@ def index_on_ray(
         address: The cluster's address, or `auto`.
         workers: Most videos at once; None is one for each CPU of the cluster.
         done: Takes each video that was read, or could not be.
-        tell: Takes what happens, for people.
+        on_note: Takes what happens, for people.
 
     Raises:
         UsageError: If Ray is not installed, or there is no such cluster.
     """
     given_out: dict[int, Due] = {}
+    tell = on_note or (lambda _: None)
 
     def take() -> list[Due]:
         found = catalog.due(1, list(given_out))

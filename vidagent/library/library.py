@@ -155,8 +155,7 @@ class SearchableLibrary:
         most = os.cpu_count() or 1 if workers is None else workers
         if most < 1:
             raise UsageError(f"workers must be 1 or more, got {workers}")
-        depth = Depth(texts, transcribe)
-        model = self.check_servers(transcribe=transcribe)
+        depth, model = Depth(texts, transcribe), self.check_servers(transcribe=transcribe)
         results: list[VideoDone] = []
 
         def done(one: VideoDone) -> None:
@@ -175,8 +174,7 @@ class SearchableLibrary:
                 if ray is None:
                     index_here(catalog, self._settings, depth, most, done, on_progress)
                 else:
-                    tell = on_note or (lambda _: None)
-                    index_on_ray(catalog, self._settings, depth, ray, workers, done, tell)
+                    index_on_ray(catalog, self._settings, depth, ray, workers, done, on_note)
 
             with catalog.error_kept():
                 indexer = index_alone(catalog, index)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MB = 1_000_000
 _SOME_FAILED = 3
 _START_S, _POLL_S = 10.0, 0.1
+_BUSY = "is indexing already and reads these, too; see `vidagent library status`"
 """How long a start in the background is waited for, as most errors come by then."""
 
 app = typer.Typer(
@@ -140,9 +141,7 @@ def add(
             raise
     if added.indexer is not None:
         display.tell(f"found     {added.changes.words}")
-        display.tell(
-            f"process {added.indexer} is indexing already and reads these, too; see `vidagent library status`"
-        )
+        display.tell(f"process {added.indexer} {_BUSY}")
     elif added.indexed or added.failed:
         display.tell(display.summary())
     if as_json:
