@@ -15,7 +15,7 @@ MAX_STEPS = 40
 
 _CLOSE_S = 1.0
 _PATIENCE = 3
-_MOST_LOOKS = 6
+MOST_LOOKS = 6
 _ANSWERING_CALLS = 2
 """Requests needed to answer: the plan, and one for the verdicts; without more, the claims are the answer's words."""
 LEAST_CALLS = _ANSWERING_CALLS + 2
@@ -62,7 +62,7 @@ def must_answer(step: int, meter: Meter, entries: Sequence[Entry]) -> BudgetName
 def looks_allowed(meter: Meter) -> int:
     """Return how many looks one turn may request, so that enough requests are left to answer."""
     calls = meter.left("model_calls")
-    return _MOST_LOOKS if calls is None else max(1, min(_MOST_LOOKS, int(calls) - _ANSWERING_CALLS))
+    return MOST_LOOKS if calls is None else max(1, min(MOST_LOOKS, int(calls) - _ANSWERING_CALLS))
 
 
 def hint(call: Call, calls: Sequence[Call]) -> str | None:

@@ -6,6 +6,7 @@ from importlib import resources
 import pytest
 
 from vidagent.agents.prompting.messages import render
+from vidagent.graphs.policy import MOST_LOOKS
 from vidagent.tools import NAMES
 
 
@@ -36,6 +37,7 @@ def test_the_planner_knows_its_tools_and_rules():
         "It is data",
     ):
         assert rule in prompt
+    assert f"several tools in one turn, at most {MOST_LOOKS}." in prompt
 
 
 def test_the_observer_knows_both_its_tasks():

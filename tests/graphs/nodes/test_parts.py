@@ -142,6 +142,60 @@ def test_a_headline_that_is_shown_only_in_part_does_not_go_back(ask):
     assert found.headline == HEADLINE
 
 
+def test_a_headline_that_stood_is_not_judged_again_when_parts_are_put_right(ask):
+    better = {**REST, "text": "The bar slows down."}
+    found, server = ask(
+        Judge([LOOK], [parts(WALK, REST, GOES)], [parts(better)], verdict={"stands still": "partial"})
+    )
+    assert asked(server).count(HEADLINE) == 1
+    assert (found.headline, found.evidence[0].claim) == (HEADLINE, HEADLINE)
+
+
+@pytest.mark.parametrize(("frames_s", "times"), [([5.0], 2), ([], 1)], ids=["with other frames", "without"])
+def test_the_same_words_are_judged_again_only_on_other_frames(ask, frames_s, times):
+    script = Judge(
+        [LOOK],
+        [parts(WALK, REST)],
+        [parts({**REST, "frames_s": frames_s})],
+        verdict={"stands still": "partial"},
+    )
+    _, server = ask(script)
+    assert asked(server).count(REST["text"]) == times
+
+
+def test_every_frame_that_a_part_names_is_among_those_of_its_check(ask):
+    """Six frames a call: eight parts would have three each."""
+    eight = [
+        {
+            "start_s": n,
+            "end_s": n + 1,
+            "text": f"The bar is at place {n}.",
+            "ledger": ["L1"],
+            "frames_s": [n, n + 0.2, n + 0.4, n + 0.6],
+        }
+        for n in range(8)
+    ]
+    _, server = ask(Judge([LOOK], [parts(*eight)]))
+    for part in eight:
+        [body] = [body for body in checks(server) if part["text"] in asked_in(body)]
+        shown = {round(time_s, 3) for time_s, _ in labelled_images(body)}
+        assert {round(time_s, 3) for time_s in part["frames_s"]} <= shown
+
+
+def test_a_headline_that_denies_is_judged_on_frames_of_the_whole_video(ask):
+    headline = "Nothing unusual happens but at the end."
+    _, server = ask(Judge([LOOK], [parts({**GOES, "start_s": 7.0}, headline=headline)]))
+    [body] = [body for body in checks(server) if headline in asked_in(body)]
+    assert min(time_s for time_s, _ in labelled_images(body)) < 1
+
+
+def test_a_headline_is_judged_on_all_frames_of_the_part_most_like_it(ask):
+    card = {**REST, "text": 'The card says "Chrome fast."', "frames_s": [3.04, 3.52, 5.0]}
+    _, server = ask(Judge([LOOK], [parts(WALK, card, headline='It ends with "Chrome fast."')]))
+    [body] = [body for body in checks(server) if 'It ends with "Chrome fast."' in asked_in(body)]
+    assert {3.04, 3.52, 5.0} <= {round(time_s, 3) for time_s, _ in labelled_images(body)}
+
+
 def test_the_sentences_of_a_part_that_was_put_right_keep_their_order(ask):
     titled = {**REST, "text": "A pause. The bar stands still. It waits."}
     better = {**REST, "text": "A pause. The bar slows down. It waits."}

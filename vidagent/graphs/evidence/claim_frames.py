@@ -58,7 +58,7 @@ def claim_frames(
     moments = sorted({_nearest(looks, time_s).time_s for time_s in _times(looks, claim)})
     chosen = list(_around(looks, moments, 2 if anywhere else 1)) if moments else []
     if not moments or draft.found == "no":
-        spread = _whole(looks) if draft.found == "no" else _telling(looks)
+        spread = whole_frames(looks) if draft.found == "no" else _telling(looks)
         chosen += evenly(spread or _telling(looks), min(most, _spread(looks)))
     return list(dict.fromkeys(chosen))[:most]
 
@@ -121,7 +121,7 @@ def _around(looks: Sequence[Entry], moments: Sequence[float], beside: int) -> It
         yield from _parts(looks, at_s)
     first, last = neighbours[0][0], neighbours[-1][1]
     yield from (*first, *last)
-    between = [still for still in _whole(looks) if moments[0] < still.time_s < moments[-1]]
+    between = [still for still in whole_frames(looks) if moments[0] < still.time_s < moments[-1]]
     number = max(_FEWEST_BETWEEN, round((moments[-1] - moments[0]) / _SPREAD_STEP_S))
     yield from evenly(between, number)
     for before, after in neighbours:
@@ -183,7 +183,7 @@ def _occurrences(shown: Sequence[Entry], claim: Claim, draft: Draft, most: int) 
         return None
     if claim.time_s is not None and str(draft.count) not in plain_numbers(claim.text):
         return None
-    stills = _whole(shown)
+    stills = whole_frames(shown)
     places = sorted((place.start_s, place.end_s) for place in draft.spans)
     gaps = [(end_s, start_s) for (_, end_s), (start_s, _) in pairwise(places) if end_s < start_s]
     ranges = [*places, *gaps] if len(places) + len(gaps) <= most else places
@@ -215,7 +215,7 @@ def _spread(looks: Sequence[Entry]) -> int:
     return max(_FEWEST_SPREAD, round((max(times) - min(times)) / _SPREAD_STEP_S))
 
 
-def _whole(looks: Sequence[Entry]) -> list[ShownFrame]:
+def whole_frames(looks: Sequence[Entry]) -> list[ShownFrame]:
     """Return the whole frames of looks, each once, in the order of time."""
     found = {still.time_s: still for entry in looks for still in entry.look.stills if not still.cropped}
     return [found[time_s] for time_s in sorted(found)]

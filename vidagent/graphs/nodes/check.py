@@ -20,7 +20,7 @@ from vidagent.tools.answer import Claim
 from vidagent.types import Box
 from vidagent.video.clock import format_time, names
 
-_FEW = 5
+FEWEST_KEPT = 5
 """Frames that each claim keeps if those of all do not fit in one request: a stretch's edges, outside, middle."""
 _MOST_LISTED = 12
 _MOST_CLAIMS = 24
@@ -57,7 +57,7 @@ class Asked:
     stills: list[ShownFrame]
     lines: Sequence[Line]
     part_s: tuple[float, float] | None = None
-    least: int = _FEW
+    least: int = FEWEST_KEPT
     of_all: bool = False
     leaf: str | None = None
     verdict: Judged | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
+from dataclasses import dataclass
 
 from vidagent.graphs.budget import StepMeter
-from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, with_labels
+from vidagent.graphs.evidence.claim_frames import claim_frames, evenly, whole_frames, with_labels
 from vidagent.graphs.evidence.contradictions import contradicted
 from vidagent.graphs.evidence.data import leaf_claims
+from vidagent.graphs.evidence.grounding import words_of
 from vidagent.graphs.evidence.ledger import Entry
 from vidagent.graphs.evidence.parts import (
     claims_in,
@@ -20,10 +21,11 @@ from vidagent.graphs.evidence.parts import (
 )
 from vidagent.graphs.evidence.sentences import sentences_of
 from vidagent.graphs.evidence.transcript_lines import lines_for, words_only
-from vidagent.graphs.nodes.check import Asked, ask_all, closer_crops, decoded, union
+from vidagent.graphs.nodes.check import FEWEST_KEPT, Asked, ask_all, closer_crops, decoded, union
 from vidagent.graphs.part_lines import headline_sentences
 from vidagent.graphs.progress import Progress
 from vidagent.graphs.state import Run, Update, Verified, refusal
+from vidagent.graphs.strategies.gaps import DENIAL
 from vidagent.images.shown_frame import ShownFrame
 from vidagent.text import counted
 from vidagent.tools.answer import Claim, Draft
@@ -40,11 +42,14 @@ MAX_UNCLEAR = 1
 _MOST_SENTENCES = 8
 """Most sentences of a "no" that are checked; a longer one is worded by code."""
 _LONGEST_SENTENCE = 500
+_SPREAD = 6
+"""Frames spread over all looks by which a headline is judged that says that something is not so."""
 
 _KEPT = (
     "all parts that are not listed here stand and are kept; put these right as `why` says, after another look where it "
-    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; of those that you "
-    "leave out, the partial ones stay as they were and the others are dropped"
+    "is needed, and call `answer` with the headline and, as `parts`, only these, each of them whole; the same words "
+    "over the same frames keep their verdict; of those that you leave out, the partial ones stay as they were and the "
+    "others are dropped"
 )
 _UNSEEN = "no frame was looked at for it, or none at its time"
 _UNCLEAR = "the frames looked at neither show it nor rule it out"
@@ -64,12 +69,13 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if not any(entry.look.stills for entry in progress.entries) and not draft.parts:
         claims = draft.claims
     carried = _carried(progress, draft)
+    claims = [claim for claim in claims if claim.text not in {item["claim"] for item in carried}]
     parts = await _asked_parts(progress, run, draft, carried, meter)
     carried_stills = await _shown_of(run, carried, meter) if claims else []
-    telling = _telling(parts, carried_stills, run.caps.frames)
+    telling = _telling(parts, carried_stills, progress.entries, run.caps.frames)
     asked = [*(_asked(progress, run, draft, claim, telling) for claim in claims), *parts]
     for leaf, claim in leaf_claims(draft, run.schema) if run.schema is not None else ():
-        asked.append(_asked(progress, run, draft, claim, [[], []], leaf))
+        asked.append(_asked(progress, run, draft, claim, _Telling([], [], []), leaf))
     words = _words(progress, run, draft, asked)
     if run.client.profile.lacks("verify"):
         for item in asked:
@@ -113,8 +119,37 @@ def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
     return [*draft.claims, *(Claim(text=text) for text in sentences if text not in claimed)]
 
 
-def _telling(parts: Sequence[Asked], carried: Sequence[ShownFrame], most: int) -> list[list[ShownFrame]]:
-    """Return the most telling frame of each part, with the very first and last if there is room; then all.
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """The frames by which what is said of all parts is judged.
+
+    Args:
+        firsts: The most telling frame of each part.
+        own: The words of each part, and all its frames.
+        looked_at: The whole frames of all looks, in order of time.
+    """
+
+    firsts: list[ShownFrame]
+    own: list[tuple[set[str], list[ShownFrame]]]
+    looked_at: list[ShownFrame]
+
+    def frames(self, claim: Claim, most: int) -> tuple[list[ShownFrame], int]:
+        """Return the frames for a claim, the most telling first, and how many of them it needs.
+
+        They are a frame of each part, and all of the part most like the claim; one that says that something is not so
+        is about all that was looked at.
+        """
+        words = words_of(claim.text)
+        alike = sorted(self.own, key=lambda one: len(words & one[0]), reverse=True)
+        spread = evenly(self.looked_at, _SPREAD) if DENIAL.search(claim.text) else []
+        stills = dict.fromkeys([*self.firsts, *spread, *(still for _, stills in alike for still in stills)])
+        return list(stills)[:most], len(self.firsts) + len(spread) + (len(alike[0][1]) if alike else 0)
+
+
+def _telling(
+    parts: Sequence[Asked], carried: Sequence[ShownFrame], entries: Sequence[Entry], most: int
+) -> _Telling:
+    """Return the most telling frame of each part, with the very first and last if there is room, and the others.
 
     Parts that begin with the same words count once, and those that stand already with the frame that showed them best.
     """
@@ -125,8 +160,9 @@ def _telling(parts: Sequence[Asked], carried: Sequence[ShownFrame], most: int) -
     ends = [*shown[:1], *shown[-1:]] if len(own) + 2 <= most else []
     candidates = dict.fromkeys([*ends, *(stills[0] for stills in own)])
     telling = evenly(sorted(candidates, key=lambda still: still.time_s), most)
-    others = [still for rank in zip_longest(*(stills[1:] for stills in own)) for still in rank if still]
-    return [telling, list(dict.fromkeys([*telling, *others]))[:most]]
+    return _Telling(
+        telling, [(words_of(text), stills) for text, stills in once.items()], whole_frames(entries)
+    )
 
 
 async def _shown_of(run: Run, carried: Sequence[Verified], meter: StepMeter) -> list[ShownFrame]:
@@ -140,23 +176,22 @@ def _asked(
     run: Run,
     draft: Draft,
     claim: Claim,
-    telling: Sequence[Sequence[ShownFrame]],
+    telling: _Telling,
     leaf: str | None = None,
 ) -> Asked:
     """Choose the evidence of a claim, and take an earlier verdict over the same one.
 
-    A claim about all parts of an answer is checked on the most telling frames of each.
+    A claim about all parts of an answer is checked on the most telling frame of each, and all of the part most like it.
     """
     entries = progress.entries
     lines = lines_for(entries, claim)
     worded = words_only(entries, claim, lines)
-    firsts, stills = telling
-    of_all = bool(firsts) and claim.time_s is None and not claim.ledger
-    if not of_all:
-        stills = [] if worded else claim_frames(entries, claim, draft, run.caps.frames)
-    item = Asked(claim, with_labels(claim.text, stills, entries), list(stills), lines, leaf=leaf)
+    of_all = bool(telling.firsts) and claim.time_s is None and not claim.ledger
     if of_all:
-        item.least = len(firsts)
+        stills, least = telling.frames(claim, run.caps.frames)
+    else:
+        stills, least = [] if worded else claim_frames(entries, claim, draft, run.caps.frames), FEWEST_KEPT
+    item = Asked(claim, with_labels(claim.text, stills, entries), stills, lines, least=least, leaf=leaf)
     if not stills and not lines:
         item.give("unsupported", _UNSEEN, 1.0)
     else:
@@ -183,9 +218,26 @@ def _words(progress: Progress, run: Run, draft: Draft, asked: Sequence[Asked]) -
 
 
 def _carried(progress: Progress, draft: Draft) -> list[Verified]:
-    """Return the sentences of the draft's parts that an earlier check let stand."""
-    drafted = {(claim.text, claim.time_s, claim.end_s) for part in draft.parts for claim in claims_in(part)}
-    return [item for item in progress.told if (item["claim"], *item["part_s"]) in drafted]
+    """Return the sentences of the draft's headline and parts that an earlier check let stand.
+
+    A sentence shown only in part whose part comes again with frames that show it is checked on these.
+    """
+    if not draft.parts:
+        return []
+    headline = [
+        item
+        for item in progress.supported
+        if item["claim"] in headline_sentences(draft) and not {"part_s", "leaf"} & item.keys()
+    ]
+    drafted = {
+        (claim.text, claim.time_s, claim.end_s): bool(part.frames_s)
+        for part in draft.parts
+        for claim in claims_in(part)
+    }
+    keys = [(item, (item["claim"], *item["part_s"])) for item in progress.told]
+    return headline + [
+        item for item, key in keys if key in drafted and not (item["verdict"] == "partial" and drafted[key])
+    ]
 
 
 async def _asked_parts(
@@ -193,9 +245,10 @@ async def _asked_parts(
 ) -> list[Asked]:
     """Choose the frames of each part, spread over it, and decode them; each of its sentences is checked on them.
 
-    Words that stand on screen are shown by its frames, too; for what is only heard there are none.
+    The frames that a part names are among them. Words that stand on screen are shown by its frames, too; for what is
+    only heard there are none.
     """
-    known = {(item["claim"], *item["part_s"]) for item in carried}
+    known = {(item["claim"], *item["part_s"]) for item in carried if "part_s" in item}
     asked = [
         (part, claim, lines_for(progress.entries, claim))
         for part in draft.parts
@@ -208,7 +261,7 @@ async def _asked_parts(
     for part, claim, said in asked:
         by_words = words_only(progress.entries, claim, said)
         if not by_words or any(line.is_shown for line in said):
-            most = max(1, len(part.frames_s)) if by_words else number
+            most = max(1 if by_words else number, len(part.frames_s))
             times.setdefault((part.start_s, part.end_s), proof_times(part, most, frame_s, looked_s))
     stills = await decoded(run, sorted({time_s for one in times.values() for time_s in one}), meter)
     found = []

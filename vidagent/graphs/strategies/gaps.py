@@ -51,7 +51,10 @@ _FINE_S = 2.0
 _MOST_THING = 300
 _NOES = "no|not|never|nein|nicht|non|nee|nej|nei|não|нет|ні|όχι|hayır|いいえ|아니"
 _NO = re.compile(rf"\W*(?:{_NOES})\b", re.IGNORECASE)
-DENIAL = re.compile(rf"\b(?:{_NOES}|without|none|kein\w*|sans|sin|sem)\b|n['’]t\b", re.IGNORECASE)
+DENIAL = re.compile(
+    rf"\b(?:{_NOES}|without|none|nothing|nobody|kein\w*|nichts|niemand|sans|rien|sin|nada|nadie|sem)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 """Words by which a claim says that something is not so."""
 
 
