@@ -31,3 +31,12 @@ def asked(text, *lines, stills=STILLS):
 def test_a_quoted_text_is_shown_by_a_frame_of_its_own_time(item, shown_s, at_s):
     assert (None if item.shown is None else item.shown.time_s) == shown_s
     assert item.at_s == at_s
+
+
+@pytest.mark.parametrize(("named_s", "shown_s"), [(5.5, 5.5), (7.0, 2.0)], ids=["between its own", "beyond"])
+def test_the_frame_that_shows_a_claim_best_may_be_sent_for_another_one(named_s, shown_s):
+    item = asked("No accident is to be seen.")
+    item.judged = STILLS[::2] if named_s == 5.5 else STILLS[:2]
+    item.sent = STILLS
+    item.give("supported", "", 1.0, named_s)
+    assert item.at_s == shown_s

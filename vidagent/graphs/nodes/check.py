@@ -48,6 +48,7 @@ class Asked:
         why: The reason for it.
         confidence: From 0 to 1.
         judged: The pictures that the verdict is about.
+        sent: All pictures of the request.
         given: The verdicts that it got in this check.
         best: The picture shown as evidence.
     """
@@ -65,6 +66,7 @@ class Asked:
     confidence: float = 0.0
     given: list[Check] = field(default_factory=list)
     judged: list[ShownFrame] = field(default_factory=list)
+    sent: Sequence[ShownFrame] = ()
     best: ShownFrame | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,11 +125,18 @@ class Asked:
         )
 
     def _show(self, best_s: float | None) -> None:
-        """Take the picture of this time as evidence; none, if no picture is said to show whether it is so."""
+        """Take the picture of this time as evidence; none, if no picture is said to show whether it is so.
+
+        It may be one that was sent for another claim, between those of this one.
+        """
         if self.verdict == "cannot_tell" and best_s is None:
             self.best = None
-        of_time = (still for still in self.judged if best_s is not None and names(best_s, still.time_s))
-        self.best = next(of_time, self.best)
+        times = [still.time_s for still in self.judged]
+        between = [still for still in self.sent if times and min(times) <= still.time_s <= max(times)]
+        shown = (*self.judged, *between)
+        self.best = next(
+            (one for one in shown if best_s is not None and names(best_s, one.time_s)), self.best
+        )
 
     def refusal(self) -> dict[str, object]:
         """Return what the planner is told: the claim, the frames it was judged by, and what was missing."""
@@ -241,7 +250,7 @@ async def _ask(
     try:
         stills = wanted[: own.grant(len(wanted), sharers)]
         for item in group:
-            item.judged = [still for still in item.judged if still in stills]
+            item.judged, item.sent = [still for still in item.judged if still in stills], stills
         seeing = [item for item in group if item.judged or item.lines]
         await (_ask_one if len(seeing) == 1 else _ask_many)(run, question, seeing, stills, own)
     finally:
