@@ -1,4 +1,4 @@
-"""What to tell when a run is interrupted: its id, what was found so far, and how to go on with it."""
+"""What to tell when a run is interrupted or loses its model: its id, what was found so far, how to go on with it."""
 
 from __future__ import annotations
 

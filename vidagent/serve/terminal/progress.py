@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import RenderableType
 from rich.live import Live
 
+from vidagent.errors import ModelError
 from vidagent.serve.terminal import console
 from vidagent.serve.terminal.console import Terminal
 from vidagent.serve.terminal.interruption import Findings
@@ -114,9 +115,9 @@ class Progress(ProgressDisplay):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove the live part; of a run that was interrupted, tell what was found and how to go on."""
+        """Remove the live part; of a run that was interrupted or lost its model, tell how to go on."""
         super().__exit__(kind, error, trace)
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
+        if kind is not None and issubclass(kind, KeyboardInterrupt | ModelError):
             for line in self.findings.lines():
                 self.tell(line)
 

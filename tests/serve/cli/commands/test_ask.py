@@ -274,6 +274,23 @@ def test_an_interrupted_run_says_what_was_found_and_how_to_go_on(api, command, m
     assert command("ask", "clip.mp4", "When?", "-q").err == "vidagent: interrupted\n"
 
 
+def test_a_run_that_lost_its_model_says_how_to_go_on(api, command, monkeypatch):
+    api.outcome = ModelError("the server did not reply within 300 s")
+    begun = Happening("model", "scripted", data={"run_id": "run-7"})
+    monkeypatch.setattr("tests.serve.answers.EVENTS", (begun,))
+    done = command("ask", "clip.mp4", "When?")
+    assert (done.code, done.err.splitlines()[-4:]) == (
+        4,
+        [
+            "stopped   run run-7",
+            "so far    nothing was looked at",
+            "go on     vidagent runs resume last",
+            "vidagent: the server did not reply within 300 s",
+        ],
+    )
+    assert command("ask", "clip.mp4", "When?", "-q").err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
