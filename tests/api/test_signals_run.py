@@ -327,18 +327,30 @@ def test_the_outline_of_a_video_of_many_shots_stands_whole(ask, demo_video):
     assert not any(re.fullmatch(r"shot \d+", item.claim) for item in found.evidence)
 
 
-def test_a_question_that_no_rule_fits_is_answered_from_texts_that_are_known(ask, tmp_path, monkeypatch):
+def test_a_question_that_may_be_about_text_is_answered_from_texts_that_are_known(ask, tmp_path, monkeypatch):
     monkeypatch.setenv("VIDAGENT_CACHE_DIR", str(tmp_path / "cache"))
     ground = np.full((180, 320, 3), GROUND, np.uint8)
     for text, place in (("Trout", (20, 80)), ("16.90", (200, 80)), ("Soup", (20, 140)), ("5.50", (200, 140))):
         cv2.putText(ground, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9, WHITE, 2, cv2.LINE_AA)
     path = encode(tmp_path / "menu.mp4", [ground] * 25)
-    before = ask(path, "so how much for the trout")
+    before = ask(path, "and what about the trout then")
     assert (before.status, before.usage.frames_sent) == ("cannot_judge", 0)
     assert before.usage.frames_decoded <= 2  # those that opening decodes
     api.texts_of(path)
-    after = ask(path, "so how much for the trout")
+    after = ask(path, "and what about the trout then")
     assert after.status == "answered"
     assert after.answer.startswith('"Trout 16.90" (on screen from 0:00.000 to 0:01.000')
     assert after.confidence <= 0.5
     assert api.replay_run(before.run_id)[1] == api.replay_run(after.run_id)[1] == []
+
+
+def test_a_price_is_read_with_what_it_is_for_and_who_eats_it_is_not_judged(ask, tmp_path):
+    ground = np.full((180, 320, 3), GROUND, np.uint8)
+    for text, place in (("Trout", (20, 80)), ("16.90", (200, 80)), ("Soup", (20, 140)), ("5.50", (200, 140))):
+        cv2.putText(ground, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.9, WHITE, 2, cv2.LINE_AA)
+    path = encode(tmp_path / "menu.mp4", [ground] * 25)
+    found = ask(path, "so how much for the trout")
+    assert found.answer.startswith('"Trout 16.90" (on screen from 0:00.000 to 0:01.000')
+    assert found.confidence > 0.5
+    for question in ("who eats the trout", "how many trout swim in the pond", "is the soup still hot"):
+        assert ask(path, question).status == "cannot_judge"

@@ -61,7 +61,6 @@ def test_a_corner_is_read_by_crop(place, grid):
     [
         "How many words are on the screen at 5 s?",
         "How many letters does the title have?",
-        "Does the title say the price?",
     ],
 )
 def test_what_asks_more_than_the_words_is_not_judged_and_costs_no_look(question):

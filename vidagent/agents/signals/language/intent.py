@@ -1,8 +1,7 @@
-"""Rule-based intent of a question.
+"""Intent of a question: what it is about, and the kind of answer it asks for (when, what, how many, how long, whether).
 
-The rules look for quoted text, a kind of signal (text, speech, code, shot, movement, colour) and a kind of answer
-(when, what, how many, how long, whether). The model cannot answer a question without a signal, nor one that also
-mentions things it cannot see (`supported_questions.py`).
+Rules look for a kind of signal (speech, code, shot, movement, colour) in questions that mention nothing else
+(`supported_questions.py`); whether any other question is about text on screen says a classifier (`about_text.py`).
 """
 
 from __future__ import annotations
@@ -12,12 +11,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
+from vidagent.agents.signals.language.about_text import about_text
+from vidagent.agents.signals.language.content_words import strict_words
 from vidagent.agents.signals.language.supported_questions import (
     KNOWN_WORDS,
     Ask,
     Signal,
+    about_quoted,
     asks_who,
     in_scope,
     is_spoken,
@@ -27,9 +29,16 @@ from vidagent.agents.signals.vision.colours import COLOUR_NAMES
 Edge = Literal["start", "end", "span"]
 Order = Literal["first", "last", "every"]
 
+_LIKELY: Final = 0.5
+"""Probability from which a question is taken to be about text, and its texts are read if they are not known."""
+_SURELY: Final = 0.8
+"""Probability from which what is said or told is taken to be written."""
+_POSSIBLE: Final = 0.1
+"""Probability from which texts that are known may answer a question."""
+
 _QUOTES = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]|(?<!\w)[‘'`](\S(?:.*?\S)??)[’'`](?!\w)")
 _GIVEN = re.compile(
-    r"\b(?:word|phrase|term)\s+(?P<word>[^\W_][\w'-]*)|"
+    r"(?<!which )(?<!what )(?<!any )(?<!every )\b(?:word|phrase|term)\s+(?P<word>[^\W_][\w'-]*)|"
     r"\b(?P<file>[a-z][\w-]*(?:[._][\w-]+)*\.[a-z]\w{1,4})\b"
 )
 """A word that is said to be one, and the name of a file or a site: texts to look for as if they were quoted."""
@@ -55,20 +64,16 @@ _ANY_SECONDS = re.compile(r"\d\s*(?:s|secs?|seconds?|minutes?|min)\b|\d:\d\d")
 _NUMBER_OF = re.compile(r"\bhow many\b|\bhow often\b|\bcount\b|\bnumber of\b")
 _LAST = re.compile(r"\b(?:last|final)\b")
 _EVERY = re.compile(r"\b(?:every|each|all (?:the )?times|list)\b")
+_ASKS_WHAT = re.compile(r"\b(?:what|which|who|how)\b")
 _VANISHES = re.compile(
     r"\b(?:disappears?|vanish(?:es)?|go(?:es)? (?:away|off|out)|gone|until when|no longer|not\b.*\bany ?more|hidden|"
     r"(?<!the )(?<!very )ends?|stops?)\b(?!\s+(?:of|credits?)\b)"
 )
 _BEGINS = re.compile(r"\b(?:from|since) when\b")
-_TEXT_WORD = re.compile(
-    r"\b(?:texts?|words?|writ(?:ten|ing)|writes|titles?|captions?|labels?|reads?|say|says|said|letters?|sentences?|"
-    r"type[ds]?|typing|headings?|headlines?|headers?|banners?|messages?|mentions?|mentioned|file ?names?|"
-    r"(?:which|what) file|urls?|(?:web ?|e-?mail )?address(?:es)?|web ?sites?|links?|e-?mails?|clock|signs?|buttons?|"
-    r"menus?|slides?|numbers?|values?|scores?|prices?|costs?|versions?|pages?|dates?|credits|logos?|slogans?|names?|"
-    r"(?:on|across) (?:the )?screen|displayed|lines?)\b"
-)
+_TEXT_WORD = re.compile(r"\b(?:texts?|words?|written|titles?|captions?|labels?|letters?)\b")
 _FACTS = re.compile(
-    r"\bhow long (?:is|does|was)(?: (?:the|this|that))? (?:video|clip|film|movie|recording|file|it)(?: last| run)?\W*$|"
+    r"\bhow long (?:is|does|was)(?: (?:the|this|that))?(?: [a-z]+)? "
+    r"(?:video|clip|film|movie|recording|file|it)(?: last| run)?\W*$|"
     r"\b(?:length|duration) of (?:the|this|that) \w+\W*$|\bresolution\b|"
     r"\b(?:frame ?rate|fps|frames (?:a|per) second|codec)\b|"
     r"^(?!.*\b(?:according|says?|said)\b).*\b(?:sound|audio|subtitles?)\b|"
@@ -83,6 +88,11 @@ _ENGLISH = frozenset(
     "video shown find read list give tell count every all any anything something nothing moves new shot".split()
 )
 """Words of which an English question has at least one, and a question in another language seldom any."""
+_WHEN_ABROAD = re.compile(
+    r"\b(?:wann|wie (?:lange|oft)|steht|gibt|(?:er)?scheint|sieht|quand|combien de (?:temps|fois)|y a-t-il|voit|"
+    r"appara[iî]t|affich[eé]|cu[aá]ndo|cu[aá]nt[oa]s? (?:tiempo|veces)|aparece|hay)\b"
+)
+"""Words of other languages that ask when or whether something is shown."""
 _CLOCK = re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?\b")
 _CODE_WORD = re.compile(r"\b(?:qr|bar ?codes?|codes?|data ?matrix|aztec)\b")
 _SHOT_WORD = re.compile(r"\b(?:shots?|cuts?|scene changes?|scenes?)\b")
@@ -113,6 +123,7 @@ class Intent:
         question: The question in lower case.
         english: Whether its words are English.
         named: Whether `text` is a name in the question that stands in no quotation marks.
+        possible: Whether it may be about text, if nothing else.
     """
 
     signal: Signal
@@ -127,6 +138,7 @@ class Intent:
     question: str
     english: bool = True
     named: bool = False
+    possible: bool = False
 
 
 def understand(question: str) -> Intent:
@@ -142,17 +154,30 @@ def understand(question: str) -> Intent:
     english = bool(_ENGLISH & set(re.findall(r"[a-z]+", low)))
     ask = _ask(low)
     if quoted is None and named is not None and english and ask != "what":
-        quoted, low = named, _lowered(question.replace(named, " QUOTED ", 1))
+        unnamed = _lowered(question.replace(named, " QUOTED ", 1))
+        if not strict_words(unnamed):  # the question is about nothing else
+            quoted, low = named, unnamed
     colour, range_s = _COLOUR.search(low), _range(low)
     at_s = None if range_s else _instant(low)
+    likely = about_text(low)
     signal = _signal(low, quoted)
     ask = "who" if signal == "speech" and asks_who(low) else ask
+    if not in_scope(low, signal, ask) or (signal == "speech" and likely >= _SURELY):
+        signal = _written(low, quoted, ask) if likely >= _LIKELY else "none"
     if not english:  # a quoted text or a time is enough
         clock = _CLOCK.search(low)
         at_s = at_s if clock is None else _seconds(clock[0])
-        signal = "text" if quoted is not None else "reading" if at_s is not None else "none"
-    elif (range_s is None and at_s is None and names_time(low)) or not in_scope(low, signal, ask):
+        timed = quoted is not None and _WHEN_ABROAD.search(low)
+        signal = "text" if timed else "reading" if at_s is not None else "none"
+    elif (
+        range_s is None
+        and at_s is None
+        and names_time(low)
+        and not (signal == "reading" and _CLOCK.search(low))
+    ):
         signal = "none"
+    if quoted is not None and signal == "reading":  # it stands beside what is asked for
+        low, quoted = low.replace("quoted", quoted.casefold()), None
     return Intent(
         signal=signal,
         ask=ask,
@@ -165,7 +190,8 @@ def understand(question: str) -> Intent:
         order="last" if _LAST.search(low) else "every" if _EVERY.search(low) else "first",
         question=low,
         english=english,
-        named=quoted is not None and quoted == named and not _TEXT_WORD.search(low),
+        named=quoted is not None and quoted == named and about_text(_lowered(question)) < _LIKELY,
+        possible=likely >= _POSSIBLE,
     )
 
 
@@ -206,14 +232,23 @@ def _signal(low: str, quoted: str | None) -> Signal:
     if is_spoken(low):
         return "speech"
     if quoted is not None:
-        return "text"
+        return "none"
     if _fills(low):
         return "colour"
     if _STILL_WORD.search(low):
         return "still"
     if _MOVE_WORD.search(low):
         return "motion"
-    return "reading" if _TEXT_WORD.search(low) else "none"
+    return "none"
+
+
+def _written(low: str, quoted: str | None, ask: Ask) -> Signal:
+    """Return whether a question about text looks for a given text, or for an unknown one, beside a given one or not."""
+    if quoted is None:
+        return "reading"
+    if low.count(" quoted ") > 1 or not about_quoted(low):
+        return "none"
+    return "reading" if ask == "what" and _ASKS_WHAT.search(low) else "text"
 
 
 def _fills(low: str) -> bool:

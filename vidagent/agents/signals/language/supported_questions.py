@@ -1,8 +1,7 @@
-"""Questions that the rules fully understand, with no unknown word that could change the meaning.
+"""Questions about cuts, codes, colours, movement and speech that the rules fully understand.
 
-`How many shots does the player take?` contains a signal word but is about something else. So for shots, codes,
-colours and movement every word must be known; for quoted text and reading, the question must not mention actors,
-speech, or what comes before and after.
+`How many shots does the player take?` contains a signal word but is about something else. So every word must be known;
+questions about speech must not mention actors, or what comes before and after.
 """
 
 from __future__ import annotations
@@ -78,11 +77,6 @@ _ACTORS: Final = re.compile(
     r"crowd|driver|dog|cat|bird|horse|animal|car|truck|bus|boat|bike|bicycle|vehicle|train|plane|hand|hands|finger|"
     r"ball|cup|camera)\b"
 )
-_SPOKEN: Final = re.compile(
-    r"\b(?:spoken|speak|speaks|speaking|hear|heard|sing|sings|sung|shout|shouts|whisper|whispers|voice|pronounced?|"
-    r"told|talking|sound|sounds|song|lyrics?)\b"
-)
-_SAYING: Final = re.compile(r"\b(?:say|says|said|saying|read|reads|reading)\b")
 _HEARD: Final = re.compile(
     r"\b(?:said|spoken|speak|speaks|speaking|speech|hear|hears|heard|talk|talks|talked|talking|uttered|pronounced|"
     r"mentioned|(?:he|she|they|anybody|anyone|somebody|someone|speaker|narrator) (?:ever )?mentions?)\b"
@@ -121,24 +115,8 @@ _EVENTS: Final = re.compile(
     r"scroll\w*|rotat\w*|colou?r|font|bold|bigger|larger|smaller|blink\w*|flash\w*|fades?|faded|spell\w*|mean\w*|"
     r"letters|happen\w*|not|never|without|n't|except|missing|wrong|writes|write|deleted?|typed?|types)\b"
 )
-_OFTEN: Final = re.compile(r"\b(?:times|often|occasions)\b")
-_THERE: Final = re.compile(
-    r"\b(?:any|there|appear(?:s|ed)?|shown|seen|visible|displayed|present|legible|readable|be read|"
-    r"(?:come|comes|came) (?:up|on)|on (?:the )?screen)\b"
-)
-"""What a question about unknown text has that asks how often it is shown, or whether: else it asks what it means."""
-_LEGIBLE: Final = re.compile(r"\bbe (?:read|seen)\b|\breadable\b")
 _GONE: Final = re.compile(r"\b(?:is|are|does|do)?\s*(?:no longer|not(?=.*\bany ?more\b)|any ?more)\b")
 _SINCE: Final = re.compile(r"\b(?:before|after) \d[\d:.]*")
-_PLACE: Final = re.compile(r"\b(?:behind|beside|near|above|below|under|over) (?:the|a|an) \w+")
-
-
-def about_more(low: str) -> bool:
-    """Return whether a question is about people, things, speech or the look of something, which text cannot answer."""
-    unnamed = re.sub(r"\bwho(?:m|se)?\b", " ", low)  # a name may be written
-    return bool(
-        _ACTORS.search(unnamed) or _SPOKEN.search(low) or re.search(r"\bcolou?rs?\b|\bsubtitles?\b", low)
-    )
 
 
 def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
@@ -153,11 +131,15 @@ def in_scope(low: str, signal: Signal, ask: Ask) -> bool:
         return False
     if signal in {"facts", "outline"}:
         return True
-    if signal == "text":
-        return _about_quoted(low)
-    if signal == "speech":
-        return _about_speech(low)
-    return _about_reading(low, ask) if signal == "reading" else _only_known(low, signal)
+    return _about_speech(low) if signal == "speech" else _only_known(low, signal)
+
+
+def about_quoted(low: str) -> bool:
+    """Return whether a question with a quoted text mentions no actors, events or looks, and nothing beside it."""
+    plain = re.sub(r"\bbe (?:read|seen)\b", " ", _SINCE.sub(" ", _GONE.sub(" ", low)))
+    if any(others.search(plain) for others in (_ACTORS, _EVENTS, _RELATED)):
+        return False
+    return not _COLOURS & set(re.findall(r"\w+", plain))
 
 
 def is_spoken(low: str) -> bool:
@@ -187,7 +169,7 @@ def _asks_more(low: str, signal: Signal) -> bool:
     asks_what = re.search(r"\b(?:what|which|how)\b", low)
     if signal == "colour":
         return bool(asks_what and not re.search(r"\b(?:what|which) colou?rs?\b", low))
-    return bool(asks_what and signal in {"text", "shots", "motion", "still"})
+    return bool(asks_what and signal in {"shots", "motion", "still"})
 
 
 def _only_known(low: str, signal: Signal) -> bool:
@@ -195,26 +177,3 @@ def _only_known(low: str, signal: Signal) -> bool:
     words = re.findall(r"[a-z]+(?:'[a-z]+)?", plain)
     known = _COMMON | _KNOWN[signal] | (_COLOURS if signal == "colour" else frozenset())
     return all(word in known for word in words)
-
-
-def _about_quoted(low: str) -> bool:
-    """Return whether the question asks if, when, where, how long or how often a given text is shown."""
-    plain = _LEGIBLE.sub(" ", _SINCE.sub(" ", _GONE.sub(" ", low)))
-    if any(others.search(plain) for others in (_ACTORS, _SPOKEN, _EVENTS, _RELATED)):
-        return False
-    if _COLOURS & set(plain.replace("?", " ").split()):
-        return False
-    return bool(_SIGN.search(plain)) if _SAYING.search(plain) else True
-
-
-def _about_reading(low: str, ask: Ask) -> bool:
-    """Return whether the question asks for written text, not for speakers, actors or the look of the text."""
-    needed = {"count": _OFTEN, "whether": _THERE}.get(ask)
-    if needed is not None and not needed.search(low):
-        return False
-    if ask == "whether" and re.search(r"\bthan\b", low):
-        return False
-    plain = _LEGIBLE.sub(" ", _PLACE.sub(" ", _SINCE.sub(" ", low)))
-    if _SPOKEN.search(plain) or _ACTORS.search(plain) or re.search(r"\bcolou?rs?\b|\bfont\b|\bnot\b", plain):
-        return False
-    return bool(_SIGN.search(plain)) if _SAYING.search(plain) else True

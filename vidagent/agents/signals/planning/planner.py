@@ -14,7 +14,6 @@ from vidagent.agents.signals.language.intent import Intent, understand
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.adjacent import look_beside
 from vidagent.agents.signals.planning.earlier_looks import Line, Past
-from vidagent.agents.signals.planning.quotes import quote
 from vidagent.agents.signals.planning.reading import read_at
 from vidagent.agents.signals.planning.search import (
     MOST_PAGES,
@@ -30,7 +29,7 @@ from vidagent.agents.signals.planning.search import (
 from vidagent.agents.signals.planning.shots import find_shots
 from vidagent.agents.signals.planning.speech import find_speech
 from vidagent.agents.signals.planning.summary import length_of, summary
-from vidagent.agents.signals.planning.text_answers import TIMED, UNSURE, find_text, read_text
+from vidagent.agents.signals.planning.text_answers import find_text, is_timed, read_text
 from vidagent.agents.signals.planning.video_facts import file_facts, outline
 
 _LARGER = "larger now"
@@ -44,8 +43,14 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
         return [tool_calls.answer("cannot_judge", "The budget does not allow a look", confidence=0.0)]
     if length is not None and not options:
         return summary(question, length, past)
-    if intent.signal == "none" and past.texts_known and past.has("search") and not options:
-        return quote(intent, past)
+    if (
+        intent.signal == "none"
+        and intent.possible
+        and past.texts_known
+        and past.has("search")
+        and not options
+    ):
+        return read_text(intent, None, past)
     if intent.signal == "none" or (options and intent.signal not in {"reading", "colour", "speech"}):
         why = wording.CANNOT_JUDGE if intent.english else wording.ENGLISH_ONLY
         return [tool_calls.answer("cannot_judge", why, confidence=0.0)]
@@ -70,23 +75,14 @@ def plan(question: str, options: Sequence[str] | None, past: Past) -> list[ToolC
     if intent.signal == "text":
         return find_text(intent, past)
     if intent.signal == "reading":
-        return _read(intent, options, past)
+        at_once = intent.at_s is not None and not is_timed(intent)
+        read = read_at if at_once or not past.has("search") else read_text
+        return read(intent, options, past)
     if intent.signal == "colour" and intent.colour is None:
         return _which_colour(intent, options, past)
     if intent.signal == "code" and intent.ask == "count" and "times" not in intent.question:
         return _how_many_codes(intent, past)
     return seek(intent, _target(intent, past), past)
-
-
-def _read(intent: Intent, options: Sequence[str] | None, past: Past) -> list[ToolCall]:
-    """Return the next tool calls of a question about unknown text, or the answer; a quote where no reading is sure."""
-    at_once = intent.at_s is not None and intent.ask not in TIMED
-    if at_once or not past.has("search"):
-        return read_at(intent, options, past)
-    planned = read_text(intent, options, past)
-    unsure = planned[0]["name"] == "answer" and planned[0]["args"]["confidence"] <= UNSURE
-    quoted = quote(intent, past) if unsure and not options else planned
-    return planned if quoted[0]["args"].get("found") == "cannot_judge" else quoted
 
 
 def known_so_far(question: str, past: Past) -> ToolCall:

@@ -11,11 +11,12 @@ from vidagent.agents.signals.language import wording
 from vidagent.agents.signals.language.intent import Intent
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Line, Past, Result
+from vidagent.agents.signals.planning.retrieval import choose
 from vidagent.agents.signals.planning.search import first_look, scope_of
-from vidagent.agents.signals.planning.texts import Text, choose, in_rows
+from vidagent.agents.signals.planning.texts import Text, in_rows, said
 from vidagent.video.texts.track import plain as normal
 
-_MAX_LINES = 8
+_MAX_LINES = 40
 _SAME_S = 2e-3
 _CORNERS = {
     "upper left|top left|top-left|upper-left": "3x3:1,1",
@@ -59,7 +60,7 @@ def _reading(
     }
     reading = choose(intent.question, list(texts), past.size_wh)
     if reading is not None and reading.unique:
-        return reading.answer, [texts[one] for one in reading.lines]
+        return said(reading.lines), [texts[one] for one in reading.lines]
     ordered = [texts[one] for one in in_rows(texts)]
     return (" ".join(line.text for line in ordered), ordered) if 0 < len(ordered) <= _MAX_LINES else None
 

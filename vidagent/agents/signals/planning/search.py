@@ -241,7 +241,7 @@ def answer_found(
         if run.last_s - run.first_s > 2 * past.frame_s and len(runs) == 1:
             claims.append((target.claim(run.last_s), run.looks, run.last_s))
     shown = spans
-    if intent.edge == "end" and intent.ask == "when":
+    if intent.edge == "end" and intent.ask == "when" and "until" not in intent.question:
         shown = [(end, min(past.duration_s, end + past.frame_s)) for _, end in spans]
     text = _sentence(intent, target, _place(intent, target, runs[0], past), spans)
     every = intent.ask == "count" or intent.order == "every"

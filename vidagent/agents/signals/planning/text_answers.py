@@ -10,27 +10,33 @@ from typing import Final
 from langchain_core.messages.tool import ToolCall
 
 from vidagent.agents.signals.language import wording
+from vidagent.agents.signals.language.content_words import content_words, strict_words
 from vidagent.agents.signals.language.intent import Intent
 from vidagent.agents.signals.language.matching import holds
 from vidagent.agents.signals.planning import tool_calls
 from vidagent.agents.signals.planning.earlier_looks import Past, Result
 from vidagent.agents.signals.planning.intervals import Found, Window
 from vidagent.agents.signals.planning.reading import sub_question
+from vidagent.agents.signals.planning.retrieval import (
+    MOST_LISTED,
+    SETTLED,
+    UNSURE,
+    Reading,
+    choose,
+    found_words,
+    holding,
+    nearby,
+    phrase,
+)
 from vidagent.agents.signals.planning.search import MOST_PAGES, answer_found, scope_of, seek, text_target
 from vidagent.agents.signals.planning.texts import (
     SURE,
     Known,
-    Reading,
     Showing,
     Text,
-    blocks,
-    choose,
-    content_words,
-    found_words,
     known_texts,
     nearest,
     query_of,
-    rows,
     said,
     showings,
     within,
@@ -39,13 +45,21 @@ from vidagent.video.clock import format_time
 from vidagent.video.texts.track import plain as normal
 
 _MOST_SHOWN = 6
-_MOST_LISTED = 8
 _MOST_COLOURED = 6
 _INSTANT_S = 0.001
 _RUNNING_WORDS = 4
 _TOGETHER_S = 5.0
-UNSURE: Final = 0.5
-"""Confidence in what the texts allow, but do not settle."""
+_RUNNING = re.compile(r"\b(?:sentence|text|message|lines?|captions?|words?|writing)\b")
+_OFTEN = re.compile(r"\b(?:times|often|occasions)\b")
+_ON_SCREEN = re.compile(
+    r"\b(?:appear\w*|disappear\w*|visible|shown|shows?|seen?|read|readable|displayed|up|there|screen|arrives?|stays?|"
+    r"flash\w*|moment|second|until|vanish\w*)\b"
+)
+"""What asks when a text stands on screen, and not for a time that it tells."""
+_IS_THERE = re.compile(
+    r"\b(?:any|there|appear(?:s|ed)?|shown|seen|visible|displayed|listed|mentioned|written|read|(?:on|in) (?:the )?"
+    r"(?:screen|list|menu))\b"
+)
 TIMED: Final = frozenset({"when", "how_long", "count"})
 """Kinds of answers that need the times of a text."""
 
@@ -154,55 +168,71 @@ def read_text(intent: Intent, options: Sequence[str] | None, past: Past) -> list
     known = known_texts(intent.question, past)
     if known is None:
         return [tool_calls.search(query_of(intent.question), 1)]
-    texts = _ordered(intent, within(known.texts, scope_of(intent, past)))
-    if intent.ask in TIMED:
-        timed = _timed(intent, texts, past)
+    there = within(known.texts, scope_of(intent, past))
+    texts = _ordered(intent, [one for one in there if one.sure >= SURE] or there)
+    if intent.text is not None:
+        beside = intent.ask == "what" or strict_words(intent.question)
+        return [_unanswered(intent, texts)] if beside else _found(intent, past, sure=False)
+    reading = _option(options, texts) if options else choose(intent.question, texts, past.size_wh)
+    on_screen = intent.ask == "count" or bool(_ON_SCREEN.search(intent.question))
+    if is_timed(intent) and (on_screen or reading is None or not re.search(r"\d", reading.answer)):
+        timed = _timed(intent, texts, reading) if on_screen or intent.ask == "when" else None
         if timed is None:
-            return [tool_calls.answer("cannot_judge", wording.CANNOT_JUDGE, confidence=0.0)]
-        return find_text(replace(intent, text=timed, at_s=None), past)
-    if not texts:
+            return [_unanswered(intent, texts)]
+        return _found(replace(intent, text=timed, at_s=None), past, sure=on_screen)
+    if not texts and intent.signal != "none":
         confidence = 0.8 if known.complete else UNSURE
         return [tool_calls.answer("no", "No such text was read", confidence=confidence)]
-    if (question := sub_question(intent)) != wording.ANY_TEXT:
+    if (question := sub_question(intent)) != wording.ANY_TEXT and intent.signal != "none":
         todo = _colour_looks(question, texts, past)
         if todo:
             return todo
-        texts = _on_colour(question, texts, past)
-    reading = _option(options, texts) if options else choose(intent.question, texts, past.size_wh)
-    if reading is None or (not reading.unique and len(reading.lines) > _MOST_LISTED):
-        return [_unanswered(texts)]
+        reading = choose(intent.question, _on_colour(question, texts, past), past.size_wh)
+    if intent.ask == "whether" and not options:
+        reading = _there(intent, texts)
+        words = content_words(intent.question)
+        absent = words and known.complete and _IS_THERE.search(intent.question)
+        if reading is None and absent and not found_words(words, said(texts)):
+            return [tool_calls.answer("no", "No such text was read", confidence=UNSURE)]
+    doubted = reading is None or reading.sure < SETTLED or bool(re.search(r"\bwho\b", intent.question))
+    if reading is None or (intent.signal == "none" and doubted):
+        return [_unanswered(intent, texts)]
+    return shown(reading, options, past, most=UNSURE if intent.signal == "none" else SETTLED)
+
+
+def _found(intent: Intent, past: Past, *, sure: bool) -> list[ToolCall]:
+    """Look for a text that the question may mean; it is no sure answer where it does not ask what is on screen."""
+    planned = find_text(replace(intent, signal="text", named=True), past)
+    if planned[0]["name"] == "answer" and not sure:
+        planned[0]["args"]["confidence"] = min(UNSURE, planned[0]["args"]["confidence"])
+    return planned
+
+
+def is_timed(intent: Intent) -> bool:
+    """Tell whether an answer needs the times of a text; a number of other things may be written."""
+    return intent.ask in TIMED and (intent.ask != "count" or bool(_OFTEN.search(intent.question)))
+
+
+def _there(intent: Intent, texts: Sequence[Text]) -> Reading | None:
+    """Return the lines that have all words of a question whether something is there."""
     words = content_words(intent.question)
-    unexplained = [] if options else _unexplained(intent.question, reading, texts)
-    if intent.ask == "whether" and len(found_words(words, said(reading.lines))) < len(words):
-        return [tool_calls.answer("no", "No such text was read", confidence=UNSURE)]
-    formed = reading.answer != said(reading.lines)
-    if len(unexplained) > 1 and not formed:
-        return [_unanswered(texts)]
-    return shown(reading, options, past, confidence=UNSURE if unexplained else 0.8)
+    lines = holding(words, texts) if words else tuple(texts[:MOST_LISTED])
+    return Reading(said(lines), lines, UNSURE) if lines else None
 
 
-def _timed(intent: Intent, texts: Sequence[Text], past: Past) -> str | None:
-    """Return the text whose times are asked for: the one that comes up, or the only one that the question describes."""
-    line = _that_comes(texts) if intent.ask != "count" else None
-    reading = choose(intent.question, texts, past.size_wh) if line is None else Reading(line.text, (line,))
+def _timed(intent: Intent, texts: Sequence[Text], reading: Reading | None) -> str | None:
+    """Return the text whose times are asked for: what the question says, or the only one that it describes."""
+    words, strict = content_words(intent.question), strict_words(intent.question)
+    own = phrase(intent.question, texts) or said(holding(strict or words, texts)[:1])
+    if own or strict:
+        return own or (said(reading.lines[:1]) if reading is not None and reading.sure == SETTLED else None)
+    line = _that_comes(texts) if intent.ask != "count" and _RUNNING.search(intent.question) else None
+    if line is not None:
+        reading = Reading(line.text, (line,), SETTLED)
     if reading is None or not reading.unique:
         return None
-    if len(_unexplained(intent.question, reading, texts)) > (
-        line is None
-    ):  # what comes up is no more than a guess
-        return None
-    words = reading.answer.split()
-    return " ".join(words[: 2 if "first words" in intent.question else len(words)])
-
-
-def _unexplained(question: str, reading: Reading, texts: Sequence[Text]) -> list[str]:
-    """Return the question's own words that stand nowhere near a reading, if most of them do not."""
-    words = content_words(question)
-    near = [
-        one for group in (*rows(texts), *blocks(texts)) if set(group) & set(reading.lines) for one in group
-    ]
-    found = found_words(words, said([*reading.lines, *near]))
-    return [word for word in words if word not in found] if 2 * len(found) < len(words) else []
+    told = reading.answer.split()
+    return " ".join(told[: 2 if "first words" in intent.question else len(told)])
 
 
 def _ordered(intent: Intent, texts: Sequence[Text]) -> list[Text]:
@@ -250,17 +280,15 @@ def _option(options: Sequence[str], texts: Sequence[Text]) -> Reading | None:
         for one in texts
         if normal(option) and normal(option) == normal(one.text)
     }
-    return Reading(*next(iter((text, (one,)) for text, one in named.items()))) if len(named) == 1 else None
+    option, line = next(iter(named.items()), ("", None))
+    return Reading(option, (line,), SETTLED) if line is not None and len(named) == 1 else None
 
 
 def shown(
-    reading: Reading, options: Sequence[str] | None, past: Past, *, confidence: float = 0.8
+    reading: Reading, options: Sequence[str] | None, past: Past, *, most: float = SETTLED
 ) -> list[ToolCall]:
-    """Look at a frame of each line of a reading, then answer with the words and their times.
-
-    `confidence` is that of a reading which is sure and the only one.
-    """
-    lines = reading.lines[:_MOST_LISTED]
+    """Look at a frame of each line of a reading, then answer with the words and their times, no surer than `most`."""
+    lines = reading.lines[:MOST_LISTED]
     middles = {one: round((one.start_s + max(one.start_s, one.end_s - past.frame_s)) / 2, 3) for one in lines}
     done = {round(look.told["start_s"], 3): look for look in past.asked(wording.ANY_TEXT)}
     new = [at_s for at_s in dict.fromkeys(middles.values()) if at_s not in done]
@@ -274,15 +302,25 @@ def shown(
     sure = min(one.sure for one in lines)
     times = "; ".join(f"{format_time(one.start_s)} to {format_time(one.end_s)}" for one in lines[:3])
     doubt = "" if sure >= SURE else "; the reading is uncertain"
-    text = f'"{wording.quotable(reading.answer)}" (on screen from {times}{doubt})'
+    line = wording.quotable(said(lines))
+    whole = f'in "{line}", ' if normal(line) != normal(reading.answer) and len(lines) == 1 else ""
+    text = f'"{wording.quotable(reading.answer)}" ({whole}on screen from {times}{doubt})'
     choice = next((i for i, one in enumerate(options or []) if normal(one) == normal(reading.answer)), None)
-    confidence = min(confidence, (0.8 if reading.unique else 0.4) if sure >= SURE else 0.3)
+    confidence = min(reading.sure, most, SETTLED if sure >= SURE else 0.3)
     spans = [(one.start_s, one.end_s) for one in lines]
     return [tool_calls.answer("yes", text, claims=claims, spans=spans, choice=choice, confidence=confidence)]
 
 
-def _unanswered(texts: Sequence[Text]) -> ToolCall:
-    longest = sorted(texts, key=lambda one: -(one.end_s - one.start_s) * one.high)[:_MOST_LISTED]
-    some = "; ".join(f'"{one.text}" at {format_time(one.start_s)}' for one in sorted(longest))
-    text = f"Which of the texts on screen answers this the embedded model cannot judge. It read: {some}"
+def _unanswered(intent: Intent, texts: Sequence[Text]) -> ToolCall:
+    """Say that the model cannot judge, and what has words of the question, or what else was read."""
+    near = nearby(intent.question, texts)
+    if near:
+        some = "; ".join(f'"{said(unit)}" at {format_time(unit[0].start_s)}' for unit in near)
+        text = f"On screen are words of the question: {some}. What answers it is not sure. {wording.CANNOT_JUDGE}"
+    elif intent.signal == "none" or not texts:
+        text = wording.CANNOT_JUDGE
+    else:
+        longest = sorted(texts, key=lambda one: -(one.end_s - one.start_s) * one.high)[:MOST_LISTED]
+        some = "; ".join(f'"{one.text}" at {format_time(one.start_s)}' for one in sorted(longest))
+        text = f"Which of the texts on screen answers this the embedded model cannot judge. It read: {some}"
     return tool_calls.answer("cannot_judge", text, confidence=0.0)

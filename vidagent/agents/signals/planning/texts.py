@@ -1,15 +1,12 @@
-"""Retrieval over the texts on screen: what is known of them, which hold a text, and which answer a question."""
+"""The texts on screen: what is known of them, which hold a text, and which stand together."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rapidfuzz import fuzz
-
 from vidagent.agents.signals.language.matching import NEAR, holds, likeness
-from vidagent.agents.signals.language.supported_questions import KNOWN_WORDS
 from vidagent.agents.signals.planning.earlier_looks import Past
 from vidagent.types import Box
 from vidagent.video.texts.reader import TextLine, paragraphs
@@ -25,22 +22,9 @@ _FACT = re.compile(
 _SHARE = re.compile(r"texts on screen: .*; ([\d.]+)% of what may be text was read")
 _GAP_S = 0.25
 """A shorter gap between two showings of a text is a flicker."""
-_STEM = 4
-"""Letters that words of one stem share."""
-_MISREAD = 85.0
-"""Likeness of words of which one is a misreading of the other."""
-_PLACING = re.compile(
-    r"\b(?:top|upper|bottom|lower|left|right|centre|center|middle|under|above|below|over|behind|beside|captions?|labels?|"
-    r"signs?|lines?|letters?|sentences?|messages?|writing|called|much|somewhere|still|stand(?:s|ing)?|flash(?:es)?|"
-    r"pops?)\b|\bat [\d:.]+"
-)
-"""What else asks for a text, or for its place, and does not say what it is about."""
-_STOP = frozenset(
-    "a an and are as at be by can did do does for from has have how i in is it its me of on or please show shown shows "
-    "tell that the their then there this to video was we were what when where which who whose will with you quoted "
-    "according whats written write read reads readable say says said text texts word words screen on-screen displayed "
-    "display appear appears appearing seen see visible picture frame clip film give name current exact exactly".split()
-)
+
+_SCROLL_S = 2.0
+"""Shorter than this no text scrolls over the picture."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -145,7 +129,10 @@ def blocks(texts: Sequence[Text]) -> Iterator[list[Text]]:
     given: set[tuple[int, ...]] = set()
     for at_s in sorted({one.start_s for one in texts}):
         standing = [place for place, one in enumerate(texts) if one.start_s <= at_s < one.end_s]
-        lines = [TextLine(str(place), texts[place].box, 1.0) for place in standing]
+        still = [
+            place for place in standing if not any(_scroll(texts[place], texts[other]) for other in standing)
+        ]
+        lines = [TextLine(str(place), texts[place].box, 1.0) for place in still]
         for group in paragraphs(lines):
             places = tuple(int(line.text) for line in group)
             if places not in given:
@@ -175,10 +162,27 @@ def distinct(lines: Iterable[Text]) -> tuple[Text, ...]:
 
 
 def rows(texts: Sequence[Text]) -> Iterator[tuple[Text, ...]]:
-    """Yield each text with those that stand beside it, from left to right."""
+    """Yield each text with those that stand beside it in the middle of its time, from left to right."""
     for one in texts:
-        beside = [other for other in texts if _meet(one, other) and _level(one, other)]
+        at_s = (one.start_s + one.end_s) / 2
+        level = [other for other in texts if other.start_s <= at_s < other.end_s and _level(one, other)]
+        beside = [other for other in level if other is one or not _scroll(one, other)]
         yield distinct(sorted(beside, key=lambda other: other.box[0]))
+
+
+def scrolled(texts: Sequence[Text]) -> Iterator[tuple[Text, ...]]:
+    """Yield each line of texts that scroll with the one that follows it."""
+    for one in texts:
+        later = [other for other in texts if other.start_s > one.start_s and _scroll(one, other)]
+        if later:
+            yield one, min(later, key=lambda other: other.start_s)
+
+
+def _scroll(one: Text, other: Text) -> bool:
+    """Tell whether two texts move as one: they come and go equally far apart; where they were read says little."""
+    come_s, go_s = other.start_s - one.start_s, other.end_s - one.end_s
+    lasting = min(one.end_s - one.start_s, other.end_s - other.start_s) >= _SCROLL_S and _meet(one, other)
+    return lasting and min(abs(come_s), abs(go_s)) > _GAP_S and abs(come_s - go_s) < 2 * _GAP_S
 
 
 def _meet(one: Text, other: Text) -> bool:
@@ -190,135 +194,6 @@ def _level(one: Text, other: Text) -> bool:
     return 2 * shared >= min(one.high, other.high)
 
 
-def content_words(question: str) -> list[str]:
-    """Return a question's own words: those that ask for no form, size, place or order, and say what it is about."""
-    left = question
-    for asked, _ in (*_FORMS, *_SIZES):
-        left = re.sub(asked, " ", left)
-    words = re.findall(r"[^\W_]+", _PLACING.sub(" ", left))
-    return [
-        word
-        for word in dict.fromkeys(words)
-        if word not in _STOP | KNOWN_WORDS and (len(word) > 2 or word.isdigit())
-    ]
-
-
-def found_words(words: Sequence[str], text: str) -> list[str]:
-    """Return the words that stand in a text, as they are or with another ending."""
-    read = re.findall(r"[^\W_]+", text.casefold())
-    return [word for word in words if any(_same_word(word, other) for other in read)]
-
-
-def _same_word(word: str, other: str) -> bool:
-    if word == other or min(len(word), len(other)) < _STEM:
-        return word == other
-    return word[:_STEM] == other[:_STEM] or fuzz.ratio(word, other) >= _MISREAD
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What answers a question about unknown text: the words, and the lines that they were read in."""
-
-    answer: str
-    lines: tuple[Text, ...]
-    unique: bool = True
-
-
-Form = tuple[str, str]
-_FORMS: tuple[Form, ...] = (
-    (
-        r"\b(?:url|web ?(?:site|address|page)|links?|domain)\b",
-        r"(?:https?://|www\.)\S+|\b[\w-]+(?:\.[\w-]+)+(?:/\S*)?\b",
-    ),
-    (r"\be-?mails?\b", r"\S+@\S+\.\w+"),
-    (r"\bfile ?names?\b|\bfile\b", r"[\w()+-][\w.()+-]*\.[A-Za-z][A-Za-z0-9]{1,4}\b"),
-    (r"\bclock\b|\btime of day\b|\bwhat time does\b", r"\b\d{1,2}[:.]\d{2}(?::\d{2})?\b"),
-    (r"\bprices?\b|\bcosts?\b|\bhow much\b", r"(?:[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£¥]|USD|EUR|GBP)\b)"),
-    (r"\bper ?cent\w*\b", r"\d[\d.,]*\s?%"),
-    (
-        r"\bdates?\b|\bwhat day\b",
-        r"\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b|\b(?:\w{3,9}\.? \d{1,2},? \d{4}|\d{1,2} \w{3,9} \d{4})\b",
-    ),
-    (r"\b(?:years?)\b", r"\b(?:19|20)\d\d\b"),
-    (r"\bnumbers?\b|\bvalues?\b|\bscores?\b|\bversions?\b|\bpages?\b|\bhow many\b", r"[-+]?\d[\d.,:/]*"),
-)
-_SIZES: tuple[tuple[str, Callable[[Text], float]], ...] = (
-    (
-        r"\b(?:titles?|headings?|headlines?|headers?|banners?|biggest|largest|big|large)\b",
-        lambda one: one.high,
-    ),
-    (r"\b(?:smallest|tiniest|small|tiny)\b", lambda one: -one.high),
-    (r"\b(?:longest)\b", lambda one: len(one.text)),
-)
-_CLEARLY = 1.15
-
-
-def choose(question: str, texts: Sequence[Text], size_wh: tuple[int, int]) -> Reading | None:
-    """Return what answers a question about unknown text, from the texts in its scope; None if nothing does.
-
-    The form that it asks for, the place, the words beside it and the size narrow the texts down, one after the other;
-    what would leave none is passed over.
-    """
-    left = list(texts)
-    form = next((form for asked, form in _FORMS if re.search(asked, question)), None)
-    if form is not None:
-        left = [one for one in left if re.search(form, one.text)]
-        if not left:
-            return None
-    if re.search(r"\btyp(?:ed?|ing)\b", question):
-        left = [one for one in left if one.typed] or left
-    left = [one for one in left if _in_place(question, one, size_wh)] or left
-    beside = _beside(question, texts)
-    left = [one for one in left if one in beside] or left
-    for asked, size in _SIZES:
-        if re.search(asked, question) and left:
-            left = [one for one in left if len(normal(one.text)) > 1] or left
-            most = max(size(one) for one in left)
-            left = (
-                [one for one in left if size(one) * _CLEARLY >= most] if most > 0 else [max(left, key=size)]
-            )
-    return _reading(left, form) if left else None
-
-
 def in_rows(texts: Iterable[Text]) -> list[Text]:
     """Order texts that stand at one time by row, and within a row from left to right."""
     return sorted(texts, key=lambda one: (one.box[1] // max(1, one.high), one.box[0]))
-
-
-def _reading(left: Sequence[Text], form: str | None) -> Reading:
-    if form is not None:
-        found = {normal(match[0]): (match[0], one) for one in left if (match := re.search(form, one.text))}
-        lines = tuple(one for _, one in found.values())
-        return Reading("; ".join(text for text, _ in found.values()), lines, unique=len(found) == 1)
-    together = [group for group in blocks(left) if len(group) > 1]
-    whole = max(together, key=len, default=list(left[:1]))
-    lines = tuple(sorted(distinct(left)))
-    if len(whole) >= len(lines):
-        return Reading(said(distinct(whole)), distinct(whole))
-    return Reading("; ".join(one.text for one in lines), lines, unique=len(lines) == 1)
-
-
-def _in_place(question: str, one: Text, size_wh: tuple[int, int]) -> bool:
-    """Tell whether a text is where the question says."""
-    x, y = (one.box[0] + one.box[2]) / 2 / size_wh[0], (one.box[1] + one.box[3]) / 2 / size_wh[1]
-    sides = (
-        (r"\b(?:top|upper)\b", y < 0.4),
-        (r"\b(?:bottom|lower)\b", y > 0.6),
-        (r"\b(?:left)\b", x < 0.45),
-        (r"\b(?:right)\b(?! (?:after|before|at))", x > 0.55),
-        (r"\b(?:centre|center|middle)\b", 0.25 < x < 0.75 and 0.2 < y < 0.8),
-    )
-    return all(there for words, there in sides if re.search(words, question))
-
-
-def _beside(question: str, texts: Sequence[Text]) -> set[Text]:
-    """Return the texts that share most of the question's own words, with what stands in their rows and blocks."""
-    words = [word for word in re.findall(r"[^\W_]{3,}", question) if word not in _STOP]
-    scored: dict[Text, float] = {}
-    for group in [*([one] for one in texts), *blocks(texts)]:
-        said = " ".join(one.text for one in group).casefold()
-        score = sum(fuzz.partial_ratio(word, said) >= 90 for word in words) / (1 + 0.01 * len(group))
-        for one in group:
-            scored[one] = max(scored.get(one, 0.0), score)
-    most = max(scored.values(), default=0.0)
-    return {one for one, score in scored.items() if most > 0 and score >= 0.9 * most}
