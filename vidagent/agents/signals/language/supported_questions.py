@@ -103,7 +103,7 @@ _MOST: Final = re.compile(r"\b(?:most|least|more|less|longest|shortest|loud\w*)\
 _SIGN: Final = re.compile(
     r"\b(?:sign|signs|text|screen|labels?|buttons?|captions?|titles?|subtitles?|board|banner|poster|page|message|"
     r"display|clock|note|card|paper|headings?|headlines?|plate|sticker|window|box|line|it|slide|writing|words?|menu|"
-    r"picture|frame|file|compliment)\b"
+    r"picture|frame|file)\b"
 )
 _RELATED: Final = re.compile(
     r"\b(?:before|after|while|whenever|when the|as soon as|next to|beside|left of|right of|above|below|under|"
