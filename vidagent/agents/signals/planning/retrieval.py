@@ -42,7 +42,7 @@ _DIGIT: Final = re.compile(r"\d")
 
 Form = tuple[str, str]
 _NUMBER: Final = r"[-+]?\d[\d.,:/]*"
-_EXACT_FORMS: Final[tuple[Form, ...]] = (
+_ADDRESSES: Final[tuple[Form, ...]] = (
     (
         r"\b(?:url|web ?(?:site|address|page)|links?|domain)\b",
         r"(?:https?://|www\.)\S+|(?<!@)\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b(?:/\S*)?",
@@ -52,13 +52,12 @@ _EXACT_FORMS: Final[tuple[Form, ...]] = (
     (r"\bhash ?tags?\b", r"#\w+"),
     (r"\b(?:tele)?phone\b", r"\+?\d[\d ()/.-]{5,}\d"),
     (r"\bfile ?names?\b|\b(?:which|what) file\b", r"[\w()+-][\w.()+-]*\.[A-Za-z][A-Za-z0-9]{1,4}\b"),
+)
+_MEASURES: Final[tuple[Form, ...]] = (
     (r"\b(?:what|which)(?:'s| is)?(?: the)?(?: \w+)? question\b", r".+\?"),
     (r"\bclock\b|\btime of day\b|\bwhat time\b", r"\b\d{1,2}[:.]\d{2}(?::\d{2})?\b"),
     (r"\bversion\b", r"\bv?\d+(?:\.\d+){1,3}\b"),
     (r"\byears?\b", r"\b(?:1\d|20)\d\d\b"),
-)
-_NUMERIC_FORMS: Final[tuple[Form, ...]] = (
-    (r"\bprices?\b|\bcosts?\b|\bhow much\b", r"(?:[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£¥]|USD|EUR|GBP)\b)"),
     (r"\btemperatures?\b|\bhow (?:warm|cold|hot)\b", r"[-+−]?\d+\s?°"),
     (r"\bweights?\b|\bhow heavy\b", r"\d[\d.,]*\s?(?:k?g|lbs?|oz|t)\b"),
     (r"\bdistance\b|\bhow far\b", r"\d[\d.,]*\s?(?:k?m|mi|miles?|ft)\b"),
@@ -69,14 +68,17 @@ _NUMERIC_FORMS: Final[tuple[Form, ...]] = (
         r"\b\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b|"
         r"\b(?:[A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.? ?[A-Za-z]{3,9},? ?(?:\d{4})?)",
     ),
+)
+_AMOUNTS: Final[tuple[Form, ...]] = (
+    (r"\bprices?\b|\bcosts?\b|\bhow much\b", r"(?:[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£¥]|USD|EUR|GBP)\b)"),
     (
         r"\bnumbers?\b|\bvalues?\b|\bscores?\b|\bpages?\b|\b"
         r"how (?:many|high|late|old|big|large|tall|deep|wide|strong|expensive)\b",
         _NUMBER,
     ),
 )
-_FORMS: Final = (*_EXACT_FORMS, *_NUMERIC_FORMS)
-"""What a question asks for, and how that looks; beside its words any number is one of the latter forms."""
+_FORMS: Final = (*_ADDRESSES, *_MEASURES, *_AMOUNTS)
+"""What a question asks for, and how that looks; beside its words any number is an amount."""
 _NAME: Final = r"names? of (?:the|this) (?:film|movie|video|clip|show|series)"
 _SIZES: Final[tuple[tuple[str, Callable[[Text], float]], ...]] = (
     (
@@ -146,13 +148,11 @@ def choose(question: str, texts: Sequence[Text], size_wh: tuple[int, int]) -> Re
     if elsewhere or _ORDINAL.search(question) or (order and (strict or not order[1])):
         return None
     anchored = _anchored(question, words, there if len(there) < len(texts) else texts, form)
-    if anchored is None and (
-        not left or (form in dict(_NUMERIC_FORMS).values() and re.search(r"\bhow\b", question))
-    ):
+    if anchored is None and (not left or (form is not None and re.search(r"\bhow\b", question))):
         return None
     if anchored is not None or not _narrowed(question, form, len(there) < len(texts)):
         return anchored if anchored is not None or strict else _listed(left, form)
-    few = _FEW if form in dict(_EXACT_FORMS).values() else 1
+    few = _FEW if form in dict(_ADDRESSES).values() else 1
     if len(strict) > few or any(_DIGIT.search(word) for word in strict) or found_words(strict, said(texts)):
         return None
     if strict and form is None and len(there) == len(texts):
@@ -249,9 +249,9 @@ def _answers(question: str, words: Sequence[str], unit: Sequence[Text], form: st
         return any(_PERSON.match(word) for word in new)
     if len(unit) > 1 and unit[1].box[1] >= unit[0].box[3] and not found_words(words, unit[0].text):
         return False  # what labels a line stands above it
-    if form in dict(_EXACT_FORMS).values():
-        return any(re.search(str(form), one.text) for one in unit)
-    return any(_DIGIT.search(word) for word in new) if form is not None else bool(new)
+    if form in dict(_AMOUNTS).values():
+        return any(_DIGIT.search(word) for word in new)
+    return bool(new) if form is None else any(re.search(form, one.text) for one in unit)
 
 
 def _units(texts: Sequence[Text], form: str | None = None) -> Iterator[tuple[Text, ...]]:

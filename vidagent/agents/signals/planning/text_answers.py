@@ -56,6 +56,12 @@ _ON_SCREEN = re.compile(
     r"flash\w*|moment|second|until|vanish\w*)\b"
 )
 """What asks when a text stands on screen, and not for a time that it tells."""
+_DATED = re.compile(
+    r"\d:\d\d|\b(?:1\d|20)\d\d\b|\b\d{1,2}[-/.]\d{1,2}\b(?! ?[€$£])|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
+    r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*\b|\b\d+ ?[ap]\.?m\b",
+    re.IGNORECASE,
+)
+"""Times and dates that a text may tell."""
 _IS_THERE = re.compile(
     r"\b(?:any|there|appear(?:s|ed)?|shown|seen|visible|displayed|listed|mentioned|written|read|(?:on|in) (?:the )?"
     r"(?:screen|list|menu))\b"
@@ -175,9 +181,10 @@ def read_text(intent: Intent, options: Sequence[str] | None, past: Past) -> list
         return [_unanswered(intent, texts)] if beside else _found(intent, past, sure=False)
     reading = _option(options, texts) if options else choose(intent.question, texts, past.size_wh)
     on_screen = intent.ask == "count" or bool(_ON_SCREEN.search(intent.question))
-    if is_timed(intent) and (on_screen or reading is None or not re.search(r"\d", reading.answer)):
-        timed = _timed(intent, texts, reading) if on_screen or intent.ask == "when" else None
-        if timed is None:
+    if is_timed(intent) and (on_screen or reading is None or not _DATED.search(reading.answer)):
+        literal = intent.ask == "when" and phrase(intent.question, texts)
+        timed = _timed(intent, texts, reading) if on_screen else literal
+        if not timed:
             return [_unanswered(intent, texts)]
         return _found(replace(intent, text=timed, at_s=None), past, sure=on_screen)
     if not texts and intent.signal != "none":
