@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _MB = 1_000_000
 _SOME_FAILED = 3
 _START_S, _POLL_S = 10.0, 0.1
-_BUSY = "is indexing already and reads these, too; see `vidagent library status`"
 """How long a start in the background is waited for, as most errors come by then."""
+_BUSY = "is indexing already and reads these, too; see `vidagent library status`"
 
 app = typer.Typer(
     name="library",
