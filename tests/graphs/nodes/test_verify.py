@@ -187,3 +187,24 @@ def test_a_no_against_which_frames_speak_goes_back_and_is_never_said(ask):
     }
     assert (found.status, found.confidence) == ("not_found", 0)
     assert found.answer.startswith("Not found: a cat. Looked at")
+
+
+def test_a_no_is_shown_by_the_frame_that_the_check_names_even_if_it_was_sent_for_another_claim(ask):
+    """Of the six frames of that request, five are those of the words of the "no"; 1.0 s is beside the bar's own."""
+
+    class Pointing(Judge):
+        def _judge(self, claim):
+            return {**super()._judge(claim), "best_s": 1.0 if claim == "No car is seen." else None}
+
+    left, gone = (
+        {"text": text, "ledger": ["L1"], "time_s": time_s}
+        for text, time_s in (("The bar is at the left.", 0.0), ("The bar is gone.", 7.96))
+    )
+    no = answer(found="no", answer="No car is seen. The bar moves on.", claims=[left, gone], spans=[])
+    found, server = ask(Pointing([clip_look(0, 8)], [no], route=routes("whether", thing="a car")))
+    [body] = [
+        body for body in checks(server) if "No car is seen." in [claim for claim, _, _ in claims_of(body)]
+    ]
+    assert 1.0 in [round(time_s, 3) for time_s, _ in labelled_images(body)]
+    [shown] = [item for item in found.evidence if item.claim == "No car is seen."]
+    assert shown.time_s == pytest.approx(1.0)

@@ -69,13 +69,14 @@ async def verify(progress: Progress, run: Run, meter: StepMeter) -> Update:
     if not any(entry.look.stills for entry in progress.entries) and not draft.parts:
         claims = draft.claims
     carried = _carried(progress, draft)
-    claims = [claim for claim in claims if claim.text not in {item["claim"] for item in carried}]
+    standing = {item["claim"] for item in carried if "part_s" not in item}
+    claims = [claim for claim in claims if claim.text not in standing]
     parts = await _asked_parts(progress, run, draft, carried, meter)
     carried_stills = await _shown_of(run, carried, meter) if claims else []
-    telling = _telling(parts, carried_stills, progress.entries, run.caps.frames)
-    asked = [*(_asked(progress, run, draft, claim, telling) for claim in claims), *parts]
+    part_frames = _frames_of_parts(parts, carried_stills, progress.entries, run.caps.frames)
+    asked = [*(_asked(progress, run, draft, claim, part_frames) for claim in claims), *parts]
     for leaf, claim in leaf_claims(draft, run.schema) if run.schema is not None else ():
-        asked.append(_asked(progress, run, draft, claim, _Telling([], [], []), leaf))
+        asked.append(_asked(progress, run, draft, claim, _PartFrames([], [], []), leaf))
     words = _words(progress, run, draft, asked)
     if run.client.profile.lacks("verify"):
         for item in asked:
@@ -120,7 +121,7 @@ def claims_of(draft: Draft, *, by_rules: bool) -> list[Claim]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _PartFrames:
     """The frames by which what is said of all parts is judged.
 
     Args:
@@ -133,7 +134,7 @@ class _Telling:
     own: list[tuple[set[str], list[ShownFrame]]]
     looked_at: list[ShownFrame]
 
-    def frames(self, claim: Claim, most: int) -> tuple[list[ShownFrame], int]:
+    def telling(self, claim: Claim, most: int) -> tuple[list[ShownFrame], int]:
         """Return the frames for a claim, the most telling first, and how many of them it needs.
 
         They are a frame of each part, and all of the part most like the claim; one that says that something is not so
@@ -146,9 +147,9 @@ class _Telling:
         return list(stills)[:most], len(self.firsts) + len(spread) + (len(alike[0][1]) if alike else 0)
 
 
-def _telling(
+def _frames_of_parts(
     parts: Sequence[Asked], carried: Sequence[ShownFrame], entries: Sequence[Entry], most: int
-) -> _Telling:
+) -> _PartFrames:
     """Return the most telling frame of each part, with the very first and last if there is room, and the others.
 
     Parts that begin with the same words count once, and those that stand already with the frame that showed them best.
@@ -160,7 +161,7 @@ def _telling(
     ends = [*shown[:1], *shown[-1:]] if len(own) + 2 <= most else []
     candidates = dict.fromkeys([*ends, *(stills[0] for stills in own)])
     telling = evenly(sorted(candidates, key=lambda still: still.time_s), most)
-    return _Telling(
+    return _PartFrames(
         telling, [(words_of(text), stills) for text, stills in once.items()], whole_frames(entries)
     )
 
@@ -176,7 +177,7 @@ def _asked(
     run: Run,
     draft: Draft,
     claim: Claim,
-    telling: _Telling,
+    part_frames: _PartFrames,
     leaf: str | None = None,
 ) -> Asked:
     """Choose the evidence of a claim, and take an earlier verdict over the same one.
@@ -186,9 +187,9 @@ def _asked(
     entries = progress.entries
     lines = lines_for(entries, claim)
     worded = words_only(entries, claim, lines)
-    of_all = bool(telling.firsts) and claim.time_s is None and not claim.ledger
+    of_all = bool(part_frames.firsts) and claim.time_s is None and not claim.ledger
     if of_all:
-        stills, least = telling.frames(claim, run.caps.frames)
+        stills, least = part_frames.telling(claim, run.caps.frames)
     else:
         stills, least = [] if worded else claim_frames(entries, claim, draft, run.caps.frames), FEWEST_KEPT
     item = Asked(claim, with_labels(claim.text, stills, entries), stills, lines, least=least, leaf=leaf)
@@ -224,20 +225,19 @@ def _carried(progress: Progress, draft: Draft) -> list[Verified]:
     """
     if not draft.parts:
         return []
-    headline = [
-        item
-        for item in progress.supported
-        if item["claim"] in headline_sentences(draft) and not {"part_s", "leaf"} & item.keys()
-    ]
-    drafted = {
-        (claim.text, claim.time_s, claim.end_s): bool(part.frames_s)
-        for part in draft.parts
-        for claim in claims_in(part)
+    headline = headline_sentences(draft)
+    sentences = {
+        (claim.text, claim.time_s, claim.end_s): part for part in draft.parts for claim in claims_in(part)
     }
-    keys = [(item, (item["claim"], *item["part_s"])) for item in progress.told]
-    return headline + [
-        item for item, key in keys if key in drafted and not (item["verdict"] == "partial" and drafted[key])
-    ]
+
+    def stands(item: Verified) -> bool:
+        if "part_s" not in item:
+            return "leaf" not in item and item["claim"] in headline
+        start_s, end_s = item["part_s"]
+        part = sentences.get((item["claim"], start_s, end_s))
+        return part is not None and (item["verdict"] == "supported" or not part.frames_s)
+
+    return [item for item in progress.in_order if stands(item)]
 
 
 async def _asked_parts(

@@ -37,6 +37,17 @@ def test_questions_about_what_only_eyes_tell(question):
     assert understand(question).signal == "none"
 
 
+@pytest.mark.parametrize(
+    ("question", "signal"),
+    [
+        ("What does the noticeboard say?", "reading"),
+        ("What does she say about the harbour?", "speech"),
+    ],
+)
+def test_what_is_said_may_be_written(question, signal):
+    assert understand(question).signal == signal
+
+
 @pytest.mark.parametrize("colour", COLOUR_NAMES)
 def test_the_planners_own_sentences_are_understood_for_each_colour(colour):
     assert understand(wording.is_filled(colour)).signal == "colour"

@@ -79,20 +79,20 @@ _AMOUNTS: Final[tuple[Form, ...]] = (
 )
 _FORMS: Final = (*_ADDRESSES, *_MEASURES, *_AMOUNTS)
 """What a question asks for, and how that looks; beside its words any number is an amount."""
-_NAME: Final = r"names? of (?:the|this) (?:film|movie|video|clip|show|series)"
+_HEADINGS: Final = r"titles?|headings?|headlines?|headers?|banners?"
+_TITLES: Final = rf"{_HEADINGS}|called|names? of (?:the|this) (?:film|movie|video|clip|show|series)"
 _SIZES: Final[tuple[tuple[str, Callable[[Text], float]], ...]] = (
     (
-        rf"\b(?:titles?|headings?|headlines?|headers?|banners?|called|{_NAME}|biggest|largest|big|large)\b",
+        rf"\b(?:{_TITLES}|biggest|largest|big|large)\b",
         lambda one: one.high,
     ),
     (r"\b(?:smallest|tiniest|small|tiny)\b", lambda one: -one.high),
     (r"\b(?:longest)\b", lambda one: len(one.text)),
 )
 _CLEARLY: Final = 1.15
-_TITLE: Final = re.compile(rf"\b(?:titles?|headings?|headlines?|headers?|banners?|called|{_NAME})\b")
+_TITLE: Final = re.compile(rf"\b(?:{_TITLES})\b")
 _OF_WHAT: Final = re.compile(
-    r"\b(?:titles?|headings?|headlines?|headers?|banners?) of (?:the|this|that) \w+|"
-    r"\b(?:the|this|that) \w+ (?:is )?called\b"
+    rf"\b(?:{_HEADINGS}) of (?:the|this|that) \w+|\b(?:the|this|that) \w+ (?:is )?called\b"
 )
 """What a title is the title of, which need not stand on screen."""
 _TITLE_LIKE: Final = 1.35
